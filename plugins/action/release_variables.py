@@ -98,23 +98,15 @@ class ActionModule(ActionBase):
 
     def _services_refused(self, task_vars: dict[str, t.Any]) -> list[str]:
         """What stands against the services of the release, and the digests of their images."""
-        values = {name: self._value(name, task_vars) for name in CHOICES}
+        values = {name: self._value(task_vars, name) for name in CHOICES}
         hosts, hostvars = task_vars["groups"].get("microservices", []), task_vars["hostvars"]
-        namespaces = {self._namespace(hostvars[host]): None for host in hosts}
-        return refused_services(values, hosts, [name for name in namespaces if name])
+        namespaces = [self._value(hostvars[host], "kubernetes_namespace") for host in hosts]
+        return refused_services(values, hosts, [*dict.fromkeys(map(str, filter(None, namespaces)))])
 
-    @staticmethod
-    def _namespace(variables: t.Mapping[str, t.Any]) -> str:
-        try:
-            return str(variables.get("kubernetes_namespace") or "")
-        except AnsibleError:
-            # Why it cannot be read is told by the check of the roles' options.
-            return ""
-
-    def _value(self, name: str, task_vars: dict[str, t.Any]) -> t.Any:
+    def _value(self, variables: t.Mapping[str, t.Any], name: str) -> t.Any:
         """None for one that is not set or cannot be read, which is told by the check of its role's options."""
         try:
-            return self._templar.template(task_vars.get(name))
+            return self._templar.template(variables.get(name))
         except AnsibleError:
             return None
 

@@ -7,7 +7,7 @@ Times are seconds since 1970 here, and RFC 3339 in UTC in JSON.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 
 from .._time import UTC, read_time
@@ -56,16 +56,10 @@ class TargetRecord:
 
     @classmethod
     def from_json(cls, body: Json) -> TargetRecord:
-        probes, failures = _count(body["probes"]), _count(body["failures"])
-        if failures > probes:
-            raise ValueError(f"{failures} of {probes} probes failed")
-        return cls(
-            probes=probes,
-            failures=failures,
-            first_failure=to_seconds(body["first_failure"]),
-            last_failure=to_seconds(body["last_failure"]),
-            last_problem=str(body["last_problem"]),
-        )
+        record = cls(**_read(cls, body))
+        if record.failures > record.probes:
+            raise ValueError(f"{record.failures} of {record.probes} probes failed")
+        return record
 
 
 @dataclass(frozen=True)
@@ -124,22 +118,10 @@ class Measured:
         downtime = float(body["downtime"])
         if downtime < 0:
             raise ValueError(f"the downtime is {downtime}")
-        return cls(
-            attempt=_count(body["attempt"]),
-            interval=float(body["interval"]),
-            since=to_seconds(body["since"]),
-            until=to_seconds(body["until"]),
-            targets={
-                name: TargetRecord.from_json(target) for name, target in body["targets"].items()
-            },
-            gaps=tuple(Gap.from_json(gap) for gap in body["gaps"]),
-            outages=tuple(Outage.from_json(outage) for outage in body["outages"]),
-            downtime=downtime,
-            prober=str(body["prober"]),
-            fence=_count(body["fence"]),
-            off=str(body["off"]),
-            closed=bool(body["closed"]),
-        )
+        targets = {name: TargetRecord.from_json(target) for name, target in body["targets"].items()}
+        gaps = tuple(Gap.from_json(gap) for gap in body["gaps"])
+        outages = tuple(Outage.from_json(outage) for outage in body["outages"])
+        return cls(**_read(cls, body), targets=targets, gaps=gaps, outages=outages)
 
 
 MOMENTS = frozenset({"since", "until", "start", "end", "first_failure", "last_failure"})
@@ -186,3 +168,18 @@ def _count(value: t.Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"{value!r} is no count")
     return value
+
+
+_READERS: t.Mapping[str, t.Callable[[t.Any], t.Any]] = {
+    "int": _count,
+    "float": float,
+    "float | None": to_seconds,
+    "str": str,
+    "bool": bool,
+}
+
+
+def _read(shape: t.Any, body: Json) -> Json:
+    """The fields whose types are plain, a time being a text in JSON."""
+    plain = (entry for entry in fields(shape) if entry.type in _READERS)
+    return {entry.name: _READERS[str(entry.type)](body[entry.name]) for entry in plain}

@@ -120,13 +120,9 @@ class Address:
 class Door:
     """A control address: it is there when it takes a connection."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._at = (host, port)
-
-    @classmethod
-    def of(cls, url: str) -> Door:
+    def __init__(self, url: str) -> None:
         parts = split(url)
-        return cls(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        self._at = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
     def ask(self, timeout: float) -> str:
         try:

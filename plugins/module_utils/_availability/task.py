@@ -197,7 +197,7 @@ def probe(
     me = identified(os.getpid()).to_text()
     named = {f"{CONTROL} {number}": url for number, url in enumerate(order.controls, 1)}
     api_server = {API_SERVER: connect(order.connection).configuration.host}
-    controls = {name: Door.of(url) for name, url in {**api_server, **named}.items()}
+    controls = {name: Door(url) for name, url in {**api_server, **named}.items()}
     # Without a control address a blind prober looks like an outage, so it counts as failed.
     known = {*addresses, *controls, *([] if order.controls else [CONTROL])}
     prober = Prober(

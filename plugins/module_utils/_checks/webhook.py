@@ -84,20 +84,22 @@ def trace(
     in_logs: bool,
 ) -> list[ProbeResult]:
     """The outcomes again, those of accepted messages with where they were seen, or as failures."""
-    accepted = {
-        outcome.message_id: probe.message
-        for probe, outcome in zip(probes, outcomes, strict=True)
+    pairs = list(zip(probes, outcomes, strict=True))
+    log = {""} if in_logs else set()
+    wanted = {
+        outcome.message_id: log | {*probe.message["recorded_in"]}
+        for probe, outcome in pairs
         if outcome.passed and probe.message
     }
-    log = {""} if in_logs else set()
-    wanted = {key: log | {*message["recorded_in"]} for key, message in accepted.items()}
     seen, problem = _look(wanted, look, deadline)
     why = f" ({problem.rstrip('.')})" if problem else ""
 
-    def traced(outcome: ProbeResult, message: Options) -> ProbeResult:
+    def traced(probe: WebhookProbe, outcome: ProbeResult) -> ProbeResult:
+        if not outcome.passed or not probe.message:
+            return outcome
         places = wanted[outcome.message_id]
         missing = places - seen[outcome.message_id]
-        for table in message["not_recorded_in"]:
+        for table in probe.message["not_recorded_in"]:
             if look(table, [outcome.message_id]):
                 stray = f"it stands in {table}, where it should not"
                 return replace(outcome, passed=False, evidence=stray)
@@ -107,10 +109,7 @@ def trace(
         where = f", seen in {_listed(places, ' and in ')}" if places else ""
         return replace(outcome, evidence=f"{outcome.evidence}{where}")
 
-    return [
-        traced(outcome, accepted[outcome.message_id]) if outcome.message_id in accepted else outcome
-        for outcome in outcomes
-    ]
+    return [traced(probe, outcome) for probe, outcome in pairs]
 
 
 def _listed(places: t.Iterable[str], between: str) -> str:
