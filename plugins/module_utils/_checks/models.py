@@ -95,10 +95,8 @@ class Finding:
     def to_result(self, *also: str) -> dict[str, t.Any]:
         """As a task returns it, with the fields that its kind of task has beside these."""
         names = ("name", "kind", "status", "detail", *also)
-        return {
-            **{name: getattr(self, name) for name in names},
-            "seconds": round(self.seconds, 3),
-        }
+        row = {name: getattr(self, name) for name in names}
+        return {**row, "seconds": round(self.seconds, 3)}
 
 
 T = t.TypeVar("T")
@@ -196,10 +194,10 @@ def read_checks(entries: t.Iterable[t.Mapping[str, t.Any]]) -> list[Check]:
 
 def libraries(checks: t.Iterable[Check], kinds: Kinds) -> list[Library]:
     """Those that the checks need, and no others."""
-    needed: list[Library] = []
-    for check in checks:
-        kind = kinds[check.kind]
-        needed += [*kind.libraries, *kind.components(check.options)]
+    pairs = ((kinds[check.kind], check.options) for check in checks)
+    needed = (
+        each for kind, options in pairs for each in (*kind.libraries, *kind.components(options))
+    )
     return list(dict.fromkeys(needed))
 
 

@@ -58,17 +58,15 @@ def run_preflight(
     )
 
 
-def _unmet(check: Check) -> list[Finding]:
+def _unmet(check: Check) -> Finding | None:
     """Why it is not looked at. What is missing is a problem of its own, told elsewhere and once."""
     if check.unless:
-        return [skipped(check.unless)]
+        return skipped(check.unless)
     missing = [name for name, value in check.needs.items() if not str(value or "").strip()]
     if missing:
-        return [skipped(f"not known from here: {', '.join(missing)} has no value")]
+        return skipped(f"not known from here: {', '.join(missing)} has no value")
     left = list(placeholders(check.kind, check.options))
-    if left:
-        return [skipped(f"not known before {', '.join(left)} is filled in")]
-    return []
+    return skipped(f"not known before {', '.join(left)} is filled in") if left else None
 
 
 def waive(
@@ -209,23 +207,17 @@ HOW = "-e release_window_override=true -e by=name -e \"reason='why'\" overrides 
 
 def look_launch_window(options: Options, ground: Ground) -> Finding:
     """Whether the launch window is open, for long enough, or who lets the release go outside of it."""
-    window = read_window(options["window"])
-    # A person who overrules it does not want to wait.
-    patience = 0 if options["override_by"] else options["wait_minutes"]
-    ground = wait_for(window, ground, timedelta(minutes=patience))
+    window, now = read_window(options["window"]), ground.now
+    # Neither a person who overrules it nor a rehearsal waits.
+    waits = not options["override_by"] and not ground.check_mode
+    opens = outlook(window, now).opens
+    if waits and opens and opens - now <= timedelta(minutes=options["wait_minutes"]):
+        why = f"The launch window opens {describe(opens, window)}: waiting for it."
+        ground.wait((opens - now).total_seconds(), why)
+        ground = replace(ground, now=opens)
     finding = judge_launch_window(window, ground.now, options)
     by, reason = (str(options[key] or "").strip() for key in ("override_by", "override_reason"))
     return overrule(finding, {"by": by, "reason": reason}, ground) if by or reason else finding
-
-
-def wait_for(window: Window, ground: Ground, most: timedelta) -> Ground:
-    """The ground as it is when the window has opened, if it opens soon. A rehearsal does not wait."""
-    opens = outlook(window, ground.now).opens
-    if opens is None or opens - ground.now > most or ground.check_mode:
-        return ground
-    why = f"The launch window opens {describe(opens, window)}: waiting for it."
-    ground.wait((opens - ground.now).total_seconds(), why)
-    return replace(ground, now=opens)
 
 
 def judge_launch_window(window: Window, now: datetime, options: Options) -> Finding:
