@@ -23,36 +23,22 @@ NO_TABLE = "42P01"
 
 def look_queries(options: Options, _ground: Ground) -> Finding:
     """Whether a database understands queries and lets this user run them: tables, columns and rights. None is run."""
-    target = PostgresTarget.from_params(options["connection"])
-    answers: dict[str, SqlError | None] = {}
+    target, queries = PostgresTarget.from_params(options["connection"]), options["queries"]
+    later, wrong = [], []
     with connected(target, application_name="easymo.deploy preflight_check") as session:
         session.execute("SET default_transaction_read_only = on")
-        for name, query in options["queries"].items():
+        for name, query in queries.items():
             try:
                 session.rows(f"EXPLAIN {query}")
-                answers[name] = None
             except SqlError as exc:
-                answers[name] = exc
-    return judge_queries(answers, options["new_tables"], target.where)
-
-
-def judge_queries(
-    answers: t.Mapping[str, SqlError | None], new_tables: t.Collection[str], where: str
-) -> Finding:
-    """`answers`: why the server refused each query, None when it did not."""
-    later, wrong = [], []
-    for name, error in answers.items():
-        if error is None:
-            continue
-        if error.sqlstate == NO_TABLE and any(
-            f'"{table}"' in error.message for table in new_tables
-        ):
-            later.append(name)
-        else:
-            wrong.append(f"{where} refuses the query of {name}: {error}")
+                named = any(f'"{table}"' in exc.message for table in options["new_tables"])
+                if exc.sqlstate == NO_TABLE and named:
+                    later.append(name)
+                else:
+                    wrong.append(f"{target.where} refuses the query of {name}: {exc}")
     if wrong:
         return failed("; ".join(wrong))
-    evidence = f"{len(answers) - len(later)} of {len(answers)} queries are understood and allowed"
+    evidence = f"{len(queries) - len(later)} of {len(queries)} queries are understood and allowed"
     new = f"; the tables of {', '.join(later)} come with the release" if later else ""
     return passed(evidence + new)
 

@@ -181,18 +181,9 @@ def read_claims(token: str) -> dict[str, t.Any] | None:
 def look_functions(options: Options, ground: Ground) -> Finding:
     """Whether the Management API lets the token in, the project's secrets are set, and its log can be read."""
     api = SupabaseFunctionsApi.from_params(options)
-    present = {entry.slug for entry in api.list()}
-    secrets = api.secrets()
+    wanted, needed = options["functions"], options["secrets"]
+    present, secrets = {entry.slug for entry in api.list()}, api.secrets()
     FunctionLog.from_params(options, timeout=max(1, int(ground.timeout))).lines(["readiness"])
-    return judge_functions(present, options["functions"], secrets, options["secrets"])
-
-
-def judge_functions(
-    present: t.Collection[str],
-    wanted: t.Sequence[str],
-    secrets: t.Collection[str],
-    needed: t.Sequence[str],
-) -> Finding:
     unset = [entry for entry in needed if entry not in secrets]
     if unset:
         return failed(

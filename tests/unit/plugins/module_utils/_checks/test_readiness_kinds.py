@@ -1,6 +1,8 @@
 """What readiness decides by, without the servers that it asks."""
 
 import typing as t
+from contextlib import nullcontext
+from unittest import mock
 
 import pytest
 
@@ -136,15 +138,23 @@ def error(state: str, message: str) -> SqlError:
         (error("42501", "permission denied for table agents"), "fail", "permission denied"),
     ],
 )
-def test_only_a_table_of_the_release_may_be_missing(answer, status, told):
-    found = database.judge_queries({"users": answer}, ["agents"], "database 'x'")
+def test_only_a_table_of_the_release_may_be_missing(monkeypatch, answer, status, told):
+    session = mock.MagicMock()
+    session.rows.side_effect = [answer or []]
+    monkeypatch.setattr(database, "connected", lambda *_, **_more: nullcontext(session))
+    monkeypatch.setattr(database.PostgresTarget, "from_params", lambda _given: mock.Mock(where="x"))
+    asked = {"connection": {}, "queries": {"users": "SELECT 1"}, "new_tables": ["agents"]}
+    found = database.look_queries(asked, ground())
     assert (found.status, told in found.detail) == (status, True), found.detail
 
 
-def test_functions_that_are_new_are_told_and_a_secret_that_is_missing_is_wrong():
-    found = web.judge_functions({"a"}, ["a", "b"], {"TOKEN": "x"}, ["TOKEN"])
+def test_functions_that_are_new_are_told_and_a_secret_that_is_missing_is_wrong(monkeypatch):
+    api = mock.Mock(list=lambda: [mock.Mock(slug="a")], secrets=lambda: {"TOKEN": "x"})
+    monkeypatch.setattr(web.SupabaseFunctionsApi, "from_params", lambda _options: api)
+    monkeypatch.setattr(web, "FunctionLog", mock.Mock())
+    found = web.look_functions({"functions": ["a", "b"], "secrets": ["TOKEN"]}, ground())
     assert (found.status, "b come with the release" in found.detail) == ("pass", True)
-    assert web.judge_functions({"a"}, ["a"], {}, ["TOKEN"]).status == "fail"
+    assert web.look_functions({"functions": [], "secrets": ["KEY"]}, ground()).status == "fail"
 
 
 READERS: dict[str, t.Any] = {
