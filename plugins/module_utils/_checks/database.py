@@ -95,7 +95,7 @@ _ATTEMPTS = 2
 
 
 def look_backup_age(options: Options, ground: Ground) -> Finding:
-    """How old the newest backup of each database is."""
+    """How old the newest backup of each database is. Unless one is required, the database phase takes it itself."""
     bucket = S3Bucket.from_params(options, patience=ground.timeout, attempts=_ATTEMPTS)
     bucket.check()
     catalog = read_catalog(bucket, prefix=options["prefix"], name=None)
@@ -103,19 +103,12 @@ def look_backup_age(options: Options, ground: Ground) -> Finding:
     oldest_first = reversed(newest_first(catalog.backups))
     ages = {backup.manifest.name: backup.age(ground.now) for backup in oldest_first}
     names, max_age = options["names"], options["max_age"]
-    return judge_backup_age(ages, names, max_age, required=options["required"])
-
-
-def judge_backup_age(
-    ages: t.Mapping[str, int], names: t.Sequence[str], max_age: int, *, required: bool
-) -> Finding:
-    """`required`: an old backup holds the release. Else the database phase takes one itself."""
     text = ", ".join(
         f"{name} {f'{ages[name] // 60} minutes old' if name in ages else 'none yet'}"
         for name in names
     )
     old = [name for name in names if ages.get(name, max_age) >= max_age]
-    if old and required:
+    if old and options["required"]:
         return held(
             f"{text}; {', '.join(old)} needs one that is less than {max_age // 60} minutes old: take it"
         )

@@ -125,29 +125,24 @@ class Shift:
 def look_pagerduty(options: Options, ground: Ground) -> list[Finding]:
     """Whether somebody is on call now and to the release's end, as PagerDuty's REST API tells."""
     until = ground.now + timedelta(minutes=options["minutes"])
-    return [
-        judge_pagerduty(schedule, _shifts(options, schedule, until, ground), ground.now, until)
-        for schedule in options["schedules"]
-    ]
-
-
-def judge_pagerduty(
-    schedule: str, shifts: t.Iterable[Shift], now: datetime, until: datetime
-) -> Finding:
-    """Every moment from `now` to `until` needs somebody."""
-    covered, people = now, []
-    for shift in sorted(shifts, key=lambda entry: entry.since):
-        if shift.since > covered or covered > until:
-            break
-        if shift.until is None or shift.until > covered:
-            people.append(shift.who)
-            covered = shift.until or until + timedelta(seconds=1)
-    text = ", then ".join(dict.fromkeys(people))
-    if covered >= until and people:
-        return passed(f"{text} on call to {until:%H:%M UTC}, says {schedule}")
-    gap = f"{text} is on call only until {covered:%Y-%m-%d %H:%M UTC}"
-    addressee = gap if people else "no person is on call"
-    return failed(f"{addressee} in the schedule {schedule}: find somebody until {until:%H:%M UTC}")
+    rows = []
+    for schedule in options["schedules"]:
+        # Every moment from now to then needs somebody.
+        covered, people = ground.now, []
+        for shift in sorted(_shifts(options, schedule, until, ground), key=lambda each: each.since):
+            if shift.since > covered or covered > until:
+                break
+            if shift.until is None or shift.until > covered:
+                people.append(shift.who)
+                covered = shift.until or until + timedelta(seconds=1)
+        text, end = ", then ".join(dict.fromkeys(people)), f"{until:%H:%M UTC}"
+        if covered >= until and people:
+            rows.append(passed(f"{text} on call to {end}, says {schedule}"))
+            continue
+        gap = f"{text} is on call only until {covered:%Y-%m-%d %H:%M UTC}"
+        what = f"{gap if people else 'no person is on call'} in the schedule {schedule}"
+        rows.append(failed(f"{what}: find somebody until {end}"))
+    return rows
 
 
 def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) -> t.Iterator[Shift]:

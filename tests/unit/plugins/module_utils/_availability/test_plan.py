@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -146,17 +145,6 @@ def test_the_record_is_bounded_and_reads_back(probes):
     assert found.downtime <= max(0.0, moment - NOON) + 1e-3
     again = Measured.from_json(json.loads(json.dumps(found.to_json())))
     assert again.to_json() == found.to_json()
-
-
-def test_hours_of_failures_fit_the_record_of_a_release():
-    state = start(NEW, ALL)
-    names = [f"service-{number}" for number in range(20)]
-    for minute in range(5 * 60):
-        for place, name in enumerate(names):
-            moment = NOON + 60 * minute + place / 20
-            problem = "status 500" if minute % 2 else ""
-            state = fold(replace(state, last=moment), Probe(name, moment, problem))
-    assert len(json.dumps(at(state, NOON + 18_000).to_json())) < 250_000
 
 
 def test_what_never_answers_does_not_fill_the_memory():

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
@@ -310,8 +311,18 @@ def test_of_several_of_one_name_the_worst_counts() -> None:
     ],
     ids=["fresh", "just too old", "missing", "missing and only told"],
 )
-def test_ages_of_backups(ages: dict[str, int], required: bool, status: str) -> None:
-    found = database.judge_backup_age(ages, ["a", "b"], 3600, required=required)
+def test_ages_of_backups(
+    monkeypatch: pytest.MonkeyPatch, ages: dict[str, int], required: bool, status: str
+) -> None:
+    backups = [
+        SimpleNamespace(manifest=SimpleNamespace(name=name), age=lambda _now, age=age: age)
+        for name, age in ages.items()
+    ]
+    monkeypatch.setattr(database.S3Bucket, "from_params", lambda *_, **_more: mock.Mock())
+    monkeypatch.setattr(database, "read_catalog", lambda *_, **_more: mock.Mock(backups=backups))
+    monkeypatch.setattr(database, "newest_first", list)
+    options = {"prefix": "", "names": ["a", "b"], "max_age": 3600, "required": required}
+    found = database.look_backup_age(options, ON)
     assert found.status == status
     assert "a 1 minutes old" in found.detail
 
@@ -740,9 +751,10 @@ def shift(who: str, start: int, end: int | None) -> people.Shift:
     ],
 )
 def test_somebody_is_on_call_all_the_time(
-    shifts: list[people.Shift], status: str, told: str
+    monkeypatch: pytest.MonkeyPatch, shifts: list[people.Shift], status: str, told: str
 ) -> None:
-    found = people.judge_pagerduty("PONCALL", shifts, NOW, NOW + timedelta(minutes=150))
+    monkeypatch.setattr(people, "_shifts", lambda *_: shifts)
+    (found,) = people.look_pagerduty({"schedules": ["PONCALL"], "minutes": 150}, ON)
     assert (found.status, told in found.detail) == (status, True), found
 
 
