@@ -25,7 +25,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from .._errors import InputError
-from .._http import authorities, basic, relax
+from .._http import basic, verifying
 from .models import Probe, Target
 from .plan import ProberState, fold, longest_pause
 
@@ -44,7 +44,7 @@ class Address:
         self._target = target
         self._parts = split(target.url)
         self._proxy = _proxy_of(self._parts)
-        self._context = _verifying(target.ca_cert) if self._parts.scheme == "https" else None
+        self._context = verifying(target.ca_cert) if self._parts.scheme == "https" else None
         self._headers = {"User-Agent": "easymo-deploy", "Accept": "*/*"}
         if self._proxy and self._context is None:
             self._headers |= _permit(self._proxy)
@@ -142,13 +142,6 @@ def split(url: str) -> SplitResult:
     if not usable:
         raise InputError(f"{url!r} cannot be probed: use an address like https://api.example.com.")
     return parts
-
-
-def _verifying(ca_cert: str | None) -> ssl.SSLContext:
-    try:
-        return relax(ssl.create_default_context(cafile=ca_cert or authorities()))
-    except OSError as exc:
-        raise InputError(f"The authorities in {ca_cert!r} cannot be read: {exc}.") from exc
 
 
 def _proxy_of(parts: SplitResult) -> SplitResult | None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from .. import _http
 from .._errors import InputError, NotReadyError, RefusedError, UnreachableError
 from .._functions.log import FunctionLog
-from .._http import REQUESTS, Answer, authorities, client_certificate, relax, without_query
+from .._http import REQUESTS, Answer, client_certificate, verifying, without_query
 from .._supabase_api import SupabaseFunctionsApi
 from .._time import UTC
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed, skipped
@@ -123,14 +123,7 @@ def _read_end(
 
 
 def _context(options: Options) -> ssl.SSLContext:
-    # The authorities that requests has are those which our calls trust.
-    authority = options["ca_cert"] or authorities()
-    try:
-        context = relax(ssl.create_default_context(cafile=authority))
-    except OSError as exc:
-        raise InputError(
-            f"{authority} holds no certificate authorities ({exc.strerror or exc})."
-        ) from None
+    context = verifying(options["ca_cert"])
     if options["client_cert"]:
         try:
             context.load_cert_chain(options["client_cert"], options["client_key"] or None)
