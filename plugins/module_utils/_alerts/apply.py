@@ -327,10 +327,7 @@ class Routing:
         return ""
 
 
-Params = t.Mapping[str, t.Any]
-
-
-def alerts_api(params: Params, timeout: float) -> AlertsApi:
+def alerts_api(params: t.Mapping[str, t.Any], timeout: float) -> AlertsApi:
     """`timeout` in seconds, of one request."""
     return AlertsApi(
         MonitoringServer.from_params(params["prometheus"]),

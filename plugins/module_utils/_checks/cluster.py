@@ -220,13 +220,12 @@ def _by_environment(name: str, deployments: t.Mapping[str, Object]) -> str:
     """What keeps them from taking it as environment."""
     blind = []
     for entry, body in deployments.items():
-        sources = environment_of(body["spec"]["template"]["spec"]["containers"])
-        references = (
-            source.get(place) or {}
-            for source in sources
+        names = {
+            (source.get(place) or {}).get("name")
+            for source in environment_of(body["spec"]["template"]["spec"]["containers"])
             for place in ("configMapRef", "configMapKeyRef")
-        )
-        if not any(reference.get("name") == name for reference in references):
+        }
+        if name not in names:
             blind.append(entry)
     if not blind:
         return ""

@@ -82,7 +82,8 @@ class HttpWallets:
         self._form = options["form"]
 
     def balance(self) -> int:
-        path = _below(self._form["wallet_path"], number=self._options["number"])
+        number = quote(self._options["number"], safe="")
+        path = self._form["wallet_path"].replace("{number}", number)
         answer, place = self._call("GET", path, "the balance"), self._form["balance"]
         try:
             return int(search(place, answer))
@@ -102,7 +103,8 @@ class HttpWallets:
         return self._order(self._call("POST", path, "the order", key="order", body=body))
 
     def pay(self, order: PaymentOrder) -> PaymentOrder:
-        path, what = _below(self._form["pay_path"], id=order.id), f"the payment of order {order.id}"
+        path = self._form["pay_path"].replace("{id}", quote(order.id, safe=""))
+        what = f"the payment of order {order.id}"
         return self._order(self._call("POST", path, what, key="pay"))
 
     @property
@@ -152,12 +154,6 @@ class HttpWallets:
                 f"The wallet service returned an order without an id at {place!r}."
             )
         return PaymentOrder(order_id, status, status in self._form["paid"], payment_id)
-
-
-def _below(path: str, **values: str) -> str:
-    for name, value in values.items():
-        path = path.replace(f"{{{name}}}", quote(value, safe=""))
-    return path
 
 
 def refuse_wallet(name: str, options: Options) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from .._errors import DeployError, RefusedError, UnreachableError, VerificationError
 from .._http import REQUESTS
@@ -37,6 +37,7 @@ TOKEN = frozenset(
 
 Client = t.Any
 """slack_sdk's."""
+Shift = tuple[str, datetime, "datetime | None"]
 
 
 def look_slack(options: Options, ground: Ground) -> Finding:
@@ -113,15 +114,6 @@ def _refused(response: t.Any) -> Exception:
     return RefusedError(f"Slack refused ({word or 'without a reason'}){cure}.", word=word)
 
 
-@dataclass(frozen=True)
-class Shift:
-    """`until` is None for one that never ends."""
-
-    who: str
-    since: datetime
-    until: datetime | None
-
-
 def look_pagerduty(options: Options, ground: Ground) -> list[Finding]:
     """Whether somebody is on call now and to the release's end, as PagerDuty's REST API tells."""
     until = ground.now + timedelta(minutes=options["minutes"])
@@ -129,12 +121,14 @@ def look_pagerduty(options: Options, ground: Ground) -> list[Finding]:
     for schedule in options["schedules"]:
         # Every moment from now to then needs somebody.
         covered, people = ground.now, []
-        for shift in sorted(_shifts(options, schedule, until, ground), key=lambda each: each.since):
-            if shift.since > covered or covered > until:
+        for who, since, ended in sorted(
+            _shifts(options, schedule, until, ground), key=itemgetter(1)
+        ):
+            if since > covered or covered > until:
                 break
-            if shift.until is None or shift.until > covered:
-                people.append(shift.who)
-                covered = shift.until or until + timedelta(seconds=1)
+            if ended is None or ended > covered:
+                people.append(who)
+                covered = ended or until + timedelta(seconds=1)
         text, end = ", then ".join(dict.fromkeys(people)), f"{until:%H:%M UTC}"
         if covered >= until and people:
             rows.append(passed(f"{text} on call to {end}, says {schedule}"))
@@ -146,6 +140,7 @@ def look_pagerduty(options: Options, ground: Ground) -> list[Finding]:
 
 
 def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) -> t.Iterator[Shift]:
+    """Who is on call since when and until when, None for ever."""
     answer = get_json(
         "PagerDuty",
         f"{options['api_url'].rstrip('/')}/oncalls",
@@ -161,10 +156,10 @@ def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) ->
     )
     try:
         for oncall in answer["oncalls"]:
-            yield Shift(
-                who=str(oncall["user"].get("summary") or oncall["user"]["id"]),
-                since=read_time(oncall["start"]) if oncall["start"] else ground.now,
-                until=read_time(oncall["end"]) if oncall["end"] else None,
+            yield (
+                str(oncall["user"].get("summary") or oncall["user"]["id"]),
+                read_time(oncall["start"]) if oncall["start"] else ground.now,
+                read_time(oncall["end"]) if oncall["end"] else None,
             )
     except (KeyError, TypeError, AttributeError, ValueError):
         raise VerificationError("PagerDuty's answer is no on-call list: check 'api_url'.") from None

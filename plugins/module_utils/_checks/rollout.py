@@ -97,7 +97,7 @@ def _in_flight(body: Object, facts: NamespaceFacts) -> Findings:
 
 
 def _strategy(body: Object, _facts: NamespaceFacts) -> Findings:
-    kind = _kind_of(body)
+    kind = (body["spec"].get("strategy") or {}).get("type", "RollingUpdate")
     if kind != "RollingUpdate":
         yield ERROR, f"its strategy is {kind}, which stops all pods before new ones start"
 
@@ -105,15 +105,11 @@ def _strategy(body: Object, _facts: NamespaceFacts) -> Findings:
 def _max_unavailable(body: Object, _facts: NamespaceFacts) -> Findings:
     replicas = body["spec"].get("replicas", 1)
     _surge, unavailable = surge_of(body["spec"])
-    if _kind_of(body) == "RollingUpdate" and replicas and unavailable >= replicas:
+    if replicas and unavailable >= replicas:
         yield (
             ERROR,
             f"maxUnavailable lets {unavailable} of its {replicas} pods go at once: lower it",
         )
-
-
-def _kind_of(body: Object) -> str:
-    return str((body["spec"].get("strategy") or {}).get("type", "RollingUpdate"))
 
 
 def _replicas(body: Object, _facts: NamespaceFacts) -> Findings:

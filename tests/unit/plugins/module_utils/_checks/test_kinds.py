@@ -722,7 +722,7 @@ def test_people_and_channels_in_slack(
 
 def shift(who: str, start: int, end: int | None) -> people.Shift:
     until = None if end is None else NOW + timedelta(minutes=end)
-    return people.Shift(who, NOW + timedelta(minutes=start), until)
+    return who, NOW + timedelta(minutes=start), until
 
 
 @pytest.mark.parametrize(
