@@ -112,7 +112,6 @@ def to_record(alerts: Alerts) -> dict[str, t.Any]:
 _BLIND = 120
 """Seconds without a sample that are an outage: targets may be scraped once a minute."""
 _STEP = 60
-_NONE = MonitoringServer()
 
 
 class AlertsApi:
@@ -121,7 +120,7 @@ class AlertsApi:
     def __init__(
         self,
         prometheus: MonitoringServer,
-        alertmanager: MonitoringServer = _NONE,
+        alertmanager: MonitoringServer = MonitoringServer(),
         *,
         timeout: float,
     ) -> None:

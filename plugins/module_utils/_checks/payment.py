@@ -80,6 +80,7 @@ class HttpWallets:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._form = options["form"]
+        self._base = options["api_url"].rstrip("/")
 
     def balance(self) -> int:
         number = quote(self._options["number"], safe="")
@@ -106,10 +107,6 @@ class HttpWallets:
         path = self._form["pay_path"].replace("{id}", quote(order.id, safe=""))
         what = f"the payment of order {order.id}"
         return self._order(self._call("POST", path, what, key="pay"))
-
-    @property
-    def _base(self) -> str:
-        return str(self._options["api_url"].rstrip("/"))
 
     def _call(
         self,

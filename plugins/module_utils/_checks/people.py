@@ -117,26 +117,27 @@ def _refused(response: t.Any) -> Exception:
 def look_pagerduty(options: Options, ground: Ground) -> list[Finding]:
     """Whether somebody is on call now and to the release's end, as PagerDuty's REST API tells."""
     until = ground.now + timedelta(minutes=options["minutes"])
-    rows = []
-    for schedule in options["schedules"]:
-        # Every moment from now to then needs somebody.
-        covered, people = ground.now, []
-        for who, since, ended in sorted(
-            _shifts(options, schedule, until, ground), key=itemgetter(1)
-        ):
-            if since > covered or covered > until:
-                break
-            if ended is None or ended > covered:
-                people.append(who)
-                covered = ended or until + timedelta(seconds=1)
-        text, end = ", then ".join(dict.fromkeys(people)), f"{until:%H:%M UTC}"
-        if covered >= until and people:
-            rows.append(passed(f"{text} on call to {end}, says {schedule}"))
-            continue
-        gap = f"{text} is on call only until {covered:%Y-%m-%d %H:%M UTC}"
-        what = f"{gap if people else 'no person is on call'} in the schedule {schedule}"
-        rows.append(failed(f"{what}: find somebody until {end}"))
-    return rows
+    return [
+        on_call(schedule, _shifts(options, schedule, until, ground), ground.now, until)
+        for schedule in options["schedules"]
+    ]
+
+
+def on_call(schedule: str, shifts: t.Iterable[Shift], now: datetime, until: datetime) -> Finding:
+    """Every moment from `now` to `until` needs somebody."""
+    covered, people = now, []
+    for who, since, ended in sorted(shifts, key=itemgetter(1)):
+        if since > covered or covered > until:
+            break
+        if ended is None or ended > covered:
+            people.append(who)
+            covered = ended or until + timedelta(seconds=1)
+    text = ", then ".join(dict.fromkeys(people))
+    if covered >= until and people:
+        return passed(f"{text} on call to {until:%H:%M UTC}, says {schedule}")
+    gap = f"{text} is on call only until {covered:%Y-%m-%d %H:%M UTC}"
+    what = f"{gap if people else 'no person is on call'} in the schedule {schedule}"
+    return failed(f"{what}: find somebody until {until:%H:%M UTC}")
 
 
 def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) -> t.Iterator[Shift]:

@@ -60,14 +60,12 @@ def read_tests(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:
 
 
 Params = t.Mapping[str, t.Any]
-TIMEOUT = 10.0
-"""Seconds for each call of a check that is not a task of its own."""
 
 
 def check_window(module: Module, window: Params) -> dict[str, t.Any]:
     """The overrides to record, for a `window` as the options of the check's kind. Raises what stops the release."""
     check = {"name": OVERRIDE, "kind": OVERRIDE, OVERRIDE: window}
-    defaults = {"checkout": "", "commit": "", "fail": True, "timeout": TIMEOUT, "waivers": {}}
+    defaults = {"checkout": "", "commit": "", "fail": True, "timeout": 10.0, "waivers": {}}
     result = check_release(module, {**module.params, **defaults, "checks": [check]})
     return t.cast("dict[str, t.Any]", result["facts"])
 
