@@ -80,11 +80,8 @@ class Address:
             keep = answer.isclosed() and not answer.will_close
             if not 200 <= answer.status < 300:
                 return f"status {answer.status}"
-            return (
-                ""
-                if body == challenge.encode() or not challenge
-                else "the challenge was not echoed"
-            )
+            echoed = not challenge or body == challenge.encode()
+            return "" if echoed else "the challenge was not echoed"
         finally:
             if keep:
                 with self._lock:

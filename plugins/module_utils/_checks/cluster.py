@@ -202,10 +202,10 @@ def look_flags_readers(options: Options, ground: Ground) -> Finding:
     try:
         probe = to_probe(delivery, options["probe"])
         document = Document.from_options(options["flagd"])
-        for values in options["values"]:
+        data = (body or {}).get("data") or {}
+        for values in options["values"] if document else ():
             wanted = {key: text for key, text in to_values(values, {}).items() if text is not None}
-            if document:
-                document.render({**((body or {}).get("data") or {}), **wanted})
+            t.cast("Document", document).render({**data, **wanted})
     except InputError as exc:
         return failed(str(exc).rstrip("."))
     new = "" if body is not None else "; the release creates it"
