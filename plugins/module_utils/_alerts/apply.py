@@ -290,7 +290,7 @@ class Routing:
             external = {}
         return cls(api.alertmanager(), api.silences(), external)
 
-    def problem(self, rule: WantedRule | LoadedRule) -> str:
+    def problem(self, rule: WantedRule) -> str:
         """Why the alert reaches no receiver, or a wrong one; empty when all is well."""
         name = rule.name
         labels = {**self.external, **rule.labels, "alertname": name}
@@ -302,10 +302,8 @@ class Routing:
         if wanted not in receivers:
             known = ", ".join(map(repr, receivers)) or "none"
             return f"Alertmanager has no receiver {wanted!r} for {name!r}: it has {known}"
-        integrated = [
-            key for key, value in receivers[wanted].items() if value and "_configs" in key
-        ]
-        if not integrated:
+        kinds = [kind for kind, value in receivers[wanted].items() if value]
+        if not any(kind.endswith("_configs") for kind in kinds):
             return (
                 f"the receiver {wanted!r} of {name!r} has no integration, so it notifies no person"
             )
