@@ -15,8 +15,6 @@ from ..module_utils._formats import listed
 from ..module_utils._release_variables import misread
 from ..module_utils._variable_check import (
     CHOICES,
-    Secret,
-    Variables,
     incomplete,
     missing_secrets,
     old_names,
@@ -51,15 +49,21 @@ class ActionModule(ActionBase):
     ) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         _checked, arguments = self.validate_argument_spec(**release_variables.module_spec())
-        secrets = [Secret(**entry) for entry in arguments["secrets"]]
+        secrets = arguments["secrets"]
         task_vars = task_vars or {}
-        variables = self._variables(task_vars)
-        unknown = unknown_variables(variables)
-        values, reasons = self._values(secrets)
+        extra = load_extra_vars(self._loader)
+        unknown = unknown_variables(
+            self._declared_by_roles(),
+            frozenset(extra),
+            self._declared_below(task_vars.get("inventory_dir"))
+            | self._declared_below(task_vars.get("playbook_dir")),
+            (*PREFIXES, *(f"{role.name}_" for role in ROLES.iterdir())),
+        )
+        values, reasons = self._values(secret["name"] for secret in secrets)
         missing = [] if reasons else missing_secrets(secrets, values)
         unfilled = self._placeholders(task_vars)
         result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
-        if names := old_names(variables.extra):
+        if names := old_names(extra):
             result["warnings"] = names
         with compiled_once():
             unmet, unread = self._unmet(arguments["contracts"], task_vars)
@@ -70,7 +74,7 @@ class ActionModule(ActionBase):
         ]
         if unknown:
             problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")
-        problems += typed_unchanged(load_extra_vars(self._loader))
+        problems += typed_unchanged(extra)
         if arguments["placeholders"] == "refuse":
             problems += incomplete(task_vars)
             if unfilled:
@@ -94,23 +98,15 @@ class ActionModule(ActionBase):
 
     def _services_refused(self, task_vars: dict[str, t.Any]) -> list[str]:
         """What stands against the services of the release, and the digests of their images."""
-        values = {name: self._value(name, task_vars) for name in CHOICES}
+        values = {name: self._value(task_vars, name) for name in CHOICES}
         hosts, hostvars = task_vars["groups"].get("microservices", []), task_vars["hostvars"]
-        namespaces = {self._namespace(hostvars[host]): None for host in hosts}
-        return refused_services(values, hosts, [name for name in namespaces if name])
+        namespaces = [self._value(hostvars[host], "kubernetes_namespace") for host in hosts]
+        return refused_services(values, hosts, [*dict.fromkeys(map(str, filter(None, namespaces)))])
 
-    @staticmethod
-    def _namespace(variables: t.Mapping[str, t.Any]) -> str:
-        try:
-            return str(variables.get("kubernetes_namespace") or "")
-        except AnsibleError:
-            # Why it cannot be read is told by the check of the roles' options.
-            return ""
-
-    def _value(self, name: str, task_vars: dict[str, t.Any]) -> t.Any:
+    def _value(self, variables: t.Mapping[str, t.Any], name: str) -> t.Any:
         """None for one that is not set or cannot be read, which is told by the check of its role's options."""
         try:
-            return self._templar.template(task_vars.get(name))
+            return self._templar.template(variables.get(name))
         except AnsibleError:
             return None
 
@@ -141,21 +137,16 @@ class ActionModule(ActionBase):
         results: dict[str, list[str]] = {}
         unread: dict[str, dict[str, None]] = {}
         for entry in contracts:
-            contract = Contract(
-                entry["role"],
-                tuple(entry["entry_points"]),
-                frozenset(entry["later"]),
-                tuple(entry["reads"]),
-            )
-            here = [task_vars["inventory_hostname"]]
-            for host in here if entry["hosts"] is None else entry["hosts"]:
+            hosts = entry.pop("hosts")
+            contract = Contract(**entry)
+            for host in [task_vars["inventory_hostname"]] if hosts is None else hosts:
                 for item in roles.problems(contract, self._of_host(host, task_vars)):
                     if item.unread:
                         unread.setdefault(item.why, {})[item.unread] = None
                     else:
                         whose = f"role {contract.role}: " if contract.role else ""
                         results.setdefault(f"{whose}{item.why}", []).append(host)
-        sentences = [f"On {listed(hosts)}, {problem}" for problem, hosts in results.items()]
+        sentences = [f"On {listed(where)}, {problem}" for problem, where in results.items()]
         return sentences, {why: list(names) for why, names in unread.items()}
 
     def _of_host(self, host: str, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -163,15 +154,6 @@ class ActionModule(ActionBase):
             return task_vars
         hostvars = task_vars["hostvars"]
         return {**hostvars.raw_get(host), "hostvars": hostvars}
-
-    def _variables(self, task_vars: dict[str, t.Any]) -> Variables:
-        return Variables(
-            known=self._declared_by_roles(),
-            prefixes=(*PREFIXES, *(f"{role.name}_" for role in ROLES.iterdir())),
-            extra=frozenset(load_extra_vars(self._loader)),
-            inventory=self._declared_below(task_vars.get("inventory_dir"))
-            | self._declared_below(task_vars.get("playbook_dir")),
-        )
 
     def _shadowed(self, task_vars: dict[str, t.Any]) -> list[str]:
         """What both the inventory and the playbooks set for all hosts; of the two, Ansible takes the playbooks'."""
@@ -183,17 +165,16 @@ class ActionModule(ActionBase):
         return sorted(inventory & playbooks)
 
     def _declared_by_roles(self) -> frozenset[str]:
-        names: set[str] = set()
-        for path in ROLES.glob("*/meta/argument_specs.yml"):
-            for entry_point in entry_points_of(path.parents[1]).values():
-                names.update(entry_point.get("options", {}))
-        return frozenset(names)
+        return frozenset(
+            name
+            for path in ROLES.glob("*/meta/argument_specs.yml")
+            for entry_point in entry_points_of(path.parents[1]).values()
+            for name in entry_point.get("options", {})
+        )
 
     def _declared_below(self, directory: str | None, *patterns: str) -> frozenset[str]:
-        names: set[str] = set()
-        for path in self._files(directory, *patterns):
-            names.update(self._read(path))
-        return frozenset(names)
+        files = self._files(directory, *patterns)
+        return frozenset(name for path in files for name in self._read(path))
 
     def _files(self, directory: str | None, *patterns: str) -> t.Iterator[Path]:
         for pattern in patterns or ("*_vars/**/*.yml",):
@@ -206,17 +187,17 @@ class ActionModule(ActionBase):
             # A vault that this run has no password for; Ansible itself has already said so if it matters.
             return {}
 
-    def _values(self, secrets: list[Secret]) -> tuple[dict[str, str], set[str]]:
+    def _values(self, names: t.Iterable[str]) -> tuple[dict[str, str], set[str]]:
         """The secrets' values, and why some could not be read: a reason names variables, never a value."""
         values: dict[str, str] = {}
         reasons: set[str] = set()
-        for secret in secrets:
+        for name in names:
             try:
-                raw = self._templar.available_variables.get(secret.name, "")
-                values[secret.name] = str(self._templar.template(raw))
+                raw = self._templar.available_variables.get(name, "")
+                values[name] = str(self._templar.template(raw))
             except AnsibleUndefinedVariable as exc:
                 reasons.add(str(exc))
             except AnsibleError:
                 # Its text may hold what was being read; that the secret is missing is said anyway.
-                values[secret.name] = ""
+                values[name] = ""
         return values, reasons

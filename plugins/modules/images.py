@@ -167,10 +167,7 @@ def run(module: Module) -> Result:
 def _look_up(params: t.Mapping[str, t.Any], pushed: t.Iterable[str]) -> dict[str, dict[str, str]]:
     references = [Reference.parse(entry) for entry in dict.fromkeys([*params["images"], *pushed])]
     registry = HttpRegistry(
-        api=params["registry"],
-        username=params["username"],
-        password=params["password"],
-        ca_cert=params["ca_cert"],
+        params,
         timeout=params["request_timeout"],
         patience=params["wait_timeout"],
         clock=MonotonicClock(),

@@ -164,8 +164,8 @@ reason: {description: One word for why the task failed., returned: failure, type
 
 import functools
 
-from ..module_utils._checks.health import read_checks, refuse_missing_libraries
-from ..module_utils._errors import DeployError
+from ..module_utils._checks.health import libraries, read_checks
+from ..module_utils._errors import DeployError, refuse_missing
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, Result, documented, execute, refuse_below
 from ..module_utils._waves.wave import (
@@ -201,7 +201,7 @@ def run(module: Module) -> Result:
     services = pin_images(given, params["pinned"])
     rollouts = {service["host"]: options_of(params, service) for service in services}
     checks = read_checks(params)
-    refuse_missing_libraries(checks)
+    refuse_missing(libraries(checks))
     by_host = checks_by_host(checks, rollouts)
     done = roll_waves(
         module,

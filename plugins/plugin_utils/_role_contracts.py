@@ -34,9 +34,9 @@ class Contract:
     """
 
     role: str
-    entry_points: tuple[str, ...]
-    later: frozenset[str] = frozenset()
-    reads: tuple[str, ...] = ()
+    entry_points: t.Sequence[str]
+    later: t.Collection[str] = ()
+    reads: t.Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import health, web
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.payment import HttpWallets
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook import HttpWebhook
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook_probes import (
-    ProbeRequest,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook import to_webhook
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
@@ -118,15 +115,8 @@ def management(url: str) -> SupabaseFunctionsApi:
 
 
 def registry(url: str) -> HttpRegistry:
-    return HttpRegistry(
-        api=url,
-        username="",
-        password="",
-        ca_cert=None,
-        timeout=20,
-        patience=0,
-        clock=MonotonicClock(),
-    )
+    options = {"registry": url, "username": "", "password": "", "ca_cert": None}
+    return HttpRegistry(options, timeout=20, patience=0, clock=MonotonicClock())
 
 
 def monitoring(url: str, token: str = "") -> MonitoringServer:
@@ -138,7 +128,14 @@ def service(url: str, **more: str) -> object:
 
 
 def webhook(url: str, **headers: str) -> object:
-    return HttpWebhook(url, ca_cert=None, timeout=20).send(ProbeRequest("GET", headers))
+    options = {"url": url, "ca_cert": None, "request_timeout": 20}
+    return to_webhook(options)(method="GET", headers=headers)
+
+
+def wallet(url: str) -> object:
+    form = {"wallet_path": "/{number}", "key_header": "Key", "balance": "balance"}
+    options = {"api_url": url, "number": "1", "form": form, "token": None, "ca_cert": None}
+    return HttpWallets({**options, "request_timeout": 20}).balance()
 
 
 WITH_TOKEN: dict[str, t.Callable[[str], object]] = {
@@ -149,7 +146,7 @@ WITH_TOKEN: dict[str, t.Callable[[str], object]] = {
     "health check with a header": lambda url: check(url, headers={"Authorization": OURS}),
     "management api": lambda url: management(url).call("GET", "/functions", "the functions"),
     "prometheus": lambda url: Prometheus(monitoring(url, TOKEN), 20).sample("up"),
-    "preflight": lambda url: web.ask("CI", url, timeout=20, authorization=OURS),
+    "preflight": lambda url: web.get("CI", url, timeout=20, authorization=OURS),
     "log of the functions": lambda url: FunctionLog(url, "x", TOKEN).lines(["a"]),
     "status page and pager": lambda url: service(url, authorization=OURS),
     "webhook with a header": lambda url: webhook(url, Authorization=OURS),
@@ -161,10 +158,10 @@ WITHOUT: dict[str, t.Callable[[str], object]] = {
     ),
     "health check": check,
     "prometheus": lambda url: Prometheus(monitoring(url), 20).sample("up"),
-    "preflight": lambda url: web.ask("CI", url, timeout=20),
+    "preflight": lambda url: web.get("CI", url, timeout=20),
     "registry": lambda url: registry(url).digest(Reference.parse("easymo/app:v1")),
     "status page and pager": service,
-    "wallet": lambda url: HttpWallets(url, ca_cert=None, timeout=20).balance("1"),
+    "wallet": wallet,
     "webhook": webhook,
 }
 
