@@ -107,7 +107,7 @@ def test_a_crash_loop_is_named_and_proven_and_what_is_secret_stays_so(deployed, 
     assert any(name.endswith(".previous.log") for name in logs)
     sheet = (folder / "kubernetes" / f"{SERVICE}.txt").read_text("utf-8")
     for words in (
-        "condition Progressing",
+        "type: Progressing",
         "probes",
         "resources",
         "digests",
@@ -273,7 +273,7 @@ def test_a_failed_prisma_migration_is_named_with_its_own_words_and_the_backup_is
     assert "resolve_migrations.yml -e prisma_migrate_resolution=rolled_back" in doctor.first["hint"]
     assert any("column public.orders.note" in one for one in doctor.sentences)
     told = "\n".join(doctor.everything().splitlines())
-    assert "expected tables are missing: payments" in told
+    assert "the release's tables payments are missing" in told
     assert "There is no backup of orders" in told
     assert "no types, defaults, constraints" in told
 

@@ -14,12 +14,9 @@ from pathlib import Path
 
 from .._errors import DeployError, InputError
 from .._redaction import Redactor
+from .rules import LIKELY, SENTENCES, SURE, LastWords, LinePlace, ObservedFact, filled
 
 MOST_TRIES = 50
-
-
-def folder_name(now: datetime) -> str:
-    return f"diagnosis-{now.strftime('%Y%m%dT%H%M%SZ')}"
 
 
 def make_folder(parent: Path, now: datetime) -> Path:
@@ -27,7 +24,9 @@ def make_folder(parent: Path, now: datetime) -> Path:
     try:
         parent.mkdir(parents=True, exist_ok=True)
         for number in range(MOST_TRIES):
-            path = parent / (folder_name(now) + (f"-{number + 1}" if number else ""))
+            path = parent / (
+                f"diagnosis-{now:%Y%m%dT%H%M%SZ}" + (f"-{number + 1}" if number else "")
+            )
             try:
                 path.mkdir(mode=0o700)
             except FileExistsError:
@@ -52,7 +51,6 @@ def write_files(folder: Path, files: t.Mapping[str, str]) -> None:
         raise InputError(f"'{folder}' can't be written ({exc.strerror}): make room there.") from exc
 
 
-ENTRIES = ("crash_loop", "error_rate", "function", "migration")
 TITLES: t.Mapping[str, str] = {
     "crash_loop": "Microservice crash loop",
     "error_rate": "High error rate",
@@ -60,9 +58,6 @@ TITLES: t.Mapping[str, str] = {
     "migration": "Database migration failed",
 }
 """The runbook's four entries of trouble."""
-
-SURE, LIKELY, POSSIBLE = 90, 60, 30
-"""How strongly a fact speaks: the platform names the trouble itself; it explains what was seen; it may."""
 
 
 @dataclass(frozen=True)
@@ -74,29 +69,6 @@ class CollectionLimits:
     pods: int = 5
     deployments: int = 10
     seconds: float = 40.0
-
-
-@dataclass(frozen=True)
-class LinePlace:
-    """A line of a file in the folder."""
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
-
-
-@dataclass(frozen=True)
-class ObservedFact:
-    """One thing that was seen. `kind` is what rules go by, `subject` what it is about, `text` its line in the file."""
-
-    entry: str
-    kind: str
-    subject: str
-    text: str
-    place: LinePlace
-    values: t.Mapping[str, t.Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,9 +144,17 @@ class Notebook:
         self._cut: list[str] = []
 
     def see(
-        self, kind: str, subject: str, text: str, *, file: str, **values: t.Any
+        self,
+        kind: str,
+        subject: str,
+        text: str = "",
+        *,
+        file: str,
+        last: LastWords | None = None,
+        **values: t.Any,
     ) -> ObservedFact:
-        """A fact, and its line in the file."""
+        """A fact, and its line in the file: `text`, or the sentence of its kind."""
+        text = text or filled(SENTENCES[kind], values, subject=subject)
         place = self.write(file, text)
         fact = ObservedFact(
             self._entry,
@@ -183,6 +163,7 @@ class Notebook:
             self._line(text),
             place,
             self._redact.within(values, DEPTH),
+            last,
         )
         with self._lock:
             self._facts.append(fact)
@@ -220,14 +201,15 @@ class Notebook:
         return remaining
 
     def blind(self, text: str) -> None:
-        with self._lock:
-            if (line := self._line(text)) not in self._unseen:
-                self._unseen.append(line)
+        self._add(self._unseen, text)
 
     def cut(self, text: str) -> None:
+        self._add(self._cut, text)
+
+    def _add(self, lines: list[str], text: str) -> None:
         with self._lock:
-            if (line := self._line(text)) not in self._cut:
-                self._cut.append(line)
+            if (line := self._line(text)) not in lines:
+                lines.append(line)
 
     def to_part(self) -> CollectedPart:
         with self._lock:

@@ -21,7 +21,8 @@ from .._migration.prisma_history import describe_status
 from .._migration.supabase import Folder
 from .._postgres import Session
 from .databases import Database, reading
-from .evidence import LinePlace, Notebook, file_name
+from .evidence import Notebook, file_name
+from .rules import LastWords, LinePlace
 
 NOT_COMPARED = (
     "Only tables and columns in CREATE TABLE and ALTER TABLE of the migrations were compared: no "
@@ -153,8 +154,7 @@ def _tell_read_only(notes: Notebook, database: Database, session: Session) -> No
     only_reads, standby = session.rows(_ONLY_READS)[0]
     if only_reads == "on" or standby:
         why = "it is a standby" if standby else "its default_transaction_read_only is on"
-        text = f"{database.name} is read-only: {why}"
-        notes.see("read_only", database.name, text, file=database.sheet, why=why)
+        notes.see("read_only", database.name, file=database.sheet, why=why)
 
 
 def _tell_files(notes: Notebook, database: Database, session: Session) -> Scripts:
@@ -172,8 +172,7 @@ def _tell_files(notes: Notebook, database: Database, session: Session) -> Script
     absent = missing_locally(history, local, table.version_order)
     _tell_state(notes, database, pending=[each for each, _sql in scripts.pending], absent=absent)
     if late := [migration.file for migration in find_late(pending, history, table.version_order)]:
-        text = f"{name}: {', '.join(late)} would run after newer ones that are applied"
-        notes.see("out_of_order", name, text, file=file, files=late, database_kind=database.kind)
+        notes.see("out_of_order", name, file=file, files=late, database_kind=database.kind)
     for each, drift in table.find_drift(history, local).items():
         place = None
         if drift.diff:
@@ -197,20 +196,15 @@ def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scrip
         answer = next(
             (line for line in log if "error" in line.lower()), (log or ["it left no log"])[0]
         )
-        text = f"{name}: migration {row['name']} of {row['started_at']} failed: {answer}"
-        notes.see(
-            "failed_row",
-            name,
-            text,
-            file=file,
-            migration=row["name"],
-            at=row["started_at"],
-            answer=answer,
-        )
+        values: dict[str, t.Any] = {
+            "migration": row["name"],
+            "at": row["started_at"],
+            "answer": answer,
+        }
+        notes.see("failed_row", name, file=file, **values)
     if status["code"] == "P3005":
-        text = f"{name}: schema {database.schema} has tables and no history of Prisma"
         how = resolve_by("applied", *baseline_of(history, local))
-        notes.see("no_baseline", name, text, file=file, how=how)
+        notes.see("no_baseline", name, file=file, how=how)
     _tell_state(notes, database, pending=status["pending"], absent=status["missing_locally"])
     for each, how in status["drift"].items():
         _tell_edited(notes, database, each, str(how), None)
@@ -224,24 +218,17 @@ def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scrip
 def _tell_state(
     notes: Notebook, database: Database, *, pending: t.Sequence[str], absent: t.Sequence[str]
 ) -> None:
-    file, name = database.sheet, database.name
-    if pending:
-        text = f"{name}: pending are {', '.join(pending)}"
-        notes.see("pending", name, text, file=file, migrations=[*pending])
-    if absent:
-        text = f"{name}: applied, and not in the folder: {', '.join(absent)}"
-        notes.see("not_in_folder", name, text, file=file, migrations=[*absent])
+    for kind, names in (("pending", pending), ("not_in_folder", absent)):
+        if names:
+            notes.see(kind, database.name, file=database.sheet, migrations=[*names])
 
 
 def _tell_edited(
     notes: Notebook, database: Database, migration: str, how: str, place: LinePlace | None
 ) -> None:
-    text = f"{database.name}: {migration} was edited after it was applied: {how}"
-    words = {"place": str(place), "text": how} if place else {}
-    notes.see(
-        "edited", database.name, text, file=database.sheet, migration=migration, how=how,
-        last_words=words,
-    )  # fmt: skip
+    last = LastWords(place, how) if place else None
+    values: dict[str, t.Any] = {"migration": migration, "how": how}
+    notes.see("edited", database.name, file=database.sheet, last=last, **values)
 
 
 def _tell_tables(notes: Notebook, database: Database, session: Session) -> None:
@@ -251,8 +238,7 @@ def _tell_tables(notes: Notebook, database: Database, session: Session) -> None:
     if expected:
         notes.write(database.sheet, f"expected tables there: {', '.join(there) or 'none'}")
     if missing:
-        text = f"{database.name}: expected tables are missing: {', '.join(missing)}"
-        notes.see("tables_missing", database.name, text, file=database.sheet, tables=missing)
+        notes.see("tables_missing", database.name, file=database.sheet, tables=missing)
 
 
 def _tell_schema(notes: Notebook, database: Database, there: Catalog, scripts: Scripts) -> None:
@@ -263,18 +249,14 @@ def _tell_schema(notes: Notebook, database: Database, there: Catalog, scripts: S
     notes.write(file, NOT_COMPARED)
     gone = _missing(made, there, database.schema)
     if gone:
-        text = (
-            f"{database.name}: migrations that are applied make {', '.join(gone)}, which is missing"
-        )
-        notes.see("schema_missing", database.name, text, file=file, objects=gone)
+        notes.see("schema_missing", database.name, file=file, objects=gone)
     early = [
         ".".join(_place(table, database.schema))
         for table in sorted(coming.created - {*made.tables})
         if _place(table, database.schema) in there.relations
     ]
     if early:
-        text = f"{database.name}: pending migrations make {', '.join(early)}, which exists already"
-        notes.see("made_already", database.name, text, file=file, tables=early)
+        notes.see("made_already", database.name, file=file, tables=early)
     if not gone and not early:
         notes.write(file, f"{database.name}: no difference found")
 

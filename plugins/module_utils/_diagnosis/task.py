@@ -143,14 +143,11 @@ def _of_migration(params: Params) -> Looks:
         if connection["login_password"] == "":
             yield name, _blind(f"Option 'login_password' of database {name} is empty.")
             continue
+        copied = ("name", "kind", "directory", "schema", "backup")
         database = Database(
-            name,
-            given["kind"],
-            PostgresTarget.from_params(connection),
-            given["directory"],
-            given["schema"],
-            given["backup"],
-            tuple(given["expect_tables"]),
+            target=PostgresTarget.from_params(connection),
+            expect_tables=tuple(given["expect_tables"]),
+            **{option: given[option] for option in copied},
         )
         history = partial(look_at_history, database=database)
         sessions = partial(look_at_sessions, database=database)
