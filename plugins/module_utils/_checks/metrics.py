@@ -14,7 +14,7 @@ from .._gate.models import Metric, Sample, SampleStatus, Series, Verdict
 from .._gate.options import ONE_LOOK, PROMETHEUS, read_metric, refuse_bad_input
 from .._gate.sources import LIBRARIES, sources_of
 from .._gate.state import Schedule
-from .._gate.watch import Watcher, WatchResult
+from .._gate.watch import WatchResult, run_watch
 from .._http import REQUESTS
 from .._time import Deadline, of_epoch
 from .models import (
@@ -223,8 +223,7 @@ def play_metrics(options: Options) -> Finding:
 
 
 def _look(wanted: t.Sequence[Metric], options: Options) -> WatchResult:
-    watcher = Watcher(wanted, sources_of(options), report=lambda _look: None)
-    return watcher.run(Schedule(duration=0))
+    return run_watch(wanted, sources_of(options), Schedule(duration=0))
 
 
 def _finding(wanted: t.Sequence[Metric], watch: WatchResult, *, skips: bool) -> Finding:

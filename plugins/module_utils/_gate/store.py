@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -14,14 +15,15 @@ from .._alerts.plan import Alerts
 from .._arguments import read_who_and_why
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, InputError, VerificationError
+from .._release.decode import dumped, restored
 from .._release.plan import RecordChange, check_attempt
-from .._release.record import Record
+from .._release.record import Act, Record
 from .._release.store import ReleaseStore
 from .._time import epoch, utc_now
 from .models import Metric, Verdict
 from .report import described
 from .state import WatchState
-from .verdict import APPROVE, REJECT, ManualDecision, all_said, plan_decision, that_counts
+from .verdict import APPROVE, REJECT, all_said, decision_fact, plan_decision, that_counts
 from .watch import WatchPlan, elapsed_at, take_up
 
 ATTACHMENT = "watch"
@@ -51,7 +53,7 @@ class WatchStore:
     def state(self, gate: str) -> WatchState | None:
         entry = self.watches.get(gate)
         try:
-            return None if entry is None else WatchState.load(entry["state"])
+            return None if entry is None else restored(WatchState, entry["state"], "state")
         except (ValueError, TypeError, KeyError) as exc:
             raise VerificationError(
                 f"The watch {gate!r} of release {self.store.version!r} cannot be read ({exc}): "
@@ -68,7 +70,7 @@ class WatchStore:
         """Bound to the version that was read last. `asked`: by metric its unit and bounds, for those who show them."""
         entry = {
             "writer": writer,
-            "state": json.loads(state.dump()),
+            "state": json.loads(dumped(state)),
             "asked": dict(requested or {}),
         }
         watches = {**self.watches, gate: entry}
@@ -146,7 +148,7 @@ class ReleaseMemory:
             )
         return state
 
-    def decision_on(self, state: WatchState) -> ManualDecision | None:
+    def decision_on(self, state: WatchState) -> Act | None:
         try:
             record = self._store(_PATIENCE).read()
         except DeployError:
@@ -222,50 +224,38 @@ def watches_of(store: ReleaseStore, attempt: int) -> dict[str, t.Any]:
     }
 
 
-@dataclass(frozen=True)
-class Recorded:
-    release: str
-    manual: ManualDecision
-    changed: bool
-    check_mode: bool = False
-
-    def to_result(self) -> dict[str, t.Any]:
-        text = self.manual
-        did = "approved" if text.decision == APPROVE else "rejected"
-        if self.check_mode and self.changed:
-            did = "would approve" if text.decision == APPROVE else "would reject"
-        sentence = (
-            f"{text.by} {did} the watch {text.gate!r} of release {self.release}: {text.reason}."
-        )
-        return {"changed": self.changed, "decision": text.to_json(), "sentence": sentence}
-
-    def to_diff(self) -> dict[str, t.Any]:
-        after = self.manual.to_json()
-        return {"before": {} if self.changed else after, "after": after}
-
-
 def record_decision(
-    cluster: Cluster, release: str, wanted: ManualDecision, *, check_mode: bool
-) -> Recorded:
+    cluster: Cluster, release: str, wanted: Act, *, check_mode: bool
+) -> dict[str, t.Any]:
+    """Keep what a person decides of a gate. The result of the task, with the diff."""
     store = ReleaseStore(cluster, release, clock=MonotonicClock())
     record = check_attempt(store.read(), release)
     shelf = WatchStore(store)
     shelf.read()
     planned, new = plan_decision(record, shelf.state(wanted.gate), wanted, list(shelf.watches))
-    if not new:
-        return Recorded(release, planned, changed=False)
-    # By name too, so that two people of the same second do not overwrite each other.
-    key = f"{planned.gate}-{planned.at}"
-    if any(act.name == key for act in record.facts.decisions):
-        key = f"{key}-{planned.by}"
-    change = RecordChange(
-        version=release,
-        actor=planned.by,
-        now=planned.at,
-        facts={"decisions": {key: planned.to_json()}},
+    fact = decision_fact(planned)
+    if new:
+        # By name too, so that two people of the same second do not overwrite each other.
+        key = f"{planned.gate}-{planned.at}"
+        if any(act.name == key for act in record.facts.decisions):
+            key = f"{key}-{planned.by}"
+        facts = {"decisions": {key: fact}}
+        change = RecordChange(version=release, actor=planned.by, now=planned.at, facts=facts)
+        store.change(change, check_mode=check_mode)
+    return {
+        "changed": new,
+        "decision": fact,
+        "sentence": decided(planned, release, would=check_mode and new),
+        "diff": {"before": {} if new else fact, "after": fact},
+    }
+
+
+def decided(decision: Act, release: str, *, would: bool) -> str:
+    verb, past = ("approve", "approved") if decision.decision == APPROVE else ("reject", "rejected")
+    did = f"would {verb}" if would else past
+    return (
+        f"{decision.by} {did} the watch {decision.gate!r} of release {release}: {decision.reason}."
     )
-    store.change(change, check_mode=check_mode)
-    return Recorded(release, planned, changed=True, check_mode=check_mode)
 
 
 @dataclass(frozen=True)
@@ -289,93 +279,45 @@ def answers_awaited(cluster: Cluster, release: str, gate: str) -> AnswersAwaited
     return AnswersAwaited(evidence.feedback.since, evidence.sensitivity)
 
 
-@dataclass(frozen=True)
-class UserAnswer:
-    """What somebody says of users. `severity`: good, minor or bad. `decision`: the reject that a bad one gave."""
-
-    release: str
-    question: str
-    severity: str
-    by: str
-    note: str
-    gate: str
-    at: str
-    decision: Recorded | None = None
-    check_mode: bool = False
-
-    def to_fact(self) -> dict[str, str]:
-        """As the record keeps it, by time, gate and question."""
-        return {
-            "gate": self.gate,
-            "name": self.question,
-            "answer": self.severity,
-            "by": self.by,
-            "at": self.at,
-            "note": self.note,
-        }
-
-    def to_result(self) -> dict[str, t.Any]:
-        rejected = self.decision.to_result() if self.decision else {}
-        follows = (
-            rejected.get("sentence")
-            or "It counts at the end of the watch, or when the same command is run again."
-        )
-        verb = "would say" if self.check_mode else "said"
-        answered = (
-            f"{self.by} {verb} of release {self.release}: {self.question} is {self.severity}."
-        )
-        decision = {"decision": rejected["decision"]} if rejected else {}
-        return {
-            "changed": True,
-            "answer": self.to_fact(),
-            "sentence": f"{answered} {follows}",
-            **decision,
-        }
-
-
 def record_answer(
     cluster: Cluster, release: str, given: t.Mapping[str, t.Any], *, check_mode: bool
-) -> UserAnswer:
+) -> dict[str, t.Any]:
     """Keep the option `answer` of the module release. A bad answer about phase 7 rejects the watch that runs.
 
-    Raises InputError for an unknown question, no name, no reason for what is not good, and a release without a record.
+    The result of the task, with the diff. Raises InputError for an unknown question, no name, no reason for what is not
+    good, and a release without a record.
     """
-    names, severity = given["questions"], given["answer"]
+    names, question, severity = given["questions"], given["question"], given["answer"]
     (by,) = read_who_and_why(by=given["by"])
     note = (
         str(given["reason"]).strip()
         if severity == GOOD
         else read_who_and_why(reason=given["reason"])[0]
     )
-    if given["question"] not in names:
+    if question not in names:
         raise InputError(
-            f"There is no question {given['question']!r}: 'feedback' is one of {', '.join(names) or 'none'}."
+            f"There is no question {question!r}: 'feedback' is one of {', '.join(names) or 'none'}."
         )
     store = ReleaseStore(cluster, release, clock=MonotonicClock())
     check_attempt(store.read(), release)
-    answer = UserAnswer(
-        release,
-        given["question"],
-        severity,
-        by,
-        note,
-        given["gate"],
-        utc_now(),
-        check_mode=check_mode,
-    )
-    key = f"{answer.at} {answer.gate} {answer.question}"
-    change = RecordChange(
-        version=release, actor=by, now=answer.at, facts={"feedback": {key: answer.to_fact()}}
-    )
+    at, gate = utc_now(), given["gate"]
+    fact = {"gate": gate, "name": question, "answer": severity, "by": by, "at": at, "note": note}
+    facts = {"feedback": {f"{at} {gate} {question}": fact}}
+    change = RecordChange(version=release, actor=by, now=at, facts=facts)
     store.change(change, check_mode=check_mode)
-    if severity != BAD or answer.gate != PHASE:
-        return answer
-    reject = ManualDecision(
-        gate=PHASE, decision=REJECT, by=by, reason=f"{answer.question} is bad, {note}", at=answer.at
-    )
-    try:
-        decision = record_decision(cluster, release, reject, check_mode=check_mode)
-    except (ConflictError, InputError):
+    follows = "It counts at the end of the watch, or when the same command is run again."
+    result: dict[str, t.Any] = {
+        "changed": True,
+        "answer": fact,
+        "diff": {"before": {}, "after": fact},
+    }
+    if severity == BAD and gate == PHASE:
+        why = f"{question} is bad, {note}"
+        reject = Act(gate=PHASE, decision=REJECT, by=by, reason=why, at=at)
         # What has ended, or was never watched, has nothing to reject: the answer counts when the phase is run again.
-        return answer
-    return replace(answer, decision=decision)
+        with contextlib.suppress(ConflictError, InputError):
+            rejected = record_decision(cluster, release, reject, check_mode=check_mode)
+            result["decision"], follows = rejected["decision"], rejected["sentence"]
+    verb = "would say" if check_mode else "said"
+    sentence = f"{by} {verb} of release {release}: {question} is {severity}. {follows}"
+    return {**result, "sentence": sentence}

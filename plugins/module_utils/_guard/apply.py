@@ -34,7 +34,7 @@ from .._release.record import Record
 from .._run_process import Alive, never_alive
 from .._time import format_time, now
 from . import tell
-from .memory import GuardMemory, MemoryStore, begin, choose, lasting
+from .memory import GuardMemory, MemoryStore, choose, lasting
 from .models import KILL_SWITCH, Acts, Choice, GuardAct, Observation, RampPosition, Rules
 from .tell import GuardAnnouncement, announcements
 
@@ -45,13 +45,18 @@ ALERTS = "alerts"
 
 @dataclass(frozen=True)
 class GuardTask:
-    """The guard's options. `flags_off` switch the feature off; `consumers` read the flags."""
+    """The guard's options. `flags_off` switch the feature off; `consumers` read the flags.
+
+    `metrics_for` returns the metrics for the earlier evidence and the share of users, and `sources` are theirs.
+    """
 
     release: str
     place: RampFlags
     schedule: RampSchedule
     rules: Rules
     flags_off: t.Mapping[str, str]
+    metrics_for: t.Callable[[t.Mapping[str, float], float | None], t.Sequence[Metric]]
+    sources: Sources
     consumers: tuple[str, ...] = ()
     lock: str = ""
     by: str = "guard"
@@ -59,14 +64,6 @@ class GuardTask:
     mounted: bool = False
     probe: FlagsProbe = field(default_factory=FlagsProbe)
     document: Document | None = None
-
-
-@dataclass(frozen=True)
-class WatchedMetrics:
-    """The metrics' sources. `metrics_for` returns the metrics for the earlier evidence and the share of users."""
-
-    metrics_for: t.Callable[[t.Mapping[str, float], float | None], t.Sequence[Metric]]
-    sources: Sources
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,6 @@ class RampGuard:
         self,
         open_cluster: OpenCluster,
         task: GuardTask,
-        watched: WatchedMetrics,
         *,
         report: t.Callable[[str], None] = lambda _text: None,
         clock: Clock | None = None,
@@ -102,7 +98,6 @@ class RampGuard:
         self._open_cluster = open_cluster
         self._cluster = open_cluster()
         self._task = task
-        self._watched = watched
         self._report = report
         self._clock = clock or MonotonicClock()
         self._wall = wall
@@ -115,7 +110,8 @@ class RampGuard:
             return GuardLook(resting)
         start = start_of(record)
         place = self._place(flags, start)
-        before = store.read() or begin(self._seconds())
+        at = self._seconds()
+        before = store.read() or GuardMemory(begun=at, last=at)
         acts = Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION))
         memory, observation, consumers = self._observe(record, flags, place, before)
         memory = memory.looked(observation, acts, self._seconds(), self._task.rules, self._task.by)
@@ -131,9 +127,7 @@ class RampGuard:
             acts,
             memory,
             lasting(observation, acts, memory, self._task.rules, self._wall()),
-            announced={entry.name for entry in record.announcements},
-            release=record.version,
-            attempt=record.attempt,
+            record=record,
             place=place.words,
         )
         return GuardLook(
@@ -220,7 +214,7 @@ class RampGuard:
     def _alerts(self) -> tuple[list[LoadedRule], Sample]:
         """The loaded rules, and a failed sample if an expected rule could not fire."""
         loaded: list[LoadedRule] = []
-        for source in self._watched.sources.values():
+        for source in self._task.sources.values():
             if not isinstance(source, AlertsSource):
                 continue
             try:
@@ -242,11 +236,11 @@ class RampGuard:
         present = before.watch if before.step == place.step else None
         carried = present.carried if present else evidence_before(record, before.guarded)
         share = place.percentage / 100.0 if place.percentage else None
-        made = self._watched.metrics_for(carried, share)
+        made = self._task.metrics_for(carried, share)
         metrics = [
             metric
             for metric in made
-            if not isinstance(self._watched.sources[metric.name], AlertsSource)
+            if not isinstance(self._task.sources[metric.name], AlertsSource)
         ]
         metrics_definition = definition(metrics)
         state = (
@@ -257,9 +251,7 @@ class RampGuard:
         if started - before.last > rules.max_gap:
             apart = {name: replace(series, breaches=0) for name, series in state.series.items()}
             state = replace(state, series=apart)
-        samples = sample_all(
-            metrics, self._watched.sources, began=state.started, wall=self._seconds
-        )
+        samples = sample_all(metrics, self._task.sources, began=state.started, wall=self._seconds)
         state = state.looked(metrics, samples, max(0.0, self._seconds() - state.started))
         evidence = {
             metric.name: state.evidence[metric.name].value(metric.comparison)

@@ -11,31 +11,26 @@ from .._formats import span
 from .._time import of_epoch
 from .apply import GuardLook
 from .memory import GuardMemory
-from .models import KILL_SWITCH, Choice
+from .models import KILL_SWITCH
 
 NONE, DELIVERED, REST = "none", "delivered", "rest"
 
 
 def to_result(look: GuardLook, attempt: int, *, check_mode: bool) -> dict[str, t.Any]:
+    action = look.choice.what or (DELIVERED if look.delivered else NONE)
     restarts = any(consumer.restarted or consumer.replaced for consumer in look.consumers)
     return {
         "changed": bool(look.choice.what) or (look.delivered and (restarts or check_mode)),
-        "action": _action(look),
+        "action": REST if look.resting else action,
         "sentence": sentence(look, check_mode=check_mode),
         "percentage": look.place.percentage,
         "causes": [asdict(cause) for cause in look.observation.causes],
-        "announcements": [announcement.to_result() for announcement in look.news],
+        "announcements": [asdict(announcement) for announcement in look.news],
         "attempt": attempt,
         "consumers": [consumer.to_result() for consumer in look.consumers],
         "not_reached": tell_wrong(look.consumers) if look.delivered and not check_mode else "",
         "looks": looks(look.memory),
     }
-
-
-def _action(look: GuardLook) -> str:
-    if look.resting:
-        return REST
-    return look.choice.what or (DELIVERED if look.delivered else NONE)
 
 
 def sentence(look: GuardLook, *, check_mode: bool) -> str:
@@ -57,28 +52,15 @@ def _acted(look: GuardLook, *, check_mode: bool) -> str:
 
 
 def _still(look: GuardLook) -> str:
-    place = look.place
+    place, observed = look.place, look.observation
     at = f"The kill switch is set: {place.killed}." if place.killed else f"At {place.words}."
-    if not look.observation.causes:
-        return f"{at} Nothing calls for the guard." if _sees_all(look) else f"{at} {_blind(look)}"
-    return (
-        f"{at} {'; '.join(cause.text for cause in look.observation.causes)}.{_why_not(look.choice)}"
-    )
-
-
-def _why_not(choice: Choice) -> str:
-    if choice.waiting:
-        return " The step down before gets its time to take effect."
-    return ""
-
-
-def _sees_all(look: GuardLook) -> bool:
-    return not look.observation.hidden
-
-
-def _blind(look: GuardLook) -> str:
-    hidden = ", ".join(sorted(key.removeprefix("metric ") for key in look.observation.hidden))
-    return f"Nothing that was seen calls for the guard. Not known: {hidden}."
+    if observed.causes:
+        waits = " The step down before gets its time to take effect." if look.choice.waiting else ""
+        return f"{at} {'; '.join(cause.text for cause in observed.causes)}.{waits}"
+    if not observed.hidden:
+        return f"{at} Nothing calls for the guard."
+    hidden = ", ".join(sorted(key.removeprefix("metric ") for key in observed.hidden))
+    return f"{at} Nothing that was seen calls for the guard. Not known: {hidden}."
 
 
 def looks(memory: GuardMemory | None) -> dict[str, t.Any]:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .._errors import ConflictError, VerificationError
 from .._gate.state import WatchState
+from .._release.decode import dumped, restored
 from .._release.store import ReleaseStore
 from .._time import epoch, parse_time
 from .models import (
@@ -43,8 +44,8 @@ class Episode:
     lasts."""
 
     since: float
-    text: str
-    calls_for: str
+    text: str = ""
+    calls_for: str = ""
     gone: t.Mapping[str, float] = field(default_factory=dict)
 
 
@@ -55,7 +56,7 @@ class EndedCause:
     key: str
     since: float
     until: float
-    text: str
+    text: str = ""
     act: str = ""
 
 
@@ -172,33 +173,6 @@ class GuardMemory:
             if acts.of(key) is act and self.cleared.get(key) != act.id
         }
 
-    def dump(self) -> str:
-        body = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        body["episodes"] = {key: asdict(episode) for key, episode in self.episodes.items()}
-        body["ended"] = [asdict(cause) for cause in self.ended]
-        body["silences"] = [asdict(silence) for silence in self.silences]
-        body["watch"] = json.loads(self.watch.dump()) if self.watch else None
-        return json.dumps(body, sort_keys=True)
-
-    @classmethod
-    def load(cls, body: t.Mapping[str, t.Any]) -> GuardMemory:
-        """Raises ValueError, TypeError, AttributeError or KeyError for a damaged body."""
-        whole = {"flags": {}, **body}
-        known = {name: whole[name] for name in cls.__dataclass_fields__}
-        return cls(
-            **{
-                **known,
-                "episodes": {key: Episode(**episode) for key, episode in known["episodes"].items()},
-                "ended": tuple(EndedCause(**cause) for cause in known["ended"]),
-                "silences": tuple(GuardSilence(**silence) for silence in known["silences"]),
-                "watch": WatchState.load(known["watch"]) if known["watch"] else None,
-            }
-        )
-
-
-def begin(now: float) -> GuardMemory:
-    return GuardMemory(begun=now, last=now)
-
 
 def _lasting(before: Episode | None, cause: GuardCause, now: float) -> Episode:
     return Episode(before.since if before else now, cause.text, cause.calls_for)
@@ -223,25 +197,22 @@ class MemoryStore:
         if attachment is None:
             return None
         self._version = attachment.resource_version
-        return loaded(attachment.content) if attachment.attempt == self._attempt else None
+        if attachment.attempt != self._attempt:
+            return None
+        try:
+            return restored(GuardMemory, json.loads(attachment.content), ATTACHMENT)
+        except (ValueError, TypeError):
+            return None
 
     def keep(self, memory: GuardMemory) -> bool:
         """Store the memory. Returns false after another guard's write, which holds as much."""
         try:
             self._version = self._store.overwrite(
-                self._attempt, ATTACHMENT, memory.dump().encode(), version=self._version
+                self._attempt, ATTACHMENT, dumped(memory).encode(), version=self._version
             )
         except ConflictError:
             return False
         return True
-
-
-def loaded(content: bytes) -> GuardMemory | None:
-    try:
-        body: t.Any = json.loads(content)
-        return GuardMemory.load(body)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
 
 
 def choose(
@@ -265,9 +236,7 @@ def choose(
     ]
     if any(cause.calls_for == KILL_SWITCH for cause in open_causes):
         return Choice(KILL_SWITCH, tuple(open_causes))
-    if not open_causes or place.percentage is None:
-        return Choice(waiting=tuple(open_causes))
-    if not settled(acts, rules, now):
+    if not open_causes or place.percentage is None or not settled(acts, rules, now):
         return Choice(waiting=tuple(open_causes))
     return Choice(STEP_DOWN, tuple(open_causes))
 
@@ -284,9 +253,7 @@ def lasting(
     """The causes that outlast an act against them after its time, each with the act's id."""
     if not settled(acts, rules, now):
         return ()
-    answered: list[tuple[str, GuardCause]] = []
-    for cause in observation.causes:
-        act = acts.of(cause.key)
-        if act is not None and memory.answered(cause.key, acts):
-            answered.append((act.id, cause))
-    return tuple(answered)
+    acted = [(acts.of(cause.key), cause) for cause in observation.causes]
+    return tuple(
+        (act.id, cause) for act, cause in acted if act and memory.answered(cause.key, acts)
+    )

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import json
-import typing as t
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from .._formats import shortened
+from .._release.decode import restored
 
 STEP_DOWN, KILL_SWITCH, TELL, IGNORE = "step_down", "kill_switch", "tell", "ignore"
 """What a cause calls for: one step down, the kill switch, or people alone. IGNORE is no cause."""
@@ -54,12 +54,7 @@ class GuardAct:
     causes: tuple[str, ...]
     before: int
     to: int
-    why: str
-
-    @classmethod
-    def from_json(cls, body: t.Mapping[str, t.Any]) -> GuardAct:
-        known = {name: body[name] for name in cls.__dataclass_fields__}
-        return cls(**{**known, "causes": tuple(str(cause) for cause in body["causes"])})
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,8 +81,8 @@ class Acts:
         if text is None:
             return cls()
         try:
-            return cls(tuple(GuardAct.from_json(act) for act in json.loads(text)))
-        except (AttributeError, KeyError, TypeError, ValueError):
+            return cls(tuple(restored(GuardAct, act, "act") for act in json.loads(text)))
+        except (TypeError, ValueError):
             return cls(readable=False)
 
 
@@ -126,7 +121,7 @@ class Choice:
 
     what: str = ""
     causes: tuple[GuardCause, ...] = ()
-    waiting: tuple[GuardCause, ...] = field(default=())
+    waiting: tuple[GuardCause, ...] = ()
 
     @property
     def why(self) -> str:

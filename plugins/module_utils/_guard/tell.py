@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from .._alerts.api import describe, identity
 from .._alerts.plan import LoadedRule
@@ -20,8 +20,9 @@ from .._gate.prometheus import GATE, NOTE, ROLLBACK
 from .._lock.models import Lock
 from .._lock.plan import UNLOCK
 from .._lock.plan import describe as describe_lock
+from .._release.record import Record
 from .._time import of_epoch
-from .memory import EndedCause, GuardMemory
+from .memory import GuardMemory
 from .models import (
     ALERT,
     IGNORE,
@@ -163,9 +164,6 @@ class GuardAnnouncement:
     page: str = ""
     incident: str = ""
 
-    def to_result(self) -> dict[str, str]:
-        return asdict(self)
-
 
 def announcements(
     observation: Observation,
@@ -173,25 +171,25 @@ def announcements(
     memory: GuardMemory,
     lasting: t.Iterable[tuple[str, GuardCause]],
     *,
-    announced: t.Container[str],
-    release: str,
-    attempt: int,
+    record: Record,
     place: str,
 ) -> list[GuardAnnouncement]:
-    """The announcements that are due, the oldest first. `announced`: the keys of earlier ones."""
-    own = [act for act in acts.acts if (act.release, act.attempt) == (release, attempt)]
-    ids = {act.id for act in own}
+    """The announcements that are due and not in the release's record yet, the oldest first."""
+    announced = {entry.name for entry in record.announcements}
+    this = (record.version, record.attempt)
+    own = [act for act in acts.acts if (act.release, act.attempt) == this]
+    ids, stays = {act.id for act in own}, f"The percentage stays at {place}."
     news = [_silence(silence.begin, silence.end) for silence in memory.silences]
     news += [_acted(act) for act in own]
     news += [_lasts(act, cause, place) for act, cause in lasting if act in ids]
-    news += _present(observation, memory, place, announced)
-    news += [_act_over(act, memory, place) for act in own if _cured(act, acts, memory)]
-    news += [
-        _over(ended, place)
-        for ended in memory.ended
-        if not ended.act and _news(ended.key, ended.since) in announced
-    ]
-    news += _together_over(memory, place, announced)
+    news += _present(observation, memory, stays, announced)
+    news += [_act_over(act, memory, stays) for act in own if _cured(act, acts, memory)]
+    for ended in memory.ended:
+        key = _news(ended.key, ended.since)
+        if not ended.act and key in announced:
+            text = f"over since {of_epoch(ended.until)}: {ended.text}. {stays}"
+            news.append(GuardAnnouncement(f"{key}_over", text))
+    news += _together_over(memory, stays, announced)
     if not acts.readable:
         news.append(
             GuardAnnouncement(
@@ -200,9 +198,7 @@ def announcements(
                 "so that it acts on nothing. Delete that annotation.",
             )
         )
-    return [
-        announcement for announcement in dict.fromkeys(news) if announcement.key not in announced
-    ]
+    return [entry for entry in dict.fromkeys(news) if entry.key not in announced]
 
 
 def _acted(act: GuardAct) -> GuardAnnouncement:
@@ -221,7 +217,7 @@ def _lasts(act: str, cause: GuardCause, place: str) -> GuardAnnouncement:
 
 
 def _present(
-    observation: Observation, memory: GuardMemory, place: str, announced: t.Container[str]
+    observation: Observation, memory: GuardMemory, stays: str, announced: t.Container[str]
 ) -> t.Iterator[GuardAnnouncement]:
     """Each cause, or all of one look together, for as long as any of them lasts."""
     episodes = memory.episodes
@@ -229,7 +225,6 @@ def _present(
     for cause in observation.causes:
         if cause.calls_for == TELL and cause.key in episodes:
             by_since.setdefault(episodes[cause.key].since, []).append(cause)
-    end = f"The percentage stays at {place}."
     for since, causes in by_since.items():
         keys = [_news(cause.key, since) for cause in causes]
         if _together(since) in announced:
@@ -237,14 +232,14 @@ def _present(
         if len(causes) > SHOWN and not any(key in announced for key in keys):
             texts = [cause.text for cause in causes[:SHOWN]]
             more = f"{'; '.join(texts)}; and {len(causes) - SHOWN} more"
-            yield GuardAnnouncement(_together(since), f"{more}. {end}")
+            yield GuardAnnouncement(_together(since), f"{more}. {stays}")
         else:
             for key, cause in zip(keys, causes, strict=True):
-                yield GuardAnnouncement(key, f"{cause.text}. {end}")
+                yield GuardAnnouncement(key, f"{cause.text}. {stays}")
 
 
 def _together_over(
-    memory: GuardMemory, place: str, announced: t.Container[str]
+    memory: GuardMemory, stays: str, announced: t.Container[str]
 ) -> t.Iterator[GuardAnnouncement]:
     """Once the last of the causes that were announced together has ended."""
     last = {episode.since for episode in memory.episodes.values()}
@@ -252,9 +247,7 @@ def _together_over(
         if since not in last and _together(since) in announced:
             ended = [each for each in memory.ended if each.since == since]
             text = f"over since {of_epoch(max(each.until for each in ended))}: {ended[0].text}; and what began with it"
-            yield GuardAnnouncement(
-                f"{_together(since)}_over", f"{text}. The percentage stays at {place}."
-            )
+            yield GuardAnnouncement(f"{_together(since)}_over", f"{text}. {stays}")
 
 
 def _cured(act: GuardAct, acts: Acts, memory: GuardMemory) -> bool:
@@ -263,16 +256,11 @@ def _cured(act: GuardAct, acts: Acts, memory: GuardMemory) -> bool:
     return all(memory.cleared.get(key) == act.id for key in left)
 
 
-def _act_over(act: GuardAct, memory: GuardMemory, place: str) -> GuardAnnouncement:
+def _act_over(act: GuardAct, memory: GuardMemory, stays: str) -> GuardAnnouncement:
     ends = [ended.until for ended in memory.ended if ended.act == act.id]
     since = f" since {of_epoch(max(ends))}" if ends else ""
-    text = f"over{since}: {act.why}. The percentage stays at {place}."
+    text = f"over{since}: {act.why}. {stays}"
     return GuardAnnouncement(f"{_key(act.id)}_over", text, CLOSE, act.id)
-
-
-def _over(ended: EndedCause, place: str) -> GuardAnnouncement:
-    text = f"over since {of_epoch(ended.until)}: {ended.text}. The percentage stays at {place}."
-    return GuardAnnouncement(f"{_news(ended.key, ended.since)}_over", text)
 
 
 def _silence(begin: float, end: float) -> GuardAnnouncement:

@@ -29,7 +29,6 @@ from .models import (
     PROCEED,
     REASON,
     ROLLBACK,
-    RampEntry,
     RampFacts,
     RampRefusedError,
     RampSchedule,
@@ -62,10 +61,8 @@ class WatchFinding:
 def judge(schedule: RampSchedule, facts: RampFacts, finding: WatchFinding) -> RampPlan:
     """Raises ConflictError when the running percentage is not the watched one."""
     standing = stand(schedule, facts, Start())
-    state, reasons = (
-        standing.state,
-        tuple(shortened(reason, REASON) for reason in finding.reasons[:_REASONS]),
-    )
+    state = standing.state
+    reasons = tuple(shortened(reason, REASON) for reason in finding.reasons[:_REASONS])
     target = schedule.following(standing.percentage) if standing.percentage is not None else None
     if _is_stored(state, finding, standing.percentage):
         return RampPlan(NONE, standing, state, target, for_now(schedule, facts, state, target), ())
@@ -81,12 +78,17 @@ def judge(schedule: RampSchedule, facts: RampFacts, finding: WatchFinding) -> Ra
             f"{format_time(state.since)}, so the verdict {finding.verdict!r} was not stored: "
             "watch it again."
         )
+    why = "; ".join(reasons)
     if finding.verdict == ROLLBACK:
-        after = _back(schedule, facts, state, finding, reasons)
+        to = schedule.preceding(finding.percentage)
+        begun = replace(state, started=max(state.started, finding.began or state.started))
+        after = begun.at(
+            schedule, to, facts.now, holder=finding.by, verdict=ROLLBACK, reasons=reasons
+        ).noted(BREACHED, finding.percentage, facts.now, finding.by, why)
         return RampPlan(LOWER, standing, after, target, (), standing.notes)
     after = replace(state, verdict=finding.verdict, reasons=reasons, holder=finding.by)
     if finding.verdict == HOLD and (state.verdict, state.reasons) != (HOLD, reasons):
-        after = after.with_entry(_entry(HELD, facts, finding, finding.percentage, reasons))
+        after = after.noted(HELD, finding.percentage, facts.now, finding.by, why)
     reasons_against = for_now(schedule, facts, after, target)
     return RampPlan(NONE, standing, after, target, reasons_against, standing.notes)
 
@@ -102,32 +104,6 @@ def _is_stored(state: RampState, finding: WatchFinding, percentage: int | None) 
         )
     return (
         finding.verdict == PROCEED and percentage == finding.percentage and state.verdict == PROCEED
-    )
-
-
-def _back(
-    schedule: RampSchedule,
-    facts: RampFacts,
-    state: RampState,
-    finding: WatchFinding,
-    reasons: tuple[str, ...],
-) -> RampState:
-    to = schedule.preceding(finding.percentage)
-    begun = replace(state, started=max(state.started, finding.began or state.started))
-    back = begun.at(schedule, to, facts.now, holder=finding.by, verdict=ROLLBACK, reasons=reasons)
-    return back.with_entry(_entry(BREACHED, facts, finding, to, reasons))
-
-
-def _entry(
-    what: str, facts: RampFacts, finding: WatchFinding, to: int, reasons: tuple[str, ...]
-) -> RampEntry:
-    return RampEntry(
-        what=what,
-        before=finding.percentage,
-        to=to,
-        at=format_time(facts.now),
-        by=finding.by,
-        reason="; ".join(reasons),
     )
 
 

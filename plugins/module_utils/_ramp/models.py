@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from .._errors import ConflictError
 from .._formats import shortened
-from .._time import format_time, read_time
+from .._release.decode import dumped, restored, under
+from .._time import format_time
 
 
 class RampRefusedError(ConflictError):
@@ -78,27 +79,11 @@ class RampEntry:
     """One change of the percentage or of its verdict. `before` is None for an unknown percentage."""
 
     what: str
-    before: int | None
     to: int
     at: str
-    by: str
+    by: str = ""
+    before: int | None = under("from", default=None)
     reason: str = ""
-
-    def to_json(self) -> dict[str, t.Any]:
-        body = asdict(self)
-        return {"from": body.pop("before"), **body}
-
-    @classmethod
-    def from_json(cls, body: t.Mapping[str, t.Any]) -> RampEntry:
-        before = body["from"]
-        return cls(
-            what=str(body["what"]),
-            before=None if before is None else int(before),
-            to=int(body["to"]),
-            at=str(body["at"]),
-            by=str(body["by"]),
-            reason=str(body["reason"]),
-        )
 
 
 @dataclass(frozen=True)
@@ -110,7 +95,7 @@ class RampState:
     started: datetime
     since: datetime
     watch_until: datetime
-    holder: str
+    holder: str = ""
     verdict: str = PENDING
     reasons: tuple[str, ...] = ()
     history: tuple[RampEntry, ...] = ()
@@ -153,22 +138,18 @@ class RampState:
             reasons=() if watched else self.reasons,
         )
 
-    def with_entry(self, entry: RampEntry) -> RampState:
-        brief = replace(entry, reason=shortened(entry.reason, REASON))
-        return replace(self, history=(*self.history, brief)[-ENTRIES:])
+    def noted(
+        self, what: str, before: int | None, now: datetime, by: str, reason: str = ""
+    ) -> RampState:
+        """With an entry of the history about how it came to its percentage, or was judged there."""
+        why = shortened(reason, REASON)
+        entry = RampEntry(what, self.percentage, format_time(now), by, before, why)
+        return replace(self, history=(*self.history, entry)[-ENTRIES:])
 
     def to_json(self) -> dict[str, t.Any]:
-        return {
-            "step": self.step,
-            "percentage": self.percentage,
-            "started": format_time(self.started),
-            "since": format_time(self.since),
-            "watch_until": format_time(self.watch_until),
-            "holder": self.holder,
-            "verdict": self.verdict,
-            "reasons": list(self.reasons),
-            "history": [entry.to_json() for entry in self.history],
-        }
+        body: dict[str, t.Any] = json.loads(dumped(self))
+        body["history"] = [{"from": entry.pop("before"), **entry} for entry in body["history"]]
+        return body
 
     def to_annotation(self) -> str:
         return json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":"))
@@ -179,19 +160,8 @@ class RampState:
         if text is None:
             return None
         try:
-            body = json.loads(text)
-            return cls(
-                step=int(body["step"]),
-                percentage=int(body["percentage"]),
-                started=read_time(body["started"]),
-                since=read_time(body["since"]),
-                watch_until=read_time(body["watch_until"]),
-                holder=str(body["holder"]),
-                verdict=str(body["verdict"]),
-                reasons=tuple(str(reason) for reason in body["reasons"]),
-                history=tuple(RampEntry.from_json(entry) for entry in body["history"]),
-            )
-        except (AttributeError, KeyError, TypeError, ValueError):
+            return restored(cls, json.loads(text), "ramp")
+        except (TypeError, ValueError):
             return None
 
 
@@ -239,9 +209,6 @@ class RampStatus:
     percentage: int | None
     known: bool
     notes: tuple[str, ...] = ()
-
-    def moved(self, **changes: t.Any) -> RampStatus:
-        return replace(self, state=replace(self.state, **changes))
 
 
 def stand(schedule: RampSchedule, facts: RampFacts, start: Start) -> RampStatus:
@@ -291,15 +258,8 @@ def _set_elsewhere(
 ) -> RampStatus:
     """The status after another writer set another step: a rollback, the kill switch, a deployment or a person."""
     by = ", ".join(facts.managers) or "something outside the ramp"
-    entry = RampEntry(
-        what=SET_ELSEWHERE,
-        before=state.percentage,
-        to=percentage,
-        at=format_time(facts.now),
-        by=by,
-        reason="",
-    )
-    new_state = state.at(schedule, percentage, facts.now, holder=state.holder).with_entry(entry)
+    new_state = state.at(schedule, percentage, facts.now, holder=state.holder)
+    new_state = new_state.noted(SET_ELSEWHERE, state.percentage, facts.now, by)
     if percentage == 0 and state.verdict == ROLLBACK:
         # Without users no watch can judge it good again.
         new_state = replace(new_state, verdict=ROLLBACK, reasons=state.reasons)

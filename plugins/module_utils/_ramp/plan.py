@@ -12,7 +12,6 @@ from datetime import datetime
 
 from .._errors import InputError
 from .._formats import shortened, shown
-from .._time import format_time
 from .models import (
     HOLD,
     LOWERED,
@@ -20,7 +19,6 @@ from .models import (
     REASON,
     RELEASED,
     ROLLBACK,
-    RampEntry,
     RampFacts,
     RampSchedule,
     RampState,
@@ -31,15 +29,8 @@ from .models import (
     unresolved,
 )
 
-RAISE, LOWER, WATCH, WAIT, DONE, NONE, REFUSE = (
-    "raise",
-    "lower",
-    "watch",
-    "wait",
-    "done",
-    "none",
-    "refuse",
-)
+RAISE, LOWER, WATCH, WAIT = "raise", "lower", "watch", "wait"
+DONE, NONE, REFUSE = "done", "none", "refuse"
 
 KILL_SWITCH, OFF, UNKNOWN, LOCK, FREEZE = "kill_switch", "off", "unknown", "lock", "freeze"
 BLOCKED, UNGUARDED = "blocked", "unguarded"
@@ -114,19 +105,20 @@ def plan(schedule: RampSchedule, facts: RampFacts, request: StepRequest) -> Ramp
     standing, release_notes = _release(status, facts, request)
     target = schedule.following(standing.percentage) if standing.percentage is not None else None
     reasons = _reasons(schedule, facts, standing, target, request.start)
-    notes = (*standing.notes, *release_notes)
-    action, more = (
-        _next(standing, target, reasons)
-        if request.percentage is None
-        else _named(standing, target, reasons, request.percentage)
-    )
+    skip = _skipped(standing, target, request.percentage)
+    if request.percentage is None:
+        action = _next(standing, target, reasons)
+    else:
+        action = REFUSE if skip else _named(standing, reasons, request.percentage)
     after = standing.state
     if action in (RAISE, LOWER):
         to = target.percentage if action == RAISE and target else request.percentage or 0
-        after = _moved(schedule, facts, standing, request, action, to)
-    return RampPlan(
-        action, standing, after, target, (*reasons, *more), notes, released=standing is not status
-    )
+        what = RAISED if action == RAISE else LOWERED
+        after = after.at(schedule, to, facts.now, holder=request.by)
+        after = after.noted(what, standing.percentage, facts.now, request.by, request.reason)
+    notes = (*standing.notes, *release_notes)
+    released = standing is not status
+    return RampPlan(action, standing, after, target, (*reasons, *skip), notes, released)
 
 
 def is_down(facts: RampFacts, percentage: int | None) -> bool:
@@ -144,34 +136,40 @@ def refuse_no_step(schedule: RampSchedule, percentage: int | None) -> None:
         )
 
 
-def _next(
-    standing: RampStatus, target: RampStep | None, reasons: t.Sequence[RampReason]
-) -> tuple[str, tuple[RampReason, ...]]:
+def _next(standing: RampStatus, target: RampStep | None, reasons: t.Sequence[RampReason]) -> str:
     if any(reason.kind in _STOPS for reason in reasons):
-        return REFUSE, ()
+        return REFUSE
     if unresolved(standing.state):
-        return WATCH, ()
+        return WATCH
     if target is None:
-        return DONE, ()
+        return DONE
     if any(reason.until is None for reason in reasons):
-        return REFUSE, ()
-    return (WAIT if reasons else RAISE), ()
+        return REFUSE
+    return WAIT if reasons else RAISE
 
 
-def _named(
-    standing: RampStatus, target: RampStep | None, reasons: t.Sequence[RampReason], percentage: int
-) -> tuple[str, tuple[RampReason, ...]]:
+def _named(standing: RampStatus, reasons: t.Sequence[RampReason], percentage: int) -> str:
     at = standing.percentage
     if at == percentage:
         if not unresolved(standing.state):
-            return NONE, ()
-        return (REFUSE if any(reason.kind in _STOPS for reason in reasons) else WATCH), ()
+            return NONE
+        return REFUSE if any(reason.kind in _STOPS for reason in reasons) else WATCH
     if percentage == 0 or (at is not None and percentage < at):
-        return LOWER, ()
-    if target is not None and standing.known and percentage != target.percentage:
-        skip = f"{percentage} % is not the next step after {at} %: that is {target.percentage} %"
-        return REFUSE, (RampReason(SKIP, skip),)
-    return (REFUSE if reasons else RAISE), ()
+        return LOWER
+    return REFUSE if reasons else RAISE
+
+
+def _skipped(
+    standing: RampStatus, target: RampStep | None, percentage: int | None
+) -> tuple[RampReason, ...]:
+    """The reason against a step up that is not the next one."""
+    at = standing.percentage
+    if target is None or percentage is None or not standing.known or (at or 0) >= percentage:
+        return ()
+    if percentage == target.percentage:
+        return ()
+    skip = f"{percentage} % is not the next step after {at} %: that is {target.percentage} %"
+    return (RampReason(SKIP, skip),)
 
 
 def _reasons(
@@ -244,25 +242,6 @@ def _about_the_step(facts: RampFacts, state: RampState) -> list[RampReason]:
     return reasons
 
 
-def _moved(
-    schedule: RampSchedule,
-    facts: RampFacts,
-    standing: RampStatus,
-    request: StepRequest,
-    action: str,
-    to: int,
-) -> RampState:
-    entry = RampEntry(
-        what=RAISED if action == RAISE else LOWERED,
-        before=standing.percentage,
-        to=to,
-        at=format_time(facts.now),
-        by=request.by,
-        reason=request.reason,
-    )
-    return standing.state.at(schedule, to, facts.now, holder=request.by).with_entry(entry)
-
-
 def _release(
     standing: RampStatus, facts: RampFacts, request: StepRequest
 ) -> tuple[RampStatus, tuple[str, ...]]:
@@ -283,15 +262,9 @@ def _release(
         return standing, (
             f"These words already released {used[-1].to} % at {used[-1].at}: give a new reason.",
         )
-    entry = RampEntry(
-        what=RELEASED,
-        before=state.percentage,
-        to=state.percentage,
-        at=format_time(facts.now),
-        by=request.released_by,
-        reason=request.release_reason,
+    released = replace(state, verdict=RELEASED, reasons=()).noted(
+        RELEASED, state.percentage, facts.now, request.released_by, request.release_reason
     )
-    released = replace(state, verdict=RELEASED, reasons=()).with_entry(entry)
     return replace(standing, state=released), (
         f"{request.released_by} released {state.percentage} %: {request.release_reason}",
     )

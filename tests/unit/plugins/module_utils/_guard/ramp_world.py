@@ -31,7 +31,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._guard.apply import 
     GuardLook,
     GuardTask,
     RampGuard,
-    WatchedMetrics,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import MemoryStore
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.models import (
@@ -185,16 +184,19 @@ class RampWorld:
 
     def guard(self, clock: float = 0.0, by: str = "guard@here") -> RampGuard:
         place = RampFlags(FLAGS, FLAG, FEATURE)
-        task = GuardTask(RELEASE, place, SCHEDULE, RULES, OFF, consumers=self.consumers, by=by)
         metric = Metric(METRIC, "prometheus", "errors", "ratio", Bounds(maximum=0.01, above=0.05))
         alerts = Metric("alerts", "alerts", "|".join(CALLS_FOR), "", Bounds())
         api = self.monitoring
         sources = {METRIC: self.monitoring, "alerts": AlertsSource(api, tuple(CALLS_FOR), 60.0)}
-        watched = WatchedMetrics(lambda _before, _share: [metric, alerts], sources)
+        metrics = [metric, alerts]
+        task = GuardTask(
+            *(RELEASE, place, SCHEDULE, RULES, OFF, lambda _before, _share: metrics, sources),
+            consumers=self.consumers,
+            by=by,
+        )
         return RampGuard(
             lambda: self.cluster,
             task,
-            watched,
             clock=FakeClock(),
             wall=lambda: self.now + timedelta(seconds=clock),
         )
