@@ -185,12 +185,12 @@ from ..module_utils._flags.values import Document, to_values
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import METRIC_RULES, read_metrics, with_comparisons
 from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
-from ..module_utils._guard.apply import GuardTask, RampGuard
-from ..module_utils._guard.describe import to_result
-from ..module_utils._guard.memory import MemoryStore
-from ..module_utils._guard.models import Rules
+from ..module_utils._guard.apply import RampGuard
+from ..module_utils._guard.memory import MemoryStore, Rules
+from ..module_utils._guard.tell import to_result
 from ..module_utils._kubernetes import actor_of, cluster_for, opener_for
 from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._lock.apply import LEASE
 from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
 from ..module_utils._ramp.apply import RampFlags
 from ..module_utils._ramp.options import read_schedule
@@ -219,7 +219,8 @@ def run(module: Module) -> dict[str, t.Any]:
         options = {**params, "evidence_before": before, "treated_share": share}
         return with_comparisons(metrics, options)
 
-    task = GuardTask(
+    guard = RampGuard(
+        opener_for(module),
         release=params["release"],
         place=RampFlags(params["name"], params["flag"], params["enabled_by"]),
         schedule=schedule,
@@ -228,16 +229,12 @@ def run(module: Module) -> dict[str, t.Any]:
         metrics_for=metrics_for,
         sources=with_cohorts(sources_of(params, cluster), params),
         consumers=tuple(dict.fromkeys(params["consumers"])),
-        lock=params["lock"] or "",
+        lock=params["lock"] or LEASE,
         by=actor_of(params),
         wait_timeout=params["wait_timeout"],
         mounted=params["delivery"] == VOLUME,
         probe=to_probe(params["delivery"], params["probe"]),
         document=Document.from_options(params["flagd"]),
-    )
-    guard = RampGuard(
-        opener_for(module),
-        task,
         report=lambda text: emit_progress(module, "GuardActs", text, {}),
         alive=alive,
     )

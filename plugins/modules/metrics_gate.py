@@ -383,12 +383,17 @@ from ..module_utils._gate.options import (
     refuse_bad_keeping,
     with_comparisons,
 )
-from ..module_utils._gate.prometheus import AlertsSource
 from ..module_utils._gate.report import describe_look, describe_watch, look_data, refuse_verdict
-from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
+from ..module_utils._gate.sources import (
+    AlertsSource,
+    Sources,
+    refuse_missing_libraries,
+    sources_of,
+    with_cohorts,
+)
 from ..module_utils._gate.state import Schedule, WatchState
 from ..module_utils._gate.store import ReleaseMemory, answers_awaited
-from ..module_utils._gate.watch import Sources, run_watch
+from ..module_utils._gate.watch import run_watch
 from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._module import Module, documented, emit_progress, execute
 

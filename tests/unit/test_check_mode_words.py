@@ -13,13 +13,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
     decided as watch_decided,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import to_sentence
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import sentence
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     RampFacts,
     RampSchedule,
     RampStep,
+    StepRequest,
+    plan,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import sentence
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import StepRequest, plan
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act
 from ansible_collections.easymo.deploy.plugins.module_utils._time import read_time
 

@@ -15,7 +15,7 @@ from .._cluster import Cluster
 from .._errors import DeployError
 from .._flags.consumer import container_of
 from .._gate.models import Metric, Sample, SampleStatus
-from .._gate.prometheus import Prometheus, SampleSource, Vector
+from .._gate.sources import Prometheus, SampleSource, Vector
 from .._http import Answer, NoAnswerError
 from .._rollout.diagnosis import read_tail
 from .._threads import side_by_side

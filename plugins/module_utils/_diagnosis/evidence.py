@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .._errors import DeployError, InputError
 from .._redaction import Redactor
-from .rules import LIKELY, SENTENCES, SURE, LastWords, LinePlace, ObservedFact, filled
+from .rules import SENTENCES, Cause, LastWords, LinePlace, ObservedFact, filled
 
 MOST_TRIES = 50
 
@@ -51,15 +51,6 @@ def write_files(folder: Path, files: t.Mapping[str, str]) -> None:
         raise InputError(f"'{folder}' can't be written ({exc.strerror}): make room there.") from exc
 
 
-TITLES: t.Mapping[str, str] = {
-    "crash_loop": "Microservice crash loop",
-    "error_rate": "High error rate",
-    "function": "Edge function not responding",
-    "migration": "Database migration failed",
-}
-"""The runbook's four entries of trouble."""
-
-
 @dataclass(frozen=True)
 class CollectionLimits:
     """Bounds of what is collected. Bytes are of one file."""
@@ -69,27 +60,6 @@ class CollectionLimits:
     pods: int = 5
     deployments: int = 10
     seconds: float = 40.0
-
-
-@dataclass(frozen=True)
-class Cause:
-    entry: str
-    weight: int
-    sentence: str
-    hint: str
-    evidence: tuple[LinePlace, ...]
-    title: str = ""
-
-    @property
-    def heading(self) -> str:
-        """Its own, or that of the runbook's entry that it is an answer to."""
-        return self.title or TITLES[self.entry]
-
-    @property
-    def certainty(self) -> str:
-        if self.weight >= SURE:
-            return "almost certain"
-        return "likely" if self.weight >= LIKELY else "possible"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from dataclasses import asdict
 from .._formats import counted
 from .._report.page.style import STYLE
 from .._templates import template, trusted
-from .evidence import TITLES, Cause, Diagnosis
+from .evidence import Diagnosis
+from .rules import TITLES, Cause
 
 OWN_STYLE = """
 .causes > li { margin: 0 0 14px; }

@@ -18,8 +18,7 @@ from .._errors import InputError, Library, refuse_missing
 from .._flags.pods import FlagsProbe
 from .._functions.log import FunctionLog, FunctionProbe, HttpGateway
 from .._gate.options import ONE_LOOK, read_metric
-from .._gate.prometheus import Prometheus, Vector
-from .._gate.sources import sources_of
+from .._gate.sources import Prometheus, Vector, sources_of
 from .._http import REQUESTS, Answer, send
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
@@ -30,7 +29,6 @@ from .._secret_forms import holds_secret
 from .._supabase_api import SupabaseFunctionsApi
 from .._terminal.commands import Typed
 from .._time import format_time, now
-from .causes import find_causes
 from .changes import look_at_changes, look_at_flags, look_at_record
 from .crash_loop import look_at_deployments
 from .databases import Database, look_at_backups, look_at_sessions
@@ -44,6 +42,7 @@ from .error_rate import (
 from .evidence import CollectionLimits, Collector, Diagnosis, Notebook, gather
 from .function import Policy, look_at_answers, look_at_list
 from .migration import look_at_history
+from .rules import find_causes
 
 Params = t.Mapping[str, t.Any]
 Look = t.Callable[[Notebook], None]

@@ -12,7 +12,7 @@ from .._errors import InputError
 from .._release.record import Act
 from .._threads import side_by_side
 from .models import Decision, Metric, Reason, Sample, SampleStatus, Series, Verdict, failed_sample
-from .prometheus import CohortSource, SampleSource
+from .sources import CohortSource, Sources
 from .state import Schedule, WatchState, as_begun, begin, finished
 from .verdict import APPROVE, all_good, breached, covers, decide
 
@@ -168,8 +168,6 @@ def elapsed_at(state: WatchState, wall: float) -> float:
 _THREADS = 8
 _STANDSTILL = 60.0
 """Seconds that no look takes: the process was stopped meanwhile, as its machine may be."""
-
-Sources = t.Mapping[str, "SampleSource | CohortSource"]
 
 
 class Memory(t.Protocol):

@@ -1,29 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What people are told of a look, each only once: the record of the release knows what was told. Pure.
+"""What a look makes of what it saw, as a result, in words, and as news that people are told once. Pure.
 
-Make causes of what was looked at. What could not be looked at is no cause, and ends none. Pure.
+What could not be looked at is no cause, and ends none. The record of the release knows what was told.
 """
 
 from __future__ import annotations
 
 import hashlib
 import typing as t
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
 from .._alerts.api import describe, identity
 from .._alerts.plan import LoadedRule
 from .._flags.apply import RESET
-from .._flags.consumer import ConsumerState
+from .._flags.consumer import ConsumerState, tell_wrong
+from .._flags.plan import FlagsPlan
 from .._flags.pods import RUNNING, STALE, PodState
+from .._formats import span
 from .._gate.models import Metric, Reason, Sample
-from .._gate.prometheus import GATE, NOTE, ROLLBACK
+from .._gate.sources import GATE, NOTE, ROLLBACK
 from .._lock.models import Lock
 from .._lock.plan import UNLOCK
 from .._lock.plan import describe as describe_lock
 from .._release.record import Record
 from .._time import of_epoch
-from .memory import GuardMemory
-from .models import (
+from .memory import (
     ALERT,
     IGNORE,
     KILL_SWITCH,
@@ -34,9 +35,12 @@ from .models import (
     STEP_DOWN,
     TELL,
     Acts,
+    Choice,
     GuardAct,
     GuardCause,
+    GuardMemory,
     Observation,
+    RampPosition,
     Rules,
 )
 
@@ -165,6 +169,22 @@ class GuardAnnouncement:
     incident: str = ""
 
 
+@dataclass(frozen=True)
+class GuardLook:
+    """The outcome of a look. `resting`: why there is nothing to guard, "" while there is."""
+
+    resting: str = ""
+    place: RampPosition = field(default_factory=lambda: RampPosition(None))
+    choice: Choice = field(default_factory=Choice)
+    observation: Observation = field(default_factory=Observation)
+    memory: GuardMemory | None = None
+    flags: FlagsPlan | None = None
+    consumers: tuple[ConsumerState, ...] = ()
+    delivered: bool = False
+    stored: bool = True
+    news: tuple[GuardAnnouncement, ...] = ()
+
+
 def announcements(
     observation: Observation,
     acts: Acts,
@@ -279,3 +299,86 @@ def _together(since: float) -> str:
 def _news(key: str, since: float) -> str:
     named = hashlib.sha256(key.encode()).hexdigest()[:10]
     return f"guard_{named}_{since:.0f}"
+
+
+NONE, DELIVERED, REST = "none", "delivered", "rest"
+
+
+def to_result(look: GuardLook, attempt: int, *, check_mode: bool) -> dict[str, t.Any]:
+    action = look.choice.what or (DELIVERED if look.delivered else NONE)
+    restarts = any(consumer.restarted or consumer.replaced for consumer in look.consumers)
+    return {
+        "changed": bool(look.choice.what) or (look.delivered and (restarts or check_mode)),
+        "action": REST if look.resting else action,
+        "sentence": sentence(look, check_mode=check_mode),
+        "percentage": look.place.percentage,
+        "causes": [asdict(cause) for cause in look.observation.causes],
+        "announcements": [asdict(announcement) for announcement in look.news],
+        "attempt": attempt,
+        "consumers": [consumer.to_result() for consumer in look.consumers],
+        "not_reached": tell_wrong(look.consumers) if look.delivered and not check_mode else "",
+        "looks": looks(look.memory),
+    }
+
+
+def sentence(look: GuardLook, *, check_mode: bool) -> str:
+    if look.resting:
+        return look.resting
+    if look.choice.what:
+        return f"{_done(look, check_mode=check_mode)}, for {look.choice.why}."
+    sentences = [_still(look)]
+    if look.delivered:
+        would = "would be brought" if check_mode else "were brought"
+        sentences.append(f"Pods that ran with more than that {would} to it.")
+    return " ".join(sentences)
+
+
+def _done(look: GuardLook, *, check_mode: bool) -> str:
+    if look.choice.what == KILL_SWITCH:
+        return "The kill switch would be set" if check_mode else "The kill switch is set"
+    return f"{'Would go' if check_mode else 'Went'} back to {look.place.words}"
+
+
+def _still(look: GuardLook) -> str:
+    place, observed = look.place, look.observation
+    at = f"The kill switch is set: {place.killed}." if place.killed else f"At {place.words}."
+    if observed.causes:
+        waits = " The step down before gets its time to take effect." if look.choice.waiting else ""
+        return f"{at} {'; '.join(cause.text for cause in observed.causes)}.{waits}"
+    if not observed.hidden:
+        return f"{at} Nothing calls for the guard."
+    hidden = ", ".join(sorted(key.removeprefix("metric ") for key in observed.hidden))
+    return f"{at} Nothing that was seen calls for the guard. Not known: {hidden}."
+
+
+def looks(memory: GuardMemory | None) -> dict[str, t.Any]:
+    """The times and number of looks; empty before the first look."""
+    if memory is None:
+        return {}
+    return {
+        "begun": of_epoch(memory.begun),
+        "last": of_epoch(memory.last),
+        "looks": memory.looks,
+        "longest": round(memory.longest, 1),
+        "silences": [asdict(silence) for silence in memory.silences],
+    }
+
+
+def when(memory: GuardMemory | None, max_silence: float, now: float) -> tuple[str, str]:
+    """A sentence about the last look, and a reason when it is too long ago, else "".
+
+    Where it never looked and need not, there is none to speak of.
+    """
+    if memory is None:
+        if not max_silence:
+            return "", ""
+        return "The guard has not looked yet.", _silent("the guard has not looked yet", max_silence)
+    ago = now - memory.last
+    last = f"looked last at {of_epoch(memory.last)}, {span(max(0.0, ago))} ago"
+    text = f"The guard {last}, {memory.looks} times since {of_epoch(memory.begun)}."
+    silent = bool(max_silence) and ago > max_silence
+    return text, _silent(f"the guard {last}", max_silence) if silent else ""
+
+
+def _silent(what: str, max_silence: float) -> str:
+    return f"{what}, and must every {span(max_silence)}: run playbooks/guard.yml, and see why its timer does not"

@@ -10,8 +10,20 @@ from datetime import datetime, timedelta
 from .._errors import InputError
 from .._module import refuse_below
 from .._time import format_time, read_time
-from .models import HOLD, RampFacts, RampSchedule, RampState, RampStep
-from .plan import DONE, NONE, RAISE, REFUSE, WATCH, RampPlan, RampReason
+from .plan import (
+    DONE,
+    HOLD,
+    NONE,
+    RAISE,
+    REFUSE,
+    WATCH,
+    RampFacts,
+    RampPlan,
+    RampReason,
+    RampSchedule,
+    RampState,
+    RampStep,
+)
 
 DAY = 86400
 LONGEST = 3650 * DAY

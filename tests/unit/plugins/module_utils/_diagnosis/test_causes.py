@@ -5,15 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis import causes
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.causes import (
-    RULES,
-    find_causes,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis import rules
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import (
+    RULES,
     LastWords,
     LinePlace,
     ObservedFact,
+    find_causes,
 )
 from tests.tables import cases
 
@@ -213,7 +211,7 @@ def test_services_that_blame_a_dependency_are_not_blamed_themselves():
     assert "their database fails (no answer within 2 s)" in cause.sentence
 
 
-AREA = Path(causes.__file__).parent
+AREA = Path(rules.__file__).parent
 COLLECTED = "".join(
     path.read_text("utf-8") for path in AREA.glob("*.py") if not path.name.startswith("rules")
 )

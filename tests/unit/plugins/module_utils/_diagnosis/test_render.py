@@ -11,7 +11,6 @@ from datetime import datetime, timezone
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
-    Cause,
     CollectedPart,
     Diagnosis,
     make_folder,
@@ -24,6 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.render im
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import (
     SURE,
+    Cause,
     LinePlace,
     ObservedFact,
 )

@@ -23,7 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Series,
     Verdict,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import AlertsSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import AlertsSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import breached, decide
 from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped, restored
 

@@ -24,8 +24,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import
     refuse_bad_comparisons,
     with_comparisons,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import CohortSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import describe_watch
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import CohortSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     Schedule,
     WatchState,

@@ -12,8 +12,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Sample,
     Verdict,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import read_answer
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import read_rows
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
+    read_answer,
+    read_rows,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule, WatchState
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
     WatchResult,

@@ -26,20 +26,19 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Sample,
     failed_sample,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import AlertsSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import AlertsSource
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.apply import (
     GuardLook,
-    GuardTask,
     RampGuard,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import MemoryStore
-from ansible_collections.easymo.deploy.plugins.module_utils._guard.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import (
     Acts,
     GuardAct,
+    MemoryStore,
     Rules,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import RampFlags
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import RampState
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RampState
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from tests.fakes.cluster import FakeClock, MemoryCluster
@@ -189,14 +188,11 @@ class RampWorld:
         api = self.monitoring
         sources = {METRIC: self.monitoring, "alerts": AlertsSource(api, tuple(CALLS_FOR), 60.0)}
         metrics = [metric, alerts]
-        task = GuardTask(
+        return RampGuard(
+            lambda: self.cluster,
             *(RELEASE, place, SCHEDULE, RULES, OFF, lambda _before, _share: metrics, sources),
             consumers=self.consumers,
             by=by,
-        )
-        return RampGuard(
-            lambda: self.cluster,
-            task,
             clock=FakeClock(),
             wall=lambda: self.now + timedelta(seconds=clock),
         )

@@ -10,9 +10,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     KILL_SWITCH_ANNOTATION,
     RAMP_ANNOTATION,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._guard.describe import to_result, when
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import GuardMemory
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import ROLLBACK, RampState
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.tell import to_result, when
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import ROLLBACK, RampState
 from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped, restored
 from tests.unit.plugins.module_utils._guard.ramp_world import (
     DOWN,

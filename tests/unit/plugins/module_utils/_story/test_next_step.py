@@ -20,14 +20,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate import (
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import UNDO
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp import apply as ramping
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import describe
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     HOLD,
     PROCEED,
     ROLLBACK,
     Start,
+    StepRequest,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import describe
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import StepRequest
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import PhaseOrder, Waiver
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act
