@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 import typing as t
-from dataclasses import dataclass
 from datetime import timedelta
 
 from .._errors import DeployError, UnreachableError
@@ -18,7 +17,7 @@ from .._functions.log import (
     platform_code,
     verdict,
 )
-from .._functions.models import Deployed, FunctionsApi
+from .._functions.models import FunctionsApi
 from .._threads import side_by_side
 from .._time import of_epoch
 from .crash_loop import ERROR_LINE
@@ -39,66 +38,41 @@ SINCE = timedelta(hours=1)
 AT_ONCE = 8
 
 
-@dataclass(frozen=True)
-class Policy:
-    """How functions are meant to be: which there are, whether the gateway asks for a JWT, what they need."""
-
-    names: tuple[str, ...]
-    verify_jwt: bool | None
-    verify_jwt_by_name: t.Mapping[str, bool]
-    required_secrets: tuple[str, ...]
-
-    def wants_jwt(self, name: str) -> bool | None:
-        return self.verify_jwt_by_name.get(name, self.verify_jwt)
-
-
-def look_at_list(notes: Notebook, api: FunctionsApi, logs: FunctionLog, policy: Policy) -> None:
-    """Each of these may fail alone; what the others tell is worth having."""
+def look_at_list(notes: Notebook, api: FunctionsApi, policy: t.Mapping[str, bool | None]) -> None:
+    """`policy`: by function whether the gateway should ask for a JWT, None where that does not matter."""
     file = "supabase/functions.txt"
-    listed: dict[str, Deployed] = {}
-    try:
-        listed = {entry.slug: entry for entry in api.list()}
-    except DeployError as exc:
-        notes.blind(str(exc))
-    else:
-        for name in policy.names:
-            _tell_listed(notes, file, name, listed.get(name), policy.wants_jwt(name))
-    try:
-        there = api.secrets()
-    except DeployError as exc:
-        notes.blind(str(exc))
-    else:
-        notes.write(file, f"The project has {len(there)} secrets.")
-        for name in policy.required_secrets:
-            if name not in there:
-                notes.see("no_secret", name, file=file)
-    for name in filter(listed.__contains__, policy.names):
+    listed = {entry.slug: entry for entry in api.list()}
+    for name, wanted in policy.items():
+        if name not in listed:
+            notes.see("not_listed", name, file=file)
+            continue
+        entry = listed[name]
+        version, status, verified = entry.version, entry.status, entry.verify_jwt
+        notes.see("listed", name, file=file, version=version, status=status, verify_jwt=verified)
+        if status != "ACTIVE":
+            notes.see("not_active", name, file=file, status=status)
+        if wanted is not None and verified is not wanted:
+            notes.see("jwt_policy", name, file=file, on="on" if verified else "off")
+
+
+def look_at_secrets(notes: Notebook, api: FunctionsApi, required: t.Sequence[str]) -> None:
+    there = api.secrets()
+    notes.write("supabase/functions.txt", f"The project has {len(there)} secrets.")
+    for name in required:
+        if name not in there:
+            notes.see("no_secret", name, file="supabase/functions.txt")
+
+
+def look_at_logs(notes: Notebook, logs: FunctionLog, names: t.Sequence[str]) -> None:
+    """Each log may fail alone; what the others tell is worth having."""
+    ids = logs.ids()
+    for name in filter(ids.__contains__, names):
         try:
-            entries = logs.of_function(
-                str(listed[name].raw.get("id", "")), limit=notes.limits.lines, since=SINCE
-            )
+            entries = logs.of_function(ids[name], limit=notes.limits.lines, since=SINCE)
         except DeployError as exc:
             notes.blind(f"The log of function {name} could not be read: {exc}")
         else:
             _tell_log(notes, name, entries)
-
-
-def _tell_listed(
-    notes: Notebook, file: str, name: str, entry: Deployed | None, wanted: bool | None
-) -> None:
-    if entry is None:
-        notes.see("not_listed", name, file=file)
-        return
-    values: dict[str, t.Any] = {
-        "version": entry.version,
-        "status": entry.status,
-        "verify_jwt": entry.verify_jwt,
-    }
-    notes.see("listed", name, file=file, **values)
-    if entry.status != "ACTIVE":
-        notes.see("not_active", name, file=file, status=entry.status)
-    if wanted is not None and entry.verify_jwt is not wanted:
-        notes.see("jwt_policy", name, file=file, on="on" if entry.verify_jwt else "off")
 
 
 def _tell_log(notes: Notebook, name: str, entries: t.Sequence[LogEntry]) -> None:

@@ -25,28 +25,26 @@ from .evidence import Notebook, file_name
 from .rules import LastWords, LinePlace
 
 NOT_COMPARED = (
-    "Only tables and columns in CREATE TABLE and ALTER TABLE of the migrations were compared: no "
-    "types, "
-    "defaults, constraints, indexes, functions, policies, rights or data, and nothing that a DO block or a function "
-    "makes."
+    "Only tables in CREATE TABLE of the migrations were compared: no columns, types, constraints, indexes, functions, "
+    "policies, rights or data, and nothing that a DO block or a function makes."
 )
 Table = tuple[str, str]
 
 
 @dataclass
 class Made:
-    """Tables by schema and name to the columns that are known, and scripts that could not be read.
+    """Tables by schema and name, and scripts that could not be read.
 
     `created`: those that some script makes and does not take for granted, so that it fails where one is there.
     """
 
-    tables: dict[Table, set[str]] = field(default_factory=dict)
+    tables: set[Table] = field(default_factory=set)
     created: set[Table] = field(default_factory=set)
     unread: list[str] = field(default_factory=list)
 
 
 def made_by(scripts: t.Iterable[tuple[str, str]]) -> Made:
-    """What is there once all have run, in their order. Each is a name and its SQL."""
+    """The tables that are there once all have run, in their order. Each is a name and its SQL."""
     made = Made()
     for name, sql in scripts:
         try:
@@ -56,66 +54,30 @@ def made_by(scripts: t.Iterable[tuple[str, str]]) -> Made:
             continue
         for statement in statements:
             ((kind, body),) = statement.node.items()
-            if kind in _HANDLERS:
-                _HANDLERS[kind](made, body)
+            _follow(made, kind, body)
     return made
 
 
-def _create(made: Made, body: Node) -> None:
-    if body["relation"].get("relpersistence") == "t":
-        return
-    elements = body.get("tableElts") or []
-    columns = {element["ColumnDef"]["colname"] for element in elements if "ColumnDef" in element}
-    known = made.tables.setdefault(_table(body), set())
-    if not body.get("if_not_exists"):
-        made.created.add(_table(body))
-    if not (body.get("if_not_exists") and known):
-        known |= columns
-
-
-def _alter(made: Made, body: Node) -> None:
-    if body.get("objtype") != "OBJECT_TABLE":
-        return
-    # One that the migrations did not make is known by these columns alone.
-    columns = made.tables.setdefault(_table(body), set())
-    for command in (cmd["AlterTableCmd"] for cmd in body.get("cmds") or []):
-        if command.get("subtype") == "AT_AddColumn":
-            columns.add(command["def"]["ColumnDef"]["colname"])
-        elif command.get("subtype") == "AT_DropColumn":
-            columns.discard(command.get("name", ""))
-
-
-def _rename(made: Made, body: Node) -> None:
-    if "relation" not in body:
-        return
-    table, kind = _table(body), body.get("renameType")
-    if kind == "OBJECT_TABLE" and table in made.tables:
-        made.tables[table[0], body["newname"]] = made.tables.pop(table)
-    elif kind == "OBJECT_COLUMN" and body.get("relationType") == "OBJECT_TABLE":
-        columns = made.tables.setdefault(table, set())
-        columns.discard(body.get("subname", ""))
-        columns.add(body["newname"])
-
-
-def _drop(made: Made, body: Node) -> None:
-    if body.get("removeType") != "OBJECT_TABLE":
-        return
-    for entry in body.get("objects") or []:
-        parts = [part["String"]["sval"] for part in entry["List"]["items"]]
-        made.tables.pop((parts[-2] if len(parts) > 1 else "public", parts[-1]), None)
+def _follow(made: Made, kind: str, body: Node) -> None:
+    if kind == "CreateStmt" and body["relation"].get("relpersistence") != "t":
+        made.tables.add(_table(body))
+        if not body.get("if_not_exists"):
+            made.created.add(_table(body))
+    elif kind == "RenameStmt" and body.get("renameType") == "OBJECT_TABLE":
+        table = _table(body)
+        if table in made.tables:
+            made.tables.remove(table)
+            made.tables.add((table[0], body["newname"]))
+    elif kind == "DropStmt" and body.get("removeType") == "OBJECT_TABLE":
+        for entry in body.get("objects") or []:
+            parts = [part["String"]["sval"] for part in entry["List"]["items"]]
+            made.tables.discard((parts[-2] if len(parts) > 1 else "public", parts[-1]))
 
 
 def _table(body: Node) -> Table:
     name = relation_name(body["relation"])
     return (name.schema or "public", name.name)
 
-
-_HANDLERS: t.Mapping[str, t.Callable[[Made, Node], None]] = {
-    "CreateStmt": _create,
-    "AlterTableStmt": _alter,
-    "RenameStmt": _rename,
-    "DropStmt": _drop,
-}
 
 _ONLY_READS = """
 SELECT reset_val, pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_settings
@@ -247,33 +209,23 @@ def _tell_schema(notes: Notebook, database: Database, there: Catalog, scripts: S
     for problem in (*made.unread, *coming.unread):
         notes.blind(f"{database.name}: {problem}")
     notes.write(file, NOT_COMPARED)
-    gone = _missing(made, there, database.schema)
-    if gone:
-        notes.see("schema_missing", database.name, file=file, objects=gone)
-    early = [
-        ".".join(_place(table, database.schema))
-        for table in sorted(coming.created - {*made.tables})
-        if _place(table, database.schema) in there.relations
+    schema = database.schema
+    missing = [
+        place
+        for table in sorted(made.tables)
+        if (place := _place(table, schema)) not in there.relations
     ]
-    if early:
-        notes.see("made_already", database.name, file=file, tables=early)
-    if not gone and not early:
+    early = [
+        place
+        for table in sorted(coming.created - made.tables)
+        if (place := _place(table, schema)) in there.relations
+    ]
+    for kind, places in (("schema_missing", missing), ("made_already", early)):
+        if places:
+            tables = [".".join(place) for place in places]
+            notes.see(kind, database.name, file=file, tables=tables)
+    if not missing and not early:
         notes.write(file, f"{database.name}: no difference found")
-
-
-def _missing(made: Made, there: Catalog, schema: str) -> list[str]:
-    gone = []
-    for table, columns in sorted(made.tables.items()):
-        place = _place(table, schema)
-        if place not in there.relations:
-            gone.append(f"table {'.'.join(place)}")
-            continue
-        gone += [
-            f"column {'.'.join((*place, column))}"
-            for column in sorted(columns)
-            if (*place, column) not in there.columns
-        ]
-    return gone
 
 
 def _place(table: tuple[str, str], schema: str) -> tuple[str, str]:

@@ -90,7 +90,7 @@ SENTENCES: t.Mapping[str, str] = {
     "edited": "{subject}: {migration} was edited after it was applied ({how})",
     "out_of_order": "{subject}: {files} would run after newer ones that are applied",
     "no_baseline": "{subject} has tables and no history of Prisma",
-    "schema_missing": "{subject}: applied migrations made {objects}, which is missing",
+    "schema_missing": "{subject}: applied migrations made {tables}, which is missing",
     "tables_missing": "{subject}: the release's tables {tables} are missing",
     "no_backup": "There is no backup of {subject}",
     "backup": "{subject}: {uri}, {minutes} min old, sha256 {sha256}",

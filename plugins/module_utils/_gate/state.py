@@ -60,17 +60,11 @@ def outlook(
             why = "no user of the control failed" if failures else "no watch has compared cohorts"
             sentences.append(f"{wanted}: how long that takes is not known yet, for {why}.")
             continue
-        longest = max(known)
-        takes = f"{wanted}: about {span(longest)} at the traffic of the last watch"
-        if longest <= watch:
-            sentences.append(f"{takes}, of the {span(watch)} that it is watched.")
-        elif longest <= watch + hold_for:
-            sentences.append(f"{takes}, so that it holds {span(longest - watch)} beyond its watch.")
-        else:
-            sentences.append(
-                f"{takes}, longer than the {span(watch + hold_for)} that it is watched at most: watch it longer, or "
-                "demand less."
-            )
+        takes = f"about {span(max(known))} at the traffic of the last watch"
+        lasts = f"it is watched for {span(watch)}"
+        lasts += f", and for {span(hold_for)} more while it holds" if hold_for else ""
+        cure = ": watch it longer, or demand less" if max(known) > watch + hold_for else ""
+        sentences.append(f"{wanted}: {takes}; {lasts}{cure}.")
     return sentences
 
 
