@@ -428,7 +428,7 @@ def run(module: Module) -> dict[str, t.Any]:
             f"{memory.lost} samples could not be stored in the record of {params['release']}."
         )
     result = describe_watch(metrics, watch, kept_as=params["gate"] if memory else "")
-    result["answers_since"] = waiting.since if waiting else ""
+    result["answers_since"] = waiting.feedback.since if waiting else ""
     if waiting and waiting.sensitivity:
         result["sensitivity"] = waiting.sensitivity
     result["alerts"] = fired_meanwhile(sources, memory, watch.state.started)

@@ -125,13 +125,8 @@ def as_json(diagnosis: Diagnosis) -> str:
 
 
 def cause_to_json(cause: Cause) -> dict[str, t.Any]:
-    return {
-        "entry": cause.entry,
-        "certainty": cause.certainty,
-        "sentence": cause.sentence,
-        "hint": cause.hint,
-        "evidence": [str(place) for place in cause.evidence],
-    }
+    shown = {name: getattr(cause, name) for name in ("entry", "certainty", "sentence", "hint")}
+    return {**shown, "evidence": [str(place) for place in cause.evidence]}
 
 
 def summary(diagnosis: Diagnosis, most: int | None = None) -> list[str]:

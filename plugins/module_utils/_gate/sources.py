@@ -18,7 +18,7 @@ from .._alerts.api import (
     fired,
     identity,
 )
-from .._alerts.plan import Alerts, Labels, LoadedRule, joined
+from .._alerts.plan import Alerts, LoadedRule, joined
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import DeployError, InputError, RefusedError, UnreachableError, refuse_missing
 from .._functions.log import FunctionLog
@@ -233,7 +233,8 @@ def judged(rules: t.Mapping[str, LoadedRule], course: Course) -> Sample:
         and _gate(rules[labels["alertname"]]) != NOTE
     }
     sentences = [
-        f"{_told(rule.name, labels, since)} fires" for rule, labels, since in firing.values()
+        f"{describe(rule.name, labels, of_epoch(since))} fires"
+        for rule, labels, since in firing.values()
     ]
     sentences += [
         f"{describe(labels['alertname'], labels, '')} fired until {of_epoch(last)}"
@@ -244,10 +245,6 @@ def judged(rules: t.Mapping[str, LoadedRule], course: Course) -> Sample:
     back = any(_gate(rule) == ROLLBACK for rule, _labels, _since in firing.values())
     status = SampleStatus.BREACH if back else SampleStatus.BETWEEN
     return Sample(float(len(sentences)), note="; ".join(sentences), judged=status.value)
-
-
-def _told(name: str, labels: Labels, since: float | None) -> str:
-    return describe(name, labels, of_epoch(since))
 
 
 def _gate(rule: LoadedRule) -> str:

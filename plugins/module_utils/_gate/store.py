@@ -17,14 +17,14 @@ from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, InputError, VerificationError
 from .._release.decode import dumped, restored
 from .._release.plan import RecordChange, check_attempt
-from .._release.record import Act, Record
+from .._release.record import Act, Evidence, Record
 from .._release.store import ReleaseStore
 from .._time import epoch, utc_now
 from .models import Metric, Verdict
 from .report import described
 from .state import WatchState
 from .verdict import APPROVE, REJECT, all_said, decision_fact, plan_decision, that_counts
-from .watch import WatchPlan, elapsed_at, take_up
+from .watch import WatchPlan, take_up
 
 ATTACHMENT = "watch"
 PHASE = "monitoring"
@@ -136,7 +136,8 @@ class ReleaseMemory:
 
     def _take_up(self, plan: WatchPlan, record: Record, known: WatchState) -> WatchState | None:
         decision = that_counts(all_said(record, self._gate), known)
-        now = elapsed_at(known, self._wall())
+        # Clocks of two machines may differ, and time goes forward.
+        now = max(self._wall() - known.started, known.elapsed)
         started = self._stamp["phase_started"]
         state = take_up(plan, known, now, phase_started=started, manual=decision)
         gap = f"no samples for {now - known.elapsed:.0f} s"
@@ -258,25 +259,15 @@ def decided(decision: Act, release: str, *, would: bool) -> str:
     )
 
 
-@dataclass(frozen=True)
-class AnswersAwaited:
-    """Of a watch whose metrics were good: since when answers about users count, and what it could have seen."""
-
-    since: str
-    sensitivity: str
-
-
-def answers_awaited(cluster: Cluster, release: str, gate: str) -> AnswersAwaited | None:
-    """None unless the phase of the gate held last, and only for an answer."""
+def answers_awaited(cluster: Cluster, release: str, gate: str) -> Evidence | None:
+    """Of a watch whose metrics were good. None unless the phase of the gate held last, and only for an answer."""
     record = ReleaseStore(cluster, release, clock=MonotonicClock()).read()
     failures = record.phase(gate).earlier_failures if record else ()
     if not failures:
         return None
     evidence = failures[-1].evidence
-    held, good = Verdict.HOLD.value, Verdict.PROCEED.value
-    if (evidence.verdict, evidence.feedback.watched) != (held, good):
-        return None
-    return AnswersAwaited(evidence.feedback.since, evidence.sensitivity)
+    held_for_answers = (Verdict.HOLD.value, Verdict.PROCEED.value)
+    return evidence if (evidence.verdict, evidence.feedback.watched) == held_for_answers else None
 
 
 def record_answer(

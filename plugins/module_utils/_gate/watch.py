@@ -49,16 +49,11 @@ def next_step(plan: WatchPlan, state: WatchState, decision: Act | None) -> Watch
         due = min(next_dues(plan, state).values(), default=math.inf)
         if due <= plan.schedule.duration:
             return WatchStep(state, due)
-        return _over(plan, state)
+        # The time is over: good, or held from now on.
+        judged = decide(plan.metrics, state.series)
+        hold = judged.verdict is Verdict.HOLD
+        return _begin_hold(plan, state, judged) if hold else _end(state, judged)
     return _hold(plan, state, decision)
-
-
-def _over(plan: WatchPlan, state: WatchState) -> WatchStep:
-    """The time is over: good, or held from now on."""
-    decision = decide(plan.metrics, state.series)
-    if decision.verdict is not Verdict.HOLD:
-        return _end(state, decision)
-    return _begin_hold(plan, state, decision)
 
 
 def _begin_hold(plan: WatchPlan, state: WatchState, decision: Decision) -> WatchStep:
@@ -68,7 +63,7 @@ def _begin_hold(plan: WatchPlan, state: WatchState, decision: Decision) -> Watch
         held_why=tuple(reason.text for reason in decision.reasons),
         concerns=tuple(reason.concern for reason in decision.reasons),
         guards_until=state.elapsed + plan.schedule.hold_for,
-        good_since=state.elapsed if _good(plan, state) else None,
+        good_since=state.elapsed if all_good(plan.metrics, state.series) else None,
     )
     if plan.schedule.hold_for <= 0 or not plan.metrics:
         return _end(held, decision)
@@ -77,7 +72,7 @@ def _begin_hold(plan: WatchPlan, state: WatchState, decision: Decision) -> Watch
 
 def _hold(plan: WatchPlan, state: WatchState, manual: Act | None) -> WatchStep:
     since = state.elapsed if state.good_since is None else state.good_since
-    state = replace(state, good_since=since if _good(plan, state) else None)
+    state = replace(state, good_since=since if all_good(plan.metrics, state.series) else None)
     decision = decide(plan.metrics, state.series)
     if manual is not None and not in_breach(plan, state):
         if not covers(manual, decision.reasons):
@@ -90,10 +85,6 @@ def _hold(plan: WatchPlan, state: WatchState, manual: Act | None) -> WatchStep:
     if state.guards_until is not None and due <= state.guards_until + 1e-9:
         return WatchStep(state, due)
     return _end(state, Decision(Verdict.HOLD, decision.reasons or _why(state)))
-
-
-def _good(plan: WatchPlan, state: WatchState) -> bool:
-    return all_good(plan.metrics, state.series)
 
 
 def _why(state: WatchState) -> tuple[Reason, ...]:
@@ -158,11 +149,6 @@ def take_up(
     if decided and state.held is not None:
         guards_until = now + plan.schedule.hold_for
     return replace(observed, ended="", guards_until=guards_until, phase_started=phase_started)
-
-
-def elapsed_at(state: WatchState, wall: float) -> float:
-    """Seconds since the beginning; clocks of two machines may differ, and time goes forward."""
-    return max(wall - state.started, state.elapsed)
 
 
 _THREADS = 8

@@ -36,9 +36,12 @@ from .._run_process import Alive, never_alive
 from .._time import format_time, now
 from .memory import (
     KILL_SWITCH,
+    METRIC,
+    STEP_DOWN,
     Acts,
     Choice,
     GuardAct,
+    GuardCause,
     GuardMemory,
     MemoryStore,
     Observation,
@@ -54,11 +57,9 @@ from .tell import (
     of_alerts,
     of_blindness,
     of_lock,
-    of_metrics,
     of_pods,
     run_more,
     unknown_pods,
-    unseen_since,
 )
 
 ALERTS = "alerts"
@@ -172,7 +173,9 @@ class RampGuard:
         loaded, alerts = self._alerts()
         metrics, samples, memory = self._sample(record, place, before)
         samples = {**samples, **({ALERTS: alerts} if alerts.error else {})}
-        unseen = unseen_since(memory.unseen, samples, at)
+        # A source without data, as at night, does not fail.
+        failing = (name for name, sample in samples.items() if sample.error)
+        unseen = {name: memory.unseen.get(name, at) for name in failing}
         lock, dead = self._lock()
         renewed = f"{lock.holder} {lock.renewed}" if lock else ""
         known = memory.lock.get("renewed") == renewed
@@ -191,7 +194,10 @@ class RampGuard:
         watch = memory.watch
         found_causes = [
             *of_alerts(loaded),
-            *of_metrics(breached(metrics, watch.series) if watch else ()),
+            *(
+                GuardCause(f"{METRIC} {reason.metric}", STEP_DOWN, reason.text)
+                for reason in (breached(metrics, watch.series) if watch else ())
+            ),
             *of_blindness(unseen, samples, rules, at),
             *of_lock(lock, dead=dead, unchanged_for=at - since),
             *(of_pods(consumers) if tells_of_pods else []),

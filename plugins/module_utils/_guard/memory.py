@@ -240,7 +240,8 @@ class GuardMemory:
                 EndedCause(key, episode.since, now - gone, episode.text, act.id if act else "")
             )
         for key, cause in present.items():
-            episodes[key] = _lasting(before.get(key), cause, now)
+            since = before[key].since if key in before else now
+            episodes[key] = Episode(since, cause.text, cause.calls_for)
         silent = self.looks and rules.max_silence and now - self.last > rules.max_silence
         silences = (*self.silences, GuardSilence(self.last, now)) if silent else self.silences
         return replace(
@@ -282,10 +283,6 @@ class GuardMemory:
             for key in act.causes
             if acts.of(key) is act and self.cleared.get(key) != act.id
         }
-
-
-def _lasting(before: Episode | None, cause: GuardCause, now: float) -> Episode:
-    return Episode(before.since if before else now, cause.text, cause.calls_for)
 
 
 ATTACHMENT = "guard"

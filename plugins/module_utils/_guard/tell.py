@@ -17,7 +17,7 @@ from .._flags.consumer import ConsumerState, tell_wrong
 from .._flags.plan import FlagsPlan
 from .._flags.pods import RUNNING, STALE, PodState
 from .._formats import span
-from .._gate.models import Metric, Reason, Sample
+from .._gate.models import Metric, Sample
 from .._gate.sources import GATE, NOTE, ROLLBACK
 from .._lock.models import Lock
 from .._lock.plan import UNLOCK
@@ -69,17 +69,6 @@ def called_for(rule: LoadedRule) -> str:
         return action
     # An unknown word must not silence an alert.
     return _BY_GATE.get(rule.annotations.get(GATE, "").strip(), TELL)
-
-
-def of_metrics(reasons: t.Iterable[Reason]) -> list[GuardCause]:
-    return [GuardCause(f"{METRIC} {reason.metric}", STEP_DOWN, reason.text) for reason in reasons]
-
-
-def unseen_since(
-    before: t.Mapping[str, float], samples: t.Mapping[str, Sample], now: float
-) -> dict[str, float]:
-    """The time since which each metric's source fails. A source without data, as at night, does not fail."""
-    return {name: before.get(name, now) for name, sample in samples.items() if sample.error}
 
 
 def of_blindness(
@@ -199,7 +188,11 @@ def announcements(
     this = (record.version, record.attempt)
     own = [act for act in acts.acts if (act.release, act.attempt) == this]
     ids, stays = {act.id for act in own}, f"The percentage stays at {place}."
-    news = [_silence(silence.begin, silence.end) for silence in memory.silences]
+    news = []
+    for silence in memory.silences:
+        times = f"from {of_epoch(silence.begin)} to {of_epoch(silence.end)}"
+        text = f"the guard did not look {times}: find out why it did not run."
+        news.append(GuardAnnouncement(f"guard_silent_{silence.begin:.0f}", text))
     news += [_acted(act) for act in own]
     news += [_lasts(act, cause, place) for act, cause in lasting if act in ids]
     news += _present(observation, memory, stays, announced)
@@ -281,11 +274,6 @@ def _act_over(act: GuardAct, memory: GuardMemory, stays: str) -> GuardAnnounceme
     since = f" since {of_epoch(max(ends))}" if ends else ""
     text = f"over{since}: {act.why}. {stays}"
     return GuardAnnouncement(f"{_key(act.id)}_over", text, CLOSE, act.id)
-
-
-def _silence(begin: float, end: float) -> GuardAnnouncement:
-    text = f"the guard did not look from {of_epoch(begin)} to {of_epoch(end)}: find out why it did not run."
-    return GuardAnnouncement(f"guard_silent_{begin:.0f}", text)
 
 
 def _key(act: str) -> str:

@@ -104,7 +104,7 @@ def take_pins(
     deployments, config_maps = store.pin(
         record.attempt,
         **wanted,
-        digests=digests_of(record),
+        digests={image.digest for image in record.facts.images if image.digest},
         fence=change.fence,
         check_mode=check_mode,
     )
@@ -116,11 +116,6 @@ def store_of(module: Module) -> ReleaseStore | None:
     if not module.params["release"]:
         return None
     return ReleaseStore(cluster_elsewhere(module), module.params["release"], clock=MonotonicClock())
-
-
-def digests_of(record: Record) -> set[str]:
-    """Digests of the release's images, as far as they were looked up."""
-    return {image.digest for image in record.facts.images if image.digest}
 
 
 def plain(value: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -308,5 +308,5 @@ def test_a_watch_waits_for_answers_alone_where_its_metrics_were_good(cluster, ph
     awaited = answers_awaited(cluster, "2.0.0", gate)
     assert (awaited is not None) is waits
     if awaited:
-        assert awaited.since == "2026-11-25T09:00:00Z"
+        assert awaited.feedback.since == "2026-11-25T09:00:00Z"
         assert awaited.sensitivity == "twice as many"
