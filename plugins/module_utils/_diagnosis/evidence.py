@@ -97,21 +97,19 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
+@dataclass
 class Notebook:
     """One collector's. Its thread may be given up on: `to_part` tells what was there until then."""
 
-    def __init__(
-        self, entry: str, title: str, *, redactor: Redactor, limits: CollectionLimits
-    ) -> None:
-        self.limits = limits
-        self._entry = entry
-        self._title = title
-        self._redact = redactor
-        self._lock = threading.Lock()
-        self._sheets: dict[str, list[str]] = {}
-        self._facts: list[ObservedFact] = []
-        self._unseen: list[str] = []
-        self._cut: list[str] = []
+    entry: str
+    title: str
+    redactor: Redactor
+    limits: CollectionLimits
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _sheets: dict[str, list[str]] = field(default_factory=dict, init=False)
+    _facts: list[ObservedFact] = field(default_factory=list, init=False)
+    _unseen: list[str] = field(default_factory=list, init=False)
+    _cut: list[str] = field(default_factory=list, init=False)
 
     def see(
         self,
@@ -127,12 +125,12 @@ class Notebook:
         text = text or filled(SENTENCES[kind], values, subject=subject)
         place = self.write(file, text)
         fact = ObservedFact(
-            self._entry,
+            self.entry,
             kind,
-            self._redact(subject),
+            self.redactor(subject),
             self._line(text),
             place,
-            self._redact.within(values, DEPTH),
+            self.redactor.within(values, DEPTH),
             last,
         )
         with self._lock:
@@ -141,7 +139,7 @@ class Notebook:
 
     def write(self, file: str, text: str) -> LinePlace:
         """Add to a file of the folder; the place of its first line."""
-        lines = [self._clip(line) for line in self._redact(text).splitlines()] or [""]
+        lines = [self._clip(line) for line in self.redactor(text).splitlines()] or [""]
         with self._lock:
             sheet = self._sheets.setdefault(file, [])
             place = LinePlace(file, min(len(sheet) + 1, SHEET_LINES))
@@ -153,7 +151,7 @@ class Notebook:
 
     def keep_log(self, file: str, lines: t.Sequence[str]) -> list[str]:
         """The end of a log as a file of its own, within the limits; what was kept."""
-        redacted = [line for text in lines for line in self._redact(text).splitlines() or [""]]
+        redacted = [line for text in lines for line in self.redactor(text).splitlines() or [""]]
         remaining: list[str] = []
         size = 0
         for line in map(self._clip, reversed(redacted)):
@@ -184,8 +182,8 @@ class Notebook:
     def to_part(self) -> CollectedPart:
         with self._lock:
             return CollectedPart(
-                self._entry,
-                self._title,
+                self.entry,
+                self.title,
                 tuple(self._facts),
                 tuple(self._unseen),
                 tuple(self._cut),
@@ -196,7 +194,7 @@ class Notebook:
             )
 
     def _line(self, text: str) -> str:
-        return self._clip(" ".join(self._redact(text).split()))
+        return self._clip(" ".join(self.redactor(text).split()))
 
     @staticmethod
     def _clip(line: str) -> str:

@@ -81,40 +81,34 @@ class WatchStore:
         self.watches = watches
 
 
+@dataclass
 class ReleaseMemory:
     """_gate.watch.Memory in the record of a release. `report` tells what a run before has left."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        release: str,
-        gate: str,
-        *,
-        report: t.Callable[[str], None],
-        wall: t.Callable[[], float] = time.time,
-    ) -> None:
-        self._cluster = cluster
-        self._release = release
-        self._gate = gate
-        self._report = report
-        self._wall = wall
-        self._writer = uuid.uuid4().hex
+    cluster: Cluster
+    release: str
+    gate: str
+    report: t.Callable[[str], None]
+    wall: t.Callable[[], float] = time.time
+    lost: int = 0
+    """Looks that could not be kept."""
+    begun: float | None = None
+    """When the attempt of the release began, in seconds since 1970; None until its record was read."""
+    alerts: Alerts = Alerts()  # noqa: RUF009 - frozen
+    """What fired since then, as far as the record knew."""
+    _writer: str = field(default_factory=lambda: uuid.uuid4().hex)
+    _stamp: dict[str, t.Any] = field(default_factory=dict)
+    _asked: dict[str, t.Any] = field(default_factory=dict)
+    _wrote: bool = False
+    _settled: bool = False
+
+    def __post_init__(self) -> None:
         self._shelf = WatchStore(self._store())
-        self._stamp: dict[str, t.Any] = {}
-        self._asked: dict[str, t.Any] = {}
-        self._wrote = False
-        self._settled = False
-        self.lost = 0
-        """Looks that could not be kept."""
-        self.begun: float | None = None
-        """When the attempt of the release began, in seconds since 1970; None until its record was read."""
-        self.alerts = Alerts()
-        """What fired since then, as far as the record knew."""
 
     def recall(self, plan: WatchPlan) -> WatchState | None:
-        record = check_attempt(self._store().read(), self._release)
+        record = check_attempt(self._store().read(), self.release)
         self.begun, self.alerts = epoch(record.started), record.alerts
-        phase = record.phase(self._gate)
+        phase = record.phase(self.gate)
         self._stamp = {
             "attempt": record.attempt,
             "phase_started": phase.started,
@@ -123,7 +117,7 @@ class ReleaseMemory:
         self._asked = {metric.name: described(metric) for metric in plan.metrics}
         self._settled = phase.settled
         self._shelf.read()
-        known = self._shelf.state(self._gate)
+        known = self._shelf.state(self.gate)
         if known is None or (known.attempt, known.definition) != (
             record.attempt,
             self._stamp["definition"],
@@ -135,16 +129,16 @@ class ReleaseMemory:
         return self._take_up(plan, record, known)
 
     def _take_up(self, plan: WatchPlan, record: Record, known: WatchState) -> WatchState | None:
-        decision = that_counts(all_said(record, self._gate), known)
+        decision = that_counts(all_said(record, self.gate), known)
         # Clocks of two machines may differ, and time goes forward.
-        now = max(self._wall() - known.started, known.elapsed)
+        now = max(self.wall() - known.started, known.elapsed)
         started = self._stamp["phase_started"]
         state = take_up(plan, known, now, phase_started=started, manual=decision)
         gap = f"no samples for {now - known.elapsed:.0f} s"
         if state is None:
-            self._report(f"the watch begun at {known.began_at} had {gap}: it starts again")
+            self.report(f"the watch begun at {known.began_at} had {gap}: it starts again")
         else:
-            self._report(
+            self.report(
                 f"the watch that began at {known.began_at} continues after {now:.0f} s; {gap}"
             )
         return state
@@ -156,7 +150,7 @@ class ReleaseMemory:
             return None  # the next look asks again
         if record is None or record.attempt != self._stamp["attempt"]:
             return None
-        return that_counts(all_said(record, self._gate), state)
+        return that_counts(all_said(record, self.gate), state)
 
     def keep(self, state: WatchState) -> None:
         # A second run over a finished release writes nothing, until it finds something.
@@ -177,23 +171,23 @@ class ReleaseMemory:
 
     def _write(self, state: WatchState) -> None:
         try:
-            self._shelf.write(self._gate, self._writer, state, self._asked)
+            self._shelf.write(self.gate, self._writer, state, self._asked)
         except ConflictError as exc:
             # Another gate of the release, or our own write whose answer was lost.
-            before = self._shelf.watches.get(self._gate)
+            before = self._shelf.watches.get(self.gate)
             self._shelf.read()
-            now = self._shelf.watches.get(self._gate)
+            now = self._shelf.watches.get(self.gate)
             if now != before and (now or {}).get("writer") != self._writer:
                 raise ConflictError(
-                    f"Another run watches {self._gate!r} of release {self._release!r} too: stop "
+                    f"Another run watches {self.gate!r} of release {self.release!r} too: stop "
                     "one of them."
                 ) from exc
-            self._shelf.write(self._gate, self._writer, state, self._asked)
+            self._shelf.write(self.gate, self._writer, state, self._asked)
 
     def _store(self, patience: float | None = None) -> ReleaseStore:
         clock = MonotonicClock()
-        cluster = self._cluster.until(clock.now() + patience) if patience else self._cluster
-        return ReleaseStore(cluster, self._release, clock=clock)
+        cluster = self.cluster.until(clock.now() + patience) if patience else self.cluster
+        return ReleaseStore(cluster, self.release, clock=clock)
 
 
 def definition(metrics: t.Sequence[Metric]) -> str:
