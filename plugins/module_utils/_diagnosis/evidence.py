@@ -8,7 +8,7 @@ import re
 import threading
 import time
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -131,7 +131,7 @@ class Notebook:
             self._line(text),
             place,
             self.redactor.within(values, DEPTH),
-            last,
+            replace(last, text=self.redactor(last.text)) if last else None,
         )
         with self._lock:
             self._facts.append(fact)
