@@ -93,11 +93,11 @@ def judge(schedule: RampSchedule, facts: RampFacts, finding: WatchFinding) -> Ra
         begun = replace(state, started=max(state.started, finding.began or state.started))
         after = begun.at(
             schedule, to, facts.now, holder=finding.by, verdict=ROLLBACK, reasons=reasons
-        ).noted(BREACHED, finding.percentage, facts.now, finding.by, why)
+        ).noted(BREACHED, (finding.percentage, to), facts.now, finding.by, why)
         return RampPlan(LOWER, standing, after, target, (), standing.notes)
     after = replace(state, verdict=finding.verdict, reasons=reasons, holder=finding.by)
     if finding.verdict == HOLD and (state.verdict, state.reasons) != (HOLD, reasons):
-        after = after.noted(HELD, finding.percentage, facts.now, finding.by, why)
+        after = after.noted(HELD, (finding.percentage,) * 2, facts.now, finding.by, why)
     reasons_against = for_now(schedule, facts, after, target)
     return RampPlan(NONE, standing, after, target, reasons_against, standing.notes)
 

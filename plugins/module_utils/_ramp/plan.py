@@ -140,11 +140,11 @@ class RampState:
         )
 
     def noted(
-        self, what: str, before: int | None, now: datetime, by: str, reason: str = ""
+        self, what: str, moved: tuple[int | None, int], now: datetime, by: str, reason: str = ""
     ) -> RampState:
-        """With an entry of the history about how it came to its percentage, or was judged there."""
-        why = shortened(reason, REASON)
-        entry = RampEntry(what, self.percentage, format_time(now), by, before, why)
+        """With an entry of the history. `moved`: the percentage before, None for an unknown one, and after."""
+        before, to = moved
+        entry = RampEntry(what, to, format_time(now), by, before, shortened(reason, REASON))
         return replace(self, history=(*self.history, entry)[-ENTRIES:])
 
     def to_json(self) -> dict[str, t.Any]:
@@ -260,7 +260,7 @@ def _set_elsewhere(
     """The status after another writer set another step: a rollback, the kill switch, a deployment or a person."""
     by = ", ".join(facts.managers) or "something outside the ramp"
     new_state = state.at(schedule, percentage, facts.now, holder=state.holder)
-    new_state = new_state.noted(SET_ELSEWHERE, state.percentage, facts.now, by)
+    new_state = new_state.noted(SET_ELSEWHERE, (state.percentage, percentage), facts.now, by)
     if percentage == 0 and state.verdict == ROLLBACK:
         # Without users no watch can judge it good again.
         new_state = replace(new_state, verdict=ROLLBACK, reasons=state.reasons)
@@ -377,7 +377,7 @@ def plan(schedule: RampSchedule, facts: RampFacts, request: StepRequest) -> Ramp
         to = target.percentage if action == RAISE and target else request.percentage or 0
         what = RAISED if action == RAISE else LOWERED
         after = after.at(schedule, to, facts.now, holder=request.by)
-        after = after.noted(what, standing.percentage, facts.now, request.by, request.reason)
+        after = after.noted(what, (standing.percentage, to), facts.now, request.by, request.reason)
     notes = (*standing.notes, *release_notes)
     released = standing is not status
     return RampPlan(action, standing, after, target, (*reasons, *skip), notes, released)
@@ -525,7 +525,11 @@ def _release(
             f"These words already released {used[-1].to} % at {used[-1].at}: give a new reason.",
         )
     released = replace(state, verdict=RELEASED, reasons=()).noted(
-        RELEASED, state.percentage, facts.now, request.released_by, request.release_reason
+        RELEASED,
+        (state.percentage, state.percentage),
+        facts.now,
+        request.released_by,
+        request.release_reason,
     )
     return replace(standing, state=released), (
         f"{request.released_by} released {state.percentage} %: {request.release_reason}",

@@ -67,7 +67,9 @@ def write_over(cluster: Cluster, body: Object, version: str) -> str:
     """
     if version:
         body["metadata"]["resourceVersion"] = version
-    written = (cluster.replace if version else cluster.create)("ConfigMap", body)
+        written = cluster.replace("ConfigMap", body)
+    else:
+        written = cluster.create("ConfigMap", body)
     return str(written["metadata"]["resourceVersion"])
 
 
