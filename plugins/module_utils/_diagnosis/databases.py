@@ -84,14 +84,8 @@ def look_at_sessions(notes: Notebook, database: Database) -> None:
             by = f"pid {blocker}" + (
                 f" ({other[1]}, {other[2] or 'no name'}, {other[3]})" if other else ""
             )
-            values: dict[str, t.Any] = {
-                "pid": pid,
-                "blocker": blocker,
-                "by": by,
-                "who": who,
-                "seconds": age,
-            }
-            notes.see("blocked", name, file=file, **values)
+            blocked = {"pid": pid, "blocker": blocker, "seconds": age}
+            notes.see("blocked", name, file=file, by=by, who=who, **blocked)
         if age >= LONG_SECONDS:
             since = {"seconds": age, "state": state, "idle": idle}
             notes.see("long_transaction", name, file=file, pid=pid, who=who, **since)

@@ -158,12 +158,8 @@ def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scrip
         answer = next(
             (line for line in log if "error" in line.lower()), (log or ["it left no log"])[0]
         )
-        values: dict[str, t.Any] = {
-            "migration": row["name"],
-            "at": row["started_at"],
-            "answer": answer,
-        }
-        notes.see("failed_row", name, file=file, **values)
+        migration, at = row["name"], row["started_at"]
+        notes.see("failed_row", name, file=file, migration=migration, at=at, answer=answer)
     if status["code"] == "P3005":
         how = resolve_by("applied", *baseline_of(history, local))
         notes.see("no_baseline", name, file=file, how=how)
@@ -189,8 +185,8 @@ def _tell_edited(
     notes: Notebook, database: Database, migration: str, how: str, place: LinePlace | None
 ) -> None:
     last = LastWords(place, how) if place else None
-    values: dict[str, t.Any] = {"migration": migration, "how": how}
-    notes.see("edited", database.name, file=database.sheet, last=last, **values)
+    sheet = database.sheet
+    notes.see("edited", database.name, file=sheet, last=last, migration=migration, how=how)
 
 
 def _tell_tables(notes: Notebook, database: Database, session: Session) -> None:

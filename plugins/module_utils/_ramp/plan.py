@@ -524,13 +524,8 @@ def _release(
         return standing, (
             f"These words already released {used[-1].to} % at {used[-1].at}: give a new reason.",
         )
-    released = replace(state, verdict=RELEASED, reasons=()).noted(
-        RELEASED,
-        (state.percentage, state.percentage),
-        facts.now,
-        request.released_by,
-        request.release_reason,
-    )
+    at, by, why = (state.percentage, state.percentage), request.released_by, request.release_reason
+    released = replace(state, verdict=RELEASED, reasons=()).noted(RELEASED, at, facts.now, by, why)
     return replace(standing, state=released), (
         f"{request.released_by} released {state.percentage} %: {request.release_reason}",
     )
