@@ -49,13 +49,10 @@ def look_at_record(notes: Notebook, cluster: Cluster, release: str, entry: str) 
         if phase.failed and ENTRY_OF_PHASE.get(name, "error_rate") == entry:
             for failure in phase.evidence.failures:
                 at, host = phase.finished or phase.started, failure.name
-                values: dict[str, t.Any] = {
-                    "at": at,
-                    "host": host,
-                    "task": failure.task,
-                    "answer": failure.message,
-                }
-                notes.see("phase_failed", name, file=file, **values)
+                task, answer = failure.task, failure.message
+                notes.see(
+                    "phase_failed", name, file=file, at=at, host=host, task=task, answer=answer
+                )
 
 
 def look_at_changes(
@@ -127,12 +124,8 @@ def look_at_flags(
                 notes.blind(f"Pod {pod.pod} could not show its flags: {pod.detail}.")
         stale = [pod for pod in pods if pod.state == STALE]
         if stale:
-            values: dict[str, t.Any] = {
-                "pods": len(stale),
-                "of": len(pods),
-                "detail": stale[0].detail,
-            }
-            notes.see("stale_flags", consumer, file=file, **values)
+            count, detail = len(stale), stale[0].detail
+            notes.see("stale_flags", consumer, file=file, pods=count, of=len(pods), detail=detail)
 
 
 def _born(deployment: Deployment, replica_sets: t.Sequence[Object]) -> str:

@@ -59,13 +59,8 @@ def look_at_metrics(
         status = metric.judge(sample)
         breach = status is SampleStatus.BREACH
         bound = metric.bounds.describe_breach(value) if breach else metric.bounds.describe_good()
-        values: dict[str, t.Any] = {
-            "value": value,
-            "unit": metric.unit,
-            "bound": bound,
-            "status": status.value,
-        }
-        notes.see("metric_breach" if breach else "metric", metric.name, file=file, **values)
+        kind, name, unit = "metric_breach" if breach else "metric", metric.name, metric.unit
+        notes.see(kind, name, file=file, value=value, unit=unit, bound=bound, status=status.value)
     for problem, names in unknown.items():
         notes.blind(f"No value of {', '.join(names)}: {problem}.")
 
