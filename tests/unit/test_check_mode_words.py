@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import Recorded
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
-    ManualDecision,
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
+    decided as watch_decided,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import to_sentence
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import sentence
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     RampFacts,
     RampSchedule,
     RampStep,
+    StepRequest,
+    plan,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import sentence
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import StepRequest, plan
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act
 from ansible_collections.easymo.deploy.plugins.module_utils._time import read_time
 
 ROOT = Path(__file__).parents[2]
@@ -45,14 +46,8 @@ def ramped(value: str, percentage: int, *, check_mode: bool) -> str:
 
 
 def decided(decision: str, *, check_mode: bool) -> str:
-    decision_record = ManualDecision(
-        gate="monitoring", decision=decision, by="ann", at=NOW, reason="x"
-    )
-    return str(
-        Recorded("2.0.0", decision_record, changed=True, check_mode=check_mode).to_result()[
-            "sentence"
-        ]
-    )
+    act = Act(gate="monitoring", decision=decision, by="ann", at=NOW, reason="x")
+    return watch_decided(act, "2.0.0", would=check_mode)
 
 
 SENTENCES: dict[str, t.Callable[[bool], str]] = {

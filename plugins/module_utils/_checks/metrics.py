@@ -14,7 +14,7 @@ from .._gate.models import Metric, SampleStatus, Series, Verdict
 from .._gate.options import ONE_LOOK, PROMETHEUS, read_metric, refuse_bad_input
 from .._gate.sources import LIBRARIES, sources_of
 from .._gate.state import Schedule
-from .._gate.watch import Watcher
+from .._gate.watch import run_watch
 from .._http import REQUESTS
 from .._time import Deadline, of_epoch
 from .models import (
@@ -186,8 +186,7 @@ def play_metrics(options: Options) -> Finding:
     refuse_bad_input({**options, **ONE_LOOK}, wanted)
     deadline = Deadline(options["wait_timeout"])
     while True:
-        watcher = Watcher(wanted, sources_of(options), report=lambda _look: None)
-        watch = watcher.run(Schedule(duration=0))
+        watch = run_watch(wanted, sources_of(options), Schedule(duration=0))
         series = [watch.series[metric.name] for metric in wanted]
         lacking = any(entry.value is None for entry in series)
         well = all(entry.value is None or entry.status is SampleStatus.GOOD for entry in series)

@@ -33,7 +33,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.log impor
     FunctionProbe,
     HttpGateway,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import Prometheus
 from ansible_collections.easymo.deploy.plugins.module_utils._http import (
     Answer,
     NoAnswerError,

@@ -5,7 +5,6 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.causes import find_causes
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.crash_loop import (
     last_error,
     look_at_deployments,
@@ -25,6 +24,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence 
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.function import (
     look_at_answers,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import find_causes
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.task import secrets_within
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
@@ -33,7 +33,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import (
     FunctionProbe,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import (
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
     Vector,
     read_vector,
 )
