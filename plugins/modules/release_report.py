@@ -173,7 +173,7 @@ def run(module: Module) -> dict[str, t.Any]:
     incident = incident_name(record)
     files = files_of(report, record)
     before = folder.read([*files, "lessons.md", incident])
-    after = {**files, **notes_of(report, record, requested.zone, before)}
+    after = {**files, **notes_of(report, record, before)}
     changed = {name: entry for name, entry in after.items() if before.get(name) != entry}
     if changed and not module.check_mode:
         folder.write(changed)

@@ -140,44 +140,31 @@ def verification(
             for result in results
         ]
     else:
-        why = tests.get("msg") or "the tests did not run"
-        rows = [row(TESTS, NOT_LOOKED_AT, why)]
-    rows += [
-        _checked(name, observed)
-        for name, observed in ((RETURNED, returned), (PODS, running))
-        if observed
-    ]
+        rows = [row(TESTS, NOT_LOOKED_AT, tests.get("msg") or "the tests did not run")]
+    rows += [_checked(RETURNED, returned)] if returned else []
+    rows += [_checked(PODS, running)] if running else []
     # A release without flags has no pods to ask.
-    if pods.get("results") != []:
-        rows.append(_flags(pods))
-    if pins is not None:
-        rows.append(_versions(pins, deployments))
+    rows += [_flags(pods)] if pods.get("results") != [] else []
+    rows += [_versions(pins, deployments)] if pins is not None else []
     return rows
 
 
 def _checked(name: str, checked: Body) -> dict[str, str]:
-    failed = bool(checked.get("failed"))
-    results = [
-        str(result.get("detail"))
-        for result in checked.get("results") or ()
-        if not failed or result.get("status") != "pass"
-    ]
-    if (
-        failed
-        and results
-        and not any(result.get("status") == "fail" for result in checked["results"])
-    ):
-        return row(name, NOT_LOOKED_AT, " ".join(results))
-    return row(name, FAILED if failed else VERIFIED, " ".join(results) or checked.get("msg"))
+    failed, results = bool(checked.get("failed")), checked.get("results") or ()
+    wrong = [result for result in results if not failed or result.get("status") != "pass"]
+    detail = " ".join(str(result.get("detail")) for result in wrong) or checked.get("msg")
+    if failed and wrong and not any(result.get("status") == "fail" for result in wrong):
+        return row(name, NOT_LOOKED_AT, detail)
+    return row(name, FAILED if failed else VERIFIED, detail)
 
 
 def _flags(pods: Body) -> dict[str, str]:
     results = [result for result in pods.get("results") or () if isinstance(result, dict)]
-    wrong = [str(result.get("msg")) for result in results if result.get("failed")]
+    wrong = " ".join(str(result.get("msg")) for result in results if result.get("failed"))
     if any(result.get("reason") == DIFFERS for result in results):
-        return row(FLAGS, FAILED, " ".join(wrong))
+        return row(FLAGS, FAILED, wrong)
     if wrong or not results or any(result.get("skipped") for result in results):
-        return row(FLAGS, NOT_LOOKED_AT, " ".join(wrong) or "no pod was asked")
+        return row(FLAGS, NOT_LOOKED_AT, wrong or "no pod was asked")
     return row(FLAGS, VERIFIED, f"{sum(len(result.get('pods') or ()) for result in results)} pods")
 
 
@@ -210,44 +197,31 @@ def row(name: str, status: str, detail: t.Any = "", kind: str = "") -> dict[str,
 
 def rollback_claims(verified: t.Sequence[Verified]) -> dict[str, Claim]:
     """`state`, `impact`, `verified` and `users` of the announcement, from the rows as the record keeps them."""
-    results = {entry.name: entry for entry in verified}
     flows = [
-        result
-        for name, result in results.items()
-        if name not in (RETURNED, PODS, FLAGS, VERSIONS) and result.kind != MEASURED
+        entry
+        for entry in verified
+        if entry.name not in (RETURNED, PODS, FLAGS, VERSIONS) and entry.kind != MEASURED
     ] or [Verified(TESTS, NOT_LOOKED_AT)]
-    off = (
-        [results.get(FLAGS, Verified(FLAGS, NOT_LOOKED_AT))]
-        if FLAGS in results or not verified
-        else []
-    )
-    state = (
-        Claim("user flows work, 100 % of those tried", True)
-        if _good(flows)
-        else Claim(f"what users do: {words(flows)}", _worst(flows))
-    )
-    impact = [
-        *(
-            ["no user has the feature" if _good(off) else f"the feature: {words(off)}"]
-            if off
-            else []
-        ),
-        "what users do was tried and works" if _good(flows) else words(flows),
-    ]
-    return {
-        "state": state,
-        "impact": Claim("; ".join(impact), _worst([*flows, *off])),
-        "verified": _counted(verified),
-        "users": Claim(FOR_USERS[_worst(flows)], _worst(flows)),
-    }
-
-
-def _counted(verified: t.Sequence[Verified]) -> Claim:
-    if not verified:
-        return Claim("nothing was checked", None)
+    off = [entry for entry in verified if entry.name == FLAGS]
+    off += [] if verified else [Verified(FLAGS, NOT_LOOKED_AT)]
+    worst, told = _worst(flows), words(flows)
     rest = [entry for entry in verified if entry.status != VERIFIED]
     count = f"{len(verified) - len(rest)} of {len(verified)}"
-    return Claim(f"{count}; {words(rest)}" if rest else count, _worst(verified))
+    count += f"; {words(rest)}" if rest else ""
+    impact = [f"the feature: {words(off)}"] if off else []
+    if off and _worst(off):
+        impact = ["no user has the feature"]
+    impact.append("what users do was tried and works" if worst else told)
+    return {
+        "state": Claim(
+            "user flows work, 100 % of those tried" if worst else f"what users do: {told}", worst
+        ),
+        "impact": Claim("; ".join(impact), _worst([*flows, *off])),
+        "verified": Claim(count, _worst(verified))
+        if verified
+        else Claim("nothing was checked", None),
+        "users": Claim(FOR_USERS[worst], worst),
+    }
 
 
 def words(rows: t.Iterable[Verified]) -> str:
@@ -258,11 +232,7 @@ def words(rows: t.Iterable[Verified]) -> str:
     )
 
 
-def _good(rows: t.Iterable[Verified]) -> bool:
-    return all(entry.status == VERIFIED for entry in rows)
-
-
 def _worst(rows: t.Sequence[Verified]) -> bool | None:
     if any(entry.status == FAILED for entry in rows):
         return False
-    return True if _good(rows) else None
+    return True if all(entry.status == VERIFIED for entry in rows) else None

@@ -14,8 +14,8 @@ from .._gate.models import SampleStatus, Series
 from .._gate.report import numbers
 from .._redaction import Redactor
 from .._release.models import ROLLED_BACK, RUNNING
-from .._release.record import Phase, Record
-from .._report.build import build_report
+from .._release.record import Record
+from .._report.build import LOOKED_AT, RECORD_DEPTH, build_report
 from .._report.models import LivePage, ReportOptions
 from .._report.render import as_html
 from .._story.next_step import watch_of
@@ -61,72 +61,60 @@ NAMED = 6
 GOOD = SampleStatus.GOOD.shown
 
 
-def doing(sight: Sight, plan: Plan, zone: tzinfo, *, undo: bool = False) -> tuple[str, ...]:
+def doing(sight: Sight, plan: Plan, zone: tzinfo, *, undo: bool = False) -> t.Iterator[str]:
+    """What goes on, a sentence each."""
     record = sight.record
+    phases = record.ordered(plan.names)
+    running = [(name, phase) for name, phase in phases.items() if phase.running and not undo][-1:]
+    by = f", by {record.actor or 'somebody'}."
     if undo:
-        return (going_back(record, zone), *rolling(sight.services))
-    if not record.exists:
-        return ("The release is starting: no phase is open yet.",)
-    known = record.ordered(plan.names)
-    running = [(name, entry) for name, entry in known.items() if entry.running]
-    lines = [_phase(name, phase, plan, record, zone) for name, phase in running[-1:]]
-    if not running:
-        lines.append(f"Between two phases, by {record.actor or 'somebody'}.")
-    lines += rolling(sight.services)
-    lines += [
-        line
-        for name, phase in running[-1:]
-        if (state := watch_of(sight.watches, phase, name))
-        for line in watching(state, zone)
-    ]
-    return tuple(lines)
-
-
-def going_back(record: Record, zone: tzinfo) -> str:
-    rollback_asked = record.facts.rollback_asked
-    began = parse_time(rollback_asked.at)
-    since = f" since {moment(began, zone)}" if began else ""
-    who = f", by {rollback_asked.by}" if rollback_asked.by else ""
-    why = f": {rollback_asked.reason.rstrip('.')}" if rollback_asked.reason else ""
-    return f"The release is being rolled back{since}{who}{why}."
-
-
-def _phase(name: str, phase: Phase, plan: Plan, record: Record, zone: tzinfo) -> str:
-    seconds = plan.phase(name).seconds
-    planned = f", planned {lasting(seconds)}" if seconds else ""
-    place = plan.place(name)
-    began = phase.begun
-    since = f" since {moment(began, zone)}" if began else ""
-    return f"{place}{since}{planned}, by {record.actor or 'somebody'}."
+        act = record.facts.rollback_asked
+        who = f", by {act.by}" if act.by else ""
+        why = f": {act.reason.rstrip('.')}" if act.reason else ""
+        yield f"The release is being rolled back{since(parse_time(act.at), zone)}{who}{why}."
+    elif not record.exists:
+        yield "The release is starting: no phase is open yet."
+        return
+    elif not running:
+        yield f"Between two phases{by}"
+    for name, phase in running:
+        seconds = plan.phase(name).seconds
+        planned = f", planned {lasting(seconds)}" if seconds else ""
+        yield f"{plan.place(name)}{since(phase.begun, zone)}{planned}{by}"
+    yield from rolling(sight.services)
+    for name, phase in running:
+        if state := watch_of(sight.watches, phase, name):
+            yield from watching(state, zone)
 
 
 def rolling(services: t.Mapping[str, LiveService]) -> t.Iterator[str]:
     """Which versions there are, when several, and which service is not complete."""
     versions = Counter(service.version for service in services.values())
+    whole = counted(len(services), "service")
     if len(versions) > 1:
         sentences = [f"{version} on {count}" for version, count in versions.most_common()]
-        yield f"Of {counted(len(services), 'service')}: {', '.join(sentences)}."
-    waiting = {name: service for name, service in services.items() if not service.complete}
-    if not waiting:
-        return
+        yield f"Of {whole}: {', '.join(sentences)}."
     named = [
-        f"{name} {entry.version} {entry.ready}/{entry.desired}" for name, entry in waiting.items()
+        f"{name} {entry.version} {entry.ready}/{entry.desired}"
+        for name, entry in services.items()
+        if not entry.complete
     ]
-    whole = len(services) - len(waiting)
-    yield f"{whole} of {counted(len(services), 'service')} complete. Rolling: {listed(named, NAMED)}."
+    if named:
+        complete = len(services) - len(named)
+        yield f"{complete} of {whole} complete. Rolling: {listed(named, NAMED)}."
 
 
 def watching(state: Body, zone: tzinfo) -> t.Iterator[str]:
     series = _series(state)
-    good = [name for name, entry in series.items() if entry.status.shown == GOOD]
-    bad = [name.replace("_", " ") for name in series if name not in good]
+    bad = [name.replace("_", " ") for name, entry in series.items() if entry.status.shown != GOOD]
     rest = f": not {', '.join(bad)}" if bad else ""
     looked = lasting(state.get("elapsed")) or "0 s"
-    yield f"Watched for {looked}: {len(good)} of {counted(len(series), 'metric')} good{rest}."
+    good = len(series) - len(bad)
+    yield f"Watched for {looked}: {good} of {counted(len(series), 'metric')} good{rest}."
     if state.get("held") is not None:
-        since = datetime.fromtimestamp(state["started"] + state["held"], UTC)
+        held = datetime.fromtimestamp(state["started"] + state["held"], UTC)
         why = "; ".join(map(str, state.get("held_why") or ()))
-        yield f"On hold since {moment(since, zone)}, waiting for a decision. {why}".strip()
+        yield f"On hold{since(held, zone)}, waiting for a decision. {why}".strip()
 
 
 def with_watch(sight: Sight) -> Body:
@@ -162,7 +150,8 @@ def moment(value: datetime, zone: tzinfo) -> str:
     return f"{value.astimezone(zone):%H:%M:%S %Z}"
 
 
-DEPTH = 20
+def since(value: datetime | None, zone: tzinfo) -> str:
+    return f" since {moment(value, zone)}" if value else ""
 
 
 def page_of(
@@ -175,15 +164,14 @@ def page_of(
 ) -> str:
     """While the run lives. `problems`: places that could not be written."""
     lines = (*doing(sight, requested.plan, requested.zone, undo=requested.undo), *problems)
-    live = LivePage(now, moment(now, requested.zone), tuple(redact(line) for line in lines))
-    return _built(replace(sight, body=with_watch(sight)), requested, now, redact, live)
+    live = LivePage(now, moment(now, requested.zone), tuple(map(redact, lines)))
+    return _built(sight, requested, now, redact, live)
 
 
 def last_page_of(sight: Sight, requested: ReportOptions, ended: datetime, redact: Redactor) -> str:
     """Of a run that is over: a release that says it runs was interrupted."""
-    if sight.runs(undo=requested.undo):
-        return _built(replace(sight, body=with_watch(sight)), requested, ended, redact, None)
-    return _built(sight, requested, None, redact, None)
+    interrupted = sight.runs(undo=requested.undo)
+    return _built(sight, requested, ended if interrupted else None, redact, None)
 
 
 def _built(
@@ -193,14 +181,9 @@ def _built(
     redact: Redactor,
     live: LivePage | None,
 ) -> str:
-    record = redact.within(sight.body, DEPTH)
-    wanted = replace(
-        requested,
-        pins=redact.within(sight.pins, DEPTH),
-        availability=redact.within(sight.availability, DEPTH),
-        flags=redact.within(sight.flags, DEPTH),
-        versions={name: service.version for name, service in sight.services.items()},
-        now=now,
-        live=live is not None,
-    )
-    return as_html(replace(build_report(record, wanted), live=live))
+    """`now`: when its run was seen to live, or to have died."""
+    body = with_watch(sight) if now else sight.body
+    seen = {name: redact.within(getattr(sight, name), RECORD_DEPTH) for name in LOOKED_AT}
+    versions = {name: service.version for name, service in sight.services.items()}
+    wanted = replace(requested, versions=versions, now=now, live=live is not None, **seen)
+    return as_html(replace(build_report(redact.within(body, RECORD_DEPTH), wanted), live=live))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import gc
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -32,6 +32,8 @@ from .page import Body, LiveService, Sight, last_page_of, page_of
 
 
 class ReleaseObserver:
+    """Looks at a release again and again, and reads what was pinned once."""
+
     def __init__(self, release: str) -> None:
         self._release = release
         self._pins: tuple[int, Body] = (0, {})
@@ -42,23 +44,18 @@ class ReleaseObserver:
         record = store.read()
         if record is None:
             return Sight({})
-        pins = self._pinned(store, record.attempt)
+        attempt = record.attempt
+        if self._pins[0] != attempt or not self._pins[1].get("deployments"):
+            self._pins = attempt, store.pins(attempt).to_summary()
+        pins = self._pins[1]
         return Sight(
             body=record.body,
             services=_services(cluster, services),
-            watches=watches_of(store, record.attempt),
-            availability=facts_of(
-                store, record.attempt, [attachment_of(entry) for entry in SUBJECTS]
-            ),
+            watches=watches_of(store, attempt),
+            availability=facts_of(store, attempt, [*map(attachment_of, SUBJECTS)]),
             pins=pins["deployments"],
             flags=flags_now(cluster, pins["config_maps"]),
         )
-
-    def _pinned(self, store: ReleaseStore, attempt: int) -> Body:
-        known_attempt, known = self._pins
-        if known_attempt != attempt or not known.get("deployments"):
-            self._pins = attempt, store.pins(attempt).to_summary()
-        return self._pins[1]
 
 
 def _services(cluster: Cluster, names: t.Container[str]) -> dict[str, LiveService]:
@@ -174,7 +171,6 @@ class PageWriter:
     before: Sight | None = None
     page_before: str = ""
     """What the first look saw, and the page that lay there: a phase that is run again after the end is not live."""
-    mine: Published = field(init=False)
 
     def __post_init__(self) -> None:
         self.mine = Published(self.own)

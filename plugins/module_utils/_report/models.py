@@ -27,6 +27,10 @@ class Cell:
     code: bool = False
 
 
+Named = tuple[tuple[str, Cell], ...]
+"""Lines of which each has a name."""
+
+
 @dataclass(frozen=True)
 class Table:
     """The first cell of a row names it. `lead` is the sentence that says it all, `empty` the one
@@ -126,27 +130,13 @@ class MetricsTable:
 
 @dataclass(frozen=True)
 class Deviation:
-    """From the runbook. `who` and `why` are empty where the record does not tell. `times`: as often it occurred."""
+    """From the runbook. `reason`: by whom and why, as far as the record tells."""
 
     what: str
-    who: str = ""
-    why: str = ""
-    times: int = 1
-
-    @property
-    def counted(self) -> str:
-        often = f" ({self.times} times)" if self.times > 1 else ""
-        return f"{self.what.removesuffix('.')}{often}."
-
-    @property
-    def reason(self) -> str:
-        who = f"By {self.who}." if self.who else ""
-        end = "" if self.why.endswith(("?", "!", "…")) else "."
-        why = f"Why: {self.why.rstrip('.')}{end}" if self.why else ""
-        return " ".join(entry for entry in (who, why) if entry)
+    reason: str = ""
 
     def sentence(self) -> str:
-        return f"{self.counted} {self.reason}".strip()
+        return f"{self.what} {self.reason}".strip()
 
 
 @dataclass(frozen=True)
@@ -156,22 +146,6 @@ class Event:
     at: datetime
     text: str
     tone: Tone = ""
-
-
-@dataclass(frozen=True)
-class Lessons:
-    """For the review: what the record can tell already. The rest is for people to fill in."""
-
-    well: tuple[str, ...]
-    not_well: tuple[str, ...]
-    change: tuple[str, ...]
-
-    def parts(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        return (
-            ("What went well", self.well),
-            ("What did not", self.not_well),
-            ("What we change", self.change),
-        )
 
 
 @dataclass(frozen=True)
@@ -185,30 +159,12 @@ class Summary:
 class LivePage:
     """A page that is written again while its release runs. `doing`: what goes on, a sentence each.
 
-    `clock`: when it was written, for people. `every`: seconds between two looks of a reader's browser.
+    `clock`: when it was written, for people.
     """
 
     written: datetime
     clock: str
     doing: tuple[str, ...]
-    every: int = 10
-
-
-FIRST, LAST = 16.0, 84.0
-"""Before and after these percent a label stands beside its tick, not across it."""
-
-
-@dataclass(frozen=True)
-class Tick:
-    """Where it stands in percent. `narrow`: there is room for its label on a phone too."""
-
-    left: float
-    label: str
-    narrow: bool = True
-
-    @property
-    def end(self) -> str:
-        return "first" if self.left < FIRST else "last" if self.left > LAST else ""
 
 
 @dataclass(frozen=True)
@@ -223,9 +179,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class Lane:
-    phase: PhaseRow
-    bars: tuple[Bar, ...]
+    """Of a phase, or of all events. `took` is its time in words."""
+
+    title: str
+    state: Cell
     took: str
+    bars: tuple[Bar, ...]
 
     @property
     def words(self) -> str:
@@ -233,37 +192,30 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class Mark:
-    """What happened while the phases ran: where it stands in percent, and what it was."""
-
-    left: float
-    words: str
-    tone: Tone
-
-
-@dataclass(frozen=True)
 class Timeline:
+    """`ticks`: where each stands in percent, and its label, "" where there is no room for one."""
+
     lanes: tuple[Lane, ...]
-    ticks: tuple[Tick, ...]
-    cuts: tuple[tuple[float, float, str], ...]
+    ticks: tuple[tuple[float, str], ...]
+    cuts: tuple[Bar, ...]
     zone: str
     note: str = ""
-    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True)
 class Report:
     """`now`: which versions run. `claims`: the runbook's lines on how it went. `events`: in the order of time.
 
-    `missing`: what a complete report would have. `problems`: what in the record could not be read.
+    `lessons`: for the review, by title, what the record can tell already. `missing`: what a complete report would have.
+    `problems`: what in the record could not be read.
     """
 
     title: str
     verdict: Summary
-    now: tuple[tuple[str, Cell], ...]
-    claims: tuple[tuple[str, Cell], ...]
-    glance: tuple[tuple[str, Cell], ...]
-    summary: tuple[tuple[str, Cell], ...]
+    now: Named
+    claims: Named
+    glance: Named
+    summary: Named
     phases: tuple[PhaseRow, ...]
     timeline: Timeline | None
     events: tuple[Event, ...]
@@ -271,7 +223,7 @@ class Report:
     tables: tuple[Table, ...]
     watches: tuple[MetricsTable, ...]
     way_back: tuple[str, ...]
-    lessons: Lessons
+    lessons: tuple[tuple[str, tuple[str, ...]], ...]
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -313,11 +265,11 @@ GOOD = {"succeeded", "no_change", "pass", "passed", "ok", "proceed", "true", "de
         "approve", "good"}  # fmt: skip
 BAD = {"failed", "fail", "rollback", "rollback_failed", "failed_no_undo", "error", "false", "reject",
        "breach"}  # fmt: skip
-CALM = {"skip", "skipped", "planned", "unchanged", "none"}
+CALM = {"skip", "skipped", "planned", "unchanged", "none", "not_started"}
 
 
-def tone_of(word: t.Any) -> Tone:
-    lowered = str(word).lower().replace(" ", "_")
+def tone_of(word: str) -> Tone:
+    lowered = word.lower().replace(" ", "_")
     if lowered in GOOD:
         return "good"
     if lowered in CALM:
@@ -325,15 +277,14 @@ def tone_of(word: t.Any) -> Tone:
     return "bad" if lowered in BAD else "warn" if lowered else ""
 
 
-def judged(word: t.Any) -> Cell:
+def judged(word: str) -> Cell:
     """A result with its tone."""
-    text = "" if word is None else str(word)
-    return Cell(text.replace("_", " "), tone_of(text))
+    return Cell(word.replace("_", " "), tone_of(word))
 
 
-def code(text: str, tone: Tone = "") -> Cell:
+def code(text: str) -> Cell:
     """An identifier."""
-    return Cell(text, tone, code=True)
+    return Cell(text, code=True)
 
 
 def table(

@@ -7,8 +7,7 @@ MACROS = """{% macro mark(tone) -%}
 {%- if tone in marks %}<span aria-hidden="true">{{ marks[tone] }} </span>{% endif -%}
 {%- endmacro %}
 {% macro show(cell) -%}
-{%- if cell.code and cell.tone %}<span class="{{ cell.tone }}">{{ mark(cell.tone) }}<code>{{ cell.text }}</code></span>
-{%- elif cell.code %}<code>{{ cell.text }}</code>
+{%- if cell.code %}<code>{{ cell.text }}</code>
 {%- elif cell.tone %}<span class="{{ cell.tone }}">{{ mark(cell.tone) }}{{ cell.text }}</span>
 {%- else %}{{ cell.text }}{% endif -%}
 {%- endmacro %}
@@ -32,9 +31,9 @@ MACROS = """{% macro mark(tone) -%}
 {% endfor %}
 </tbody></table>
 {% endmacro %}
-{% macro block(table) %}
+{% macro block(table, fold=false) %}
 {% if table.lead %}<p class="lead">{{ table.lead }}</p>{% endif %}
-{% if not table.fold %}{{ tabled(table.columns, table.rows, table.filled()) }}
+{% if not table.fold and not fold %}{{ tabled(table.columns, table.rows, table.filled()) }}
 {% elif table.rows %}
 {% if table.standing_out() %}{{ tabled(table.columns, table.standing_out(), table.filled()) }}{% endif %}
 {% if table.standing_out() | length < table.rows | length %}
@@ -42,50 +41,42 @@ MACROS = """{% macro mark(tone) -%}
 {{ tabled(table.columns, table.rows, table.filled()) }}</details>
 {% endif %}{% endif %}
 {% endmacro %}
-{% macro described(rows) %}
-<dl>{% for name, cell in rows %}
+{% macro described(rows, kind="") %}
+<dl class="{{ kind }}">{% for name, cell in rows %}
 <div><dt>{{ name }}</dt><dd>{{ show(cell) }}</dd></div>
 {% endfor %}</dl>
 {% endmacro %}
 """
 
 PLOT = """{% macro drawn(plot, key) %}
-<svg viewBox="0 0 {{ width }} {{ height }}" role="img" aria-labelledby="{{ key }}-t {{ key }}-d">
+<svg viewBox="0 0 {{ area.WIDTH }} {{ area.HEIGHT }}" role="img" aria-labelledby="{{ key }}-t {{ key }}-d">
 <title id="{{ key }}-t">{{ plot.title }}</title><desc id="{{ key }}-d">{{ plot.words }}</desc>
 {% for band in plot.bands %}
-<rect class="{{ band.kind }}" x="{{ left }}" y="{{ band.at }}" width="{{ right - left }}" height="{{ band.extent }}"/>
-{% endfor %}
-{% for gap in plot.gaps %}
-<rect class="gap" x="{{ gap.at }}" y="{{ top }}" width="{{ gap.extent }}" height="{{ bottom - top }}"/>
-{% if gap.extent > 44 %}
-<text x="{{ gap.at + gap.extent / 2 }}" y="{{ (top + bottom) // 2 }}" text-anchor="middle">no data</text>
+<rect class="{{ band.kind }}" x="{{ band.x }}" y="{{ band.y }}" width="{{ band.width }}" height="{{ band.height }}"/>
+{% if band.kind == "gap" and band.width > 44 %}
+<text x="{{ band.x + band.width / 2 }}" y="{{ (area.TOP + area.BOTTOM) // 2 }}" text-anchor="middle">no data</text>
 {% endif %}
 {% endfor %}
-<rect class="frame" x="{{ left }}" y="{{ top }}" width="{{ right - left }}" height="{{ bottom - top }}"/>
+<rect class="frame" x="{{ area.LEFT }}" y="{{ area.TOP }}" width="{{ area.RIGHT - area.LEFT }}"
+ height="{{ area.BOTTOM - area.TOP }}"/>
 {% for line in plot.lines %}
-<line class="{{ line.kind }}" x1="{{ left }}" x2="{{ right }}" y1="{{ line.y }}" y2="{{ line.y }}"/>
+<line class="{{ line.kind }}" x1="{{ area.LEFT }}" x2="{{ area.RIGHT }}" y1="{{ line.y }}" y2="{{ line.y }}"/>
 {% endfor %}
 {% for stroke in plot.strokes %}
 <polyline class="stroke" points="{{ stroke }}"/>
 {% endfor %}
-{% for x, y in plot.lone %}
-<circle class="dot" cx="{{ x }}" cy="{{ y }}" r="2.5"/>
+{% for kind, x, y in plot.dots %}
+{% if kind == "breach" %}<path class="cross" d="M{{ x - 3.5 }} {{ y - 3.5 }}l7 7m0 -7l-7 7"/>
+{% else %}<circle class="{{ kind }}" cx="{{ x }}" cy="{{ y }}" r="2.5"/>{% endif %}
 {% endfor %}
-{% for x, y in plot.between %}
-<circle class="between" cx="{{ x }}" cy="{{ y }}" r="2.2"/>
-{% endfor %}
-{% for x, y in plot.breaches %}
-<path class="cross" d="M{{ x - 3.5 }} {{ y - 3.5 }}l7 7m0 -7l-7 7"/>
-{% endfor %}
-{% if plot.last %}<circle class="dot" cx="{{ plot.last[0] }}" cy="{{ plot.last[1] }}" r="3"/>{% endif %}
 {% for line in plot.lines %}
-{% set y = line.y + (12 if line.y < top + 14 else -3) %}
-<text class="{{ line.kind }}" x="{{ right - 4 }}" y="{{ y }}" text-anchor="end">{{ line.label }}</text>
+{% set y = line.y + (12 if line.y < area.TOP + 14 else -3) %}
+<text class="{{ line.kind }}" x="{{ area.RIGHT - 4 }}" y="{{ y }}" text-anchor="end">{{ line.label }}</text>
 {% endfor %}
-<text x="{{ left + 3 }}" y="{{ top + 11 }}">{{ plot.top }}</text>
-<text x="{{ left + 3 }}" y="{{ bottom - 4 }}">{{ plot.bottom }}</text>
-<text x="{{ left }}" y="{{ bottom + 13 }}">0</text>
-<text x="{{ right }}" y="{{ bottom + 13 }}" text-anchor="end">{{ plot.end }}</text>
+<text x="{{ area.LEFT + 3 }}" y="{{ area.TOP + 11 }}">{{ plot.top }}</text>
+<text x="{{ area.LEFT + 3 }}" y="{{ area.BOTTOM - 4 }}">{{ plot.bottom }}</text>
+<text x="{{ area.LEFT }}" y="{{ area.BOTTOM + 13 }}">0</text>
+<text x="{{ area.RIGHT }}" y="{{ area.BOTTOM + 13 }}" text-anchor="end">{{ plot.end }}</text>
 </svg>
 {% endmacro %}
 {% macro figures(watch, key) %}
@@ -99,40 +90,31 @@ PLOT = """{% macro drawn(plot, key) %}
 {% endmacro %}
 """
 
-TIMELINE = """{% macro bar(kind, words, left, width) -%}
-<i class="{{ kind }}" title="{{ words }}" style="left: {{ left }}%; width: {{ width }}%"></i>
+TIMELINE = """{% macro drawn_bar(bar) -%}
+<i class="{{ bar.kind }}" title="{{ bar.words }}" style="left: {{ bar.left }}%; width: {{ bar.width }}%"></i>
 {%- endmacro %}
 {% macro timeline(line, live) %}
 <h2 id="timeline">Timeline</h2>
 {% if line.note %}<p class="lead">{{ line.note }}</p>{% endif %}
 <div class="lane"><span class="name faint">Times in {{ line.zone }}</span>
 <div class="track axis" aria-hidden="true">
-{%- for tick in line.ticks if tick.label %}<span style="left: {{ tick.left }}%" class="{{ tick.end }}
-{%- if not tick.narrow %} wide{% endif %}">{{ tick.label }}</span>{% endfor -%}
+{%- for left, label in line.ticks if label %}<span style="left: {{ left }}%">{{ label }}</span>{% endfor -%}
 </div></div>
 {% for lane in line.lanes %}
-<div class="lane"><div class="name"><b>{{ lane.phase.title }}</b>
-<span class="{{ lane.phase.tone }}">{{ mark(lane.phase.tone) }}{{ lane.phase.status }}</span>
+<div class="lane"><div class="name"><b>{{ lane.title }}</b>
+{{ show(lane.state) }}
 <span class="faint">{{ lane.took }}</span></div>
-<div class="track" role="img" aria-label="{{ lane.phase.title }}: {{ lane.words }}">
-{%- for tick in line.ticks %}<i class="tick" style="left: {{ tick.left }}%"></i>{% endfor -%}
-{%- for left, width, label in line.cuts %}{{ bar("cut", label, left, width) }}{% endfor -%}
-{%- for stretch in lane.bars %}{{ bar(stretch.kind, stretch.words, stretch.left, stretch.width) }}{% endfor -%}
+<div class="track" role="img" aria-label="{{ lane.title }}: {{ lane.words }}">
+{%- for left, _label in line.ticks %}<i class="tick" style="left: {{ left }}%"></i>{% endfor -%}
+{%- for bar in line.cuts + lane.bars %}{{ drawn_bar(bar) }}{% endfor -%}
 </div></div>
 {% endfor %}
-{% if line.marks %}
-<div class="lane"><div class="name"><b>Events</b><span class="faint">listed below</span></div>
-<div class="track" role="img" aria-label="Events: {{ line.marks | map(attribute="words") | join("; ") }}">
-{%- for tick in line.ticks %}<i class="tick" style="left: {{ tick.left }}%"></i>{% endfor -%}
-{%- for act in line.marks %}{{ bar("act " ~ act.tone, act.words, act.left, 0.6) }}{% endfor -%}
-</div></div>
-{% endif %}
 <ul class="key" aria-label="What the bars mean">
 <li><i class="plan"></i>planned</li><li><i class="done"></i>done</li>
 <li><i class="late"></i>done, more than 25 % late</li><li><i class="failed"></i>failed try</li>
 <li><i class="on-hold"></i>on hold</li><li><i class="rolled-back"></i>until it was rolled back</li>
 <li><i class="running"></i>{{ "running" if live else "no end recorded" }}</li><li><i class="wait"></i>waiting</li>
-{% if line.cuts %}<li><i class="cut"></i>{{ line.cuts | map("last") | join(", ") }}</li>{% endif %}</ul>
+{% if line.cuts %}<li><i class="cut"></i>{{ line.cuts | map(attribute="words") | join(", ") }}</li>{% endif %}</ul>
 {% endmacro %}
 """
 
@@ -148,14 +130,19 @@ Run <code>playbooks/status.yml</code>.</p>
 {% endmacro %}
 """
 
-PAGE = """<!doctype html>
+PAGE = """{% macro open(part) %}
+{% for table in report.tables if table.part == part and table.rows %}
+<section><h2 id="{{ part }}">{{ table.title }}</h2>{{ block(table) }}</section>
+{% endfor %}
+{% endmacro %}
+<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'
 {%- if report.live %}; script-src '{{ script_hash }}'{% endif %}">
-{% if report.live %}<meta http-equiv="refresh" content="{{ report.live.every }}">{% endif %}
+{% if report.live %}<meta http-equiv="refresh" content="10">{% endif %}
 <title>{{ report.title }}: {{ report.verdict.word }}</title>
 <style>{{ style }}</style>
 </head>
@@ -165,14 +152,8 @@ PAGE = """<!doctype html>
 <h1>{{ report.title }}</h1>
 <div class="word">{{ mark(report.verdict.tone) }}{{ report.verdict.word }}</div>
 <p>{{ report.verdict.sentence }}</p>
-{% if report.glance %}<dl class="glance">
-{% for name, cell in report.glance %}
-<div><dt>{{ name }}</dt><dd>{{ show(cell) }}</dd></div>
-{% endfor %}
-</dl>{% endif %}</section>
-<nav aria-label="Parts of the report">
-{% for key, title in parts %}<a href="#{{ key }}">{{ title }}</a>{% endfor %}
-</nav>
+{% if report.glance %}{{ described(report.glance, "glance") }}{% endif %}</section>
+{% set body %}
 {% if report.problems %}
 <section><h2 class="bad">Problems of the record</h2>{{ listed(report.problems) }}</section>
 {% endif %}
@@ -184,7 +165,7 @@ PAGE = """<!doctype html>
 <section><h2 id="deviations">Deviations from the runbook</h2>
 {% if report.deviations %}
 <ul class="plain">{% for deviation in report.deviations %}
-<li>{{ deviation.counted }}{% if deviation.reason %} <span class="faint">{{ deviation.reason }}</span>{% endif %}</li>
+<li>{{ deviation.what }}{% if deviation.reason %} <span class="faint">{{ deviation.reason }}</span>{% endif %}</li>
 {% endfor %}</ul>
 {% else %}<p>None recorded.</p>{% endif %}
 {% if report.missing and not report.live %}
@@ -197,9 +178,9 @@ PAGE = """<!doctype html>
 {% if events %}
 <h3>Events</h3>
 <table class="events"><tbody>
-{% for row in events %}
-<tr><th scope="row">{{ row[0] }}</th><td>{% if row[1].tone %}<b class="{{ row[1].tone }}">{{ mark(row[1].tone) }}</b>
-{%- endif %}{{ row[1].text }}</td></tr>
+{% for at, event in events %}
+<tr><th scope="row">{{ at }}</th><td>{% if event.tone %}<b class="{{ event.tone }}">{{ mark(event.tone) }}</b>
+{%- endif %}{{ event.text }}</td></tr>
 {% endfor %}
 </tbody></table>
 {% endif %}
@@ -212,16 +193,13 @@ PAGE = """<!doctype html>
 </details>
 {% else %}<p class="faint">No phase is planned or recorded.</p>{% endif %}
 </section>
-{% for table in report.tables if table.part == "services" and table.rows %}
-<section><h2 id="services">{{ table.title }}</h2>{{ block(table) }}</section>
-{% endfor %}
+{{ open("services") }}
 {% for watch in report.watches if not watch.fold %}
 <section><h2 id="metrics">{{ watch.title }}</h2><p class="lead">{{ watch.lead }}</p>
 {{ figures(watch, "m" ~ loop.index) }}</section>
 {% endfor %}
-{% for table in report.tables if table.part == "tests" and table.rows %}
-<section><h2 id="tests">{{ table.title }}</h2>{{ block(table) }}</section>
-{% endfor %}
+{{ open("tests") }}
+{% set checklist = report.tables | selectattr("part", "equalto", "checklist") | list %}
 {% if checklist %}
 <section><h2 id="checklist">Checklist before the release</h2>
 {% for table in checklist %}
@@ -229,10 +207,12 @@ PAGE = """<!doctype html>
 {% endfor %}
 </section>
 {% endif %}
+{% set evidence = report.tables | selectattr("part", "equalto", "evidence") | list %}
+{% set folded = report.watches | selectattr("fold") | list %}
 {% if evidence or folded %}
 <section><h2 id="evidence">Evidence</h2>
-{% for table in evidence %}
-<h3 id="{{ table.title | anchor }}">{{ table.title }}</h3>{{ block(table) }}
+{% for table in evidence if table.rows or table.lead %}
+<h3 id="{{ table.title | anchor }}">{{ table.title }}</h3>{{ block(table, true) }}
 {% endfor %}
 {% for watch in folded %}
 <h3>{{ watch.title }}</h3><p class="lead">{{ watch.lead }}</p>
@@ -248,11 +228,16 @@ PAGE = """<!doctype html>
 {% if not report.live %}
 <section><h2 id="lessons">Lessons learned</h2>
 <p class="faint">lessons.md beside this page is the same to edit; what you add there is kept.</p>
-{% for title, lines in report.lessons.parts() if lines %}
+{% for title, lines in report.lessons if lines %}
 <h3>{{ title }}</h3>{{ listed(lines) }}
 {% endfor %}
 </section>
 {% endif %}
+{% endset %}
+<nav aria-label="Parts of the report">
+{% for key, title in body | headings %}<a href="#{{ key }}">{{ title }}</a>{% endfor %}
+</nav>
+{{ body }}
 </main>
 {% if report.live %}<script>{{ script }}</script>{% endif %}
 </body>

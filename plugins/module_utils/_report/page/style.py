@@ -15,7 +15,7 @@ STYLE = """
   --faint: #566372; --good: #13714a; --warn: #8a5200; --bad: #b3261e; --calm: #566372;
   --plan: #c3cdd8; --bar: #2f6fb3; --late: #b06a00; --pass: #13714a1f; --breach: #b3261e26;
   --gap: #8c98a538; }
-@media (prefers-color-scheme: dark) { :root { --bg: #12161b; --card: #1b2128; --line: #323c47;
+@media screen and (prefers-color-scheme: dark) { :root { --bg: #12161b; --card: #1b2128; --line: #323c47;
   --text: #e4e9ee; --faint: #a1aebb; --good: #5ac894; --warn: #e9b565; --bad: #ff8f86;
   --calm: #a1aebb; --plan: #465362; --bar: #6aa9e9; --late: #e9b565; --pass: #5ac89426;
   --breach: #ff8f8630; --gap: #8c98a540; } }
@@ -91,9 +91,7 @@ summary { cursor: pointer; min-height: 26px; padding: 3px 0; color: var(--faint)
 .act.bad { background: var(--bad); } .act.warn { background: var(--late); }
 .wait { top: 20px; height: 0; border-top: 2px dotted var(--faint); }
 .axis { min-height: 20px; font-size: 12px; color: var(--faint); }
-.axis span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
-.axis span.first { transform: none; }
-.axis span.last { transform: translateX(-100%); }
+.axis span { position: absolute; white-space: nowrap; }
 .key { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 13px; color: var(--faint); margin:
   8px 0 0; padding: 0; list-style: none; }
 .key i { position: static; display: inline-block; width: 22px; height: 10px; margin-right: 6px;
@@ -122,7 +120,6 @@ svg rect.gap { fill: var(--gap); }
   main { padding: 12px 10px 40px; }
   section { padding: 14px; }
   .lane { grid-template-columns: 1fr; }
-  .axis span.wide { display: none; }
   .stack thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .stack, .stack tbody { display: block; }
   .stack tr { display: block; border-top: 1px solid var(--line); padding: 6px 0; }
@@ -133,9 +130,7 @@ svg rect.gap { fill: var(--gap); }
   .stack td[data-label=""]::before { content: none; }
 }
 @media print {
-  :root { color-scheme: light; --bg: #fff; --card: #fff; --line: #c4cbd3; --text: #000; --faint: #444f5a; --good:
-    #13714a; --warn: #8a5200; --bad: #b3261e; --calm: #444f5a; --plan: #c3cdd8; --bar: #2f6fb3; --late:
-    #b06a00; --pass: #13714a1f; --breach: #b3261e26; --gap: #8c98a538; }
+  :root { color-scheme: light; --bg: #fff; --line: #c4cbd3; --text: #000; --faint: #444f5a; --calm: #444f5a; }
   body { font-size: 12px; }
   main { max-width: none; padding: 0; }
   section { border: 0; border-top: 1px solid var(--line); border-radius: 0; padding: 10px 0; margin: 0; }

@@ -69,19 +69,23 @@ def watching(*values: float | None, held: float | None = None) -> Sight:
     return Sight({**record, "status": "running", "finished": ""}, watches={"monitoring": state})
 
 
+def tell(sight: Sight) -> tuple[str, ...]:
+    return tuple(doing(sight, PLAN, ZONE))
+
+
 def test_what_goes_on_is_told_by_phase_services_and_pods():
-    assert doing(rolling(), PLAN, ZONE) == (
+    assert tell(rolling()) == (
         "Microservices (4 of 8) since 08:28:12 CAT, planned 20 min, by amina@ops-1.",
         "1 of 2 services complete. Rolling: driver-service v2.0.0 1/3.",
     )
     halfway = replace(rolling(), services={"agent-core": LiveService("v2.0.0", 3, 3, complete=True),
                                            "driver-service": LiveService("v1.9.0", 3, 3, complete=True)})  # fmt: skip
-    assert doing(halfway, PLAN, ZONE)[1:] == ("Of 2 services: v2.0.0 on 1, v1.9.0 on 1.",)
-    assert doing(Sight({}), PLAN, ZONE) == ("The release is starting: no phase is open yet.",)
+    assert tell(halfway)[1:] == ("Of 2 services: v2.0.0 on 1, v1.9.0 on 1.",)
+    assert tell(Sight({})) == ("The release is starting: no phase is open yet.",)
 
 
 def test_a_watch_is_told_with_what_is_not_good_and_a_hold_with_its_reason():
-    told = doing(watching(0.002, 0.03, held=700.0), PLAN, ZONE)
+    told = tell(watching(0.002, 0.03, held=700.0))
     assert told[1:] == (
         "Watched for 12 min 30 s: 0 of 2 metrics good: not error rate, p95.",
         "On hold since 09:16:40 CAT, waiting for a decision. error_rate is 0.03",
@@ -91,7 +95,7 @@ def test_a_watch_is_told_with_what_is_not_good_and_a_hold_with_its_reason():
 def test_a_watch_of_an_earlier_try_is_not_told():
     sight = watching(0.002)
     sight.watches["monitoring"]["phase_started"] = records.at(10)
-    assert len(doing(sight, PLAN, ZONE)) == 1
+    assert len(tell(sight)) == 1
 
 
 class Observed:

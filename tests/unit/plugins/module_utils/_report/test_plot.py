@@ -31,6 +31,10 @@ def drawn(samples, bounds=UP_TO_ONE, unit="seconds"):
     return plot
 
 
+def gaps(plot):
+    return [band for band in plot.bands if band.kind == "gap"]
+
+
 def test_samples_stand_from_left_to_right_and_higher_values_higher():
     (stroke,) = drawn([(0, 0.2), (50, 0.4), (100, 0.8)]).strokes
     points = [tuple(map(float, pair.split(","))) for pair in stroke.split()]
@@ -50,29 +54,29 @@ def test_missing_samples_are_a_gap_and_never_a_line():
     plot = drawn([(0, 0.5), (10, 0.5), (20, None), (30, None), (40, 0.5), (50, 0.5)])
     assert len(plot.strokes) == 2
     step = (RIGHT - LEFT) / 5
-    assert plot.gaps == (Band("gap", LEFT + step, round(3 * step, 1)),)
+    assert gaps(plot) == [Band("gap", LEFT + step, TOP, round(3 * step, 1), BOTTOM - TOP)]
     assert "1 gap" in plot.words
 
 
 def test_a_watch_that_was_interrupted_has_a_gap_too():
     plot = drawn([(0, 0.5), (10, 0.5), (20, 0.5), (300, 0.5), (310, 0.5)])
-    assert [len(plot.strokes), len(plot.gaps)] == [2, 1]
+    assert [len(plot.strokes), len(gaps(plot))] == [2, 1]
 
 
 def test_data_missing_to_the_end_is_a_gap_to_the_end():
     plot = drawn([(0, 0.5), (10, 0.5), (20, None), (30, None)])
-    assert plot.gaps[-1].at + plot.gaps[-1].extent == pytest.approx(RIGHT, abs=0.2)
+    assert gaps(plot)[-1].x + gaps(plot)[-1].width == pytest.approx(RIGHT, abs=0.2)
     assert "at the end no data" in plot.words
 
 
 def test_a_single_value_between_gaps_is_a_dot():
     plot = drawn([(0, None), (10, 0.5), (20, None)])
-    assert (plot.strokes, len(plot.lone)) == ((), 1)
+    assert (plot.strokes, {*plot.dots}) == ((), {plot.dots[0]})
 
 
 def test_values_beyond_a_bound_are_marked_and_told():
     plot = drawn([(0, 0.5), (10, 1.5), (20, 2.5), (30, 2.6)])
-    assert [len(plot.between), len(plot.breaches)] == [1, 2]
+    assert [kind for kind, _x, _y in plot.dots] == ["between", "breach", "breach", "dot"]
     assert "2 points in breach" in plot.words
     assert [band.kind for band in plot.bands] == ["passes", "breaches"]
 
