@@ -237,10 +237,6 @@ def _half_done(record: Record) -> str:
     return ""
 
 
-def next_step(story: Story) -> Step:
-    return steps(story)[0]
-
-
 def steps(story: Story) -> tuple[Step, ...]:
     """What helps from here, the best first; never empty."""
     stop = story.stop or Stop()
