@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from .._availability.claims import SUBJECTS, attachment_of, facts_of
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import DeployError, InputError
-from .._flags.apply import flags_now
 from .._gate.store import watches_of
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
@@ -23,39 +22,29 @@ from .._release.store import ReleaseStore
 from .._report.build import asked_of
 from .._report.files import ReportFolder
 from .._report.models import ReportOptions
+from .._report.source import read_release
 from .._rollout.models import Deployment
 from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
 from .._status.build import service_version
 from .._time import now
-from .page import Body, LiveService, Sight, last_page_of, page_of
+from .page import LiveService, Sight, last_page_of, page_of
 
 
-class ReleaseObserver:
-    """Looks at a release again and again, and reads what was pinned once."""
-
-    def __init__(self, release: str) -> None:
-        self._release = release
-        self._pins: tuple[int, Body] = (0, {})
-
-    def look(self, cluster: Cluster, services: t.Container[str]) -> Sight:
-        """Raises what the cluster raises; what is damaged is left out."""
-        store = ReleaseStore(cluster, self._release, clock=MonotonicClock())
-        record = store.read()
-        if record is None:
-            return Sight({})
-        attempt = record.attempt
-        if self._pins[0] != attempt or not self._pins[1].get("deployments"):
-            self._pins = attempt, store.pins(attempt).to_summary()
-        pins = self._pins[1]
-        return Sight(
-            body=record.body,
-            services=_services(cluster, services),
-            watches=watches_of(store, attempt),
-            availability=facts_of(store, attempt, [*map(attachment_of, SUBJECTS)]),
-            pins=pins["deployments"],
-            flags=flags_now(cluster, pins["config_maps"]),
-        )
+def observe(release: str, services: t.Container[str], cluster: Cluster) -> Sight:
+    """Raises what the cluster raises."""
+    info = read_release(cluster, release)
+    if not info["exists"]:
+        return Sight({})
+    store = ReleaseStore(cluster, release, clock=MonotonicClock())
+    return Sight(
+        body=info["record"],
+        services=_services(cluster, services),
+        watches=watches_of(store, info["record"]["attempt"]),
+        availability=info["availability"],
+        pins=info["pins"]["deployments"],
+        flags=info["flags"],
+    )
 
 
 def _services(cluster: Cluster, names: t.Container[str]) -> dict[str, LiveService]:
@@ -156,8 +145,7 @@ Ended = t.Callable[[float], bool]
 class PageWriter:
     """`own` is the report's file, `others` the places that people open. `options_of` is called for the last page."""
 
-    observer: ReleaseObserver
-    services: t.Sequence[str]
+    observe: t.Callable[[Cluster], Sight]
     options_of: t.Callable[[Sight], ReportOptions]
     live: ReportOptions
     own: FilePlace
@@ -185,7 +173,7 @@ class PageWriter:
     def look(self, cluster: Cluster) -> None:
         """Once. Without sight of the cluster nothing is written: the page would say what is not known."""
         try:
-            sight = self.observer.look(cluster.until(self.clock.now() + CALL), self.services)
+            sight = self.observe(cluster.until(self.clock.now() + CALL))
         except DeployError:
             return
         if self.before is None:
@@ -202,7 +190,7 @@ class PageWriter:
     def finish(self, cluster: Cluster) -> None:
         """As the run left it. The report that the run wrote itself at its end is taken as it is."""
         try:
-            sight = self.observer.look(cluster.until(self.clock.now() + CALL), self.services)
+            sight = self.observe(cluster.until(self.clock.now() + CALL))
         except DeployError:
             if self.written is None:
                 return
@@ -265,8 +253,7 @@ def writer_of(
     without_journal = {**params, "journal": None}
     undo = params["purpose"] == UNDO
     return PageWriter(
-        observer=ReleaseObserver(params["release"]),
-        services=params["services"],
+        observe=functools.partial(observe, params["release"], params["services"]),
         options_of=lambda sight: replace(asked_of(params, sight.record, redact), undo=undo),
         live=replace(asked_of(without_journal, Record(), redact), undo=undo),
         own=own,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from .._story.plan import Plan
 from .._time import parse_time, zone_of
 from .deviations import deviations, events_of, lessons_of
 from .journal import read_journal
-from .models import Cell, MetricsTable, Named, PhaseRow, Report, ReportOptions, Table, Tone
+from .models import Cell, Named, Report, ReportOptions, Table, Tone
 from .phases import NOT_RUN, glance, phase_rows, summary, verdict_of
 from .sections import people, services
 from .timeline import timeline_of
@@ -58,15 +59,10 @@ TONES: t.Mapping[bool | None, Tone] = {True: "good", False: "bad", None: "warn"}
 def build_report(body: t.Mapping[str, t.Any], requested: ReportOptions) -> Report:
     """From a record as JSON, whose texts are made legible first. What is claimed is that of the record as it is."""
     record = Record.read(legible(body, LONGEST))
-    phases = phase_rows(record, requested)
-    tables, watches = tables_of(record, requested), people.watches(record)
-    missing = missing_of(phases, tables, watches, watched=requested.has("monitoring"))
-    strayed, events = deviations(record, phases), events_of(record, phases)
-    until = requested.now or last_known(record)
+    phases, tables = phase_rows(record, requested), tables_of(record, requested)
     version = record.version or legible(requested.release, LONGEST)
-    return Report(
+    report = Report(
         title=f"Release {version}" if version else "A release without a version",
-        verdict=verdict_of(record, phases, missing, len(strayed), requested),
         # What the claims do not say: which version runs where.
         now=tuple(
             ("Versions", Cell(services.versions_now(table)))
@@ -74,20 +70,25 @@ def build_report(body: t.Mapping[str, t.Any], requested: ReportOptions) -> Repor
             if table.part == "services" and table.rows
         ),
         claims=claimed(Record.read(body), requested),
-        glance=glance(record, phases, tables, watches, len(strayed), live=requested.live),
         summary=summary(record, phases, requested.zone),
         phases=phases,
-        timeline=timeline_of(phases, until, requested.zone, events),
-        events=events,
-        deviations=strayed,
-        tables=(*tables, *requested.journal),
-        watches=watches,
+        events=events_of(record, phases),
+        deviations=deviations(record, phases),
+        tables=tables,
+        watches=people.watches(record),
         way_back=way_back(record),
-        lessons=lessons_of(phases, tables, watches, strayed),
-        zone=requested.zone,
         notes=record.notes,
-        missing=missing,
+        zone=requested.zone,
         problems=tuple(filter(None, (requested.problem, *record.problems))),
+    )
+    report = replace(report, missing=missing_of(report, requested))
+    return replace(
+        report,
+        verdict=verdict_of(report, record, requested),
+        glance=glance(report, record, live=requested.live),
+        timeline=timeline_of(report, requested.now or last_known(record)),
+        lessons=lessons_of(report),
+        tables=(*tables, *requested.journal),
     )
 
 
@@ -136,25 +137,20 @@ def tables_of(record: Record, requested: ReportOptions) -> tuple[Table, ...]:
     )
 
 
-def missing_of(
-    phases: t.Sequence[PhaseRow],
-    tables: t.Sequence[Table],
-    watches: t.Sequence[MetricsTable],
-    *,
-    watched: bool,
-) -> tuple[str, ...]:
-    idle = [row.title for row in phases if row.status == NOT_RUN]
+def missing_of(report: Report, requested: ReportOptions) -> tuple[str, ...]:
+    idle = [row.title for row in report.phases if row.status == NOT_RUN]
     missing = [f"Phases that were not run: {', '.join(idle)}."] if idle else []
     unsigned = [
         row[0].text
-        for table in tables
+        for table in report.tables
         if table.title == "Sign-offs"
         for row in table.rows
         if row[1].text == "missing"
     ]
     missing += [f"Not signed: {', '.join(unsigned)}."] if unsigned else []
-    missing += [table.empty for table in tables if not table.rows and table.empty]
-    missing += [people.NOT_WATCHED] if watched and all(watch.fold for watch in watches) else []
+    missing += [table.empty for table in report.tables if not table.rows and table.empty]
+    watched = any(not watch.fold for watch in report.watches)
+    missing += [people.NOT_WATCHED] if requested.has("monitoring") and not watched else []
     return tuple(missing)
 
 

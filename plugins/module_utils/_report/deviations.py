@@ -9,24 +9,21 @@ from .._formats import counted, lasting, shown
 from .._release.models import ROLLED_BACK
 from .._release.record import ON_HOLD, Act, Phase, Record, between
 from .._time import parse_time
-from .models import Deviation, Event, MetricsTable, PhaseRow, Table, Tone, share_over
+from .models import Deviation, Event, PhaseRow, Report, Tone, share_over
 from .phases import FAILED
 
 
-def lessons_of(
-    phases: t.Sequence[PhaseRow],
-    tables: t.Sequence[Table],
-    watches: t.Sequence[MetricsTable],
-    deviations: t.Sequence[Deviation],
-) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def lessons_of(report: Report) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    phases, deviations = report.phases, report.deviations
     in_time = [row for row in phases if row.status == "done" and row.planned and not row.late]
     well = [f"{counted(len(in_time), 'phase')} of {len(phases)} were on time."] if in_time else []
     well += [
         table.lead
-        for table in tables
+        for table in report.tables
         if table.lead.startswith("All ") or (table.title == "Backups" and table.rows)
     ]
-    well += [watch.lead for watch in watches if watch.lead.startswith("All ") and not watch.fold]
+    leads = (watch.lead for watch in report.watches if not watch.fold)
+    well += [lead for lead in leads if lead.startswith("All ")]
     stopped = [(row.title, cause) for row in phases for try_ in row.tries for cause in try_.causes]
     not_well = [f"{title} failed: {cause}" for title, cause in stopped]
     not_well += [deviation.sentence() for deviation in deviations]

@@ -206,29 +206,29 @@ class Timeline:
 class Report:
     """`now`: which versions run. `claims`: the runbook's lines on how it went. `events`: in the order of time.
 
-    `lessons`: for the review, by title, what the record can tell already. `missing`: what a complete report would have.
-    `problems`: what in the record could not be read.
+    `problems`: what in the record could not be read. What is below them is made of what is above: `missing` is what a
+    complete report would have, `lessons` for the review, by title, what the record can tell already.
     """
 
     title: str
-    verdict: Summary
     now: Named
     claims: Named
-    glance: Named
     summary: Named
     phases: tuple[PhaseRow, ...]
-    timeline: Timeline | None
     events: tuple[Event, ...]
     deviations: tuple[Deviation, ...]
     tables: tuple[Table, ...]
     watches: tuple[MetricsTable, ...]
     way_back: tuple[str, ...]
-    lessons: tuple[tuple[str, tuple[str, ...]], ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
+    zone: tzinfo
+    problems: tuple[str, ...]
     missing: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
+    verdict: Summary = Summary("", "", "")
+    glance: Named = ()
+    timeline: Timeline | None = None
+    lessons: tuple[tuple[str, tuple[str, ...]], ...] = ()
     live: LivePage | None = None
-    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True)

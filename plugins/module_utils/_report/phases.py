@@ -18,13 +18,12 @@ from .._release.record import ON_HOLD, Evidence, Phase, Record, between
 from .._story.plan import Planned
 from .models import (
     Cell,
-    MetricsTable,
     Named,
     PhaseRow,
     PhaseTry,
+    Report,
     ReportOptions,
     Summary,
-    Table,
     Tone,
     tone_of,
 )
@@ -123,14 +122,8 @@ JUDGED = (("checklist", "Checklist", 1), ("services", "Services", 2), ("tests", 
 """Parts whose rows are counted at a glance: how that is called, and the column of the result."""
 
 
-def verdict_of(
-    record: Record,
-    phases: t.Sequence[PhaseRow],
-    missing: t.Sequence[str],
-    deviations: int,
-    requested: ReportOptions,
-) -> Summary:
-    status, zone = record.status, requested.zone
+def verdict_of(report: Report, record: Record, requested: ReportOptions) -> Summary:
+    status, zone, phases = record.status, report.zone, report.phases
     failed = [row for row in phases if row.status in (FAILED, ON_HOLD)]
     if status == ROLLED_BACK:
         why = latest_cause(record).sentence(zone).rstrip(".")
@@ -157,8 +150,9 @@ def verdict_of(
         return Summary("Incomplete", "warn", f"Closed as done without {', '.join(left)}.")
     took = lasting(between(record.started, record.finished))
     done_in = f"All {len(phases)} phases are done{f' after {took}' if took else ''}"
-    strayed = f", with {counted(deviations, 'deviation')} from the runbook" if deviations else ""
-    lacking = f" What is missing: {missing[0]}" if missing else ""
+    count = len(report.deviations)
+    strayed = f", with {counted(count, 'deviation')} from the runbook" if count else ""
+    lacking = f" What is missing: {report.missing[0]}" if report.missing else ""
     return Summary("Deployed", "good", f"{done_in}{strayed}.{lacking}")
 
 
@@ -189,18 +183,11 @@ def unfinished(
     return Summary("In progress", "warn", left)
 
 
-def glance(
-    record: Record,
-    phases: t.Sequence[PhaseRow],
-    tables: t.Sequence[Table],
-    watches: t.Sequence[MetricsTable],
-    deviations: int,
-    *,
-    live: bool,
-) -> Named:
+def glance(report: Report, record: Record, *, live: bool) -> Named:
     """A number for each part, for a reader in a hurry; none of a record that is not there."""
     if not record.exists:
         return ()
+    phases, tables = report.phases, report.tables
     back = record.status == ROLLED_BACK
     done = share_of([row.tone in WELL for row in phases])
     results = [("Phases done", replace(done, tone="") if live else done)]
@@ -215,13 +202,13 @@ def glance(
             good.append(("Services as before", returned))
         else:
             good.append((name, [cell.tone == "good" for cell in applies]))
-    metrics = [metric for watch in watches if not watch.fold for metric in watch.metrics]
+    metrics = [metric for watch in report.watches if not watch.fold for metric in watch.metrics]
     good.append(("Metrics good", [metric.verdict.tone in WELL for metric in metrics]))
     results += [(name, share_of(each)) for name, each in good if each]
     for backups in [len(table.rows) for table in tables if table.title == "Backups"]:
         results.append(("Backups", Cell(str(backups), "good" if backups else "warn")))
     tries = sum(try_.status in (FAILED, ON_HOLD) for row in phases for try_ in row.tries)
-    for name, count in (("Failed tries", tries), ("Deviations", deviations)):
+    for name, count in (("Failed tries", tries), ("Deviations", len(report.deviations))):
         results.append((name, Cell(str(count), "warn" if count else "good")))
     return tuple(results)
 

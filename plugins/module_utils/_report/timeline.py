@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 from .._formats import counted, lasting
 from .._release.record import between
 from .._time import UTC
-from .models import Bar, Cell, Event, Lane, PhaseRow, PhaseTry, Timeline
+from .models import Bar, Cell, Lane, PhaseRow, PhaseTry, Report, Timeline
 
 Span = tuple[float, float]
 
@@ -134,13 +134,9 @@ class Piece(t.NamedTuple):
     words: str
 
 
-def timeline_of(
-    phases: t.Sequence[PhaseRow],
-    last_known: datetime | None,
-    zone: tzinfo,
-    events: t.Sequence[Event] = (),
-) -> Timeline | None:
+def timeline_of(report: Report, last_known: datetime | None) -> Timeline | None:
     """None when no phase has a time."""
+    phases, zone = report.phases, report.zone
     real = [piece for row in phases for piece in actual_pieces(row, last_known)]
     if not real:
         return None
@@ -170,7 +166,7 @@ def timeline_of(
         )
         for row in phases
     ]
-    moments = [(event.at.timestamp(), event) for event in events]
+    moments = [(event.at.timestamp(), event) for event in report.events]
     marks = tuple(
         scale.bar(f"act {event.tone}", (at, at), f"{event.at.astimezone(zone):%H:%M:%S} {event.text}", SEEN)
         for at, event in moments

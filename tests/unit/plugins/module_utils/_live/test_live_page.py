@@ -104,7 +104,7 @@ class Observed:
     def __init__(self, *sights: Sight | None) -> None:
         self.sights = list(sights)
 
-    def look(self, _cluster: t.Any, _services: t.Any) -> Sight:
+    def __call__(self, _cluster: t.Any) -> Sight:
         sight = self.sights.pop(0) if len(self.sights) > 1 else self.sights[0]
         if sight is None:
             raise UnreachableError("out of sight")
@@ -127,8 +127,7 @@ def writer(folder, *sights, others=(), clock=None, redact=None):
     asked = ReportOptions(plan=PLAN, zone=ZONE)
     moments = iter(records.BEGIN + timedelta(minutes=90, seconds=5 * n) for n in range(1000))
     return PageWriter(
-        observer=Observed(*sights),
-        services=("agent-core", "driver-service"),
+        observe=Observed(*sights),
         options_of=lambda _sight: asked,
         live=asked,
         own=FilePlace(folder / "report.html"),
@@ -252,7 +251,7 @@ def test_it_is_written_when_something_changed_and_often_enough_to_be_alive(tmp_p
     assert looked(made) == first
     clock.sleep(AT_LEAST)
     assert looked(made) != first
-    made.observer.sights = [watching(0.002)]
+    made.observe.sights = [watching(0.002)]
     assert "1 of 2 metrics good" in looked(made)
 
 
