@@ -60,12 +60,14 @@ def read_claims(
     `interruption`, `tests`, `rollout`, `monitoring`: of the mail. `report_*`: the six lines of the runbook's report.
     """
     release, back = availability.get("release"), availability.get("rollback")
-    measured = availability_of(release, changed=_first_change(record), at=at, zone=zone)
+    begun = (phase.begun for name, phase in record.phases.items() if name != LOOKS_ONLY)
+    changed = min(filter(None, begun), default=None)
+    measured = availability_of(release, changed=changed, at=at, zone=zone)
     percentage = rollout_percentage(record, flags)
     downtime = downtime_of(measured)
     tests = tests_of(record.phase("smoke_tests"))
     watch = watch_of(record)
-    share = percentage.words
+    share, harm = percentage.words, record.evidence("monitoring").sensitivity.rstrip(".")
     claims = {
         "status": status_of(record, percentage),
         "downtime": downtime,
@@ -82,18 +84,14 @@ def read_claims(
         "report_database": database_of(record.phase("database")),
         "report_flags": percentage.worded(f"Active at {share}" if share else "Active"),
         "report_tests": tests.worded("All passing"),
-        "report_metrics": watch.worded(within_targets(record.phase("monitoring"))),
+        # A good watch is worth as much as it could have seen.
+        "report_metrics": watch.worded(f"Within targets; {harm}" if harm else "Within targets"),
         "report_incidents": incidents_of(record, zone),
         "rollback_downtime": downtime_of(availability_of(back, zone=zone)),
     }
     if plan and FLAGS not in plan:
         claims |= without_flags(record, claims["report_services"] if SERVICES in plan else None)
     return claims
-
-
-def _first_change(record: Record) -> datetime | None:
-    times = [phase.begun for name, phase in record.phases.items() if name != LOOKS_ONLY]
-    return min((time for time in times if time), default=None)
 
 
 def status_of(record: Record, percentage: Claim) -> Claim:
@@ -195,11 +193,9 @@ def errors_of(alerts: Alerts, zone: tzinfo) -> Claim:
 
 
 def fired_words(alert: FiredAlert, zone: tzinfo) -> str:
-    since = clock(alert.since, zone)
-    until = clock(alert.until, zone) if alert.until else "and still firing"
-    when = f"{since}-{until}" if alert.until else f"{since} {until}"
+    until = f"-{clock(alert.until, zone)}" if alert.until else " and still firing"
     of = f" of {alert.subject}" if alert.subject else ""
-    return f"{alert.name}{of} {when}"
+    return f"{alert.name}{of} {clock(alert.since, zone)}{until}"
 
 
 def tests_of(phase: Phase) -> Claim:
@@ -236,26 +232,16 @@ def watch_of(record: Record) -> Claim:
         return Claim(state(phase), None if state(phase) == ON_HOLD else False)
     if not evidence.metrics:
         return Claim(NOT_KNOWN, None)
-    approved = evidence.decision or _approval(record, phase.begun)
+    acts = (act for act in record.facts.decisions if act.gate == "monitoring")
+    begun = phase.begun
+    later = (act for act in acts if begun and (parse_time(act.at) or EARLIEST) >= begun)
+    approved = evidence.decision or next(later, Act())
     if approved.decision == "approve":
         why = f" on hold ({evidence.why_held})" if evidence.why_held else " on hold"
         return Claim(f"approved{why}{by(approved.by)}: {approved.reason}", False)
     if evidence.verdict != "proceed":
         return Claim(f"verdict {evidence.verdict or NOT_KNOWN}", False)
     return Claim("within targets", True)
-
-
-def within_targets(phase: Phase) -> str:
-    """A good watch is worth as much as it could have seen."""
-    evidence = phase.evidence.sensitivity.rstrip(".")
-    return f"Within targets; {evidence}" if evidence else "Within targets"
-
-
-def _approval(record: Record, begun: datetime | None) -> Act:
-    """A person's approval of the watch that began then."""
-    acts = (act for act in record.facts.decisions if act.gate == "monitoring")
-    later = (act for act in acts if begun and (parse_time(act.at) or EARLIEST) >= begun)
-    return next(later, Act())
 
 
 def services_of(phase: Phase) -> Claim:

@@ -96,13 +96,8 @@ STATES: t.Mapping[str, str] = {"pass": VERIFIED, "fail": FAILED}
 """By the status of a smoke test. Any other was not looked at, or could not be told."""
 DIFFERS = "VerificationFailed"
 
-TESTS, RETURNED, PODS, FLAGS, VERSIONS = (
-    "Smoke tests",
-    "Returned services are healthy",
-    "Every pod runs",
-    "Feature off in every pod",
-    "Versions as before the release",
-)
+TESTS, RETURNED, PODS = "Smoke tests", "Returned services are healthy", "Every pod runs"
+FLAGS, VERSIONS = "Feature off in every pod", "Versions as before the release"
 FOR_USERS: t.Mapping[bool | None, str] = {
     True: "What users do was tried and works.",
     False: "Some of what users do does not work.",
@@ -168,22 +163,16 @@ def _flags(pods: Body) -> dict[str, str]:
     return row(FLAGS, VERIFIED, f"{sum(len(result.get('pods') or ()) for result in results)} pods")
 
 
-def _are_same(images: t.Mapping[str, str], wanted: t.Mapping[str, str]) -> bool:
-    return {*images} == {*wanted} and all(
-        is_same_image(images[name], wanted[name]) for name in wanted
-    )
-
-
 def _versions(pins: Body, deployments: t.Sequence[Body]) -> dict[str, str]:
     if not pins:
         return row(VERSIONS, NOT_LOOKED_AT, "nothing was pinned")
     runs = {deployment["name"]: deployment.get("images") for deployment in deployments}
     unseen = [name for name in pins if name not in runs]
-    other = [
-        name
-        for name, pin in pins.items()
-        if name in runs and not _are_same(runs[name] or {}, pin.get("images") or {})
-    ]
+    other = []
+    for name, pin in pins.items():
+        now, wanted = runs.get(name) or {}, pin.get("images") or {}
+        same = now.keys() == wanted.keys() and all(is_same_image(now[c], wanted[c]) for c in now)
+        other += [] if same or name in unseen else [name]
     if other:
         return row(VERSIONS, FAILED, f"{', '.join(other)} run something else")
     if unseen:

@@ -15,6 +15,7 @@ from .._errors import DeployError, InputError
 from .._gate.store import watches_of
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
+from .._lock.models import UNDO
 from .._module import Module
 from .._redaction import Redactor
 from .._release.record import Record
@@ -220,7 +221,6 @@ class PageWriter:
 
 
 FILE = "report.html"
-UNDO = "undo"
 SECRETS = ("api_key", "access_key", "secret_key", "session_token")
 
 

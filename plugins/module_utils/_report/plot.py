@@ -48,35 +48,18 @@ def bound_words(bounds: Bounds, unit: str) -> str:
 
 
 @dataclass(frozen=True)
-class BoundLine:
-    """A bound: how high it stands, of which kind, and what it says."""
-
-    y: float
-    kind: str
-    label: str
-
-
-@dataclass(frozen=True)
-class Band:
-    """Where values pass or breach, from the left to the right; or a gap, from top to bottom."""
-
-    kind: str
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
 class Plot:
-    """`dots`: a kind and its place. A value between two gaps and the last one are `dot`."""
+    """`dots`: a kind and its place; a value between two gaps and the last one are `dot`.
+
+    `lines`: of each bound in sight its kind, how high it stands, and what it says. `gaps`: from where on, and how wide.
+    """
 
     title: str
     words: str
     strokes: tuple[str, ...]
     dots: tuple[tuple[str, float, float], ...]
-    lines: tuple[BoundLine, ...]
-    bands: tuple[Band, ...]
+    lines: tuple[tuple[str, float, str], ...]
+    gaps: tuple[Point, ...]
     top: str
     bottom: str
     end: str
@@ -107,18 +90,17 @@ def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -
         and sample.value is not None
     ]
     breaches = sum(kind == SampleStatus.BREACH.shown for kind, _x, _y in dots)
-    gaps = (Band("gap", x(a), TOP, round(max(2.0, x(b) - x(a)), 1), BOTTOM - TOP) for a, b in holes)
     return Plot(
         title=name,
         words=plot_words(unit, samples, values, breaches, len(holes)),
         strokes=tuple(" ".join(f"{px},{py}" for px, py in run) for run in placed if len(run) > 1),
         dots=(*dots, ("dot", *placed[-1][-1])),
         lines=tuple(
-            BoundLine(y(value), kind, f"{VERBS[kind]} {words}")
+            (kind, y(value), f"{VERBS[kind]} {words}")
             for kind, value, words in set_bounds(bounds, unit)
             if low <= value <= high
         ),
-        bands=(*bound_bands(bounds, low, high, y), *gaps),
+        gaps=tuple((x(a), round(max(2.0, x(b) - x(a)), 1)) for a, b in holes),
         top=quantity(high, unit),
         bottom=quantity(low, unit),
         end=lasting(end),
@@ -168,23 +150,6 @@ def runs_of(samples: t.Sequence[Sample]) -> tuple[list[list[Point]], list[Point]
     if missing:
         holes.append((since, samples[-1].at))
     return runs, [hole for hole in holes if hole[1] > hole[0]]
-
-
-def bound_bands(
-    bounds: Bounds, low: float, high: float, y: t.Callable[[float], float]
-) -> t.Iterator[Band]:
-    """What passes, and beyond it what breaches, as far as it is in sight."""
-    bottom = low if bounds.minimum is None else max(low, bounds.minimum)
-    top = high if bounds.maximum is None else min(high, bounds.maximum)
-    stretches = []
-    if (bounds.minimum is not None or bounds.maximum is not None) and bottom < top:
-        stretches.append(("passes", bottom, top))
-    if bounds.above is not None and bounds.above < high:
-        stretches.append(("breaches", bounds.above, high))
-    if bounds.below is not None and bounds.below > low:
-        stretches.append(("breaches", low, bounds.below))
-    for kind, begin, end in stretches:
-        yield Band(kind, LEFT, y(end), RIGHT - LEFT, round(y(begin) - y(end), 1))
 
 
 def plot_words(

@@ -15,7 +15,7 @@ from .._formats import lasting
 from .._gate.store import watches_of
 from .._images import version_of
 from .._lock.apply import Locking
-from .._lock.models import LockClaim
+from .._lock.models import UNDO, LockClaim
 from .._lock.plan import describe
 from .._release.models import DONE, ROLLBACK_PHASE
 from .._release.order import switched_off
@@ -124,8 +124,7 @@ def _commands(next_steps: t.Iterable[Step], typed: Typed) -> t.Iterator[dict[str
         if isinstance(step, Person):
             yield {"command": "", "why": f"{step.who}: {step.why}"}
         elif isinstance(step, PlaybookRun):
-            why = ", ".join(filter(None, (step.why, step.after)))
-            yield {"command": typed.line(step.playbook, *step.words), "why": why}
+            yield {"command": typed.line(step.playbook, *step.words), "why": step.reason}
 
 
 def _phase(name: str, phase: Phase, plan: Plan) -> dict[str, t.Any]:
@@ -260,7 +259,7 @@ def _in_progress(story: Story, name: str, now: datetime) -> str:
         planned = f" of {lasting(seconds)}" if seconds else ""
         spent = lasting(max(0, round((now - began).total_seconds())))
         where = [f"{plan.place(name)} for {spent}{planned}"]
-    if lock.get("purpose") == states.UNDO and not name:
+    if lock.get("purpose") == UNDO and not name:
         where = ["rolling back"]
     until = parse_time(lock.get("until"))
     lapsed = []

@@ -51,16 +51,16 @@ MACROS = """{% macro mark(tone) -%}
 PLOT = """{% macro drawn(plot, key) %}
 <svg viewBox="0 0 {{ area.WIDTH }} {{ area.HEIGHT }}" role="img" aria-labelledby="{{ key }}-t {{ key }}-d">
 <title id="{{ key }}-t">{{ plot.title }}</title><desc id="{{ key }}-d">{{ plot.words }}</desc>
-{% for band in plot.bands %}
-<rect class="{{ band.kind }}" x="{{ band.x }}" y="{{ band.y }}" width="{{ band.width }}" height="{{ band.height }}"/>
-{% if band.kind == "gap" and band.width > 44 %}
-<text x="{{ band.x + band.width / 2 }}" y="{{ (area.TOP + area.BOTTOM) // 2 }}" text-anchor="middle">no data</text>
+{% for x, width in plot.gaps %}
+<rect class="gap" x="{{ x }}" y="{{ area.TOP }}" width="{{ width }}" height="{{ area.BOTTOM - area.TOP }}"/>
+{% if width > 44 %}
+<text x="{{ x + width / 2 }}" y="{{ (area.TOP + area.BOTTOM) // 2 }}" text-anchor="middle">no data</text>
 {% endif %}
 {% endfor %}
 <rect class="frame" x="{{ area.LEFT }}" y="{{ area.TOP }}" width="{{ area.RIGHT - area.LEFT }}"
  height="{{ area.BOTTOM - area.TOP }}"/>
-{% for line in plot.lines %}
-<line class="{{ line.kind }}" x1="{{ area.LEFT }}" x2="{{ area.RIGHT }}" y1="{{ line.y }}" y2="{{ line.y }}"/>
+{% for kind, y, _label in plot.lines %}
+<line class="{{ kind }}" x1="{{ area.LEFT }}" x2="{{ area.RIGHT }}" y1="{{ y }}" y2="{{ y }}"/>
 {% endfor %}
 {% for stroke in plot.strokes %}
 <polyline class="stroke" points="{{ stroke }}"/>
@@ -69,9 +69,9 @@ PLOT = """{% macro drawn(plot, key) %}
 {% if kind == "breach" %}<path class="cross" d="M{{ x - 3.5 }} {{ y - 3.5 }}l7 7m0 -7l-7 7"/>
 {% else %}<circle class="{{ kind }}" cx="{{ x }}" cy="{{ y }}" r="2.5"/>{% endif %}
 {% endfor %}
-{% for line in plot.lines %}
-{% set y = line.y + (12 if line.y < area.TOP + 14 else -3) %}
-<text class="{{ line.kind }}" x="{{ area.RIGHT - 4 }}" y="{{ y }}" text-anchor="end">{{ line.label }}</text>
+{% for kind, y, label in plot.lines %}
+{% set above = y + (12 if y < area.TOP + 14 else -3) %}
+<text class="{{ kind }}" x="{{ area.RIGHT - 4 }}" y="{{ above }}" text-anchor="end">{{ label }}</text>
 {% endfor %}
 <text x="{{ area.LEFT + 3 }}" y="{{ area.TOP + 11 }}">{{ plot.top }}</text>
 <text x="{{ area.LEFT + 3 }}" y="{{ area.BOTTOM - 4 }}">{{ plot.bottom }}</text>

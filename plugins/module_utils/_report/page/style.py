@@ -13,12 +13,10 @@ import hashlib
 STYLE = """
 :root { color-scheme: light dark; --bg: #f4f6f8; --card: #fff; --line: #dde2e8; --text: #1b2430;
   --faint: #566372; --good: #13714a; --warn: #8a5200; --bad: #b3261e; --calm: #566372;
-  --plan: #c3cdd8; --bar: #2f6fb3; --late: #b06a00; --pass: #13714a1f; --breach: #b3261e26;
-  --gap: #8c98a538; }
+  --plan: #c3cdd8; --bar: #2f6fb3; --late: #b06a00; --gap: #8c98a538; }
 @media screen and (prefers-color-scheme: dark) { :root { --bg: #12161b; --card: #1b2128; --line: #323c47;
   --text: #e4e9ee; --faint: #a1aebb; --good: #5ac894; --warn: #e9b565; --bad: #ff8f86;
-  --calm: #a1aebb; --plan: #465362; --bar: #6aa9e9; --late: #e9b565; --pass: #5ac89426;
-  --breach: #ff8f8630; --gap: #8c98a540; } }
+  --calm: #a1aebb; --plan: #465362; --bar: #6aa9e9; --late: #e9b565; --gap: #8c98a540; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; overflow-wrap: anywhere; background: var(--bg); color: var(--text); font: 15px/1.5
@@ -114,7 +112,6 @@ svg .passing { stroke: var(--good); stroke-dasharray: 5 3; }
 svg .breaching { stroke: var(--bad); }
 svg text.passing { fill: var(--good); stroke: var(--card); }
 svg text.breaching { fill: var(--bad); stroke: var(--card); }
-svg rect.passes { fill: var(--pass); } svg rect.breaches { fill: var(--breach); }
 svg rect.gap { fill: var(--gap); }
 @media screen and (max-width: 720px) {
   main { padding: 12px 10px 40px; }
