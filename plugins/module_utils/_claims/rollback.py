@@ -34,37 +34,31 @@ class RollbackCause:
 
 def causes_of(record: Record) -> list[RollbackCause]:
     """The newest last. A failed try whose phase was done afterwards is none."""
-    result = dict.fromkeys([*_failures(record), *_acts(record)])
-    return sorted(result, key=lambda entry: parse_time(entry.at) or EARLIEST)
+    facts, asked = record.facts, record.facts.rollback_asked
+    results = [
+        RollbackCause(f"{where}{failure.message or 'it failed'}", try_.finished)
+        for phase in record.phases.values()
+        for try_ in (phase.tries if phase.failed else ())
+        for failure in try_.evidence.failures
+        for where in ["" if failure.name == "localhost" else f"{failure.name}: "]
+    ]
+    for act in facts.kill_switches:
+        results.append(RollbackCause(f"kill switch: {act.reason}", act.name, act.by))
+    for act in facts.decisions:
+        if act.decision == "reject":
+            results.append(RollbackCause(f"rejected: {act.reason}", act.at, act.by))
+    for act in facts.ramp:
+        if act.what == BREACHED:
+            why = f": {act.reason}" if act.reason else ""
+            results.append(RollbackCause(f"the ramp's metrics were in breach{why}", act.at))
+    if asked.reason:
+        results.append(RollbackCause(asked.reason, asked.at, asked.by))
+    return sorted(dict.fromkeys(results), key=lambda entry: parse_time(entry.at) or EARLIEST)
 
 
 def latest_cause(record: Record) -> RollbackCause:
     causes = causes_of(record)
     return causes[-1] if causes else RollbackCause("no reason was given")
-
-
-def _failures(record: Record) -> t.Iterator[RollbackCause]:
-    for phase in record.phases.values():
-        for try_ in phase.tries if phase.failed else ():
-            for failure in try_.evidence.failures:
-                where = "" if failure.name == "localhost" else f"{failure.name}: "
-                yield RollbackCause(f"{where}{failure.message or 'it failed'}", try_.finished)
-
-
-def _acts(record: Record) -> t.Iterator[RollbackCause]:
-    facts = record.facts
-    for switch in facts.kill_switches:
-        yield RollbackCause(f"kill switch: {switch.reason}", switch.name, switch.by)
-    for decision in facts.decisions:
-        if decision.decision == "reject":
-            yield RollbackCause(f"rejected: {decision.reason}", decision.at, decision.by)
-    for step in facts.ramp:
-        if step.what == BREACHED:
-            why = f": {step.reason}" if step.reason else ""
-            yield RollbackCause(f"the ramp's metrics were in breach{why}", step.at)
-    rollback_asked = facts.rollback_asked
-    if rollback_asked.reason:
-        yield RollbackCause(rollback_asked.reason, rollback_asked.at, rollback_asked.by)
 
 
 MARKS: t.Mapping[bool | None, str] = {True: "✅", False: "⚠️", None: "❔"}

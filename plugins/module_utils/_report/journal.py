@@ -7,6 +7,7 @@ import heapq
 import json
 import operator
 import os
+import re
 import threading
 import typing as t
 import uuid
@@ -24,30 +25,19 @@ Event = t.Mapping[str, t.Any]
 
 
 def read_events(lines: t.Iterable[str]) -> t.Iterator[Event | None]:
-    """One after the other, for a journal may be large; None for a damaged line."""
-    return map(_event, filter(str.strip, lines))
-
-
-def _event(line: str) -> Event | None:
-    """None for what no journal wrote, or not to its end."""
-    try:
-        read = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(read, dict) or not isinstance(read.get("seq"), int):
-        return None
-    named = all(isinstance(read.get(name), str) for name in ("run", "at", "event"))
-    return read if named else None
+    """One after the other, for a journal may be large; None for what no journal wrote, or not to its end."""
+    kinds = (("seq", int), ("run", str), ("at", str), ("event", str))
+    for line in filter(str.strip, lines):
+        try:
+            read = json.loads(line)
+        except (ValueError, RecursionError):
+            read = None
+        known = read if isinstance(read, dict) else {}
+        yield known if all(isinstance(known.get(name), kind) for name, kind in kinds) else None
 
 
 LINE_LIMIT = 16_000
 """Characters of one line; a larger result is left out and the line says so."""
-
-
-def run_id(at: str) -> str:
-    """Sorts by time, and is another's nowhere: "20261124T090000Z-3f9a1c2e"."""
-    second = at.partition(".")[0].rstrip("Z").replace("-", "").replace(":", "")
-    return f"{second}Z-{uuid.uuid4().hex[:8]}"
 
 
 class Journal:
@@ -67,7 +57,9 @@ class Journal:
         self._file: int | None = None
         self._sequence = 0
         self.started = now()
-        self.run = run_id(self.started)
+        second = re.sub("[-:Z]|[.].*", "", self.started)
+        # Sorts by time, and is another's nowhere: "20261124T090000Z-3f9a1c2e".
+        self.run = f"{second}Z-{uuid.uuid4().hex[:8]}"
 
     def open(self, path: Path) -> None:
         try:

@@ -23,9 +23,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._live.page import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import (
     AT_LEAST,
-    FilePlace,
     PageWriter,
     Published,
+    in_file,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
@@ -130,8 +130,8 @@ def writer(folder, *sights, others=(), clock=None, redact=None):
         observe=Observed(*sights),
         options_of=lambda _sight: asked,
         live=asked,
-        own=FilePlace(folder / "report.html"),
-        others=[Published(one) for one in others],
+        path=folder / "report.html",
+        others=[Published(one.name, one.write) for one in others],
         redact=redact or Redactor([TOKEN]),
         clock=clock or FakeClock(),
         wall=lambda: next(moments),
@@ -144,7 +144,7 @@ def title(page: str) -> str:
 
 def looked(made: PageWriter) -> str:
     made.look(MemoryCluster())
-    return made.own.read()
+    return made.read()
 
 
 def test_a_running_page_refreshes_itself_and_one_that_is_over_does_not(tmp_path):
@@ -157,7 +157,7 @@ def test_a_running_page_refreshes_itself_and_one_that_is_over_does_not(tmp_path)
     assert "46 min 48 s of 20 min planned, 134 % late" in live
     assert "no end recorded" not in live
     made.finish(MemoryCluster())
-    over = made.own.read()
+    over = made.read()
     assert title(over) == "Release 2.0.0: On hold"
     assert "refresh" not in over
     assert "<script" not in over
@@ -167,7 +167,7 @@ def test_a_run_that_ended_without_a_word_was_interrupted(tmp_path):
     made = writer(tmp_path, rolling())
     looked(made)
     made.finish(MemoryCluster())
-    page = made.own.read()
+    page = made.read()
     assert title(page) == "Release 2.0.0: Interrupted"
     assert "in Microservices and did not say how" in page
 
@@ -177,7 +177,7 @@ def test_the_end_is_told_by_what_was_seen_last_when_the_cluster_is_out_of_sight(
     looked(made)
     looked(made)
     made.finish(MemoryCluster())
-    assert title(made.own.read()) == "Release 2.0.0: Interrupted"
+    assert title(made.read()) == "Release 2.0.0: Interrupted"
 
 
 def test_a_rollback_is_live_until_it_is_done(tmp_path):
@@ -194,7 +194,7 @@ def test_a_rollback_is_live_until_it_is_done(tmp_path):
     assert "The release is being rolled back since 10:25:00 CAT, by eve: payments fail." in page
     assert looked(made) == page
     made.finish(MemoryCluster())
-    assert title(made.own.read()) == "Release 2.0.0: Rolled back"
+    assert title(made.read()) == "Release 2.0.0: Rolled back"
 
 
 def test_a_rollback_that_died_is_told_as_such(tmp_path):
@@ -203,8 +203,8 @@ def test_a_rollback_that_died_is_told_as_such(tmp_path):
     made.options_of = lambda _sight: made.live
     looked(made)
     made.finish(MemoryCluster())
-    assert title(made.own.read()) == "Release 2.0.0: Interrupted"
-    assert " before it was done. playbooks/status.yml says what comes next." in made.own.read()
+    assert title(made.read()) == "Release 2.0.0: Interrupted"
+    assert " before it was done. playbooks/status.yml says what comes next." in made.read()
 
 
 def test_the_report_of_the_run_itself_is_the_last_page(tmp_path):
@@ -230,7 +230,7 @@ def test_a_phase_that_stops_when_it_is_run_again_after_the_end_is_told_at_last(t
     (tmp_path / "report.html").write_text("deployed", encoding="utf-8")
     assert looked(made) == "deployed"
     made.finish(MemoryCluster())
-    assert title(made.own.read()) == "Release 2.0.0: On hold"
+    assert title(made.read()) == "Release 2.0.0: On hold"
 
 
 def test_a_run_that_ended_between_two_phases_was_not_interrupted(tmp_path):
@@ -240,8 +240,8 @@ def test_a_run_that_ended_between_two_phases_was_not_interrupted(tmp_path):
     made = writer(tmp_path, Sight(between))
     looked(made)
     made.finish(MemoryCluster())
-    assert title(made.own.read()) == "Release 2.0.0: Not finished"
-    assert ". Not finished: Sign-Off. playbooks/status.yml says what comes next." in made.own.read()
+    assert title(made.read()) == "Release 2.0.0: Not finished"
+    assert ". Not finished: Sign-Off. playbooks/status.yml says what comes next." in made.read()
 
 
 def test_it_is_written_when_something_changed_and_often_enough_to_be_alive(tmp_path):
@@ -305,11 +305,8 @@ def test_a_reader_at_the_moment_of_writing_sees_a_whole_page(tmp_path):
 def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     made = writer(tmp_path, rolling())
-    made.own = FilePlace(tmp_path / "report.html")
-    made.mine = Published(FilePlace(tmp_path / "report.html"))
-    made.mine.place._folder._path = (
-        tmp_path / "file" / "below"
-    )  # a file stands where the folder should
+    # A file stands where the folder should.
+    made.mine = in_file(tmp_path / "file" / "below" / "report.html")
     made.look(MemoryCluster())
     assert "can't be written" in made.mine.problem
 
