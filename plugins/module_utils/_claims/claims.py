@@ -13,7 +13,7 @@ from datetime import datetime, tzinfo
 
 from .._alerts.plan import Alerts, FiredAlert
 from .._availability.claims import Availability, availability_of, duration
-from .._formats import counted, hour_of, titled
+from .._formats import NOT_KNOWN, counted, hour_of, titled
 from .._release.models import ROLLED_BACK
 from .._release.record import ON_HOLD, Act, Flags, Phase, Record
 from .._time import UTC, parse_time
@@ -23,7 +23,6 @@ Body = t.Mapping[str, t.Any]
 
 PERCENTAGE = "_ROLLOUT_PERCENTAGE"
 """Ends the name of the flag that is a feature's percentage; the name before it is the feature's own flag."""
-NOT_KNOWN = "not known"
 TEST_WORDS = {"fail": "failed", "hold": NOT_KNOWN, "skip": "not run"}
 RAN = ("succeeded", "no_change")
 """Results of a rollout that left the service well."""

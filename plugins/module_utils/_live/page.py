@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import functools
 import typing as t
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 
-from .._formats import counted, lasting, listed
+from .._formats import counted, lasting, versions_told
 from .._gate.models import SampleStatus, Series
 from .._gate.report import numbers
 from .._redaction import Redactor
@@ -18,6 +17,7 @@ from .._release.record import Record
 from .._report.build import LOOKED_AT, RECORD_DEPTH, build_report
 from .._report.models import LivePage, ReportOptions
 from .._report.render import as_html
+from .._status.lines import rolling
 from .._story.next_step import watch_of
 from .._story.plan import Plan
 from .._time import UTC, parse_time
@@ -26,21 +26,14 @@ Body = t.Mapping[str, t.Any]
 
 
 @dataclass(frozen=True)
-class LiveService:
-    """A Deployment: the version of its template, and how many pods of it are there."""
-
-    version: str
-    ready: int
-    desired: int
-    complete: bool
-
-
-@dataclass(frozen=True)
 class Sight:
-    """One look. `body`: the record as JSON, empty before there is one. `watches`: by gate what it has seen."""
+    """One look. `body`: the record as JSON, empty before there is one. `watches`: by gate what it has seen.
+
+    `services`: as those of a status, but of their pods only those of the newest version count.
+    """
 
     body: Body
-    services: t.Mapping[str, LiveService] = field(default_factory=dict)
+    services: t.Mapping[str, Body] = field(default_factory=dict)
     watches: Body = field(default_factory=dict)
     availability: Body = field(default_factory=dict)
     pins: Body = field(default_factory=dict)
@@ -56,8 +49,6 @@ class Sight:
         return bool(status != ROLLED_BACK if undo and status else status == RUNNING)
 
 
-NAMED = 6
-"""As many services are named."""
 GOOD = SampleStatus.GOOD.shown
 
 
@@ -81,27 +72,14 @@ def doing(sight: Sight, plan: Plan, zone: tzinfo, *, undo: bool = False) -> t.It
         seconds = plan.phase(name).seconds
         planned = f", planned {lasting(seconds)}" if seconds else ""
         yield f"{plan.place(name)}{since(phase.begun, zone)}{planned}{by}"
-    yield from rolling(sight.services)
+    versions = versions_told({name: entry["version"] for name, entry in sight.services.items()})
+    if len(versions) > 1:
+        yield f"{' · '.join(versions)}."
+    if waiting := rolling(sight.services):
+        yield f"{waiting}."
     for name, phase in running:
         if state := watch_of(sight.watches, phase, name):
             yield from watching(state, zone)
-
-
-def rolling(services: t.Mapping[str, LiveService]) -> t.Iterator[str]:
-    """Which versions there are, when several, and which service is not complete."""
-    versions = Counter(service.version for service in services.values())
-    whole = counted(len(services), "service")
-    if len(versions) > 1:
-        sentences = [f"{version} on {count}" for version, count in versions.most_common()]
-        yield f"Of {whole}: {', '.join(sentences)}."
-    named = [
-        f"{name} {entry.version} {entry.ready}/{entry.desired}"
-        for name, entry in services.items()
-        if not entry.complete
-    ]
-    if named:
-        complete = len(services) - len(named)
-        yield f"{complete} of {whole} complete. Rolling: {listed(named, NAMED)}."
 
 
 def watching(state: Body, zone: tzinfo) -> t.Iterator[str]:
@@ -184,6 +162,6 @@ def _built(
     """`now`: when its run was seen to live, or to have died."""
     body = with_watch(sight) if now else sight.body
     seen = {name: redact.within(getattr(sight, name), RECORD_DEPTH) for name in LOOKED_AT}
-    versions = {name: service.version for name, service in sight.services.items()}
+    versions = {name: service["version"] for name, service in sight.services.items()}
     wanted = replace(requested, versions=versions, now=now, live=live is not None, **seen)
     return as_html(replace(build_report(redact.within(body, RECORD_DEPTH), wanted), live=live))

@@ -29,7 +29,7 @@ from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
 from .._status.build import service_version
 from .._time import now
-from .page import LiveService, Sight, last_page_of, page_of
+from .page import Sight, last_page_of, page_of
 
 
 def observe(release: str, services: t.Container[str], cluster: Cluster) -> Sight:
@@ -48,15 +48,16 @@ def observe(release: str, services: t.Container[str], cluster: Cluster) -> Sight
     )
 
 
-def _services(cluster: Cluster, names: t.Container[str]) -> dict[str, LiveService]:
+def _services(cluster: Cluster, names: t.Container[str]) -> dict[str, dict[str, t.Any]]:
     result = map(Deployment.from_json, cluster.list_objects("Deployment"))
     return {
-        entry.name: LiveService(
-            service_version(entry.name, entry.images),
-            min(entry.counts.updated, entry.counts.available),
-            entry.counts.desired,
-            complete=entry.complete and entry.counts.available >= entry.counts.desired,
-        )
+        entry.name: {
+            "exists": True,
+            "version": service_version(entry.name, entry.images),
+            "available": min(entry.counts.updated, entry.counts.available),
+            "desired": entry.counts.desired,
+            "complete": entry.complete,
+        }
         for entry in result
         if entry.name in names
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .._claims.claims import REPORT_LINES, read_claims
 from .._errors import InputError
-from .._formats import LONGEST, legible, listed
+from .._formats import LONGEST, NOT_KNOWN, legible, listed, versions_told
 from .._redaction import Redactor
 from .._release.record import Record
 from .._story.plan import Plan
@@ -60,15 +60,13 @@ def build_report(body: t.Mapping[str, t.Any], requested: ReportOptions) -> Repor
     """From a record as JSON, whose texts are made legible first. What is claimed is that of the record as it is."""
     record = Record.read(legible(body, LONGEST))
     phases, tables = phase_rows(record, requested), tables_of(record, requested)
+    rolled = (row for table in tables if table.part == "services" for row in table.rows)
+    running = {row[0].text: row[4].text or NOT_KNOWN for row in rolled}
     version = record.version or legible(requested.release, LONGEST)
     report = Report(
         title=f"Release {version}" if version else "A release without a version",
         # What the claims do not say: which version runs where.
-        now=tuple(
-            ("Versions", Cell(services.versions_now(table)))
-            for table in tables
-            if table.part == "services" and table.rows
-        ),
+        now=(("Versions", Cell(" · ".join(versions_told(running)))),) if running else (),
         claims=claimed(Record.read(body), requested),
         summary=summary(record, phases, requested.zone),
         phases=phases,

@@ -11,10 +11,8 @@ from dataclasses import asdict
 
 from .._formats import lasting, legible, shortened, shown
 from .._templates import template, trusted
-from . import plot
+from . import page, plot
 from .models import Cell, Event, PhaseRow, Report
-from .page.html import LIVE, MACROS, PAGE, PLOT, TIMELINE
-from .page.style import SCRIPT, SCRIPT_HASH, STYLE
 from .timeline import took_words
 
 if t.TYPE_CHECKING:
@@ -42,11 +40,11 @@ def files_of(report: Report, record: t.Mapping[str, t.Any]) -> dict[str, str]:
 
 
 def as_html(report: Report) -> str:
-    return page(MACROS + PLOT + TIMELINE + LIVE + PAGE).render(
+    return page_template().render(
         report=report,
-        style=trusted(STYLE),
-        script=trusted(SCRIPT),
-        script_hash=SCRIPT_HASH,
+        style=trusted(page.STYLE),
+        script=trusted(page.SCRIPT),
+        script_hash=page.SCRIPT_HASH,
         marks=MARKS,
         events=dated(report),
         details=details,
@@ -94,8 +92,8 @@ def phase_cells(row: PhaseRow) -> tuple[Cell, ...]:
 
 
 @functools.cache
-def page(source: str) -> jinja2.Template:
-    return template(source, anchor=anchor, headings=HEADING.findall)
+def page_template() -> jinja2.Template:
+    return template(page.PAGE, anchor=anchor, headings=HEADING.findall)
 
 
 def as_text(report: Report) -> str:

@@ -57,18 +57,15 @@ class Observed:
 
 @dataclass(frozen=True)
 class StatusOptions:
-    """`ramp` and `guard`: as feature_ramp returns them with state=read.
-
-    `window`: when the phases `changing` may begin.
-    """
+    """By the names of the module's options."""
 
     services: t.Sequence[str]
     plan: Plan = UNPLANNED
     ramp: Body = field(default_factory=dict)
     guard: Body = field(default_factory=dict)
-    window: Body = field(default_factory=dict)
+    launch_window: Body = field(default_factory=dict)
     changing: t.Sequence[str] = ()
-    page: str = ""
+    page_url: str = ""
     typed: Typed = field(default_factory=Typed)
 
 
@@ -97,15 +94,15 @@ def status_of(observed: Observed, requested: StatusOptions, now: datetime) -> di
         "guard": _guard(requested.guard, record, requested.ramp),
         "backups": _backups(record),
         "availability": availability_of(observed.availability.get(RELEASE), at=now).to_json(),
-        "page": requested.page,
+        "page": requested.page_url,
         "next": [*_commands(steps(story), requested.typed)],
     }
 
 
 def story_of(story: Story, requested: StatusOptions, now: datetime) -> Story:
     closed = ""
-    if requested.window:
-        hours = read_window(requested.window)
+    if requested.launch_window:
+        hours = read_window(requested.launch_window)
         current = outlook(hours, now)
         closed = "" if current.open else closed_sentence(hours, current)
     return replace(
@@ -141,15 +138,11 @@ def _phase(name: str, phase: Phase, plan: Plan) -> dict[str, t.Any]:
 def _service(deployment: Body | None) -> dict[str, t.Any]:
     if deployment is None:
         return {"exists": False, "version": "", "desired": 0, "available": 0, "complete": False}
-    replicas = deployment["replicas"]
     return {
         "exists": True,
         "version": service_version(deployment["name"], deployment["images"]),
-        "desired": replicas["desired"],
-        "available": replicas["available"],
-        "terminating": replicas["terminating"],
-        "complete": deployment["complete"],
-        "paused": deployment["paused"],
+        **{name: deployment["replicas"][name] for name in ("desired", "available", "terminating")},
+        **{name: deployment[name] for name in ("complete", "paused")},
     }
 
 
@@ -273,6 +266,4 @@ def shown(moment: t.Any, now: datetime) -> str:
     result = parse_time(moment)
     if result is None:
         return str(moment or "an unknown time")
-    return (
-        f"{result:%H:%M:%S} UTC" if result.date() == now.date() else f"{result:%Y-%m-%d %H:%M} UTC"
-    )
+    return result.strftime("%H:%M:%S UTC" if result.date() == now.date() else "%Y-%m-%d %H:%M UTC")

@@ -9,12 +9,12 @@ from datetime import datetime
 
 from .._cluster import Clock
 from .._errors import UnreachableError
-from .._formats import lasting, listed
+from .._formats import lasting
 from .._release.models import SETTLED, TAKEN_BACK
 from .._release.record import between
 from .._story.next_step import IN_PROGRESS
 from .build import HELD, NOT_STARTED, Observed
-from .lines import MOST_NAMES
+from .lines import is_whole, pods_of, rolling
 
 Status = t.Mapping[str, t.Any]
 News = tuple[str, str, str]
@@ -38,23 +38,12 @@ def changes(before: Status | None, after: Status) -> t.Iterator[News]:
             yield CHANGED, _phase(phase, after), phase["status"]
     if after["watching"] and not (before and before["watching"]):
         yield CHANGED, f"{after['verdict'].lower()}: {after['why']}", HELD
-    services = after["services"]
-    pods = {
-        name: f"{name} {service['version']} {service['available']}/{service['desired']}"
-        for name, service in services.items()
-    }
-    for name, service in services.items():
-        if before and _complete(service) and not _complete(before["services"].get(name)):
-            yield CHANGED, pods[name], "done"
-    rolling = [
-        pods[name]
-        for name, service in services.items()
-        if service["exists"] and not _complete(service)
-    ]
-    if rolling and (before is None or _counts(before) != _counts(after)):
-        whole = sum(map(_complete, services.values()))
-        complete = f"{whole} of {len(services)} services complete"
-        yield FAR, f"{complete} · rolling: {listed(rolling, MOST_NAMES)}", ""
+    for name, service in after["services"].items():
+        if before and is_whole(service) and not is_whole(before["services"].get(name)):
+            yield CHANGED, pods_of(name, service), "done"
+    waiting = rolling(after["services"])
+    if waiting and (before is None or _counts(before) != _counts(after)):
+        yield FAR, waiting, ""
 
 
 def _phase(phase: Status, status: Status) -> str:
@@ -65,10 +54,6 @@ def _phase(phase: Status, status: Status) -> str:
     text = took is not None and phase["status"] not in TAKEN_BACK
     after = f" after {lasting(took)}" if text else ""
     return f"{phase['title']}{place} {phase['status'].replace('_', ' ')}{after}"
-
-
-def _complete(service: Status | None) -> bool:
-    return bool(service and service["complete"] and service["available"] >= service["desired"])
 
 
 def _counts(status: Status) -> list[tuple[t.Any, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from .._formats import grouped, listed, shortened, size
+from .._formats import MISSING, MOST_NAMES, counted, listed, shortened, size, versions_told
 from .._release.models import ROLLED_BACK, SETTLED
 from .._release.record import Evidence, Record
 from .._story.next_step import Stop, Story, command_of, steps, worded
@@ -21,9 +21,6 @@ Status = t.Mapping[str, t.Any]
 LIMIT = 25
 WHY = 200
 """Characters; whatever is said after them is advice, and the next commands stand below."""
-MISSING = "missing"
-MOST_VERSIONS = 4
-MOST_NAMES = 6
 
 
 def lines_of(status: Status, now: datetime) -> list[str]:
@@ -110,17 +107,24 @@ def _services(services: Status) -> Rows:
         yield "pods", f"{available}/{desired} available{named}"
 
 
-def versions_told(versions: t.Mapping[str, str]) -> list[str]:
-    """From the version of each service: by version, the most common last, without its names."""
-    ordered = list(grouped(versions).items())
-    more, named = ordered[:-MOST_VERSIONS], ordered[-MOST_VERSIONS:]
-    count = sum(len(names) for _version, names in more)
-    sentences = [f"{len(more)} other versions: {count} services"] if more else []
-    for version, names in named:
-        last = version == ordered[-1][0] and version != MISSING
-        all_of = f"all {len(names)}" if len(ordered) == 1 else f"the other {len(names)}"
-        sentences.append(f"{version}: {all_of if last else listed(names, MOST_NAMES, ' ')}")
-    return sentences
+def is_whole(service: Status | None) -> bool:
+    return bool(service and service["complete"] and service["available"] >= service["desired"])
+
+
+def pods_of(name: str, service: Status) -> str:
+    return f"{name} {service['version']} {service['available']}/{service['desired']}"
+
+
+def rolling(services: Status) -> str:
+    """How many services are complete and which are not, "" where all are."""
+    named = [
+        pods_of(name, service)
+        for name, service in services.items()
+        if service["exists"] and not is_whole(service)
+    ]
+    whole = sum(map(is_whole, services.values()))
+    complete = f"{whole} of {counted(len(services), 'service')} complete"
+    return f"{complete} · rolling: {listed(named, MOST_NAMES)}" if named else ""
 
 
 def _measured(status: Status, now: datetime) -> Rows:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._flags.values import only_flags
-from ..._formats import counted, grouped, number, shown, size, took
+from ..._formats import counted, number, shown, size, took
 from ..._formats import listed as listing
 from ..._images import image_of, version_of
 from ..._release.decode import text
@@ -19,8 +19,6 @@ from ..models import Cell, Table, code, judged, share, table
 PHASE = "microservices"
 FOLDED_FROM = 40
 BACK, NOT_STARTED, EARLIER = "rolled back", "not started", "rolled out earlier"
-NAMED = 6
-"""As many services are named in one line."""
 
 Json = t.Mapping[str, t.Any]
 Row = tuple[Cell | str, ...]
@@ -95,18 +93,6 @@ def service_row(
         Cell("" if earlier else took(service.duration)),
         Cell(why),
     )
-
-
-def versions_now(table: Table) -> str:
-    """For example "v2.0.0 on 3: checkout, ranking-service, vendor-service; v1.9.0 on 9"."""
-    by = grouped({row[0].text: row[4].text or "not known" for row in table.rows})
-    if len(by) == 1 and len(table.rows) > 1:
-        return f"{next(iter(by))} on all {len(table.rows)} services"
-    sentences = [
-        f"{version} on {len(names)}{': ' + ', '.join(names) if len(names) <= NAMED else ''}"
-        for version, names in by.items()
-    ]
-    return "; ".join(sentences)
 
 
 def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:

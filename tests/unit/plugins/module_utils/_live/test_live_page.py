@@ -17,7 +17,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Series,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._live.page import (
-    LiveService,
     Sight,
     doing,
 )
@@ -39,10 +38,15 @@ TOKEN = "kube-token-1234567890"
 ASKED = {"error_rate": {"unit": "ratio", "pass": {"max": 0.01}, "rollback": {"above": 0.05}}}
 
 
+def service(version: str, available: int = 3, *, complete: bool = True) -> dict[str, t.Any]:
+    pods = {"available": available, "desired": 3, "complete": complete}
+    return {"exists": True, "version": version, **pods}
+
+
 def rolling() -> Sight:
     services = {
-        "agent-core": LiveService("v2.0.0", 3, 3, complete=True),
-        "driver-service": LiveService("v2.0.0", 1, 3, complete=False),
+        "agent-core": service("v2.0.0"),
+        "driver-service": service("v2.0.0", 1, complete=False),
     }
     return Sight(records.dead(), services)
 
@@ -76,11 +80,11 @@ def tell(sight: Sight) -> tuple[str, ...]:
 def test_what_goes_on_is_told_by_phase_services_and_pods():
     assert tell(rolling()) == (
         "Microservices (4 of 8) since 08:28:12 CAT, planned 20 min, by amina@ops-1.",
-        "1 of 2 services complete. Rolling: driver-service v2.0.0 1/3.",
+        "1 of 2 services complete · rolling: driver-service v2.0.0 1/3.",
     )
-    halfway = replace(rolling(), services={"agent-core": LiveService("v2.0.0", 3, 3, complete=True),
-                                           "driver-service": LiveService("v1.9.0", 3, 3, complete=True)})  # fmt: skip
-    assert tell(halfway)[1:] == ("Of 2 services: v2.0.0 on 1, v1.9.0 on 1.",)
+    both = {"agent-core": service("v2.0.0"), "driver-service": service("v1.9.0")}
+    halfway = replace(rolling(), services=both)
+    assert tell(halfway)[1:] == ("v2.0.0: agent-core · v1.9.0: the other 1.",)
     assert tell(Sight({})) == ("The release is starting: no phase is open yet.",)
 
 
@@ -153,7 +157,7 @@ def test_a_running_page_refreshes_itself_and_one_that_is_over_does_not(tmp_path)
     live = looked(made)
     assert title(live) == "Release 2.0.0: Running"
     assert '<meta http-equiv="refresh" content="10">' in live
-    assert "Rolling: driver-service v2.0.0 1/3." in live
+    assert "rolling: driver-service v2.0.0 1/3." in live
     assert "46 min 48 s of 20 min planned, 134 % late" in live
     assert "no end recorded" not in live
     made.finish(MemoryCluster())

@@ -88,7 +88,7 @@ class World(Scene):
         found = build.look(self.cluster, lock=NAME, release="2.0.0", config_map=FLAGS)
         ramp = describe(SCHEDULE, self.ramp().look(self.asks())[0])
         asked = build.StatusOptions(
-            (), Plan.read(PLAN), ramp, window=self.window, changing=CHANGING
+            (), Plan.read(PLAN), ramp, launch_window=self.window, changing=CHANGING
         )
         return build.story_of(found.story, asked, self.wall())
 
