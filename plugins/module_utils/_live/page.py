@@ -124,12 +124,8 @@ def _series(state: Body) -> dict[str, Series]:
         return {}
 
 
-def moment(value: datetime, zone: tzinfo) -> str:
-    return f"{value.astimezone(zone):%H:%M:%S %Z}"
-
-
 def since(value: datetime | None, zone: tzinfo) -> str:
-    return f" since {moment(value, zone)}" if value else ""
+    return f" since {value.astimezone(zone):%H:%M:%S %Z}" if value else ""
 
 
 def page_of(
@@ -142,7 +138,7 @@ def page_of(
 ) -> str:
     """While the run lives. `problems`: places that could not be written."""
     lines = (*doing(sight, requested.plan, requested.zone, undo=requested.undo), *problems)
-    live = LivePage(now, moment(now, requested.zone), tuple(map(redact, lines)))
+    live = LivePage(now, tuple(map(redact, lines)))
     return _built(sight, requested, now, redact, live)
 
 

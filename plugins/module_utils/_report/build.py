@@ -121,7 +121,6 @@ def tables_of(record: Record, requested: ReportOptions) -> tuple[Table, ...]:
         ("", people.ramp(record)),
         ("", people.guard(record)),
         ("", services.images(record)),
-        ("", services.traffic(record)),
         ("", people.feedback(record)),
         ("", people.decisions(record)),
         ("", people.sign_offs(record, requested.sign_offs)),

@@ -77,7 +77,7 @@ def incident_facts(report: Report, record: Record) -> str:
         (
             ("What happened", [f"**{escaped(verdict.word)}.** {escaped(verdict.sentence)}"]),
             ("When", when(report, record)),
-            ("Known impact", bullets(impact(report, record))),
+            ("Known impact", bullets(impact(report))),
             ("Cause, as it was recorded", bullets(causes, "No cause is recorded.")),
             ("What was done", bullets(done(record), "No action is recorded.")),
             ("Deviations from the runbook", bullets(deviations, "Nowhere.")),
@@ -111,10 +111,7 @@ def when(report: Report, record: Record) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
-def impact(report: Report, record: Record) -> t.Iterator[str]:
-    traffic = record.section("traffic")
-    if isinstance(traffic, dict) and "failed" in traffic:
-        yield f"Counted failed requests: {traffic['failed']} of {traffic.get('sent', '')}."
+def impact(report: Report) -> t.Iterator[str]:
     for table in report.tables:
         if table.title in ("Services", "Tests") and table.standing_out():
             yield f"{table.title}: {table.lead}"

@@ -16,6 +16,8 @@ if t.TYPE_CHECKING:
 Tone = t.Literal["", "good", "warn", "bad", "calm"]
 Part = t.Literal["services", "tests", "checklist", "evidence"]
 """Where on the page a table stands."""
+SHOWN: t.Mapping[str, int] = {"services": 40, "tests": 1000}
+"""Parts whose rows stand open, and up to how many."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,18 @@ Named = tuple[tuple[str, Cell], ...]
 @dataclass(frozen=True)
 class Table:
     """The first cell of a row names it. `lead` is the sentence that says it all, `empty` the one
-    that stands instead of rows that are not there. `fold`: only its bad rows stand open."""
+    that stands instead of rows that are not there. `fold`: whether only its bad rows stand open."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     empty: str
     lead: str = ""
-    fold: bool = False
     part: Part = "evidence"
+
+    @property
+    def fold(self) -> bool:
+        return self.part not in SHOWN or len(self.rows) > SHOWN[self.part]
 
     def filled(self) -> tuple[int, ...]:
         """The places of the columns in which any row has something to read."""
@@ -157,13 +162,9 @@ class Summary:
 
 @dataclass(frozen=True)
 class LivePage:
-    """A page that is written again while its release runs. `doing`: what goes on, a sentence each.
-
-    `clock`: when it was written, for people.
-    """
+    """A page that is written again while its release runs. `doing`: what goes on, a sentence each."""
 
     written: datetime
-    clock: str
     doing: tuple[str, ...]
 
 
@@ -293,13 +294,11 @@ def table(
     rows: t.Iterable[t.Sequence[Cell | str]],
     empty: str = "",
     lead: str = "",
-    *,
-    fold: bool = False,
     part: Part = "evidence",
 ) -> Table:
     """A plain text is a cell without a tone."""
     cells = tuple(tuple(c if isinstance(c, Cell) else Cell(c) for c in row) for row in rows)
-    return Table(title, columns, cells, empty, lead, fold, part)
+    return Table(title, columns, cells, empty, lead, part)
 
 
 def share(good: int, total: int, what: str, rest: str = "") -> str:

@@ -176,8 +176,8 @@ PAGE = """{% macro mark(tone) -%}
 {% macro listed(lines) %}
 <ul>{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>
 {% endmacro %}
-{% macro tabled(columns, rows, filled=none) %}
-{% set places = filled if filled is not none else range(columns | length) | list %}
+{% macro tabled(table, rows) %}
+{% set columns, places = table.columns, table.filled() %}
 <table class="stack" role="table">
 <thead role="rowgroup"><tr role="row">
 {%- for place in places %}<th scope="col" role="columnheader">{{ columns[place] }}</th>{% endfor -%}
@@ -193,14 +193,14 @@ PAGE = """{% macro mark(tone) -%}
 {% endfor %}
 </tbody></table>
 {% endmacro %}
-{% macro block(table, fold=false) %}
+{% macro block(table) %}
 {% if table.lead %}<p class="lead">{{ table.lead }}</p>{% endif %}
-{% if not table.fold and not fold %}{{ tabled(table.columns, table.rows, table.filled()) }}
+{% if not table.fold %}{{ tabled(table, table.rows) }}
 {% elif table.rows %}
-{% if table.standing_out() %}{{ tabled(table.columns, table.standing_out(), table.filled()) }}{% endif %}
+{% if table.standing_out() %}{{ tabled(table, table.standing_out()) }}{% endif %}
 {% if table.standing_out() | length < table.rows | length %}
 <details id="{{ table.title | anchor }}-all"><summary>All {{ table.rows | length }}: {{ table.title }}</summary>
-{{ tabled(table.columns, table.rows, table.filled()) }}</details>
+{{ tabled(table, table.rows) }}</details>
 {% endif %}{% endif %}
 {% endmacro %}
 {% macro described(rows, kind="") %}
@@ -275,12 +275,13 @@ PAGE = """{% macro mark(tone) -%}
 {% if line.cuts %}<li><i class="cut"></i>{{ line.cuts | map(attribute="words") | join(", ") }}</li>{% endif %}</ul>
 {% endmacro %}
 {% macro going_on(live) %}
+{% set clock = "{:%H:%M:%S %Z}".format(live.written.astimezone(report.zone)) %}
 <section class="live" aria-live="polite" data-written="{{ live.written.timestamp() | int }}">
 <h2 id="live">Now</h2>
 {% for line in live.doing %}<p>{{ line }}</p>{% endfor %}
-<p class="faint">Written {{ live.clock }}, again while the release runs. If that is more than two minutes ago, the run
+<p class="faint">Written {{ clock }}, again while the release runs. If that is more than two minutes ago, the run
 has died or lost the place it writes to.</p>
-<p class="stale bad" hidden><b>No news since {{ live.clock }}:</b> the run has died, or lost the place it writes to.
+<p class="stale bad" hidden><b>No news since {{ clock }}:</b> the run has died, or lost the place it writes to.
 Run <code>playbooks/status.yml</code>.</p>
 </section>
 {% endmacro %}
@@ -329,18 +330,19 @@ Run <code>playbooks/status.yml</code>.</p>
 <section>
 {% if report.timeline %}<div class="whole">{{ timeline(report.timeline, report.live) }}</div>
 {% else %}<h2 id="timeline">Timeline</h2><p class="faint">No phase has a time.</p>{% endif %}
-{% if events %}
+{% if report.events %}
 <h3>Events</h3>
 <table class="events"><tbody>
-{% for at, event in events %}
-<tr><th scope="row">{{ at }}</th><td>{% if event.tone %}<b class="{{ event.tone }}">{{ mark(event.tone) }}</b>
-{%- endif %}{{ event.text }}</td></tr>
+{% for event in report.events %}
+{% set at = event.at.astimezone(report.zone) %}
+<tr><th scope="row">{{ "{:%d %b %H:%M:%S}".format(at) }}</th>
+<td>{% if event.tone %}<b class="{{ event.tone }}">{{ mark(event.tone) }}</b>{% endif %}{{ event.text }}</td></tr>
 {% endfor %}
 </tbody></table>
 {% endif %}
 {% if report.phases %}
 <details id="phases"><summary>Times and details of each phase</summary>
-{{ tabled(phase_columns, phase_rows) }}
+{{ tabled(phase_table, phase_table.rows) }}
 {% for phase in report.phases if details(phase) %}
 <h3>{{ phase.title }}</h3>{{ listed(details(phase)) }}
 {% endfor %}
@@ -366,7 +368,7 @@ Run <code>playbooks/status.yml</code>.</p>
 {% if evidence or folded %}
 <section><h2 id="evidence">Evidence</h2>
 {% for table in evidence if table.rows or table.lead %}
-<h3 id="{{ table.title | anchor }}">{{ table.title }}</h3>{{ block(table, true) }}
+<h3 id="{{ table.title | anchor }}">{{ table.title }}</h3>{{ block(table) }}
 {% endfor %}
 {% for watch in folded %}
 <h3>{{ watch.title }}</h3><p class="lead">{{ watch.lead }}</p>

@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from .._claims.rollback import latest_cause
 from .._formats import counted, lasting, shown_both
-from .._release.decode import names
 from .._release.models import DONE, ROLLED_BACK
 from .._release.record import ON_HOLD, Evidence, Phase, Record, between
 from .._story.plan import Planned
@@ -37,7 +36,7 @@ TONES: t.Mapping[str, Tone] = {NOT_RUN: "", "waived": "calm"}
 """Of a phase, where that is another than of its word."""
 TABLED = frozenset(
     {"services", "checks", "preflight", "backups", "rehearsals", "migrations", "functions", "flags", "metrics",
-     "traffic", "verdict", "reasons", "feedback"}
+     "verdict", "reasons", "feedback"}
 )  # fmt: skip
 """Evidence of a phase that stands elsewhere in the report."""
 EVIDENCE_LIMIT = 400
@@ -80,17 +79,14 @@ def phase_row(planned: Planned, phase: Phase, requested: ReportOptions) -> Phase
 
 
 def evidence(stored: Evidence) -> list[str]:
-    """Lines as they are; a dictionary as one line for each key that no table of the report shows."""
-    result = stored.all
-    if isinstance(result, str):
-        return [result]
-    if isinstance(result, list):
-        return names(result)
-    if not isinstance(result, dict):
-        return []
-    apart = {*TABLED, *(["failures"] if stored.failures else [])}
+    """One line for each key that no table of the report shows."""
     lines = [stored.settlement] if stored.settlement else []
-    apart |= {"settlement"} if lines else set()
+    apart = {
+        *TABLED,
+        *(["failures"] if stored.failures else []),
+        *(["settlement"] if lines else []),
+    }
+    result = stored.all if isinstance(stored.all, dict) else {}
     return lines + [
         f"{key}: {compact(answer)}"
         for key, answer in result.items()

@@ -9,17 +9,17 @@ import re
 import typing as t
 from dataclasses import asdict
 
-from .._formats import lasting, legible, shortened, shown
+from .._formats import legible, shortened, shown
 from .._templates import template, trusted
 from . import page, plot
-from .models import Cell, Event, PhaseRow, Report
+from .models import Cell, PhaseRow, Report, table
 from .timeline import took_words
 
 if t.TYPE_CHECKING:
     import jinja2
 
 MARKS = {"good": "✓", "warn": "!", "bad": "✕", "calm": "·"}
-PHASE_COLUMNS = ("Phase", "State", "Started", "Finished", "Took", "Planned")
+PHASE_COLUMNS = ("Phase", "State", "Started", "Finished", "Took")
 CLAIM_MARKS = {"good": "✅ ", "bad": "⚠️ ", "warn": "❔ "}
 LONGEST = 150
 """Characters of a line at most, but for the verdict's own sentence."""
@@ -46,19 +46,10 @@ def as_html(report: Report) -> str:
         script=trusted(page.SCRIPT),
         script_hash=page.SCRIPT_HASH,
         marks=MARKS,
-        events=dated(report),
         details=details,
-        phase_columns=PHASE_COLUMNS,
-        phase_rows=[*map(phase_cells, report.phases)],
+        phase_table=table("Phases", PHASE_COLUMNS, map(phase_cells, report.phases)),
         area=plot,
     )
-
-
-def dated(report: Report) -> list[tuple[str, Event]]:
-    """The events with their time in the release's zone; with the day where there are several."""
-    times = [event.at.astimezone(report.zone) for event in report.events]
-    form = "%d %b %H:%M:%S" if len({time.date() for time in times}) > 1 else "%H:%M:%S"
-    return [(f"{at:{form}}", event) for at, event in zip(times, report.events, strict=True)]
 
 
 def anchor(title: str) -> str:
@@ -80,15 +71,8 @@ def details(phase: PhaseRow) -> list[str]:
 
 
 def phase_cells(row: PhaseRow) -> tuple[Cell, ...]:
-    late = f" ({row.over} late)" if row.late else ""
-    return (
-        Cell(row.title),
-        Cell(row.status, row.tone),
-        Cell(row.started),
-        Cell(row.finished),
-        Cell(lasting(row.actual) + late, "warn" if late else ""),
-        Cell(lasting(row.planned) if row.planned else ""),
-    )
+    took = Cell(took_words(row), "warn" if row.late else "")
+    return Cell(row.title), Cell(row.status, row.tone), Cell(row.started), Cell(row.finished), took
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from .._formats import MISSING, MOST_NAMES, counted, listed, shortened, size, versions_told
 from .._release.models import ROLLED_BACK, SETTLED
-from .._release.record import Evidence, Record
+from .._release.record import Record
 from .._story.next_step import Stop, Story, command_of, steps, worded
 from .._story.plan import Plan
 from .build import NOT_STARTED, service_version, shown
@@ -227,15 +227,12 @@ def _part(record: Record, name: str) -> str:
         return "not touched, the rehearsal failed"
     if not phase.done:
         return f"not known for sure, phase {name} is {phase.status.replace('_', ' ')}"
-    return _done(phase.evidence)
-
-
-def _done(evidence: Evidence) -> str:
-    if evidence.migrations:
-        applied = sum(len(migration.applied) for migration in evidence.migrations)
+    migrations, functions = phase.evidence.migrations, phase.evidence.functions
+    if migrations:
+        applied = sum(len(migration.applied) for migration in migrations)
         return f"migrated, {applied} applied" if applied else "migrated, nothing was pending"
-    activated = evidence.functions and evidence.functions.activated
-    return "of the release" if activated else "of the release, nothing was to change"
+    changed = functions and functions.activated
+    return "of the release" if changed else "of the release, nothing was to change"
 
 
 def _flags_now(record: Fields, flags: Fields, config_map: str) -> str:

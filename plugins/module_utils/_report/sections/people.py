@@ -17,8 +17,6 @@ from ..._time import of_epoch
 from ..models import Cell, MetricsTable, Table, Tone, Watched, judged, share, table, tone_of
 from ..plot import bound_words, plot_of
 
-SIGNED_LINE = "sign_off_"
-"""How the checklist names a line that a sign-off proves."""
 STEP_TONES: dict[str, Tone] = {"breached": "bad", "held": "warn"}
 
 
@@ -53,28 +51,17 @@ def feedback(record: Record) -> Table:
 
 
 def sign_offs(record: Record, expected: t.Sequence[str] = ()) -> Table:
-    """Who signed what and when, then who has not.
-
-    A good one that the checklist shows already is counted, and not shown again.
-    """
+    """Who signed what and when, then who has not."""
     signed = record.facts.sign_offs
     absent = [name for name in expected if name not in [act.name for act in signed]]
-    in_checklist = {
-        check.name.removeprefix(SIGNED_LINE)
-        for check in record.evidence("preflight").preflight
-        if check.kind == "sign_offs" and check.status == "pass"
-    }
     rows: list[tuple[Cell | str, ...]] = [
-        (act.name, state, act.by, shown(act.at), act.what, act.note)
+        (act.name, signature(record, act), act.by, shown(act.at), act.what, act.note)
         for act in signed
-        for state in [signature(record, act)]
-        if state.tone != "good" or act.name not in in_checklist
     ]
-    hidden = " Who signed what stands in the checklist." if len(signed) > len(rows) else ""
     rows += [(name, Cell("missing", "bad"), "", "", "", "") for name in absent]
     lead = share(len(signed), len(signed) + len(absent), "signed", f"not {', '.join(absent)}")
     columns = ("Sign-off", "State", "By", "At", "What was signed", "Note")
-    return table("Sign-offs", columns, rows, lead=f"{lead}{hidden}")
+    return table("Sign-offs", columns, rows, lead=lead)
 
 
 def signature(record: Record, act: SignOff) -> Cell:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Services and their images: what ran before, what runs now, and why where it did not get there.
 
-And what was tested and backed up: smoke tests, checklist, traffic, and the databases.
+And what was tested and backed up: smoke tests, checklist, and the databases.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from ..._release.record import Failure, Flags, Functions, Record, Service
 from ..models import Cell, Table, code, judged, share, table
 
 PHASE = "microservices"
-FOLDED_FROM = 40
 BACK, NOT_STARTED, EARLIER = "rolled back", "not started", "rolled out earlier"
 
 Json = t.Mapping[str, t.Any]
@@ -53,10 +52,8 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
         rows.append((row[0], Cell(str(waves.get(name, ""))), *row[1:]))
     rows.sort(key=lambda row: waves.get(row[0].text, 10_000))
     columns = ("Service", "Wave", "Result", "Before", "Now", "Ready", "Took", "Why")
-    return table(
-        "Services", columns, rows, "No rollout of a service is recorded.",
-        lead_of(rows), fold=len(rows) > FOLDED_FROM, part="services",
-    )  # fmt: skip
+    empty = "No rollout of a service is recorded."
+    return table("Services", columns, rows, empty, lead_of(rows), "services")
 
 
 def service_row(
@@ -158,7 +155,7 @@ def checks(record: Record) -> Table:
         for test in record.section("checks")
     ]
     columns, empty = ("Test", "Result", "Seen", "Took"), "No test is recorded."
-    return table("Tests", columns, rows, empty, passed(rows, "tests"), part="tests")
+    return table("Tests", columns, rows, empty, passed(rows, "tests"), "tests")
 
 
 def checklist(record: Record) -> list[Table]:
@@ -172,7 +169,7 @@ def checklist(record: Record) -> list[Table]:
         sections.setdefault(section if divided else OTHER, []).append(row)
     columns = ("Item", "Result", "Proven by", "Seen")
     return [
-        table(title, columns, rows, "", passed(rows, "checks"), fold=True, part="checklist")
+        table(title, columns, rows, "", passed(rows, "checks"), "checklist")
         for title, rows in sorted(sections.items(), key=lambda item: (item[0] == OTHER, item[0]))
     ]
 
@@ -186,17 +183,6 @@ def passed(rows: t.Sequence[tuple[str, Cell, str, str]], what: str) -> str:
     sentence = share(len(applies) - len(bad), len(applies), f"{what} passed", rest)
     named = ", ".join(dict.fromkeys(away))
     return f"{sentence} {counted(len(away), 'other')} do not apply: {named}." if away else sentence
-
-
-def traffic(record: Record) -> Table:
-    """Requests that were counted while the release went on."""
-    counts = record.section("traffic")
-    rows = [
-        (name.replace("_", " "), Cell(text(value), "bad" if name == "failed" and value else ""))
-        for name, value in (counts if isinstance(counts, dict) else {}).items()
-        if not isinstance(value, (dict, list))
-    ]
-    return table("Traffic during the release", ("What", "Count"), rows)
 
 
 def backups(record: Record) -> Table:

@@ -381,20 +381,6 @@ def test_no_table_has_a_column_without_a_word():
             assert all(any(cell.strip() for cell in column) for column in zip(*cells, strict=True))
 
 
-def test_a_sign_off_that_the_checklist_shows_is_not_shown_again():
-    record = records.green()
-    line = {"name": "sign_off_qa", "kind": "sign_offs", "item": "1 Staging Validation: QA sign-off", "status": "pass",
-            "detail": "Grace Uwase signed it"}  # fmt: skip
-    record["phases"]["preflight"]["evidence"]["preflight"].append(line)
-    report = build_report(
-        record, ReportOptions(plan=Plan.read(records.PLAN), sign_offs=("qa", "product", "security"))
-    )
-    (table,) = (one for one in report.tables if one.title == "Sign-offs")
-    assert [row[0].text for row in table.rows] == ["product", "security"]
-    assert table.lead == "2 of 3 signed: not security. Who signed what stands in the checklist."
-    assert as_html(report).count("Grace Uwase") == 1
-
-
 def test_the_checklist_stands_by_its_sections_with_what_did_not_pass_open():
     report = build_report(records.green(), PLAN)
     sections = [one for one in report.tables if one.part == "checklist"]
