@@ -68,7 +68,9 @@ def read_claims(
     watch = watch_of(record)
     share, harm = percentage.words, record.evidence("monitoring").sensitivity.rstrip(".")
     claims = {
-        "status": status_of(record, percentage),
+        "status": status_of(
+            record, percentage, "feature", f"LIVE ({share} rollout)" if share else "LIVE"
+        ),
         "downtime": downtime,
         "errors": errors_of(record.alerts, zone),
         "interruption": downtime.worded("Zero downtime", "Downtime: "),
@@ -89,27 +91,18 @@ def read_claims(
         "rollback_downtime": downtime_of(availability_of(back, zone=zone)),
     }
     if plan and FLAGS not in plan:
-        claims |= without_flags(record, claims["report_services"] if SERVICES in plan else None)
+        # Users have what its services run.
+        services = claims["report_services"] if SERVICES in plan else Claim("", True)
+        claims["status"] = status_of(record, services, "services", "deployed")
+        claims["rollout"] = claims["report_flags"] = Claim("no feature flags", True)
     return claims
 
 
-def status_of(record: Record, percentage: Claim) -> Claim:
+def status_of(record: Record, users: Claim, what: str, well: str) -> Claim:
+    """`users`: what they have, `what` it is called."""
     if record.status == ROLLED_BACK:
         return Claim("rolled back", False)
-    if percentage.good:
-        return Claim(f"LIVE ({percentage.words} rollout)" if percentage.words else "LIVE", True)
-    return Claim(f"deployed, feature {percentage.words}", percentage.good)
-
-
-def without_flags(record: Record, services: Claim | None) -> dict[str, Claim]:
-    """Of a release that has none: users have what its services run."""
-    deployed = Claim("deployed", True)
-    if record.status == ROLLED_BACK:
-        deployed = Claim("rolled back", False)
-    elif services and not services.good:
-        deployed = Claim(f"deployed, services {services.words}", services.good)
-    none = Claim("no feature flags", True)
-    return {"status": deployed, "rollout": none, "report_flags": none}
+    return Claim(well, True) if users.good else Claim(f"deployed, {what} {users.words}", users.good)
 
 
 def rollout_percentage(record: Record, observed: Body) -> Claim:

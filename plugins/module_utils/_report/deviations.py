@@ -7,7 +7,7 @@ import typing as t
 
 from .._formats import counted, lasting, shown
 from .._release.models import ROLLED_BACK
-from .._release.record import ON_HOLD, Act, Phase, Record, between
+from .._release.record import ON_HOLD, Act, Record, between
 from .._time import parse_time
 from .models import Deviation, Event, PhaseRow, Report, Tone, share_over
 from .phases import FAILED
@@ -54,22 +54,16 @@ MOVED = {
 """What of the ramp's history is no step up."""
 
 
-class Strayed(t.NamedTuple):
-    """A deviation before those that are the same are one."""
-
-    what: str
-    who: str = ""
-    why: str = ""
-
-
+Strayed = tuple[str, str, str]
+"""What strayed from the runbook, by whom, and why. Those that are the same are one deviation."""
 Deviations = t.Iterator[Strayed]
 
 
 def deviations(record: Record, phases: t.Sequence[PhaseRow]) -> tuple[Deviation, ...]:
     """The same of the same person is one, with how often and all the reasons that were given."""
     alike: dict[tuple[str, str], list[str]] = {}
-    for entry in dict.fromkeys(strayed(record, phases)):
-        alike.setdefault((entry.what.removesuffix("."), entry.who), []).append(entry.why)
+    for what, who, why in dict.fromkeys(strayed(record, phases)):
+        alike.setdefault((what.removesuffix("."), who), []).append(why)
     return tuple(deviation(what, who, whys) for (what, who), whys in alike.items())
 
 
@@ -86,19 +80,19 @@ def strayed(record: Record, phases: t.Sequence[PhaseRow]) -> Deviations:
     for attempt in record.previous_attempts:
         ended = attempt.status.replace("_", " ")
         begun = shown(attempt.started)
-        yield Strayed(f"Attempt {attempt.attempt}, begun {begun}, ended as {ended}", attempt.actor)
+        yield f"Attempt {attempt.attempt}, begun {begun}, ended as {ended}", attempt.actor, ""
     yield from late(record, phases)
     yield from unlike_planned(record, phases)
     for entry in happened(record):
         if entry.deviation:
-            yield Strayed(entry.deviation, entry.act.by, entry.act.reason)
+            yield entry.deviation, entry.act.by, entry.act.reason
     yield from unsafe_migrations(record)
     yield from waived_checks(record)
     for announcement in record.section("announcements"):
         what = announcement.name.replace("_", " ")
         for missed in announcement.undelivered:
             text = f"The announcement '{what}' did not reach {missed.channel}"
-            yield Strayed(text, why=missed.msg)
+            yield text, "", missed.msg
 
 
 def late(record: Record, phases: t.Sequence[PhaseRow]) -> Deviations:
@@ -108,7 +102,7 @@ def late(record: Record, phases: t.Sequence[PhaseRow]) -> Deviations:
         timed.append(("The whole release", whole, planned))
     for title, actual, wanted in timed:
         more = f"{share_over(actual, wanted)} more than the planned {lasting(wanted)}"
-        yield Strayed(f"{title} took {lasting(actual)}, {more}")
+        yield f"{title} took {lasting(actual)}, {more}", "", ""
 
 
 def unlike_planned(record: Record, phases: t.Sequence[PhaseRow]) -> Deviations:
@@ -117,38 +111,33 @@ def unlike_planned(record: Record, phases: t.Sequence[PhaseRow]) -> Deviations:
     for place, row in enumerate(phases):
         phase, title = record.phase(row.name), row.title
         if row.name == WATCH and row.status == "done" and row.actual is not None:
-            watched = max(row.actual, *good_watches(phase), 0)
+            # Of a try whose metrics were good to the end, only people had not answered.
+            good = (e for e in phase.earlier_failures if e.evidence.feedback.watched == "proceed")
+            watched = max(row.actual, *(entry.lasted or 0 for entry in good), 0)
             if watched < SHORT * row.planned:
                 planned = lasting(row.planned)
-                yield Strayed(f"{title} took {lasting(watched)} of the planned {planned}")
+                yield f"{title} took {lasting(watched)} of the planned {planned}", "", ""
         if row.status == "waived":
             given = phase.evidence
-            yield Strayed(f"{title} was waived", given.waived_by, given.waiver)
+            yield f"{title} was waived", given.waived_by, given.waiver
         elif row.status == "not run" and any(begun[place:]):
-            yield Strayed(f"{title} was skipped: later phases ran without it")
+            yield f"{title} was skipped: later phases ran without it", "", ""
         for given in (run.evidence for run in phase.earlier_runs if run.status == "waived"):
-            yield Strayed(f"{title} was waived at first", given.waived_by, given.waiver)
+            yield f"{title} was waived at first", given.waived_by, given.waiver
         if len(row.tries) > 1:
             causes = [cause for try_ in row.tries[:-1] for cause in try_.causes]
-            yield Strayed(f"{title} needed {len(row.tries)} tries", why=next(iter(causes), ""))
-
-
-def good_watches(watch: Phase) -> t.Iterator[float]:
-    """Seconds of each try whose metrics were good to the end, and in which only people had not answered."""
-    for failure in watch.earlier_failures:
-        if failure.evidence.feedback.watched == "proceed":
-            yield failure.lasted or 0
+            yield f"{title} needed {len(row.tries)} tries", "", next(iter(causes), "")
 
 
 def unsafe_migrations(record: Record) -> Deviations:
     for migration in record.section("migrations"):
         for file, why in migration.waivers.items():
             text = f"Migration {file} of {migration.name} ran although it is not additive"
-            yield Strayed(text, why=why)
+            yield text, "", why
     for entry in record.section("rehearsals"):
         if entry.status == "waived":
             text = f"The migrations of {entry.name} were not rehearsed"
-            yield Strayed(text, entry.waived_by, entry.waiver)
+            yield text, entry.waived_by, entry.waiver
 
 
 def waived_checks(record: Record) -> Deviations:
@@ -161,16 +150,16 @@ def waived_checks(record: Record) -> Deviations:
         if entry.status == "waived":
             given = record.overrides.get(entry.name, Act())
             who, why = given.by or entry.by, given.reason or entry.detail
-            yield Strayed(f"{check} was waived", who, why)
+            yield f"{check} was waived", who, why
         elif entry.status == "skip":
-            yield Strayed(f"{check} was left out", why=entry.detail)
+            yield f"{check} was left out", "", entry.detail
         elif entry.how == "nobody":
-            yield Strayed(f"No answer came to '{entry.question or entry.name}'")
+            yield f"No answer came to '{entry.question or entry.name}'", "", ""
     images = record.facts.images
     unseen = sum(1 for image in images if not image.digest)
     if unseen:
         text = f"The registry was not checked for {counted(unseen, 'image')} of {len(images)}"
-        yield Strayed(text)
+        yield text, "", ""
 
 
 class Happening(t.NamedTuple):
