@@ -13,7 +13,7 @@ from .._gate.models import SampleStatus, Series
 from .._gate.report import numbers
 from .._redaction import Redactor
 from .._release.models import ROLLED_BACK, RUNNING
-from .._release.record import Record
+from .._release.record import Record, RecordedMetric
 from .._report.build import LOOKED_AT, RECORD_DEPTH, build_report
 from .._report.models import LivePage, ReportOptions
 from .._report.render import as_html
@@ -43,6 +43,15 @@ class Sight:
     def record(self) -> Record:
         return Record.read(self.body)
 
+    @functools.cached_property
+    def watched(self) -> Record:
+        """The record as if its running watch had ended now."""
+        record = self.record
+        for name, phase in self.record.phases.items():
+            if phase.running and (state := watch_of(self.watches, phase, name)):
+                record = record.with_evidence(name, metrics=[*_metrics(state)])
+        return record
+
     def runs(self, *, undo: bool) -> bool:
         """Whether a run is at work on it, for all that the record tells. `undo`: it takes the release back."""
         status = self.record.status
@@ -54,7 +63,7 @@ GOOD = SampleStatus.GOOD.shown
 
 def doing(sight: Sight, plan: Plan, zone: tzinfo, *, undo: bool = False) -> t.Iterator[str]:
     """What goes on, a sentence each."""
-    record = sight.record
+    record = sight.watched
     phases = record.ordered(plan.names)
     running = [(name, phase) for name, phase in phases.items() if phase.running and not undo][-1:]
     by = f", by {record.actor or 'somebody'}."
@@ -79,35 +88,29 @@ def doing(sight: Sight, plan: Plan, zone: tzinfo, *, undo: bool = False) -> t.It
         yield f"{waiting}."
     for name, phase in running:
         if state := watch_of(sight.watches, phase, name):
-            yield from watching(state, zone)
+            yield from watching(state, phase.evidence.metrics, zone)
 
 
-def watching(state: Body, zone: tzinfo) -> t.Iterator[str]:
-    series = _series(state)
-    bad = [name.replace("_", " ") for name, entry in series.items() if entry.status.shown != GOOD]
+def watching(state: Body, metrics: t.Sequence[RecordedMetric], zone: tzinfo) -> t.Iterator[str]:
+    bad = [metric.name.replace("_", " ") for metric in metrics if metric.status != GOOD]
     rest = f": not {', '.join(bad)}" if bad else ""
     looked = lasting(state.get("elapsed")) or "0 s"
-    good = len(series) - len(bad)
-    yield f"Watched for {looked}: {good} of {counted(len(series), 'metric')} good{rest}."
+    good = f"{len(metrics) - len(bad)} of {counted(len(metrics), 'metric')}"
+    yield f"Watched for {looked}: {good} good{rest}."
     if state.get("held") is not None:
         held = datetime.fromtimestamp(state["started"] + state["held"], UTC)
         why = "; ".join(map(str, state.get("held_why") or ()))
         yield f"On hold{since(held, zone)}, waiting for a decision. {why}".strip()
 
 
-def with_watch(sight: Sight) -> Body:
-    """The record as if its running watch had ended now."""
-    record = sight.record
-    for name, phase in sight.record.phases.items():
-        state = watch_of(sight.watches, phase, name) if phase.running else {}
-        if state:
-            record = record.with_evidence(name, metrics=[*_entries(state)])
-    return record.body
-
-
-def _entries(state: Body) -> t.Iterator[dict[str, t.Any]]:
+def _metrics(state: Body) -> t.Iterator[dict[str, t.Any]]:
+    """As a record has them; none of a watch that cannot be read."""
     requested = state.get("asked") or {}
-    for name, series in _series(state).items():
+    try:
+        known = {name: Series.from_json(entry) for name, entry in state["series"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return
+    for name, series in known.items():
         yield {
             "name": name,
             **requested.get(name, {}),
@@ -115,13 +118,6 @@ def _entries(state: Body) -> t.Iterator[dict[str, t.Any]]:
             "status": series.status.shown,
             "points": [list(point) for point in series.points],
         }
-
-
-def _series(state: Body) -> dict[str, Series]:
-    try:
-        return {name: Series.from_json(entry) for name, entry in state["series"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return {}
 
 
 def since(value: datetime | None, zone: tzinfo) -> str:
@@ -133,31 +129,19 @@ def page_of(
     requested: ReportOptions,
     now: datetime,
     redact: Redactor,
-    *,
     problems: t.Sequence[str] = (),
 ) -> str:
-    """While the run lives. `problems`: places that could not be written."""
-    lines = (*doing(sight, requested.plan, requested.zone, undo=requested.undo), *problems)
-    live = LivePage(now, tuple(map(redact, lines)))
-    return _built(sight, requested, now, redact, live)
+    """`problems`: places that could not be written.
 
-
-def last_page_of(sight: Sight, requested: ReportOptions, ended: datetime, redact: Redactor) -> str:
-    """Of a run that is over: a release that says it runs was interrupted."""
-    interrupted = sight.runs(undo=requested.undo)
-    return _built(sight, requested, ended if interrupted else None, redact, None)
-
-
-def _built(
-    sight: Sight,
-    requested: ReportOptions,
-    now: datetime | None,
-    redact: Redactor,
-    live: LivePage | None,
-) -> str:
-    """`now`: when its run was seen to live, or to have died."""
-    body = with_watch(sight) if now else sight.body
+    Of a run that is over, a release that says it runs was interrupted.
+    """
+    live = None
+    if requested.live:
+        lines = (*doing(sight, requested.plan, requested.zone, undo=requested.undo), *problems)
+        live = LivePage(now, tuple(map(redact, lines)))
+    goes_on = requested.live or sight.runs(undo=requested.undo)
+    body = redact.within((sight.watched if goes_on else sight.record).body, RECORD_DEPTH)
     seen = {name: redact.within(getattr(sight, name), RECORD_DEPTH) for name in LOOKED_AT}
     versions = {name: service["version"] for name, service in sight.services.items()}
-    wanted = replace(requested, versions=versions, now=now, live=live is not None, **seen)
-    return as_html(replace(build_report(redact.within(body, RECORD_DEPTH), wanted), live=live))
+    wanted = replace(requested, versions=versions, now=now if goes_on else None, **seen)
+    return as_html(replace(build_report(body, wanted), live=live))

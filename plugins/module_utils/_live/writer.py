@@ -29,7 +29,7 @@ from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
 from .._status.build import service_version
 from .._time import now
-from .page import Sight, last_page_of, page_of
+from .page import Sight, page_of
 
 
 def observe(release: str, services: t.Container[str], cluster: Cluster) -> Sight:
@@ -183,7 +183,7 @@ class PageWriter:
             return  # it was never live, and nothing came of it
         page = self.read()
         if page == (self.mine.page or self.page_before):
-            page = last_page_of(sight, self.options_of(sight), self.wall(), self.redact)
+            page = page_of(sight, self.options_of(sight), self.wall(), self.redact)
             self.mine.publish(page)
         for other in self.others:
             other.publish(page)
@@ -199,7 +199,7 @@ class PageWriter:
             if other.problem
         ]
         if troubles:
-            page = page_of(sight, self.live, now, self.redact, problems=troubles)
+            page = page_of(sight, self.live, now, self.redact, troubles)
         self.mine.publish(page)
 
 
@@ -241,7 +241,7 @@ def writer_of(params: t.Mapping[str, t.Any]) -> PageWriter:
     return PageWriter(
         observe=functools.partial(observe, params["release"], params["services"]),
         options_of=lambda sight: replace(asked_of(params, sight.record, redact), undo=undo),
-        live=replace(asked_of(without_journal, Record(), redact), undo=undo),
+        live=replace(asked_of(without_journal, Record(), redact), undo=undo, live=True),
         path=Path(params["dest"]) / FILE,
         others=places_of(params),
         redact=redact,

@@ -6,12 +6,11 @@ The verdict is a word and the one sentence that matters. It is never better than
 
 from __future__ import annotations
 
-import json
 import typing as t
 from dataclasses import replace
 
 from .._claims.rollback import latest_cause
-from .._formats import counted, lasting, shown_both
+from .._formats import counted, lasting, shortened, shown_both
 from .._release.models import DONE, ROLLED_BACK
 from .._release.record import ON_HOLD, Evidence, Phase, Record, between
 from .._story.plan import Planned
@@ -34,12 +33,8 @@ if t.TYPE_CHECKING:
 NOT_RUN, FAILED = "not run", "failed"
 TONES: t.Mapping[str, Tone] = {NOT_RUN: "", "waived": "calm"}
 """Of a phase, where that is another than of its word."""
-TABLED = frozenset(
-    {"services", "checks", "preflight", "backups", "rehearsals", "migrations", "functions", "flags", "metrics",
-     "verdict", "reasons", "feedback"}
-)  # fmt: skip
-"""Evidence of a phase that stands elsewhere in the report."""
-EVIDENCE_LIMIT = 400
+LONGEST = 400
+"""Characters of a cause, or of a text that a phase left."""
 
 
 def phase_rows(record: Record, requested: ReportOptions) -> tuple[PhaseRow, ...]:
@@ -64,7 +59,7 @@ def phase_row(planned: Planned, phase: Phase, requested: ReportOptions) -> Phase
         finished=shown_both(phase.finished, zone),
         actual=between(phase.started, until.isoformat()) if until else phase.lasted,
         causes=causes(phase.evidence),
-        waits_for=compact(next(waits, "")),
+        waits_for=shortened(next(waits, ""), LONGEST),
         evidence=tuple(evidence(phase.evidence)),
         tries=tuple(
             PhaseTry(
@@ -78,20 +73,13 @@ def phase_row(planned: Planned, phase: Phase, requested: ReportOptions) -> Phase
     )
 
 
-def evidence(stored: Evidence) -> list[str]:
-    """One line for each key that no table of the report shows."""
-    lines = [stored.settlement] if stored.settlement else []
-    apart = {
-        *TABLED,
-        *(["failures"] if stored.failures else []),
-        *(["settlement"] if lines else []),
-    }
-    result = stored.all if isinstance(stored.all, dict) else {}
-    return lines + [
-        f"{key}: {compact(answer)}"
-        for key, answer in result.items()
-        if key not in apart and answer not in (None, "", [], {})
-    ]
+def evidence(stored: Evidence) -> t.Iterator[str]:
+    """The texts that it left. Numbers, lists and dictionaries stand in tables, and whole in report.json."""
+    if stored.settlement:
+        yield stored.settlement
+    for key, value in (stored.all if isinstance(stored.all, dict) else {}).items():
+        if isinstance(value, str) and value and key != "verdict":
+            yield f"{key}: {shortened(value, LONGEST)}"
 
 
 def causes(stored: Evidence) -> tuple[str, ...]:
@@ -100,13 +88,8 @@ def causes(stored: Evidence) -> tuple[str, ...]:
     for cause in stored.causes:
         task = cause.task or "a task"
         where = task if cause.name == "localhost" else f"{cause.name} failed in '{task}'"
-        results.append(f"{where}: {compact(cause.sentence)}")
+        results.append(f"{where}: {shortened(cause.sentence, LONGEST)}")
     return tuple(results)
-
-
-def compact(value: t.Any) -> str:
-    short = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return short if len(short) <= EVIDENCE_LIMIT else f"{short[:EVIDENCE_LIMIT]}…"
 
 
 LAST_PHASE = "sign_off"

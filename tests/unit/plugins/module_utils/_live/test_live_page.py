@@ -133,7 +133,7 @@ def writer(folder, *sights, others=(), clock=None, redact=None):
     return PageWriter(
         observe=Observed(*sights),
         options_of=lambda _sight: asked,
-        live=asked,
+        live=replace(asked, live=True),
         path=folder / "report.html",
         others=[Published(one.name, one.write) for one in others],
         redact=redact or Redactor([TOKEN]),
@@ -204,7 +204,7 @@ def test_a_rollback_is_live_until_it_is_done(tmp_path):
 def test_a_rollback_that_died_is_told_as_such(tmp_path):
     made = writer(tmp_path, Sight(records.green()))
     made.live = replace(made.live, undo=True)
-    made.options_of = lambda _sight: made.live
+    made.options_of = lambda _sight: replace(made.live, live=False)
     looked(made)
     made.finish(MemoryCluster())
     assert title(made.read()) == "Release 2.0.0: Interrupted"

@@ -444,16 +444,15 @@ def test_a_release_of_one_service_names_it():
     assert dict(report.now)["Versions"].text == "v2.0.0: wallet-service"
 
 
-def test_what_a_phase_has_nothing_of_is_not_told():
+def test_a_phase_tells_the_texts_that_it_left():
     record = records.green()
-    record["phases"]["monitoring"]["evidence"] |= {
-        "gaps": [],
-        "held": {},
-        "decision": {"by": "Jane"},
-    }
+    more = {"gaps": [], "sensitivity": "", "decision": {"by": "Jane"}, "sentence": "Proceed."}
+    record["phases"]["monitoring"]["evidence"] |= more
     told = everything(build_report(record, PLAN))
     assert "gaps" not in told
-    assert 'decision: {"by": "Jane"}' in told
+    assert "sensitivity" not in told
+    assert '{"by"' not in told
+    assert "sentence: Proceed." in told
 
 
 def test_the_way_back_is_of_what_the_release_did():
