@@ -38,29 +38,25 @@ def observe(release: str, services: t.Container[str], cluster: Cluster) -> Sight
     if not info["exists"]:
         return Sight({})
     store = ReleaseStore(cluster, release, clock=MonotonicClock())
+    deployments = map(Deployment.from_json, cluster.list_objects("Deployment"))
     return Sight(
         body=info["record"],
-        services=_services(cluster, services),
+        services={
+            entry.name: {
+                "exists": True,
+                "version": service_version(entry.name, entry.images),
+                "available": min(entry.counts.updated, entry.counts.available),
+                "desired": entry.counts.desired,
+                "complete": entry.complete,
+            }
+            for entry in deployments
+            if entry.name in services
+        },
         watches=watches_of(store, info["record"]["attempt"]),
         availability=info["availability"],
         pins=info["pins"]["deployments"],
         flags=info["flags"],
     )
-
-
-def _services(cluster: Cluster, names: t.Container[str]) -> dict[str, dict[str, t.Any]]:
-    result = map(Deployment.from_json, cluster.list_objects("Deployment"))
-    return {
-        entry.name: {
-            "exists": True,
-            "version": service_version(entry.name, entry.images),
-            "available": min(entry.counts.updated, entry.counts.available),
-            "desired": entry.counts.desired,
-            "complete": entry.complete,
-        }
-        for entry in result
-        if entry.name in names
-    }
 
 
 FILE = "report.html"

@@ -64,16 +64,15 @@ def deviations(record: Record, phases: t.Sequence[PhaseRow]) -> tuple[Deviation,
     alike: dict[tuple[str, str], list[str]] = {}
     for what, who, why in dict.fromkeys(strayed(record, phases)):
         alike.setdefault((what.removesuffix("."), who), []).append(why)
-    return tuple(deviation(what, who, whys) for (what, who), whys in alike.items())
-
-
-def deviation(what: str, who: str, whys: t.Sequence[str]) -> Deviation:
-    often = f" ({len(whys)} times)" if len(whys) > 1 else ""
-    why = "; ".join(dict.fromkeys(why.rstrip(".") for why in whys if why))
-    end = "" if why.endswith(("?", "!", "…")) else "."
-    reasons = [f"By {who}."] if who else []
-    reasons += [f"Why: {why}{end}"] if why else []
-    return Deviation(f"{what}{often}.", " ".join(reasons))
+    results = []
+    for (what, who), whys in alike.items():
+        often = f" ({len(whys)} times)" if len(whys) > 1 else ""
+        why = "; ".join(dict.fromkeys(why.rstrip(".") for why in whys if why))
+        end = "" if why.endswith(("?", "!", "…")) else "."
+        reasons = [f"By {who}."] if who else []
+        reasons += [f"Why: {why}{end}"] if why else []
+        results.append(Deviation(f"{what}{often}.", " ".join(reasons)))
+    return tuple(results)
 
 
 def strayed(record: Record, phases: t.Sequence[PhaseRow]) -> Deviations:

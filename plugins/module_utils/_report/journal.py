@@ -81,10 +81,10 @@ class Journal:
         with self._lock:
             if self._file is None:
                 return
-            line = self._line(event=event, **known)
+            line = self._line({"event": event, **known})
             full = os.fstat(self._file).st_size + len(line) > self._limit
             if full:
-                line = self._line(event="journal_full")
+                line = self._line({"event": "journal_full"})
             try:
                 written = os.write(self._file, line)
             except OSError as exc:
@@ -102,26 +102,20 @@ class Journal:
             os.close(self._file)
             self._file = None
 
-    def _line(self, **entry: t.Any) -> bytes:
+    def _line(self, fields: dict[str, t.Any]) -> bytes:
+        """What is too long is left without its result, and with the beginnings of its texts."""
         self._sequence += 1
-        head = {"run": self.run, "seq": self._sequence, "at": self._now()}
-        return encoded({**head, **entry}).encode() + b"\n"
+        entry = {"run": self.run, "seq": self._sequence, "at": self._now(), **fields}
+        line = json.dumps(entry, ensure_ascii=False, default=str)
+        if len(line) > LINE_LIMIT:
+            short = {k: v[:2_000] if isinstance(v, str) else v for k, v in entry.items()}
+            short |= {"result": None, "truncated": True}
+            line = json.dumps(short, ensure_ascii=False, default=str)
+        return line.encode() + b"\n"
 
     def _stop(self, why: str) -> None:
         self.close()
         self._warn(why)
-
-
-def encoded(entry: dict[str, t.Any]) -> str:
-    """Of what is too long without its result, and the beginnings of its texts."""
-    line = json.dumps(entry, ensure_ascii=False, default=str)
-    if len(line) <= LINE_LIMIT:
-        return line
-    short = {
-        key: value[:2_000] if isinstance(value, str) else value for key, value in entry.items()
-    }
-    short |= {"result": None, "truncated": True}
-    return json.dumps(short, ensure_ascii=False, default=str)
 
 
 LONGEST = 10

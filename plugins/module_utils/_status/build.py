@@ -92,7 +92,10 @@ def status_of(observed: Observed, requested: StatusOptions, now: datetime) -> di
         "kill_switch": story.killed,
         "ramp": _ramp(requested.ramp),
         "guard": _guard(requested.guard, record, requested.ramp),
-        "backups": _backups(record),
+        "backups": [
+            {name: getattr(backup, name) for name in ("name", "finished", "size", "uri")}
+            for backup in sorted(record.backups, key=lambda backup: backup.finished)
+        ],
         "availability": availability_of(observed.availability.get(RELEASE), at=now).to_json(),
         "page": requested.page_url,
         "next": [*_commands(steps(story), requested.typed)],
@@ -169,12 +172,6 @@ def _guard(guard: Body, record: Record, ramp: Body) -> dict[str, t.Any]:
     if not guard["looks"] and not silent:
         return {}
     return {"sentence": guard["sentence"], "silent": silent, "looks": guard["looks"]}
-
-
-def _backups(record: Record) -> list[dict[str, t.Any]]:
-    names = ("name", "finished", "size", "uri")
-    backups = [{name: getattr(backup, name) for name in names} for backup in record.backups]
-    return sorted(backups, key=lambda backup: str(backup["finished"]))
 
 
 def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Observed:

@@ -42,7 +42,7 @@ def changes(before: Status | None, after: Status) -> t.Iterator[News]:
         if before and is_whole(service) and not is_whole(before["services"].get(name)):
             yield CHANGED, pods_of(name, service), "done"
     waiting = rolling(after["services"])
-    if waiting and (before is None or _counts(before) != _counts(after)):
+    if waiting and (before is None or rolling(before["services"]) != waiting):
         yield FAR, waiting, ""
 
 
@@ -54,10 +54,6 @@ def _phase(phase: Status, status: Status) -> str:
     text = took is not None and phase["status"] not in TAKEN_BACK
     after = f" after {lasting(took)}" if text else ""
     return f"{phase['title']}{place} {phase['status'].replace('_', ' ')}{after}"
-
-
-def _counts(status: Status) -> list[tuple[t.Any, ...]]:
-    return [(service["version"], service["available"]) for service in status["services"].values()]
 
 
 def follow(
