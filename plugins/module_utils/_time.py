@@ -103,7 +103,8 @@ def zone_of(name: str, option: str = "timezone") -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InputError(
-            f"Option '{option}' is '{name}', which is not a time zone: use one like Africa/Kigali."
+            f"Option '{option}' is '{name}', which is not a time zone: use one like Africa/Kigali, "
+            "and install the package tzdata where none is known."
         ) from None
 
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from .._availability.claims import SUBJECTS, attachment_of, facts_of
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import DeployError, InputError
+from .._flags.apply import flags_now
 from .._gate.store import watches_of
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
@@ -23,7 +25,6 @@ from .._release.store import ReleaseStore
 from .._report.build import asked_of
 from .._report.files import ReportFolder
 from .._report.models import ReportOptions
-from .._report.source import read_release
 from .._rollout.models import Deployment
 from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
@@ -32,31 +33,41 @@ from .._time import now
 from .page import Sight, page_of
 
 
-def observe(release: str, services: t.Container[str], cluster: Cluster) -> Sight:
-    """Raises what the cluster raises."""
-    info = read_release(cluster, release)
-    if not info["exists"]:
-        return Sight({})
-    store = ReleaseStore(cluster, release, clock=MonotonicClock())
-    deployments = map(Deployment.from_json, cluster.list_objects("Deployment"))
-    return Sight(
-        body=info["record"],
-        services={
-            entry.name: {
-                "exists": True,
-                "version": service_version(entry.name, entry.images),
-                "available": min(entry.counts.updated, entry.counts.available),
-                "desired": entry.counts.desired,
-                "complete": entry.complete,
-            }
-            for entry in deployments
-            if entry.name in services
-        },
-        watches=watches_of(store, info["record"]["attempt"]),
-        availability=info["availability"],
-        pins=info["pins"]["deployments"],
-        flags=info["flags"],
-    )
+def observer(release: str, services: t.Container[str]) -> t.Callable[[Cluster], Sight]:
+    """Looks at a release, and reads once what was pinned. Raises what the cluster raises."""
+    pinned: dict[int, dict[str, t.Any]] = {}
+
+    def observe(cluster: Cluster) -> Sight:
+        store = ReleaseStore(cluster, release, clock=MonotonicClock())
+        record = store.read()
+        if record is None:
+            return Sight({})
+        attempt = record.attempt
+        pins = pinned.get(attempt) or store.pins(attempt).to_summary()
+        if pins["deployments"]:
+            pinned[attempt] = pins
+        deployments = map(Deployment.from_json, cluster.list_objects("Deployment"))
+        return Sight(
+            body=record.body,
+            services={
+                entry.name: {
+                    "exists": True,
+                    "version": service_version(entry.name, entry.images),
+                    "available": min(entry.counts.updated, entry.counts.available),
+                    "desired": entry.counts.desired,
+                    "complete": entry.complete,
+                }
+                for entry in deployments
+                if entry.name in services
+            },
+            watches=watches_of(store, attempt),
+            # A list of all that is attached would have their contents.
+            availability=facts_of(store, attempt, [*map(attachment_of, SUBJECTS)]),
+            pins=pins["deployments"],
+            flags=flags_now(cluster, pins["config_maps"]),
+        )
+
+    return observe
 
 
 FILE = "report.html"
@@ -235,7 +246,7 @@ def writer_of(params: t.Mapping[str, t.Any]) -> PageWriter:
     without_journal = {**params, "journal": None}
     undo = params["purpose"] == UNDO
     return PageWriter(
-        observe=functools.partial(observe, params["release"], params["services"]),
+        observe=observer(params["release"], params["services"]),
         options_of=lambda sight: replace(asked_of(params, sight.record, redact), undo=undo),
         live=replace(asked_of(without_journal, Record(), redact), undo=undo, live=True),
         path=Path(params["dest"]) / FILE,

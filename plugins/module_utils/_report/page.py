@@ -248,9 +248,6 @@ PAGE = """{% macro mark(tone) -%}
 {% endfor %}
 </div>
 {% endmacro %}
-{% macro drawn_bar(bar) -%}
-<i class="{{ bar.kind }}" title="{{ bar.words }}" style="left: {{ bar.left }}%; width: {{ bar.width }}%"></i>
-{%- endmacro %}
 {% macro timeline(line, live) %}
 <h2 id="timeline">Timeline</h2>
 {% if line.note %}<p class="lead">{{ line.note }}</p>{% endif %}
@@ -264,7 +261,9 @@ PAGE = """{% macro mark(tone) -%}
 <span class="faint">{{ lane.took }}</span></div>
 <div class="track" role="img" aria-label="{{ lane.title }}: {{ lane.words }}">
 {%- for left, _label in line.ticks %}<i class="tick" style="left: {{ left }}%"></i>{% endfor -%}
-{%- for bar in line.cuts + lane.bars %}{{ drawn_bar(bar) }}{% endfor -%}
+{%- for bar in line.cuts + lane.bars -%}
+<i class="{{ bar.kind }}" title="{{ bar.words }}" style="left: {{ bar.left }}%; width: {{ bar.width }}%"></i>
+{%- endfor -%}
 </div></div>
 {% endfor %}
 <ul class="key" aria-label="What the bars mean">
@@ -273,17 +272,6 @@ PAGE = """{% macro mark(tone) -%}
 <li><i class="on-hold"></i>on hold</li><li><i class="rolled-back"></i>until it was rolled back</li>
 <li><i class="running"></i>{{ "running" if live else "no end recorded" }}</li><li><i class="wait"></i>waiting</li>
 {% if line.cuts %}<li><i class="cut"></i>{{ line.cuts | map(attribute="words") | join(", ") }}</li>{% endif %}</ul>
-{% endmacro %}
-{% macro going_on(live) %}
-{% set clock = "{:%H:%M:%S %Z}".format(live.written.astimezone(report.zone)) %}
-<section class="live" aria-live="polite" data-written="{{ live.written.timestamp() | int }}">
-<h2 id="live">Now</h2>
-{% for line in live.doing %}<p>{{ line }}</p>{% endfor %}
-<p class="faint">Written {{ clock }}, again while the release runs. If that is more than two minutes ago, the run
-has died or lost the place it writes to.</p>
-<p class="stale bad" hidden><b>No news since {{ clock }}:</b> the run has died, or lost the place it writes to.
-Run <code>playbooks/status.yml</code>.</p>
-</section>
 {% endmacro %}
 {% macro open(part) %}
 {% for table in report.tables if table.part == part and table.rows %}
@@ -302,7 +290,17 @@ Run <code>playbooks/status.yml</code>.</p>
 <style>{{ style }}</style>
 </head>
 <body><main>
-{% if report.live %}{{ going_on(report.live) }}{% endif %}
+{% if report.live %}
+{% set clock = "{:%H:%M:%S %Z}".format(report.live.written.astimezone(report.zone)) %}
+<section class="live" aria-live="polite" data-written="{{ report.live.written.timestamp() | int }}">
+<h2 id="live">Now</h2>
+{% for line in report.live.doing %}<p>{{ line }}</p>{% endfor %}
+<p class="faint">Written {{ clock }}, again while the release runs. If that is more than two minutes ago, the run
+has died or lost the place it writes to.</p>
+<p class="stale bad" hidden><b>No news since {{ clock }}:</b> the run has died, or lost the place it writes to.
+Run <code>playbooks/status.yml</code>.</p>
+</section>
+{% endif %}
 <section class="verdict {{ report.verdict.tone }}">
 <h1>{{ report.title }}</h1>
 <div class="word">{{ mark(report.verdict.tone) }}{{ report.verdict.word }}</div>
