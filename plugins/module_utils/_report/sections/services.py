@@ -42,54 +42,47 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
         for name in waves:
             results.setdefault(name, Service(name, result=NOT_STARTED))
     rows = []
-    for name, service in results.items():
-        pin, failure, back = pins.get(name), failed.get(name), returned.get(name)
+    for name in sorted(results, key=lambda name: waves.get(name, 10_000)):
+        service, failure, back = results[name], failed.get(name, Failure()), returned.get(name)
+        result = service.result or ("failed" if failure.name else "unknown")
+        why, now, outcome = (
+            service.cause or failure.message or service.msg,
+            service.after,
+            judged(result),
+        )
+        if back:
+            # What another hand had changed, and the way back changed with the rest.
+            fields = ", ".join(back.taken_away)
+            more = f"That removed other people's changes: {fields}." if fields else ""
+            why, now = " ".join(filter(None, (why, back.message, more))), back.after or now
+            stuck = Cell(f"{outcome.text}, not rolled back", "bad")
+            outcome = stuck if back.message else Cell(BACK, "warn")
+        pin = pins.get(name)
         images = pin.get("images") if isinstance(pin, dict) else None
+        # What it ran before the release: a run that finds it rolled already cannot see it.
         pinned = text(image_of(name, images)) if isinstance(images, dict) else ""
+        before = pinned or service.before
         # As a look at the cluster has it, else as the phase saw it when it failed.
-        running = text(versions.get(name)) or version_of(text((evidence.standing or {}).get(name)))
-        row = service_row(service, failure or Failure(), back, pinned, running)
-        rows.append((row[0], Cell(str(waves.get(name, ""))), *row[1:]))
-    rows.sort(key=lambda row: waves.get(row[0].text, 10_000))
+        version = text(versions.get(name)) or version_of(text((evidence.standing or {}).get(name)))
+        version = version or version_of(now) or now
+        # A later run that finds it rolled already did not take "0 s". A failed phase keeps no result of what went well.
+        seen = pinned and version not in ("", version_of(pinned))
+        earlier = seen and result in ("no_change", NOT_STARTED)
+        rows.append(
+            (
+                Cell(name),
+                Cell(str(waves.get(name, ""))),
+                Cell(EARLIER, "good") if earlier else outcome,
+                code(version_of(before) or before),
+                code(version),
+                Cell(f"{service.ready} of {service.desired}" if service.ready else ""),
+                Cell("" if earlier else took(service.duration)),
+                Cell(why),
+            )
+        )
     columns = ("Service", "Wave", "Result", "Before", "Now", "Ready", "Took", "Why")
     empty = "No rollout of a service is recorded."
     return table("Services", columns, rows, empty, lead_of(rows), "services")
-
-
-def service_row(
-    service: Service, failure: Failure, back: Service | None, pinned: str, running: str
-) -> tuple[Cell, ...]:
-    """All cells but the wave. `pinned`: what it ran before the release, which a run that finds it rolled cannot see.
-
-    `running`: the last observed version, "" for none: without it nothing is said of what was not started.
-    """
-    result = service.result or ("failed" if failure.name else "unknown")
-    why, now = service.cause or failure.message or service.msg, service.after
-    outcome = judged(result)
-    if back:
-        # What another hand had changed, and the way back changed with the rest.
-        fields = ", ".join(back.taken_away)
-        more = f"That removed other people's changes: {fields}." if fields else ""
-        why = " ".join(filter(None, (why, back.message, more)))
-        now = back.after or now
-        outcome = (
-            Cell(f"{outcome.text}, not rolled back", "bad") if back.message else Cell(BACK, "warn")
-        )
-    before = pinned or service.before
-    version = running or version_of(now) or now
-    # A later run that finds it rolled already did not take "0 s". A failed phase keeps no result of what went well.
-    earlier = (
-        result in ("no_change", NOT_STARTED) and pinned and version not in ("", version_of(pinned))
-    )
-    return (
-        Cell(service.name),
-        Cell(EARLIER, "good") if earlier else outcome,
-        code(version_of(before) or before),
-        code(version),
-        Cell(f"{service.ready} of {service.desired}" if service.ready else ""),
-        Cell("" if earlier else took(service.duration)),
-        Cell(why),
-    )
 
 
 def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:
