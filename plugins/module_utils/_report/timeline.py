@@ -152,7 +152,7 @@ def timeline_of(report: Report, last_known: datetime | None) -> Timeline | None:
     )
     drawn = real if left_out else [*planned_pieces(phases, begin), *real]
     scale = Scale.over(piece.span for piece in drawn)
-    drawn += waits(real, length(scale.blocks))
+    drawn = [*drawn, *waits(real, length(scale.blocks))]
     lanes = [
         Lane(
             row.title,
@@ -166,14 +166,13 @@ def timeline_of(report: Report, last_known: datetime | None) -> Timeline | None:
         )
         for row in phases
     ]
-    moments = [(event.at.timestamp(), event) for event in report.events]
-    marks = tuple(
-        scale.bar(f"act {event.tone}", (at, at), f"{event.at.astimezone(zone):%H:%M:%S} {event.text}", SEEN)
-        for at, event in moments
-        if begin <= at <= end
-    )  # fmt: skip
+    marks = []
+    for event in report.events:
+        at, words = event.at.timestamp(), f"{event.at.astimezone(zone):%H:%M:%S} {event.text}"
+        if begin <= at <= end:
+            marks.append(scale.bar(f"act {event.tone}", (at, at), words, SEEN))
     if marks:
-        lanes.append(Lane("Events", Cell(""), "listed below", marks))
+        lanes.append(Lane("Events", Cell(""), "listed below", tuple(marks)))
     name = datetime.fromtimestamp(begin, zone).tzname() or "UTC"
     return Timeline(tuple(lanes), scale.ticks(zone), scale.cuts(), name, note)
 
