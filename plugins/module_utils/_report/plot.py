@@ -90,9 +90,16 @@ def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -
         and sample.value is not None
     ]
     breaches = sum(kind == SampleStatus.BREACH.shown for kind, _x, _y in dots)
+    sentences = [
+        f"over {lasting(samples[-1].at) or 'no time'}",
+        f"between {quantity(min(values), unit)} and {quantity(max(values), unit)}",
+        f"at the end {quantity(samples[-1].value, unit)}",
+    ]
+    sentences += [f"{counted(breaches, 'point')} in breach"] if breaches else []
+    sentences += [counted(len(holes), "gap")] if holes else []
     return Plot(
         title=name,
-        words=plot_words(unit, samples, values, breaches, len(holes)),
+        words=", ".join(sentences),
         strokes=tuple(" ".join(f"{px},{py}" for px, py in run) for run in placed if len(run) > 1),
         dots=(*dots, ("dot", *placed[-1][-1])),
         lines=tuple(
@@ -150,17 +157,3 @@ def runs_of(samples: t.Sequence[Sample]) -> tuple[list[list[Point]], list[Point]
     if missing:
         holes.append((since, samples[-1].at))
     return runs, [hole for hole in holes if hole[1] > hole[0]]
-
-
-def plot_words(
-    unit: str, samples: t.Sequence[Sample], values: t.Sequence[float], breaches: int, holes: int
-) -> str:
-    last = samples[-1].value
-    sentences = [
-        f"over {lasting(samples[-1].at) or 'no time'}",
-        f"between {quantity(min(values), unit)} and {quantity(max(values), unit)}",
-        f"at the end {quantity(last, unit)}",
-    ]
-    sentences += [f"{counted(breaches, 'point')} in breach"] if breaches else []
-    sentences += [counted(holes, "gap")] if holes else []
-    return ", ".join(sentences)
