@@ -34,7 +34,7 @@ class RollbackCause:
 
 def causes_of(record: Record) -> list[RollbackCause]:
     """The newest last. A failed try whose phase was done afterwards is none."""
-    facts, asked = record.facts, record.facts.rollback_asked
+    facts, undo = record.facts, record.facts.rollback_asked
     results = [
         RollbackCause(f"{where}{failure.message or 'it failed'}", try_.finished)
         for phase in record.phases.values()
@@ -51,8 +51,8 @@ def causes_of(record: Record) -> list[RollbackCause]:
         if act.what == BREACHED:
             why = f": {act.reason}" if act.reason else ""
             results.append(RollbackCause(f"the ramp's metrics were in breach{why}", act.at))
-    if asked.reason:
-        results.append(RollbackCause(asked.reason, asked.at, asked.by))
+    if undo.reason:
+        results.append(RollbackCause(undo.reason, undo.at, undo.by))
     return sorted(dict.fromkeys(results), key=lambda entry: parse_time(entry.at) or EARLIEST)
 
 
@@ -187,17 +187,17 @@ def rollback_claims(verified: t.Sequence[Verified]) -> dict[str, Claim]:
     ] or [Verified(TESTS, NOT_LOOKED_AT)]
     off = [entry for entry in verified if entry.name == FLAGS]
     off += [] if verified else [Verified(FLAGS, NOT_LOOKED_AT)]
-    worst, told = _worst(flows), words(flows)
+    worst, tried = _worst(flows), words(flows)
     rest = [entry for entry in verified if entry.status != VERIFIED]
     count = f"{len(verified) - len(rest)} of {len(verified)}"
     count += f"; {words(rest)}" if rest else ""
     impact = [f"the feature: {words(off)}"] if off else []
     if off and _worst(off):
         impact = ["no user has the feature"]
-    impact.append("what users do was tried and works" if worst else told)
+    impact.append("what users do was tried and works" if worst else tried)
     return {
         "state": Claim(
-            "user flows work, 100 % of those tried" if worst else f"what users do: {told}", worst
+            "user flows work, 100 % of those tried" if worst else f"what users do: {tried}", worst
         ),
         "impact": Claim("; ".join(impact), _worst([*flows, *off])),
         "verified": Claim(count, _worst(verified))

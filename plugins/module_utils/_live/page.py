@@ -141,7 +141,7 @@ def page_of(
         live = LivePage(now, tuple(map(redact, lines)))
     goes_on = requested.live or sight.runs(undo=requested.undo)
     body = redact.within((sight.watched if goes_on else sight.record).body, RECORD_DEPTH)
-    seen = {name: redact.within(getattr(sight, name), RECORD_DEPTH) for name in LOOKED_AT}
+    beside = {name: redact.within(getattr(sight, name), RECORD_DEPTH) for name in LOOKED_AT}
     versions = {name: service["version"] for name, service in sight.services.items()}
-    wanted = replace(requested, versions=versions, now=now if goes_on else None, **seen)
+    wanted = replace(requested, versions=versions, now=now if goes_on else None, **beside)
     return as_html(replace(build_report(body, wanted), live=live))

@@ -121,7 +121,7 @@ PLAN_REACH = 6
 """A plan this many times longer than what happened would leave nothing of it to see."""
 WAIT_LEAST = 5.0
 WAIT_SHARE = 0.01
-SEEN = 0.3
+VISIBLE = 0.3
 """Percent of the axis that a bar takes at least."""
 
 
@@ -159,7 +159,7 @@ def timeline_of(report: Report, last_known: datetime | None) -> Timeline | None:
             Cell(row.status, row.tone),
             took_words(row),
             tuple(
-                scale.bar(piece.kind, piece.span, piece.words, SEEN)
+                scale.bar(piece.kind, piece.span, piece.words, VISIBLE)
                 for piece in drawn
                 if piece.phase == row.name
             ),
@@ -170,7 +170,7 @@ def timeline_of(report: Report, last_known: datetime | None) -> Timeline | None:
     for event in report.events:
         at, words = event.at.timestamp(), f"{event.at.astimezone(zone):%H:%M:%S} {event.text}"
         if begin <= at <= end:
-            marks.append(scale.bar(f"act {event.tone}", (at, at), words, SEEN))
+            marks.append(scale.bar(f"act {event.tone}", (at, at), words, VISIBLE))
     if marks:
         lanes.append(Lane("Events", Cell(""), "listed below", tuple(marks)))
     name = datetime.fromtimestamp(begin, zone).tzname() or "UTC"

@@ -66,8 +66,8 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
         version = text(versions.get(name)) or version_of(text((evidence.standing or {}).get(name)))
         version = version or version_of(now) or now
         # A later run that finds it rolled already did not take "0 s". A failed phase keeps no result of what went well.
-        seen = pinned and version not in ("", version_of(pinned))
-        earlier = seen and result in ("no_change", NOT_STARTED)
+        differs = pinned and version not in ("", version_of(pinned))
+        earlier = differs and result in ("no_change", NOT_STARTED)
         rows.append(
             (
                 Cell(name),
