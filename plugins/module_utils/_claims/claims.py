@@ -15,6 +15,7 @@ from .._alerts.plan import Alerts, FiredAlert
 from .._availability.claims import Availability, availability_of, duration
 from .._formats import NOT_KNOWN, counted, hour_of, titled
 from .._release.models import ROLLED_BACK
+from .._release.order import OFF
 from .._release.record import ON_HOLD, Act, Flags, Phase, Record
 from .._time import UTC, parse_time
 from .rollback import EARLIEST, Claim, rollback_claims
@@ -117,19 +118,27 @@ def rollout_percentage(record: Record, observed: Body) -> Claim:
     name = next((entry for entry in ours if entry.endswith(PERCENTAGE)), "")
     if not flags or (not name and ours is flags):
         return Claim(NOT_KNOWN, None)
-    switch = observed.get("kill_switch") or {}
-    killed = off_by(switch.get("by"), switch.get("reason")) if switch else ""
-    stepped = None
+    if not observed and (killed := newest_kill(record, phase.ended)):
+        return Claim(killed, False)
     if observed:
         flags = observed.get("values") or {}
-    else:
-        killed, stepped = newest_kill(record, phase.ended), record.facts.percentage
-    if killed:
-        return Claim(killed, False)
+    active = _active(record, flags, ours, name, stepped=not observed)
+    if switch := observed.get("kill_switch"):
+        killed = f"the kill switch of {switch.get('by')}: {switch.get('reason')}"
+        return Claim(f"{'on, against' if active.good else 'off by'} {killed}", False)
+    return active
+
+
+def _active(record: Record, flags: Body, ours: Body, name: str, *, stepped: bool) -> Claim:
+    """What these flags say, of which the release set `ours`; `name` is the percentage, "" for none."""
     if not name:
-        on = any(flags.get(entry) not in (None, "", "false", "0") for entry in ours)
-        return Claim("" if on else "off", on)
-    value = str(flags.get(name, "")) if stepped is None else stepped
+        switched_on = [flag for flag, value in ours.items() if str(value).lower() not in OFF]
+        off = [flag for flag in switched_on if (flags.get(flag) or "false") in OFF]
+        if off == switched_on:
+            return Claim("off", False)
+        return Claim(f"partly on, {', '.join(off)} off", False) if off else Claim("", True)
+    percentage = record.facts.percentage if stepped else None
+    value = str(flags.get(name, "")) if percentage is None else percentage
     if not value:
         return Claim(NOT_KNOWN, None)
     if flags.get(name.removesuffix(PERCENTAGE)) != "true" or value == "0":
@@ -137,16 +146,12 @@ def rollout_percentage(record: Record, observed: Body) -> Claim:
     return Claim(f"{value}%", True)
 
 
-def off_by(who: t.Any, why: t.Any) -> str:
-    return f"off by the kill switch of {who}: {why}"
-
-
 def newest_kill(record: Record, since: datetime | None) -> str:
     """Who switched the feature off after `since`, "" for no person."""
     kills = sorted(record.facts.kill_switches, key=lambda switch: switch.name)
-    times = [(parse_time(switch.name), off_by(switch.by, switch.reason)) for switch in kills]
-    later = [text for at, text in times if at and (since is None or at >= since)]
-    return later[-1] if later else ""
+    times = [(parse_time(switch.name), switch) for switch in kills]
+    later = [switch for at, switch in times if at and (since is None or at >= since)]
+    return f"off by the kill switch of {later[-1].by}: {later[-1].reason}" if later else ""
 
 
 def downtime_of(availability: Availability) -> Claim:

@@ -13,6 +13,7 @@ from .._claims.rollback import latest_cause
 from .._formats import counted, lasting, shortened, shown_both
 from .._release.models import DONE, ROLLED_BACK
 from .._release.record import ON_HOLD, Evidence, Phase, Record, between
+from .._story.next_step import RESTORE, half_done
 from .._story.plan import Planned
 from .models import (
     Cell,
@@ -116,6 +117,9 @@ def verdict_of(report: Report, record: Record, requested: ReportOptions) -> Summ
     if requested.undo and requested.now:
         ended = f"The rollback ended at {shown_both(requested.now, zone)} before it was done."
         return Summary("Interrupted", "bad", f"{ended} {WHAT_NEXT}")
+    if way := half_done(record):
+        name = "restore of the databases" if way == RESTORE else "rollback"
+        return Summary("Interrupted", "bad", f"The {name} was begun and has not ended. {WHAT_NEXT}")
     if failed or status == FAILED:
         return stopped(failed)
     if not status:

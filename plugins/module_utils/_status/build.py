@@ -224,6 +224,9 @@ def why_in(story: Story, state: ReleaseState) -> str:
     still = f". {story.killed}" if story.killed else ""
     signed = f"{version} has sign-offs, and no phase has begun"
     left = [story.plan.phase(name).title for name in story.left]
+    rest = f"{', '.join(left)} {'is' if len(left) == 1 else 'are'} left"
+    if not left:
+        rest = "all phases are done, and its end is not recorded"
     causes = [failure.sentence for failure in phase.evidence.failures]
     more = f" (and {len(causes) - 1} more)" if len(causes) > 1 else ""
     stopped = f"{where}: {causes[0]}{more}" if causes else where
@@ -236,7 +239,7 @@ def why_in(story: Story, state: ReleaseState) -> str:
         states.STOPPED: stopped,
         states.NONE: signed if record.exists else "no release is recorded",
         states.FINE: f"{version} is done since {ended}",
-        states.UNFINISHED: f"{version}: {', '.join(left)} {'is' if len(left) == 1 else 'are'} left",
+        states.UNFINISHED: f"{version}: {rest}",
     }[state.word]
 
 
