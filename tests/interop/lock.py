@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+import typing as t
 from pathlib import Path
 
 from tests.interop.toolchain import npm
@@ -32,7 +33,16 @@ def renew(folder: Path) -> None:
     for package in lock["packages"].values():
         for name in NOT_NEEDED:
             package.pop(name, None)
-    (folder / "package-lock.json").write_text(json.dumps(lock, indent=2) + "\n")
+    (folder / "package-lock.json").write_text(a_package_a_line(lock))
+
+
+def a_package_a_line(lock: dict[str, t.Any]) -> str:
+    """As JSON: a change of one package is a change of one line."""
+    head = json.dumps({**lock, "packages": {}}, indent=2).removesuffix("{}\n}")
+    packages = [
+        f"    {json.dumps(name)}: {json.dumps(of)}" for name, of in lock["packages"].items()
+    ]
+    return f"{head}{{\n{',\n'.join(packages)}\n  }}\n}}\n"
 
 
 if __name__ == "__main__":
