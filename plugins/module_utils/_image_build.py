@@ -54,8 +54,8 @@ class ImageBuild:
         argv = (find_program(self.program, "build.program"), *words)
         ended = run(argv, whole_environment({}), timeout=TIMEOUT)
         if ended.rc != 0:
-            said = "\n".join(redact(ended.stderr or ended.stdout).splitlines()[-LINES:])
-            raise RefusedError(f"{' '.join(argv)} failed with exit code {ended.rc}: {said}")
+            output = "\n".join(redact(ended.stderr or ended.stdout).splitlines()[-LINES:])
+            raise RefusedError(f"{' '.join(argv)} failed with exit code {ended.rc}: {output}")
         return ended.stdout
 
 

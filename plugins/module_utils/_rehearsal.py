@@ -55,9 +55,9 @@ def rehearse(module: Module) -> Result:
 
     DeployError: why the rehearsal failed, once that is recorded and the copy is gone.
     """
-    asked = module.params["rehearsal"]
-    name, database = asked["backup"], asked["copy"]["login_db"]
-    waiver, waived_by = asked["waiver"].strip(), asked["waived_by"].strip()
+    options = module.params["rehearsal"]
+    name, database = options["backup"], options["copy"]["login_db"]
+    waiver, waived_by = options["waiver"].strip(), options["waived_by"].strip()
     if module.params["state"] != "applied":
         raise InputError("Option 'rehearsal' goes with state 'applied': leave one of both out.")
     if waiver and not waived_by:
@@ -78,7 +78,7 @@ def rehearse(module: Module) -> Result:
         entry |= {"status": "due"}
         sentence = (
             f"Would restore the backup of {name} into {database}, apply {', '.join(pending)} there, "
-            f"run {len(asked['queries'])} queries, and drop it."
+            f"run {len(options['queries'])} queries, and drop it."
         )
     else:
         failures = _try_on_copy(module, entry)
@@ -103,12 +103,12 @@ def rehearse(module: Module) -> Result:
 
 def _try_on_copy(module: Module, entry: dict[str, t.Any]) -> list[DeployError]:
     """Why it failed. What is seen on the way goes into the entry."""
-    asked, failures = module.params["rehearsal"], []
+    options, failures = module.params["rehearsal"], []
     try:
         restored = _restore(module, state="present")
         entry.update(backup=restored["backup"]["uri"], left_out=restored["left_out"])
-        applied = migrate(with_options(module, asked["copy"]))
-        rows = run_probes([*_checks(asked)])
+        applied = migrate(with_options(module, options["copy"]))
+        rows = run_probes([*_checks(options)])
         entry["checks"] = [row.to_result() for row in rows]
         refuse_failures(rows)
         entry.update(durations=applied["durations"], locks=applied["locks"])
@@ -122,10 +122,10 @@ def _try_on_copy(module: Module, entry: dict[str, t.Any]) -> list[DeployError]:
     return failures
 
 
-def _checks(asked: t.Mapping[str, t.Any]) -> t.Iterator[Check]:
-    for query in asked["queries"]:
-        options = {**asked["copy"], "query": query["query"], "expect": query["expect"]}
-        yield Check(query["name"], "postgres", options, QUERY_TIMEOUT)
+def _checks(options: t.Mapping[str, t.Any]) -> t.Iterator[Check]:
+    for query in options["queries"]:
+        probe = {**options["copy"], "query": query["query"], "expect": query["expect"]}
+        yield Check(query["name"], "postgres", probe, QUERY_TIMEOUT)
 
 
 def _drop_left(module: Module) -> bool:
@@ -139,19 +139,19 @@ def _drop_left(module: Module) -> bool:
 
 def _restore(module: Module, *, state: str) -> Result:
     """What pg_restore does to the copy. Each is made anew: the request is another each time."""
-    asked = module.params["rehearsal"]
-    params = {**asked["copy"], **_RESTORING, "name": asked["backup"], "state": state}
-    params |= {name: asked[name] for name in ("release", "owners", "pg_restore")}
+    options = module.params["rehearsal"]
+    params = {**options["copy"], **_RESTORING, "name": options["backup"], "state": state}
+    params |= {name: options[name] for name in ("release", "owners", "pg_restore")}
     params["request"] = datetime.now(UTC).isoformat()
     return carry_out(with_options(module, params))
 
 
 def _record(module: Module, entry: t.Mapping[str, t.Any]) -> None:
-    asked, cluster = module.params["rehearsal"], cluster_elsewhere(module)
+    options, cluster = module.params["rehearsal"], cluster_elsewhere(module)
     lock_check(module, cluster=cluster)()
     change_record(
-        ReleaseStore(cluster, asked["release"], clock=MonotonicClock()),
+        ReleaseStore(cluster, options["release"], clock=MonotonicClock()),
         fence=module.params["fence"],
         phase=PHASE,
-        evidence=plain({"rehearsals": {asked["backup"]: entry}}),
+        evidence=plain({"rehearsals": {options["backup"]: entry}}),
     )

@@ -42,8 +42,8 @@ class RollbackRecord:
         """
         by, reason, at = self._params["by"], self._params["reason"], utc_now()
         if self._parts == [DATABASE]:
-            asked = {"by": by, "reason": reason, "at": at, "open": True}
-            return {"changed": self._change(facts={"restore_asked": asked})}
+            act = {"by": by, "reason": reason, "at": at, "open": True}
+            return {"changed": self._change(facts={"restore_asked": act})}
         try:
             record = self._store.read()
             if record is None or not asks_anew(record, by, reason):

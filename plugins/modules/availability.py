@@ -180,8 +180,8 @@ def run(module: Module) -> dict[str, t.Any]:
     if module._diff:
         starts = module.params["state"] == "started"
         before = "No probe runs." if starts else "Public addresses are asked."
-        asked = before if outcome.changed else outcome.sentence
-        result["diff"] = {"before": {"asks": asked}, "after": {"asks": outcome.sentence}}
+        asks = before if outcome.changed else outcome.sentence
+        result["diff"] = {"before": {"asks": asks}, "after": {"asks": outcome.sentence}}
     return result
 
 

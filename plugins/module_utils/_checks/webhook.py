@@ -91,14 +91,14 @@ def trace(
         for probe, outcome in pairs
         if outcome.passed and probe.message
     }
-    seen, problem = _look(wanted, look, deadline)
+    recorded, problem = _look(wanted, look, deadline)
     why = f" ({problem.rstrip('.')})" if problem else ""
 
     def traced(probe: WebhookProbe, outcome: ProbeResult) -> ProbeResult:
         if not outcome.passed or not probe.message:
             return outcome
         places = wanted[outcome.message_id]
-        missing = places - seen[outcome.message_id]
+        missing = places - recorded[outcome.message_id]
         for table in probe.message["not_recorded_in"]:
             if look(table, [outcome.message_id]):
                 stray = f"it stands in {table}, where it should not"
@@ -120,21 +120,21 @@ def _look(
     wanted: t.Mapping[str, set[str]], look: Look, deadline: Deadline
 ) -> tuple[dict[str, set[str]], str]:
     """By message the places that it was seen in; and why the last look saw nothing."""
-    seen: dict[str, set[str]] = {key: set() for key in wanted}
+    recorded: dict[str, set[str]] = {key: set() for key in wanted}
     pause = _FIRST_PAUSE
     while True:
         problem = ""
         for place in sorted(set().union(*wanted.values())):
-            missing = [key for key in wanted if place in wanted[key] - seen[key]]
+            missing = [key for key in wanted if place in wanted[key] - recorded[key]]
             try:
                 for key in look(place, missing) if missing else ():
-                    seen[key].add(place)
+                    recorded[key].add(place)
             except InputError:
                 raise
             except DeployError as exc:
                 problem = str(exc)
-        if seen == wanted or deadline.left() < pause:
-            return seen, problem
+        if recorded == wanted or deadline.left() < pause:
+            return recorded, problem
         deadline.sleep(pause)
         pause = _PAUSE
 

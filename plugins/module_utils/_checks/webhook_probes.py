@@ -73,8 +73,8 @@ class WebhookProbe:
             return result
         if self.message is None:
             taken = "echoed" if self.request["method"] == "GET" else "taken"
-            seen = taken if answer.status == 200 else f"refused with {answer.status}"
-            return replace(result, evidence=seen)
+            evidence = taken if answer.status == 200 else f"refused with {answer.status}"
+            return replace(result, evidence=evidence)
         return _judge_reply(result, self.message, self._reply(answer.text))
 
     def _reply(self, answer: str) -> Options | None:
@@ -102,8 +102,8 @@ def _judge_reply(result: ProbeResult, message: Options, reply: Options | None) -
     if reply is None:
         # Where it went, a table tells as well.
         unknown = (route and not message["recorded_in"]) or message["reply_contains"]
-        asked = unknown or buttons is not None
-        silent = "the answer does not tell what was replied" if asked else ""
+        needed = unknown or buttons is not None
+        silent = "the answer does not tell what was replied" if needed else ""
         return replace(result, evidence=taken, unclear=silent)
     wrong = ""
     if route and reply["route"] != route:

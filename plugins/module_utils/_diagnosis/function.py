@@ -92,7 +92,7 @@ def _tell_log(notes: Notebook, name: str, entries: t.Sequence[LogEntry]) -> None
             file="supabase/errors.txt",
             last=LastWords(LinePlace(file, number), text),
             count=len(sentences),
-            said=text.split(" ", 2)[2],
+            line=text.split(" ", 2)[2],
         )
 
 

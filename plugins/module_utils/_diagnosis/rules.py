@@ -78,7 +78,7 @@ SENTENCES: t.Mapping[str, str] = {
     "answer": "{subject}: {status} in {seconds:.2f} s",
     "function_fails": "{subject}: {status} in {seconds:.2f} s, {problem}",
     "function_silent": "{subject} alone does not answer ({answer})",
-    "function_errors": "{subject} answers and has {count} error lines in the last hour, the last: {said}",
+    "function_errors": "{subject} answers and has {count} error lines in the last hour, the last: {line}",
     # A migration
     "failed_row": "{subject}: migration {migration} of {at} failed and blocks the others: {answer}",
     "read_only": "{subject} is read-only ({why}), so nothing can be migrated",
@@ -480,7 +480,7 @@ def find_causes(facts: t.Iterable[ObservedFact]) -> list[Cause]:
         alike: dict[str, list[ObservedFact]] = {}
         for fact in observed.of(rule.kind):
             if rule.when(fact, observed):
-                alike.setdefault(FIGURES.sub("#", _said(rule, fact, "")), []).append(fact)
+                alike.setdefault(FIGURES.sub("#", _worded(rule, fact, "")), []).append(fact)
         results += [
             _shared(_to_cause(rule, group, observed), group, services) for group in alike.values()
         ]
@@ -503,11 +503,11 @@ def _shared(cause: Cause, alike: t.Sequence[ObservedFact], services: t.Collectio
 def _to_cause(rule: Rule, alike: t.Sequence[ObservedFact], facts: DiagnosisFacts) -> Cause:
     first = alike[0]
     subjects = [*dict.fromkeys(fact.subject for fact in alike)]
-    sentence = _said(rule, first, listed(subjects, NAMED))
-    if len({_said(rule, fact, "") for fact in alike}) > 1:
+    sentence = _worded(rule, first, listed(subjects, NAMED))
+    if len({_worded(rule, fact, "") for fact in alike}) > 1:
         others = [name for name in subjects if name != first.subject]
         rest = f"{counted(len(others), 'other')} alike: {listed(others, NAMED)}"
-        sentence = f"{_said(rule, first, first.subject)}; {rest}"
+        sentence = f"{_worded(rule, first, first.subject)}; {rest}"
     if first.last and rule.kind == "trouble" and len(subjects) == 1:
         sentence += f"; its last words: {first.last.text[:200]}"
     names = ", ".join(f'"{subject}"' for subject in subjects)
@@ -532,5 +532,5 @@ def _places(
         yield from (entry.place for entry in facts.of(*rule.also, subject=fact.subject))
 
 
-def _said(rule: Rule, fact: ObservedFact, subject: str) -> str:
+def _worded(rule: Rule, fact: ObservedFact, subject: str) -> str:
     return filled(rule.says, fact.values, subject=subject)

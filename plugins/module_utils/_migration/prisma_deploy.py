@@ -107,9 +107,9 @@ def _failure(shown: str, rc: int, output: str, last: list[str]) -> RefusedError:
     _before, code, after = (*_CODE.split(output, maxsplit=1), "", "")[:3]
     # What follows the code is the sentence; without a code, the last line is where programs write it.
     lines = [line.strip(" :") for line in (after if code else output).splitlines()]
-    said = [line for line in lines if line] or ["it said nothing"]
+    sentences = [line for line in lines if line] or ["it said nothing"]
     return RefusedError(
-        f"{shown} failed with exit code {rc}{f' ({code})' if code else ''}: {said[0 if code else -1]}",
+        f"{shown} failed with exit code {rc}{f' ({code})' if code else ''}: {sentences[0 if code else -1]}",
         rc=rc,
         output=last,
         **({"code": code} if code else {}),

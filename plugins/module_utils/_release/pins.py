@@ -147,8 +147,8 @@ def read_pins(cluster: Cluster, record: str) -> Pins | None:
 
 
 def write_pins(cluster: Cluster, record: str, version: str, pins: Pins) -> None:
-    kept = {name: getattr(pins, name) for name in ("attempt", "deployments", "config_maps")}
-    content = json.dumps(kept, sort_keys=True).encode()
+    content = {name: getattr(pins, name) for name in ("attempt", "deployments", "config_maps")}
+    encoded = json.dumps(content, sort_keys=True).encode()
     data = {
         "attempt": str(pins.attempt),
         "pins": pack(content, f"The pins of release {version!r}"),
