@@ -28,7 +28,6 @@ from ..module_utils._variable_check import (
 )
 from ..modules import release_variables
 from ..plugin_utils._role_contracts import (
-    Contract,
     RoleContracts,
     compiled_once,
     entry_points_of,
@@ -141,19 +140,13 @@ class ActionModule(ActionBase):
         results: dict[str, list[str]] = {}
         unread: dict[str, dict[str, None]] = {}
         for entry in contracts:
-            contract = Contract(
-                entry["role"],
-                tuple(entry["entry_points"]),
-                frozenset(entry["later"]),
-                tuple(entry["reads"]),
-            )
             here = [task_vars["inventory_hostname"]]
             for host in here if entry["hosts"] is None else entry["hosts"]:
-                for item in roles.problems(contract, self._of_host(host, task_vars)):
+                for item in roles.problems(entry, self._of_host(host, task_vars)):
                     if item.unread:
                         unread.setdefault(item.why, {})[item.unread] = None
                     else:
-                        whose = f"role {contract.role}: " if contract.role else ""
+                        whose = f"role {entry['role']}: " if entry["role"] else ""
                         results.setdefault(f"{whose}{item.why}", []).append(host)
         sentences = [f"On {listed(hosts)}, {problem}" for problem, hosts in results.items()]
         return sentences, {why: list(names) for why, names in unread.items()}
@@ -183,17 +176,16 @@ class ActionModule(ActionBase):
         return sorted(inventory & playbooks)
 
     def _declared_by_roles(self) -> frozenset[str]:
-        names: set[str] = set()
-        for path in ROLES.glob("*/meta/argument_specs.yml"):
-            for entry_point in entry_points_of(path.parents[1]).values():
-                names.update(entry_point.get("options", {}))
-        return frozenset(names)
+        return frozenset(
+            name
+            for path in ROLES.glob("*/meta/argument_specs.yml")
+            for entry_point in entry_points_of(path.parents[1]).values()
+            for name in entry_point.get("options", {})
+        )
 
     def _declared_below(self, directory: str | None, *patterns: str) -> frozenset[str]:
-        names: set[str] = set()
-        for path in self._files(directory, *patterns):
-            names.update(self._read(path))
-        return frozenset(names)
+        paths = self._files(directory, *patterns)
+        return frozenset(name for path in paths for name in self._read(path))
 
     def _files(self, directory: str | None, *patterns: str) -> t.Iterator[Path]:
         for pattern in patterns or ("*_vars/**/*.yml",):

@@ -14,7 +14,7 @@ description:
   - At a terminal one more line is drawn anew with what goes on now. In a file, through a pipe, with C(CI) set or
     C(TERM=dumb) there is none, and a task that says nothing is mentioned after 15 seconds, then after 30 more, then
     every minute.
-  - With C(-v) it shows Ansible's own output, whole, and the phases against their plan.
+  - With C(-v) it shows Ansible's own output, whole, under the heading of each phase.
   - Warnings, deprecations, prompts, unexpected errors, and plays and tasks that are not of this collection are always
     shown as the callback P(ansible.builtin.default#callback) shows them.
   - A difference that C(--diff) asks for is shown whole, but for those of the release record, which C(-v) shows.
@@ -61,9 +61,9 @@ from ansible.plugins.callback.default import CallbackModule as Default
 
 from ..module_utils._progress import DRAWN, Progress, subscribe
 from ..module_utils._redaction import Redactor
-from ..module_utils._terminal.console import Console
+from ..module_utils._terminal.console import NOT_BEGUN, Console
 from ..module_utils._terminal.live import FIRST, Heartbeat
-from ..module_utils._terminal.models import Ending, Event, Line, Reported, RunEnded, Status, Tone
+from ..module_utils._terminal.models import Ending, Event, Line, RunEnded, Status, Tone
 from ..module_utils._terminal.telling import records
 from ..plugin_utils._failure_file import write_failures
 from ..plugin_utils._interruption import held_if_free, when_cut_short
@@ -72,10 +72,12 @@ from ..plugin_utils._observing import PlayVariables, host_names, observing, sele
 from ..plugin_utils._run_events import (
     begun,
     ended,
+    ending_of,
     expected,
     is_ours,
     phases_of,
     play_of,
+    reported,
     run_of,
     task_of,
 )
@@ -152,7 +154,7 @@ class CallbackModule(Default):
     @observing
     def _begin_play(self, play: t.Any) -> None:
         variables = PlayVariables.of(play)
-        if self._console.run is None:
+        if self._console.begun is NOT_BEGUN:
             self._open(variables)
         if host_names(play) and selected(play, variables):
             self._feed(play_of(play, self._redact))
@@ -182,8 +184,7 @@ class CallbackModule(Default):
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         if self._plain or self._foreign:
             super().v2_playbook_on_stats(stats)
-        bad = any(stats.failures.values()) or any(stats.dark.values())
-        self._finish("failed" if bad else "done")
+        self._finish(ending_of(stats))
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
@@ -225,25 +226,26 @@ class CallbackModule(Default):
     def _begin_task(self, host: t.Any, task: t.Any) -> None:
         self._feed(begun(host, task, self._redact))
 
-    def v2_runner_on_ok(self, result: t.Any) -> None:
-        self._end_task(result, "ok")
+    def _told(self, result: t.Any, by_ansible: t.Callable[..., None], *more: t.Any) -> None:
+        """The Console has it; of what is not ours Ansible tells too, and of ours the warnings alone."""
         if self._own(result.task):
             self._handle_warnings(result.result)
         else:
-            super().v2_runner_on_ok(result)
+            by_ansible(result, *more)
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        self._end_task(result, "ok")
+        self._told(result, super().v2_runner_on_ok)
 
     def v2_runner_on_skipped(self, result: t.Any) -> None:
         self._end_task(result, "skipped")
-        if self._own(result.task):
-            self._handle_warnings(result.result)
-        else:
-            super().v2_runner_on_skipped(result)
+        self._told(result, super().v2_runner_on_skipped)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         usual = expected(result)
         self._end_task(result, "failed", ignored=ignore_errors)
-        if self._own(result.task) and usual:
-            self._handle_warnings(result.result)
+        if usual:
+            self._told(result, super().v2_runner_on_failed, ignore_errors)
         else:
             super().v2_runner_on_failed(result, ignore_errors)
 
@@ -252,14 +254,11 @@ class CallbackModule(Default):
         super().v2_runner_on_unreachable(result)
 
     def v2_runner_item_on_ok(self, result: t.Any) -> None:
-        if self._own(result.task):
-            self._handle_warnings(result.result)
-        else:
-            super().v2_runner_item_on_ok(result)
+        self._told(result, super().v2_runner_item_on_ok)
 
     def v2_runner_item_on_failed(self, result: t.Any) -> None:
-        if self._own(result.task) and expected(result):
-            self._handle_warnings(result.result)
+        if expected(result):
+            self._told(result, super().v2_runner_item_on_failed)
         else:
             super().v2_runner_item_on_failed(result)
 
@@ -300,8 +299,7 @@ class CallbackModule(Default):
     def _progressed(self, progress: Progress) -> None:
         if self._verbose:
             self._spoke()
-        now = time.monotonic()
-        self._feed(Reported(progress.event, progress.host, progress.text, progress.data, now))
+        self._feed(reported(progress))
 
     @observing
     def _interrupted(self) -> None:
@@ -325,7 +323,7 @@ class CallbackModule(Default):
             self._unsubscribe()
         with held_if_free(self._display._lock), held_if_free(self._lock):
             failures = self._console.evidence if ending == "failed" else []
-            if self._console.run and not self._console.run.command.check:
+            if not self._console.begun.command.check:
                 path = write_failures(self._folder, failures, self._redact)
                 self._console.block.detail = path
             self._show(self._console.on(RunEnded(ending, time.monotonic()), LiveScreen.columns()))
@@ -344,11 +342,9 @@ class CallbackModule(Default):
                     text = self._console.live.text(now)
                     self._screen.draw(self._redact(f"    … {text}" if text else ""))
                     return REDRAWN
-                lines, again = self._console.live.beat(now)
-                if lines and not self._verbose:
-                    lines = self._console.waiting(now)
+                due, again = self._console.live.due(now)
                 # Not as something that was said, after which the silence would begin anew.
-                self._print(lines)
+                self._print(self._console.waiting(now) if due else [])
         finally:
             self._display._lock.release()
         return again

@@ -65,6 +65,7 @@ from ..plugin_utils._command_line import collection_version, extra_variable_name
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._module_of import module_of
 from ..plugin_utils._observing import PlayVariables, observing, task_name
+from ..plugin_utils._run_events import ending_of
 
 OURS = "easymo.deploy."
 ALWAYS_KEPT = frozenset({"msg", "reason"})
@@ -193,8 +194,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         self._unsubscribe()
         hosts = {host: dict(stats.summarize(host)) for host in sorted(stats.processed)}
-        bad = any(stats.failures.values()) or any(stats.dark.values())
-        self._finish("failed" if bad else "done", hosts)
+        self._finish(ending_of(stats), hosts)
 
     def _finish(self, outcome: str, hosts: dict[str, t.Any] | None = None) -> None:
         """The last line. What was closed before is not written to again."""

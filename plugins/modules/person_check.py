@@ -15,7 +15,7 @@ description:
   - Every answer is kept with name and time, and how it was given.
   - In check mode no question is asked.
 extends_documentation_fragment:
-  - easymo.deploy._module.reads
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._module.verdict
   - easymo.deploy._kubernetes.elsewhere
   - easymo.deploy._libraries.kubernetes

@@ -62,10 +62,13 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
 
     module: t.Any
     """The Python module of that name, with its `module_spec`, its `run` and the `NEEDS` that it may have."""
+    shell: type[ControllerModule] = ControllerModule
+    anywhere = False
+    """Whether it runs in the controller whatever the connection."""
 
     def run(self, tmp: None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
-        if self._connection.transport not in LOCAL:
+        if self._connection.transport not in LOCAL and not self.anywhere:
             handed: Result = self._execute_module(task_vars=task_vars)
             return {**result, **handed}
         spec = self.module.module_spec()
@@ -76,7 +79,7 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
         except AnsibleActionFail as exc:
             raise AnsibleActionFail(in_short(str(exc))) from None
         given = {name: validated.validated_parameters.get(name) for name in spec["argument_spec"]}
-        module = ControllerModule(
+        module = self.shell(
             self.parameters(given, task_vars or {}),
             check_mode=bool(self._task.check_mode),
             diff=bool(self._task.diff),

@@ -25,18 +25,12 @@ Variables = Mapping[str, t.Any]
 Reader = t.Callable[[Variables], list[str]]
 
 
-@dataclass(frozen=True)
-class Contract:
-    """The entry points of a role that a run uses, and variables that it reads besides.
+Contract = Mapping[str, t.Any]
+"""The `entry_points` of a `role` that a run uses, and variables that it `reads` besides.
 
-    `later` are options whose value another task of the run makes: their type can't be known yet. Without a role, only
-    `reads` are looked at: tasks that are no product of their own have no spec.
-    """
-
-    role: str
-    entry_points: tuple[str, ...]
-    later: frozenset[str] = frozenset()
-    reads: tuple[str, ...] = ()
+`later` are options whose value another task of the run makes: their type can't be known yet. Without a role, only
+`reads` are looked at: tasks that are no product of their own have no spec.
+"""
 
 
 @dataclass(frozen=True)
@@ -65,10 +59,11 @@ class RoleContracts:
 
     def problems(self, contract: Contract, variables: Variables) -> list[Problem]:
         """One for each option of the role that its variables don't meet, or have no value for."""
+        role = contract["role"]
         visible = {
-            **self._file(contract.role, "defaults/main.yml"),
+            **self._file(role, "defaults/main.yml"),
             **variables,
-            **self._file(contract.role, "vars/main.yml"),
+            **self._file(role, "vars/main.yml"),
         }
         self._templar.available_variables = visible
         spec = self._options(contract)
@@ -92,7 +87,7 @@ class RoleContracts:
         unread = {name for name in spec if name in visible and name not in given}
         known = {name: option for name, option in spec.items() if name not in unread}
         values, wrong = read_options(known, given)
-        if contract.role in self._readers:
+        if role in self._readers:
             # A dictionary as its task will get it: here Ansible has made lists out of numbers in it.
             as_it_is = {name: entry for name, entry in given.items() if isinstance(entry, Mapping)}
             fine = {
@@ -100,19 +95,20 @@ class RoleContracts:
                 for name, value in {**values, **as_it_is}.items()
                 if not any(name in sentence for sentence in wrong)
             }
-            wrong = wrong + self._readers[contract.role](fine)
+            wrong = wrong + self._readers[role](fine)
         return results + [Problem(entry) for entry in wrong]
 
     def _options(self, contract: Contract) -> dict[str, t.Any]:
-        entry_points = entry_points_of(self._roles / contract.role) if contract.role else {}
+        role = contract["role"]
         declared = {
             name: option
-            for entry_point in (contract.entry_points if contract.role else ())
-            for name, option in entry_points[entry_point].get("options", {}).items()
-            if name not in contract.later
+            for entry_point in (contract["entry_points"] if role else ())
+            for name, option in entry_points_of(self._roles / role)[entry_point]
+            .get("options", {})
+            .items()
+            if name not in contract["later"]
         }
-        needed = {name: {"type": "raw", "required": True} for name in contract.reads}
-        return declared | needed
+        return declared | {name: {"type": "raw", "required": True} for name in contract["reads"]}
 
     def _file(self, role: str, name: str) -> dict[str, t.Any]:
         path = self._roles / role / name

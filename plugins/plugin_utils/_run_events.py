@@ -11,11 +11,22 @@ from pathlib import Path
 
 from ansible import context
 
+from ..module_utils._progress import Progress
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import failed_rounds
+from ..module_utils._story.next_step import RAMP
 from ..module_utils._story.plan import Plan
-from ..module_utils._terminal.commands import ALL, Command, typed_playbook
-from ..module_utils._terminal.models import PlayBegun, RunBegun, Status, Task, TaskBegun, TaskEnded
+from ..module_utils._terminal.commands import ALL, BESIDE, Command, typed_playbook
+from ..module_utils._terminal.models import (
+    Ending,
+    PlayBegun,
+    Reported,
+    RunBegun,
+    Status,
+    Task,
+    TaskBegun,
+    TaskEnded,
+)
 from ..module_utils._time import utc_milliseconds
 from ._command_line import extra_variables, playbooks, playbooks_place, program, shown_options
 from ._module_of import module_of
@@ -82,6 +93,15 @@ def ended(result: t.Any, status: Status, redact: Redactor, *, ignored: bool = Fa
     )
 
 
+def reported(progress: Progress) -> Reported:
+    return Reported(progress.event, progress.host, progress.text, progress.data, time.monotonic())
+
+
+def ending_of(stats: t.Any) -> Ending:
+    """Of a run that came to its end, by Ansible's statistics."""
+    return "failed" if any(stats.failures.values()) or any(stats.dark.values()) else "done"
+
+
 def play_of(play: t.Any, redact: Redactor) -> PlayBegun:
     phase = str((play.vars or {}).get("release_phase_name") or "")
     name = redact(play.get_name())
@@ -99,11 +119,9 @@ def phases_of(playbook: t.Any) -> tuple[str, ...]:
 def command_of(phases: tuple[str, ...], redact: Redactor, *, ramps: bool) -> Command:
     typed, place, options = playbooks(), playbooks_place(), shown_options()
 
-    def beside(name: str) -> str:
+    def beside(name: str) -> bool:
         other = typed_playbook(place, name)
-        if other in typed:
-            return ""
-        return other if place.endswith(".") or os.path.isfile(other) else ""  # noqa: PTH113
+        return other not in typed and (place.endswith(".") or os.path.isfile(other))  # noqa: PTH113
 
     extra, hidden = extra_variables(redact)
     return Command(
@@ -117,11 +135,7 @@ def command_of(phases: tuple[str, ...], redact: Redactor, *, ramps: bool) -> Com
         extra=extra,
         hidden=hidden,
         phases=phases,
-        release=beside("deploy.yml"),
-        rollback=beside("rollback.yml"),
-        ramp=beside("ramp.yml") if ramps else "",
-        status=beside("status.yml"),
-        diagnose=beside("diagnose.yml"),
+        beside=tuple(name for name in BESIDE if beside(name) and (ramps or name != RAMP)),
     )
 
 

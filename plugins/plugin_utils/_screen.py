@@ -41,16 +41,11 @@ class LiveScreen:
         return shutil.get_terminal_size((80, 24)).columns
 
     def draw(self, text: str) -> None:
-        """As the last line, in place of the one before; not while somebody types or something is printed."""
-        if not self.live or not self._display._lock.acquire(blocking=False):
-            return
-        try:
-            shown = clipped(text, self.columns() - SPARE)
-            if shown != self._drawn:
-                self._written(f"{ERASE}{shown}")
-                self._drawn = shown
-        finally:
-            self._display._lock.release()
+        """As the last line, in place of the one before. The caller holds the display's lock."""
+        shown = clipped(text, self.columns() - SPARE)
+        if self.live and shown != self._drawn:
+            self._written(f"{ERASE}{shown}")
+            self._drawn = shown
 
     def close(self) -> None:
         """Leave the display as it was found."""

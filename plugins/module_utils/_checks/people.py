@@ -221,8 +221,8 @@ def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) ->
 def look_mail(options: Options, ground: Ground) -> t.Sequence[Finding]:
     """Whether a mail server would take a mail. None is sent: the conversation ends before its text."""
     mail = plan.mail({**options, "subject": ""}, text="")
-    would_take(mail, Deadline(ground.timeout), options["ca_cert"])
-    return [passed(f"{mail.host}:{mail.port} takes mail for {mail.target}")]
+    would_take(options, Deadline(ground.timeout), options["ca_cert"])
+    return [passed(f"{options['host']}:{options['port']} takes mail for {mail.target}")]
 
 
 def look_sign_offs(options: Options, ground: Ground) -> t.Sequence[Finding]:

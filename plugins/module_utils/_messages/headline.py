@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
 import typing as t
 
 from .._formats import counted, quantity, shortened, span, stopwatch
@@ -11,14 +10,13 @@ from .._gate.report import judged_as
 from .._release.models import DONE, ROLLED_BACK, stopped_by
 from .._release.record import NO_PHASE, Act, Phase, RecordedMetric
 from .._story.plan import Planned
+from .._terminal.models import RunFailure
+from .._terminal.run import Stage
 from .._time import epoch
-from .mrkdwn import code, code_block, escape, mention, plain
-from .release_status import SERVICES_PHASE, ReleaseStatus, RunStep, TaskFailure
+from .mrkdwn import code, code_block, mention, plain
+from .release_status import SERVICES_PHASE, ReleaseStatus
 
-LIMIT = 3_800
-"""Slack folds what is longer."""
 SHOWN_PROGRESS = 4
-READINGS_A_LINE = 3
 WATCH_PHASE = "monitoring"
 INDENT = "\u2003\u2003"
 
@@ -32,26 +30,10 @@ OTHER_RUNS = {
 STATUS_SIGNS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing": "⚪"}
 
 
-def render(status: ReleaseStatus, now: float) -> str:
-    """The whole message, within LIMIT characters: the oldest plays of another run give way."""
-    head = [title(status), context(status, now), "", *phase_lines(status, now)]
-    links = [f"{plain(link.text)}: {escape(link.url)}" for link in status.release.links]
-    tail = ["", *links] if links else []
-    steps = play_lines(status, now)
-    left_out = False
-    while steps and len("\n".join([*head, *steps, *tail])) > LIMIT:
-        steps.pop(0)
-        left_out = True
-    body = [*(["…"] if left_out else []), *steps]
-    heading = ["", f"*{run_name(status)[1]}*"] if body else []
-    return shortened("\n".join([*head, *heading, *body, *tail]), LIMIT)
-
-
 def play_lines(status: ReleaseStatus, now: float) -> list[str]:
     """The plays of another run than a deployment."""
-    return [
-        line for step in status.steps if not step.phase for line in step_lines(status, step, now)
-    ]
+    stages = (stage for stage in status.stages if not stage.phase)
+    return [line for stage in stages for line in stage_lines(stage, now)]
 
 
 def title(status: ReleaseStatus, bold: str = "*") -> str:
@@ -65,31 +47,28 @@ def state_words(status: ReleaseStatus) -> tuple[str, str]:
 
 
 def deployment_words(status: ReleaseStatus) -> tuple[str, str]:
-    if status.outcome == "failed":
+    if status.ending == "failed":
         words = "is on hold" if status.held else "stopped"
-        where = f" in {plain(status.where(status.failures[0]))}" if status.failures else ""
-        return ("⏸️" if status.held else "🛑"), f"{words}{where}"
-    if status.outcome == "interrupted":
+        stages = (f" in {plain(stage.title)}" for stage in status.stages if stage.failures)
+        return ("⏸️" if status.held else "🛑"), f"{words}{next(stages, '')}"
+    if status.ending == "interrupted":
         return "🛑", "was interrupted"
     if status.record.status == DONE:
         return "✅", "is live"
-    if status.outcome == "done":
-        phases = status.phases
-        done = sum(1 for entry in status.release.plan if phases.get(entry.name, NO_PHASE).settled)
-        of = (
-            f": {done} of {len(status.release.plan)} phases are done" if status.release.plan else ""
-        )
+    if status.ending == "done":
+        done = sum(status.record.phase(name).settled for name in status.plan.names)
+        of = f": {done} of {len(status.plan)} phases are done" if status.plan else ""
         return "☑️", f"run finished{of}"
     return "🚀", "is being deployed"
 
 
 def other_words(status: ReleaseStatus) -> tuple[str, str]:
     mark, name = run_name(status)
-    if status.outcome == "failed" and status.held:
+    if status.ending == "failed" and status.held:
         return "⏸️", f"· {name} is on hold"
-    if status.outcome in ("failed", "interrupted"):
-        return "🛑", f"· {name} {'stopped' if status.outcome == 'failed' else 'was interrupted'}"
-    if status.outcome == "done":
+    if status.ending in ("failed", "interrupted"):
+        return "🛑", f"· {name} {'stopped' if status.ending == 'failed' else 'was interrupted'}"
+    if status.ending == "done":
         whole = status.record.status == ROLLED_BACK and mark == "↩️"
         return mark, "was rolled back" if whole else f"· {name}: run finished"
     return mark, f"· {name} is running"
@@ -104,8 +83,8 @@ def context(status: ReleaseStatus, now: float) -> str:
     """Which attempt, how long it has taken against the plan, and who is on call."""
     record = status.record
     began = epoch(record.started) or status.started
-    ended = (epoch(record.finished) if status.outcome else None) or now
-    minutes = sum(entry.minutes for entry in status.release.plan) if status.deploys else 0
+    ended = (epoch(record.finished) if status.ending else None) or now
+    minutes = sum(entry.minutes for entry in status.plan) if status.deploys else 0
     spent = f"`{stopwatch(ended - began)}`" + (f" of {span(60 * minutes)}" if minutes else "")
     caller = status.release.on_call_name
     parts = [
@@ -116,37 +95,31 @@ def context(status: ReleaseStatus, now: float) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def phase_lines(status: ReleaseStatus, now: float, *, brief: bool = False) -> t.Iterator[str]:
-    """`brief`: one line each, where metrics, services and causes stand elsewhere."""
-    phases = status.phases
-    names = status.release.plan.names
-    known = {step.phase for step in status.steps if step.phase} | set(phases)
-    for name in [*names, *sorted(known - set(names))]:
-        lines = one_phase(status, status.release.plan.phase(name), phases.get(name), now)
-        yield from (itertools.islice(lines, 1) if brief else lines)
+def phase_lines(status: ReleaseStatus, now: float) -> list[str]:
+    """One each; metrics, services and causes stand elsewhere."""
+    phases, names = status.phases, status.plan.names
+    known = {stage.phase for stage in status.stages if stage.phase} | set(phases)
+    return [
+        one_phase(status, status.plan.phase(name), phases.get(name), now)
+        for name in [*names, *sorted(known - set(names))]
+    ]
 
 
-def one_phase(
-    status: ReleaseStatus, planned: Planned, fact: Phase | None, now: float
-) -> t.Iterator[str]:
-    step = status.step_of(planned.name)
-    mark, words = phase_state(status, step, fact)
-    live = bool(step and step.live)
+def one_phase(status: ReleaseStatus, planned: Planned, fact: Phase | None, now: float) -> str:
+    stage = status.stage_of(planned.name)
+    mark, words = phase_state(status, stage, fact)
     name = plain(planned.title)
+    live = bool(stage and stage.live)
     parts = [f"{mark} *{name}*" if live else f"{mark} {name}"]
-    parts.append(time_words(planned, time_spent(step, fact, now)))
-    parts += [services_words(planned, step, fact), words]
-    if step and step.live and step.task:
-        parts.append(f"_{plain(shortened(step.task, 80))}_")
-    yield " · ".join(part for part in parts if part)
-    readings = current_readings(status)
-    if planned.name == WATCH_PHASE and readings:
-        for first in range(0, len(readings), READINGS_A_LINE):
-            line = readings[first : first + READINGS_A_LINE]
-            yield INDENT + " · ".join(reading_words(entry) for entry in line)
-    if step:
-        yield from cause_lines(status, step)
-        yield from progress_lines(step)
+    parts.append(time_words(planned, time_spent(stage, fact, now)))
+    parts += [services_words(planned, stage, fact), words, task_words(stage)]
+    return " · ".join(part for part in parts if part)
+
+
+def task_words(stage: Stage | None) -> str:
+    """The task that runs now."""
+    runs = stage and stage.live and stage.task
+    return f"_{plain(shortened(stage.task, 80))}_" if stage and runs else ""
 
 
 def current_readings(status: ReleaseStatus) -> tuple[RecordedMetric, ...]:
@@ -172,23 +145,16 @@ def decision_words(decision: Act | None) -> str:
     return f"{word} by {decision.by}: {decision.reason}" if decision and word else ""
 
 
-def cause_lines(status: ReleaseStatus, step: RunStep) -> t.Iterator[str]:
-    """The first failure of a step, in short: the thread has it whole."""
-    failures = [failure for failure in status.failures if failure.step == step.name]
-    if failures:
-        yield INDENT + host_line(failures[0].host, failures[0].sentence, 200)
-
-
-def phase_state(status: ReleaseStatus, step: RunStep | None, fact: Phase | None) -> tuple[str, str]:
+def phase_state(status: ReleaseStatus, step: Stage | None, fact: Phase | None) -> tuple[str, str]:
     """Its mark, and what else is to be said. What this run sees fail counts before what the record had."""
     if step and step.failed:
-        held = any(failure.step == step.name and failure.held for failure in status.failures)
+        held = any(failure.held for failure in step.failures)
         return ("⏸️", "on hold") if held else ("❌", "failed")
     if fact and fact.settled:
         return "✅", "waived" if fact.waived else ""
     if step and step.live:
         return "⏳", ""
-    if step and status.outcome == "interrupted":
+    if step and status.ending == "interrupted":
         return "🛑", "interrupted"
     if fact and fact.failed:
         return ("⏸️", "on hold") if fact.evidence.on_hold else ("❌", "failed")
@@ -199,7 +165,7 @@ def phase_state(status: ReleaseStatus, step: RunStep | None, fact: Phase | None)
     return "▫️", ""
 
 
-def time_spent(step: RunStep | None, fact: Phase | None, now: float) -> float | None:
+def time_spent(step: Stage | None, fact: Phase | None, now: float) -> float | None:
     """Seconds; None of a phase that was taken back: its record keeps when the rollback ended, not the phase."""
     if fact and fact.taken_back and not step:
         return None
@@ -220,13 +186,19 @@ def time_words(planned: Planned, spent: float | None) -> str:
     return f"`{stopwatch(spent)}`{of}{late}"
 
 
-def services_words(planned: Planned, step: RunStep | None, fact: Phase | None) -> str:
+def services_words(planned: Planned, step: Stage | None, fact: Phase | None) -> str:
     if planned.name != SERVICES_PHASE:
         return ""
     if fact and fact.settled:
         services = sum(1 for service in fact.evidence.services if service.known)
         return counted(services, "service") if services else ""
-    return f"{len(step.rolled)} of {max(step.hosts, len(step.rolled))} services" if step else ""
+    return f"{rolled_words(step)} services" if step else ""
+
+
+def rolled_words(stage: Stage) -> str:
+    """How many of its services run the release and answer."""
+    services = (stage.hosts | stage.rolled) - {"localhost"}
+    return f"{len(stage.rolled - stage.failed)} of {len(services)}"
 
 
 def reading_words(reading: RecordedMetric) -> str:
@@ -235,22 +207,24 @@ def reading_words(reading: RecordedMetric) -> str:
     return f"{mark} {name} {plain(quantity(reading.newest, reading.unit))}".strip()
 
 
-def step_lines(status: ReleaseStatus, step: RunStep, now: float) -> t.Iterator[str]:
-    mark = "❌" if step.failed else "⏳" if step.live else "✅"
-    name = plain(shortened(step.name, 120))
-    parts = [f"{mark} *{name}*" if step.live else f"{mark} {name}"]
-    parts.append(f"`{stopwatch((now if step.finished is None else step.finished) - step.started)}`")
-    if step.live and step.task:
-        parts.append(f"_{plain(shortened(step.task, 80))}_")
-    yield " · ".join(parts)
-    yield from cause_lines(status, step)
-    yield from progress_lines(step)
+def stage_lines(stage: Stage, now: float) -> t.Iterator[str]:
+    """A play, and below it its first failure in short, which the thread has whole, and what its hosts last said."""
+    mark = "❌" if stage.failed else "⏳" if stage.live else "✅"
+    name = plain(shortened(stage.name, 120))
+    spent = (now if stage.finished is None else stage.finished) - stage.started
+    parts = [f"{mark} *{name}*" if stage.live else f"{mark} {name}", f"`{stopwatch(spent)}`"]
+    yield " · ".join(filter(None, [*parts, task_words(stage)]))
+    for failure in stage.failures[:1]:
+        yield INDENT + host_line(failure.host, failure.sentence, 200)
+    yield from (INDENT + line for line in progress_lines(stage))
 
 
-def progress_lines(step: RunStep) -> t.Iterator[str]:
-    for host, text in list(step.progress.items())[-SHOWN_PROGRESS:]:
-        if text:
-            yield INDENT + host_line(host, text, 120)
+def progress_lines(stage: Stage) -> list[str]:
+    """What its hosts said last, but for those that are through; the newest, and how many more there are."""
+    said = [(host, text) for host, text in stage.progress.items() if host not in stage.rolled]
+    lines = [host_line(host, text, 120) for host, text in said if text]
+    more = len(lines) - SHOWN_PROGRESS
+    return [*lines[-SHOWN_PROGRESS:], *([f"and {more} more"] if more > 0 else [])]
 
 
 def host_line(host: str, text: str, limit: int) -> str:
@@ -260,14 +234,14 @@ def host_line(host: str, text: str, limit: int) -> str:
     return line if itself else f"{code(host)} {line}"
 
 
-def detail(failure: TaskFailure) -> str:
+def detail(failure: RunFailure) -> str:
     """The reply about one failure, as it happens."""
     return f"❌ {code(failure.host)} failed in {code(failure.task)}\n{code_block(failure.sentence)}"
 
 
 def alarm(status: ReleaseStatus) -> str:
     """The one reply that calls somebody: what stopped, and why. "" after a good end, and when nothing was touched."""
-    if status.outcome in ("", "done") or not status.touched:
+    if status.ending in (None, "done") or not status.touched:
         return ""
     mark, words = state_words(status)
     calls = status.release.on_call and not status.refused

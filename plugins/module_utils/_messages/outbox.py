@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import threading
 import time
 import typing as t
@@ -17,7 +16,7 @@ from collections import deque
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .._errors import DeployError, RefusedError
+from .._errors import DeployError, UnreachableError
 from .slack import Blocks, BusyError, GoneError, NoBlocksError, SlackClient
 
 
@@ -35,8 +34,26 @@ class Posted:
     attempt: int = 0
     started: str = ""
 
+    @classmethod
+    def read(cls, path: Path) -> Posted | None:
+        """None for what makes no sense."""
+        try:
+            stored = cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+        texts = [value for name, value in vars(stored).items() if name != "attempt"]
+        return stored if all(isinstance(text, str) for text in texts) and stored.ts else None
+
     def belongs_to(self, identity: tuple[int, str]) -> bool:
         return not self.attempt or (self.attempt, self.started) == identity
+
+    def write(self, path: Path) -> None:
+        """All or nothing, and for this user alone."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.touch(mode=0o600)
+        partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
 
 
 class MessageState:
@@ -47,7 +64,7 @@ class MessageState:
         self._here = (api_url, wanted)
         self._identity = (0, "")
         self._lock = threading.Lock()
-        result = read(path) if path else None
+        result = Posted.read(path) if path else None
         self.kept = result if result and (result.api_url, result.wanted) == self._here else None
 
     def forget(self) -> None:
@@ -67,41 +84,10 @@ class MessageState:
                 self._keep(replace(self.kept, attempt=identity[0], started=identity[1]))
 
     def _keep(self, stored: Posted) -> None:
-        if stored == self.kept:
-            return
-        self.kept = stored
-        if self._path:
+        if self._path and stored != self.kept:
             with contextlib.suppress(OSError):
-                write(self._path, json.dumps(asdict(stored), indent=1))
-
-
-def read(path: Path) -> Posted | None:
-    try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-        stored = Posted(**body)
-    except (OSError, ValueError, TypeError):
-        return None
-    names: t.Iterable[str] = (
-        stored.api_url,
-        stored.wanted,
-        stored.channel,
-        stored.ts,
-        stored.started,
-    )
-    return stored if all(isinstance(name, str) for name in names) and stored.ts else None
-
-
-def write(path: Path, text: str) -> None:
-    """All or nothing, and for this user alone."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+                stored.write(self._path)
+        self.kept = stored
 
 
 REFUSALS = 3
@@ -110,8 +96,7 @@ HOPELESS_AFTER = 1.0
 """Seconds that the end of a run waits for a Slack that gives no sign of life."""
 
 
-@dataclass(frozen=True)
-class ChannelReply:
+class ChannelReply(t.NamedTuple):
     text: str
     broadcast: bool
 
@@ -123,8 +108,7 @@ class Content(t.NamedTuple):
     blocks: Blocks = ()
 
 
-@dataclass(frozen=True)
-class Headline:
+class Headline(t.NamedTuple):
     """`write` gives the one message as it is now."""
 
     version: int
@@ -277,29 +261,25 @@ class Outbox:
                 self._send_headline(work.write())
             else:
                 self._client.post(work.text, thread_ts=self.ts, broadcast=work.broadcast)
-        except GoneError as exc:
-            # Somebody deleted it, or it is too old to be edited: then a new one.
-            self.reason = str(exc)
-            self._refusals += 1
-            self.begin("", "")
-            return 0.0
         except BusyError as exc:
             self.reason = str(exc)
             self._alive = time.monotonic() + exc.retry_after + 1
             return exc.retry_after
-        except RefusedError as exc:
-            self.reason = str(exc)
-            self._refusals += 1
-            self._give_up(work)
-            return 0.0
-        except DeployError as exc:
+        except UnreachableError as exc:
             self.reason = str(exc)
             was_failing, self._failing = self._failing, True
             return 4.0 if was_failing else 1.0
         except Exception as exc:
-            self.reason = f"Slack's client failed with {type(exc).__name__}."
+            known = isinstance(exc, DeployError)
+            self.reason = str(exc) if known else f"Slack's client failed with {type(exc).__name__}."
             self._refusals += 1
-            self._give_up(work)
+            if isinstance(exc, GoneError):
+                # Somebody deleted it, or it is too old to be edited: then a new one.
+                self.begin("", "")
+            elif isinstance(work, ChannelReply):
+                # A refused reply is lost. A refused headline is tried again, as the next version.
+                self.lost += 1
+                self._done(work)
             return 0.0
         self._refusals, self._failing, self._alive = 0, False, time.monotonic()
         self._done(work)
@@ -339,9 +319,3 @@ class Outbox:
             # A full queue may have dropped it meanwhile.
             elif self._replies and self._replies[0] is work:
                 self._replies.popleft()
-
-    def _give_up(self, work: Headline | ChannelReply) -> None:
-        """A refused reply is lost. A refused headline is tried again, as the next version."""
-        if isinstance(work, ChannelReply):
-            self.lost += 1
-            self._done(work)

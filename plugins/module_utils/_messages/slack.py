@@ -10,7 +10,7 @@ import typing as t
 
 from .._errors import Library, RefusedError, UnreachableError
 from .._time import Deadline
-from .plan import Delivered, SlackMessage
+from .plan import Message
 
 T = t.TypeVar("T")
 
@@ -31,24 +31,22 @@ def retrying(  # noqa: UP047 - targets may run an older Python
     while True:
         try:
             return call()
-        except BusyError as exc:
-            wait = exc.retry_after
-            if wait >= deadline.left():
+        except UnreachableError as exc:
+            busy = isinstance(exc, BusyError)
+            wait = exc.retry_after if isinstance(exc, BusyError) else pause
+            if wait >= deadline.left() or not (busy or idempotent):
                 raise
-        except UnreachableError:
-            wait, pause = pause, pause * 2
-            if not idempotent or wait >= deadline.left():
-                raise
+        pause *= 2
         deadline.sleep(wait)
 
 
-def retry_after(headers: t.Mapping[str, str], default: float = 1.0) -> float:
-    """Seconds from a Retry-After header; a date or nonsense counts as `default`."""
+def retry_after(headers: t.Mapping[str, str]) -> float:
+    """Seconds from a Retry-After header; a date or nonsense counts as one."""
     value = next((v for k, v in headers.items() if k.lower() == "retry-after"), "")
     try:
         return max(0.0, float(value))
     except ValueError:
-        return default
+        return 1.0
 
 
 SLACK_SDK = Library("slack-sdk >= 3.36")
@@ -90,36 +88,42 @@ class NoBlocksError(RefusedError):
 Blocks = t.Sequence[dict[str, t.Any]]
 
 
-class SlackClient(t.Protocol):
-    """`post` gives the message's ts, "" where there is none; errors are RefusedError, BusyError, UnreachableError.
+class SlackClient:
+    """One channel of one workspace; without a token that of a webhook, which can post, and not edit or reply.
 
-    `broadcast` shows a reply in the channel too. `blocks` are shown instead of the text, which notifications show.
+    `location` is the channel's id once a message was posted by token.
     """
 
-    can_edit: bool
-    location: str
-
-    def post(
-        self, text: str, thread_ts: str = "", broadcast: bool = False, blocks: Blocks = ()
-    ) -> str: ...
-
-    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None: ...
-
-
-class SlackApi:
-    """One channel of one workspace. `location` is the channel's id once a message was posted."""
-
-    can_edit = True
-
     def __init__(
-        self, *, api_url: str, token: str, channel: str, timeout: float, ca_cert: str | None = None
+        self,
+        *,
+        timeout: float,
+        token: str | None = None,
+        channel: str | None = None,
+        api_url: str = "",
+        webhook_url: str | None = None,
+        ca_cert: str | None = None,
     ) -> None:
-        self._client = web_client(api_url, token, timeout, ca_cert)
-        self.location = channel
+        self.can_edit = bool(token)
+        self.location = (token and channel) or ""
+        if token:
+            self._client = web_client(api_url, token, timeout, ca_cert)
+        else:
+            self._hook = slack_sdk.WebhookClient(webhook_url or "", **_how(timeout, ca_cert))
 
     def post(
         self, text: str, thread_ts: str = "", broadcast: bool = False, blocks: Blocks = ()
     ) -> str:
+        """The message's ts, "" by webhook. `broadcast` shows a reply in the channel too.
+
+        `blocks` are shown instead of the text, which notifications show.
+        """
+        if not self.can_edit:
+            body = {"text": text, **({"blocks": list(blocks)} if blocks else {})}
+            answer = attempt(lambda: self._hook.send_dict(body))
+            if answer.status_code != 200:
+                raise failure(answer.status_code, answer.headers, str(answer.body)[:60])
+            return ""
         answer = attempt(
             lambda: self._client.chat_postMessage(
                 channel=self.location,
@@ -136,7 +140,7 @@ class SlackApi:
         return str(answer["ts"])
 
     def update(self, ts: str, text: str, blocks: Blocks = ()) -> None:
-        # Without the argument Slack keeps the blocks that were there.
+        """By token alone. Without `blocks` Slack would keep those that were there."""
         attempt(
             lambda: self._client.chat_update(
                 channel=self.location, ts=ts, text=text, blocks=list(blocks)
@@ -152,50 +156,17 @@ class SlackApi:
                 raise
 
 
-class SlackWebhook:
-    """The channel that belongs to a webhook: it can post, not edit or reply."""
-
-    can_edit = False
-
-    def __init__(self, *, url: str, timeout: float, ca_cert: str | None = None) -> None:
-        context = ssl.create_default_context(cafile=ca_cert)
-        self.location = ""
-        self._client = slack_sdk.WebhookClient(
-            url, timeout=max(1, round(timeout)), ssl=context, retry_handlers=[]
-        )
-
-    def post(
-        self,
-        text: str,
-        thread_ts: str = "",  # noqa: ARG002
-        broadcast: bool = False,  # noqa: ARG002
-        blocks: Blocks = (),
-    ) -> str:
-        body = {"text": text, **({"blocks": list(blocks)} if blocks else {})}
-        answer = attempt(lambda: self._client.send_dict(body))
-        if answer.status_code == 429:
-            raise busy(answer.headers)
-        if answer.status_code >= 500:
-            raise UnreachableError(f"Slack answered HTTP {answer.status_code}: try again later.")
-        if answer.status_code != 200:
-            raise refused(str(answer.body)[:60])
-        return ""
-
-    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None:  # noqa: ARG002
-        raise RefusedError("A Slack webhook can't edit what it posted: use a bot token.")
-
-
 def web_client(
     api_url: str, token: str, timeout: float, ca_cert: str | None
 ) -> slack_sdk.WebClient:
     """That repeats nothing by itself."""
-    return slack_sdk.WebClient(
-        token=token,
-        base_url=api_url.rstrip("/") + "/",
-        timeout=max(1, round(timeout)),
-        ssl=ssl.create_default_context(cafile=ca_cert),
-        retry_handlers=[],
-    )
+    base = api_url.rstrip("/") + "/"
+    return slack_sdk.WebClient(token=token, base_url=base, **_how(timeout, ca_cert))
+
+
+def _how(timeout: float, ca_cert: str | None) -> dict[str, t.Any]:
+    context = ssl.create_default_context(cafile=ca_cert)
+    return {"timeout": max(1, round(timeout)), "ssl": context, "retry_handlers": []}
 
 
 def attempt(
@@ -218,20 +189,17 @@ def attempt(
 
 
 def from_answer(response: t.Any) -> Exception:
-    status = getattr(response, "status_code", 0)
+    status, headers = getattr(response, "status_code", 0), getattr(response, "headers", {})
+    return failure(status, headers, str(response.get("error") or f"HTTP {status}"))
+
+
+def failure(status: int, headers: t.Mapping[str, str], word: str) -> Exception:
+    """What Slack's refusal means; `word` is Slack's own."""
     if status == 429:
-        return busy(response.headers)
+        wait = retry_after(headers)
+        return BusyError(f"Slack limits the rate for {wait:.0f} s: try again later.", wait)
     if status >= 500:
         return UnreachableError(f"Slack answered HTTP {status}: try again later.")
-    return refused(str(response.get("error") or f"HTTP {status}"))
-
-
-def busy(headers: t.Mapping[str, str]) -> BusyError:
-    wait = retry_after(headers)
-    return BusyError(f"Slack limits the rate for {wait:.0f} s: try again later.", wait)
-
-
-def refused(word: str) -> RefusedError:
     advice = ADVICE.get(word, "see Slack's documentation of the method")
     error = GoneError if word in GONE else NoBlocksError if word in NO_BLOCKS else RefusedError
     return error(f"Slack refused the message ({word}): {advice}.")
@@ -243,21 +211,15 @@ def reason_of(exc: BaseException) -> str:
     return str(inner) if isinstance(inner, OSError) else type(exc).__name__
 
 
-def send_slack_message(message: SlackMessage, deadline: Deadline, ca_cert: str | None) -> Delivered:
+def send_slack_message(
+    message: Message, deadline: Deadline, ca_cert: str | None
+) -> dict[str, t.Any]:
     """A message that was perhaps posted is not posted again: people would be told twice."""
-    timeout = max(1.0, deadline.left())
-    client: SlackApi | SlackWebhook
-    if message.token:
-        client = SlackApi(
-            api_url=message.api_url,
-            token=message.token,
-            channel=message.channel,
-            timeout=timeout,
-            ca_cert=ca_cert,
-        )
-    else:
-        client = SlackWebhook(url=message.webhook_url, timeout=timeout, ca_cert=ca_cert)
+    options = message.options
+    names = ("token", "channel", "api_url", "webhook_url")
+    given = {name: options[name] for name in names if options.get(name)}
+    client = SlackClient(**given, timeout=max(1.0, deadline.left()), ca_cert=ca_cert)
     ts = retrying(lambda: client.post(message.text), deadline, idempotent=False)
-    if message.archive and isinstance(client, SlackApi):
+    if options.get("archive"):
         retrying(client.archive, deadline, idempotent=True)
-    return Delivered(message.kind, message.target, id=ts, location=client.location)
+    return message.result(id=ts, location=client.location)

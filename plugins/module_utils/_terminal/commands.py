@@ -9,7 +9,7 @@ import shlex
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._story.next_step import DEPLOY, MENTIONED, PlaybookRun
+from .._story.next_step import BACK_AGAIN, DEPLOY, LOOK, MENTIONED, RAMP, PlaybookRun
 
 ANY_TAG = frozenset({"all", "always", "never", "tagged", "untagged"})
 
@@ -143,6 +143,8 @@ def _nearest(name: str, known: t.Collection[str]) -> str:
 
 
 ALL = ("all",)
+BESIDE = (DEPLOY, BACK_AGAIN, RAMP, LOOK)
+"""Playbooks that are not everywhere."""
 
 
 @dataclass(frozen=True)
@@ -181,9 +183,8 @@ class Command:
     """What was typed, with the program as it was found.
 
     `extra`: the values of -e that may be repeated. `hidden`: names of those that may be a secret, and are left out.
-    `phases`: those that the playbooks hold, whatever tags chose of them. `release`, `rollback` and
-    `ramp`: the playbooks beside this one that deploy all, go back, and ramp up, "" when there are none. `place`: where
-    they are, as for `Typed`.
+    `phases`: those that the playbooks hold, whatever tags chose of them. `beside`: which of BESIDE stand beside this
+    one. `place`: where they are, as for `Typed`.
     """
 
     playbooks: tuple[str, ...]
@@ -194,11 +195,7 @@ class Command:
     extra: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     phases: tuple[str, ...] = ()
-    release: str = ""
-    rollback: str = ""
-    ramp: str = ""
-    status: str = ""
-    diagnose: str = ""
+    beside: tuple[str, ...] = ()
     place: str = "playbooks"
     program: str = "ansible-playbook"
 
@@ -236,12 +233,8 @@ class Command:
             deploying = self._deploying(step.tags or tuple(plan), tuple(plan), limited=limited)
             return " ".join([deploying.line(), *step.words[bool(step.tags) :]]) if deploying else ""
         path = typed_playbook(self.place, step.playbook)
-        known = {
-            "rollback.yml": self.rollback,
-            "ramp.yml": self.ramp,
-            "diagnose.yml": self.diagnose,
-        }
-        there = path in self.playbooks or known.get(step.playbook, path)
+        there = path in self.playbooks or step.playbook in self.beside
+        there = there or step.playbook not in BESIDE
         return self.typed.line(step.playbook, *step.words) if there else ""
 
     def _deploying(
@@ -252,8 +245,8 @@ class Command:
         if limited and phases and phases[0] in self.tags:
             # A person who typed some phases alone meant to go no further.
             phases = tuple(name for name in phases if name in self.tags)
-        if self.release and not {*phases} <= {*self.phases}:
-            typed = replace(typed, playbooks=(self.release,))
+        if DEPLOY in self.beside and not {*phases} <= {*self.phases}:
+            typed = replace(typed, playbooks=(typed_playbook(self.place, DEPLOY),))
         else:
             typed = replace(typed, playbooks=self.playbooks)
             phases = tuple(name for name in phases if name in self.phases)

@@ -7,20 +7,12 @@ import re
 import typing as t
 import unicodedata
 
-from .._formats import MINUTE, lasting, shortened
+from .._formats import MINUTE, shortened
 from .models import Fact, Line, Tone
 
 SENTENCE_LIMIT = 600
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 """What a terminal takes for a command, such as a colour in a service's log."""
-
-
-def against_plan(spent: float, planned: float) -> str:
-    """How far behind or ahead of the plan, to the minute."""
-    behind = round((spent - planned) / MINUTE) * MINUTE
-    if behind == 0:
-        return "on plan"
-    return f"{lasting(abs(behind))} {'behind' if behind > 0 else 'ahead of'} the plan"
 
 
 def one_line(text: str, limit: int = SENTENCE_LIMIT) -> str:

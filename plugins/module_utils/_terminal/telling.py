@@ -47,11 +47,8 @@ def nothing(group: Group) -> list[Fact]:  # noqa: ARG001 - as all tellers
 
 def sentence(group: Group) -> list[Fact]:
     """As the module put it. That of a failure is the cause in the last block."""
-    results = (
-        one_line(str(item.result.get("sentence") or "")) for item in group.items if not item.failed
-    )
-    tone: t.Literal["calm", "good"] = "calm" if group.would else "good"
-    return [Fact("", text, tone) for text in dict.fromkeys(results) if text]
+    results = (one_line(str(item.result.get("sentence") or "")) for item in group.good)
+    return [Fact("", text, group.tone) for text in dict.fromkeys(results) if text]
 
 
 def switch(group: Group) -> list[Fact]:
@@ -134,10 +131,10 @@ def facts_of(action: str, group: Group) -> list[Fact]:
 def its_sentence(group: Group) -> list[Fact]:
     """Of a module without a teller: its sentence, or that it changed something."""
     facts = sentence(group)
-    if facts or not any(item.changed and not item.failed for item in group.items):
+    if facts or not any(item.changed for item in group.good):
         return facts
     verb = "would change: " if group.would else ""
-    return [Fact("", f"{verb}{bare(group.name)}", "calm" if group.would else "good")]
+    return [Fact("", f"{verb}{bare(group.name)}", group.tone)]
 
 
 PEOPLE = ("answer", "decision", "sign_off")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from collections import Counter
 
 from ..._formats import counted, listed, size
 from ..._release.record import Rehearsal
@@ -17,13 +18,9 @@ GOOD = ("pass", "good", "ok")
 URL = re.compile(r"\b[a-z]+://\S+")
 
 
-def of(group: Group, key: str) -> list[Row]:
-    return [row for item in group.items for row in item.result.get(key) or () if row]
-
-
 def preflight(group: Group) -> list[Fact]:
     """Sign-offs are told apart from what machines looked at. One check alone, which passed, opened a phase."""
-    rows = of(group, "results")
+    rows = group.rows("results")
     signed = [row for row in rows if str(row.get("name")).startswith("sign_off_")]
     looked = [row for row in rows if row not in signed]
     if len(rows) == 1 and rows[0].get("status") == "pass":
@@ -43,16 +40,13 @@ def counts(
     planned = [row for row in rows if row.get("status") == "planned"]
     rest = [row for row in rows if row not in [*passed, *skipped, *planned]]
     if planned:
-        return [
-            Fact(label, f"would ask {listed([str(r.get('name')) for r in planned], 5)}", "calm")
-        ]
-    sentences = [
-        f"{len(passed)} of {len(rows) - len(skipped)} passed" if rest else f"{len(passed)} passed"
-    ]
+        names = [str(row.get("name")) for row in planned]
+        return [Fact(label, f"would ask {listed(names, 5)}", "calm")]
     facts = []
     if passed or not rest:
-        parts = [*sentences, *([more] if more else [])]
-        facts.append(Fact(label, " · ".join(parts), "" if rest else "good"))
+        of = f" of {len(rows) - len(skipped)}" if rest else ""
+        text = " · ".join(filter(None, [f"{len(passed)}{of} passed", more]))
+        facts.append(Fact(label, text, "" if rest else "good"))
     if skipped:
         facts.append(Fact(label, f"{len(skipped)} skipped: {reasons(skipped)}", "calm"))
     return [*facts, *(exception(row, noun, named=named) for row in rest)]
@@ -74,17 +68,14 @@ def exception(row: Row, noun: str, *, named: bool = False) -> Fact:
 
 def reasons(rows: t.Sequence[Row]) -> str:
     """Why, without the addresses, and how often."""
-    results: dict[str, int] = {}
-    for row in rows:
-        why = " ".join(URL.sub("", str(row.get("detail"))).split())
-        results[why] = results.get(why, 0) + 1
-    return " · ".join(f"{why} ({number})" if number > 1 else why for why, number in results.items())
+    why = Counter(" ".join(URL.sub("", str(row.get("detail"))).split()) for row in rows)
+    return " · ".join(f"{text} ({number})" if number > 1 else text for text, number in why.items())
 
 
 def health(group: Group) -> list[Fact]:
-    if probes := of(group, "probes"):
+    if probes := group.rows("probes"):
         return webhook(probes) if "outcome" in probes[0] else called(probes)
-    rows = of(group, "results")
+    rows = group.rows("results")
     good = [row for row in rows if row.get("status") in GOOD]
     if len(rows) <= FEW and len(good) == len(rows):
         sentences = [f"{row['name']}: {row['detail']}" for row in rows]
@@ -94,12 +85,12 @@ def health(group: Group) -> list[Fact]:
 
 def smoke(group: Group) -> list[Fact]:
     """Results that are collected were told by the tasks that they are of."""
-    rows = of(group, "results")
+    rows = group.rows("results")
     return counts(rows, "tests", "test", named=whole_cause(group)) if rows else []
 
 
 def people(group: Group) -> list[Fact]:
-    rows = of(group, "results")
+    rows = group.rows("results")
     good = [row for row in rows if row.get("status") in GOOD]
     if any(row.get("status") == "planned" for row in rows):
         return counts(rows, "people", "people")
@@ -112,23 +103,22 @@ def people(group: Group) -> list[Fact]:
 
 
 def webhook(rows: list[Row]) -> list[Fact]:
-    good = [row for row in rows if row.get("outcome") in GOOD]
-    unknown = [row for row in rows if row.get("outcome") == "unknown"]
-    more = f"; of {len(unknown)} the answer does not tell" if unknown else ""
-    facts = [Fact("webhook", f"{len(good)} of {len(rows)} messages answered as they must be{more}")]
-    bad = [
-        Fact("webhook", f"{row['name']}: {one_line(str(row.get('evidence')))}", "bad")
-        for row in rows
-        if row not in good and row not in unknown
-    ]
-    return bad or facts
+    unknown = sum(row.get("outcome") == "unknown" for row in rows)
+    bad = [row for row in rows if row.get("outcome") not in (*GOOD, "unknown")]
+    if bad:
+        return [_wrong("webhook", row, "evidence") for row in bad]
+    more = f"; of {unknown} the answer does not tell" if unknown else ""
+    text = f"{len(rows) - unknown} of {len(rows)} messages answered as they must be{more}"
+    return [Fact("webhook", text)]
 
 
 def called(rows: list[Row]) -> list[Fact]:
-    bad = [row for row in rows if not row.get("passed")]
-    if not bad:
-        return [Fact("called", f"{counted(len(rows), 'function')} answered")]
-    return [Fact("called", f"{row['name']}: {one_line(str(row['detail']))}", "bad") for row in bad]
+    bad = [_wrong("called", row, "detail") for row in rows if not row.get("passed")]
+    return bad or [Fact("called", f"{counted(len(rows), 'function')} answered")]
+
+
+def _wrong(label: str, row: Row, why: str) -> Fact:
+    return Fact(label, f"{row['name']}: {one_line(str(row.get(why)))}", "bad")
 
 
 def gate(group: Group) -> list[Fact]:
@@ -148,7 +138,7 @@ def gate(group: Group) -> list[Fact]:
 def backups(group: Group) -> list[Fact]:
     """A backup is in a result only when it was read back from where it lies."""
     if group.would:
-        names = [item.name for item in group.items if item.changed and not item.failed]
+        names = [item.name for item in group.good if item.changed]
         return [Fact("backups", f"would back up {', '.join(names)}", "calm")] if names else []
     made = [item.result["backup"] for item in group.items if item.result.get("backup")]
     sentences = [f"{entry['name']} {size(entry.get('size'))}" for entry in made]
@@ -157,34 +147,21 @@ def backups(group: Group) -> list[Fact]:
 
 
 def migrations(group: Group) -> list[Fact]:
+    if any("history" in item.result for item in group.items):
+        return []
     settled = [
         (item.name, item.result["resolved"]) for item in group.items if "resolved" in item.result
     ]
-    if any("history" in item.result for item in group.items):
-        return []
     if settled:
         text = " · ".join(f"{name} {', '.join(names) or 'nothing'}" for name, names in settled)
-        return [
-            Fact("would", f"resolve: {text}", "calm") if group.would else Fact("resolved", text)
-        ]
-    if group.would:
-        return pending(group)
-    done = [(item.name, len(item.result.get("applied") or ())) for item in group.items]
-    if any(number for _name, number in done):
-        return [
-            Fact("applied", " · ".join(f"{name} {counted(n, 'migration')}" for name, n in done))
-        ]
-    good = [item.name for item in group.items if not item.failed]
-    return [Fact("applied", f"{', '.join(good)}: nothing is pending")] if good else []
-
-
-def pending(group: Group) -> list[Fact]:
-    sentences = [
-        f"{item.name} {counted(len(item.result.get('pending') or ()), 'migration')}"
-        for item in group.items
-        if not item.failed
-    ]
-    return [Fact("would", f"apply: {' · '.join(sentences)}", "calm")] if sentences else []
+        return group.would_or("resolve:", "resolved", text)
+    key, items = ("pending", group.good) if group.would else ("applied", group.items)
+    numbers = {item.name: len(item.result.get(key) or ()) for item in items}
+    if not group.would and not any(numbers.values()):
+        idle = ", ".join(item.name for item in group.good)
+        return [Fact("applied", f"{idle}: nothing is pending")] if idle else []
+    texts = [f"{name} {counted(number, 'migration')}" for name, number in numbers.items()]
+    return group.would_or("apply:", "applied", " · ".join(texts))
 
 
 def rehearsals(results: t.Sequence[Rehearsal]) -> list[Fact]:
@@ -202,14 +179,12 @@ def rehearsals(results: t.Sequence[Rehearsal]) -> list[Fact]:
 
 def restores(group: Group) -> list[Fact]:
     """The rehearsal's scratch database is no restore."""
-    sentences = [
-        f"{(item.result.get('backup') or {}).get('name') or item.name} from "
-        f"{(item.result.get('backup') or {}).get('finished')}"
+    restored = [
+        (item.name, item.result["backup"])
         for item in group.items
         if item.result.get("method") != "scratch" and item.result.get("backup")
     ]
-    if not sentences:
-        return []
-    if group.would:
-        return [Fact("would", f"restore {' · '.join(sentences)}", "calm")]
-    return [Fact("restored", " · ".join(sentences))]
+    texts = [
+        f"{backup.get('name') or name} from {backup.get('finished')}" for name, backup in restored
+    ]
+    return group.would_or("restore", "restored", " · ".join(texts))

@@ -25,13 +25,11 @@ def images(group: Group) -> list[Fact]:
 def wave(group: Group) -> list[Fact]:
     """Those that went well in a line, each that did not in one of its own."""
     label = f"wave {group.wave}" if group.wave else "services"
-    good = [item for item in group.items if not item.failed]
     same: dict[str, list[str]] = {}
-    for item in good:
+    for item in group.good:
         same.setdefault(_rolled(item, group.would), []).append(item.name)
     facts = [
-        Fact(label, f"{' '.join(names)}  {how}".strip(), "calm" if group.would else "good")
-        for how, names in same.items()
+        Fact(label, f"{' '.join(names)}  {how}".strip(), group.tone) for how, names in same.items()
     ]
     return facts + [fact for item in group.items if item.failed for fact in _failed(item, label)]
 
@@ -65,15 +63,13 @@ def _failed(item: Item, label: str) -> list[Fact]:
 
 
 def restarted(group: Group) -> list[Fact]:
-    good = [item for item in group.items if not item.failed]
+    moved = [item for item in group.good if item.changed]
     if group.would:
-        names = [item.name for item in good if item.changed]
-        return [Fact("would", f"restart {listed(names)}", "calm")] if names else []
-    sentences = [f"{item.name} {_pods(item.result)}".strip() for item in good if item.changed]
-    facts = [Fact("restarted", " · ".join(sentences))] if sentences else []
-    return facts + [
-        entry for item in group.items if item.failed for entry in _failed(item, "restarted")
-    ]
+        return group.would_or("restart", "", listed([item.name for item in moved]))
+    text = " · ".join(f"{item.name} {_pods(item.result)}".strip() for item in moved)
+    failed = [item for item in group.items if item.failed]
+    facts = group.would_or("", "restarted", text)
+    return facts + [entry for item in failed for entry in _failed(item, "restarted")]
 
 
 def returned(group: Group) -> list[Fact]:
@@ -108,17 +104,16 @@ def functions(group: Group) -> list[Fact]:
     for item in group.items:
         result = item.result
         changes = [str(change.get("slug")) for change in result.get("changes") or ()]
-        if group.would:
-            text = f"would change: {listed(changes, 5)}" if changes else "nothing to change"
-            facts.append(Fact("functions", text, "calm"))
-        elif result.get("activated"):
-            number = counted(len(changes), "function")
-            facts.append(Fact("functions", f"{number} activated together"))
-        elif result.get("saved"):
-            number = counted(len(changes), "function")
-            facts.append(Fact("functions", f"{number} bundled, what runs is saved"))
-        elif not item.failed:
-            facts.append(Fact("functions", "nothing to change"))
+        text, number = "nothing to change", counted(len(changes), "function")
+        if group.would and changes:
+            text = f"would change: {listed(changes, 5)}"
+        elif not group.would and result.get("activated"):
+            text = f"{number} activated together"
+        elif not group.would and result.get("saved"):
+            text = f"{number} bundled, what runs is saved"
+        elif not group.would and item.failed:
+            continue
+        facts.append(Fact("functions", text, group.tone))
     return facts
 
 
@@ -138,9 +133,7 @@ def flags(group: Group) -> list[Fact]:
         ]
         if sentences:
             verb = "would set " if group.would else ""
-            facts.append(
-                Fact("flags", f"{verb}{' · '.join(sentences)}", "calm" if verb else "good")
-            )
+            facts.append(Fact("flags", f"{verb}{' · '.join(sentences)}", group.tone))
     return facts
 
 
@@ -162,8 +155,7 @@ def delivered(group: Group) -> list[Fact]:
     """What became of the readers of flags, as of a restart and of a look at their pods."""
     readers = [
         Item(name, reader)
-        for item in group.items
-        if not item.failed
+        for item in group.good
         for name, reader in (item.result.get("consumers") or {}).items()
     ]
     restarts = [Item(item.name, item.result.get("restart") or {}) for item in readers]
@@ -200,12 +192,11 @@ RESOLVED = "to resolve any incident"
 def receivers(group: Group) -> list[str]:
     """Who got something, by channel; an incident's key and a status page's title say nothing to a reader."""
     results = []
-    for item in group.items:
-        for entry in item.result.get("delivered") or ():
-            channel = str(entry.get("channel"))
-            target = str(entry.get("target") or "") if channel in ("slack", "email") else ""
-            over = RESOLVED if entry.get("action") == "resolve" else ""
-            results.append(" ".join(filter(None, [CHANNELS.get(channel, channel), target, over])))
+    for entry in group.rows("delivered"):
+        channel = str(entry.get("channel"))
+        target = str(entry.get("target") or "") if channel in ("slack", "email") else ""
+        over = RESOLVED if entry.get("action") == "resolve" else ""
+        results.append(" ".join(filter(None, [CHANNELS.get(channel, channel), target, over])))
     return list(dict.fromkeys(results))
 
 
@@ -222,31 +213,19 @@ def still_told(receivers_in_turn: t.Iterable[str]) -> list[str]:
 
 def announced(group: Group) -> list[Fact]:
     sentences = receivers(group) if any(item.changed for item in group.items) else []
-    facts = []
-    if sentences:
-        verb = "would tell " if group.would else ""
-        facts.append(
-            Fact("told", f"{verb}{' · '.join(sentences)}", "calm" if group.would else "good")
-        )
-    for item in group.items:
-        for entry in item.result.get("undelivered") or ():
-            facts.append(Fact("not told", one_line(_undelivered(entry)), "warn"))
+    verb = "would tell " if group.would else ""
+    facts = [Fact("told", f"{verb}{' · '.join(sentences)}", group.tone)] if sentences else []
+    for entry in group.rows("undelivered"):
+        channel = CHANNELS.get(str(entry.get("channel")), str(entry.get("channel")))
+        text = one_line(f"{channel} {entry.get('target') or ''}: {entry.get('reason') or ''}")
+        facts.append(Fact("not told", text, "warn"))
     return facts
 
 
-def _undelivered(entry: t.Any) -> str:
-    if not isinstance(entry, dict):
-        return str(entry)
-    channel = CHANNELS.get(str(entry.get("channel")), str(entry.get("channel")))
-    return (
-        f"{channel} {entry.get('target') or ''}: {entry.get('reason') or entry.get('error') or ''}"
-    )
-
-
 def invited(group: Group) -> list[Fact]:
-    paths = [str(item.result.get("path")) for item in group.items if item.changed]
     verb = "would write an invitation" if group.would else "invitation"
-    return [Fact("review", f"{verb}: {path}", "calm" if group.would else "good") for path in paths]
+    changed = [item for item in group.items if item.changed]
+    return [Fact("review", f"{verb}: {item.result.get('path')}", group.tone) for item in changed]
 
 
 def tells(result: t.Mapping[str, t.Any]) -> bool:
@@ -270,5 +249,5 @@ def locked(group: Group) -> list[Fact]:
 
 def begun(group: Group) -> list[Fact]:
     """What a run holds until its end: the page that is written again."""
-    places = [str(place) for item in group.items for place in item.result.get("places") or ()]
-    return [*locked(group), *([Fact("page", " · ".join(places), "")] if places else [])]
+    places = " · ".join(map(str, group.rows("places")))
+    return [*locked(group), *([Fact("page", places, "")] if places else [])]

@@ -37,6 +37,7 @@ MOST = {
 BEAT = 0.5
 """Seconds between two looks at the line that is drawn anew."""
 HEADING = re.compile(r"\d/\d ")
+BESIDE_ONCE = ("rollback", "ramp", "status", "diagnose")
 COMMANDS = ("  next ", "  or ", "  back ", "  look ", "  detail ")
 
 
@@ -48,8 +49,11 @@ def read(fields: dict[str, t.Any]) -> models.Event:
     if "hosts" in fields:
         fields["hosts"] = tuple(fields["hosts"])
     if "command" in fields:
-        typed = fields["command"].items()
-        listed = {name: tuple(one) if isinstance(one, list) else one for name, one in typed}
+        typed = fields["command"]
+        # The recordings have a field for each.
+        known = {"deploy": typed.pop("release"), **{n: typed.pop(n) for n in BESIDE_ONCE}}
+        typed["beside"] = [f"{name}.yml" for name, path in known.items() if path]
+        listed = {n: tuple(one) if isinstance(one, list) else one for n, one in typed.items()}
         fields["command"] = Command(**listed)
         fields["plan"] = Plan(
             Planned(one["name"], one["title"], one["seconds"] / 60) for one in fields["plan"]
@@ -384,7 +388,7 @@ def test_a_result_of_a_megabyte_is_told_in_a_few_lines() -> None:
 def test_a_phase_that_the_release_does_not_have_is_shown_to_whoever_asked_for_it_alone() -> None:
     def shown(*tags: str) -> list[str]:
         begun = t.cast("models.RunBegun", recording("green")[0])
-        plan = tuple(one for one in begun.plan if one.name != "edge_functions")
+        plan = Plan(one for one in begun.plan if one.name != "edge_functions")
         command = replace(begun.command, tags=tags or begun.command.tags)
         console = Console()
         console.on(replace(begun, plan=plan, command=command))
