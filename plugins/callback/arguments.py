@@ -22,6 +22,7 @@ seealso:
     plugin_type: callback
 """
 
+import functools
 import itertools
 import os
 import typing as t
@@ -102,9 +103,10 @@ def tags_in(node: t.Any) -> frozenset[str]:
 def inventory_of(play: t.Any) -> Inventory:
     inventory = play.get_variable_manager()._inventory
 
-    def matches(pattern: str) -> frozenset[str]:
-        result = inventory.get_hosts(pattern, ignore_limits=True, ignore_restrictions=True)
+    def matches(pattern: str, *, limited: bool = False) -> frozenset[str]:
+        result = inventory.get_hosts(pattern, ignore_limits=not limited, ignore_restrictions=True)
         return frozenset(host.get_name() for host in result)
 
     groups = (name for name in inventory.groups if name not in ("all", "ungrouped"))
-    return Inventory(tuple(sorted(groups)), frozenset(inventory.hosts), matches)
+    left = functools.partial(matches, limited=True)
+    return Inventory(tuple(sorted(groups)), frozenset(inventory.hosts), matches, left)

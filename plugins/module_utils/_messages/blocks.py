@@ -85,13 +85,13 @@ def fitting(lines: t.Sequence[str], room: int) -> list[str]:
 
 
 def services(status: ReleaseStatus) -> list[str]:
-    """Those that this run rolls, and what the hosts of the phase that runs said last."""
+    """Those that this run rolls, and what the hosts said last."""
     lines, stage = [], status.stage_of(SERVICES_PHASE)
     if stage and (stage.live or stage.failed):
         done = sorted(stage.rolled - stage.failed)
         lines.append(f"*Services* {headline.rolled_words(stage)}")
         lines += [f"✅ {named(done)}"] if done else []
-    if status.current and status.current.phase:
+    if status.current:
         lines += [f"⏳ {line}" for line in headline.progress_lines(status.current)]
     if stage and stage.failed:
         lines.append(f"❌ {named(sorted(stage.failed))}")

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from .._formats import counted, quantity, shortened, span, stopwatch
 from .._gate.report import judged_as
 from .._release.models import DONE, ROLLED_BACK, stopped_by
@@ -18,7 +16,6 @@ from .release_status import SERVICES_PHASE, ReleaseStatus
 
 SHOWN_PROGRESS = 4
 WATCH_PHASE = "monitoring"
-INDENT = "\u2003\u2003"
 
 OTHER_RUNS = {
     "rollback.yml": ("↩️", "Rollback"),
@@ -28,12 +25,6 @@ OTHER_RUNS = {
     "decide.yml": ("⚖️", "Decision"),
 }
 STATUS_SIGNS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing": "⚪"}
-
-
-def play_lines(status: ReleaseStatus, now: float) -> list[str]:
-    """The plays of another run than a deployment."""
-    stages = (stage for stage in status.stages if not stage.phase)
-    return [line for stage in stages for line in stage_lines(stage, now)]
 
 
 def title(status: ReleaseStatus, bold: str = "*") -> str:
@@ -92,7 +83,7 @@ def context(status: ReleaseStatus, now: float) -> str:
         spent,
         f"on call: {plain(caller)}" if caller else "",
     ]
-    return " · ".join(part for part in parts if part)
+    return " · ".join(filter(None, parts))
 
 
 def phase_lines(status: ReleaseStatus, now: float) -> list[str]:
@@ -100,26 +91,34 @@ def phase_lines(status: ReleaseStatus, now: float) -> list[str]:
     phases, names = status.phases, status.plan.names
     known = {stage.phase for stage in status.stages if stage.phase} | set(phases)
     return [
-        one_phase(status, status.plan.phase(name), phases.get(name), now)
+        one_phase(status, status.plan.phase(name), status.stage_of(name), phases.get(name), now)
         for name in [*names, *sorted(known - set(names))]
     ]
 
 
-def one_phase(status: ReleaseStatus, planned: Planned, fact: Phase | None, now: float) -> str:
-    stage = status.stage_of(planned.name)
+def play_lines(status: ReleaseStatus, now: float) -> list[str]:
+    """The plays of another run than a deployment."""
+    return [
+        one_phase(status, Planned("", shortened(stage.title, 120)), stage, None, now)
+        for stage in status.stages
+        if not stage.phase
+    ]
+
+
+def one_phase(
+    status: ReleaseStatus, planned: Planned, stage: Stage | None, fact: Phase | None, now: float
+) -> str:
     mark, words = phase_state(status, stage, fact)
-    name = plain(planned.title)
-    live = bool(stage and stage.live)
-    parts = [f"{mark} *{name}*" if live else f"{mark} {name}"]
-    parts.append(time_words(planned, time_spent(stage, fact, now)))
-    parts += [services_words(planned, stage, fact), words, task_words(stage)]
-    return " · ".join(part for part in parts if part)
-
-
-def task_words(stage: Stage | None) -> str:
-    """The task that runs now."""
-    runs = stage and stage.live and stage.task
-    return f"_{plain(shortened(stage.task, 80))}_" if stage and runs else ""
+    name, live = plain(planned.title), bool(stage and stage.live)
+    task = f"_{plain(shortened(stage.task, 80))}_" if stage and live and stage.task else ""
+    parts = [
+        f"{mark} *{name}*" if live else f"{mark} {name}",
+        time_words(planned, time_spent(stage, fact, now)),
+        services_words(planned, stage, fact),
+        words,
+        task,
+    ]
+    return " · ".join(filter(None, parts))
 
 
 def current_readings(status: ReleaseStatus) -> tuple[RecordedMetric, ...]:
@@ -136,7 +135,7 @@ def phase_ended(planned: Planned, fact: Phase) -> str:
         "waived" if fact.waived else "",
         plain(decision_words(fact.evidence.decision)),
     ]
-    return " · ".join(part for part in parts if part)
+    return " · ".join(filter(None, parts))
 
 
 def decision_words(decision: Act | None) -> str:
@@ -160,9 +159,9 @@ def phase_state(status: ReleaseStatus, step: Stage | None, fact: Phase | None) -
         return ("⏸️", "on hold") if fact.evidence.on_hold else ("❌", "failed")
     if fact and fact.taken_back:
         return "↩️", fact.status.replace("_", " ")
-    if fact or step:
-        return "❔", "not finished"
-    return "▫️", ""
+    if step and not step.phase:
+        return "✅", ""
+    return ("❔", "not finished") if fact or step else ("▫️", "")
 
 
 def time_spent(step: Stage | None, fact: Phase | None, now: float) -> float | None:
@@ -205,18 +204,6 @@ def reading_words(reading: RecordedMetric) -> str:
     mark = STATUS_SIGNS.get(judged_as(reading), "")
     name = plain(reading.name.replace("_", " "))
     return f"{mark} {name} {plain(quantity(reading.newest, reading.unit))}".strip()
-
-
-def stage_lines(stage: Stage, now: float) -> t.Iterator[str]:
-    """A play, and below it its first failure in short, which the thread has whole, and what its hosts last said."""
-    mark = "❌" if stage.failed else "⏳" if stage.live else "✅"
-    name = plain(shortened(stage.name, 120))
-    spent = (now if stage.finished is None else stage.finished) - stage.started
-    parts = [f"{mark} *{name}*" if stage.live else f"{mark} {name}", f"`{stopwatch(spent)}`"]
-    yield " · ".join(filter(None, [*parts, task_words(stage)]))
-    for failure in stage.failures[:1]:
-        yield INDENT + host_line(failure.host, failure.sentence, 200)
-    yield from (INDENT + line for line in progress_lines(stage))
 
 
 def progress_lines(stage: Stage) -> list[str]:

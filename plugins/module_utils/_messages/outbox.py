@@ -108,13 +108,6 @@ class Content(t.NamedTuple):
     blocks: Blocks = ()
 
 
-class Headline(t.NamedTuple):
-    """`write` gives the one message as it is now."""
-
-    version: int
-    write: t.Callable[[], Content]
-
-
 class Outbox:
     """`pace`: seconds between two edits.
 
@@ -132,11 +125,11 @@ class Outbox:
         self._client = client
         self._posted = posted
         self._pace = pace
-        self._replies: deque[ChannelReply] = deque()
-        self._capacity = capacity
-        self._headline: Headline | None = None
-        self._sent = 0
-        """The version of the headline that was sent last."""
+        self._replies: deque[ChannelReply] = deque(maxlen=capacity)
+        self._write: t.Callable[[], Content] | None = None
+        """What gives the one message as it is now."""
+        self._version = self._sent = 0
+        """Of the one message, that of now and the one that was sent last."""
         self._sent_content: Content | None = None
         self._takes_blocks = True
         self.ts = ""
@@ -150,7 +143,6 @@ class Outbox:
         """When Slack last gave a sign of life; in the future while it asks to wait."""
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="slack", daemon=True)
-        self._started = False
         self.lost = 0
         self.reason = "Slack did not answer in time."
         """Why the last message that failed did."""
@@ -173,9 +165,9 @@ class Outbox:
         `write` is called on the outbox's thread, once it can be sent.
         """
         with self._changed:
-            if self._client.can_edit or last or self._headline is None:
-                before = self._headline.version if self._headline else 0
-                self._headline = Headline(before + 1, write)
+            if self._client.can_edit or last or self._write is None:
+                self._write = write
+                self._version += 1
             self._wake()
 
     def reply(self, text: str, *, detail: bool = False, broadcast: bool = False) -> None:
@@ -186,15 +178,14 @@ class Outbox:
         with self._changed:
             if detail and not self._client.can_edit:
                 return
-            if len(self._replies) >= self._capacity:
-                self._replies.popleft()
-                self.lost += 1
+            # The oldest gives way.
+            self.lost += len(self._replies) == self._replies.maxlen
             self._replies.append(ChannelReply(text, broadcast))
             self._wake()
 
     def close(self, drain: float) -> int:
         """Give what is left `drain` seconds to be sent; returns how many messages were lost in all."""
-        if not self._started:
+        if self._thread.ident is None:
             return 0
         closed = time.monotonic()
         with self._changed:
@@ -207,11 +198,10 @@ class Outbox:
             if waited > HOPELESS_AFTER and hopeless:
                 break
         with self._changed:
-            return self.lost + len(self._replies) + (self._newer() is not None)
+            return self.lost + len(self._replies) + (self._version != self._sent)
 
     def _wake(self) -> None:
-        if not self._started:
-            self._started = True
+        if self._thread.ident is None:
             self._thread.start()
         self._changed.notify_all()
 
@@ -236,31 +226,27 @@ class Outbox:
             while (left := until - time.monotonic()) > 0 and not (hasten and self._closing):
                 self._changed.wait(timeout=left)
 
-    def _newer(self) -> Headline | None:
-        known = self._headline
-        return known if known and known.version != self._sent else None
-
-    def _next(self) -> Headline | ChannelReply | None:
-        """None while nothing is due."""
+    def _next(self) -> int | ChannelReply | None:
+        """The version of the one message, or a reply, that is due."""
         if self._waiting:
             return None
         due = self._closing or time.monotonic() - self._edited >= self._pace
-        if due and (newer := self._newer()):
-            return newer
+        if due and self._version != self._sent:
+            return self._version
         return self._replies[0] if self._replies and self._has_thread() else None
 
     def _has_thread(self) -> bool:
         """A reply waits for its message, unless none will come."""
-        hopeless = self._closing and self._headline is None
+        hopeless = self._closing and self._write is None
         return bool(self.ts) or hopeless or not self._client.can_edit
 
-    def _send(self, work: Headline | ChannelReply) -> float:
+    def _send(self, work: int | ChannelReply) -> float:
         """One attempt; seconds to wait before the next."""
         try:
-            if isinstance(work, Headline):
-                self._send_headline(work.write())
-            else:
+            if isinstance(work, ChannelReply):
                 self._client.post(work.text, thread_ts=self.ts, broadcast=work.broadcast)
+            elif self._write:
+                self._send_headline(self._write())
         except BusyError as exc:
             self.reason = str(exc)
             self._alive = time.monotonic() + exc.retry_after + 1
@@ -312,10 +298,10 @@ class Outbox:
             self._posted(self._client.location, ts)
         return ts
 
-    def _done(self, work: Headline | ChannelReply) -> None:
+    def _done(self, work: int | ChannelReply) -> None:
         with self._changed:
-            if isinstance(work, Headline):
-                self._sent = work.version
+            if isinstance(work, int):
+                self._sent = work
             # A full queue may have dropped it meanwhile.
             elif self._replies and self._replies[0] is work:
                 self._replies.popleft()
