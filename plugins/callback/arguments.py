@@ -26,7 +26,6 @@ import functools
 import itertools
 import os
 import typing as t
-from pathlib import Path
 
 from ansible import constants as C  # noqa: N812 - as Ansible calls it
 from ansible import context
@@ -35,10 +34,10 @@ from ansible.plugins.callback import CallbackBase
 
 from ..module_utils._terminal.commands import ANY_TAG, Arguments, Inventory, PlayTarget, problem
 from ..plugin_utils._command_line import nearby
+from ..plugin_utils._run_events import ROOT, is_ours
 
 BAD_OPTIONS = 5
 """What ansible-playbook itself returns for a wrong option."""
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class CallbackModule(CallbackBase):
@@ -58,11 +57,6 @@ class CallbackModule(CallbackBase):
             self._display.error(result, wrap_text=False)
             # An exception of any other kind is a warning of Ansible's, and the run goes on.
             raise SystemExit(BAD_OPTIONS)
-
-
-def is_ours(play: t.Any) -> bool:
-    path = str(play.get_path() or "").rpartition(":")[0]
-    return bool(path) and Path(path).resolve().is_relative_to(ROOT / "playbooks")
 
 
 def typed(playbook: t.Any) -> Arguments:

@@ -63,11 +63,10 @@ from ..module_utils._progress import DRAWN, Progress, subscribe
 from ..module_utils._redaction import Redactor
 from ..module_utils._terminal.console import NOT_BEGUN, Console
 from ..module_utils._terminal.live import FIRST, Heartbeat
-from ..module_utils._terminal.models import Ending, Event, Line, RunEnded, Status, Tone
+from ..module_utils._terminal.models import Ending, Event, Line, RunEnded, Tone
 from ..module_utils._terminal.telling import records
 from ..plugin_utils._failure_file import write_failures
 from ..plugin_utils._interruption import held_if_free, when_cut_short
-from ..plugin_utils._module_of import import_ahead
 from ..plugin_utils._observing import PlayVariables, host_names, observing, selected
 from ..plugin_utils._run_events import (
     begun,
@@ -157,21 +156,21 @@ class CallbackModule(Default):
         if self._console.begun is NOT_BEGUN:
             self._open(variables)
         if host_names(play) and selected(play, variables):
-            self._feed(play_of(play, self._redact))
+            self._on(play_of(play, self._redact))
 
     def _open(self, variables: PlayVariables) -> None:
         self._redact = Redactor(variables.secrets())
         # The folder is made of the version. With one that is refused its path may lead anywhere.
         strange = "/" in variables.get("release_version")
         self._folder = "" if strange else variables.get("report_directory")
-        self._feed(run_of(variables, self._title, self._phases, self._redact))
+        self._on(run_of(variables, self._title, self._phases, self._redact))
         self._unsubscribe = subscribe(self._progressed)
         if not self._verbose:
             os.environ[DRAWN] = "1"
         if self.get_option("console_heartbeat"):
             self._pulse = Heartbeat(self._beat)
             self._pulse.start()
-        when_cut_short(self._interrupted)
+        when_cut_short(lambda: self._finish("interrupted"))
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         if self._plain or not is_ours(self._play):
@@ -197,7 +196,6 @@ class CallbackModule(Default):
         return not self._plain and is_ours(task)
 
     def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
-        import_ahead(task)
         if self._own(task):
             # So that the parent, asked for a result of this task, prints this one's name.
             self._last_task_name = None
@@ -206,7 +204,6 @@ class CallbackModule(Default):
         self._spoke()
 
     def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
-        import_ahead(task)
         if not self._own(task):
             super().v2_playbook_on_handler_task_start(task)
 
@@ -220,11 +217,7 @@ class CallbackModule(Default):
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         super().v2_runner_on_start(host, task)
-        self._begin_task(host, task)
-
-    @observing
-    def _begin_task(self, host: t.Any, task: t.Any) -> None:
-        self._feed(begun(host, task, self._redact))
+        self._feed(begun, host, task, self._redact)
 
     def _told(self, result: t.Any, by_ansible: t.Callable[..., None], *more: t.Any) -> None:
         """The Console has it; of what is not ours Ansible tells too, and of ours the warnings alone."""
@@ -234,23 +227,24 @@ class CallbackModule(Default):
             by_ansible(result, *more)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
-        self._end_task(result, "ok")
+        self._feed(ended, result, "ok", self._redact)
         self._told(result, super().v2_runner_on_ok)
 
     def v2_runner_on_skipped(self, result: t.Any) -> None:
-        self._end_task(result, "skipped")
+        self._feed(ended, result, "skipped", self._redact)
         self._told(result, super().v2_runner_on_skipped)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         usual = expected(result)
-        self._end_task(result, "failed", ignored=ignore_errors)
+        self._feed(ended, result, "failed", self._redact, ignored=ignore_errors)
         if usual:
             self._told(result, super().v2_runner_on_failed, ignore_errors)
         else:
             super().v2_runner_on_failed(result, ignore_errors)
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
-        self._end_task(result, "unreachable", ignored=bool(result.task.ignore_unreachable))
+        ignored = bool(result.task.ignore_unreachable)
+        self._feed(ended, result, "unreachable", self._redact, ignored=ignored)
         super().v2_runner_on_unreachable(result)
 
     def v2_runner_item_on_ok(self, result: t.Any) -> None:
@@ -289,23 +283,18 @@ class CallbackModule(Default):
             where = str(result.host.get_name())
             self._show(self._console.differs(task, where, [text for text in texts if text]))
 
-    @observing
-    def _end_task(self, result: t.Any, status: Status, *, ignored: bool = False) -> None:
-        self._feed(ended(result, status, self._redact, ignored=ignored))
-
     # --- the console -------------------------------------------------------------------------------------------------
 
-    @observing
     def _progressed(self, progress: Progress) -> None:
         if self._verbose:
             self._spoke()
-        self._feed(reported(progress))
+        self._feed(reported, progress)
 
     @observing
-    def _interrupted(self) -> None:
-        self._finish("interrupted")
+    def _feed(self, event_of: t.Callable[..., Event], *args: t.Any, **named: t.Any) -> None:
+        self._on(event_of(*args, **named))
 
-    def _feed(self, event: Event) -> None:
+    def _on(self, event: Event) -> None:
         # The display's lock first: ansible-runner holds it while callbacks run, and a report comes in another thread.
         with self._display._lock, self._lock:
             self._show(self._console.on(event, LiveScreen.columns()))

@@ -61,7 +61,7 @@ from ..module_utils._progress import Progress, subscribe
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import CENSORED, RECORD_KEYS, sentence_of
 from ..module_utils._report.journal import Journal
-from ..plugin_utils._command_line import collection_version, extra_variable_names, shown_options
+from ..plugin_utils._command_line import collection_version, shown_options
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._module_of import module_of
 from ..plugin_utils._observing import PlayVariables, observing, task_name
@@ -136,26 +136,23 @@ class CallbackModule(CallbackBase):
             return
         self._redact = Redactor(variables.secrets())
         self._journal.open(Path(path))
-        self._begin(self._journal, play, release)
-        self._unsubscribe = subscribe(self._progressed)
-        when_cut_short(lambda: self._finish("interrupted"))
-
-    def _begin(self, journal: Journal, play: t.Any, release: str) -> None:
         self._write(
             "run_started",
-            at=journal.started,
+            at=self._journal.started,
             release=release or None,
             playbook=self._playbook,
             user=user_here(),
             controller=platform.node(),
             pid=os.getpid(),
-            extra_variables=extra_variable_names(play),
+            extra_variables=sorted(play.get_variable_manager().extra_vars),
             options=shown_options(),
             check=bool(context.CLIARGS.get("check")),
             collection=collection_version(),
             ansible_core=core_version,
             python=platform.python_version(),
         )
+        self._unsubscribe = subscribe(self._progressed)
+        when_cut_short(lambda: self._finish("interrupted"))
 
     @observing
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:

@@ -46,7 +46,7 @@ notes:
   - The file C(slack_state_path), or C(.deploy/<release_version>/slack.json) in the current directory, remembers which
     message is the release's. It has no secrets. Without the file, the next run posts a message of its own.
 extends_documentation_fragment:
-  - easymo.deploy._libraries.slack_sdk
+  - easymo.deploy._libraries.requests
 """
 
 import os

@@ -20,7 +20,6 @@ extends_documentation_fragment:
   - easymo.deploy._kubernetes.elsewhere
   - easymo.deploy._mail
   - easymo.deploy._libraries.kubernetes
-  - easymo.deploy._libraries.slack_sdk
   - easymo.deploy._libraries.requests
 options:
   text:
@@ -185,8 +184,7 @@ attributes:
     support: partial
 requirements:
   - kubernetes, only for O(release)
-  - slack-sdk, only for O(slack)
-  - requests, only for O(pagerduty) and O(statuspage)
+  - requests, for all channels but O(email)
 """
 
 EXAMPLES = r"""
@@ -261,15 +259,11 @@ from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes import actor_of
 from ..module_utils._messages.apply import deliver, read_attachments
 from ..module_utils._messages.plan import CHANNELS, plan_messages
-from ..module_utils._messages.slack import SLACK_SDK
 from ..module_utils._module import SECRET, Module, Result, documented, execute
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.plan import RecordChange
 from ..module_utils._release.task import store_of
 from ..module_utils._time import utc_now
-
-LIBRARIES = {"slack": SLACK_SDK, "pagerduty": REQUESTS, "statuspage": REQUESTS}
-"""What a channel needs; mail needs nothing."""
 
 module_spec = documented(DOCUMENTATION, required_by={"release": ["key", "kubernetes"]})
 
@@ -308,7 +302,7 @@ def send(module: Module) -> Result:
     messages = plan_messages(module.params, contents)
     if not messages:
         raise InputError(f"No channel is set: set at least one of {', '.join(CHANNELS)}.")
-    refuse_missing(LIBRARIES[each.kind] for each in messages if each.kind in LIBRARIES)
+    refuse_missing(REQUESTS for each in messages if each.kind != "email")
 
     told = () if module.check_mode else messages
     delivered, undelivered = deliver(

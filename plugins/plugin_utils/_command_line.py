@@ -58,10 +58,6 @@ def _names_in(typed: str) -> list[str]:
     return [*map(str, parse_kv(typed))]
 
 
-def extra_variable_names(play: t.Any) -> list[str]:
-    return sorted(play.get_variable_manager().extra_vars)
-
-
 def program() -> str:
     """ansible-playbook as it was typed; by its name alone where a shell finds it."""
     typed = sys.argv[0] if sys.argv else ""

@@ -88,12 +88,6 @@ class PlayVariables:
         return [value for value in (self.get(name) for name in names) if value]
 
 
-def hosts_of(play: t.Any) -> int:
-    """How many hosts the play selects, with --limit, and not only those of the batch that begins."""
-    inventory = play.get_variable_manager()._inventory
-    return len(inventory.get_hosts(play.hosts, ignore_restrictions=True))
-
-
 def host_names(play: t.Any) -> tuple[str, ...]:
     """The hosts of the play, or of the batch of it that begins."""
     hosts = play.get_variable_manager()._inventory.get_hosts(play.hosts)

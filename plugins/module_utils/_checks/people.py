@@ -12,7 +12,7 @@ from .._errors import DeployError, RefusedError, UnreachableError, VerificationE
 from .._http import REQUESTS
 from .._messages import plan
 from .._messages.apply import would_take
-from .._messages.slack import SLACK_SDK, attempt, web_client
+from .._messages.slack import call
 from .._release.models import SIGN_OFFS
 from .._release.record import SignOff
 from .._release.sign_off import (
@@ -133,18 +133,22 @@ def _looked(find: t.Callable[[Call, str], str], call: Call, name: str) -> Contac
 
 
 def caller(options: Options, timeout: float) -> Call:
-    client = web_client(options["api_url"], options["token"], timeout, options["ca_cert"])
+    def ask(method: str, **arguments: t.Any) -> t.Mapping[str, t.Any]:
+        return call(
+            method,
+            options["api_url"],
+            options["token"],
+            http="GET",
+            refusal=_refused,
+            params={name: value for name, value in arguments.items() if value not in ("", None)},
+            timeout=timeout,
+            ca_cert=options["ca_cert"],
+        )
 
-    def call(method: str, **arguments: t.Any) -> t.Mapping[str, t.Any]:
-        given = {name: value for name, value in arguments.items() if value not in ("", None)}
-        answer = attempt(lambda: client.api_call(method, http_verb="GET", params=given), _refused)
-        return t.cast("t.Mapping[str, t.Any]", answer.data)
-
-    return call
+    return ask
 
 
-def _refused(response: t.Any) -> DeployError:
-    status, word = getattr(response, "status_code", 0), str(response.get("error") or "")
+def _refused(status: int, _headers: t.Mapping[str, str], word: str) -> DeployError:
     if status == 429 or word == "ratelimited":
         return UnreachableError("Slack limits the rate: try again in a minute.")
     if status >= 500:
@@ -153,7 +157,7 @@ def _refused(response: t.Any) -> DeployError:
         return RefusedError(f"Slack refused (missing_scope): give the app {SCOPES}.", word=word)
     if word in TOKEN:
         return RefusedError(f"Slack refused ({word}): check the bot token.", word=word)
-    return RefusedError(f"Slack refused ({word or f'HTTP {status}'}).", word=word)
+    return RefusedError(f"Slack refused ({word}).", word=word)
 
 
 @dataclass(frozen=True)
@@ -279,7 +283,7 @@ def judge_sign_offs(wanted: Wanted, given: SignOff | None, subject: Subject) -> 
 
 
 KINDS: Kinds = {
-    "slack": Kind(look_slack, (SLACK_SDK,)),
+    "slack": Kind(look_slack, (REQUESTS,)),
     "pagerduty": Kind(look_pagerduty, (REQUESTS,)),
     "mail": Kind(look_mail),
     "sign_offs": Kind(look_sign_offs, reads_record=True),

@@ -6,6 +6,7 @@ One channel that fails keeps none of the others from being told. Slack has a fil
 
 from __future__ import annotations
 
+import functools
 import mimetypes
 import smtplib
 import ssl
@@ -169,9 +170,9 @@ def ask_json(
     *,
     method: str = "GET",
     authorization: str = "",
-    idempotent: bool = True,
+    idempotent: bool = False,
 ) -> t.Any:
-    """The JSON of a service's good answer. `name` it is called in sentences. Repeats only what may be repeated."""
+    """The JSON of a service's good answer, which is called `name` in sentences. Repeats only what may be repeated."""
     answer = _http.ask(
         name,
         method,
@@ -180,7 +181,7 @@ def ask_json(
         authorization=authorization,
         timeout=max(0.1, deadline.left()),
         ca_cert=ca_cert,
-        repeat=Repeat(deadline, lost=idempotent),
+        repeat=Repeat(deadline, lost=idempotent or method == "GET"),
     )
     check = "check the token and the names in the task"
     _http.good(answer, name, forbidden=check, otherwise=(RefusedError, check))
@@ -206,7 +207,7 @@ def send_pagerduty_event(event: Message, deadline: Deadline, ca_cert: str | None
             "custom_details": options.get("details") or {},
         }
     url = f"{options['url'].rstrip('/')}/v2/enqueue"
-    answer = ask_json("PagerDuty", url, deadline, ca_cert, body, method="POST")
+    answer = ask_json("PagerDuty", url, deadline, ca_cert, body, method="POST", idempotent=True)
     known = str(answer.get("dedup_key", event.target))
     return event.result(id=known, action=options["action"])
 
@@ -215,34 +216,30 @@ def send_status_page_incident(incident: Message, deadline: Deadline, ca_cert: st
     """Updates the open incident of that name, if there is one; else opens it."""
     options = incident.options
     url = f"{options['url'].rstrip('/')}/pages/{options['page_id']}/incidents"
-    token = f"OAuth {options['token']}"
-
-    def ask(path: str, body: t.Any = None, method: str = "GET") -> t.Any:
-        return ask_json(
-            "The status page",
-            url + path,
-            deadline,
-            ca_cert,
-            body,
-            method=method,
-            authorization=token,
-            idempotent=method == "GET",
-        )
-
+    ask = functools.partial(
+        ask_json,
+        "The status page",
+        deadline=deadline,
+        ca_cert=ca_cert,
+        authorization=f"OAuth {options['token']}",
+    )
     wanted = {"name": incident.target, "status": options["status"], "body": incident.text}
     if components := options.get("components"):
         wanted |= {"components": components, "component_ids": [*components]}
     maintenance = options["status"] in MAINTENANCE
-    known = open_incident(ask, incident.target, maintenance=maintenance)
+    known = open_incident(ask, url, incident.target, maintenance=maintenance)
     latest = (known.get("incident_updates") or [{}])[0]
     if known and (known.get("status"), latest.get("body")) == (wanted["status"], wanted["body"]):
         return incident.result(id=str(known["id"]), changed=False)
     if known:
-        answer = ask(f"/{known['id']}", {"incident": wanted}, "PATCH")
-    else:
-        # Without its times the API takes a maintenance for an outage.
-        times = maintenance_times(options.get("minutes", 120)) if maintenance else {}
-        answer = ask("", {"incident": wanted | times}, "POST")
+        answer = ask(f"{url}/{known['id']}", body={"incident": wanted}, method="PATCH")
+        return incident.result(id=str(answer["id"]))
+    if maintenance:
+        # Without its times the API takes it for an outage.
+        begin = now()
+        until = begin + timedelta(minutes=options.get("minutes", 120))
+        wanted |= {"scheduled_for": format_time(begin), "scheduled_until": format_time(until)}
+    answer = ask(url, body={"incident": wanted}, method="POST")
     return incident.result(id=str(answer["id"]))
 
 
@@ -250,19 +247,12 @@ MAINTENANCE = frozenset({"scheduled", "in_progress", "verifying", "completed"})
 """States of a status page's incident that is planned."""
 
 
-def maintenance_times(minutes: int) -> dict[str, str]:
-    """From now on."""
-    begin = now()
-    until = begin + timedelta(minutes=minutes)
-    return {"scheduled_for": format_time(begin), "scheduled_until": format_time(until)}
-
-
 def open_incident(
-    ask: t.Callable[[str], t.Any], name: str, *, maintenance: bool
+    ask: t.Callable[[str], t.Any], url: str, name: str, *, maintenance: bool
 ) -> dict[str, t.Any]:
     """A maintenance is listed apart from outages, and before it begins apart from what runs."""
     for path in ("active_maintenance", "scheduled") if maintenance else ("unresolved",):
-        listed = ask(f"/{path}")
+        listed = ask(f"{url}/{path}")
         for result in listed if isinstance(listed, list) else []:
             if name == result.get("name"):
                 return dict(result)

@@ -23,7 +23,7 @@ from .._story.next_step import (
     worded,
 )
 from .commands import Command, without_options
-from .layout import CAUSE, SENTENCE_LIMIT, WIDEST, clipped, folded, hanging, one_line
+from .layout import CAUSE, SENTENCE_LIMIT, WIDEST, clipped, hanging, hung, one_line
 from .models import Line, RunBegun, RunFailure, Tone
 from .run import Run, Stage
 from .telling import report_files
@@ -99,9 +99,8 @@ class Block:
 def row(
     label: str, text: str, columns: int, tone: Tone = "", limit: int = SENTENCE_LIMIT
 ) -> list[Line]:
-    columns = min(columns, WIDEST)
-    first, *rest = folded(one_line(text, limit), columns - LABEL - 2)
-    lines = [f"  {label:<{LABEL}}{first}", *(f"  {'':<{LABEL}}{entry}" for entry in rest)]
+    lead, text = f"  {label:<{LABEL}}", one_line(text, limit)
+    lines = hung(lead, text, min(columns, WIDEST), len(lead))
     return [Line(line.rstrip(), tone) for line in lines]
 
 

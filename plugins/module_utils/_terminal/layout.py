@@ -93,6 +93,14 @@ def folded(text: str, columns: int) -> list[str]:
     return [*lines, line] if line or not lines else lines
 
 
+def hung(lead: str, text: str, columns: int, indent: int) -> list[str]:
+    """Folded behind `lead`, or below it where that takes more than `indent`; what follows stands so far in."""
+    lines = [f"{' ' * indent}{entry}" for entry in folded(text, max(10, columns - indent))]
+    if width(lead) > indent:
+        return [lead.rstrip(), *lines]
+    return [f"{lead}{lines[0][indent:]}", *lines[1:]]
+
+
 def hanging(text: str, columns: int) -> list[str]:
     """Folded where it is too long: what follows stands under the value behind a label, or two columns further in."""
     if width(text) <= columns:
@@ -101,8 +109,7 @@ def hanging(text: str, columns: int) -> list[str]:
     lead = label[0] if label and width(label[0]) <= columns // 2 else ""
     begin = " " * (len(text) - len(text.lstrip()))
     indent = width(lead) if lead else len(begin) + 2
-    first, *rest = folded(text[len(lead) :].strip(), columns - indent)
-    return [f"{lead or begin}{first}", *(f"{' ' * indent}{entry}" for entry in rest)]
+    return hung(lead or begin, text[len(lead) :].strip(), columns, indent)
 
 
 def _head(text: str, columns: int) -> str:
@@ -120,16 +127,10 @@ def fact_lines(fact: Fact, took: str, columns: int) -> list[Line]:
     label = f"{fact.label}{' ' * max(0, LABEL - width(fact.label))} " if fact.label else ""
     if width(label) > LABEL + 1:
         label = f"{fact.label}  "
-    start = f"{' ' * INDENT}{MARKS[fact.tone]} "
-    shown = [f"{start}{label}{fact.text}".rstrip()]
-    room = columns - (RIGHT if took else 0)
+    lead = f"{' ' * INDENT}{MARKS[fact.tone]} {label}"
+    shown, room = [f"{lead}{fact.text}".rstrip()], columns - (RIGHT if took else 0)
     if width(shown[0]) > room:
-        hang = min(width(start + label), INDENT + 2 + LABEL + 1)
-        body = folded(fact.text, max(10, room - hang))
-        lead = f"{start}{label}"
-        beside = width(lead) <= hang
-        first, rest = (f"{lead}{body[0]}", body[1:]) if beside else (lead.rstrip(), body)
-        shown = [first, *(f"{' ' * hang}{entry}" for entry in rest)]
+        shown = hung(lead, fact.text, room, min(width(lead), INDENT + 2 + LABEL + 1))
     if took:
         shown[0] = righted(shown[0], took, columns)
     return [Line(entry, fact.tone) for entry in shown]

@@ -12,14 +12,13 @@ from .layout import bare, clipped, one_line
 from .models import Fact, Group, Item, TaskEnded
 
 SILENT = frozenset(
-    f"ansible.builtin.{name}"
-    for name in (
-        *("add_host", "assert", "file", "gather_facts", "group_by", "import_role", "import_tasks"),
-        *("include_role", "include_tasks", "meta", "set_fact", "setup", "tempfile"),
-        "validate_argument_spec",
-    )
-)
-"""What only carries a run on."""
+    {f"easymo.deploy.{name}" for name in
+     ("diagnosis", "release_info", "release_report", "release_variables", "rollout_info", "rollout_wave", "stop")}
+    | {f"ansible.builtin.{name}" for name in
+       ("add_host", "assert", "file", "gather_facts", "group_by", "import_role", "import_tasks", "include_role",
+        "include_tasks", "meta", "set_fact", "setup", "tempfile", "validate_argument_spec")}
+)  # fmt: skip
+"""What only carries a run on, or is told elsewhere."""
 ANNOUNCE = "easymo.deploy.announce"
 AVAILABILITY = "easymo.deploy.availability"
 DEBUG = "ansible.builtin.debug"
@@ -39,10 +38,6 @@ REMARK = 300
 
 Teller = t.Callable[[Group], list[Fact]]
 OURS = "easymo.deploy."
-
-
-def nothing(group: Group) -> list[Fact]:  # noqa: ARG001 - as all tellers
-    return []
 
 
 def sentence(group: Group) -> list[Fact]:
@@ -93,7 +88,6 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.availability": platform.measured,
     "easymo.deploy.calendar_event": platform.invited,
     "easymo.deploy.deploy_lock": platform.locked,
-    "easymo.deploy.diagnosis": nothing,
     "easymo.deploy.edge_functions": functions,
     "easymo.deploy.feature_flags": flags,
     "easymo.deploy.feature_ramp": ramp,
@@ -108,22 +102,16 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.pod_flags": platform.in_pods,
     "easymo.deploy.preflight_check": checks.preflight,
     "easymo.deploy.release": sentence,
-    "easymo.deploy.release_info": nothing,
-    "easymo.deploy.release_report": nothing,
     "easymo.deploy.release_rollback": platform.returned,
     "easymo.deploy.release_run": platform.begun,
-    "easymo.deploy.release_variables": nothing,
     "easymo.deploy.rollout": rolled,
-    "easymo.deploy.rollout_info": nothing,
-    "easymo.deploy.rollout_wave": nothing,
     "easymo.deploy.smoke_tests": checks.smoke,
-    "easymo.deploy.stop": nothing,
     "easymo.deploy.wave_result": platform.wave,
 }
 
 
 def facts_of(action: str, group: Group) -> list[Fact]:
-    if not action.startswith(OURS):
+    if not action.startswith(OURS) or action in SILENT:
         return []
     return TABLE.get(action, its_sentence)(group)
 

@@ -152,7 +152,7 @@ def test_a_report_that_waits_for_the_display_keeps_no_callback_waiting(monkeypat
             pass
 
     monkeypatch.setattr(module, "_show", prints)
-    report = threading.Thread(target=module._feed, args=(None,), daemon=True)
+    report = threading.Thread(target=module._on, args=(None,), daemon=True)
     with module._display._lock:
         report.start()
         report.join(0.2)

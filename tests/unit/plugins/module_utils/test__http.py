@@ -133,7 +133,7 @@ def monitoring(url: str, token: str = "") -> MonitoringServer:
 
 
 def service(url: str, **more: str) -> object:
-    return ask_json("It", url, Deadline(20), **{"ca_cert": None, **more}, idempotent=False)
+    return ask_json("It", url, Deadline(20), **{"ca_cert": None, **more}, method="POST")
 
 
 def webhook(url: str, **headers: str) -> object:
