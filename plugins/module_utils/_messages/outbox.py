@@ -13,81 +13,54 @@ import threading
 import time
 import typing as t
 from collections import deque
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from .._errors import DeployError, UnreachableError
 from .slack import Blocks, BusyError, GoneError, NoBlocksError, SlackClient
 
 
-@dataclass(frozen=True)
-class Posted:
-    """`api_url` and `wanted` (the channel as the inventory names it) tell one workspace's message from another's.
-
-    `attempt` is 0 until the release record was seen.
-    """
-
-    api_url: str
-    wanted: str
-    channel: str
-    ts: str
-    attempt: int = 0
-    started: str = ""
-
-    @classmethod
-    def read(cls, path: Path) -> Posted | None:
-        """None for what makes no sense."""
-        try:
-            stored = cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
-        texts = [value for name, value in vars(stored).items() if name != "attempt"]
-        return stored if all(isinstance(text, str) for text in texts) and stored.ts else None
-
-    def belongs_to(self, identity: tuple[int, str]) -> bool:
-        return not self.attempt or (self.attempt, self.started) == identity
-
-    def write(self, path: Path) -> None:
-        """All or nothing, and for this user alone."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.touch(mode=0o600)
-        partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
-
-
 class MessageState:
-    """`path` None remembers nothing. What can't be read counts as not there; what can't be written is let go."""
+    """The file that remembers which message is an attempt's; `path` None remembers nothing.
+
+    `api_url` and `wanted` (the channel as the inventory names it) tell one workspace's message from another's. What
+    can't be read counts as not there; what can't be written is let go.
+    """
 
     def __init__(self, path: Path | None, api_url: str = "", wanted: str = "") -> None:
         self._path = path
-        self._here = (api_url, wanted)
-        self._identity = (0, "")
+        self._own: dict[str, t.Any] = {"api_url": api_url, "wanted": wanted}
         self._lock = threading.Lock()
-        result = Posted.read(path) if path else None
-        self.kept = result if result and (result.api_url, result.wanted) == self._here else None
+        self._kept: dict[str, t.Any] = {}
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stored = json.loads(path.read_text(encoding="utf-8")) if path else {}
+            self._kept = stored if self._own.items() <= stored.items() else {}
 
-    def forget(self) -> None:
+    @property
+    def last(self) -> tuple[str, str]:
+        """Channel and ts of the newest message, "" for none."""
+        return str(self._kept.get("channel") or ""), str(self._kept.get("ts") or "")
+
+    def of(self, identity: tuple[int, str]) -> tuple[str, str]:
+        """Those of this attempt's message. The next one that is posted is this attempt's too."""
         with self._lock:
-            self.kept = None
+            self._own |= {"attempt": identity[0], "started": identity[1]}
+            return self.last if self._own.items() <= self._kept.items() else ("", "")
 
     def posted(self, channel: str, ts: str) -> None:
         """Called on the thread that posts."""
-        with self._lock:
-            self._keep(Posted(*self._here, channel, ts, *self._identity))
+        with self._lock, contextlib.suppress(OSError):
+            self._kept = {**self._own, "channel": channel, "ts": ts}
+            if self._path:
+                write(self._path, json.dumps(self._kept, indent=1) + "\n")
 
-    def belongs(self, identity: tuple[int, str]) -> None:
-        """The message, that of now or the one to come, is that of this attempt."""
-        with self._lock:
-            self._identity = identity
-            if self.kept:
-                self._keep(replace(self.kept, attempt=identity[0], started=identity[1]))
 
-    def _keep(self, stored: Posted) -> None:
-        if self._path and stored != self.kept:
-            with contextlib.suppress(OSError):
-                stored.write(self._path)
-        self.kept = stored
+def write(path: Path, text: str) -> None:
+    """All or nothing, and for this user alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.touch(mode=0o600)
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
 REFUSALS = 3

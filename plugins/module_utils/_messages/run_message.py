@@ -39,7 +39,7 @@ DRAIN = 3.0
 class RunMessage:
     """Everything that is told of one run, redacted before it is written down.
 
-    A message that an earlier run left is edited once the release record has told that it is this attempt's.
+    Which message is edited is known once the release record has told which attempt it is.
     """
 
     def __init__(
@@ -59,10 +59,9 @@ class RunMessage:
         """Callbacks come from two threads, and the outbox writes on a third what the status shows."""
         self._told: set[str] = set()
         """Phases whose end the thread was told."""
-        self._settled = state.kept is None
+        self._settled = False
         """Whether it is known which message is edited."""
-        if not self._settled:
-            outbox.wait()
+        outbox.wait()
 
     def on(self, event: Event) -> None:
         """The message and its thread after it. The times of the events count nothing here: the record's are epochs."""
@@ -127,14 +126,10 @@ class RunMessage:
         self._status.progressed(event.host, self._redact(event.text))
 
     def _measured(self, data: t.Mapping[str, t.Any]) -> bool:
-        values, statuses, units = (
-            data.get("values"),
-            data.get("statuses"),
-            self._status.release.units,
-        )
+        values, units = data.get("values"), self._status.release.units
         if not isinstance(values, dict):
             return False
-        known = statuses if isinstance(statuses, dict) else {}
+        known: t.Mapping[str, t.Any] = data.get("statuses") or {}
         self._status.measured(
             RecordedMetric(name, units.get(name, ""), status=str(known.get(name, "")), newest=value)
             for name, value in values.items()
@@ -148,12 +143,9 @@ class RunMessage:
             return
         before = self._status.record
         self._status.record_seen(record)
-        if before.attempt and self._settled and before.identity != record.identity:
-            self._state.forget()
-            self._outbox.begin("", "")
-        elif not self._settled:
-            self._settle(record.identity)
-        self._state.belongs(record.identity)
+        if not self._settled or before.identity != record.identity:
+            self._settled = True
+            self._outbox.begin(*self._state.of(record.identity))
         self._tell_phases()
 
     def _tell_phases(self) -> None:
@@ -167,26 +159,16 @@ class RunMessage:
                 line = headline.phase_ended(self._status.release.plan.phase(step.phase), phase)
                 self._outbox.reply(self._redact(line), detail=True)
 
-    def _settle(self, identity: tuple[int, str] | None) -> None:
-        """The kept message is edited if it is this attempt's, or if that is unknown."""
-        self._settled = True
-        stored = self._state.kept
-        if stored and (identity is None or stored.belongs_to(identity)):
-            self._outbox.begin(stored.channel, stored.ts)
-        else:
-            self._state.forget()
-            self._outbox.begin("", "")
-
     def _end(self, event: RunEnded) -> None:
         self._status.close(self._clock(), event.ending)
         if alarm := headline.alarm(self._status):
             # A hold is announced, so the channel knows.
             self._outbox.reply(alarm, broadcast=not self._status.held)
-        if self._settled:
-            self._show(last=True)
-        elif self._status.touched:
+        if not self._settled and self._status.touched:
             # Without a record the message would lose what earlier runs wrote into it: only its thread is told.
-            self._settle(None)
+            self._outbox.begin(*self._state.last)
+            self._settled = not self._state.last[1]
+        self._show(last=True)
 
     def close(self) -> str:
         """After the end of the run; a sentence about the messages that were lost, "" without any."""
