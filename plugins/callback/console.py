@@ -62,7 +62,7 @@ from ansible.plugins.callback.default import CallbackModule as Default
 from ..module_utils._progress import DRAWN, Progress, subscribe
 from ..module_utils._redaction import Redactor
 from ..module_utils._terminal.console import NOT_BEGUN, Console
-from ..module_utils._terminal.live import FIRST, Heartbeat
+from ..module_utils._terminal.live import FIRST, heartbeat
 from ..module_utils._terminal.models import Ending, Event, Line, RunEnded, Tone
 from ..module_utils._terminal.telling import records
 from ..plugin_utils._failure_file import write_failures
@@ -115,7 +115,7 @@ class CallbackModule(Default):
         self._phases: tuple[str, ...] = ()
         self._foreign = False
         self._over = False
-        self._pulse: Heartbeat | None = None
+        self._still: t.Callable[[], None] = lambda: None
         self._unsubscribe: t.Callable[[], None] = lambda: None
 
     # --- a playbook and its plays ------------------------------------------------------------------------------------
@@ -168,8 +168,7 @@ class CallbackModule(Default):
         if not self._verbose:
             os.environ[DRAWN] = "1"
         if self.get_option("console_heartbeat"):
-            self._pulse = Heartbeat(self._beat)
-            self._pulse.start()
+            self._still = heartbeat(self._beat)
         when_cut_short(lambda: self._finish("interrupted"))
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
@@ -306,8 +305,7 @@ class CallbackModule(Default):
             return
         self._over = True
         os.environ.pop(DRAWN, None)
-        if self._pulse:
-            self._pulse.stop()
+        self._still()
         if ending != "interrupted":
             self._unsubscribe()
         with held_if_free(self._display._lock), held_if_free(self._lock):

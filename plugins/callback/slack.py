@@ -59,7 +59,7 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 
 from ..module_utils._messages.outbox import MessageState, Outbox
-from ..module_utils._messages.release_status import Link, Release, ReleaseStatus
+from ..module_utils._messages.release_status import Release, ReleaseStatus
 from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._messages.slack import SlackClient
 from ..module_utils._progress import subscribe
@@ -112,7 +112,7 @@ def describe(get: Get, playbook: str, plan: t.Any, metrics: t.Any, links: t.Any 
         on_call_name=get("release_on_call_name"),
         plan=Plan.read(plan),
         links=tuple(
-            Link(str(entry.get("text") or entry["url"]), str(entry["url"]))
+            (str(entry.get("text") or entry["url"]), str(entry["url"]))
             for entry in dictionaries(links, "url")
             if re.match(r"https?://[^/\s]", str(entry["url"]))
         ),

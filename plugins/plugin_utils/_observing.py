@@ -14,19 +14,11 @@ Variables = t.Mapping[str, t.Any]
 F = t.TypeVar("F", bound=t.Callable[..., None])
 
 
-class Observer(t.Protocol):
-    """A callback; `TITLE` begins the sentence about it, and once `silent` it hears nothing any more."""
-
-    TITLE: str
-    silent: bool
-    _display: t.Any
-
-
 def observing(method: F) -> F:  # noqa: UP047 - ansible-test reads it with older Pythons
-    """An observer never raises into the run: it warns once and is silent from then on."""
+    """A callback never raises into the run: it warns once, as its `TITLE`, and is `silent` from then on."""
 
     @functools.wraps(method)
-    def guarded(self: Observer, *args: t.Any, **kwargs: t.Any) -> None:
+    def guarded(self: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
         if self.silent:
             return
         try:

@@ -11,7 +11,6 @@ import contextlib
 import functools
 import typing as t
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -33,8 +32,7 @@ Contract = Mapping[str, t.Any]
 """
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(t.NamedTuple):
     """`why` is a sentence. Of an option that has no value because of something else, `unread` is its name."""
 
     why: str

@@ -16,7 +16,7 @@ from .._release.record import RecordedMetric
 from . import headline
 from .mrkdwn import code, code_block, escape, one_line, plain
 from .outbox import Content
-from .release_status import SERVICES_PHASE, Link, ReleaseStatus
+from .release_status import SERVICES_PHASE, ReleaseStatus
 
 Block = dict[str, t.Any]
 
@@ -51,7 +51,7 @@ def render(status: ReleaseStatus, now: float) -> Content:
     others = sections([heading, *fitting(plays, room - len(heading) - 1)]) if plays else []
     shown = within([*top, *phases, *others, *below], links)
     lines = [headline.title(status), about, *map(as_text, shown[2:])]
-    lines += [f"{plain(link.text)}: {escape(link.url)}" for link in status.release.links]
+    lines += [f"{plain(text)}: {escape(url)}" for text, url in status.release.links]
     return Content(shortened("\n".join(filter(None, lines)), TEXT), shown)
 
 
@@ -149,16 +149,16 @@ def fields(texts: t.Sequence[str]) -> Block:
     return {"type": "section", "fields": [mrkdwn(text) for text in texts[:FIELDS]]}
 
 
-def buttons(links: t.Sequence[Link]) -> list[Block]:
+def buttons(links: t.Sequence[tuple[str, str]]) -> list[Block]:
     made = [
         {
             "type": "button",
-            "text": plain_text(escape(one_line(link.text)), BUTTON),
-            "url": link.url,
+            "text": plain_text(escape(one_line(text)), BUTTON),
+            "url": url,
             "action_id": f"link-{number}",
         }
-        for number, link in enumerate(links)
-        if len(link.url) <= ADDRESS and one_line(link.text)
+        for number, (text, url) in enumerate(links)
+        if len(url) <= ADDRESS and one_line(text)
     ]
     return [{"type": "actions", "elements": made[:BUTTONS]}] if made else []
 

@@ -34,35 +34,24 @@ def title(status: ReleaseStatus, bold: str = "*") -> str:
 
 
 def state_words(status: ReleaseStatus) -> tuple[str, str]:
-    return deployment_words(status) if status.deploys else other_words(status)
-
-
-def deployment_words(status: ReleaseStatus) -> tuple[str, str]:
-    if status.ending == "failed":
-        words = "is on hold" if status.held else "stopped"
+    """The mark of the run, and what became of it."""
+    mark, name = run_name(status)
+    what, held = "" if status.deploys else f"· {name} ", status.ending == "failed" and status.held
+    if status.ending in ("failed", "interrupted"):
         stages = (f" in {plain(stage.title)}" for stage in status.stages if stage.failures)
-        return ("⏸️" if status.held else "🛑"), f"{words}{next(stages, '')}"
-    if status.ending == "interrupted":
-        return "🛑", "was interrupted"
-    if status.record.status == DONE:
+        where = next(stages, "") if status.deploys and status.ending == "failed" else ""
+        words = {"failed": "is on hold" if held else "stopped", "interrupted": "was interrupted"}
+        return ("⏸️" if held else "🛑"), f"{what}{words[status.ending]}{where}"
+    if status.deploys and status.record.status == DONE:
         return "✅", "is live"
-    if status.ending == "done":
-        done = sum(status.record.phase(name).settled for name in status.plan.names)
+    if status.deploys and status.ending:
+        done = sum(status.record.phase(phase).settled for phase in status.plan.names)
         of = f": {done} of {len(status.plan)} phases are done" if status.plan else ""
         return "☑️", f"run finished{of}"
-    return "🚀", "is being deployed"
-
-
-def other_words(status: ReleaseStatus) -> tuple[str, str]:
-    mark, name = run_name(status)
-    if status.ending == "failed" and status.held:
-        return "⏸️", f"· {name} is on hold"
-    if status.ending in ("failed", "interrupted"):
-        return "🛑", f"· {name} {'stopped' if status.ending == 'failed' else 'was interrupted'}"
-    if status.ending == "done":
+    if status.ending:
         whole = status.record.status == ROLLED_BACK and mark == "↩️"
         return mark, "was rolled back" if whole else f"· {name}: run finished"
-    return mark, f"· {name} is running"
+    return ("🚀", "is being deployed") if status.deploys else (mark, f"{what}is running")
 
 
 def run_name(status: ReleaseStatus) -> tuple[str, str]:
@@ -126,16 +115,10 @@ def current_readings(status: ReleaseStatus) -> tuple[RecordedMetric, ...]:
     return status.readings or status.phases.get(WATCH_PHASE, NO_PHASE).evidence.metrics
 
 
-def phase_ended(planned: Planned, fact: Phase) -> str:
+def phase_ended(status: ReleaseStatus, planned: Planned, fact: Phase) -> str:
     """The one line of the thread about a phase that was settled."""
-    parts = [
-        f"✅ {plain(planned.title)}",
-        time_words(planned, time_spent(None, fact, 0.0)),
-        services_words(planned, None, fact),
-        "waived" if fact.waived else "",
-        plain(decision_words(fact.evidence.decision)),
-    ]
-    return " · ".join(filter(None, parts))
+    decision = plain(decision_words(fact.evidence.decision))
+    return " · ".join(filter(None, [one_phase(status, planned, None, fact, 0.0), decision]))
 
 
 def decision_words(decision: Act | None) -> str:

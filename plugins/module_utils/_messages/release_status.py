@@ -19,16 +19,11 @@ SERVICES_PHASE = "microservices"
 
 
 @dataclass(frozen=True)
-class Link:
-    """What a button says, and where it leads."""
-
-    text: str
-    url: str
-
-
-@dataclass(frozen=True)
 class Release:
-    """`on_call` is an id in Slack or only a name, "" for no contact; `units` are those of metrics by name."""
+    """`on_call` is an id in Slack or only a name, "" for no contact; `units` are those of metrics by name.
+
+    `links` are what a button says, and where it leads.
+    """
 
     title: str
     playbook: str
@@ -36,7 +31,7 @@ class Release:
     on_call: str = ""
     on_call_name: str = ""
     plan: Plan = UNPLANNED
-    links: tuple[Link, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
     units: t.Mapping[str, str] = field(default_factory=dict)
 
 

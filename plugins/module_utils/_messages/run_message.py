@@ -156,7 +156,8 @@ class RunMessage:
                 continue
             if (epoch(phase.finished) or 0) >= int(step.started):
                 self._told.add(step.phase)
-                line = headline.phase_ended(self._status.release.plan.phase(step.phase), phase)
+                planned = self._status.plan.phase(step.phase)
+                line = headline.phase_ended(self._status, planned, phase)
                 self._outbox.reply(self._redact(line), detail=True)
 
     def _end(self, event: RunEnded) -> None:
@@ -188,7 +189,5 @@ class RunMessage:
 
 def watched(data: t.Mapping[str, t.Any]) -> str:
     """How far a watch is, when its data tell."""
-    elapsed, whole = data.get("elapsed"), data.get("duration")
-    if not isinstance(elapsed, (int, float)) or not isinstance(whole, (int, float)):
-        return ""
-    return f"watched {stopwatch(elapsed)} of {stopwatch(whole)}"
+    elapsed, whole = float(data.get("elapsed") or 0), float(data.get("duration") or 0)
+    return f"watched {stopwatch(elapsed)} of {stopwatch(whole)}" if whole else ""

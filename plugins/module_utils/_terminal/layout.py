@@ -65,13 +65,7 @@ def clipped(text: str, columns: int) -> str:
     """Its beginning, with an ellipsis where something is missing."""
     if width(text) <= columns:
         return text
-    stored, used = [], 0
-    for entry in text:
-        used += _columns(entry)
-        if used > columns - 1:
-            break
-        stored.append(entry)
-    return "".join(stored).rstrip() + "…"
+    return _head(text, columns - 1).rstrip() + "…"
 
 
 def folded(text: str, columns: int) -> list[str]:

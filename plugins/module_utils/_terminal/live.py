@@ -11,27 +11,19 @@ from .._progress import LOST, NEWS, WAVE_ROLLED
 from .layout import bare, clipped, one_line
 from .models import Fact, PlayBegun, Reported, TaskBegun, TaskEnded, Tone
 
+SHORTEST = 0.1
 
-class Heartbeat:
-    """Calls `beat` until it is stopped; `beat` tells after how many seconds it wants to be called again."""
 
-    SHORTEST = 0.1
+def heartbeat(beat: t.Callable[[], float]) -> t.Callable[[], None]:
+    """Calls `beat`, which tells after how many seconds it wants to be called again, until what is returned is called."""
+    over = threading.Event()
 
-    def __init__(self, beat: t.Callable[[], float]) -> None:
-        self._beat = beat
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+    def run() -> None:
+        while not over.wait(max(SHORTEST, beat())):
+            pass
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._over.set()
-
-    def _run(self) -> None:
-        delay = self._beat()
-        while not self._over.wait(max(self.SHORTEST, delay)):
-            delay = self._beat()
+    threading.Thread(target=run, name="pulse", daemon=True).start()
+    return over.set
 
 
 FIRST = 15.0

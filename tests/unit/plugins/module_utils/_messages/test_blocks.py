@@ -11,7 +11,6 @@ from slack_sdk.models.blocks import Block
 from ansible_collections.easymo.deploy.plugins.module_utils._messages import blocks
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
-    Link,
     Release,
     ReleaseStatus,
 )
@@ -34,7 +33,7 @@ PLAN = Plan(
         Planned("monitoring", "Monitoring", 60),
     )
 )
-LINKS = (Link("Live page", "https://page.easymo.com:8443/2.0.0/"), Link("Dashboard", "https://d.x"))
+LINKS = (("Live page", "https://page.easymo.com:8443/2.0.0/"), ("Dashboard", "https://d.x"))
 SERVICES = ("Phase 4", "microservices", 12)
 
 
@@ -138,7 +137,7 @@ def test_each_state_has_its_header_its_parts_and_its_links(made, title, told):
     assert shown[0]["text"]["text"].startswith(title)
     text = json.dumps(shown, ensure_ascii=False).replace(WORD_JOINER, "")
     assert [part for part in told if part not in text] == []
-    assert [one["url"] for one in shown[-1]["elements"]] == [one.url for one in LINKS]
+    assert [one["url"] for one in shown[-1]["elements"]] == [url for _text, url in LINKS]
 
 
 def test_without_addresses_there_are_no_buttons():
@@ -210,7 +209,7 @@ ANYTHING = st.text(max_size=400) | st.sampled_from(
 )
 def test_slack_would_take_it_whatever_is_in_it(title, host, sentence, names, plays, links):
     plan = Plan(Planned(f"phase_{number}", name, 5.0) for number, name in enumerate(names))
-    buttons = tuple(Link(text, f"https://x.example/{url}") for text, url in links)
+    buttons = tuple((text, f"https://x.example/{url}") for text, url in links)
     made = ReleaseStatus(Release(title, "rollback.yml", title, plan=plan, links=buttons), 0.0)
     begin(made, *SERVICES)
     for name in names:
