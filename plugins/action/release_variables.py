@@ -11,28 +11,11 @@ from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
+from ..module_utils import _variable_check as check
 from ..module_utils._formats import listed
 from ..module_utils._release_variables import misread
-from ..module_utils._variable_check import (
-    CHOICES,
-    Secret,
-    Variables,
-    incomplete,
-    missing_secrets,
-    old_names,
-    placeholders,
-    placeholders_told,
-    refused_services,
-    typed_unchanged,
-    unknown_variables,
-)
 from ..modules import release_variables
-from ..plugin_utils._role_contracts import (
-    RoleContracts,
-    compiled_once,
-    entry_points_of,
-    read_shared,
-)
+from ..plugin_utils import _role_contracts
 
 ROLES = Path(__file__).parents[2] / "roles"
 COMPUTED = frozenset({"hostvars", "vars", "groups", "ansible_facts"})
@@ -50,17 +33,17 @@ class ActionModule(ActionBase):
     ) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         _checked, arguments = self.validate_argument_spec(**release_variables.module_spec())
-        secrets = [Secret(**entry) for entry in arguments["secrets"]]
+        secrets = [check.Secret(**entry) for entry in arguments["secrets"]]
         task_vars = task_vars or {}
         variables = self._variables(task_vars)
-        unknown = unknown_variables(variables)
+        unknown = check.unknown_variables(variables)
         values, reasons = self._values(secrets)
-        missing = [] if reasons else missing_secrets(secrets, values)
+        missing = [] if reasons else check.missing_secrets(secrets, values)
         unfilled = self._placeholders(task_vars)
         result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
-        if names := old_names(variables.extra):
+        if names := check.old_names(variables.extra):
             result["warnings"] = names
-        with compiled_once():
+        with _role_contracts.compiled_once():
             unmet, unread = self._unmet(arguments["contracts"], task_vars)
         for reason in sorted(reasons):
             unread.setdefault(f"{reason.rstrip('.')}.", []).insert(0, "the secrets")
@@ -69,11 +52,11 @@ class ActionModule(ActionBase):
         ]
         if unknown:
             problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")
-        problems += typed_unchanged(load_extra_vars(self._loader))
+        problems += check.typed_unchanged(load_extra_vars(self._loader))
         if arguments["placeholders"] == "refuse":
-            problems += incomplete(task_vars)
+            problems += check.incomplete(task_vars)
             if unfilled:
-                problems.append(placeholders_told(unfilled))
+                problems.append(check.placeholders_told(unfilled))
         if missing:
             problems.append(
                 f"These secrets have no value: {', '.join(missing)}. Set the environment "
@@ -93,10 +76,10 @@ class ActionModule(ActionBase):
 
     def _services_refused(self, task_vars: dict[str, t.Any]) -> list[str]:
         """What stands against the services of the release, and the digests of their images."""
-        values = {name: self._value(name, task_vars) for name in CHOICES}
+        values = {name: self._value(name, task_vars) for name in check.CHOICES}
         hosts, hostvars = task_vars["groups"].get("microservices", []), task_vars["hostvars"]
         namespaces = {self._namespace(hostvars[host]): None for host in hosts}
-        return refused_services(values, hosts, [name for name in namespaces if name])
+        return check.refused_services(values, hosts, [name for name in namespaces if name])
 
     @staticmethod
     def _namespace(variables: t.Mapping[str, t.Any]) -> str:
@@ -118,7 +101,7 @@ class ActionModule(ActionBase):
         results: dict[tuple[str, str], None] = {}
         for host in task_vars["groups"]["all"]:
             for name, value in self._of_host(host, task_vars).items():
-                if name not in COMPUTED and (paths := list(placeholders(name, value))):
+                if name not in COMPUTED and (paths := list(check.placeholders(name, value))):
                     file = self._file_of(name, value, task_vars)
                     results.update(dict.fromkeys((path, file) for path in paths))
         return [{"name": name, "file": file} for name, file in results]
@@ -136,7 +119,7 @@ class ActionModule(ActionBase):
         """What the variables of the hosts lack for the roles that the run will use, each told once for all hosts;
         and by the reason why they cannot be read, the options.
         """
-        roles = RoleContracts(self._loader, ROLES, {"release_variables": misread})
+        roles = _role_contracts.RoleContracts(self._loader, ROLES, {"release_variables": misread})
         results: dict[str, list[str]] = {}
         unread: dict[str, dict[str, None]] = {}
         for entry in contracts:
@@ -157,8 +140,8 @@ class ActionModule(ActionBase):
         hostvars = task_vars["hostvars"]
         return {**hostvars.raw_get(host), "hostvars": hostvars}
 
-    def _variables(self, task_vars: dict[str, t.Any]) -> Variables:
-        return Variables(
+    def _variables(self, task_vars: dict[str, t.Any]) -> check.Variables:
+        return check.Variables(
             known=self._declared_by_roles(),
             prefixes=(*PREFIXES, *(f"{role.name}_" for role in ROLES.iterdir())),
             extra=frozenset(load_extra_vars(self._loader)),
@@ -179,7 +162,7 @@ class ActionModule(ActionBase):
         return frozenset(
             name
             for path in ROLES.glob("*/meta/argument_specs.yml")
-            for entry_point in entry_points_of(path.parents[1]).values()
+            for entry_point in _role_contracts.entry_points_of(path.parents[1]).values()
             for name in entry_point.get("options", {})
         )
 
@@ -193,12 +176,12 @@ class ActionModule(ActionBase):
 
     def _read(self, path: Path) -> dict[str, t.Any]:
         try:
-            return read_shared(self._loader, path)
+            return _role_contracts.read_shared(self._loader, path)
         except AnsibleError:
             # A vault that this run has no password for; Ansible itself has already said so if it matters.
             return {}
 
-    def _values(self, secrets: list[Secret]) -> tuple[dict[str, str], set[str]]:
+    def _values(self, secrets: list[check.Secret]) -> tuple[dict[str, str], set[str]]:
         """The secrets' values, and why some could not be read: a reason names variables, never a value."""
         values: dict[str, str] = {}
         reasons: set[str] = set()

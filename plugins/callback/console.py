@@ -65,21 +65,10 @@ from ..module_utils._terminal.console import NOT_BEGUN, Console
 from ..module_utils._terminal.live import FIRST, heartbeat
 from ..module_utils._terminal.models import Ending, Event, Line, RunEnded, Tone
 from ..module_utils._terminal.telling import records
+from ..plugin_utils import _run_events
 from ..plugin_utils._failure_file import write_failures
 from ..plugin_utils._interruption import held_if_free, when_cut_short
 from ..plugin_utils._observing import PlayVariables, host_names, observing, selected
-from ..plugin_utils._run_events import (
-    begun,
-    ended,
-    ending_of,
-    expected,
-    is_ours,
-    phases_of,
-    play_of,
-    reported,
-    run_of,
-    task_of,
-)
 from ..plugin_utils._screen import LiveScreen
 
 COLORS: t.Mapping[Tone, str | None] = {
@@ -133,11 +122,11 @@ class CallbackModule(Default):
         if self._screen is None:
             self._screen = LiveScreen(self._display, os.environ)
         self._title = os.path.basename(playbook._file_name or "")  # noqa: PTH119
-        self._phases += phases_of(playbook)
+        self._phases += _run_events.phases_of(playbook)
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         self._play = play
-        ours = is_ours(play)
+        ours = _run_events.is_ours(play)
         foreign = self._verbose or not ours
         # The end of the phase before stands above the next play's banner.
         if self._verbose:
@@ -156,14 +145,14 @@ class CallbackModule(Default):
         if self._console.begun is NOT_BEGUN:
             self._open(variables)
         if host_names(play) and selected(play, variables):
-            self._on(play_of(play, self._redact))
+            self._on(_run_events.play_of(play, self._redact))
 
     def _open(self, variables: PlayVariables) -> None:
         self._redact = Redactor(variables.secrets())
         # The folder is made of the version. With one that is refused its path may lead anywhere.
         strange = "/" in variables.get("release_version")
         self._folder = "" if strange else variables.get("report_directory")
-        self._on(run_of(variables, self._title, self._phases, self._redact))
+        self._on(_run_events.run_of(variables, self._title, self._phases, self._redact))
         self._unsubscribe = subscribe(self._progressed)
         if not self._verbose:
             os.environ[DRAWN] = "1"
@@ -172,17 +161,17 @@ class CallbackModule(Default):
         when_cut_short(lambda: self._finish("interrupted"))
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
-        if self._plain or not is_ours(self._play):
+        if self._plain or not _run_events.is_ours(self._play):
             super().v2_playbook_on_no_hosts_matched()
 
     def v2_playbook_on_no_hosts_remaining(self) -> None:
-        if self._plain or not is_ours(self._play):
+        if self._plain or not _run_events.is_ours(self._play):
             super().v2_playbook_on_no_hosts_remaining()
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         if self._plain or self._foreign:
             super().v2_playbook_on_stats(stats)
-        self._finish(ending_of(stats))
+        self._finish(_run_events.ending_of(stats))
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
@@ -192,7 +181,7 @@ class CallbackModule(Default):
         return self._verbose or self.silent
 
     def _own(self, task: t.Any) -> bool:
-        return not self._plain and is_ours(task)
+        return not self._plain and _run_events.is_ours(task)
 
     def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
         if self._own(task):
@@ -216,7 +205,7 @@ class CallbackModule(Default):
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         super().v2_runner_on_start(host, task)
-        self._feed(begun, host, task, self._redact)
+        self._feed(_run_events.begun, host, task, self._redact)
 
     def _told(self, result: t.Any, by_ansible: t.Callable[..., None], *more: t.Any) -> None:
         """The Console has it; of what is not ours Ansible tells too, and of ours the warnings alone."""
@@ -226,16 +215,16 @@ class CallbackModule(Default):
             by_ansible(result, *more)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
-        self._feed(ended, result, "ok", self._redact)
+        self._feed(_run_events.ended, result, "ok", self._redact)
         self._told(result, super().v2_runner_on_ok)
 
     def v2_runner_on_skipped(self, result: t.Any) -> None:
-        self._feed(ended, result, "skipped", self._redact)
+        self._feed(_run_events.ended, result, "skipped", self._redact)
         self._told(result, super().v2_runner_on_skipped)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        usual = expected(result)
-        self._feed(ended, result, "failed", self._redact, ignored=ignore_errors)
+        usual = _run_events.expected(result)
+        self._feed(_run_events.ended, result, "failed", self._redact, ignored=ignore_errors)
         if usual:
             self._told(result, super().v2_runner_on_failed, ignore_errors)
         else:
@@ -243,14 +232,14 @@ class CallbackModule(Default):
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         ignored = bool(result.task.ignore_unreachable)
-        self._feed(ended, result, "unreachable", self._redact, ignored=ignored)
+        self._feed(_run_events.ended, result, "unreachable", self._redact, ignored=ignored)
         super().v2_runner_on_unreachable(result)
 
     def v2_runner_item_on_ok(self, result: t.Any) -> None:
         self._told(result, super().v2_runner_item_on_ok)
 
     def v2_runner_item_on_failed(self, result: t.Any) -> None:
-        if expected(result):
+        if _run_events.expected(result):
             self._told(result, super().v2_runner_item_on_failed)
         else:
             super().v2_runner_item_on_failed(result)
@@ -275,7 +264,7 @@ class CallbackModule(Default):
         rounds = result.result.get("results") if result.task.loop else None
         shown = [entry.get("diff") for entry in rounds or [result.result] if entry.get("changed")]
         texts = [self._get_diff(entry) for entry in shown if entry]
-        task = task_of(result.task, self._redact)
+        task = _run_events.task_of(result.task, self._redact)
         if records(task.action, result.result) or not any(texts):
             return
         with self._lock:
@@ -287,7 +276,7 @@ class CallbackModule(Default):
     def _progressed(self, progress: Progress) -> None:
         if self._verbose:
             self._spoke()
-        self._feed(reported, progress)
+        self._feed(_run_events.reported, progress)
 
     @observing
     def _feed(self, event_of: t.Callable[..., Event], *args: t.Any, **named: t.Any) -> None:

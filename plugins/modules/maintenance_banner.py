@@ -93,12 +93,13 @@ def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, wait_timeout=0.1)
     wanted = wanted_banner(params["state"], params["text"], params["type"])
-    call = functools.partial(call_api, params, Deadline(params["wait_timeout"]))
-    before = shown_in(call("GET"), params["url"])
+    where = f"The admin API at {without_query(params['url'])}"
+    call = functools.partial(call_api, where, params, Deadline(params["wait_timeout"]))
+    before = shown_in(call("GET"), where)
     changed = before != wanted
     if changed and not module.check_mode:
         call("POST", json=wanted) if wanted else call("DELETE")
-        if shown_in(call("GET"), params["url"]) != wanted:
+        if shown_in(call("GET"), where) != wanted:
             raise VerificationError(
                 "The admin API accepted the banner but shows another: somebody else changes it, "
                 "or it does not store it."
@@ -120,11 +121,7 @@ def wanted_banner(state: str, message: str | None, kind: str) -> Banner:
     return {"message": text, "type": kind}
 
 
-def where(url: str) -> str:
-    return f"The admin API at {without_query(url)}"
-
-
-def shown_in(answer: Answer, url: str) -> Banner:
+def shown_in(answer: Answer, where: str) -> Banner:
     try:
         shown = answer.json()["banner"]
         return (
@@ -132,16 +129,16 @@ def shown_in(answer: Answer, url: str) -> Banner:
         )
     except (ValueError, LookupError, TypeError) as exc:
         raise VerificationError(
-            f"{where(url)} does not say which banner is shown: check the URL."
+            f"{where} does not say which banner is shown: check the URL."
         ) from exc
 
 
 def call_api(
-    params: t.Mapping[str, t.Any], deadline: Deadline, method: str, **more: t.Any
+    where: str, params: t.Mapping[str, t.Any], deadline: Deadline, method: str, **more: t.Any
 ) -> Answer:
     """The one place that talks to the admin API about its banner. Every call may be repeated."""
     answer = ask(
-        where(params["url"]),
+        where,
         method,
         params["url"],
         authorization=bearer(params["token"]),
@@ -152,7 +149,7 @@ def call_api(
     )
     return good(
         answer,
-        where(params["url"]),
+        where,
         forbidden="correct 'token'",
         otherwise=(RefusedError, "correct 'url' or the banner"),
         secret=params["token"],

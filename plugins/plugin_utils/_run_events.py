@@ -16,17 +16,8 @@ from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import failed_rounds
 from ..module_utils._story.next_step import RAMP
 from ..module_utils._story.plan import Plan
-from ..module_utils._terminal.commands import ALL, BESIDE, Command, typed_playbook
-from ..module_utils._terminal.models import (
-    Ending,
-    PlayBegun,
-    Reported,
-    RunBegun,
-    Status,
-    Task,
-    TaskBegun,
-    TaskEnded,
-)
+from ..module_utils._terminal import models
+from ..module_utils._terminal.commands import ALL, BESIDE, Command, Typed, typed_playbook
 from ..module_utils._time import utc_milliseconds
 from ._command_line import extra_variables, playbooks, playbooks_place, program, shown_options
 from ._module_of import module_of
@@ -65,9 +56,9 @@ def expected(result: t.Any) -> bool:
     return bool(reasons) and "Unexpected" not in reasons
 
 
-def task_of(task: t.Any, redact: Redactor) -> Task:
+def task_of(task: t.Any, redact: Redactor) -> models.Task:
     role = task._role.get_name(include_role_fqcn=True) if task._role else ""
-    return Task(
+    return models.Task(
         uid=str(task._uuid),
         name=redact(task_name(task)),
         action=module_of(task),
@@ -77,12 +68,14 @@ def task_of(task: t.Any, redact: Redactor) -> Task:
     )
 
 
-def begun(host: t.Any, task: t.Any, redact: Redactor) -> TaskBegun:
-    return TaskBegun(task_of(task, redact), host.get_name(), time.monotonic())
+def begun(host: t.Any, task: t.Any, redact: Redactor) -> models.TaskBegun:
+    return models.TaskBegun(task_of(task, redact), host.get_name(), time.monotonic())
 
 
-def ended(result: t.Any, status: Status, redact: Redactor, *, ignored: bool = False) -> TaskEnded:
-    return TaskEnded(
+def ended(
+    result: t.Any, status: models.Status, redact: Redactor, *, ignored: bool = False
+) -> models.TaskEnded:
+    return models.TaskEnded(
         task=task_of(result.task, redact),
         host=str(result.host.get_name()),
         status=status,
@@ -93,19 +86,21 @@ def ended(result: t.Any, status: Status, redact: Redactor, *, ignored: bool = Fa
     )
 
 
-def reported(progress: Progress) -> Reported:
-    return Reported(progress.event, progress.host, progress.text, progress.data, time.monotonic())
+def reported(progress: Progress) -> models.Reported:
+    return models.Reported(
+        progress.event, progress.host, progress.text, progress.data, time.monotonic()
+    )
 
 
-def ending_of(stats: t.Any) -> Ending:
+def ending_of(stats: t.Any) -> models.Ending:
     """Of a run that came to its end, by Ansible's statistics."""
     return "failed" if any(stats.failures.values()) or any(stats.dark.values()) else "done"
 
 
-def play_of(play: t.Any, redact: Redactor) -> PlayBegun:
+def play_of(play: t.Any, redact: Redactor) -> models.PlayBegun:
     phase = str((play.vars or {}).get("release_phase_name") or "")
     name = redact(play.get_name())
-    return PlayBegun(name, phase, host_names(play), is_ours(play), time.monotonic())
+    return models.PlayBegun(name, phase, host_names(play), is_ours(play), time.monotonic())
 
 
 def phases_of(playbook: t.Any) -> tuple[str, ...]:
@@ -125,10 +120,8 @@ def command_of(phases: tuple[str, ...], redact: Redactor, *, ramps: bool) -> Com
 
     extra, hidden = extra_variables(redact)
     return Command(
-        place=place,
-        program=program(),
         playbooks=tuple(typed),
-        inventories=tuple(options.get("inventory") or ()),
+        typed=Typed(place, tuple(options.get("inventory") or ()), program()),
         tags=tuple(options.get("tags") or ALL),
         limit=str(options.get("limit") or ""),
         check=bool(context.CLIARGS.get("check")),
@@ -141,12 +134,12 @@ def command_of(phases: tuple[str, ...], redact: Redactor, *, ramps: bool) -> Com
 
 def run_of(
     variables: PlayVariables, title: str, phases: tuple[str, ...], redact: Redactor
-) -> RunBegun:
+) -> models.RunBegun:
     now = time.localtime()
     plan = Plan.read(variables.raw("release_plan"))
     if plan:
         phases = tuple(phase for phase in phases if phase in plan.names)
-    return RunBegun(
+    return models.RunBegun(
         title=title,
         version=redact(variables.get("release_version")),
         environment=redact(variables.get("environment_name")),

@@ -63,6 +63,9 @@ def write(path: Path, text: str) -> None:
     partial.replace(path)
 
 
+PACE = 2.0
+"""Seconds between two edits."""
+CAPACITY = 200
 REFUSALS = 3
 """So many refusals in a row mean that no message will be taken: a revoked token, a missing channel."""
 HOPELESS_AFTER = 1.0
@@ -82,23 +85,16 @@ class Content(t.NamedTuple):
 
 
 class Outbox:
-    """`pace`: seconds between two edits.
-
-    `posted` hears of channel and ts of the message once it is there.
-    """
+    """`posted` hears of channel and ts of the message once it is there."""
 
     def __init__(
         self,
         client: SlackClient,
-        *,
         posted: t.Callable[[str, str], None] = lambda _channel, _ts: None,
-        pace: float = 2.0,
-        capacity: int = 200,
     ) -> None:
         self._client = client
         self._posted = posted
-        self._pace = pace
-        self._replies: deque[ChannelReply] = deque(maxlen=capacity)
+        self._replies: deque[ChannelReply] = deque(maxlen=CAPACITY)
         self._write: t.Callable[[], Content] | None = None
         """What gives the one message as it is now."""
         self._version = self._sent = 0
@@ -203,7 +199,7 @@ class Outbox:
         """The version of the one message, or a reply, that is due."""
         if self._waiting:
             return None
-        due = self._closing or time.monotonic() - self._edited >= self._pace
+        due = self._closing or time.monotonic() - self._edited >= PACE
         if due and self._version != self._sent:
             return self._version
         return self._replies[0] if self._replies and self._has_thread() else None

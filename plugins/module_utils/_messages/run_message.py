@@ -14,16 +14,8 @@ from .._progress import WAVE_ROLLED
 from .._redaction import Redactor
 from .._release.models import ROLLED_BACK, sentence_of
 from .._release.record import NO_PHASE, Record, RecordedMetric
+from .._terminal import models
 from .._terminal.layout import bare
-from .._terminal.models import (
-    Event,
-    PlayBegun,
-    Reported,
-    RunEnded,
-    RunFailure,
-    TaskBegun,
-    TaskEnded,
-)
 from .._terminal.telling import LOCKS, SERVICE
 from .._time import epoch
 from . import blocks, headline
@@ -63,29 +55,29 @@ class RunMessage:
         """Whether it is known which message is edited."""
         outbox.wait()
 
-    def on(self, event: Event) -> None:
+    def on(self, event: models.Event) -> None:
         """The message and its thread after it. The times of the events count nothing here: the record's are epochs."""
         with self._lock:
             stages = self._status.stages
             if self._status.ending:
                 return
-            if isinstance(event, PlayBegun):
+            if isinstance(event, models.PlayBegun):
                 if self._status.has(event.phase):
                     play = replace(event, name=self._redact(event.name))
                     self._status.begin(play, self._clock())
                 return
-            if isinstance(event, TaskBegun) and stages:
+            if isinstance(event, models.TaskBegun) and stages:
                 stages[-1].task = bare(self._redact(event.task.name))
-            elif isinstance(event, TaskEnded):
+            elif isinstance(event, models.TaskEnded):
                 self._ended(event)
-            elif isinstance(event, Reported):
+            elif isinstance(event, models.Reported):
                 self._reported(event)
-            elif isinstance(event, RunEnded):
+            elif isinstance(event, models.RunEnded):
                 self._end(event)
                 return
             self._show()
 
-    def _ended(self, event: TaskEnded) -> None:
+    def _ended(self, event: models.TaskEnded) -> None:
         action, result = event.task.action, event.result
         bad = event.status in ("failed", "unreachable")
         if event.status == "skipped" or (bad and event.ignored):
@@ -104,17 +96,17 @@ class RunMessage:
             # It runs the release and answers.
             self._status.stages[-1].rolled.add(event.host)
 
-    def _failed(self, event: TaskEnded) -> None:
+    def _failed(self, event: models.TaskEnded) -> None:
         away = "It is unreachable: " if event.status == "unreachable" else ""
         # What a template put together has gaps where parts of it were empty.
         text = re.sub(" {2,}", " ", self._redact(f"{away}{sentence_of(event.result)}"))
         task, reason = bare(self._redact(event.task.name)), str(event.result.get("reason") or "")
-        failure = RunFailure(event.host, task, text, reason=reason)
+        failure = models.RunFailure(event.host, task, text, reason=reason)
         if self._status.failed(failure) and len(self._status.failures) > 1:
             # The first is in the headline at once, and the call at the end quotes it.
             self._outbox.reply(headline.detail(failure), detail=True)
 
-    def _reported(self, event: Reported) -> None:
+    def _reported(self, event: models.Reported) -> None:
         if event.event == SAMPLED and self._measured(event.data):
             self._status.progressed("", watched(event.data))
             return
@@ -160,7 +152,7 @@ class RunMessage:
                 line = headline.phase_ended(self._status, planned, phase)
                 self._outbox.reply(self._redact(line), detail=True)
 
-    def _end(self, event: RunEnded) -> None:
+    def _end(self, event: models.RunEnded) -> None:
         self._status.close(self._clock(), event.ending)
         if alarm := headline.alarm(self._status):
             # A hold is announced, so the channel knows.

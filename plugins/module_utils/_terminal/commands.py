@@ -160,11 +160,11 @@ class Command:
 
     `extra`: the values of -e that may be repeated. `hidden`: names of those that may be a secret, and are left out.
     `phases`: those that the playbooks hold, whatever tags chose of them. `beside`: which of BESIDE stand beside this
-    one. `place`: where they are, as for `Typed`.
+    one.
     """
 
     playbooks: tuple[str, ...]
-    inventories: tuple[str, ...] = ()
+    typed: Typed = Typed()
     tags: tuple[str, ...] = ALL
     limit: str = ""
     check: bool = False
@@ -172,16 +172,10 @@ class Command:
     hidden: tuple[str, ...] = ()
     phases: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
-    place: str = "playbooks"
-    program: str = "ansible-playbook"
-
-    @property
-    def typed(self) -> Typed:
-        return Typed(self.place, self.inventories, self.program)
 
     def line(self) -> str:
-        parts = [self.program, *self.playbooks]
-        parts += [word for inventory in self.inventories for word in ("-i", inventory)]
+        parts = [self.typed.program or "ansible-playbook", *self.playbooks]
+        parts += [word for inventory in self.typed.inventories for word in ("-i", inventory)]
         parts += ["--tags", ",".join(self.tags)] if self.tags != ALL else []
         parts += ["--limit", self.limit] if self.limit else []
         parts += [word for entry in self.extra for word in ("-e", entry)]
@@ -203,7 +197,7 @@ class Command:
         if step.playbook == DEPLOY:
             deploying = self._deploying(step.tags or tuple(plan), tuple(plan), limited=limited)
             return " ".join([deploying.line(), *step.words[bool(step.tags) :]]) if deploying else ""
-        path = typed_playbook(self.place, step.playbook)
+        path = typed_playbook(self.typed.playbooks, step.playbook)
         there = path in self.playbooks or step.playbook in self.beside
         there = there or step.playbook not in BESIDE
         return self.typed.line(step.playbook, *step.words) if there else ""
@@ -212,12 +206,12 @@ class Command:
         self, phases: tuple[str, ...], plan: tuple[str, ...], *, limited: bool
     ) -> Command | None:
         """With what was typed, if that was a deployment; by the playbook beside it where it has not all of them."""
-        typed = self if self.phases else Command((), self.inventories, program=self.program)
+        typed = self if self.phases else Command((), self.typed)
         if limited and phases and phases[0] in self.tags:
             # A person who typed some phases alone meant to go no further.
             phases = tuple(name for name in phases if name in self.tags)
         if DEPLOY in self.beside and not {*phases} <= {*self.phases}:
-            typed = replace(typed, playbooks=(typed_playbook(self.place, DEPLOY),))
+            typed = replace(typed, playbooks=(typed_playbook(self.typed.playbooks, DEPLOY),))
         else:
             typed = replace(typed, playbooks=self.playbooks)
             phases = tuple(name for name in phases if name in self.phases)

@@ -13,9 +13,10 @@ from .._progress import WAVE_ROLLED
 from .._release.models import failed_rounds, sentence_of
 from .._release.record import Record
 from .._story.plan import UNPLANNED
+from . import telling
 from .commands import Command
 from .ending import Block, end_lines
-from .facts.platform import receivers, still_told, tells
+from .facts import receivers, still_told, tells
 from .layout import INDENT, RIGHT, bare, clipped, clock, fact_lines, hanging, one_line, righted
 from .live import Live
 from .models import (
@@ -35,17 +36,7 @@ from .models import (
     earlier_seconds,
 )
 from .run import Run, Stage
-from .telling import (
-    ANNOUNCE,
-    LOCKS,
-    RECORD_READERS,
-    REPORT,
-    RUN,
-    Telling,
-    last_lines,
-    lasted,
-    records,
-)
+from .telling import Telling
 
 FOLDED = ("called", "checked", "read", "webhook")
 """Labels of checks that share a line while they go well."""
@@ -176,22 +167,24 @@ class Console:
         self._telling.note(event)
         if event.status in ("failed", "unreachable") and not event.ignored:
             self._failed(event)
-        if action in LOCKS and event.status == "ok" and not tells(result):
+        if action in telling.LOCKS and event.status == "ok" and not tells(result):
             lock = result.get("lock") or {}
             held = lock.get("held") and not lock.get("manual")
             block.holder = f"locked by {lock.get('holder')}" if held else ""
-        if action in RECORD_READERS and (record := Record.of_result(result)).exists:
+        if action in telling.RECORD_READERS and (record := Record.of_result(result)).exists:
             block.attempt = record.attempt or 1
             block.earlier = block.earlier or earlier_seconds(record, self.begun.began)
             # What a run begins with is as it will be.
-            if action != RUN and not event.task.check:
+            if action != telling.RUN and not event.task.check:
                 block.story = replace(block.story, record=record)
-        if action == REPORT and event.status == "ok":
+        if action == telling.REPORT and event.status == "ok":
             block.report = result
-        elif action == ANNOUNCE and self.evidence:
+        elif action == telling.ANNOUNCE and self.evidence:
             text = receivers(Group(event.task.name, (Item(event.host, result),)))
             block.announced = still_told([*block.announced, *text])
-        changed = result.get("changed") and not records(action, result) and event.status == "ok"
+        changed = (
+            result.get("changed") and not telling.records(action, result) and event.status == "ok"
+        )
         if changed and (stage := self.run.current):
             stage.changed = True
 
@@ -210,7 +203,7 @@ class Console:
         text = next(iter(failed_rounds(result)), result)
         reason = str(text.get("reason") or ("InvalidInput" if "argument_errors" in text else ""))
         other = str(text.get("unfinished") or text.get("later") or "")
-        log = last_lines(text)
+        log = telling.last_lines(text)
         if stage:
             failure = RunFailure(event.host, event.task.name, why, missing, reason, log, other)
             stage.failures.append(failure)
@@ -250,7 +243,7 @@ class Console:
             self._checks += facts
             return []
         self._keep_for_the_end(facts)
-        took = max(ended[-1].at - began, *map(lasted, ended), 0.0)
+        took = max(ended[-1].at - began, *map(telling.lasted, ended), 0.0)
         return self._said(self._drawn(facts, stopwatch(took) if took >= TOLD_DURATION else ""))
 
     def _keep_for_the_end(self, facts: t.Sequence[Fact]) -> None:

@@ -10,25 +10,15 @@ from dataclasses import dataclass, field, replace
 
 from .._formats import counted, span, stopwatch
 from .._release.models import DONE, ROLLED_BACK
-from .._story.next_step import (
-    BACK_AGAIN,
-    LOOK,
-    RAMP,
-    Nothing,
-    Person,
-    Stop,
-    Story,
-    few_commands_in,
-    steps,
-    worded,
-)
+from .._story import next_step
+from .._story.next_step import Story, few_commands_in
 from .commands import Command, without_options
 from .layout import CAUSE, SENTENCE_LIMIT, WIDEST, clipped, hanging, hung, one_line
 from .models import Line, RunBegun, RunFailure, Tone
 from .run import Run, Stage
 from .telling import report_files
 
-LABELS: t.Mapping[str, str] = {BACK_AGAIN: "back", LOOK: "look"}
+LABELS: t.Mapping[str, str] = {next_step.BACK_AGAIN: "back", next_step.LOOK: "look"}
 
 
 def next_steps(run: Run, command: Command, story: Story) -> list[tuple[str, str]]:
@@ -37,25 +27,25 @@ def next_steps(run: Run, command: Command, story: Story) -> list[tuple[str, str]
     undone = story.record.status == ROLLED_BACK and "rollback" in " ".join(command.playbooks)
     if not failed and (command.check or not (stage.number or undone)):
         return []
-    stop = Stop(phase=stage.phase if stage.number else "")
+    stop = next_step.Stop(phase=stage.phase if stage.number else "")
     if failed and (cause := stage.cause):
         named = few_commands_in(cause.sentence)
-        stop = Stop(cause.reason, stop.phase, named, cause.missing, cause.other)
+        stop = next_step.Stop(cause.reason, stop.phase, named, cause.missing, cause.other)
         command = _mended(command, cause)
     story = replace(
         story,
         plan=run.plan,
-        ramps=RAMP in command.beside,
+        ramps=next_step.RAMP in command.beside,
         switched_off=frozenset(stage.missing),
         stop=stop if failed else None,
     )
     lines: dict[str, str] = {}
     # After a good end only what comes next: nothing is wrong from which to go back.
-    for step in steps(story)[: None if failed else 1]:
+    for step in next_step.steps(story)[: None if failed else 1]:
         label = LABELS.get(getattr(step, "playbook", ""), "or") if lines else "next"
-        if isinstance(step, Person):
-            lines.setdefault(worded(step), label)
-        elif not isinstance(step, Nothing):
+        if isinstance(step, next_step.Person):
+            lines.setdefault(next_step.worded(step), label)
+        elif not isinstance(step, next_step.Nothing):
             lines.setdefault(command.carrying(step, run.plan.names, limited=failed), label)
     return [(label, line) for line, label in lines.items() if line]
 

@@ -15,7 +15,7 @@ SHORTEST = 0.1
 
 
 def heartbeat(beat: t.Callable[[], float]) -> t.Callable[[], None]:
-    """Calls `beat`, which tells after how many seconds it wants to be called again, until what is returned is called."""
+    """Calls `beat`, which tells after how many seconds it is due again, until what is returned is called."""
     over = threading.Event()
 
     def run() -> None:

@@ -7,7 +7,7 @@ import typing as t
 
 from .._release.models import has_failed, sentence_of
 from .._release.record import Phase
-from .facts import checks, platform
+from .facts import facts_of, rehearsals
 from .layout import bare, clipped, one_line
 from .models import Fact, Group, Item, TaskEnded
 
@@ -35,96 +35,6 @@ RECORD_READERS = RECORDS | {ANNOUNCE, REPORT, RUN}
 LOG_LINES = 3
 REMARK = 300
 """Columns of what a role says in passing; -v shows all of it."""
-
-Teller = t.Callable[[Group], list[Fact]]
-OURS = "easymo.deploy."
-
-
-def sentence(group: Group) -> list[Fact]:
-    """As the module put it. That of a failure is the cause in the last block."""
-    results = (one_line(str(item.result.get("sentence") or "")) for item in group.good)
-    return [Fact("", text, group.tone) for text in dict.fromkeys(results) if text]
-
-
-def switch(group: Group) -> list[Fact]:
-    """What a run did by itself needs no reason: its end tells that."""
-    facts = []
-    for item in group.items:
-        held = item.result.get("kill_switch") or {}
-        if not (held.get("automatic") and item.changed):
-            return sentence(group)
-        text = ", ".join(f"{name}={value}" for name, value in (held.get("flags") or {}).items())
-        if group.would:
-            facts.append(Fact("would", f"switch it off by the kill switch: {text}", "calm"))
-            continue
-        tone: t.Literal["bad", "warn"] = "bad" if item.failed else "warn"
-        facts.append(Fact("switched", f"off by the kill switch, which holds {text}", tone))
-    return facts
-
-
-def functions(group: Group) -> list[Fact]:
-    configures = any("set" in item.result for item in group.items)
-    return its_sentence(group) if configures else platform.functions(group)
-
-
-def rolled(group: Group) -> list[Fact]:
-    scales = any("autoscalers" in item.result for item in group.items)
-    return its_sentence(group) if scales else platform.restarted(group)
-
-
-def flags(group: Group) -> list[Fact]:
-    return [*platform.flags(group), *platform.delivered(group)]
-
-
-def ramp(group: Group) -> list[Fact]:
-    """Where it stands is told by what is done about it."""
-    if any("needs_lock" in item.result for item in group.items):
-        return []
-    return [*its_sentence(group), *platform.delivered(group)]
-
-
-TABLE: t.Mapping[str, Teller] = {
-    "easymo.deploy.announce": platform.announced,
-    "easymo.deploy.availability": platform.measured,
-    "easymo.deploy.calendar_event": platform.invited,
-    "easymo.deploy.deploy_lock": platform.locked,
-    "easymo.deploy.edge_functions": functions,
-    "easymo.deploy.feature_flags": flags,
-    "easymo.deploy.feature_ramp": ramp,
-    "easymo.deploy.health_check": checks.health,
-    "easymo.deploy.image_info": platform.images,
-    "easymo.deploy.kill_switch": switch,
-    "easymo.deploy.metrics_gate": checks.gate,
-    "easymo.deploy.migrations": checks.migrations,
-    "easymo.deploy.person_check": checks.people,
-    "easymo.deploy.pg_backup": checks.backups,
-    "easymo.deploy.pg_restore": checks.restores,
-    "easymo.deploy.pod_flags": platform.in_pods,
-    "easymo.deploy.preflight_check": checks.preflight,
-    "easymo.deploy.release": sentence,
-    "easymo.deploy.release_rollback": platform.returned,
-    "easymo.deploy.release_run": platform.begun,
-    "easymo.deploy.rollout": rolled,
-    "easymo.deploy.smoke_tests": checks.smoke,
-    "easymo.deploy.wave_result": platform.wave,
-}
-
-
-def facts_of(action: str, group: Group) -> list[Fact]:
-    if not action.startswith(OURS) or action in SILENT:
-        return []
-    return TABLE.get(action, its_sentence)(group)
-
-
-def its_sentence(group: Group) -> list[Fact]:
-    """Of a module without a teller: its sentence, or that it changed something."""
-    facts = sentence(group)
-    if facts or not any(item.changed for item in group.good):
-        return facts
-    verb = "would change: " if group.would else ""
-    return [Fact("", f"{verb}{bare(group.name)}", group.tone)]
-
-
 PEOPLE = ("answer", "decision", "sign_off")
 """Of the results of these modules, what a person asked for, not the run."""
 
@@ -190,7 +100,7 @@ class Telling:
             return [Fact("", clipped(one_line(text), REMARK), "") for text in texts]
         if records(task.action, ended[-1].result) and not failed:
             phase = Phase.read(ended[-1].result.get("phase"))
-            known = checks.rehearsals(phase.evidence.rehearsals)
+            known = rehearsals(phase.evidence.rehearsals)
             return [f for f in known if self._new(f"{f.label} {f.text}")]
         if (task.action == ANNOUNCE and failing) or (task.action in SILENT and not failed):
             return []

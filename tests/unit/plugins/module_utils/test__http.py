@@ -145,7 +145,7 @@ WITH_TOKEN: dict[str, t.Callable[[str], object]] = {
         MonitoringServer(), monitoring(url, TOKEN), timeout=20
     ).silences(),
     "banner": lambda url: call_api(
-        {"url": url, "token": TOKEN, "ca_cert": None}, Deadline(20), "DELETE"
+        "It", {"url": url, "token": TOKEN, "ca_cert": None}, Deadline(20), "DELETE"
     ),
     "health check with a header": lambda url: check(url, headers={"Authorization": OURS}),
     "management api": lambda url: management(url).call("GET", "/functions", "the functions"),

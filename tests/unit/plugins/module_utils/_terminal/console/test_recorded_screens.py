@@ -17,7 +17,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.order impor
 from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import commands_in
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal import models
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Command
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import (
+    Command,
+    Typed,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.console import Console
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.layout import clipped, width
 from ansible_collections.easymo.deploy.plugins.module_utils._variable_check import typed_unchanged
@@ -49,12 +52,13 @@ def read(fields: dict[str, t.Any]) -> models.Event:
     if "hosts" in fields:
         fields["hosts"] = tuple(fields["hosts"])
     if "command" in fields:
-        typed = fields["command"]
+        typed = {"place": "playbooks", **fields["command"]}
         # The recordings have a field for each.
         known = {"deploy": typed.pop("release"), **{n: typed.pop(n) for n in BESIDE_ONCE}}
         typed["beside"] = [f"{name}.yml" for name, path in known.items() if path]
         listed = {n: tuple(one) if isinstance(one, list) else one for n, one in typed.items()}
-        fields["command"] = Command(**listed)
+        place = [listed.pop(name) for name in ("place", "inventories", "program")]
+        fields["command"] = Command(**listed, typed=Typed(*place))
         fields["plan"] = Plan(
             Planned(one["name"], one["title"], one["seconds"] / 60) for one in fields["plan"]
         )
