@@ -53,7 +53,6 @@ from pathlib import Path
 from ansible import context
 from ansible.module_utils.ansible_release import __version__ as core_version
 from ansible.parsing.plugin_docs import read_docstring
-from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import module_loader
 
 from ..module_utils._arguments import user_here
@@ -61,13 +60,20 @@ from ..module_utils._progress import Progress, subscribe
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import CENSORED, RECORD_KEYS, sentence_of
 from ..module_utils._report.journal import Journal
+from ..module_utils._terminal.models import Status
 from ..plugin_utils._command_line import collection_version, shown_options
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._module_of import module_of
-from ..plugin_utils._observing import PlayVariables, observing, task_name
+from ..plugin_utils._observing import Observer, PlayVariables, observing, task_name
 from ..plugin_utils._run_events import ending_of
 
 OURS = "easymo.deploy."
+EVENTS: t.Mapping[Status, str] = {
+    "ok": "task_ok",
+    "failed": "task_failed",
+    "unreachable": "host_unreachable",
+    "skipped": "task_skipped",
+}
 ALWAYS_KEPT = frozenset({"msg", "reason"})
 
 
@@ -75,9 +81,8 @@ ALWAYS_KEPT = frozenset({"msg", "reason"})
 def documented(module: str) -> frozenset[str]:
     """The keys that the module's RETURN promises."""
     path = module_loader.find_plugin(module)
-    if not path:
-        return ALWAYS_KEPT
-    return ALWAYS_KEPT | frozenset(read_docstring(path, verbose=False)["returndocs"] or {})
+    returned = read_docstring(path, verbose=False)["returndocs"] if path else None
+    return ALWAYS_KEPT | frozenset(returned or {})
 
 
 def promised(result: t.Mapping[str, t.Any], module: str) -> dict[str, t.Any] | None:
@@ -95,18 +100,14 @@ def promised(result: t.Mapping[str, t.Any], module: str) -> dict[str, t.Any] | N
     }
 
 
-class CallbackModule(CallbackBase):
+class CallbackModule(Observer):
     """Forwards what Ansible says to a Journal."""
 
-    CALLBACK_VERSION = 2.0
-    CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "easymo.deploy.journal"
     TITLE = "The journal"
-    CALLBACK_NEEDS_ENABLED = True
 
     def __init__(self) -> None:
         super().__init__()
-        self.silent = False
         self._journal: Journal | None = None
         self._redact = Redactor()
         self._opened = False
@@ -160,22 +161,6 @@ class CallbackModule(CallbackBase):
         self._write("task_started", play=self._play, task=task_name(task), host=host.get_name())
 
     @observing
-    def v2_runner_on_ok(self, result: t.Any) -> None:
-        self._result("task_ok", result)
-
-    @observing
-    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        self._result("task_failed", result, ignored=ignore_errors or None)
-
-    @observing
-    def v2_runner_on_unreachable(self, result: t.Any) -> None:
-        self._result("host_unreachable", result)
-
-    @observing
-    def v2_runner_on_skipped(self, result: t.Any) -> None:
-        self._result("task_skipped", result)
-
-    @observing
     def v2_runner_retry(self, result: t.Any) -> None:
         self._result("task_retried", result)
 
@@ -208,6 +193,9 @@ class CallbackModule(CallbackBase):
             msg=progress.text,
             data=progress.data or None,
         )
+
+    def _ended(self, result: t.Any, status: Status, *, ignored: bool = False) -> None:
+        self._result(EVENTS[status], result, ignored=ignored or None)
 
     def _result(self, event: str, result: t.Any, **more: t.Any) -> None:
         host, task, matching = result.host.get_name(), result.task, result.result

@@ -56,7 +56,6 @@ import typing as t
 from pathlib import Path
 
 from ansible import context
-from ansible.plugins.callback import CallbackBase
 
 from ..module_utils._messages.outbox import MessageState, Outbox
 from ..module_utils._messages.release_status import Release, ReleaseStatus
@@ -67,7 +66,7 @@ from ..module_utils._redaction import Redactor
 from ..module_utils._story.plan import Plan
 from ..module_utils._terminal.models import Ending, RunEnded, Status
 from ..plugin_utils._interruption import when_cut_short
-from ..plugin_utils._observing import PlayVariables, host_names, observing, selected
+from ..plugin_utils._observing import Observer, PlayVariables, host_names, observing, selected
 from ..plugin_utils._run_events import begun, ended, ending_of, play_of, reported
 
 ONLY_LOOKS = frozenset({"status.yml", "diagnose.yml", "readiness.yml", "report.yml"})
@@ -128,14 +127,11 @@ def dictionaries(value: t.Any, key: str) -> list[t.Mapping[str, t.Any]]:
     return [entry for entry in listed if isinstance(entry, dict) and key in entry]
 
 
-class CallbackModule(CallbackBase):
+class CallbackModule(Observer):
     """Forwards what Ansible says to a RunMessage, once a play's variables say where Slack is."""
 
-    CALLBACK_VERSION = 2.0
-    CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "easymo.deploy.slack"
     TITLE = "The Slack callback"
-    CALLBACK_NEEDS_ENABLED = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -187,18 +183,6 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         if self._message:
             self._message.on(begun(host, task, self._redact))
-
-    @observing
-    def v2_runner_on_ok(self, result: t.Any) -> None:
-        self._ended(result, "ok")
-
-    @observing
-    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        self._ended(result, "failed", ignored=ignore_errors)
-
-    @observing
-    def v2_runner_on_unreachable(self, result: t.Any) -> None:
-        self._ended(result, "unreachable")
 
     def _ended(self, result: t.Any, status: Status, *, ignored: bool = False) -> None:
         if self._message:

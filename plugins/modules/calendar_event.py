@@ -120,8 +120,8 @@ module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    path, (start, end, event) = Path(module.params["path"]), planned_event(module.params)
-    before, after = read_file(path), file_of(event)
+    path, (start, end, after) = Path(module.params["path"]), planned_event(module.params)
+    before = read_file(path)
     if before != after and not module.check_mode:
         write_file(path, after)
     result: dict[str, t.Any] = {
@@ -135,8 +135,8 @@ def run(module: Module) -> dict[str, t.Any]:
     return result
 
 
-def planned_event(params: t.Mapping[str, t.Any]) -> tuple[datetime, datetime, icalendar.Event]:
-    """Its start, its end, and the whole; what is wrong is named.
+def planned_event(params: t.Mapping[str, t.Any]) -> tuple[datetime, datetime, str]:
+    """Its start, its end, and the file with the line ends and folds of RFC 5545; what is wrong is named.
 
     When it was made is part of the file, so it must not be the time of writing it.
     """
@@ -161,16 +161,11 @@ def planned_event(params: t.Mapping[str, t.Any]) -> tuple[datetime, datetime, ic
     for role, addresses in (("organizer", organizers), ("attendee", params["attendees"])):
         for address in addresses:
             event.add(role, f"mailto:{address}")
-    return start, end, event
-
-
-def file_of(event: icalendar.Event) -> str:
-    """The file's text, with the line ends and folds of RFC 5545."""
     calendar = icalendar.Calendar()
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
     calendar.add_component(event)
-    return str(calendar.to_ical().decode("utf-8"))
+    return start, end, calendar.to_ical().decode("utf-8")
 
 
 def read_file(path: Path) -> str:

@@ -6,9 +6,11 @@ from __future__ import annotations
 import functools
 import typing as t
 
+from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
 
 from ..module_utils._secret_forms import holds_secret
+from ..module_utils._terminal.models import Status
 
 Variables = t.Mapping[str, t.Any]
 F = t.TypeVar("F", bound=t.Callable[..., None])
@@ -31,6 +33,33 @@ def observing(method: F) -> F:  # noqa: UP047 - ansible-test reads it with older
             )
 
     return t.cast("F", guarded)
+
+
+class Observer(CallbackBase):
+    """A callback that is enabled by its name, and hears how each task ended on each host."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NEEDS_ENABLED = True
+    silent = False
+
+    @observing
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        self._ended(result, "ok")
+
+    @observing
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        self._ended(result, "failed", ignored=ignore_errors)
+
+    @observing
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        self._ended(result, "unreachable")
+
+    @observing
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        self._ended(result, "skipped")
+
+    def _ended(self, result: t.Any, status: Status, *, ignored: bool = False) -> None: ...
 
 
 class PlayVariables:

@@ -87,9 +87,7 @@ def ended(
 
 
 def reported(progress: Progress) -> models.Reported:
-    return models.Reported(
-        progress.event, progress.host, progress.text, progress.data, time.monotonic()
-    )
+    return models.Reported(**vars(progress), at=time.monotonic())
 
 
 def ending_of(stats: t.Any) -> models.Ending:

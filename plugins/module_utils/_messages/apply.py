@@ -30,14 +30,12 @@ ATTACHED_LIMIT = 10_000_000
 
 def read_attachments(paths: t.Iterable[str]) -> dict[str, bytes]:
     """The files by path; one that can't be read is refused before anybody is told anything."""
-    contents: dict[str, bytes] = {}
-    for path in paths:
-        try:
-            contents[path] = Path(path).read_bytes()
-        except OSError as exc:
-            raise InputError(
-                f"email.attachments has '{path}', which can't be read ({exc.strerror}): correct the path."
-            ) from None
+    try:
+        contents = {path: Path(path).read_bytes() for path in paths}
+    except OSError as exc:
+        raise InputError(
+            f"email.attachments has '{exc.filename}', which can't be read ({exc.strerror}): correct the path."
+        ) from None
     if sum(map(len, contents.values())) > ATTACHED_LIMIT:
         raise InputError(
             f"email.attachments are more than {ATTACHED_LIMIT // 1_000_000} MB together: link to them instead."

@@ -16,7 +16,7 @@ from .._release.record import RecordedMetric
 from . import headline
 from .mrkdwn import code, code_block, escape, one_line, plain
 from .outbox import Content
-from .release_status import SERVICES_PHASE, ReleaseStatus
+from .release_status import SERVICES_PHASE, WATCH_PHASE, ReleaseStatus
 
 Block = dict[str, t.Any]
 
@@ -37,12 +37,16 @@ WORST_FIRST = {"breach": 0, "missing": 1, "between": 2}
 def render(status: ReleaseStatus, now: float) -> Content:
     """The oldest lines of another run give way where there is no room for all. The text says the same."""
     about = headline.context(status, now)
-    top = [header(headline.title(status, bold="")), context(about)]
+    top: list[Block] = [
+        {"type": "header", "text": plain_text(headline.title(status, bold=""), HEADER)},
+        {"type": "context", "elements": [mrkdwn(shortened(about, SECTION))]},
+    ]
     links = buttons(status.release.links)
     phases = sections(headline.phase_lines(status, now))
     below = [
         *sections(services(status)),
-        *metrics(headline.current_readings(status)),
+        # Of this run's watch, else as the record keeps them.
+        *metrics(status.readings or status.record.evidence(WATCH_PHASE).metrics),
         *sections(cause(status)),
     ]
     room = TEXT - sum(map(characters, [*top, *links, *phases, *below]))
@@ -110,7 +114,8 @@ def metrics(readings: t.Sequence[RecordedMetric]) -> list[Block]:
     chosen = ordered if len(ordered) <= FIELDS else ordered[: FIELDS - 1]
     texts = [shortened(headline.reading_words(entry), FIELD) for entry in chosen]
     more = len(ordered) - len(chosen)
-    return [fields([*texts, *([f"and {more} more"] if more else [])])]
+    texts += [f"and {more} more"] if more else []
+    return [{"type": "section", "fields": [mrkdwn(text) for text in texts]}]
 
 
 def cause(status: ReleaseStatus) -> list[str]:
@@ -122,16 +127,8 @@ def cause(status: ReleaseStatus) -> list[str]:
     return [f"*Cause* {where}", code_block(text.sentence, CAUSE)]
 
 
-def header(text: str) -> Block:
-    return {"type": "header", "text": plain_text(text, HEADER)}
-
-
 def plain_text(text: str, limit: int) -> Block:
     return {"type": "plain_text", "text": shortened(text, limit), "emoji": True}
-
-
-def context(text: str) -> Block:
-    return {"type": "context", "elements": [mrkdwn(shortened(text, SECTION))]}
 
 
 def sections(lines: t.Sequence[str]) -> list[Block]:
@@ -143,10 +140,6 @@ def sections(lines: t.Sequence[str]) -> list[Block]:
         else:
             texts.append(line)
     return [{"type": "section", "text": mrkdwn(text)} for text in texts]
-
-
-def fields(texts: t.Sequence[str]) -> Block:
-    return {"type": "section", "fields": [mrkdwn(text) for text in texts[:FIELDS]]}
 
 
 def buttons(links: t.Sequence[tuple[str, str]]) -> list[Block]:

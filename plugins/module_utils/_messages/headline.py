@@ -6,7 +6,7 @@ from __future__ import annotations
 from .._formats import counted, quantity, shortened, span, stopwatch
 from .._gate.report import judged_as
 from .._release.models import DONE, ROLLED_BACK, stopped_by
-from .._release.record import NO_PHASE, Act, Phase, RecordedMetric
+from .._release.record import Act, Phase, RecordedMetric
 from .._story.plan import Planned
 from .._terminal.models import RunFailure
 from .._terminal.run import Stage
@@ -15,7 +15,6 @@ from .mrkdwn import code, code_block, mention, plain
 from .release_status import SERVICES_PHASE, ReleaseStatus
 
 SHOWN_PROGRESS = 4
-WATCH_PHASE = "monitoring"
 
 OTHER_RUNS = {
     "rollback.yml": ("↩️", "Rollback"),
@@ -108,11 +107,6 @@ def one_phase(
         task,
     ]
     return " · ".join(filter(None, parts))
-
-
-def current_readings(status: ReleaseStatus) -> tuple[RecordedMetric, ...]:
-    """Of this run's watch, else as the record keeps them."""
-    return status.readings or status.phases.get(WATCH_PHASE, NO_PHASE).evidence.metrics
 
 
 def phase_ended(status: ReleaseStatus, planned: Planned, fact: Phase) -> str:
@@ -214,15 +208,12 @@ def alarm(status: ReleaseStatus) -> str:
     if status.ending in (None, "done") or not status.touched:
         return ""
     mark, words = state_words(status)
-    calls = status.release.on_call and not status.refused
-    called = f"{call(status.release.on_call)} " if calls else ""
+    called = ""
+    if status.release.on_call and not status.refused:
+        called = mention(status.release.on_call)
+        called += " " if called.startswith("<") else " (only a name: not notified) "
     text = f"{mark} {called}*{plain(status.release.title)}* {words}"
     if not status.failures:
         return f"{text}."
     cause = stopped_by(status.failures)
     return f"{text}, {code(cause.host)} in {code(cause.task)}:\n{code_block(cause.sentence)}"
-
-
-def call(who: str) -> str:
-    called = mention(who)
-    return called if called.startswith("<") else f"{called} (only a name: not notified)"

@@ -44,20 +44,13 @@ def plan_messages(params: Options, contents: Options | None = None) -> tuple[Mes
 
     `contents` are the files that it attaches, by path.
     """
-    text = REDACT(params.get("text") or "")
-    return tuple(
-        make({**without_secrets(params[channel]), "contents": contents or {}}, text)
-        for channel, make in CHANNELS.items()
-        if params.get(channel)
-    )
-
-
-def without_secrets(options: Options) -> Options:
-    """What people read, without what has the form of a secret: it often quotes what others wrote."""
-    return {
-        name: REDACT(value) if name in WORDS and isinstance(value, str) else value
-        for name, value in options.items()
-    }
+    text, messages = REDACT(params.get("text") or ""), []
+    for channel, make in CHANNELS.items():
+        if options := params.get(channel):
+            # What people read often quotes what others wrote.
+            words = {name: REDACT(options[name]) for name in WORDS if options.get(name)}
+            messages.append(make({**options, **words, "contents": contents or {}}, text))
+    return tuple(messages)
 
 
 def slack_message(options: Options, text: str) -> Message:

@@ -15,7 +15,7 @@ from .._story.plan import UNPLANNED, Plan
 from .._terminal.models import RunFailure
 from .._terminal.run import Run, Stage
 
-SERVICES_PHASE = "microservices"
+SERVICES_PHASE, WATCH_PHASE = "microservices", "monitoring"
 
 
 @dataclass(frozen=True)

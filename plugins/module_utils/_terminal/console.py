@@ -13,29 +13,14 @@ from .._progress import WAVE_ROLLED
 from .._release.models import failed_rounds, sentence_of
 from .._release.record import Record
 from .._story.plan import UNPLANNED
-from . import telling
+from . import models, telling
 from .commands import Command
 from .ending import Block, end_lines
-from .facts import receivers, still_told, tells
 from .layout import INDENT, RIGHT, bare, clipped, clock, fact_lines, hanging, one_line, righted
 from .live import Live
-from .models import (
-    Event,
-    Fact,
-    Group,
-    Item,
-    Line,
-    PlayBegun,
-    Reported,
-    RunBegun,
-    RunEnded,
-    RunFailure,
-    Task,
-    TaskBegun,
-    TaskEnded,
-    earlier_seconds,
-)
+from .models import Fact, Group, Item, Line, TaskEnded
 from .run import Run, Stage
+from .tellers import receivers, still_told, tells
 from .telling import Telling
 
 FOLDED = ("called", "checked", "read", "webhook")
@@ -45,7 +30,7 @@ TOLD_DURATION = 1.0
 """Seconds; what was quicker needs no duration."""
 
 
-NOT_BEGUN = RunBegun("", "", "", Command(()))
+NOT_BEGUN = models.RunBegun("", "", "", Command(()))
 
 
 class Console:
@@ -70,25 +55,25 @@ class Console:
         self._ours = False
         self._columns = 80
 
-    def on(self, event: Event, columns: int = 80) -> list[Line]:
+    def on(self, event: models.Event, columns: int = 80) -> list[Line]:
         self._columns = columns
-        if isinstance(event, RunBegun):
+        if isinstance(event, models.RunBegun):
             self.begun, self.run = event, Run(event.plan, event.at)
             command = event.command
             self._telling = Telling(check=command.check, limited=bool(command.limit))
-        if isinstance(event, PlayBegun):
+        if isinstance(event, models.PlayBegun):
             return self._play(event)
-        if isinstance(event, TaskBegun):
+        if isinstance(event, models.TaskBegun):
             return self._task(event)
         if isinstance(event, TaskEnded):
             return self._result(event)
-        if isinstance(event, Reported):
+        if isinstance(event, models.Reported):
             return self._report(event)
-        return self._end(event) if isinstance(event, RunEnded) else []
+        return self._end(event) if isinstance(event, models.RunEnded) else []
 
     # --- plays -------------------------------------------------------------------------------------------------------
 
-    def _play(self, event: PlayBegun) -> list[Line]:
+    def _play(self, event: models.PlayBegun) -> list[Line]:
         lines = self._flush()
         if not self.run.has(event.phase):
             # It ends at once, which is worth a line where it was asked for by name.
@@ -147,7 +132,7 @@ class Console:
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
-    def _task(self, event: TaskBegun) -> list[Line]:
+    def _task(self, event: models.TaskBegun) -> list[Line]:
         self._began.setdefault(event.task.uid, event.at)
         self.live.task(event)
         return self._flush(event.task)
@@ -173,7 +158,7 @@ class Console:
             block.holder = f"locked by {lock.get('holder')}" if held else ""
         if action in telling.RECORD_READERS and (record := Record.of_result(result)).exists:
             block.attempt = record.attempt or 1
-            block.earlier = block.earlier or earlier_seconds(record, self.begun.began)
+            block.earlier = block.earlier or models.earlier_seconds(record, self.begun.began)
             # What a run begins with is as it will be.
             if action != telling.RUN and not event.task.check:
                 block.story = replace(block.story, record=record)
@@ -205,7 +190,9 @@ class Console:
         other = str(text.get("unfinished") or text.get("later") or "")
         log = telling.last_lines(text)
         if stage:
-            failure = RunFailure(event.host, event.task.name, why, missing, reason, log, other)
+            failure = models.RunFailure(
+                event.host, event.task.name, why, missing, reason, log, other
+            )
             stage.failures.append(failure)
         lock = text.get("lock")
         self.block.story = replace(
@@ -217,7 +204,7 @@ class Console:
 
     # --- facts -------------------------------------------------------------------------------------------------------
 
-    def _flush(self, task: Task | None = None) -> list[Line]:
+    def _flush(self, task: models.Task | None = None) -> list[Line]:
         """The lines of the task before this one."""
         if not self._ended or (task and self._ended[0].task.uid == task.uid):
             return []
@@ -265,7 +252,7 @@ class Console:
             checks = [Fact("checked", " · ".join(check.text for check in checks))]
         return self._drawn(checks, "")
 
-    def differs(self, task: Task, host: str, diffs: t.Sequence[str]) -> list[Line]:
+    def differs(self, task: models.Task, host: str, diffs: t.Sequence[str]) -> list[Line]:
         """A difference that somebody asked for, whole, after the lines of the task before it."""
         done = self._flush(task)
         heading = Line(f"    ± {bare(task.name)} · {host}", "head")
@@ -276,7 +263,7 @@ class Console:
 
     # --- while a task runs, and the end -----------------------------------------------------------------------------
 
-    def _report(self, event: Reported) -> list[Line]:
+    def _report(self, event: models.Reported) -> list[Line]:
         fact = self.live.report(event)
         facts, beside = [fact] if fact else [], self._clock(event.at)
         if event.event == WAVE_ROLLED:
@@ -291,13 +278,15 @@ class Console:
         text = self.live.text(now)
         return self._said([Line(clipped(f"    … {text}", self._columns), "calm")] if text else [])
 
-    def _end(self, event: RunEnded) -> list[Line]:
+    def _end(self, event: models.RunEnded) -> list[Line]:
         lines, good = self._flush(), event.ending == "done"
         lines += self._said([], always=good and self._ours and not self._verbose)
         self.run.close(event.at, event.ending)
         if not self.run.stages or not self._ours:
             return lines
-        if good and not self.block.report and _only_looked(self.run):
+        looked = not any(stage.number or stage.changed for stage in self.run.stages)
+        if good and not self.block.report and looked:
+            # What such a playbook has said is its end.
             return lines
         clock_time = self._clock(event.at)
         end = end_lines(self.run, self.begun, self.block, clock_time, self._columns)
@@ -309,8 +298,3 @@ def _took(wave: t.Mapping[str, t.Any]) -> str:
     services: t.Mapping[str, t.Mapping[str, t.Any]] = wave.get("services") or {}
     took = max((float(result.get("duration") or 0) for result in services.values()), default=0.0)
     return stopwatch(took) if took >= TOLD_DURATION else ""
-
-
-def _only_looked(run: Run) -> bool:
-    """What such a playbook has said is its end."""
-    return not any(stage.number or stage.changed for stage in run.stages)

@@ -7,9 +7,9 @@ import typing as t
 
 from .._release.models import has_failed, sentence_of
 from .._release.record import Phase
-from .facts import facts_of, rehearsals
 from .layout import bare, clipped, one_line
 from .models import Fact, Group, Item, TaskEnded
+from .tellers import facts_of, rehearsals
 
 SILENT = frozenset(
     {f"easymo.deploy.{name}" for name in
@@ -64,7 +64,9 @@ class Telling:
 
     def said_in_lines(self, ended: t.Sequence[TaskEnded]) -> list[str]:
         """What a role lays out by itself, as a list or in several lines."""
-        if ended[0].task.action != DEBUG or not _laid_out(ended[-1].result.get("msg")):
+        msg = ended[-1].result.get("msg")
+        laid_out = isinstance(msg, list) or "\n" in str(msg).strip()
+        if ended[0].task.action != DEBUG or not laid_out:
             return []
         return [text for entry in ended for text in self._said_by(entry.result)]
 
@@ -107,9 +109,8 @@ class Telling:
         # A task that only looks, in a run that does.
         if task.check and not self._check and not failed:
             return []
-        items = tuple(
-            item for entry in ended if not self._in_scratch(entry) for item in _items(entry)
-        )
+        hidden = self._scratch if task.action == MIGRATIONS else ()
+        items = tuple(item for entry in ended if entry.host not in hidden for item in _items(entry))
         if not items:
             return []
         if task.action == SERVICE:
@@ -125,9 +126,6 @@ class Telling:
             for line in (line for item in items for line in item.result.get("lines") or ()):
                 self._told.add(one_line(str(line)))
         return [*facts, *_failures(ended, facts)]
-
-    def _in_scratch(self, task_ended: TaskEnded) -> bool:
-        return task_ended.task.action == MIGRATIONS and task_ended.host in self._scratch
 
     def _said_by(self, result: t.Mapping[str, t.Any]) -> list[str]:
         """What a task says, without what was said before, and without the report's path, which the end tells."""
@@ -191,7 +189,3 @@ def _items(task_ended: TaskEnded) -> t.Iterator[Item]:
         return
     failed = task_ended.status in ("failed", "unreachable") and not task_ended.ignored
     yield Item(task_ended.host, task_ended.result, failed)
-
-
-def _laid_out(msg: t.Any) -> bool:
-    return isinstance(msg, list) or "\n" in str(msg).strip()
