@@ -13,6 +13,7 @@ from ansible.utils.vars import load_extra_vars
 
 from ..module_utils import _variable_check as check
 from ..module_utils._formats import listed
+from ..module_utils._module import Result
 from ..module_utils._release_variables import misread
 from ..modules import release_variables
 from ..plugin_utils import _role_contracts
@@ -28,10 +29,8 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _requires_connection = False
 
-    def run(
-        self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
-    ) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
+    def run(self, tmp: None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
         _checked, arguments = self.validate_argument_spec(**release_variables.module_spec())
         secrets = [check.Secret(**entry) for entry in arguments["secrets"]]
         task_vars = task_vars or {}

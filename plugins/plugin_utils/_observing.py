@@ -35,7 +35,7 @@ def observing(method: F) -> F:  # noqa: UP047 - ansible-test reads it with older
     return t.cast("F", guarded)
 
 
-class Observer(CallbackBase):
+class Observer(CallbackBase):  # type: ignore[misc]
     """A callback that is enabled by its name, and hears how each task ended on each host."""
 
     CALLBACK_VERSION = 2.0
