@@ -480,29 +480,29 @@ def begun(group: Group) -> list[Fact]:
 
 
 TABLE: t.Mapping[str, Teller] = {
-    "announce": announced,
-    "availability": measured,
-    "calendar_event": invited,
-    "deploy_lock": locked,
-    "edge_functions": functions,
-    "feature_flags": flags,
-    "feature_ramp": ramp,
-    "health_check": health,
-    "image_info": images,
-    "kill_switch": switch,
-    "metrics_gate": gate,
-    "migrations": migrations,
-    "person_check": people,
-    "pg_backup": backups,
-    "pg_restore": restores,
-    "pod_flags": in_pods,
-    "preflight_check": preflight,
-    "release": sentence,
-    "release_rollback": returned,
-    "release_run": begun,
-    "rollout": restarted,
-    "smoke_tests": smoke,
-    "wave_result": wave,
+    "easymo.deploy.announce": announced,
+    "easymo.deploy.availability": measured,
+    "easymo.deploy.calendar_event": invited,
+    "easymo.deploy.deploy_lock": locked,
+    "easymo.deploy.edge_functions": functions,
+    "easymo.deploy.feature_flags": flags,
+    "easymo.deploy.feature_ramp": ramp,
+    "easymo.deploy.health_check": health,
+    "easymo.deploy.image_info": images,
+    "easymo.deploy.kill_switch": switch,
+    "easymo.deploy.metrics_gate": gate,
+    "easymo.deploy.migrations": migrations,
+    "easymo.deploy.person_check": people,
+    "easymo.deploy.pg_backup": backups,
+    "easymo.deploy.pg_restore": restores,
+    "easymo.deploy.pod_flags": in_pods,
+    "easymo.deploy.preflight_check": preflight,
+    "easymo.deploy.release": sentence,
+    "easymo.deploy.release_rollback": returned,
+    "easymo.deploy.release_run": begun,
+    "easymo.deploy.rollout": restarted,
+    "easymo.deploy.smoke_tests": smoke,
+    "easymo.deploy.wave_result": wave,
 }
 """By module."""
 
@@ -510,4 +510,4 @@ TABLE: t.Mapping[str, Teller] = {
 def facts_of(action: str, group: Group) -> list[Fact]:
     if not action.startswith(OURS):
         return []
-    return TABLE.get(action.removeprefix(OURS), its_sentence)(group)
+    return TABLE.get(action, its_sentence)(group)

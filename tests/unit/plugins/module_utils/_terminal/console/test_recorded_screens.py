@@ -52,17 +52,25 @@ def read(fields: dict[str, t.Any]) -> models.Event:
     if "hosts" in fields:
         fields["hosts"] = tuple(fields["hosts"])
     if "command" in fields:
-        typed = {"place": "playbooks", **fields["command"]}
-        # The recordings have a field for each.
-        known = {"deploy": typed.pop("release"), **{n: typed.pop(n) for n in BESIDE_ONCE}}
-        typed["beside"] = [f"{name}.yml" for name, path in known.items() if path]
-        listed = {n: tuple(one) if isinstance(one, list) else one for n, one in typed.items()}
-        place = [listed.pop(name) for name in ("place", "inventories", "program")]
-        fields["command"] = Command(**listed, typed=Typed(*place))
+        fields["command"] = read_command({"place": "playbooks", **fields["command"]})
         fields["plan"] = Plan(
             Planned(one["name"], one["title"], one["seconds"] / 60) for one in fields["plan"]
         )
     return t.cast("models.Event", kind(**fields))
+
+
+def read_command(typed: dict[str, t.Any]) -> Command:
+    """Older recordings have a field for each playbook beside it, and for each part of what was typed."""
+    listed = {n: tuple(one) if isinstance(one, list) else one for n, one in typed.items()}
+    place = [listed.pop(name, ()) for name in ("place", "inventories", "program")]
+    if "typed" in listed:
+        given = listed.pop("typed")
+        return Command(
+            **listed, typed=Typed(**{**given, "inventories": tuple(given["inventories"])})
+        )
+    known = {"deploy": listed.pop("release"), **{n: listed.pop(n) for n in BESIDE_ONCE}}
+    beside = tuple(f"{name}.yml" for name, path in known.items() if path)
+    return Command(**listed, beside=beside, typed=Typed(*place))
 
 
 def recording(run: str) -> list[models.Event]:
