@@ -31,19 +31,13 @@ WORDED = frozenset({"ansible.builtin.fail", "ansible.builtin.assert"})
 @functools.lru_cache(maxsize=512)
 def of_this_collection(path: str) -> bool:
     """Whether the file is a role's or a playbook's of this collection."""
-    if not path:
-        return False
     resolved = Path(path).resolve()
     return any(resolved.is_relative_to(folder) for folder in OURS)
 
 
-def place(thing: t.Any) -> str:
-    return str(thing.get_path() or "").rpartition(":")[0]
-
-
 def is_ours(thing: t.Any) -> bool:
     """Of a play, a task or a block. What Ansible adds by itself has no file."""
-    path = place(thing)
+    path = str(thing.get_path() or "").rpartition(":")[0]
     return of_this_collection(path) if path else bool(getattr(thing, "implicit", False))
 
 

@@ -202,12 +202,9 @@ class Outbox:
         due = self._closing or time.monotonic() - self._edited >= PACE
         if due and self._version != self._sent:
             return self._version
-        return self._replies[0] if self._replies and self._has_thread() else None
-
-    def _has_thread(self) -> bool:
-        """A reply waits for its message, unless none will come."""
-        hopeless = self._closing and self._write is None
-        return bool(self.ts) or hopeless or not self._client.can_edit
+        # A reply waits for its message, unless none will come.
+        none = not self._client.can_edit or (self._closing and self._write is None)
+        return self._replies[0] if self._replies and (self.ts or none) else None
 
     def _send(self, work: int | ChannelReply) -> float:
         """One attempt; seconds to wait before the next."""

@@ -64,6 +64,8 @@ SHORT = 140
 """Columns of a deviation, all of which is in the report."""
 WHOLE = 6000
 """Columns of a refusal that stands nowhere else, such as a list of all that is missing."""
+REFUSALS = frozenset({"InvalidInput", "Locked", "OutOfOrder"})
+"""Reasons with which nothing has begun: there is nothing to go back from, and nothing to examine."""
 OPTION = re.compile(r"""\b[Aa]dd ((?: ?-e (?:"[^"]*"|'[^']*'|[^\s,;]+))+)""")
 
 
@@ -161,7 +163,7 @@ def _failure(stage: Stage, block: Block, columns: int, tone: Tone) -> list[Line]
         if few_commands_in(sentence):
             # They are whole below.
             sentence = without_options(sentence)
-        limit = WHOLE if cause.refused and not block.detail else CAUSE
+        limit = WHOLE if cause.reason in REFUSALS and not block.detail else CAUSE
         why = clipped(one_line(_unsaid(sentence, block.problems), WHOLE), limit)
         lines += row("cause", f"{where}{why}", columns, tone, WHOLE)
         for number, line in enumerate(cause.log):

@@ -16,7 +16,6 @@ from .._time import parse_time
 from .commands import Command
 
 Tone = t.Literal["", "head", "good", "warn", "bad", "calm"]
-REFUSALS = frozenset({"InvalidInput", "Locked", "OutOfOrder"})
 Ending = t.Literal["done", "failed", "interrupted"]
 
 
@@ -98,11 +97,6 @@ class RunFailure:
     def held(self) -> bool:
         """Whether nothing went wrong for sure."""
         return is_hold(self.reason)
-
-    @property
-    def refused(self) -> bool:
-        """Nothing has begun: there is nothing to go back from, and nothing to examine."""
-        return self.reason in REFUSALS
 
 
 Status = t.Literal["ok", "failed", "skipped", "unreachable"]

@@ -35,10 +35,6 @@ class Stage:
     missing: tuple[str, ...] = ()
 
     @property
-    def key(self) -> str:
-        return self.phase or self.name
-
-    @property
     def live(self) -> bool:
         return self.finished is None
 
@@ -72,7 +68,7 @@ class Run:
     def begin(self, play: PlayBegun, now: float) -> bool:
         """Whether a stage begins with it: the next play of a phase, or batch of a play, goes on with the last."""
         stage = self.current
-        if stage and stage.key == (play.phase or play.name):
+        if stage and (stage.phase or stage.name) == (play.phase or play.name):
             stage.hosts |= {*play.hosts}
             return False
         self.close(now)
