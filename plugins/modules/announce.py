@@ -40,10 +40,6 @@ options:
     description: What the announcement is called in the record. Needed with O(release).
     type: str
     version_added: 0.3.0
-  kubernetes:
-    description: The cluster of the record. Needed with O(release).
-    type: dict
-    version_added: 0.3.0
   required:
     description: Whether the task fails when a channel got no message. The other channels are told first.
     type: bool

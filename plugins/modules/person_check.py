@@ -96,10 +96,6 @@ options:
     description: The release whose record has answers for O(feedback).
     type: str
     version_added: 0.3.0
-  kubernetes:
-    description: The cluster of the record. Needed with O(release).
-    type: dict
-    version_added: 0.3.0
 requirements:
   - kubernetes, only for O(release)
 """

@@ -68,8 +68,9 @@ class PlayVariables:
     def __init__(self, play: t.Any) -> None:
         manager = play.get_variable_manager()
         localhost = manager._inventory.get_host("localhost")
-        self._variables: Variables = manager.get_vars(play=play, host=localhost)
-        self._templar = Templar(loader=manager._loader, variables=self._variables)
+        self.all: Variables = manager.get_vars(play=play, host=localhost)
+        """Every variable as the inventory has it."""
+        self._templar = Templar(loader=manager._loader, variables=self.all)
         self._told: dict[str, str] = {}
 
     @staticmethod
@@ -77,11 +78,6 @@ class PlayVariables:
     def of(play: t.Any) -> PlayVariables:
         """One for all observers of a play: templating each secret takes longer than most tasks."""
         return PlayVariables(play)
-
-    @property
-    def all(self) -> Variables:
-        """Every variable as the inventory has it."""
-        return self._variables
 
     def get(self, name: str) -> str:
         """Its value as text; "" when it is not there or can't be templated."""
@@ -92,20 +88,20 @@ class PlayVariables:
 
     def value(self, name: str) -> t.Any:
         """Its value; None when it is not there or can't be templated."""
-        if name not in self._variables:
+        if name not in self.all:
             return None
         try:
-            return self._templar.template(self._variables[name])
+            return self._templar.template(self.all[name])
         except Exception:  # anything may be wrong in an inventory; its own tasks will say so
             return None
 
     def raw(self, name: str) -> t.Any:
         """Its value as the inventory has it, with its templates."""
-        return self._variables.get(name)
+        return self.all.get(name)
 
     def secrets(self) -> list[str]:
         """Of a login the password alone: its name may be a part of many words that are no secret."""
-        names = [name for name in self._variables if holds_secret(name)]
+        names = [name for name in self.all if holds_secret(name)]
         return [value for value in (self.get(name) for name in names) if value]
 
 
