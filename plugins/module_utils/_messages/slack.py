@@ -86,16 +86,14 @@ def call(
     """Slack's answer to a method. `how` is as for `_http.send`; what goes wrong names neither URL nor token."""
     url = f"{api_url.rstrip('/')}/{method}"
     answer = ask("Slack", http, url, authorization=bearer(token), **how)
-    word = f"HTTP {answer.status}"
     try:
-        body = answer.json()
-        if body["ok"]:
-            return dict(body)
-        word = str(body["error"])
-    except (ValueError, LookupError, TypeError):
-        # Its status tells enough.
-        pass
-    raise refusal(answer.status, answer.headers, word) from None
+        body = dict(answer.json())
+    except (ValueError, TypeError):
+        body = {}
+    if body.get("ok"):
+        return body
+    word = str(body.get("error") or f"HTTP {answer.status}")
+    raise refusal(answer.status, answer.headers, word)
 
 
 Blocks = t.Sequence[dict[str, t.Any]]

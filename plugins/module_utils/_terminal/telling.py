@@ -149,11 +149,9 @@ def report_files(result: t.Mapping[str, t.Any]) -> list[str]:
 def last_lines(result: t.Mapping[str, t.Any]) -> tuple[str, ...]:
     """Of the first container whose log a diagnosis of the rollout has."""
     diagnosis = result.get("diagnosis")
-    logs = diagnosis.get("logs") if isinstance(diagnosis, dict) else None
-    for lines in logs.values() if isinstance(logs, dict) else ():
-        if isinstance(lines, list) and lines:
-            return tuple(one_line(str(line)) for line in lines[-LOG_LINES:])
-    return ()
+    logs = (diagnosis.get("logs") or {}) if isinstance(diagnosis, dict) else {}
+    lines = next(filter(None, logs.values()), [])
+    return tuple(one_line(str(line)) for line in lines[-LOG_LINES:])
 
 
 def lasted(event: TaskEnded) -> float:
