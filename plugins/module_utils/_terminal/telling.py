@@ -150,7 +150,7 @@ def last_lines(result: t.Mapping[str, t.Any]) -> tuple[str, ...]:
     """Of the first container whose log a diagnosis of the rollout has."""
     diagnosis = result.get("diagnosis")
     logs = (diagnosis.get("logs") or {}) if isinstance(diagnosis, dict) else {}
-    lines = next(filter(None, logs.values()), [])
+    lines: list[str] = next(filter(None, logs.values()), [])
     return tuple(one_line(str(line)) for line in lines[-LOG_LINES:])
 
 
