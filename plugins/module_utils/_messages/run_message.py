@@ -107,12 +107,15 @@ class RunMessage:
             self._outbox.reply(headline.detail(failure), detail=True)
 
     def _reported(self, event: models.Reported) -> None:
-        if event.event == SAMPLED and self._measured(event.data):
-            self._status.progressed("", watched(event.data))
+        data = event.data
+        if event.event == SAMPLED and self._measured(data):
+            whole = float(data.get("duration") or 0)
+            watched = f"watched {stopwatch(float(data.get('elapsed') or 0))} of {stopwatch(whole)}"
+            self._status.progressed("", watched if whole else "")
             return
         if event.event == WAVE_ROLLED and self._status.stages:
             # The services that are through, before their hosts report it.
-            services = event.data.get("services") or {}
+            services = data.get("services") or {}
             through = {name for name in services if not services[name].get("failed")}
             self._status.stages[-1].rolled |= through
         self._status.progressed(event.host, self._redact(event.text))
@@ -177,9 +180,3 @@ class RunMessage:
     def _headline(self) -> Content:
         with self._lock:
             return blocks.render(self._status, self._clock())
-
-
-def watched(data: t.Mapping[str, t.Any]) -> str:
-    """How far a watch is, when its data tell."""
-    elapsed, whole = float(data.get("elapsed") or 0), float(data.get("duration") or 0)
-    return f"watched {stopwatch(elapsed)} of {stopwatch(whole)}" if whole else ""

@@ -30,8 +30,7 @@ class Arguments:
     known_inventories: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class PlayTarget:
+class PlayTarget(t.NamedTuple):
     """A play: its pattern of hosts, and its tags with those of its tasks."""
 
     hosts: str

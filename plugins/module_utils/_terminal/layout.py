@@ -27,11 +27,6 @@ def bare(task: str) -> str:
     return one_line(task.rpartition(" : ")[2])
 
 
-def words_of(reason: t.Any) -> str:
-    """A reason in CamelCase as words: "ImageNotFound" is "image not found"."""
-    return re.sub(r"(?<!^)(?=[A-Z])", " ", str(reason or "")).lower()
-
-
 def clock(seconds: float) -> str:
     """A time of day, from seconds since midnight."""
     minutes = int(seconds // MINUTE) % (24 * 60)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from .._formats import counted, listed, size
 from .._images import version_of
 from .._release.record import Rehearsal
-from .layout import CAUSE, bare, one_line, words_of
+from .layout import CAUSE, bare, one_line
 from .models import Fact, Group, Item
 
 Row = t.Mapping[str, t.Any]
@@ -269,7 +269,9 @@ def _pods(result: Row) -> str:
 
 def _failed(item: Item, label: str) -> list[Fact]:
     result = item.result
-    facts = [Fact(label, f"{item.name}  {words_of(result.get('reason')) or 'failed'}", "bad")]
+    # "ImageNotFound" is "image not found".
+    reason = re.sub(r"(?<!^)(?=[A-Z])", " ", str(result.get("reason") or "failed")).lower()
+    facts = [Fact(label, f"{item.name}  {reason}", "bad")]
     if result.get("result") == "rolled_back":
         image = version_of((result.get("after") or {}).get("image") or "")
         facts.append(Fact("", f"↩ {item.name} is back on {image} {_pods(result)}".rstrip(), "warn"))
@@ -306,15 +308,11 @@ def returned(group: Group) -> list[Fact]:
         else:
             back.setdefault(f"{version}, where they were", []).append(name)
     verb = "would go back to" if group.would else "on"
-    good = [
-        Fact("services", f"{counted(len(names), 'service')} {verb} {version}{_few(names)}")
-        for version, names in back.items()
-    ]
+    good = []
+    for version, names in back.items():
+        few = f": {' '.join(names)}" if len(names) <= FEW else ""
+        good.append(Fact("services", f"{counted(len(names), 'service')} {verb} {version}{few}"))
     return good + facts
-
-
-def _few(names: t.Sequence[str]) -> str:
-    return f": {' '.join(names)}" if len(names) <= FEW else ""
 
 
 def functions(group: Group) -> list[Fact]:
