@@ -9,7 +9,7 @@ from ansible.errors import AnsibleError
 
 from ..module_utils._redaction import SECRET_LENGTH
 from ..module_utils._secret_forms import holds_secret
-from ..module_utils._variable_check import Secret, missing_secrets
+from ..module_utils._variable_check import missing_secrets
 from ..modules import diagnosis
 from ..plugin_utils._action_module import ControllerActionBase
 from ..plugin_utils._command_line import typed_here
@@ -22,7 +22,7 @@ class ActionModule(ControllerActionBase):
         names = filter(holds_secret, self.task_vars)
         values = {name: self._value(self.task_vars[name]) for name in names}
         long = [value for value in values.values() if len(value) >= SECRET_LENGTH]
-        missing = missing_secrets([Secret(**entry) for entry in given["secrets"]], values)
+        missing = missing_secrets(given["secrets"], values)
         typed = typed_here()
         return {
             **given,

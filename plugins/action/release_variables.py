@@ -11,12 +11,27 @@ from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
-from ..module_utils import _variable_check as check
 from ..module_utils._formats import listed
-from ..module_utils._module import Result
 from ..module_utils._release_variables import misread
+from ..module_utils._variable_check import (
+    CHOICES,
+    incomplete,
+    missing_secrets,
+    old_names,
+    placeholders,
+    placeholders_told,
+    refused_services,
+    typed_unchanged,
+    unknown_variables,
+)
 from ..modules import release_variables
-from ..plugin_utils import _role_contracts
+from ..plugin_utils._role_contracts import (
+    Contract,
+    RoleContracts,
+    compiled_once,
+    entry_points_of,
+    read_shared,
+)
 
 ROLES = Path(__file__).parents[2] / "roles"
 COMPUTED = frozenset({"hostvars", "vars", "groups", "ansible_facts"})
@@ -29,20 +44,28 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _requires_connection = False
 
-    def run(self, tmp: None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
-        result: Result = super().run(tmp, task_vars)
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
+    ) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
         _checked, arguments = self.validate_argument_spec(**release_variables.module_spec())
-        secrets = [check.Secret(**entry) for entry in arguments["secrets"]]
+        secrets = arguments["secrets"]
         task_vars = task_vars or {}
-        variables = self._variables(task_vars)
-        unknown = check.unknown_variables(variables)
-        values, reasons = self._values(secrets)
-        missing = [] if reasons else check.missing_secrets(secrets, values)
+        extra = load_extra_vars(self._loader)
+        unknown = unknown_variables(
+            self._declared_by_roles(),
+            frozenset(extra),
+            self._declared_below(task_vars.get("inventory_dir"))
+            | self._declared_below(task_vars.get("playbook_dir")),
+            (*PREFIXES, *(f"{role.name}_" for role in ROLES.iterdir())),
+        )
+        values, reasons = self._values(secret["name"] for secret in secrets)
+        missing = [] if reasons else missing_secrets(secrets, values)
         unfilled = self._placeholders(task_vars)
         result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
-        if names := check.old_names(variables.extra):
+        if names := old_names(extra):
             result["warnings"] = names
-        with _role_contracts.compiled_once():
+        with compiled_once():
             unmet, unread = self._unmet(arguments["contracts"], task_vars)
         for reason in sorted(reasons):
             unread.setdefault(f"{reason.rstrip('.')}.", []).insert(0, "the secrets")
@@ -51,11 +74,11 @@ class ActionModule(ActionBase):
         ]
         if unknown:
             problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")
-        problems += check.typed_unchanged(load_extra_vars(self._loader))
+        problems += typed_unchanged(extra)
         if arguments["placeholders"] == "refuse":
-            problems += check.incomplete(task_vars)
+            problems += incomplete(task_vars)
             if unfilled:
-                problems.append(check.placeholders_told(unfilled))
+                problems.append(placeholders_told(unfilled))
         if missing:
             problems.append(
                 f"These secrets have no value: {', '.join(missing)}. Set the environment "
@@ -75,23 +98,15 @@ class ActionModule(ActionBase):
 
     def _services_refused(self, task_vars: dict[str, t.Any]) -> list[str]:
         """What stands against the services of the release, and the digests of their images."""
-        values = {name: self._value(name, task_vars) for name in check.CHOICES}
+        values = {name: self._value(task_vars, name) for name in CHOICES}
         hosts, hostvars = task_vars["groups"].get("microservices", []), task_vars["hostvars"]
-        namespaces = {self._namespace(hostvars[host]): None for host in hosts}
-        return check.refused_services(values, hosts, [name for name in namespaces if name])
+        namespaces = [self._value(hostvars[host], "kubernetes_namespace") for host in hosts]
+        return refused_services(values, hosts, [*dict.fromkeys(map(str, filter(None, namespaces)))])
 
-    @staticmethod
-    def _namespace(variables: t.Mapping[str, t.Any]) -> str:
-        try:
-            return str(variables.get("kubernetes_namespace") or "")
-        except AnsibleError:
-            # Why it cannot be read is told by the check of the roles' options.
-            return ""
-
-    def _value(self, name: str, task_vars: dict[str, t.Any]) -> t.Any:
+    def _value(self, variables: t.Mapping[str, t.Any], name: str) -> t.Any:
         """None for one that is not set or cannot be read, which is told by the check of its role's options."""
         try:
-            return self._templar.template(task_vars.get(name))
+            return self._templar.template(variables.get(name))
         except AnsibleError:
             return None
 
@@ -100,7 +115,7 @@ class ActionModule(ActionBase):
         results: dict[tuple[str, str], None] = {}
         for host in task_vars["groups"]["all"]:
             for name, value in self._of_host(host, task_vars).items():
-                if name not in COMPUTED and (paths := list(check.placeholders(name, value))):
+                if name not in COMPUTED and (paths := list(placeholders(name, value))):
                     file = self._file_of(name, value, task_vars)
                     results.update(dict.fromkeys((path, file) for path in paths))
         return [{"name": name, "file": file} for name, file in results]
@@ -118,19 +133,20 @@ class ActionModule(ActionBase):
         """What the variables of the hosts lack for the roles that the run will use, each told once for all hosts;
         and by the reason why they cannot be read, the options.
         """
-        roles = _role_contracts.RoleContracts(self._loader, ROLES, {"release_variables": misread})
+        roles = RoleContracts(self._loader, ROLES, {"release_variables": misread})
         results: dict[str, list[str]] = {}
         unread: dict[str, dict[str, None]] = {}
         for entry in contracts:
-            here = [task_vars["inventory_hostname"]]
-            for host in here if entry["hosts"] is None else entry["hosts"]:
-                for item in roles.problems(entry, self._of_host(host, task_vars)):
+            hosts = entry.pop("hosts")
+            contract = Contract(**entry)
+            for host in [task_vars["inventory_hostname"]] if hosts is None else hosts:
+                for item in roles.problems(contract, self._of_host(host, task_vars)):
                     if item.unread:
                         unread.setdefault(item.why, {})[item.unread] = None
                     else:
-                        whose = f"role {entry['role']}: " if entry["role"] else ""
+                        whose = f"role {contract.role}: " if contract.role else ""
                         results.setdefault(f"{whose}{item.why}", []).append(host)
-        sentences = [f"On {listed(hosts)}, {problem}" for problem, hosts in results.items()]
+        sentences = [f"On {listed(where)}, {problem}" for problem, where in results.items()]
         return sentences, {why: list(names) for why, names in unread.items()}
 
     def _of_host(self, host: str, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -138,15 +154,6 @@ class ActionModule(ActionBase):
             return task_vars
         hostvars = task_vars["hostvars"]
         return {**hostvars.raw_get(host), "hostvars": hostvars}
-
-    def _variables(self, task_vars: dict[str, t.Any]) -> check.Variables:
-        return check.Variables(
-            known=self._declared_by_roles(),
-            prefixes=(*PREFIXES, *(f"{role.name}_" for role in ROLES.iterdir())),
-            extra=frozenset(load_extra_vars(self._loader)),
-            inventory=self._declared_below(task_vars.get("inventory_dir"))
-            | self._declared_below(task_vars.get("playbook_dir")),
-        )
 
     def _shadowed(self, task_vars: dict[str, t.Any]) -> list[str]:
         """What both the inventory and the playbooks set for all hosts; of the two, Ansible takes the playbooks'."""
@@ -161,13 +168,13 @@ class ActionModule(ActionBase):
         return frozenset(
             name
             for path in ROLES.glob("*/meta/argument_specs.yml")
-            for entry_point in _role_contracts.entry_points_of(path.parents[1]).values()
+            for entry_point in entry_points_of(path.parents[1]).values()
             for name in entry_point.get("options", {})
         )
 
     def _declared_below(self, directory: str | None, *patterns: str) -> frozenset[str]:
-        paths = self._files(directory, *patterns)
-        return frozenset(name for path in paths for name in self._read(path))
+        files = self._files(directory, *patterns)
+        return frozenset(name for path in files for name in self._read(path))
 
     def _files(self, directory: str | None, *patterns: str) -> t.Iterator[Path]:
         for pattern in patterns or ("*_vars/**/*.yml",):
@@ -175,22 +182,22 @@ class ActionModule(ActionBase):
 
     def _read(self, path: Path) -> dict[str, t.Any]:
         try:
-            return _role_contracts.read_shared(self._loader, path)
+            return read_shared(self._loader, path)
         except AnsibleError:
             # A vault that this run has no password for; Ansible itself has already said so if it matters.
             return {}
 
-    def _values(self, secrets: list[check.Secret]) -> tuple[dict[str, str], set[str]]:
+    def _values(self, names: t.Iterable[str]) -> tuple[dict[str, str], set[str]]:
         """The secrets' values, and why some could not be read: a reason names variables, never a value."""
         values: dict[str, str] = {}
         reasons: set[str] = set()
-        for secret in secrets:
+        for name in names:
             try:
-                raw = self._templar.available_variables.get(secret.name, "")
-                values[secret.name] = str(self._templar.template(raw))
+                raw = self._templar.available_variables.get(name, "")
+                values[name] = str(self._templar.template(raw))
             except AnsibleUndefinedVariable as exc:
                 reasons.add(str(exc))
             except AnsibleError:
                 # Its text may hold what was being read; that the secret is missing is said anyway.
-                values[secret.name] = ""
+                values[name] = ""
         return values, reasons

@@ -121,8 +121,8 @@ kind:
   type: str
   required: true
   choices:
-    [plan, paths, placeholders, unknowable, rollout_share, launch_window, health, webhook, rollout, rbac, rights,
-     pins, flags_start, flags_readers, images, queries, prisma_history, programs, backup_age, bucket, git,
+    [plan, paths, placeholders, unknowable, launch_window, health, webhook, rollout, rbac, rights, pins,
+     flags_start, flags_readers, images, queries, prisma_history, programs, backup_age, bucket, git,
      commit_status, test_results, load_test, clock, certificate, token, functions, alert_rules, series, slack,
      pagerduty, mail, sign_offs]
 plan:
@@ -222,7 +222,7 @@ backup_age:
       type: bool
       default: false
 images:
-  description: Whether images are in their registry, as M(easymo.deploy.image_info) asks it.
+  description: Whether images are in their registry, as M(easymo.deploy.images) asks it.
   type: dict
   suboptions:
     images:

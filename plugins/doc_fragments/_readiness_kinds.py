@@ -243,43 +243,6 @@ flags_readers:
       type: list
       elements: dict
       default: []
-rollout_share:
-  description: Whether a number is outside of the first percentage of the users.
-  type: dict
-  suboptions:
-    number:
-      description: The number.
-      type: str
-      required: true
-    percentage:
-      description: The first percentage.
-      type: float
-      required: true
-    draw:
-      description:
-        - How the application draws its users, as a digest of the number. Without its C(hash), the row is skipped.
-      type: dict
-      suboptions:
-        hash:
-          description: The digest.
-          type: str
-          choices: [md5, sha1, sha256]
-        prefix:
-          description: What is put in front of the number.
-          type: str
-          default: ""
-        digits_only:
-          description: Whether everything but the digits of the number is left out.
-          type: bool
-          default: true
-        bytes:
-          description: How many of the first bytes of the digest are a number, the most significant first.
-          type: int
-          default: 8
-        buckets:
-          description: That number modulo this is the user's bucket. The first percentage is that share of the buckets.
-          type: int
-          default: 100
 unknowable:
   description: A fact that is unknown here before it happens. It is listed as skipped.
   type: dict

@@ -68,6 +68,7 @@ health:
     form:
       description: The paths and fields of the service, and where in its answers what counts is, in JMESPath (U(https://jmespath.org)).
       type: dict
+      default: {}
       version_added: 0.3.0
       suboptions:
         wallet_path:

@@ -79,6 +79,7 @@ messages:
 answer:
   description: Where in the answer of 200 the reply to a message is, in JMESPath (U(https://jmespath.org)).
   type: dict
+  default: {{}}
   version_added: 0.2.0
   suboptions:
     reply:

@@ -216,9 +216,15 @@ def said_in(answer: Answer, secret: str = "", limit: int = _SHOWN) -> str:
     return excerpt(text.replace(secret, BLANK) if secret else text, limit)
 
 
-def authorities() -> str:
-    """The file of those that are trusted where a caller names none."""
-    return str(requests.utils.DEFAULT_CA_BUNDLE_PATH)
+def verifying(ca_cert: str | None) -> ssl.SSLContext:
+    """Of who speaks TLS by other means, with the authorities that our calls trust. Raises InputError."""
+    authority = ca_cert or str(requests.utils.DEFAULT_CA_BUNDLE_PATH)
+    try:
+        return relax(ssl.create_default_context(cafile=authority))
+    except OSError as exc:
+        raise InputError(
+            f"{authority} holds no certificate authorities ({exc.strerror or exc})."
+        ) from None
 
 
 def without_query(url: str) -> str:

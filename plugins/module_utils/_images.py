@@ -8,6 +8,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from urllib.request import parse_http_list
 
 from ._cluster import Clock
 from ._errors import DeployError, InputError, RefusedError, UnreachableError, VerificationError
@@ -23,7 +24,6 @@ _REFERENCE = re.compile(
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 DIGEST_SHOWN = len("sha256:0123456789ab")
-_PARAMETER = re.compile(r'(?<![a-zA-Z_])([a-zA-Z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 
 def split_image(image: str) -> tuple[str, str, str]:
@@ -85,21 +85,13 @@ class Reference:
         return f"{self.text.partition('@')[0]}@{digest}"
 
 
-@dataclass(frozen=True)
-class Challenge:
-    """What a registry wants before it answers: `scheme` in lower case, and its parameters."""
-
-    scheme: str
-    parameters: t.Mapping[str, str]
-
-    @classmethod
-    def parse(cls, header: str) -> Challenge:
-        scheme, _space, rest = header.strip().partition(" ")
-        matches = {
-            key.lower(): re.sub(r"\\(.)", r"\1", quoted) if quoted else bare
-            for key, quoted, bare in _PARAMETER.findall(rest)
-        }
-        return cls(scheme.lower(), matches)
+def read_challenge(header: str) -> tuple[str, dict[str, str]]:
+    """What a registry wants before it answers: the scheme in lower case, and its parameters."""
+    scheme, _space, rest = header.strip().partition(" ")
+    parts = [part.partition("=") for part in parse_http_list(rest)]
+    return scheme.lower(), {
+        name.strip().lower(): value.strip().strip('"') for name, _equals, value in parts
+    }
 
 
 ACCEPT = ", ".join(
@@ -116,22 +108,15 @@ _LARGEST = 4 << 20
 
 
 class HttpRegistry:
-    """Every registry that references name, or the one at `api`.
+    """Every registry that references name, or the one at the option `registry`.
 
     `patience`: seconds for which a registry that stumbles is asked again.
     """
 
     def __init__(
-        self,
-        *,
-        api: str,
-        username: str,
-        password: str,
-        ca_cert: str | None,
-        timeout: float,
-        patience: float,
-        clock: Clock,
+        self, options: t.Mapping[str, t.Any], *, timeout: float, patience: float, clock: Clock
     ) -> None:
+        api, username, password = (options[name] for name in ("registry", "username", "password"))
         if bool(username) != bool(password):
             raise InputError("Options 'username' and 'password' go together: set both, or none.")
         if api and urlsplit(api).scheme not in ("http", "https"):
@@ -140,7 +125,7 @@ class HttpRegistry:
             )
         self._api = api.rstrip("/")
         self._basic = basic(username, password)
-        self._ca_cert = ca_cert
+        self._ca_cert = options["ca_cert"]
         self._timeout = timeout
         self._deadline = Deadline(patience, clock.now, clock.sleep)
 
@@ -178,11 +163,11 @@ class HttpRegistry:
 
     def _permit(self, header: str, url: str, reference: Reference) -> str:
         """The Authorization that the challenge asks for, empty when we have none to give."""
-        challenge = Challenge.parse(header)
-        if challenge.scheme == "basic":
+        scheme, parameters = read_challenge(header)
+        if scheme == "basic":
             return self._basic
-        realm = challenge.parameters.get("realm", "")
-        if challenge.scheme != "bearer" or not realm:
+        realm = parameters.get("realm", "")
+        if scheme != "bearer" or not realm:
             return ""
         # Credentials that went out encrypted must not go on in the clear.
         if urlsplit(realm).scheme != "https" and urlsplit(url).scheme == "https":
@@ -190,8 +175,8 @@ class HttpRegistry:
                 f"The registry of {reference.text} redirects to {_host(realm)} without TLS for a "
                 "token, which was not requested."
             )
-        scope = challenge.parameters.get("scope") or f"repository:{reference.repository}:pull"
-        query = {"scope": scope, "service": challenge.parameters.get("service", "")}
+        scope = parameters.get("scope") or f"repository:{reference.repository}:pull"
+        query = {"scope": scope, "service": parameters.get("service", "")}
         answer = self._ask("GET", realm, self._basic, query)
         if answer.status != 200:
             raise RefusedError(
@@ -247,12 +232,9 @@ class MissingImagesError(DeployError):
 def resolve(registry: HttpRegistry, references: t.Sequence[Reference]) -> dict[str, str]:
     """The digest of each, by its text. Raises with all that are missing; what could not be asked raises first."""
     digests = side_by_side(registry.digest, references, at_once=AT_ONCE)
-    results = {
-        reference.text: digest
-        for reference, digest in zip(references, digests, strict=True)
-        if digest
-    }
-    missing = [reference.text for reference in references if reference.text not in results]
+    texts = [reference.text for reference in references]
+    results = {text: digest for text, digest in zip(texts, digests, strict=True) if digest}
+    missing = [text for text in texts if text not in results]
     if missing:
         raise MissingImagesError(
             f"{len(missing)} of {len(references)} images are not in their registry: {', '.join(missing)}. "

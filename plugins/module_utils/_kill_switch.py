@@ -32,7 +32,7 @@ from ._flags.pods import REACHED, RUNNING
 from ._flags.values import Document
 from ._lock.apply import epoch_now
 from ._lock.models import epoch_in
-from ._ramp.models import RampState
+from ._ramp.plan import RampState
 from ._threads import Lock, side_by_side
 from ._time import read_time
 

@@ -37,6 +37,7 @@ from ._doc_fragments import (  # noqa: F401 - each is looked up by its name
     _postgres,
     _preflight_checks,
     _ramp,
+    _rehearsal,
     _release_run,
     _rollout,
     _s3,
@@ -255,6 +256,16 @@ def unexpected(exc: Exception) -> Result:
         "reason": "Unexpected",
         "trace": trace,
     }
+
+
+def with_options(
+    module: Module, options: t.Mapping[str, t.Any], *, check_mode: bool | None = None
+) -> Module:
+    """The same module with these options in the place of its own, in its mode unless another is given."""
+    other = copy.copy(module)
+    other.params = {**module.params, **options}
+    other.check_mode = module.check_mode if check_mode is None else check_mode
+    return other
 
 
 def refuse_below(params: t.Mapping[str, t.Any], **least: float) -> None:

@@ -13,12 +13,12 @@ from ._errors import DeployError
 from ._flags.values import Document
 from ._gate.state import evidence_before, outlook
 from ._guard.apply import start_of
-from ._guard.describe import looks, when
 from ._guard.memory import MemoryStore
+from ._guard.tell import looks, when
 from ._kubernetes import actor_of, cluster_for
+from ._lock.apply import LEASE
 from ._module import Module, Result, emit_progress
 from ._ramp.apply import Ramp, RampFlags, RampOutcome, WatchFinding
-from ._ramp.models import HOLD, PROCEED, ROLLBACK, Start
 from ._ramp.options import (
     describe,
     read_moment,
@@ -28,12 +28,16 @@ from ._ramp.options import (
 )
 from ._ramp.plan import (
     DONE,
+    HOLD,
     LOWER,
+    PROCEED,
     RAISE,
     REFUSE,
     RELEASE,
+    ROLLBACK,
     WAIT,
     WATCH,
+    Start,
     StepRequest,
     refuse_no_step,
 )
@@ -74,7 +78,7 @@ class RampTask:
             self._schedule,
             document=Document.from_options(params["flagd"]),
             fence=params["fence"],
-            lock=params["lock"],
+            lock=params["lock"] or LEASE,
             alive=alive,
         )
         version = params["release"]

@@ -21,7 +21,7 @@ from ._release.models import FAILED, NO_RECORD, RUNNING, phase_failure
 from ._release.order import PhaseOrder, ramped_since, read_order
 from ._release.plan import RecordChange
 from ._release.store import ReleaseStore
-from ._release.task import ReleaseOutcome, ReleaseTask, carry_out, plain, take_pins
+from ._release.task import ReleaseOutcome, carry_out, plain, take_pins
 from ._run_process import Run, current_run
 from ._time import utc_now
 
@@ -44,7 +44,7 @@ def begin(module: Module) -> Result:
     opening = replace(change, phase=params["phase"] or "", phase_status=RUNNING, order=order)
     ramped: dict[str, int] = {}
     if opening.opens:
-        record = carry_out(cluster, ReleaseTask(opening, writes=True), check_mode=True).after
+        record = carry_out(cluster, opening, {}, check_mode=True).after
         if params["ramped"] and order.flags:
             flags = cluster.read("ConfigMap", order.flags)
             ramped = ramped_since(record, flags, params["ramped"])
@@ -52,8 +52,9 @@ def begin(module: Module) -> Result:
     fence = result["fence"]
     if fence and params["purpose"] == UNDO:
         # A phase does the same as it is opened, and services get their epoch as they return.
-        fencing = ReleaseTask(replace(change, fence=fence), writes=False, fences=True)
-        carry_out(cluster, fencing, check_mode=False)
+        store = ReleaseStore(cluster, change.version, clock=MonotonicClock())
+        store.read()
+        store.leave_epoch(fence)
     window = params["launch_window"]
     overrides = check_window(module, window) if window else {}
     places = begin_page(module, run) if params["page"] and not params["fence"] else []
@@ -84,11 +85,10 @@ def open_phase(
 
     Raises the DeployError of what cannot be pinned, and the record says before that the phase failed of it.
     """
-    task = ReleaseTask(opening, writes=True)
-    outcome = carry_out(cluster, task, check_mode=check_mode)
+    outcome = carry_out(cluster, opening, {}, check_mode=check_mode)
     store = ReleaseStore(cluster, opening.version, clock=MonotonicClock())
     try:
-        pinned = take_pins(store, task.pinning(pin), outcome.after, check_mode=check_mode)
+        pinned = take_pins(store, opening, pin, outcome.after, check_mode=check_mode)
     except LeaseLostError:
         raise
     except DeployError as exc:
@@ -102,7 +102,7 @@ def open_phase(
             order=PhaseOrder(),
             evidence={"failures": failure["by_host"]},
         )
-        carry_out(cluster, ReleaseTask(failed, writes=True), check_mode=check_mode)
+        carry_out(cluster, failed, {}, check_mode=check_mode)
         raise
     return replace(outcome, pinned=pinned)
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import typing as t
 
 from ._arguments import options_or_refusal, text_of
-from ._checks.preflight import read_waivers as read_row_waivers
 from ._checks.task import read_tests
 from ._errors import InputError
 from ._flags.values import to_values
@@ -142,9 +141,10 @@ READERS: t.Mapping[str, t.Callable[[str, Release], object]] = {
         )[name]
     ),
     "release_sign_offs_given": lambda name, release: read_given(release[name]),
-    "release_waivers": lambda name, release: read_row_waivers(release[name]),
-    "release_phases_waived": lambda name, release: read_waivers(name, release[name]),
-    "release_supersedes": lambda name, release: read_waivers(name, release[name]),
+    **dict.fromkeys(
+        ("release_waivers", "release_phases_waived", "release_supersedes"),
+        lambda name, release: read_waivers(name, release[name]),
+    ),
     "release_page_holds": lambda name, release: is_within(release[name], now()),
 }
 """By variable of the role release_variables, what reads it."""

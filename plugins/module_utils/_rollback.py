@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ._claims.rollback import rollback_claims, verification
+from ._claims.rollback import FAILED, rollback_claims, verification
 from ._cluster import Cluster, MonotonicClock
 from ._errors import DeployError
 from ._kubernetes import actor_of
 from ._lock.apply import lease_check_for
 from ._module import Module, Result
-from ._release.models import PARTLY, ROLLED_BACK
+from ._release.models import PARTLY, ROLLED_BACK, has_failed, sentence_of
 from ._release.plan import RecordChange
 from ._release.record import Record
 from ._release.store import ReleaseStore
@@ -19,7 +19,7 @@ from ._release.task import plain
 from ._rollout.observer import observe_standings
 from ._time import utc_now
 
-ALL, SERVICES = "all", "services"
+ALL, SERVICES, DATABASE = "all", "services", "database"
 
 
 class RollbackRecord:
@@ -36,8 +36,14 @@ class RollbackRecord:
         """The record as it was written last, as JSON; empty before."""
 
     def begin(self) -> Result:
-        """What cannot be noted is a warning: it is no reason to leave the feature on."""
+        """What cannot be noted is a warning: it is no reason to leave the feature on.
+
+        But of a restore of the databases it must be known, for the services may be down.
+        """
         by, reason, at = self._params["by"], self._params["reason"], utc_now()
+        if self._parts == [DATABASE]:
+            asked = {"by": by, "reason": reason, "at": at, "open": True}
+            return {"changed": self._change(facts={"restore_asked": asked})}
         try:
             record = self._store.read()
             if record is None or not asks_anew(record, by, reason):
@@ -77,7 +83,21 @@ class RollbackRecord:
         changed = bool(record and differ) and self._change(facts={"rollback_verified": rows})
         facts = Record.read({"facts": {"rollback_verified": rows}}).facts
         claim = rollback_claims(facts.rollback_verified)["verified"]
-        return {"changed": changed, "verified": rows, "sentence": f"Verified: {claim.words}"}
+        sentence = f"Verified: {claim.words}"
+        left_out = _describe_failed([row for row in rows if row["status"] == FAILED])
+        return {"changed": changed, "verified": rows, "sentence": sentence, "left_out": left_out}
+
+    def end_restore(self) -> Result:
+        """Fails for nothing: people are told first."""
+        causes = restore_causes(self._params["ended"], self._params["tests"])
+        if not causes:
+            changed = self._change(facts={"restore_asked": {"open": False}})
+            return {"changed": changed, "causes": [], "sentence": ""}
+        sentence = (
+            f"The restore approved by {self._params['by']} failed. {' '.join(causes)} Fix the cause and run the "
+            "same command again: what is restored is kept."
+        )
+        return {"changed": False, "causes": causes, "sentence": sentence}
 
     def close(self) -> Result:
         """A partial rollback leaves the rest of the release, so the attempt goes on."""
@@ -120,6 +140,49 @@ class RollbackRecord:
         before, after = self._store.change(change, check_mode=check_mode)
         self.document = after.to_result()["document"]
         return before != after
+
+
+def _describe_failed(rows: t.Sequence[t.Mapping[str, str]]) -> str:
+    """What a rollback that is done has not brought back; empty when it has all."""
+    if not rows:
+        return ""
+    names, details = (
+        ", ".join(row["name"] for row in rows),
+        "; ".join(row["detail"] for row in rows),
+    )
+    return (
+        f"The rollback is done, but not everything is as before the release: {names} failed ({details}). Check what "
+        "is named, then run playbooks/rollback.yml again."
+    )
+
+
+_OF_DATABASE = {"kept": "Back up the failed data", "restored": "Restore the database"}
+_OF_SERVICES = {"stopped": "Not all services are stopped", "started": "Not all services are back"}
+
+
+def restore_causes(
+    ended: t.Sequence[t.Mapping[str, t.Any]], tests: t.Mapping[str, t.Any]
+) -> list[str]:
+    """Why databases or services are not back, each once. `ended`: the results of each host, by what was done there.
+
+    `tests`: the result of the smoke tests afterwards.
+    """
+    causes = []
+    for host in ended:
+        for part, what in _OF_DATABASE.items():
+            if has_failed(host.get(part, {})):
+                causes.append(f"{host['host']}, '{what}': {sentence_of(host[part])}")
+        if "checked" in host and "restored" not in host:
+            causes.append(f"{host['host']}: nothing was restored, for the run did not come to it.")
+    causes += [
+        f"{what}: {sentence_of(host[part])}"
+        for part, what in _OF_SERVICES.items()
+        for host in ended
+        if has_failed(host.get(part, {}))
+    ]
+    if has_failed(tests):
+        causes.append(f"'Test user flows without the feature': {sentence_of(tests)}")
+    return list(dict.fromkeys(causes))
 
 
 def asks_anew(record: Record, by: str, reason: str) -> bool:

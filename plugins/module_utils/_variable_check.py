@@ -6,7 +6,6 @@ from __future__ import annotations
 import difflib
 import typing as t
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
@@ -58,33 +57,22 @@ ALIASES: t.Mapping[str, str] = {
 """Names of 0.2 that still say who and why, and what says it in every playbook."""
 
 
-@dataclass(frozen=True)
-class Secret:
-    name: str
-    environment: str
-    purpose: str
-    needed: bool = True
+def unknown_variables(
+    known: frozenset[str],
+    extra: frozenset[str],
+    inventory: frozenset[str],
+    prefixes: tuple[str, ...],
+) -> list[str]:
+    """One phrase for each unused name, with the nearest name that is used.
 
-
-@dataclass(frozen=True)
-class Variables:
-    """The names of a run. `known` are those some role or inventory declares."""
-
-    known: frozenset[str]
-    prefixes: tuple[str, ...]
-    """Names that begin so are ours, so each of them must be known."""
-    extra: frozenset[str]
-    """Names given with --extra-vars: a typo there would silently change nothing."""
-    inventory: frozenset[str]
-
-
-def unknown_variables(variables: Variables) -> list[str]:
-    """One phrase for each unused name, with the nearest name that is used."""
-    ours = {name for name in variables.inventory if name.startswith(variables.prefixes)}
-    readable = variables.known | (variables.inventory - ours)
-    suspects = ((variables.extra - readable) | (ours - variables.known)) - ALIASES.keys()
+    `known`: those that some role declares. `extra`: given with --extra-vars, where a typo would silently change
+    nothing. `inventory`: those of its files. What begins with one of `prefixes` is ours, so it must be known.
+    """
+    ours = {name for name in inventory if name.startswith(prefixes)}
+    readable = known | (inventory - ours)
+    suspects = ((extra - readable) | (ours - known)) - ALIASES.keys()
     return [
-        _describe(name, variables.known | variables.inventory - suspects)
+        _describe(name, known | inventory - suspects)
         for name in sorted(suspects)
         if not name.startswith("ansible_")
     ]
@@ -108,12 +96,14 @@ def _describe(name: str, candidates: t.Collection[str]) -> str:
     return f"{name} (did you mean {near[0]}?)" if near else name
 
 
-def missing_secrets(secrets: t.Iterable[Secret], values: t.Mapping[str, str]) -> list[str]:
+def missing_secrets(
+    secrets: t.Iterable[t.Mapping[str, t.Any]], values: t.Mapping[str, str]
+) -> list[str]:
     """One phrase for each secret that has no value, with where it is looked for and what needs it."""
     return [
-        f"{secret.name} (environment variable {secret.environment}, for {secret.purpose})"
+        f"{secret['name']} (environment variable {secret['environment']}, for {secret['purpose']})"
         for secret in secrets
-        if secret.needed and not values.get(secret.name, "").strip()
+        if secret.get("needed", True) and not values.get(secret["name"], "").strip()
     ]
 
 

@@ -30,7 +30,7 @@ _HOUR = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 @dataclass(frozen=True)
 class Freeze:
-    """Local times without a zone; `until` is the first moment after it."""
+    """In UTC; `until` is the first moment after it."""
 
     since: datetime
     until: datetime
@@ -57,14 +57,15 @@ def read_window(given: t.Mapping[str, t.Any]) -> Window:
         )
     listed = {name: given[name] for name in LISTS if given.get(name) not in (None, "")}
     lists = options_or_refusal(LISTS, listed)
+    zone = _zone(given.get("timezone"))
     start, length = _hours(given.get("start", "00:00"), given.get("end", WHOLE_DAY))
     return Window(
-        zone=_zone(given.get("timezone")),
+        zone=zone,
         days=_days(given.get("days", DAYS)),
         start=start,
         length=length,
         holidays=frozenset(_date(holiday, "A holiday") for holiday in lists["holidays"]),
-        freezes=tuple(_freeze(freeze) for freeze in lists["freezes"]),
+        freezes=tuple(_freeze(freeze, zone) for freeze in lists["freezes"]),
     )
 
 
@@ -73,18 +74,15 @@ def _zone(name: t.Any) -> ZoneInfo:
         return ZoneInfo(str(name or ""))
     except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
         raise InputError(
-            f"The launch window's timezone {name!r} is unknown here: write it like "
-            "Africa/Nairobi, and install the system's or Python's package 'tzdata' if no zone is "
-            "known."
+            f"The launch window's timezone {name!r} is unknown here: write it like Africa/Nairobi, "
+            "and install the system's or Python's package 'tzdata' if no zone is known."
         ) from exc
 
 
 def _days(given: t.Any) -> frozenset[int]:
-    wanted = (
-        [str(entry).strip().lower() for entry in given] if isinstance(given, (list, tuple)) else []
-    )
-    strange = [entry for entry in wanted if entry not in DAYS]
-    if strange or not wanted:
+    entries = given if isinstance(given, (list, tuple)) else ()
+    wanted = [str(entry).strip().lower() for entry in entries]
+    if not wanted or not set(wanted) <= set(DAYS):
         raise InputError(
             f"The launch window's days are {given!r}: give a list of {', '.join(DAYS)}."
         )
@@ -120,7 +118,7 @@ def _date(given: t.Any, what: str) -> date:
     return result
 
 
-def _freeze(given: t.Any) -> Freeze:
+def _freeze(given: t.Any, zone: ZoneInfo) -> Freeze:
     if not isinstance(given, dict) or not {"from", "to", "why"} >= set(given) >= {"from", "to"}:
         raise InputError(
             f"A freeze of the launch window is {given!r}: give it 'from', 'to' and 'why'."
@@ -131,7 +129,8 @@ def _freeze(given: t.Any) -> Freeze:
         raise InputError(
             f"A freeze of the launch window ends before it begins: from {given['from']} to {given['to']}."
         )
-    return Freeze(since, until, str(given.get("why") or "no reason given"))
+    why = str(given.get("why") or "no reason given")
+    return Freeze(instant(since, zone), instant(until, zone), why)
 
 
 def _moment(given: t.Any, *, after: bool) -> datetime:
@@ -200,13 +199,10 @@ def instant(local: datetime, zone: tzinfo) -> datetime:
     # Over the gap, the two folds are as far from the jump as the gap is long, one on each side.
     low, high = sorted((result, local.replace(tzinfo=zone, fold=1).astimezone(UTC)))
     before = low.astimezone(zone).utcoffset()
-    while high - low > timedelta(seconds=1):
-        middle = low + (high - low) / 2
-        if middle.astimezone(zone).utcoffset() == before:
-            low = middle
-        else:
-            high = middle
-    return high.replace(microsecond=0)
+    minute = timedelta(minutes=1)
+    moments = (low + count * minute for count in range((high - low) // minute))
+    after = (moment for moment in moments if moment.astimezone(zone).utcoffset() != before)
+    return next(after, high)
 
 
 def _spans(window: Window, since: datetime, until: datetime) -> t.Iterator[Span]:
@@ -223,11 +219,10 @@ def _thawed(window: Window, span: Span) -> list[Span]:
     # Hours that the clocks jump over leave nothing.
     left = [span] if span[0] < span[1] else []
     for freeze in window.freezes:
-        cold = instant(freeze.since, window.zone), instant(freeze.until, window.zone)
         left = [
             part
             for start, end in left
-            for part in ((start, min(end, cold[0])), (max(start, cold[1]), end))
+            for part in ((start, min(end, freeze.since)), (max(start, freeze.until), end))
             if part[0] < part[1]
         ]
     return sorted(left)
@@ -237,13 +232,12 @@ def _joined(spans: t.Iterable[Span]) -> t.Iterator[Span]:
     """Openings that follow one another without a gap are one."""
     current: Span | None = None
     for start, end in spans:
-        if current is None:
-            current = (start, end)
-        elif start <= current[1]:
+        if current is not None and start <= current[1]:
             current = (current[0], max(end, current[1]))
-        else:
+            continue
+        if current is not None:
             yield current
-            current = (start, end)
+        current = (start, end)
     if current is not None:
         yield current
 
@@ -251,7 +245,7 @@ def _joined(spans: t.Iterable[Span]) -> t.Iterator[Span]:
 def _why(window: Window, now: datetime) -> str:
     local = now.astimezone(window.zone)
     for freeze in window.freezes:
-        if instant(freeze.since, window.zone) <= now < instant(freeze.until, window.zone):
+        if freeze.since <= now < freeze.until:
             return f"a freeze: {freeze.why}"
     return "a holiday" if local.date() in window.holidays else ""
 
@@ -277,9 +271,8 @@ def for_people(window: Window, now: datetime) -> str:
     if window.length == timedelta(days=1):
         return "any time"
     # Whether it is summer time is a matter of the day on which it is open.
-    day = (now if observed.open or observed.opens is None else observed.opens).astimezone(
-        window.zone
-    )
+    moment = now if observed.open or observed.opens is None else observed.opens
+    day = moment.astimezone(window.zone)
     start = day.replace(hour=window.start.hour, minute=window.start.minute)
     end = start.replace(tzinfo=None) + window.length
     return f"{start:%I:%M %p} - {end:%I:%M %p} {start:%Z}"

@@ -142,8 +142,7 @@ from ..module_utils._alerts.apply import (
     RuleFile,
     RuleObject,
     alerts_api,
-    alerts_result,
-    refuse_misrouted,
+    check_routes,
 )
 from ..module_utils._alerts.plan import of_pods, wanted_rules
 from ..module_utils._cluster import MonotonicClock
@@ -171,11 +170,9 @@ def run(module: Module) -> dict[str, t.Any]:
     groups = of_pods(params["groups"], params["pods"])
     wanted = wanted_rules(groups)
     watch = LoadedRules(api, wanted)
-    watch.refuse_unreadable()
-    message = alerts_result(api, params, wanted)
-    refuse_misrouted(message.get("misrouted", {}))
+    message = check_routes(api, wanted) if params["alertmanager"] else {}
     destination = _destination(module, api)
-    before, changed = destination.read(), destination.outdated(groups)
+    before, changed = destination.compare(groups)
     if changed:
         destination.write(groups, dry_run=module.check_mode)
     result = {"changed": changed, "where": destination.where, **message}

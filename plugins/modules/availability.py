@@ -178,8 +178,10 @@ def run(module: Module) -> dict[str, t.Any]:
         "availability": availability_of(facts).to_json(),
     }
     if module._diff:
-        before = outcome.before if outcome.changed else outcome.sentence
-        result["diff"] = {"before": {"asks": before}, "after": {"asks": outcome.sentence}}
+        starts = module.params["state"] == "started"
+        before = "No probe runs." if starts else "Public addresses are asked."
+        asked = before if outcome.changed else outcome.sentence
+        result["diff"] = {"before": {"asks": asked}, "after": {"asks": outcome.sentence}}
     return result
 
 

@@ -244,19 +244,21 @@ from pathlib import Path
 from ..module_utils import _s3
 from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._errors import InputError, refuse_missing
+from ..module_utils._functions.api import SupabaseFunctionsApi
 from ..module_utils._functions.apply import apply_secrets, plan_secrets
-from ..module_utils._functions.archive import FolderCheckout
-from ..module_utils._functions.collect import Collected, FunctionSelection, collect_functions
-from ..module_utils._functions.prepare import FunctionsMemory
-from ..module_utils._functions.record import FunctionsRecord
-from ..module_utils._functions.task import FunctionsRequest, deploy, restore
+from ..module_utils._functions.archive import FunctionsMemory, FunctionsRecord
+from ..module_utils._functions.collect import (
+    Collected,
+    FolderCheckout,
+    collect_functions,
+)
+from ..module_utils._functions.task import FunctionsTask
 from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._lock.apply import Check, lock_check
 from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, documented, emit_progress, execute
 from ..module_utils._release.store import ReleaseStore
-from ..module_utils._supabase_api import SupabaseFunctionsApi
 
 NEEDS = (REQUESTS,)
 
@@ -276,25 +278,26 @@ def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     if params["state"] == "configured":
         return configure(module)
-    order = FunctionsRequest(
+    collected = _collect(params) if params["state"] == "deployed" else None
+    cluster = cluster_elsewhere(module) if params["release"] else None
+    check_lock = _lock_check(module, cluster)
+    record = _record(params, cluster, check_lock) if cluster else None
+    task = FunctionsTask(
+        SupabaseFunctionsApi(params),
+        record or FunctionsMemory(),
+        check_lock=check_lock,
+        report=functools.partial(emit_progress, module),
         check_mode=module.check_mode,
         diff=module._diff,
         required_secrets=tuple(params["required_secrets"]),
         prune=params["prune"],
         force=tuple(params["force"]),
     )
-    report = functools.partial(emit_progress, module)
-    collected = _collect(params) if params["state"] == "deployed" else None
-    cluster = cluster_elsewhere(module) if params["release"] else None
-    check_lock = _lock_check(module, cluster)
-    record = _record(params, cluster, check_lock) if cluster else None
-    api = SupabaseFunctionsApi.from_params(params)
     if collected is not None:
-        memory = record or FunctionsMemory()
-        result = deploy(api, collected, order, memory, check_lock=check_lock, report=report)
+        result = task.deploy(collected)
     else:
-        record = t.cast("FunctionsRecord", record)  # without a release the options were refused
-        result = restore(api, record.before(), order, record, check_lock=check_lock, report=report)
+        # Without a release the options were refused.
+        result = task.restore(t.cast("FunctionsRecord", record).before())
     _warn(module, result)
     return result
 
@@ -304,7 +307,7 @@ def configure(module: Module) -> dict[str, t.Any]:
     if any(not isinstance(value, str) for value in values.values()):
         wrong = sorted(name for name, value in values.items() if not isinstance(value, str))
         raise InputError(f"The values of {', '.join(wrong)} are no text: quote them.")
-    api = SupabaseFunctionsApi.from_params(module.params)
+    api = SupabaseFunctionsApi(module.params)
     plan = plan_secrets(api.secrets(), values, absent)
     if plan.differs and not module.check_mode and not apply_secrets(plan, values, api):
         module.warn(
@@ -352,17 +355,8 @@ def _collect(params: t.Mapping[str, t.Any]) -> Collected:
         raise InputError(
             f"'verify_jwt_by_name' says neither true nor false of {', '.join(wrong)}: say which."
         )
-    return collect_functions(
-        FolderCheckout(root),
-        FunctionSelection(
-            functions=directory.relative_to(root).as_posix(),
-            project_ref=params["project_ref"],
-            names=None if params["names"] is None else tuple(params["names"]),
-            verify_jwt=params["verify_jwt"],
-            verify_jwt_by_name=policies,
-            import_map=_import_map(params["import_map"], root),
-        ),
-    )
+    options = {**params, "import_map": _import_map(params["import_map"], root)}
+    return collect_functions(FolderCheckout(root), directory.relative_to(root).as_posix(), options)
 
 
 def _import_map(given: str | None, root: Path) -> str:

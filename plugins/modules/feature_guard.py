@@ -185,12 +185,12 @@ from ..module_utils._flags.values import Document, to_values
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import METRIC_RULES, read_metrics, with_comparisons
 from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
-from ..module_utils._guard.apply import GuardLook, GuardTask, RampGuard, WatchedMetrics
-from ..module_utils._guard.describe import to_result
-from ..module_utils._guard.memory import MemoryStore
-from ..module_utils._guard.models import Rules
+from ..module_utils._guard.apply import RampGuard
+from ..module_utils._guard.memory import MemoryStore, Rules
+from ..module_utils._guard.tell import to_result
 from ..module_utils._kubernetes import actor_of, cluster_for, opener_for
 from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._lock.apply import LEASE
 from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
 from ..module_utils._ramp.apply import RampFlags
 from ..module_utils._ramp.options import read_schedule
@@ -214,30 +214,27 @@ def run(module: Module) -> dict[str, t.Any]:
     refuse_missing_libraries(metrics)
     off = to_values(params["flags_off"], {})
     cluster = cluster_for(module)
-    task = GuardTask(
-        release=params["release"],
-        place=RampFlags(params["name"], params["flag"], params["enabled_by"]),
-        schedule=schedule,
-        rules=Rules(**{name: params[name] for name in TIMES}),
-        flags_off={name: value for name, value in off.items() if value is not None},
-        consumers=tuple(dict.fromkeys(params["consumers"])),
-        lock=params["lock"] or "",
-        by=actor_of(params),
-        wait_timeout=params["wait_timeout"],
-        mounted=params["delivery"] == VOLUME,
-        probe=to_probe(params["delivery"], params["probe"]),
-        document=Document.from_options(params["flagd"]),
-    )
 
     def metrics_for(before: t.Mapping[str, float], share: float | None) -> list[Metric]:
         options = {**params, "evidence_before": before, "treated_share": share}
         return with_comparisons(metrics, options)
 
-    watched = WatchedMetrics(metrics_for, with_cohorts(sources_of(params, cluster), params))
     guard = RampGuard(
         opener_for(module),
-        task,
-        watched,
+        release=params["release"],
+        place=RampFlags(params["name"], params["flag"], params["enabled_by"]),
+        schedule=schedule,
+        rules=Rules(**{name: params[name] for name in TIMES}),
+        flags_off={name: value for name, value in off.items() if value is not None},
+        metrics_for=metrics_for,
+        sources=with_cohorts(sources_of(params, cluster), params),
+        consumers=tuple(dict.fromkeys(params["consumers"])),
+        lock=params["lock"] or LEASE,
+        by=actor_of(params),
+        wait_timeout=params["wait_timeout"],
+        mounted=params["delivery"] == VOLUME,
+        probe=to_probe(params["delivery"], params["probe"]),
+        document=Document.from_options(params["flagd"]),
         report=lambda text: emit_progress(module, "GuardActs", text, {}),
         alive=alive,
     )
@@ -245,10 +242,6 @@ def run(module: Module) -> dict[str, t.Any]:
     record = store.read()
     attempt = record.attempt if record else 0
     look = guard.look(record, MemoryStore(store, attempt), check_mode=module.check_mode)
-    return look_result(module, look, attempt)
-
-
-def look_result(module: Module, look: GuardLook, attempt: int) -> dict[str, t.Any]:
     result = to_result(look, attempt, check_mode=module.check_mode)
     if not look.stored:
         module.warn("Another guard looked at the same time, and its look is kept.")

@@ -190,12 +190,7 @@ reason: {description: One word for why the task failed., returned: failure, type
 
 import typing as t
 
-from ..module_utils._checks.health import (
-    check_all,
-    read_checks,
-    refuse_failures,
-    refuse_missing_libraries,
-)
+from ..module_utils._checks.health import check_all, libraries, read_checks, refuse_failures
 from ..module_utils._checks.webhook import check_webhook, refuse_failed_probes
 from ..module_utils._errors import refuse_missing
 from ..module_utils._functions.log import probe_functions
@@ -216,7 +211,7 @@ def run(module: Module) -> dict[str, t.Any]:
     if module.params["functions"]:
         refuse_missing([REQUESTS])
         return probe_functions(module.params["functions"])
-    refuse_missing_libraries(read_checks(module.params))
+    refuse_missing(libraries(read_checks(module.params)))
     outcomes = check_all(module.params)
     refuse_failures(outcomes)
     return {"changed": False, "results": [outcome.to_result() for outcome in outcomes]}

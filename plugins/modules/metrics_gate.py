@@ -377,19 +377,23 @@ import typing as t
 from ..module_utils._alerts.api import to_record
 from ..module_utils._alerts.plan import Alerts
 from ..module_utils._cluster import Cluster
-from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import (
     METRIC_RULES,
     read_metrics,
     refuse_bad_keeping,
     with_comparisons,
 )
-from ..module_utils._gate.prometheus import AlertsSource
 from ..module_utils._gate.report import describe_look, describe_watch, look_data, refuse_verdict
-from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
-from ..module_utils._gate.state import Schedule
+from ..module_utils._gate.sources import (
+    AlertsSource,
+    Sources,
+    refuse_missing_libraries,
+    sources_of,
+    with_cohorts,
+)
+from ..module_utils._gate.state import Schedule, WatchState
 from ..module_utils._gate.store import ReleaseMemory, answers_awaited
-from ..module_utils._gate.watch import Measurement, Sources, Watcher
+from ..module_utils._gate.watch import run_watch
 from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._module import Module, documented, emit_progress, execute
 
@@ -412,19 +416,19 @@ def run(module: Module) -> dict[str, t.Any]:
     refuse_bad_keeping(params, metrics)
     refuse_missing_libraries(metrics)
     sources = with_cohorts(sources_of(params, cluster), params)
-    watcher = Watcher(
-        metrics,
-        sources,
-        report=lambda look: report_measurement(module, metrics, look),
-        memory=memory,
-    )
-    watch = watcher.run(Schedule(**{name: params[name] for name in TIMES}))
+    schedule = Schedule(**{name: params[name] for name in TIMES})
+
+    def report(state: WatchState) -> None:
+        text = describe_look(metrics, state, schedule.duration)
+        emit_progress(module, "MetricsSampled", text, look_data(state, schedule.duration))
+
+    watch = run_watch(metrics, sources, schedule, report=report, memory=memory)
     if memory is not None and memory.lost:
         module.warn(
             f"{memory.lost} samples could not be stored in the record of {params['release']}."
         )
     result = describe_watch(metrics, watch, kept_as=params["gate"] if memory else "")
-    result["answers_since"] = waiting.since if waiting else ""
+    result["answers_since"] = waiting.feedback.since if waiting else ""
     if waiting and waiting.sensitivity:
         result["sensitivity"] = waiting.sensitivity
     result["alerts"] = fired_meanwhile(sources, memory, watch.state.started)
@@ -460,10 +464,6 @@ def memory_of(module: Module, cluster: Cluster | None) -> ReleaseMemory | None:
         emit_progress(module, "WatchResumed", text, {"gate": params["gate"]})
 
     return ReleaseMemory(cluster, params["release"], params["gate"], report=report)
-
-
-def report_measurement(module: Module, metrics: t.Sequence[Metric], look: Measurement) -> None:
-    emit_progress(module, "MetricsSampled", describe_look(metrics, look), look_data(look))
 
 
 def main() -> None:

@@ -29,11 +29,14 @@ description:
     a version only the database has, a file older than the newest applied one, two files of one version, and an empty
     file.
   - With O(state=resolved) it records what a person decided on migrations, as C(prisma migrate resolve) does.
+  - With O(rehearsal) it tries them on a copy first.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
-  - easymo.deploy._action_groups.postgres
+  - easymo.deploy._action_groups.postgres_and_s3
   - easymo.deploy._lock.fence_elsewhere
   - easymo.deploy._postgres
+  - easymo.deploy._s3
+  - easymo.deploy._rehearsal
   - easymo.deploy._libraries.pglast
 options:
   kind:
@@ -166,12 +169,17 @@ options:
       - Seconds to wait for another run that is migrating this database. By default 10 with O(kind=prisma), as Prisma
         waits, and 30 otherwise.
     type: float
+  bucket:
+    description: The bucket of the backup that is rehearsed on. Needed with O(rehearsal), beside O(kubernetes).
+    type: str
+    required: false
 requirements:
   - pglast, unless O(additive_only=false)
+  - boto3 and kubernetes, only with O(rehearsal)
 notes:
   - With O(fence) the deploy lock is looked at before each file. A run that lost it applies no further one.
-  - The diff shows the SQL of pending files whole, except with O(kind=prisma) but for the literals that stand behind
-    words like C(PASSWORD). Use C(--diff) only where the SQL may be shown. All other results have literals masked.
+  - The diff shows the SQL of pending files whole, but for the literals that stand behind words like C(PASSWORD). Use
+    C(--diff) only where the SQL may be shown. All other results have literals masked.
   - The advisory lock belongs to a session. Connect to the database itself, or to a pooler in session mode; one in
     transaction mode is refused.
   - Of the role's own C(statement_timeout), C(transaction_timeout) and idle timeouts none holds for a run; what holds is
@@ -299,13 +307,6 @@ drift:
   returned: with O(state=applied), and when it is the reason of a failure
   type: dict
   sample: {}
-drift_diff:
-  description:
-    - For each file of RV(drift) a unified diff, from the statements that were run to those of the file now. Literals
-      are masked, and only its first lines are there when it is long. Empty where the history has no SQL.
-  returned: unless O(kind=prisma), on success and when RV(drift) is the reason of a failure
-  type: dict
-  sample: {}
 findings:
   description:
     - Statements that are not additive and are not waived. When there is one, the task fails and nothing is applied.
@@ -387,6 +388,22 @@ output:
   type: list
   elements: str
   sample: [Generated Prisma Client]
+rehearsal:
+  description:
+    - What the record has of it under this C(name). C(status) is V(passed), V(failed), V(waived), V(nothing_pending), or
+      in check mode V(due).
+    - C(durations) and C(locks) of a rehearsal that passed are as RV(durations) and RV(locks), C(checks) as
+      RV(easymo.deploy.health_check#module:results), C(left_out) as RV(easymo.deploy.pg_restore#module:left_out).
+  returned: with O(rehearsal), and when it failed
+  type: dict
+  sample: {name: supabase_prod, status: passed, pending: [orders], durations: {20251104080000_orders.sql: 0.041},
+    locks: {}, checks: [], left_out: [], backup: "s3://shop-backups/supabase_prod_20251111_060012_5e1f0a.dump",
+    failure: "", waiver: "", waived_by: ""}
+sentence:
+  description: What would be rehearsed, or what was not, since the copy lacks it. Empty when there is nothing to say.
+  returned: with O(rehearsal)
+  type: str
+  sample: "rehearsal_supabase_prod lacks event triggers: pgrst_ddl_watch: changes to these are not rehearsed."
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: MigrationFailed}
 failed:
   description: The files whose rows in the history of Flyway are of failures.
@@ -424,16 +441,19 @@ code:
 from ..module_utils._migration.task import migrate
 from ..module_utils._module import Module, Result, documented, execute
 from ..module_utils._postgres import PSYCOPG2
+from ..module_utils._rehearsal import rehearse
 
 NEEDS = (PSYCOPG2,)
 
 module_spec = documented(
-    DOCUMENTATION, required_if=[("state", "resolved", ("migrations", "resolution"))]
+    DOCUMENTATION,
+    required_by={"rehearsal": ["bucket", "kubernetes"]},
+    required_if=[("state", "resolved", ("migrations", "resolution"))],
 )
 
 
 def run(module: Module) -> Result:
-    return migrate(module)
+    return rehearse(module) if module.params["rehearsal"] else migrate(module)
 
 
 def main() -> None:

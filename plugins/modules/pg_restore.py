@@ -101,6 +101,25 @@ options:
     description: Seconds the restore may take before it is given up.
     type: int
     default: 3600
+  record:
+    description:
+      - Whether it goes by the record of O(release) in O(kubernetes). That says which backup of O(name) it is, unless
+        O(key) does, the one from before the first migration or else the last. It says what was restored already by the
+        same words, and is not restored again. What is restored is kept there.
+      - Without O(approved_by) and O(reason) it is refused with what to add to the command.
+    type: bool
+    default: false
+    version_added: 0.3.0
+  checked:
+    description: With O(record), what the same task returned in check mode. Its rows are kept as those from before.
+    type: dict
+    default: {}
+    version_added: 0.3.0
+  failed_data:
+    description: With O(record), where a backup of what is restored over lies.
+    type: str
+    default: ""
+    version_added: 0.3.0
 notes:
   - In check mode nothing is written. It names the backup and its age, counts the rows there are now beside those in the
     backup, and lists the steps. Counting reads every table.
@@ -246,73 +265,20 @@ clients:
   sample: ["psql as postgres from 10.0.0.7 (process 4711)"]
 """
 
-import typing as t
-
 from ..module_utils import _postgres, _s3
-from ..module_utils._lock.apply import lock_check
-from ..module_utils._module import Module, documented, emit_progress, execute
-from ..module_utils._postgres import PostgresTarget
-from ..module_utils._restore.apply import (
-    control_target,
-    drop,
-    find_backup,
-    place_order,
-    predict,
-    refuse_bad_input,
-    restore,
-)
-from ..module_utils._s3 import S3Bucket
+from ..module_utils._module import Module, Result, documented, execute
+from ..module_utils._restore.apply import carry_out
+from ..module_utils._restore.recorded import restore_recorded
 
 NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
-PATIENCE = 600.0
-"""Seconds for which the deploy lock is asked for: what fills a database may have taken an hour."""
 
-module_spec = documented(DOCUMENTATION)
-
-
-def run(module: Module) -> dict[str, t.Any]:
-    refuse_bad_input(module.params)
-    return _absent(module) if module.params["state"] == "absent" else _present(module)
+module_spec = documented(
+    DOCUMENTATION, required_if=[("record", True, ("name", "release", "kubernetes"))]
+)
 
 
-def _present(module: Module) -> dict[str, t.Any]:
-    bucket = S3Bucket.from_params(module.params)
-    bucket.check()
-    check = lock_check(module, patience=PATIENCE)
-    order = place_order(module.params, find_backup(module.params, bucket), check)
-
-    def report(text: str) -> None:
-        emit_progress(
-            module, "RestoreProgress", f"{order.database}: {text}", {"database": order.database}
-        )
-
-    outcome = (
-        predict(order, bucket)
-        if module.check_mode
-        else restore(order, bucket, report, count_before=module._diff)
-    )
-    result = outcome.to_result()
-    if module._diff:
-        result["diff"] = outcome.to_diff()
-    return result
-
-
-def _absent(module: Module) -> dict[str, t.Any]:
-    params = module.params
-    changed = drop(
-        PostgresTarget.from_params(params),
-        control_target(params),
-        terminate_sessions=params["terminate_sessions"],
-        check_mode=module.check_mode,
-    )
-    result: dict[str, t.Any] = {"changed": changed, "method": "scratch", "live": "", "kept": ""}
-    if module._diff:
-        name = params["login_db"]
-        result["diff"] = {
-            "before": {"databases": [name] if changed else []},
-            "after": {"databases": []},
-        }
-    return result
+def run(module: Module) -> Result:
+    return restore_recorded(module) if module.params["record"] else carry_out(module)
 
 
 def main() -> None:

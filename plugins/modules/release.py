@@ -172,16 +172,6 @@ options:
         type: list
         elements: str
         default: []
-  attach:
-    description:
-      - Files to keep with the release, path by name, at most 900 kB each when packed. Taken once for each attempt.
-      - Needs a record.
-    type: dict
-    default: {}
-  fetch:
-    description: Attachments to write back to files, path by name. The file's folder must exist.
-    type: dict
-    default: {}
 seealso:
   - module: easymo.deploy.metrics_gate
   - module: easymo.deploy.preflight_check
@@ -215,13 +205,6 @@ EXAMPLES = r"""
       migrations: "{{ migrations.applied }}"
     backups:
       supabase: "{{ backup.backup }}"
-
-- name: Keep the functions as they were, and write them back later
-  easymo.deploy.release:
-    name: 2.0.0
-    namespace: shop-prod
-    attach:
-      functions: /var/tmp/functions-before.tar
 
 - name: Close the attempt after a rollback
   easymo.deploy.release:
@@ -297,18 +280,6 @@ pinned:
   returned: success
   type: dict
   sample: {deployments: [wallet-service], config_maps: [feature-flags]}
-attached:
-  description: Names of what this task attached.
-  returned: success
-  type: list
-  elements: str
-  sample: [functions]
-fetched:
-  description: Files that this task wrote.
-  returned: success
-  type: list
-  elements: str
-  sample: [/var/tmp/functions-before.tar]
 decision:
   description:
     - The decision as the record has it. C(evidence) names the attempt, the watch and the hold that it is about,
@@ -374,16 +345,16 @@ from ..module_utils._arguments import read_who_and_why
 from ..module_utils._checks.git import head_of
 from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._gate.store import record_answer, record_decision
-from ..module_utils._gate.verdict import ManualDecision
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.apply import lease_check_for
 from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, documented, execute
 from ..module_utils._release.models import FAILED
+from ..module_utils._release.record import Act
 from ..module_utils._release.sign_off import sign
 from ..module_utils._release.store import ReleaseStore
-from ..module_utils._release.task import ReleaseTask, carry_out
+from ..module_utils._release.task import carry_out, read_change, writes_record
 from ..module_utils._time import utc_now
 
 NEEDS = (KUBERNETES,)
@@ -399,8 +370,8 @@ def run(module: Module) -> dict[str, t.Any]:
     params, cluster = module.params, cluster_for(module)
     for option, act in (("answer", answer), ("decision", decide), ("sign_off", sign_off)):
         if params[option]:
-            return act(module, cluster)
-    task = ReleaseTask.from_params(params)
+            return without_diff(module, act(module, cluster))
+    change = read_change(params)
     if not module.check_mode:
         guard = lease_check_for(
             cluster, params["fence"], clock=MonotonicClock(), name=params["lock"]
@@ -411,43 +382,40 @@ def run(module: Module) -> dict[str, t.Any]:
             # A freeze stops the work, not the record of why it stopped.
             if params["phase_status"] != FAILED:
                 raise
-    done = carry_out(cluster, task, check_mode=module.check_mode)
-    result = done.to_result()
-    if module._diff:
-        result["diff"] = done.to_diff()
+    done = carry_out(
+        cluster,
+        change,
+        params["pin"] or {},
+        writes=writes_record(params),
+        check_mode=module.check_mode,
+    )
+    return without_diff(module, {**done.to_result(), "diff": done.to_diff()})
+
+
+def without_diff(module: Module, result: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The same, unless a diff was asked for."""
+    if not module._diff:
+        del result["diff"]
     return result
 
 
 def answer(module: Module, cluster: Cluster) -> dict[str, t.Any]:
-    given = module.params["answer"]
-    recorded = record_answer(cluster, module.params["name"], given, check_mode=module.check_mode)
-    result = recorded.to_result()
-    if module._diff:
-        result["diff"] = {"before": {}, "after": recorded.to_fact()}
-    return result
+    params = module.params
+    return record_answer(cluster, params["name"], params["answer"], check_mode=module.check_mode)
 
 
 def decide(module: Module, cluster: Cluster) -> dict[str, t.Any]:
-    given = module.params["decision"]
+    params, given = module.params, module.params["decision"]
     by, reason = read_who_and_why(by=given["by"], reason=given["reason"])
-    wanted = ManualDecision(
-        gate=given["gate"], decision=given["decision"], by=by, reason=reason, at=utc_now()
-    )
-    recorded = record_decision(cluster, module.params["name"], wanted, check_mode=module.check_mode)
-    result = recorded.to_result()
-    if module._diff:
-        result["diff"] = recorded.to_diff()
-    return result
+    wanted = Act(gate=given["gate"], decision=given["decision"], by=by, reason=reason, at=utc_now())
+    return record_decision(cluster, params["name"], wanted, check_mode=module.check_mode)
 
 
 def sign_off(module: Module, cluster: Cluster) -> dict[str, t.Any]:
     given = module.params["sign_off"]
     commit = given["commit"] or (head_of(given["checkout"]) if given["checkout"] else "")
     store = ReleaseStore(cluster, module.params["name"], clock=MonotonicClock())
-    result = sign(store, given, commit, check_mode=module.check_mode)
-    if not module._diff:
-        del result["diff"]
-    return result
+    return sign(store, given, commit, check_mode=module.check_mode)
 
 
 def main() -> None:

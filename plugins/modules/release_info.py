@@ -100,9 +100,6 @@ availability:
           first_failure: "2026-11-26T09:31:02.120Z"
           last_failure: "2026-11-26T09:31:24.120Z"
           last_problem: status 500
-          last_probe: "2026-11-26T11:02:10.120Z"
-          longest_gap: 1.204
-          minutes: {"2026-11-26T09:31:00.000Z": [60, 14]}
       gaps: [{start: "2026-11-26T09:40:00.000Z", end: "2026-11-26T09:40:31.000Z", why: not probed}]
       outages:
         - {start: "2026-11-26T09:31:02.120Z", end: "2026-11-26T09:31:25.120Z", targets: [wallet-service]}

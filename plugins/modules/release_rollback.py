@@ -31,12 +31,13 @@ options:
     description:
       - V(returned) returns the Deployments.
       - V(begun) notes in the release record who asks for it and why, before anything goes back, for it may be cut off.
-        The same request again, with no deployment in between, is none.
+        The same request again, with no deployment in between, is none. V(database) alone in O(parts) is a restore.
       - V(verified) tells of each thing that it must have brought back whether it is verified, failed, or not looked at,
         and keeps that in the record.
       - V(closed) marks in the record what went back.
+      - V(restored) tells why databases or services are not back after a restore, or notes in the record that it ended.
     type: str
-    choices: [returned, begun, verified, closed]
+    choices: [returned, begun, verified, closed, restored]
     default: returned
     version_added: 0.3.0
   phase:
@@ -64,7 +65,7 @@ options:
     default: {}
     version_added: 0.3.0
   by:
-    description: Who asks for it. For V(begun).
+    description: Who asks for it. For V(begun) and V(restored).
     type: str
     default: ""
     version_added: 0.3.0
@@ -73,8 +74,16 @@ options:
     type: str
     default: ""
     version_added: 0.3.0
+  ended:
+    description:
+      - By C(host) of a database what was done there, each with its result. It was C(checked), C(kept) and C(restored),
+        and the services C(stopped) and C(started). What was not begun is missing. For V(restored).
+    type: list
+    elements: dict
+    default: []
+    version_added: 0.3.0
   tests:
-    description: What user flows showed, the result of M(easymo.deploy.smoke_tests). For V(verified).
+    description: What user flows showed, the result of M(easymo.deploy.smoke_tests). For V(verified) and V(restored).
     type: dict
     default: {}
     version_added: 0.3.0
@@ -200,9 +209,22 @@ verified:
   elements: dict
   sample: [{name: Every pod runs, status: verified, detail: 38 pods ready}]
   version_added: 0.3.0
-sentence:
-  description: The same in a few words.
+left_out:
+  description: What is not as before the release, and what to do about it, in a sentence. Empty when all is.
   returned: with O(state=verified)
+  type: str
+  sample: ""
+  version_added: 0.3.0
+causes:
+  description: Why databases or services are not back.
+  returned: with O(state=restored)
+  type: list
+  elements: str
+  sample: []
+  version_added: 0.3.0
+sentence:
+  description: The same in a few words. With O(state=restored) why it failed, and what to do.
+  returned: with O(state=verified) and O(state=restored)
   type: str
   sample: "Verified: 7 of 7 looked at"
   version_added: 0.3.0
@@ -246,7 +268,12 @@ def run(module: Module) -> dict[str, t.Any]:
     if state == "returned":
         return return_services(module, request)
     record = RollbackRecord(module, cluster_for(module))
-    act = {"begun": record.begin, "verified": record.verify, "closed": record.close}[state]
+    act = {
+        "begun": record.begin,
+        "verified": record.verify,
+        "closed": record.close,
+        "restored": record.end_restore,
+    }[state]
     return {**act(), "document": record.document}
 
 

@@ -237,6 +237,7 @@ reason: {description: One word for why the task failed., returned: failure, type
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._lock.apply import lease_check_for
 from ..module_utils._module import Module, Result, documented, emit_progress, execute, refuse_below
 from ..module_utils._rollout.scale import Scaling
 from ..module_utils._waves.wave import roll_one
@@ -262,9 +263,9 @@ def run(module: Module) -> Result:
 def scale(module: Module) -> Result:
     params = module.params
     refuse_below(params, wait_timeout=1)
-    clock = MonotonicClock()
+    cluster, clock = cluster_for(module), MonotonicClock()
     scaling = Scaling(
-        cluster_for(module),
+        cluster,
         clock=clock,
         deadline=clock.now() + params["wait_timeout"],
         report=lambda text: emit_progress(
@@ -280,6 +281,7 @@ def scale(module: Module) -> Result:
     if module.check_mode:
         scaling.predict(plan)
     else:
+        lease_check_for(cluster, params["fence"], clock=clock, name=params["lock"]).check()
         scaling.carry_out(plan)
     result = {**plan.to_result(), "autoscalers": autoscalers}
     if module._diff:

@@ -61,7 +61,7 @@ options:
   pinned:
     description:
       - What is rolled in place of an image, for example the same by its digest, as
-        RV(easymo.deploy.image_info#module:images) has it.
+        RV(easymo.deploy.images#module:images) has it.
       - When it has anything, it must have each image of O(services).
     type: dict
     default: {}
@@ -164,8 +164,8 @@ reason: {description: One word for why the task failed., returned: failure, type
 
 import functools
 
-from ..module_utils._checks.health import read_checks, refuse_missing_libraries
-from ..module_utils._errors import DeployError
+from ..module_utils._checks.health import libraries, read_checks
+from ..module_utils._errors import DeployError, refuse_missing
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, Result, documented, execute, refuse_below
 from ..module_utils._waves.wave import (
@@ -201,7 +201,7 @@ def run(module: Module) -> Result:
     services = pin_images(given, params["pinned"])
     rollouts = {service["host"]: options_of(params, service) for service in services}
     checks = read_checks(params)
-    refuse_missing_libraries(checks)
+    refuse_missing(libraries(checks))
     by_host = checks_by_host(checks, rollouts)
     done = roll_waves(
         module,

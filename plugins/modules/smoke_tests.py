@@ -144,7 +144,7 @@ reason: {description: One word for why the task failed., returned: failure, type
 import typing as t
 from pathlib import Path
 
-from ..module_utils._checks.models import Row, libraries
+from ..module_utils._checks.models import Finding, libraries
 from ..module_utils._checks.smoke import (
     conclude,
     junit_xml,
@@ -192,7 +192,7 @@ def tell(module: Module) -> dict[str, t.Any]:
     return {"changed": False, "lines": [line(result) for result in results]}
 
 
-def report(module: Module, row: Row) -> None:
+def report(module: Module, row: Finding) -> None:
     emit_progress(
         module, "SmokeTestEnded", line(to_result(row)), {"name": row.name, "status": row.status}
     )

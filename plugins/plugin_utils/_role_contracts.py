@@ -11,6 +11,7 @@ import contextlib
 import functools
 import typing as t
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -24,15 +25,22 @@ Variables = Mapping[str, t.Any]
 Reader = t.Callable[[Variables], list[str]]
 
 
-Contract = Mapping[str, t.Any]
-"""The `entry_points` of a `role` that a run uses, and variables that it `reads` besides.
+@dataclass(frozen=True)
+class Contract:
+    """The entry points of a role that a run uses, and variables that it reads besides.
 
-`later` are options whose value another task of the run makes: their type can't be known yet. Without a role, only
-`reads` are looked at: tasks that are no product of their own have no spec.
-"""
+    `later` are options whose value another task of the run makes: their type can't be known yet. Without a role, only
+    `reads` are looked at: tasks that are no product of their own have no spec.
+    """
+
+    role: str
+    entry_points: t.Sequence[str]
+    later: t.Collection[str] = ()
+    reads: t.Sequence[str] = ()
 
 
-class Problem(t.NamedTuple):
+@dataclass(frozen=True)
+class Problem:
     """`why` is a sentence. Of an option that has no value because of something else, `unread` is its name."""
 
     why: str
@@ -57,11 +65,10 @@ class RoleContracts:
 
     def problems(self, contract: Contract, variables: Variables) -> list[Problem]:
         """One for each option of the role that its variables don't meet, or have no value for."""
-        role = contract["role"]
         visible = {
-            **self._file(role, "defaults/main.yml"),
+            **self._file(contract.role, "defaults/main.yml"),
             **variables,
-            **self._file(role, "vars/main.yml"),
+            **self._file(contract.role, "vars/main.yml"),
         }
         self._templar.available_variables = visible
         spec = self._options(contract)
@@ -85,7 +92,7 @@ class RoleContracts:
         unread = {name for name in spec if name in visible and name not in given}
         known = {name: option for name, option in spec.items() if name not in unread}
         values, wrong = read_options(known, given)
-        if role in self._readers:
+        if contract.role in self._readers:
             # A dictionary as its task will get it: here Ansible has made lists out of numbers in it.
             as_it_is = {name: entry for name, entry in given.items() if isinstance(entry, Mapping)}
             fine = {
@@ -93,20 +100,19 @@ class RoleContracts:
                 for name, value in {**values, **as_it_is}.items()
                 if not any(name in sentence for sentence in wrong)
             }
-            wrong = wrong + self._readers[role](fine)
+            wrong = wrong + self._readers[contract.role](fine)
         return results + [Problem(entry) for entry in wrong]
 
     def _options(self, contract: Contract) -> dict[str, t.Any]:
-        role = contract["role"]
+        entry_points = entry_points_of(self._roles / contract.role) if contract.role else {}
         declared = {
             name: option
-            for entry_point in (contract["entry_points"] if role else ())
-            for name, option in entry_points_of(self._roles / role)[entry_point]
-            .get("options", {})
-            .items()
-            if name not in contract["later"]
+            for entry_point in (contract.entry_points if contract.role else ())
+            for name, option in entry_points[entry_point].get("options", {}).items()
+            if name not in contract.later
         }
-        return declared | {name: {"type": "raw", "required": True} for name in contract["reads"]}
+        needed = {name: {"type": "raw", "required": True} for name in contract.reads}
+        return declared | needed
 
     def _file(self, role: str, name: str) -> dict[str, t.Any]:
         path = self._roles / role / name

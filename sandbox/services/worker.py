@@ -109,7 +109,7 @@ class Consumption:
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
                 # The broker of the sandbox keeps an empty answer back for all of that time, also when a message comes.
-                "fetch.wait.max.ms": 25,
+                "fetch.wait.max.ms": 100,
                 "session.timeout.ms": 6000,
                 # A topic that a fault removed must be seen again soon after it came back.
                 "topic.metadata.refresh.interval.ms": 5000,

@@ -9,10 +9,7 @@ import time
 from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import (
-    problems_of,
-    read_folder,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import SupabaseFiles
 
 
 def write(folder: Path, size: int) -> None:
@@ -29,8 +26,9 @@ def main() -> None:
     folder, megabytes = Path(sys.argv[1]), int(sys.argv[2])
     write(folder, megabytes * 1_000_000)
     started = time.monotonic()
-    [migration] = read_folder(str(folder)).files
-    assert not [*problems_of(migration)], "it can run"
+    engine = SupabaseFiles(str(folder))
+    [migration] = engine.folder.files
+    assert not [*engine.problems_of(migration)], "it can run"
     assert migration.atomic, "it is one transaction"
     assert not review([migration.source], None).findings, "it is additive"
     seconds = time.monotonic() - started

@@ -15,7 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.models im
 
 
 class MemoryFunctions:
-    """A FunctionsApi.
+    """A SupabaseFunctionsApi.
 
     `broken` names functions that do not bundle. `losses` are how the next activations go wrong: "before" the call
     arrives, or "after", with its answer alone lost. `reading` fails every list, `turned` has its JWT switch on whatever

@@ -1,8 +1,19 @@
 """A database session in memory: it remembers what was committed, and refuses what it is told to refuse."""
 
+import contextlib
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError, Values
+
+
+class NoWatch:
+    """A BlockerMonitor that sees nothing."""
+
+    blocker = ""
+    waiting = contextlib.nullcontext
+
+    def held(self) -> None:
+        return None
 
 
 class MemorySession:

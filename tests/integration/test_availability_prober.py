@@ -64,7 +64,7 @@ def probing(
 ) -> t.Iterator[Prober]:
     """Asks them EVERY so many seconds, in a thread, while the block goes on."""
     addresses = {name: Address(Target(name, url)) for name, url in urls.items()}
-    doors = {url: Door.of(url) for url in controls}
+    doors = {url: Door(url) for url in controls}
     state = start(Measured(attempt=1, interval=EVERY), (*addresses, *doors))
     prober = Prober(addresses, doors, state, interval=EVERY, timeout=timeout)
     thread = threading.Thread(target=prober.run, args=(lambda: False,))

@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import Cohorts, Counts
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import CohortSource
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import SqlSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
+    CohortSource,
+    SqlSource,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from sandbox.services.routing import in_rollout
 from tests.integration.running import query, scratch_database

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _supabase_api
-from ansible_collections.easymo.deploy.plugins.module_utils._functions import apply
+from ansible_collections.easymo.deploy.plugins.module_utils._functions import api as functions_api
+from ansible_collections.easymo.deploy.plugins.module_utils._functions import task
 from ansible_collections.easymo.deploy.plugins.modules import edge_functions
 from tests.fakes.management_api import (
     LOST,
@@ -36,8 +36,8 @@ def api() -> t.Iterator[Management]:
 @pytest.fixture
 def clock(monkeypatch) -> PassingTime:
     passing = PassingTime()
-    monkeypatch.setattr(_supabase_api, "time", passing)
-    monkeypatch.setattr(apply, "LOOK_PAUSE", 0.0)
+    monkeypatch.setattr(functions_api, "time", passing)
+    monkeypatch.setattr(task, "LOOK_PAUSE", 0.0)
     return passing
 
 

@@ -17,7 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.cat
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import migrating
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.runner import migrating
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from sandbox.postgres.component import unpack

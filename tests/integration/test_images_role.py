@@ -13,7 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.build import
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_text
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import UNPLANNED
-from ansible_collections.easymo.deploy.plugins.modules import image_info, release, release_info
+from ansible_collections.easymo.deploy.plugins.modules import images, release, release_info
 from sandbox.node.registry import digest
 from tests.integration.conftest import NEW, SERVICE, Place
 from tests.integration.plays import connection, play_on, run_plays
@@ -63,6 +63,7 @@ class Player:
             "release_version": "2.0.0",
             "registry_url": self._registry,
             "release_checkout": "/srv",
+            "kubernetes_connection": connection(self._place),
             **variables,
         }
         roles = ["easymo.deploy.images"]
@@ -137,9 +138,9 @@ def test_a_tag_that_somebody_else_pushed_too_is_noticed(player, docker):
 
 def test_the_sandbox_registry_knows_what_its_node_can_pull(world, place):
     registry = world.facts("node")["registry_url"]
-    found = place.run_bare(image_info, images=[NEW, f"{NEW}-crash"], registry=registry)
+    found = place.run_bare(images, images=[NEW, f"{NEW}-crash"], registry=registry)
     assert found["images"][NEW]["digest"] == digest(NEW)
-    by_digest = place.run_bare(image_info, images=[f"{NEW}@{digest(NEW)}"], registry=registry)
+    by_digest = place.run_bare(images, images=[f"{NEW}@{digest(NEW)}"], registry=registry)
     assert not by_digest.get("failed")
-    missing = place.run_bare(image_info, images=[f"{NEW}-nopull"], registry=registry)
+    missing = place.run_bare(images, images=[f"{NEW}-nopull"], registry=registry)
     assert (missing["failed"], missing["reason"]) == (True, "ImageNotFound")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration import supabase
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway import FlywayHistory
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway import FlywayFiles
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import SupabaseFiles
 from tests.fakes.tcp_proxy import HOST, TcpProxy
 from tests.integration.prisma_project import Child, PrismaProject
 from tests.integration.running import hosted_database, scratch_database
@@ -48,7 +48,7 @@ KINDS = {
         ["1", "2"],
         ("1_a.sql", "2_b.sql"),
         "DROP SCHEMA supabase_migrations CASCADE",
-        supabase.ADVISORY_LOCK,
+        SupabaseFiles.ADVISORY_LOCK,
     ),
     "prisma": Kind(
         PrismaProject,
@@ -64,7 +64,7 @@ KINDS = {
         ["1", "2"],
         ("V1__a.sql", "V2__b.sql"),
         "DROP TABLE flyway_schema_history",
-        FlywayHistory.ADVISORY_LOCK,
+        FlywayFiles.ADVISORY_LOCK,
     ),
 }
 

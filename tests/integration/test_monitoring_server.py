@@ -21,7 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence 
     Notebook,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import Prometheus
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from ansible_collections.easymo.deploy.plugins.modules import metrics_gate, preflight_check
 from sandbox.prometheus import program

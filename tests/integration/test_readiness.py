@@ -14,7 +14,6 @@ import yaml
 
 from ansible_collections.easymo.deploy.plugins.modules import preflight_check
 from sandbox.faults import Fault, Faults
-from sandbox.services.routing import bucket
 from tests.fakes.http_server import Handler, serving
 from tests.fault_setting import faults_set
 from tests.integration.conftest import Place
@@ -53,12 +52,6 @@ def expired() -> str:
         )
         + ".c2ln"
     )
-
-
-def first_percent() -> str:
-    """A number among the first percent."""
-    numbers = (f"25078{n:07d}" for n in range(10**6))
-    return next(one for one in numbers if bucket(one) < 100)
 
 
 class Web(Handler):
@@ -118,7 +111,6 @@ def rows(world, reader, tmp_path_factory) -> t.Iterator[t.Any]:
             "$reader": reader,
             "$expired": expired(),
             "$nowhere": NOWHERE,
-            "$first": first_percent(),
         }
 
         def filled(values: t.Mapping[str, t.Any]) -> t.Any:

@@ -1,9 +1,7 @@
 """The life of a release record in a real cluster."""
 
 import json
-import os
 import typing as t
-from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.modules import (
     feature_flags,
@@ -26,15 +24,10 @@ def versions(place: Place) -> dict[str, str]:
     return {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in found}
 
 
-def test_opened_pinned_and_closed_in_check_mode_for_real_and_again(
-    deployed: Place, tmp_path: Path
-) -> None:
-    file = tmp_path / "functions.tar"
-    file.write_bytes(os.urandom(5000))
+def test_opened_pinned_and_closed_in_check_mode_for_real_and_again(deployed: Place) -> None:
     steps: list[dict[str, t.Any]] = [
         {"phase": "preflight", "phase_status": "running", "git_sha": "abc"},
         {"pin": PIN},
-        {"attach": {"functions": str(file)}},
         {"phase": "preflight", "phase_status": "done", "evidence": {"checks": 9}},
         {"phase": "sign_off", "phase_status": "done", "status": "done"},
     ]
@@ -47,7 +40,7 @@ def test_opened_pinned_and_closed_in_check_mode_for_real_and_again(
     for step in steps:
         assert change(deployed, **step)["changed"] is False
     assert versions(deployed) == finished
-    assert set(finished) == {"release-2.0.0", "release-2.0.0-pins", "release-2.0.0-functions"}
+    assert set(finished) == {"release-2.0.0", "release-2.0.0-pins"}
 
     info = deployed.run(release_info, name="2.0.0")
     assert (info["exists"], info["record"]["status"]) == (True, "done")
@@ -57,7 +50,7 @@ def test_opened_pinned_and_closed_in_check_mode_for_real_and_again(
     assert outline["record"]["phases"]["preflight"].keys() == {
         *("status", "started", "finished", "fence")
     }
-    assert info["attachments"] == ["functions"]
+    assert info["attachments"] == []
     assert info["pins"]["deployments"][SERVICE]["images"] == {SERVICE: OLD}
     assert info["pins"]["config_maps"]["feature-flags"]["exists"] is False
     assert info["flags"] == {}, "nobody made the ConfigMap"
@@ -77,15 +70,6 @@ def test_a_release_that_was_rolled_back_is_deployed_again_from_new_pins(deployed
     assert again["record"]["attempt"] == pins["attempt"] == 2
     assert pins["deployments"][SERVICE]["images"] == {SERVICE: OLD}
     assert again["record"]["previous_attempts"][0]["status"] == "rolled_back"
-
-
-def test_an_attachment_comes_back_byte_for_byte(place: Place, tmp_path: Path) -> None:
-    source, target = tmp_path / "before", tmp_path / "back"
-    source.write_bytes(os.urandom(100_000))
-    change(place, phase="edge_functions", phase_status="running", attach={"sources": str(source)})
-    assert change(place, fetch={"sources": str(target)})["changed"] is True
-    assert target.read_bytes() == source.read_bytes()
-    assert change(place, fetch={"sources": str(target)})["changed"] is False
 
 
 def test_no_record_reads_as_none(place: Place) -> None:

@@ -116,7 +116,7 @@ def test_a_table_that_is_not_there_is_named_at_once(world, project):
         database=connection(world),
     )
     assert result["reason"] == "InvalidInput"
-    assert "has no table 'no such table'" in result["msg"]
+    assert "refuses to search table 'no such table'" in result["msg"]
 
 
 def test_a_message_prefix_that_is_none_is_refused_before_anything_is_sent(project):

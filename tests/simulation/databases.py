@@ -51,6 +51,7 @@ _SETS = re.compile(
 )
 """In what may change a setting, or bring back one that held for a transaction."""
 _LOOKS_WHO = re.compile(r"\bpg_stat_activity\b|^(?:ALTER|DROP) DATABASE\b")
+_DROPS = re.compile(r"DROP DATABASE IF EXISTS (\w+)")
 _ENDS = re.compile(r"\bpg_terminate_backend\b")
 _SETTINGS = """
 SELECT current_setting('lock_timeout')::interval, current_setting('statement_timeout')::interval,
@@ -102,6 +103,8 @@ class Databases:
         """Told of each database in which something may have been committed."""
         self.waited: list[t.Callable[[Process, float], None]] = []
         """Told who waited for another's lock, and how long."""
+        self.dropping: list[Observer] = []
+        """Told of each database that is there and is about to be dropped."""
         self.done: dict[tuple[str, str], float] = {}
         """When each process, by its name, was done with its last statement in each database."""
         self._eyes: dict[str, connection] = {}
@@ -192,6 +195,9 @@ class Databases:
             peer.known = True
         if _SETS.search(sql):
             peer.known = False
+        if dropped := _DROPS.match(sql):
+            for told in self.dropping:
+                told(dropped[1], peer.process)
         if _LOOKS_WHO.search(sql):
             self._close_eyes()
         peer.busy = True

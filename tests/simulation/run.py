@@ -11,16 +11,20 @@ from operator import attrgetter
 from . import substitutes
 from .functions import Project
 from .invariants import LIVENESS, NO_SURPRISE, Invariants
+from .looks import look_at
 from .plan import AGAIN, KEEPER, PAUSE_AFTER, PAUSE_BEFORE, Actor, Plan
-from .platform import settle
+from .platform import VERSION, settle
 from .scheduler import OutOfStepsError, Process
 from .scripts import COMMANDS, Script, StopError
+from .scripts.script import phases_of
 from .stores import Stores
 from .tasks import Did, Tasks, flow_of, misplaced
 from .totals import DONE, FAILED, KILLED
-from .world import World
+from .world import Request, World
 
 HOUR = 3600.0
+LOOKS = frozenset({20, 60, 150, 400, 1000})
+"""Requests after which status and page are looked at."""
 _OVER = attrgetter("over")
 _ACTING = substitutes.install()
 gc.freeze()  # what is imported stays: no collection need look at it
@@ -74,7 +78,7 @@ class Running:
         self._invariants = Invariants(world)
         settle(world)
         self._invariants.history.begin()
-        world.observers.append(self._invariants.requested)
+        world.observers += [self._invariants.requested, self._look_now_and_then]
         self._operators = [
             Operator(world, actor, self._invariants, self._outcome) for actor in plan.actors
         ]
@@ -120,6 +124,7 @@ class Running:
                 )
                 if not violations:
                     self._invariants.at_the_end()
+                    self._look()
             if not violations:
                 _take_the_lock(world, self._invariants, self._outcome)
         except OutOfStepsError:
@@ -128,6 +133,14 @@ class Running:
         if world.stores is not None:
             outcome.requests += world.stores.databases.statements
         return outcome
+
+    def _look_now_and_then(self, _request: Request) -> None:
+        if self.world.requests in LOOKS:
+            self._look()
+
+    def _look(self) -> None:
+        look = look_at(self.world, VERSION, phases_of(self.world.plan))
+        self._invariants.channels.look(look)
 
     def close(self) -> None:
         if self.world.stores is not None:

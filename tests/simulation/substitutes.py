@@ -36,7 +36,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply impo
 from ansible_collections.easymo.deploy.plugins.module_utils._run_process import Run
 
 from . import bucket, programs
-from .client import Execution, Session
+from .client import Execution
 from .platform import PRINT_FLAGS
 from .psql import Agreement
 from .scheduler import Event, Lock
@@ -197,7 +197,7 @@ def _substitutes() -> dict[t.Any, t.Any]:
         psycopg2: _instead(
             psycopg2, connect=lambda **options: _stores().databases.connect(**options)
         ),
-        _kubernetes_calls._Session: lambda _client: Session(current),
+        _kubernetes_calls._Session: lambda _client: current.session(),
         _kubernetes_calls.connect: lambda _connection: None,
         _http._session: _http_session,
         deliver: lambda _messages, **_more: ([], []),

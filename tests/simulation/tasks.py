@@ -27,6 +27,8 @@ PREFIX = "easymo.deploy."
 ANY = "*"
 """What is the host's to say, in the name of a role or a file of it."""
 _VARIABLE = re.compile(r"\{\{.*?\}\}")
+_TAIL = re.compile(r"\{\{ '.*\}\}$")
+"""Words that a name ends in on a condition."""
 Result = dict[str, t.Any]
 
 
@@ -68,7 +70,7 @@ def tasks_of(where: str) -> dict[str, RoleTask]:
             continue
         options = task[module] or {}
         asked = {name for name, value in options.items() if "{{" in str(value)}
-        found[task["name"]] = RoleTask(
+        found[_TAIL.sub("", task["name"])] = RoleTask(
             module.removeprefix(PREFIX),
             len(found),
             {name: value for name, value in options.items() if name not in asked},
@@ -122,11 +124,7 @@ def _included(task: dict[str, t.Any], where: str) -> str:
         if way.endswith("tasks"):
             found = f"{where.rpartition('/')[0]}/{str(asked).removesuffix('.yml')}"
         else:
-            role = asked["name"]
-            if _VARIABLE.search(role):
-                named = ROOT / "roles" / where.partition("/")[0] / "vars" / "main.yml"
-                role = yaml.safe_load(named.read_text("utf-8"))[role.strip("{ }")]
-            found = f"{role.removeprefix(PREFIX)}/{asked.get('tasks_from', 'main')}"
+            found = f"{asked['name'].removeprefix(PREFIX)}/{asked.get('tasks_from', 'main')}"
         return _VARIABLE.sub(ANY, found)
     return ""
 

@@ -14,8 +14,10 @@ from sandbox.kubernetes.service_accounts import User
 from sandbox.kubernetes.store import Store
 
 from . import plan, substitutes
+from .client import Session
 from .control_plane import ControlPlane, NoFaults
 from .kubelet import Kubelet
+from .looks import Instant
 from .monitoring import Monitoring
 from .mounts import Known, Mounts
 from .nodes import Nodes
@@ -195,7 +197,7 @@ class World:
             return self.now()
         return BEGAN + self.scheduler.now * process.rate + process.ahead
 
-    _serving = False
+    _serving = _looked_at = False
 
     @contextmanager
     def serving(self) -> t.Iterator[None]:
@@ -443,6 +445,19 @@ class World:
         target = parse_path(path)
         if target is not None:
             self._authorizer.admit(User("deployer", ()), target, method, watching=watching)
+
+    def session(self) -> Session | Instant:
+        """Of the Kubernetes client of the process that runs, or of a look."""
+        return Instant(self) if self._looked_at else Session(self)
+
+    @contextmanager
+    def looking(self) -> t.Iterator[None]:
+        """Meanwhile nothing goes on, and it is as late as the cluster says."""
+        self._looked_at = self._serving = True
+        try:
+            yield
+        finally:
+            self._looked_at = self._serving = False
 
     def client(self) -> Kubectl:
         return Kubectl(self)

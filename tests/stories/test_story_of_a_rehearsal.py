@@ -100,7 +100,7 @@ def test_waived_by_a_name_it_is_recorded_and_production_learns_it_the_hard_way(
     assert run.rc != 0
     assert "could not create unique index" in run.output
     assert "In the rehearsal" not in run.output
-    assert "Restore the backup into the scratch database" not in run.output
+    assert "rehearsal_supabase_prod: restoring" not in run.output
     for one in rehearsals(witness).values():
         assert (one["status"], one["waiver"], one["waived_by"]) == ("waived", "no room", "Jane Doe")
     assert witness.sql("agent_core", AGENT_CORE) == before

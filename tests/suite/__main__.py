@@ -32,6 +32,7 @@ MINUTE = 60.0
 PIECE = 1 << 16
 ENDS_WITHIN = 60.0
 """Seconds in which a step that was interrupted takes down what it started."""
+LOWEST_PRIORITY = 19
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -81,15 +82,16 @@ class Run:
                 self._look()
 
     def _start_what_has_room(self, waiting: list[screen.StepState]) -> None:
-        while waiting and not self._interrupted:
-            taken = sum(
-                state.step.lanes for state in self._states if state.step.name in self._running
-            )
-            if taken + waiting[0].step.lanes > LANES:
-                return
-            self._start(waiting.pop(0))
         if self._interrupted:
             waiting.clear()
+        for state in list(waiting):
+            running = [
+                other.step.lanes for other in self._states if other.step.name in self._running
+            ]
+            lanes = state.step.lanes
+            if sum(running) + lanes <= LANES if lanes else 0 not in running:
+                waiting.remove(state)
+                self._start(state)
 
     def _start(self, state: screen.StepState) -> None:
         step, reading, writing = state.step, *os.pipe()
@@ -106,7 +108,7 @@ class Run:
                 env={**os.environ, "TMPDIR": str(folder), events.VARIABLE: str(writing)},
                 pass_fds=[writing],
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=_end_with_parent if step.lanes else _give_way_and_end_with_parent,
             )
         self._running[step.name] = _Running(process, reading)
         os.close(writing)
@@ -228,6 +230,11 @@ class Run:
 def _end_with_parent() -> None:
     """When the run is killed, its steps take down what they started."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+
+
+def _give_way_and_end_with_parent() -> None:
+    os.nice(LOWEST_PRIORITY)
+    _end_with_parent()
 
 
 def _command(process: psutil.Process) -> str:

@@ -1,4 +1,7 @@
-"""What `make test` runs, in stages: within one, as many steps side by side as two lanes have room for."""
+"""What `make test` runs, in stages: within one, as many steps side by side as two lanes have room for.
+
+Worlds wait for half of their time. Steps without a lane use that time: they yield the cores to whoever wants them.
+"""
 
 import os
 import sys
@@ -9,7 +12,7 @@ from tests.caches import ROOT
 LOGS = ROOT / ".cache" / "test"
 LANES = min(2, len(os.sched_getaffinity(0)))
 """Steps side by side: as many as this process has cores, and at most two."""
-WORKERS = LANES + 1 if LANES > 1 else 1
+WORKERS = LANES + 2 if LANES > 1 else 1
 """Of the worlds: half of their time they wait for pods and clocks, and another has the core meanwhile."""
 TRAFFIC = "tests/stories/test_story_of_the_waves.py"
 INSTALLED = "tests/stories/test_story_of_an_installed_collection.py"
@@ -20,7 +23,10 @@ SHARED = ("contract", "integration", "interop", "stories")
 
 @dataclass(frozen=True)
 class Step:
-    """`seconds`: what it took on two quiet cores, for the time that is still to come."""
+    """`seconds`: what it took on two quiet cores, for the time that is still to come.
+
+    Steps of no lane run one after another, at the lowest priority, beside those that fill the lanes.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -36,9 +42,9 @@ def _tests(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "pytest", "-q", "-p", "tests.suite.events", *arguments)
 
 
-OF_CODE = ("tests/unit/plugins", "tests/unit/sandbox")
-BESIDE = ("tests/unit", *(f"--ignore={folder}" for folder in OF_CODE))
-"""Units about the project: its documentation, structure, roles and manifests."""
+OF_PLUGINS = "tests/unit/plugins"
+OTHERS = ("tests/unit", f"--ignore={OF_PLUGINS}")
+"""Units of the sandbox, and about the project: its documentation, structure, roles and manifests."""
 QUICK, SLOW = "not nightly and not slow", "slow and not nightly"
 UNITS = ("-m", QUICK, "--hypothesis-profile=quick")
 SPREAD = ("-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
@@ -46,14 +52,15 @@ SPREAD = ("-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
 
 STAGES: tuple[tuple[Step, ...], ...] = (
     (
-        Step("style", ("scripts/lint", "style"), 10),
-        Step("tools", (sys.executable, "-m", "tests.suite.tools"), 10),
+        Step("style", ("scripts/lint", "style"), 5),
         Step("types", ("scripts/types",), 25),
+        Step("prose", (sys.executable, "-m", "tests.interop.prose"), 10),
     ),
     (
         # Side by side rather than by workers, each of which would collect both.
-        Step("units", _tests(*UNITS, *OF_CODE), 45),
-        Step("project", _tests(*UNITS, *BESIDE), 40),
+        Step("units", _tests(*UNITS, OF_PLUGINS), 45),
+        Step("project", _tests(*UNITS, *OTHERS), 40),
+        Step("tools", (sys.executable, "-m", "tests.suite.tools"), 20, 0),
     ),
     (
         Step(
@@ -62,19 +69,20 @@ STAGES: tuple[tuple[Step, ...], ...] = (
                 *(*SPREAD, "--ignore", TRAFFIC, "--ignore", INSTALLED),
                 *(f"tests/{level}" for level in SHARED),
             ),
-            1500,
+            640,
             LANES,
         ),
+        Step("docs", ("scripts/docs",), 25, 0),
+        Step("sanity", ("scripts/sanity", "day"), 30, 0),
+        Step("playbooks", ("scripts/lint", "playbooks"), 90, 0),
+        Step("slow", _tests("-m", SLOW, "tests/unit"), 40, 0),
+        Step("oldest", ("scripts/oldest", "units"), 60, 0),
     ),
     (
-        Step("sanity", ("scripts/sanity", "day"), 30),
         # With a sandbox of its own: what tests left in one that they share is none of a role's business.
         # Nightly runs all: the stories run each of these roles in check mode, for real and again.
         Step("molecule", ("scripts/molecule", "rolling_update"), 40),
-        Step("playbooks", ("scripts/lint", "playbooks"), 90),
-        Step("slow", _tests("-m", SLOW, "tests/unit"), 40),
-        Step("oldest", ("scripts/oldest",), 100),
-        Step("docs", ("scripts/docs",), 25),
+        Step("installed", ("scripts/oldest", "story"), 60),
     ),
     # Alone: what else runs would cost it requests that no rollout lost.
     (Step("traffic", _tests(TRAFFIC), 120, LANES),),

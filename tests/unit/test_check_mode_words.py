@@ -6,21 +6,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import Recorded
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
-    ManualDecision,
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
+    decided as watch_decided,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import to_sentence
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import sentence
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     RampFacts,
     RampSchedule,
     RampStep,
+    StepRequest,
+    plan,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import sentence
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import StepRequest, plan
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act
 from ansible_collections.easymo.deploy.plugins.module_utils._time import read_time
 
 ROOT = Path(__file__).parents[2]
@@ -46,14 +46,8 @@ def ramped(value: str, percentage: int, *, check_mode: bool) -> str:
 
 
 def decided(decision: str, *, check_mode: bool) -> str:
-    decision_record = ManualDecision(
-        gate="monitoring", decision=decision, by="ann", at=NOW, reason="x"
-    )
-    return str(
-        Recorded("2.0.0", decision_record, changed=True, check_mode=check_mode).to_result()[
-            "sentence"
-        ]
-    )
+    act = Act(gate="monitoring", decision=decision, by="ann", at=NOW, reason="x")
+    return watch_decided(act, "2.0.0", would=check_mode)
 
 
 SENTENCES: dict[str, t.Callable[[bool], str]] = {
@@ -96,27 +90,3 @@ def test_every_module_with_a_sentence_and_check_mode_is_walked_here():
         "release",
         "deploy_lock",
     }
-
-
-def messages(node: t.Any) -> t.Iterator[tuple[str, str]]:
-    """Messages of tasks that run in check mode alone."""
-    for task in node if isinstance(node, list) else []:
-        for section in ("block", "rescue", "always"):
-            yield from messages(task.get(section))
-        shown = task.get("ansible.builtin.debug") or {}
-        conditions = task.get("when", "")
-        text = " ".join(conditions) if isinstance(conditions, list) else str(conditions)
-        if re.search(r"(?<!not )\bansible_check_mode\b", text) and "msg" in shown:
-            yield task["name"], str(shown["msg"])
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        pytest.param(*result, id=f"{path.parts[-3]}/{path.name}")
-        for path in sorted(ROOT.glob("roles/*/tasks/*.yml"))
-        for result in messages(yaml_load(path.read_text("utf-8")))
-    ],
-)
-def test_a_message_of_check_mode_claims_no_act(name, text):
-    assert re.search(r"\b[Ww]ould\b|\.sentence", text), f"{name}: {text}"

@@ -233,7 +233,7 @@ def _each_is_taken_or_refused(options: dict[str, t.Any]) -> None:
     "a-text-for-a-waiver": ({"release_phases_waived": {"preflight": "text"}},
         "'release_phases_waived' must say for 'preflight' who decided it and why"),
     "a-list-for-a-name": ({"release_waivers": {"images": {"by": ["Ann"], "reason": "r"}}},
-                          "add 'by', the person's name"),
+                          "must say for 'images' who decided it and why"),
 })  # fmt: skip
 def test_what_a_phase_could_not_work_with_is_told_before_the_first(wrong, sentence):
     (told,) = refused(wrong)

@@ -260,6 +260,8 @@ def test_no_condition_keeps_a_failed_phase_from_being_noted(path):
 
 
 TRAPS = (
+    "ignore_errors",
+    "ignore_unreachable",
     "run_once",
     "rescue",
     "any_errors_fatal",
@@ -282,8 +284,8 @@ HELD = {
     "playbooks/microservices.yml": EVERY_TASK,
     "playbooks/tasks/check_microservices.yml": EVERY_TASK,
     "roles/release_phase": EVERY_TASK,
-    "roles/migration_rehearsal": EVERY_TASK,
     "roles/release_variables": EVERY_TASK,
+    "roles/service_rollback": EVERY_TASK,
     "playbooks/restore_databases.yml": RESTORE,
     "roles/database_restore": RESTORE,
     "playbooks/resolve_migrations.yml": BASELINE,

@@ -66,7 +66,7 @@ def test_a_step_without_tests_that_fails_counts():
 
 
 def test_what_is_cheap_comes_first():
-    names = [[step.name for step in stage] for stage in STAGES]
+    names = [[step.name for step in stage if step.lanes] for stage in STAGES]
 
     assert names[0][0] == "style"
     assert names[1] == ["units", "project"]
@@ -78,9 +78,15 @@ def suite(tmp_path) -> t.Callable[..., subprocess.Popen[str]]:
     """A run of `tests.suite` over steps of its own, whose logs and temporary files stand in a folder of the test's."""
     program = tmp_path / "suite.py"
 
-    def start(*steps: tuple[str, str]) -> subprocess.Popen[str]:
+    def start(
+        *steps: tuple[str, str], beside: tuple[tuple[str, str], ...] = ()
+    ) -> subprocess.Popen[str]:
+        idle = "".join(
+            f"Step({name!r}, ('sh', '-c', {script!r}), 1, 0)," for name, script in beside
+        )
         stages = ", ".join(
-            f"(Step({name!r}, ('sh', '-c', {script!r}), 1),)" for name, script in steps
+            f"(Step({name!r}, ('sh', '-c', {script!r}), 1, {LANES}), {idle})"
+            for name, script in steps
         )
         program.write_text(
             f"""
@@ -114,6 +120,16 @@ def test_a_failure_ends_the_run_and_says_why_at_once(suite):
     assert re.search(r"first: FAILED in 0:0\d\n  line 3: too long\n", printed)
     assert "not run after a failure: second" in printed
     assert printed.endswith("0 passed, 1 failed\n")
+
+
+def test_a_step_without_a_lane_runs_beside_those_that_fill_them_and_gives_way(suite, tmp_path):
+    waits = "while [ ! -e done ]; do sleep 0.1; done"
+
+    run = suite(("worlds", waits), beside=(("first", "nice > first"), ("second", "nice > done")))
+
+    printed, _none = run.communicate(timeout=60)
+    assert run.returncode == 0, printed
+    assert [(tmp_path / name).read_text() for name in ("first", "done")] == ["19\n", "19\n"]
 
 
 def test_an_orphan_that_ended_is_gone(suite):

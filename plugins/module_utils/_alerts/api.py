@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import typing as t
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
 from ansible.module_utils.common.yaml import yaml_load
@@ -64,7 +65,6 @@ MOST_FIRED = 50
 _OWN = ("__name__", "alertname", "alertstate", "severity", "notify")
 """Labels that tell nothing about what an alert is about."""
 
-Body = t.Mapping[str, t.Any]
 Course = t.Sequence[tuple[Labels, t.Sequence[float]]]
 """Of each alert its labels, and when it was seen firing, in seconds since 1970 and in their order."""
 
@@ -87,22 +87,20 @@ def fired(
     course: Course, firing: t.Collection[tuple[str, str]], apart: float
 ) -> tuple[FiredAlert, ...]:
     """The oldest first. `firing` still do. Seen more than `apart` seconds apart, an alert fired twice."""
-    fired_alerts: list[FiredAlert] = []
+    alerts: list[FiredAlert] = []
     for labels, times in course:
+        name, about = identity(labels)
         spans: list[list[float]] = []
         for at in times:
             if spans and at - spans[-1][1] <= apart:
                 spans[-1][1] = at
             else:
                 spans.append([at, at])
-        for number, (since, until) in enumerate(spans, 1):
-            still = number == len(spans) and identity(labels) in firing
-            name, about = identity(labels)
-            ended = "" if still else of_epoch(until)
-            fired_alerts.append(
-                FiredAlert(name, labels.get("severity", ""), of_epoch(since), ended, about)
-            )
-    return tuple(sorted(fired_alerts, key=lambda alert: alert.since))
+        for span in spans:
+            still = span is spans[-1] and (name, about) in firing
+            since, until = of_epoch(span[0]), "" if still else of_epoch(span[1])
+            alerts.append(FiredAlert(name, labels.get("severity", ""), since, until, about))
+    return tuple(sorted(alerts, key=lambda alert: alert.since))
 
 
 def to_record(alerts: Alerts) -> dict[str, t.Any]:
@@ -114,7 +112,6 @@ def to_record(alerts: Alerts) -> dict[str, t.Any]:
 _BLIND = 120
 """Seconds without a sample that are an outage: targets may be scraped once a minute."""
 _STEP = 60
-_NONE = MonitoringServer()
 
 
 class AlertsApi:
@@ -123,7 +120,7 @@ class AlertsApi:
     def __init__(
         self,
         prometheus: MonitoringServer,
-        alertmanager: MonitoringServer = _NONE,
+        alertmanager: MonitoringServer = MonitoringServer(),
         *,
         timeout: float,
     ) -> None:
@@ -132,27 +129,19 @@ class AlertsApi:
 
     def rules(self) -> list[LoadedRule]:
         """The alerting rules that Prometheus evaluates now."""
-        request = "Prometheus", "/api/v1/rules"
-        answer = self._ask("GET", *request, {"type": "alert"})
-        try:
-            groups = answer.json()["data"]["groups"]
+        with self._reading("Prometheus", "/api/v1/rules", {"type": "alert"}) as body:
+            groups = body["data"]["groups"]
             return [_rule(group["name"], rule) for group in groups for rule in group["rules"]]
-        except (ValueError, LookupError, TypeError, AttributeError) as exc:
-            raise self._foreign(*request) from exc
 
     def formatted(self, query: str) -> str:
         """The query as Prometheus itself writes it, so that two that mean the same read the same."""
-        request = "Prometheus", "/api/v1/format_query"
-        answer = self._ask("GET", *request, {"query": query}, may_refuse=True)
-        try:
-            document = answer.json()
-            if document.get("errorType") == "bad_data":
+        request = "Prometheus", "/api/v1/format_query", {"query": query}
+        with self._reading(*request, may_refuse=True) as body:
+            if body.get("errorType") == "bad_data":
                 raise InputError(
-                    f"Prometheus does not understand the query {query!r}: {document.get('error')}."
+                    f"Prometheus does not understand the query {query!r}: {body.get('error')}."
                 )
-            return str(document["data"])
-        except (ValueError, LookupError, TypeError, AttributeError) as exc:
-            raise self._foreign(*request) from exc
+            return str(body["data"])
 
     def reload(self) -> None:
         """Let Prometheus read its files again. VerificationError when it stays with what it had."""
@@ -170,41 +159,30 @@ class AlertsApi:
 
     def count(self, selector: str) -> int:
         """How many series the selector finds now."""
-        request = "Prometheus", "/api/v1/query"
-        answer = self._ask("GET", *request, {"query": f"count({selector})"})
-        try:
-            result = answer.json()["data"]["result"]
+        query = {"query": f"count({selector})"}
+        with self._reading("Prometheus", "/api/v1/query", query) as body:
+            result = body["data"]["result"]
             return int(result[0]["value"][1]) if result else 0
-        except (ValueError, LookupError, TypeError) as exc:
-            raise self._foreign(*request) from exc
 
     def firing_times(
         self, names: t.Sequence[str], seconds: float
     ) -> list[tuple[Labels, list[float]]]:
         """Of the last so many seconds: each alert of these names that fired, and every evaluation at which it did."""
-        request = "Prometheus", "/api/v1/query"
-        query = f"{firing_series(names)}[{max(1, math.ceil(seconds))}s]"
-        answer = self._ask("GET", *request, {"query": query})
-        try:
-            result = answer.json()["data"]["result"]
+        query = {"query": f"{firing_series(names)}[{max(1, math.ceil(seconds))}s]"}
+        with self._reading("Prometheus", "/api/v1/query", query) as body:
             return [
                 (dict(entry["metric"]), [float(at) for at, _value in entry["values"]])
-                for entry in result
+                for entry in body["data"]["result"]
             ]
-        except (ValueError, LookupError, TypeError) as exc:
-            raise self._foreign(*request) from exc
 
     def outages(self, since: float, until: float) -> list[tuple[float, float]]:
         """When Prometheus kept no sample of anything for two minutes or more, in seconds since 1970."""
-        request = "Prometheus", "/api/v1/query_range"
         query = f"count(count_over_time(up[{_BLIND}s]))"
         span = {"start": str(since), "end": str(until), "step": str(_STEP)}
-        answer = self._ask("GET", *request, {"query": query, **span})
-        try:
-            result = answer.json()["data"]["result"]
-            known = {round(float(at) - since) for entry in result for at, _value in entry["values"]}
-        except (ValueError, LookupError, TypeError) as exc:
-            raise self._foreign(*request) from exc
+        request = "Prometheus", "/api/v1/query_range", {"query": query, **span}
+        with self._reading(*request) as body:
+            values = [value for entry in body["data"]["result"] for value in entry["values"]]
+            known = {round(float(at) - since) for at, _value in values}
         gaps: list[tuple[float, float]] = []
         for at in range(0, int(until - since) + 1, _STEP):
             if at in known:
@@ -219,33 +197,36 @@ class AlertsApi:
 
     def external_labels(self) -> Labels:
         """Those that Prometheus adds to every alert that it sends."""
-        request = "Prometheus", "/api/v1/status/config"
-        answer = self._ask("GET", *request)
-        try:
-            config = yaml_load(answer.json()["data"]["yaml"]) or {}
+        with self._reading("Prometheus", "/api/v1/status/config") as body:
+            config = yaml_load(body["data"]["yaml"]) or {}
             labels = (config.get("global") or {}).get("external_labels") or {}
             return {str(name): str(value) for name, value in labels.items()}
-        except Exception as exc:  # Of many kinds, YAML's own among them.
-            raise self._foreign(*request) from exc
 
     def alertmanager(self) -> dict[str, t.Any]:
         """Alertmanager's configuration, its secrets blanked by itself."""
-        request = "Alertmanager", "/api/v2/status"
-        answer = self._ask("GET", *request)
-        try:
-            config = yaml_load(answer.json()["config"]["original"])
+        with self._reading("Alertmanager", "/api/v2/status") as body:
+            config = yaml_load(body["config"]["original"])
             return {"route": dict(config["route"]), "receivers": list(config["receivers"])}
-        except Exception as exc:  # Of many kinds, YAML's own among them.
-            raise self._foreign(*request) from exc
 
     def silences(self) -> list[dict[str, t.Any]]:
         """All that Alertmanager keeps, also those that are over."""
-        request = "Alertmanager", "/api/v2/silences"
-        answer = self._ask("GET", *request)
+        with self._reading("Alertmanager", "/api/v2/silences") as body:
+            return [dict(entry) for entry in body]
+
+    @contextmanager
+    def _reading(
+        self, who: str, path: str, query: t.Mapping[str, str] | None = None, **how: bool
+    ) -> t.Iterator[t.Any]:
+        """The JSON of an answer. What cannot be read of it is another's; `how` as for `_ask`."""
+        answer = self._ask("GET", who, path, query, **how)
         try:
-            return [dict(entry) for entry in answer.json()]
-        except (ValueError, TypeError) as exc:
-            raise self._foreign(*request) from exc
+            yield answer.json()
+        except InputError:
+            raise
+        except Exception as exc:  # Of many kinds, YAML's own among them.
+            raise VerificationError(
+                f"{self._where(who, path)} did not answer as {who} does: check its URL."
+            ) from exc
 
     def _ask(
         self,
@@ -270,11 +251,6 @@ class AlertsApi:
 
     def _where(self, who: str, path: str) -> str:
         return f"{who} at {without_query(self._servers[who].url + path)}"
-
-    def _foreign(self, who: str, path: str) -> VerificationError:
-        return VerificationError(
-            f"{self._where(who, path)} did not answer as {who} does: check its URL."
-        )
 
 
 def firing_series(names: t.Sequence[str]) -> str:

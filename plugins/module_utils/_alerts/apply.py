@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
-import tempfile
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,76 +63,40 @@ def stops(route: Config, labels: Labels, inherited: str = "") -> list[RouteEnd]:
     return results or [RouteEnd(receiver, named)]
 
 
-def misrouted(config: Config, silences: Silences, name: str, labels: Labels) -> str:
-    """Why the alert with these labels reaches no receiver, or a wrong one; empty when all is well."""
-    labels = {**labels, "alertname": name}
-    result = stops(config.get("route") or {}, labels)
-    receivers = {str(receiver.get("name")): receiver for receiver in config.get("receivers") or []}
-    wanted = labels.get(NOTIFY) or result[0].receiver
-    if wanted not in receivers:
-        known = ", ".join(map(repr, receivers)) or "none"
-        return f"Alertmanager has no receiver {wanted!r} for {name!r}: it has {known}"
-    if not _integrated(receivers[wanted]):
-        return f"the receiver {wanted!r} of {name!r} has no integration, so it notifies no person"
-    ending = [entry for entry in result if entry.receiver == wanted]
-    if not ending:
-        others = " and ".join(dict.fromkeys(repr(entry.receiver) for entry in result))
-        return f"Alertmanager's routes take {name!r} to {others} and not to {wanted!r}"
-    if all(entry.intervals for entry in ending):
-        return (
-            f"the route of {name!r} to {wanted!r} is muted by {', '.join(ending[0].intervals)}, "
-            "so sometimes it notifies no person"
-        )
-    silence = next((entry for entry in silences if _silences(entry, labels)), None)
-    if silence:
-        return (
-            f"{name!r} is silenced until {silence.get('endsAt')} by {silence.get('createdBy')} "
-            f"({silence.get('comment')})"
-        )
-    return ""
-
-
-def _integrated(receiver: Config) -> bool:
-    return any(key.endswith("_configs") and value for key, value in receiver.items())
-
-
 def _matches(route: Config, labels: Labels) -> bool:
-    exact = (route.get("match") or {}).items()
-    patterns = (route.get("match_re") or {}).items()
-    return (
-        all(labels.get(name, "") == str(value) for name, value in exact)
-        and all(_full(str(value), labels.get(name, "")) for name, value in patterns)
-        and all(_holds(str(matcher), labels) for matcher in route.get("matchers") or [])
-    )
+    """What of its matchers cannot be read matches nothing."""
+    matchers = [
+        *((name, "=", value) for name, value in (route.get("match") or {}).items()),
+        *((name, "=~", value) for name, value in (route.get("match_re") or {}).items()),
+    ]
+    for text in route.get("matchers") or []:
+        match = _MATCHER.fullmatch(str(text))
+        if match is None:
+            return False
+        matchers.append((_unquoted(match[1]), match[2], _unquoted(match[3])))
+    return all(_holds(labels, *matcher) for matcher in matchers)
 
 
-def _holds(matcher: str, labels: Labels) -> bool:
-    match = _MATCHER.fullmatch(matcher)
-    if match is None:
-        return False
-    name, operator, value = _unquoted(match[1]), match[2], _unquoted(match[3])
+def _holds(labels: Labels, name: str, operator: str, value: t.Any) -> bool:
+    """Patterns are anchored, as in Alertmanager. What Python does not read as one matches nothing."""
     have = labels.get(name, "")
-    equal = _full(value, have) if "~" in operator else have == value
+    try:
+        pattern = str(value) if "~" in operator else re.escape(str(value))
+        equal = re.fullmatch(pattern, have, re.DOTALL) is not None
+    except re.error:
+        equal = False
     return equal != operator.startswith("!")
 
 
 def _silences(silence: t.Mapping[str, t.Any], labels: Labels) -> bool:
     if (silence.get("status") or {}).get("state") != "active":
         return False
-    return all(
-        (_full(str(matcher["value"]), have) if matcher.get("isRegex") else have == matcher["value"])
-        == matcher.get("isEqual", True)
-        for matcher in silence.get("matchers") or []
-        for have in [labels.get(matcher["name"], "")]
-    )
-
-
-def _full(pattern: str, text: str) -> bool:
-    """Anchored, as Alertmanager does. What Python does not read as a pattern matches nothing."""
-    try:
-        return re.fullmatch(pattern, text, re.DOTALL) is not None
-    except re.error:
-        return False
+    for matcher in silence.get("matchers") or []:
+        negated = "" if matcher.get("isEqual", True) else "!"
+        operator = f"{negated}{'=~' if matcher.get('isRegex') else '='}"
+        if not _holds(labels, matcher["name"], operator, matcher["value"]):
+            return False
+    return True
 
 
 def _unquoted(text: str) -> str:
@@ -151,19 +113,8 @@ _HEADER = (
 )
 
 
-class Destination(t.Protocol):
-    """Somewhere that holds groups of rules."""
-
-    where: str
-
-    def read(self) -> list[dict[str, t.Any]] | None:
-        """The groups that are there; None for nothing."""
-
-    def outdated(self, groups: Groups) -> bool:
-        """Whether `write` would change anything."""
-
-    def write(self, groups: Groups, *, dry_run: bool) -> None:
-        """Put the groups there, or find out whether one might."""
+Compared = tuple["list[dict[str, t.Any]] | None", bool]
+"""The groups that are there, None for nothing, and whether `write` would change anything."""
 
 
 class RuleObject:
@@ -178,16 +129,12 @@ class RuleObject:
         self._labels = {str(key): str(value) for key, value in labels.items()}
         self._force = force
 
-    def read(self) -> list[dict[str, t.Any]] | None:
-        result = self._cluster.read("PrometheusRule", self._name)
-        return None if result is None else _groups_of(result)
-
-    def outdated(self, groups: Groups) -> bool:
+    def compare(self, groups: Groups) -> Compared:
         result = self._cluster.read("PrometheusRule", self._name)
         if result is None:
-            return True
-        labels = result["metadata"].get("labels") or {}
-        return _groups_of(result) != plain(groups) or not self._labels.items() <= labels.items()
+            return None, True
+        before, labels = _groups_of(result), result["metadata"].get("labels") or {}
+        return before, before != plain(groups) or not self._labels.items() <= labels.items()
 
     def write(self, groups: Groups, *, dry_run: bool) -> None:
         body: Object = {
@@ -223,19 +170,15 @@ class RuleFile:
         self._path = path
         self._reload = reload
 
-    def read(self) -> list[dict[str, t.Any]] | None:
-        before = self._text()
-        if before is None:
-            return None
+    def compare(self, groups: Groups) -> Compared:
+        text = self._text()
+        if text is None:
+            return None, True
         try:
-            return plain(yaml_load(before)["groups"] or [])
-        except (
-            Exception
-        ):  # Of many kinds, YAML's own among them; what it is, the new text replaces.
-            return []
-
-    def outdated(self, groups: Groups) -> bool:
-        return self.read() != plain(groups)
+            before = plain(yaml_load(text)["groups"] or [])
+        except Exception:  # whatever it is, YAML's own or not, the new text replaces it
+            before = []
+        return before, before != plain(groups)
 
     def write(self, groups: Groups, *, dry_run: bool) -> None:
         if not self._path.parent.is_dir():
@@ -267,15 +210,14 @@ class RuleFile:
 
     def _put(self, text: str | None) -> None:
         """Whole or not at all, for Prometheus may read at any moment."""
+        partial = self._path.with_name(f".{self._path.name}.partial")
         try:
             if text is None:
                 self._path.unlink()
                 return
-            handle, partial = tempfile.mkstemp(dir=self._path.parent, prefix=".", suffix=".partial")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(partial).chmod(0o644)
-            Path(partial).replace(self._path)
+            partial.write_text(text, encoding="utf-8")
+            partial.chmod(0o644)
+            partial.replace(self._path)
         except OSError as exc:
             raise InputError(
                 f"The {self.where} cannot be written ({exc.strerror}): allow this user to write "
@@ -287,6 +229,9 @@ def _groups_of(body: Object) -> list[dict[str, t.Any]]:
     return plain((body.get("spec") or {}).get("groups") or [])
 
 
+Destination = RuleObject | RuleFile
+
+
 class LoadedRules:
     """The alerts that are wanted, in the eyes of one Prometheus."""
 
@@ -294,11 +239,8 @@ class LoadedRules:
         self._api = api
         self._wanted = wanted
         self._formatted = functools.cache(api.formatted)
-
-    def refuse_unreadable(self) -> None:
-        """InputError for a query that Prometheus does not understand."""
-        for rule in self._wanted:
-            self._formatted(rule.query)
+        for rule in wanted:
+            self._formatted(rule.query)  # refuses what Prometheus does not understand
 
     def look(self) -> tuple[list[LoadedRule], dict[str, str]]:
         """Those loaded of the alerts that are wanted, and by alert what it lacks."""
@@ -310,16 +252,16 @@ class LoadedRules:
         self, clock: Clock, within: float, sleep: float, report: t.Callable[[str], None]
     ) -> list[LoadedRule]:
         """Until all are loaded and work; NotReadyError with what is lacking when the time is up."""
-        deadline = clock.now() + within
-        last = ""
+        deadline, last = clock.now() + within, ""
         while True:
+            lacking: dict[str, str] = {}
             try:
                 loaded, lacking = self.look()
                 if not lacking:
                     return loaded
                 text = "; ".join(f"{name} is {why}" for name, why in lacking.items())
             except UnreachableError as exc:
-                lacking, text = {}, str(exc).rstrip(".")
+                text = str(exc).rstrip(".")
             if clock.now() + sleep > deadline:
                 raise NotReadyError(
                     f"After {within:g} s Prometheus does not have the right alerts ({text}): "
@@ -348,28 +290,42 @@ class Routing:
             external = {}
         return cls(api.alertmanager(), api.silences(), external)
 
-    @property
-    def receivers(self) -> list[str]:
-        return [str(receiver.get("name")) for receiver in self.config["receivers"]]
-
-    def problem(self, rule: WantedRule | LoadedRule) -> str:
+    def problem(self, rule: WantedRule) -> str:
         """Why the alert reaches no receiver, or a wrong one; empty when all is well."""
-        return misrouted(self.config, self.silences, rule.name, {**self.external, **rule.labels})
+        name = rule.name
+        labels = {**self.external, **rule.labels, "alertname": name}
+        result = stops(self.config.get("route") or {}, labels)
+        receivers = {
+            str(receiver.get("name")): receiver for receiver in self.config.get("receivers") or []
+        }
+        wanted = labels.get(NOTIFY) or result[0].receiver
+        if wanted not in receivers:
+            known = ", ".join(map(repr, receivers)) or "none"
+            return f"Alertmanager has no receiver {wanted!r} for {name!r}: it has {known}"
+        kinds = [kind for kind, value in receivers[wanted].items() if value]
+        if not any(kind.endswith("_configs") for kind in kinds):
+            return (
+                f"the receiver {wanted!r} of {name!r} has no integration, so it notifies no person"
+            )
+        ending = [entry for entry in result if entry.receiver == wanted]
+        if not ending:
+            others = " and ".join(dict.fromkeys(repr(entry.receiver) for entry in result))
+            return f"Alertmanager's routes take {name!r} to {others} and not to {wanted!r}"
+        if all(entry.intervals for entry in ending):
+            return (
+                f"the route of {name!r} to {wanted!r} is muted by {', '.join(ending[0].intervals)}, "
+                "so sometimes it notifies no person"
+            )
+        silence = next((entry for entry in self.silences if _silences(entry, labels)), None)
+        if silence:
+            return (
+                f"{name!r} is silenced until {silence.get('endsAt')} by {silence.get('createdBy')} "
+                f"({silence.get('comment')})"
+            )
+        return ""
 
 
-def refuse_misrouted(problems: t.Mapping[str, str]) -> None:
-    if problems:
-        raise VerificationError(
-            f"Alerts would not reach their receivers: {'; '.join(problems.values())}. Correct Alertmanager's "
-            "configuration.",
-            misrouted=dict(problems),
-        )
-
-
-Params = t.Mapping[str, t.Any]
-
-
-def alerts_api(params: Params, timeout: float) -> AlertsApi:
+def alerts_api(params: t.Mapping[str, t.Any], timeout: float) -> AlertsApi:
     """`timeout` in seconds, of one request."""
     return AlertsApi(
         MonitoringServer.from_params(params["prometheus"]),
@@ -378,14 +334,15 @@ def alerts_api(params: Params, timeout: float) -> AlertsApi:
     )
 
 
-def alerts_result(
-    api: AlertsApi, params: Params, wanted: t.Sequence[WantedRule]
-) -> dict[str, t.Any]:
-    """What is told of Alertmanager, when there is one to ask: its receivers, and which alert does not reach its own."""
-    if not params["alertmanager"]:
-        return {}
+def check_routes(api: AlertsApi, wanted: t.Sequence[WantedRule]) -> dict[str, t.Any]:
+    """What is told of Alertmanager. Raises with every alert that does not reach its receiver."""
     routing = Routing.read(api)
-    return {
-        "receivers": routing.receivers,
-        "misrouted": {rule.name: why for rule in wanted if (why := routing.problem(rule))},
-    }
+    lost = {rule.name: why for rule in wanted if (why := routing.problem(rule))}
+    if lost:
+        raise VerificationError(
+            f"Alerts would not reach their receivers: {'; '.join(lost.values())}. Correct Alertmanager's "
+            "configuration.",
+            misrouted=lost,
+        )
+    receivers = [str(receiver.get("name")) for receiver in routing.config["receivers"]]
+    return {"receivers": receivers, "misrouted": {}}

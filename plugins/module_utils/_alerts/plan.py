@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._errors import InputError
 
@@ -126,32 +126,6 @@ class ActiveAlert:
 
 
 @dataclass(frozen=True)
-class LoadedRule:
-    """`duration` is the rule's `for`, in seconds; `health` is ok, err, or unknown until it was evaluated once."""
-
-    name: str
-    query: str
-    duration: float
-    labels: Labels
-    annotations: Labels
-    group: str
-    health: str
-    last_error: str
-    firing: tuple[ActiveAlert, ...] = ()
-
-    def to_result(self) -> dict[str, t.Any]:
-        return {
-            "name": self.name,
-            "group": self.group,
-            "query": self.query,
-            "duration": self.duration,
-            "labels": dict(self.labels),
-            "health": self.health,
-            "last_error": self.last_error,
-        }
-
-
-@dataclass(frozen=True)
 class WantedRule:
     """An alerting rule of a rule file. `duration` is its `for`, in seconds."""
 
@@ -161,6 +135,19 @@ class WantedRule:
     labels: Labels
     annotations: Labels
     group: str
+
+
+@dataclass(frozen=True)
+class LoadedRule(WantedRule):
+    """As Prometheus has it. `health` is ok, err, or unknown until it was evaluated once."""
+
+    health: str
+    last_error: str
+    firing: tuple[ActiveAlert, ...] = ()
+
+    def to_result(self) -> dict[str, t.Any]:
+        names = ("name", "group", "query", "duration", "health", "last_error")
+        return {"labels": dict(self.labels), **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True)
@@ -191,19 +178,16 @@ def joined(known: Alerts, alerts: Alerts) -> Alerts:
         if same is None:
             merged.append(entry)
         else:
-            since = min(merged[same].since, entry.since)
-            merged[same] = FiredAlert(entry.name, entry.severity, since, entry.until, entry.subject)
-    return Alerts(
-        alerts.looked, tuple(sorted(merged, key=lambda entry: entry.since)), alerts.why_not
-    )
+            merged[same] = replace(entry, since=min(merged[same].since, entry.since))
+    return replace(alerts, fired=tuple(sorted(merged, key=lambda entry: entry.since)))
 
 
-def _same(known: FiredAlert, fired_alert: FiredAlert) -> bool:
+def _same(known: FiredAlert, entry: FiredAlert) -> bool:
     """Whether both are the same alert at overlapping times."""
-    if (known.name, known.subject) != (fired_alert.name, fired_alert.subject):
-        return False
-    return (not known.until or fired_alert.since <= known.until) and (
-        not fired_alert.until or known.since <= fired_alert.until
+    return (
+        (known.name, known.subject) == (entry.name, entry.subject)
+        and (not known.until or entry.since <= known.until)
+        and (not entry.until or known.since <= entry.until)
     )
 
 
@@ -230,63 +214,45 @@ def plain(groups: Groups) -> list[dict[str, t.Any]]:
 
 def of_pods(groups: Groups, matchers: str) -> list[dict[str, t.Any]]:
     """The same over other pods: `matchers` in the place of those that the rules have for them."""
-    return [
-        {
-            **group,
-            "rules": [
-                {**rule, "expr": str(rule["expr"]).replace(PODS, matchers)}
-                if "expr" in rule
-                else rule
-                for rule in group.get("rules") or []
-            ],
-        }
-        for group in plain(groups)
-    ]
+    others = plain(groups)
+    for rule in (rule for group in others for rule in group.get("rules") or []):
+        if "expr" in rule:
+            rule["expr"] = str(rule["expr"]).replace(PODS, matchers)
+    return others
 
 
 def wanted_rules(groups: Groups) -> list[WantedRule]:
     """The alerting rules of the groups; InputError for what Prometheus would not load."""
     if not groups:
         raise InputError("'groups' is empty: set the groups of a rule file.")
-    results = [
-        _wanted(str(group.get("name") or ""), rule)
-        for group in groups
-        for rule in _rules(group)
-        if "record" not in rule
-    ]
-    known: set[tuple[str, str]] = set()
-    for rule in results:
-        if (rule.group, rule.name) in known:
-            raise InputError(
-                f"Group {rule.group!r} has the alert {rule.name!r} twice: give each its own name."
-            )
-        known.add((rule.group, rule.name))
-    return results
-
-
-def _rules(group: t.Mapping[str, t.Any]) -> t.Sequence[t.Mapping[str, t.Any]]:
-    name, rules = group.get("name"), group.get("rules")
-    if not name or not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-        raise InputError(f"A group of rules needs a 'name' and 'rules'; this is {name!r}.")
-    return rules
+    results: dict[tuple[str, str], WantedRule] = {}
+    for group in groups:
+        name, rules = group.get("name"), group.get("rules")
+        if (
+            not name
+            or not isinstance(rules, list)
+            or not all(isinstance(rule, dict) for rule in rules)
+        ):
+            raise InputError(f"A group of rules needs a 'name' and 'rules'; this is {name!r}.")
+        for rule in (_wanted(str(name), rule) for rule in rules if "record" not in rule):
+            if (rule.group, rule.name) in results:
+                raise InputError(
+                    f"Group {name!r} has the alert {rule.name!r} twice: give each its own name."
+                )
+            results[rule.group, rule.name] = rule
+    return list(results.values())
 
 
 def _wanted(group: str, rule: t.Mapping[str, t.Any]) -> WantedRule:
     name, query = rule.get("alert"), rule.get("expr")
     if not name or query in (None, ""):
         raise InputError(f"A rule of group {group!r} needs 'alert' and 'expr'; this is {name!r}.")
-    return WantedRule(
-        name=str(name),
-        query=str(query).strip(),
-        duration=to_seconds(rule.get("for", "0s"), f"'for' of the alert {str(name)!r}"),
-        labels=_texts(rule.get("labels")),
-        annotations=_texts(rule.get("annotations")),
-        group=group,
+    labels, annotations = (
+        {str(key): str(value).strip() for key, value in (rule.get(part) or {}).items()}
+        for part in ("labels", "annotations")
     )
-
-
-def _texts(given: t.Any) -> Labels:
-    return {str(key): str(value).strip() for key, value in (given or {}).items()}
+    duration = to_seconds(rule.get("for", "0s"), f"'for' of the alert {str(name)!r}")
+    return WantedRule(str(name), str(query).strip(), duration, labels, annotations, group)
 
 
 def to_seconds(text: t.Any, what: str) -> float:

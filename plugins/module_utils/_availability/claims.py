@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from .._cluster import Cluster, MonotonicClock
@@ -14,7 +14,17 @@ from .._formats import lasting
 from .._lock.models import Lock
 from .._release.store import ReleaseStore
 from .._time import UTC
-from .models import UNREADABLE, WRITE_EVERY, Gap, Json, Measured, Outage, TargetRecord, to_text
+from .models import (
+    UNREADABLE,
+    WRITE_EVERY,
+    Gap,
+    Json,
+    Measured,
+    Outage,
+    TargetRecord,
+    to_text,
+    written,
+)
 from .plan import add_gap, longest_pause
 
 DAMAGED = "damaged"
@@ -63,16 +73,7 @@ class Availability:
     summary: tuple[str, ...] = ()
 
     def to_json(self) -> Json:
-        plain = ("verdict", "reason", "since", "until", "probes", "failures", "targets")
-        return {
-            **{name: getattr(self, name) for name in plain},
-            "failed": [asdict(entry) for entry in self.failed],
-            "outages": [outage.to_json() for outage in self.outages],
-            "gaps": [gap.to_json() for gap in self.gaps],
-            "downtime": round(self.downtime, 3),
-            "unseen": round(self.unseen, 3),
-            "summary": list(self.summary),
-        }
+        return written(self)
 
 
 def availability_of(
@@ -100,7 +101,9 @@ def availability_of(
         )
     measured = _with_open_ends(measured, changed, at)
     if not any(target.probes for target in measured.targets.values()):
-        return Availability("not_measured", reason=_why_nothing(measured))
+        whys = [gap.why for gap in measured.gaps] or ["no probe was counted"]
+        reason = f"switched off: {measured.off}" if measured.off else whys[-1]
+        return Availability("not_measured", reason=reason)
     return _judged(measured, zone)
 
 
@@ -125,18 +128,11 @@ def _with_open_ends(measured: Measured, changed: datetime | None, at: datetime |
     return measured
 
 
-def _why_nothing(measured: Measured) -> str:
-    if measured.off:
-        return f"switched off: {measured.off}"
-    return measured.gaps[-1].why if measured.gaps else "no probe was counted"
-
-
 def _judged(measured: Measured, zone: tzinfo) -> Availability:
     failed = tuple(
         _target(name, target, zone) for name, target in measured.targets.items() if target.failures
     )
     complete = not (failed or measured.gaps or measured.off)
-    unseen = sum(gap.end - gap.start for gap in _merged(measured.gaps))
     result = Availability(
         verdict="complete" if complete else "partial",
         since=to_text(measured.since),
@@ -148,52 +144,47 @@ def _judged(measured: Measured, zone: tzinfo) -> Availability:
         outages=measured.outages,
         gaps=measured.gaps,
         downtime=measured.downtime,
-        unseen=unseen,
+        unseen=_unseen(measured.gaps),
     )
     return replace(result, summary=_summary(result, zone))
 
 
-def _target(name: str, target_record: TargetRecord, zone: tzinfo) -> TargetAvailability:
-    first, last = target_record.first_failure or 0.0, target_record.last_failure or 0.0
-    sentence = (
-        f"{name}: {target_record.failures:,} of {target_record.probes:,} probes failed, {_span(first, last, zone)}"
-        f" ({target_record.last_problem})"
-    )
+def _target(name: str, record: TargetRecord, zone: tzinfo) -> TargetAvailability:
+    first, last = record.first_failure or 0.0, record.last_failure or 0.0
     return TargetAvailability(
         name=name,
-        probes=target_record.probes,
-        failures=target_record.failures,
-        first_failure=to_text(target_record.first_failure),
-        last_failure=to_text(target_record.last_failure),
+        probes=record.probes,
+        failures=record.failures,
+        first_failure=to_text(record.first_failure),
+        last_failure=to_text(record.last_failure),
         seconds=round(last - first, 3),
-        problem=target_record.last_problem,
-        sentence=sentence,
+        problem=record.last_problem,
+        sentence=f"{name}: {record.failures:,} of {record.probes:,} probes failed, "
+        f"{_span(first, last, zone)} ({record.last_problem})",
     )
 
 
 def _summary(availability: Availability, zone: tzinfo) -> tuple[str, ...]:
-    failing = (
-        f"{availability.failures:,} of {availability.probes:,} probes of {availability.targets} addresses failed"
-        + (f": down for {duration(availability.downtime)} in all" if availability.failures else "")
-    )
+    probes = f"{availability.failures:,} of {availability.probes:,} probes"
+    failing = f"{probes} of {availability.targets} addresses failed"
+    if availability.failures:
+        failing += f": down for {duration(availability.downtime)} in all"
     gaps = (f"Not seen {_span(gap.start, gap.end, zone)}: {gap.why}" for gap in availability.gaps)
     return (failing, *(entry.sentence for entry in availability.failed), *gaps)
 
 
-def _merged(gaps: t.Iterable[Gap]) -> list[Gap]:
-    merged: list[Gap] = []
+def _unseen(gaps: t.Iterable[Gap]) -> float:
+    """Seconds of all of them; what two have in common counts once."""
+    unseen, counted = 0.0, 0.0
     for gap in sorted(gaps, key=lambda entry: entry.start):
-        if merged and gap.start <= merged[-1].end:
-            merged[-1] = Gap(merged[-1].start, max(merged[-1].end, gap.end), merged[-1].why)
-        else:
-            merged.append(gap)
-    return merged
+        unseen += max(0.0, gap.end - max(gap.start, counted))
+        counted = max(counted, gap.end)
+    return unseen
 
 
 def _span(start: float, end: float, zone: tzinfo) -> str:
     first, last = (datetime.fromtimestamp(entry, zone) for entry in (start, end))
-    same_day = first.date() == last.date()
-    pattern = "%H:%M:%S" if same_day else "%d %b %H:%M:%S"
+    pattern = "%H:%M:%S" if first.date() == last.date() else "%d %b %H:%M:%S"
     begin, finish = first.strftime(pattern), last.strftime(pattern)
     return f"at {begin}" if begin == finish else f"{begin}-{finish}"
 
@@ -236,6 +227,14 @@ class MeasuredStore:
                 f"writes it ({exc}): it counts for nothing."
             ) from exc
 
+    def of_attempt(self, attempt: int) -> tuple[Measured | None, str]:
+        """What was measured of this attempt, and why it cannot be read."""
+        try:
+            result = self.read()
+        except VerificationError as exc:
+            return None, str(exc)
+        return (result if result is not None and result.attempt == attempt else None), ""
+
     def write(self, measured: Measured) -> None:
         """Over what was read or written last. ConflictError when somebody else wrote meanwhile."""
         content = json.dumps(measured.to_json(), sort_keys=True).encode()
@@ -244,18 +243,18 @@ class MeasuredStore:
         )
 
 
+@dataclass(frozen=True)
 class Recorder:
     """Writes for one prober, as long as the lock is its run's. A fence of 0 means that there is no lock."""
 
-    def __init__(self, store: MeasuredStore, *, lock: str, fence: int, me: str) -> None:
-        self._store = store
-        self._lock = lock
-        self._fence = fence
-        self._me = me
+    store: MeasuredStore
+    lock: str
+    fence: int
+    me: str
 
     def write(self, cluster: Cluster, measured: Measured) -> bool:
         """False when it is another's to write. Trouble with the API is sat out: the next write has it all."""
-        store = self._store
+        store = self.store
         store.releases = ReleaseStore(cluster, store.releases.version, clock=MonotonicClock())
         try:
             if not self._ours(cluster):
@@ -265,25 +264,25 @@ class Recorder:
             except (ConflictError, RefusedError):
                 return self._write_over(measured)
         except DeployError:
-            return True
+            pass
         return True
 
     def _ours(self, cluster: Cluster) -> bool:
         """Also when the run has given the lock back already, and no other run has taken it since."""
-        if not self._fence:
+        if not self.fence:
             return True
-        body = cluster.read("Lease", self._lock)
-        return body is not None and Lock.from_json(body).fence == self._fence
+        body = cluster.read("Lease", self.lock)
+        return body is not None and Lock.from_json(body).fence == self.fence
 
     def _write_over(self, measured: Measured) -> bool:
         """Somebody wrote or deleted it: another prober of this run, or a hand, whose work does not count."""
         try:
-            result = self._store.read()
+            result = self.store.read()
         except VerificationError:
             result = None
-        if result is not None and (result.closed or result.prober not in ("", self._me)):
+        if result is not None and (result.closed or result.prober not in ("", self.me)):
             return False
-        self._store.write(measured)
+        self.store.write(measured)
         return True
 
 
@@ -292,17 +291,10 @@ def facts_of(store: ReleaseStore, attempt: int, present: t.Container[str]) -> di
 
     `present` are the names of the release's attachments.
     """
-    return {
-        subject: _facts(MeasuredStore(store, subject), attempt)
-        if attachment_of(subject) in present
-        else {}
-        for subject in SUBJECTS
-    }
-
-
-def _facts(store: MeasuredStore, attempt: int) -> Json:
-    try:
-        result = store.read()
-    except VerificationError as exc:
-        return {DAMAGED: str(exc)}
-    return result.to_json() if result is not None and result.attempt == attempt else {}
+    facts: dict[str, Json] = {}
+    for subject in SUBJECTS:
+        result, damaged = None, ""
+        if attachment_of(subject) in present:
+            result, damaged = MeasuredStore(store, subject).of_attempt(attempt)
+        facts[subject] = {DAMAGED: damaged} if damaged else result.to_json() if result else {}
+    return facts

@@ -7,7 +7,7 @@ Times are seconds since 1970 here, and RFC 3339 in UTC in JSON.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 
 from .._time import UTC, read_time
@@ -46,52 +46,20 @@ class Probe:
 
 @dataclass(frozen=True)
 class TargetRecord:
-    """`longest_gap` in seconds between two probes that count.
-
-    `minutes`: probes and failures by minute (seconds since 1970), of minutes in which something failed.
-    """
+    """What one address answered."""
 
     probes: int = 0
     failures: int = 0
     first_failure: float | None = None
     last_failure: float | None = None
     last_problem: str = ""
-    last_probe: float | None = None
-    longest_gap: float = 0.0
-    minutes: t.Mapping[int, tuple[int, int]] = field(default_factory=dict)
-
-    def to_json(self) -> Json:
-        return {
-            "probes": self.probes,
-            "failures": self.failures,
-            "first_failure": to_text(self.first_failure),
-            "last_failure": to_text(self.last_failure),
-            "last_problem": self.last_problem,
-            "last_probe": to_text(self.last_probe),
-            "longest_gap": round(self.longest_gap, 3),
-            "minutes": {
-                to_text(minute): list(counts) for minute, counts in sorted(self.minutes.items())
-            },
-        }
 
     @classmethod
     def from_json(cls, body: Json) -> TargetRecord:
-        probes, failures = _count(body["probes"]), _count(body["failures"])
-        if failures > probes:
-            raise ValueError(f"{failures} of {probes} probes failed")
-        return cls(
-            probes=probes,
-            failures=failures,
-            first_failure=to_seconds(body["first_failure"]),
-            last_failure=to_seconds(body["last_failure"]),
-            last_problem=str(body["last_problem"]),
-            last_probe=to_seconds(body["last_probe"]),
-            longest_gap=float(body["longest_gap"]),
-            minutes={
-                int(read_time(minute).timestamp()): (_count(requested), _count(failed))
-                for minute, (requested, failed) in body["minutes"].items()
-            },
-        )
+        record = cls(**_read(cls, body))
+        if record.failures > record.probes:
+            raise ValueError(f"{record.failures} of {record.probes} probes failed")
+        return record
 
 
 @dataclass(frozen=True)
@@ -101,9 +69,6 @@ class Gap:
     start: float
     end: float
     why: str
-
-    def to_json(self) -> Json:
-        return {"start": to_text(self.start), "end": to_text(self.end), "why": self.why}
 
     @classmethod
     def from_json(cls, body: Json) -> Gap:
@@ -117,13 +82,6 @@ class Outage:
     start: float
     end: float
     targets: tuple[str, ...]
-
-    def to_json(self) -> Json:
-        return {
-            "start": to_text(self.start),
-            "end": to_text(self.end),
-            "targets": list(self.targets),
-        }
 
     @classmethod
     def from_json(cls, body: Json) -> Outage:
@@ -152,17 +110,7 @@ class Measured:
     closed: bool = False
 
     def to_json(self) -> Json:
-        return {
-            **{name: getattr(self, name) for name in ("attempt", "interval", "prober", "fence")},
-            "since": to_text(self.since),
-            "until": to_text(self.until),
-            "targets": {name: target.to_json() for name, target in self.targets.items()},
-            "gaps": [gap.to_json() for gap in self.gaps],
-            "outages": [outage.to_json() for outage in self.outages],
-            "downtime": round(self.downtime, 3),
-            "off": self.off,
-            "closed": self.closed,
-        }
+        return written(self)
 
     @classmethod
     def from_json(cls, body: Json) -> Measured:
@@ -170,22 +118,30 @@ class Measured:
         downtime = float(body["downtime"])
         if downtime < 0:
             raise ValueError(f"the downtime is {downtime}")
-        return cls(
-            attempt=_count(body["attempt"]),
-            interval=float(body["interval"]),
-            since=to_seconds(body["since"]),
-            until=to_seconds(body["until"]),
-            targets={
-                name: TargetRecord.from_json(target) for name, target in body["targets"].items()
-            },
-            gaps=tuple(Gap.from_json(gap) for gap in body["gaps"]),
-            outages=tuple(Outage.from_json(outage) for outage in body["outages"]),
-            downtime=downtime,
-            prober=str(body["prober"]),
-            fence=_count(body["fence"]),
-            off=str(body["off"]),
-            closed=bool(body["closed"]),
-        )
+        targets = {name: TargetRecord.from_json(target) for name, target in body["targets"].items()}
+        gaps = tuple(Gap.from_json(gap) for gap in body["gaps"])
+        outages = tuple(Outage.from_json(outage) for outage in body["outages"])
+        return cls(**_read(cls, body), targets=targets, gaps=gaps, outages=outages)
+
+
+MOMENTS = frozenset({"since", "until", "start", "end", "first_failure", "last_failure"})
+LENGTHS = frozenset({"downtime", "unseen"})
+"""Names of fields that are times, and that are seconds between two."""
+
+
+def written(record: t.Any) -> Json:
+    """A dataclass of this package as it is kept, and as tasks return it."""
+    return t.cast("Json", _plain(asdict(record)))
+
+
+def _plain(value: t.Any, name: str = "") -> t.Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, dict):
+        return {key: _plain(entry, key) for key, entry in value.items()}
+    if name in MOMENTS and not isinstance(value, str):
+        return to_text(value)
+    return round(value, 3) if name in LENGTHS else value
 
 
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
@@ -212,3 +168,18 @@ def _count(value: t.Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"{value!r} is no count")
     return value
+
+
+_READERS: t.Mapping[str, t.Callable[[t.Any], t.Any]] = {
+    "int": _count,
+    "float": float,
+    "float | None": to_seconds,
+    "str": str,
+    "bool": bool,
+}
+
+
+def _read(shape: t.Any, body: Json) -> Json:
+    """The fields whose types are plain, a time being a text in JSON."""
+    plain = (entry for entry in fields(shape) if entry.type in _READERS)
+    return {entry.name: _READERS[str(entry.type)](body[entry.name]) for entry in plain}

@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from .models import NOT_ASKED, NOT_SEEN, STOOD_STILL, Gap, Measured, Outage, Probe, TargetRecord
 
-MINUTES_KEPT = 120
-"""Of each address: the first half and the last half of the minutes in which something failed."""
 OUTAGES_KEPT = 60
 """The longest."""
 GAPS_KEPT = 60
@@ -32,8 +30,8 @@ class ProberState:
     """When the first of them was asked."""
     last: float | None = None
     """When the probe before was asked."""
-    down: t.Mapping[str, float] = field(default_factory=dict)
-    """Addresses that failed when they were asked last, and since when."""
+    down: frozenset[str] = frozenset()
+    """Addresses that failed when they were asked last."""
     down_since: float | None = None
     """Since when at least one of those is down."""
     down_names: tuple[str, ...] = ()
@@ -76,13 +74,13 @@ def close(before: Measured, now: float) -> Measured:
     return before if before.closed else replace(add_gap(before, now), closed=True)
 
 
-def add_gap(measured: Measured, now: float, why: str = "") -> Measured:
+def add_gap(measured: Measured, now: float) -> Measured:
     """Since it was asked last, if that is long ago."""
     since = measured.until
     if since is None or (now - since <= longest_pause(measured.interval) and not measured.off):
         return measured
-    why = why or (f"switched off: {measured.off}" if measured.off else NOT_ASKED)
-    return replace(measured, gaps=_bounded_gaps((*measured.gaps, Gap(since, now, why))), until=now)
+    why = f"switched off: {measured.off}" if measured.off else NOT_ASKED
+    return replace(_with_gap(measured, Gap(since, now, why)), until=now)
 
 
 def start(measured: Measured, known: t.Iterable[str]) -> ProberState:
@@ -91,16 +89,14 @@ def start(measured: Measured, known: t.Iterable[str]) -> ProberState:
 
 def fold(state: ProberState, probe: Probe) -> ProberState:
     """One probe more. They come in the order in which they were asked."""
-    if state.last is not None and probe.at - state.last > longest_pause(state.measured.interval):
-        state = _stood_still(state, state.last, probe.at)
-    since = state.measured.since
-    state = replace(
-        state,
-        last=probe.at,
-        measured=replace(
-            state.measured, since=probe.at if since is None else since, until=probe.at
-        ),
-    )
+    pause = longest_pause(state.measured.interval)
+    if state.last is not None and probe.at - state.last > pause:
+        # The prober stood still: what failed just before that is not known to have failed by itself.
+        since = state.last if state.blind_since is None else state.blind_since
+        state = _unseen(state, Gap(since, probe.at, STOOD_STILL))
+    since = probe.at if state.measured.since is None else state.measured.since
+    measured = replace(state.measured, since=since, until=probe.at)
+    state = replace(state, last=probe.at, measured=measured)
     if probe.problem:
         return _failed(state, probe)
     state = judge(state, probe.at)
@@ -113,13 +109,9 @@ def judge(state: ProberState, now: float) -> ProberState:
     All of it was not seen when everything failed, the control addresses too; else it failed.
     """
     if state.blind_since is not None and state.failing == state.known:
-        start_of_gap = state.blind_since
-        state = _close_outages(state, start_of_gap, state.down)
-        gaps = (*state.measured.gaps, Gap(start_of_gap, now, NOT_SEEN))
-        state = replace(state, measured=replace(state.measured, gaps=_bounded_gaps(gaps)))
-    else:
-        for probe in state.pending:
-            state = _count(state, probe)
+        return _unseen(state, Gap(state.blind_since, now, NOT_SEEN))
+    for probe in state.pending:
+        state = _count(state, probe)
     return replace(state, pending=(), failing=frozenset(), blind_since=None)
 
 
@@ -144,19 +136,16 @@ def _failed(state: ProberState, probe: Probe) -> ProberState:
 
 def _count(state: ProberState, probe: Probe) -> ProberState:
     measured = state.measured
-    known = measured.targets.get(probe.name, TargetRecord())
-    record = count(known, probe)
+    record = count(measured.targets.get(probe.name, TargetRecord()), probe)
     measured = replace(measured, targets={**measured.targets, probe.name: record})
     state = replace(state, measured=measured)
-    if not probe.problem:
-        if probe.name in state.down:
-            return _close_outages(state, probe.at, (probe.name,))
-        return state
     if probe.name in state.down:
+        return state if probe.problem else _close_outages(state, probe.at, {probe.name})
+    if not probe.problem:
         return state
     return replace(
         state,
-        down={**state.down, probe.name: probe.at},
+        down=state.down | {probe.name},
         down_since=probe.at if state.down_since is None else state.down_since,
         down_names=tuple(dict.fromkeys((*state.down_names, probe.name))),
     )
@@ -165,12 +154,6 @@ def _count(state: ProberState, probe: Probe) -> ProberState:
 def count(record: TargetRecord, probe: Probe) -> TargetRecord:
     """One probe of an address more in its record."""
     failed = bool(probe.problem)
-    minute = int(probe.at // 60) * 60
-    asked_then, failed_then = record.minutes.get(minute, (0, 0))
-    minutes = {
-        entry: counts for entry, counts in record.minutes.items() if entry == minute or counts[1]
-    } | {minute: (asked_then + 1, failed_then + failed)}
-    pause = 0.0 if record.last_probe is None else probe.at - record.last_probe
     return replace(
         record,
         probes=record.probes + 1,
@@ -178,50 +161,31 @@ def count(record: TargetRecord, probe: Probe) -> TargetRecord:
         first_failure=probe.at if failed and record.first_failure is None else record.first_failure,
         last_failure=probe.at if failed else record.last_failure,
         last_problem=probe.problem or record.last_problem,
-        last_probe=probe.at,
-        longest_gap=max(record.longest_gap, pause),
-        minutes=_bounded_minutes(minutes),
     )
 
 
-def _close_outages(state: ProberState, now: float, names: t.Iterable[str]) -> ProberState:
-    closing = set(names)
-    down = {name: since for name, since in state.down.items() if name not in closing}
-    state = replace(state, down=down)
-    if down or state.down_since is None:
+def _close_outages(state: ProberState, now: float, names: t.AbstractSet[str]) -> ProberState:
+    state = replace(state, down=state.down - names)
+    if state.down or state.down_since is None:
         return state
     outage = Outage(state.down_since, max(now, state.down_since), state.down_names)
     measured = state.measured
-    stored = sorted((*measured.outages, outage), key=lambda entry: entry.start - entry.end)[
-        :OUTAGES_KEPT
-    ]
-    return replace(
-        state,
-        down_since=None,
-        down_names=(),
-        measured=replace(
-            measured,
-            outages=tuple(sorted(stored, key=lambda entry: entry.start)),
-            downtime=measured.downtime + outage.end - outage.start,
-        ),
-    )
+    longest = sorted((*measured.outages, outage), key=lambda entry: entry.start - entry.end)
+    stored = sorted(longest[:OUTAGES_KEPT], key=lambda entry: entry.start)
+    downtime = measured.downtime + outage.end - outage.start
+    measured = replace(measured, outages=tuple(stored), downtime=downtime)
+    return replace(state, down_since=None, down_names=(), measured=measured)
 
 
-def _stood_still(state: ProberState, last: float, now: float) -> ProberState:
-    """The prober stood still for a while: what failed just before that is not known to have failed by itself."""
-    since = last if state.blind_since is None else state.blind_since
-    state = _close_outages(state, since, state.down)
-    gaps = _bounded_gaps((*state.measured.gaps, Gap(since, now, STOOD_STILL)))
-    measured = replace(state.measured, gaps=gaps)
+def _unseen(state: ProberState, gap: Gap) -> ProberState:
+    """What failed in the gap is not known to have failed by itself."""
+    state = _close_outages(state, gap.start, state.down)
+    measured = _with_gap(state.measured, gap)
     return replace(state, measured=measured, pending=(), failing=frozenset(), blind_since=None)
 
 
-def _bounded_minutes(minutes: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
-    if len(minutes) <= MINUTES_KEPT:
-        return minutes
-    half = MINUTES_KEPT // 2
-    remaining = sorted(minutes)
-    return {entry: minutes[entry] for entry in (*remaining[:half], *remaining[-half:])}
+def _with_gap(measured: Measured, gap: Gap) -> Measured:
+    return replace(measured, gaps=_bounded_gaps((*measured.gaps, gap)))
 
 
 def _bounded_gaps(gaps: tuple[Gap, ...]) -> tuple[Gap, ...]:

@@ -9,7 +9,7 @@ Certificates and the proxies of the environment are those of _http.py.
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import http.client
 import math
 import queue
@@ -25,7 +25,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from .._errors import InputError
-from .._http import authorities, relax
+from .._http import basic, verifying
 from .models import Probe, Target
 from .plan import ProberState, fold, longest_pause
 
@@ -44,7 +44,10 @@ class Address:
         self._target = target
         self._parts = split(target.url)
         self._proxy = _proxy_of(self._parts)
-        self._context = _verifying(target.ca_cert) if self._parts.scheme == "https" else None
+        self._context = verifying(target.ca_cert) if self._parts.scheme == "https" else None
+        self._headers = {"User-Agent": "easymo-deploy", "Accept": "*/*"}
+        if self._proxy and self._context is None:
+            self._headers |= _permit(self._proxy)
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
 
@@ -52,24 +55,21 @@ class Address:
         """Why it did not answer as it should within so many seconds, else ""."""
         deadline = time.monotonic() + timeout
         challenge = secrets.token_hex(8) if self._target.verify_token else ""
+        with self._lock:
+            stored = self._idle.pop() if self._idle else None
         try:
-            return self._exchange(timeout, deadline, challenge)
+            # A client that keeps connections has to expect that the other end closes one.
+            with contextlib.suppress(*STALE):
+                if stored is not None:
+                    return self._ask_over(stored, deadline, challenge)
+            return self._ask_over(self._connection(timeout), deadline, challenge)
         except Exception as exc:  # whatever comes of it, the next probe is due in a second
             return _in_words(exc, timeout)
-
-    def _exchange(self, timeout: float, deadline: float, challenge: str) -> str:
-        stored = self._take()
-        if stored is not None:
-            try:
-                return self._ask_over(stored, deadline, challenge)
-            except STALE:
-                pass  # a client that keeps connections has to expect that the other end closes one
-        return self._ask_over(self._connection(timeout), deadline, challenge)
 
     def _ask_over(self, connection: Connection, deadline: float, challenge: str) -> str:
         keep = False
         try:
-            connection.request("GET", self._path(challenge), headers=self._headers())
+            connection.request("GET", self._path(challenge), headers=self._headers)
             answer = connection.getresponse()
             body = b""
             # The timeout of a socket begins anew with each byte, ours does not.
@@ -78,17 +78,16 @@ class Address:
                 if time.monotonic() > deadline:
                     raise TimeoutError
             keep = answer.isclosed() and not answer.will_close
-            return self._judge(answer.status, body, challenge)
+            if not 200 <= answer.status < 300:
+                return f"status {answer.status}"
+            echoed = not challenge or body == challenge.encode()
+            return "" if echoed else "the challenge was not echoed"
         finally:
             if keep:
                 with self._lock:
                     self._idle.append(connection)
             else:
                 connection.close()
-
-    def _take(self) -> Connection | None:
-        with self._lock:
-            return self._idle.pop() if self._idle else None
 
     def _connection(self, timeout: float) -> Connection:
         host, port = self._parts.hostname or "", self._parts.port
@@ -114,30 +113,13 @@ class Address:
             return f"{self._parts.scheme}://{self._parts.netloc}{path}"
         return path
 
-    def _headers(self) -> dict[str, str]:
-        headers = {"User-Agent": "easymo-deploy", "Accept": "*/*"}
-        if self._proxy and self._context is None:
-            headers |= _permit(self._proxy)
-        return headers
-
-    def _judge(self, status: int, body: bytes, challenge: str) -> str:
-        if not 200 <= status < 300:
-            return f"status {status}"
-        if challenge and body != challenge.encode():
-            return "the challenge was not echoed"
-        return ""
-
 
 class Door:
     """A control address: it is there when it takes a connection."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._at = (host, port)
-
-    @classmethod
-    def of(cls, url: str) -> Door:
+    def __init__(self, url: str) -> None:
         parts = split(url)
-        return cls(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        self._at = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
     def ask(self, timeout: float) -> str:
         try:
@@ -159,13 +141,6 @@ def split(url: str) -> SplitResult:
     return parts
 
 
-def _verifying(ca_cert: str | None) -> ssl.SSLContext:
-    try:
-        return relax(ssl.create_default_context(cafile=ca_cert or authorities()))
-    except OSError as exc:
-        raise InputError(f"The authorities in {ca_cert!r} cannot be read: {exc}.") from exc
-
-
 def _proxy_of(parts: SplitResult) -> SplitResult | None:
     proxies = getproxies_environment()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
@@ -175,10 +150,8 @@ def _proxy_of(parts: SplitResult) -> SplitResult | None:
 
 
 def _permit(proxy: SplitResult) -> dict[str, str]:
-    if not proxy.username:
-        return {}
-    pair = f"{proxy.username}:{proxy.password or ''}".encode()
-    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    permit = basic(proxy.username or "", proxy.password or "")
+    return {"Proxy-Authorization": permit} if permit else {}
 
 
 def _in_words(exc: Exception, timeout: float) -> str:
@@ -188,8 +161,6 @@ def _in_words(exc: Exception, timeout: float) -> str:
         return f"its certificate is not trusted: {exc.verify_message}"
     if isinstance(exc, socket.gaierror):
         return "its name is not known"
-    if isinstance(exc, ConnectionRefusedError):
-        return "connection refused"
     if isinstance(exc, STALE):
         return "the connection was closed without an answer"
     if isinstance(exc, OSError) and exc.strerror:
@@ -207,9 +178,7 @@ LOOK_EVERY = 1.0
 """Seconds between two looks whether it is to end."""
 
 
-class Askable(t.Protocol):
-    def ask(self, timeout: float) -> str:
-        """Why it did not answer as it should, else ""."""
+Askable = Address | Door
 
 
 @dataclass

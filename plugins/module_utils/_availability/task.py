@@ -12,13 +12,15 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._cluster import Cluster, MonotonicClock
-from .._errors import DeployError, InputError, VerificationError
+from .._errors import DeployError, InputError
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection, connect
+from .._module import refuse_twice
 from .._release.models import DONE, ROLLED_BACK
 from .._release.record import Record
 from .._release.store import ReleaseStore
 from .._run_process import Run, alive, detach, end, identified, wait_for_end
+from .._time import Deadline
 from .claims import RELEASE, ROLLBACK, MeasuredStore, Recorder
 from .models import WRITE_EVERY, Measured, Target
 from .plan import ProberState, at, begin, close, start, switch_off
@@ -29,7 +31,6 @@ LAST_CALL = 30.0
 """Seconds that a write of the prober may take, and its last one."""
 SETTLING = 15.0
 """Seconds in which a prober shows that it works, or ends when it is told to."""
-MEASURING = "Public addresses are asked."
 API_SERVER = "the API server"
 CONTROL = "a control address"
 
@@ -58,23 +59,24 @@ class Order:
         targets = tuple(Target(**target) for target in params["targets"])
         if params["state"] == "started" and params["enabled"] and not targets:
             raise InputError("'targets' is empty: name the public addresses to ask.")
-        names = [target.name for target in targets]
-        if len({*names}) < len(names):
-            raise InputError("Two of 'targets' have the same name: give each its own.")
+        refuse_twice("Targets", targets)
         for url in (*(target.url for target in targets), *params["controls"]):
             split(url)
+        names = ("release", "subject", "timeout", "lock", "fence")
         return cls(
             connection=Connection.from_params(params),
-            release=params["release"],
-            subject=params["subject"],
             targets=targets,
             controls=tuple(params["controls"]),
             interval=1 / params["rate"],
-            timeout=params["timeout"],
             off="" if params["enabled"] else params["reason"].strip(),
-            lock=params["lock"],
-            fence=params["fence"],
+            **{name: params[name] for name in names},
         )
+
+    @property
+    def what(self) -> str:
+        rate = 1 / self.interval
+        often = "once a second" if rate == 1 else f"{rate:g} times a second"
+        return f"{len(self.targets)} public addresses {often} each"
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,6 @@ class Outcome:
     sentence: str
     measured: Measured | None = None
     warning: str = ""
-    before: str = "No probe runs."
 
 
 def measure(cluster: Cluster, order: Order, run: Run | None, *, check_mode: bool) -> Outcome:
@@ -94,15 +95,16 @@ def measure(cluster: Cluster, order: Order, run: Run | None, *, check_mode: bool
     attempt = record.attempt if record else 1
     if record and record.status == ROLLED_BACK and order.subject == RELEASE:
         attempt += 1  # which the phase begins that is opened next
-    known, damaged = _known(store, attempt)
+    known, damaged = store.of_attempt(attempt)
     if order.subject == RELEASE and record is not None and record.status == DONE:
         return Outcome(False, "The release is signed off: measuring has ended.", known)
     if known is not None and known.off and known.off == order.off:
         return Outcome(False, f"Nothing is measured: {order.off}.", known)
-    if known is not None and _asks(known, order.fence):
-        return Outcome(False, f"{_asking(order)} already.", known)
+    running = Run.from_text(known.prober) if known is not None and not known.closed else None
+    if known is not None and known.fence == order.fence and running and alive(running):
+        return Outcome(False, f"Asks {order.what} already.", known)
     if check_mode:
-        would = f"measure nothing: {order.off}" if order.off else f"ask {_what(order)}"
+        would = f"measure nothing: {order.off}" if order.off else f"ask {order.what}"
         return Outcome(True, f"Would {would}.", known)
     now = time.time()
     if order.off:
@@ -122,24 +124,24 @@ def measure(cluster: Cluster, order: Order, run: Run | None, *, check_mode: bool
 def conclude(cluster: Cluster, order: Order, *, check_mode: bool) -> Outcome:
     """End the prober, and close what was measured."""
     record, store = _places(cluster, order)
-    known, damaged = _known(store, record.attempt if record else 1)
+    known, damaged = store.of_attempt(record.attempt if record else 1)
     if damaged:
         # A prober that lives writes it anew before long.
         known = _wait_for(store, lambda _found: True, WRITE_EVERY + CALL)
     if known is None or known.closed:
         return Outcome(False, "Nothing is being measured.", known)
     if check_mode:
-        return Outcome(True, "Would stop measuring.", known, before=MEASURING)
+        return Outcome(True, "Would stop measuring.", known)
     running = Run.from_text(known.prober)
     if running is not None and alive(running):
         end(running)
         known = _wait_for(store, lambda result: not result.prober) or known
     closed = replace(close(known, time.time()), prober="")
-    return replace(_kept(store, closed, "Measuring has stopped."), before=MEASURING)
+    return _kept(store, closed, "Measuring has stopped.")
 
 
 def _begin(store: MeasuredStore, order: Order, begun: Measured, run: Run) -> Outcome:
-    stored = _kept(store, begun, f"{_asking(order)}.")
+    stored = _kept(store, begun, f"Asks {order.what}.")
     if stored.warning:
         return stored
     addresses = {target.name: Address(target) for target in order.targets}
@@ -157,18 +159,9 @@ def _kept(store: MeasuredStore, measured: Measured, sentence: str) -> Outcome:
     try:
         store.write(measured)
     except DeployError as exc:
-        return Outcome(
-            False, sentence, measured, f"Availability is not kept with the release. {exc}"
-        )
+        warning = f"Availability is not kept with the release. {exc}"
+        return Outcome(False, sentence, measured, warning)
     return Outcome(True, sentence, measured)
-
-
-def _asks(known: Measured, fence: int) -> bool:
-    """Whether a prober of this run lives."""
-    running = Run.from_text(known.prober)
-    return (
-        running is not None and not known.closed and known.fence == fence and bool(alive(running))
-    )
 
 
 def _places(cluster: Cluster, order: Order) -> tuple[Record | None, MeasuredStore]:
@@ -176,27 +169,18 @@ def _places(cluster: Cluster, order: Order) -> tuple[Record | None, MeasuredStor
     return releases.read(), MeasuredStore(releases, order.subject)
 
 
-def _known(store: MeasuredStore, attempt: int) -> tuple[Measured | None, str]:
-    """What was measured of this attempt, and why it cannot be read."""
-    try:
-        result = store.read()
-    except VerificationError as exc:
-        return None, str(exc)
-    return (result if result is not None and result.attempt == attempt else None), ""
-
-
 def _wait_for(
     store: MeasuredStore, observed: t.Callable[[Measured], bool], seconds: float = SETTLING
 ) -> Measured | None:
-    end_at = time.monotonic() + seconds
-    while time.monotonic() < end_at:
+    deadline = Deadline(seconds)
+    while deadline.left() > 0:
         try:
             result = store.read()
         except DeployError:
             result = None
         if result is not None and observed(result):
             return result
-        time.sleep(0.1)
+        deadline.sleep(0.1)
     return None
 
 
@@ -211,7 +195,9 @@ def probe(
     # What came with the fork is not to be looked through again and again: that would copy it, page by page.
     gc.freeze()
     me = identified(os.getpid()).to_text()
-    controls = _controls(order)
+    named = {f"{CONTROL} {number}": url for number, url in enumerate(order.controls, 1)}
+    api_server = {API_SERVER: connect(order.connection).configuration.host}
+    controls = {name: Door(url) for name, url in {**api_server, **named}.items()}
     # Without a control address a blind prober looks like an outage, so it counts as failed.
     known = {*addresses, *controls, *([] if order.controls else [CONTROL])}
     prober = Prober(
@@ -246,19 +232,3 @@ def _keep_writing(order: Order, recorder: Recorder, prober: Prober, over: thread
 
 def _so_far(state: ProberState) -> Measured:
     return at(state, state.measured.until or time.time())
-
-
-def _controls(order: Order) -> dict[str, Door]:
-    api_server = connect(order.connection).configuration.host
-    outside = {f"{CONTROL} {number}": Door.of(url) for number, url in enumerate(order.controls, 1)}
-    return {API_SERVER: Door.of(api_server), **outside}
-
-
-def _what(order: Order) -> str:
-    rate = 1 / order.interval
-    often = "once a second" if rate == 1 else f"{rate:g} times a second"
-    return f"{len(order.targets)} public addresses {often} each"
-
-
-def _asking(order: Order) -> str:
-    return f"Asks {_what(order)}"

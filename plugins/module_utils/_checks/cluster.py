@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._cluster import MonotonicClock, Object
 from .._errors import InputError
@@ -21,73 +20,80 @@ from .._rollout.models import Deployment, ReplicaSet, owned_by
 from .._templates import JINJA2, JMESPATH
 from .models import Finding, Ground, Kind, Kinds, Options, failed, passed, skipped
 from .rollout import find_problems
-from .rollout_facts import ERROR, RIGHTS, WARNING, Right, RolloutProblem, observe_facts
+from .rollout_facts import (
+    ERROR,
+    environment_of,
+    observe_facts,
+    parts_of,
+)
 
 
-def look_rollout(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_rollout(options: Options, ground: Ground) -> Finding:
     """What stands against rolling the services without downtime."""
-    facts = observe_facts(ground.cluster(), options["services"], release=ground.release)
-    return [judge_rollout(find_problems(facts), len(options["services"]))]
-
-
-def judge_rollout(problems: t.Sequence[RolloutProblem], services: int) -> Finding:
-    """Rights are the business of the kind `rbac`, which asks for those of the other phases too."""
-    mine = [problem for problem in problems if problem.check != "Access"]
-    errors = [str(entry) for entry in mine if entry.severity == ERROR]
-    warnings = tuple(f"{entry}." for entry in mine if entry.severity != ERROR)
+    services = options["services"]
+    problems = find_problems(observe_facts(ground.cluster(), services, release=ground.release))
+    errors = [str(entry) for entry in problems if entry.severity == ERROR]
+    warnings = tuple(f"{entry}." for entry in problems if entry.severity != ERROR)
     if errors:
         return failed(
             f"{len(errors)} problems prevent a rollout without downtime: {'; '.join(errors)}",
             warnings=warnings,
         )
-    return passed(f"{counted(services, 'service')} can roll", warnings=warnings)
+    return passed(f"{counted(len(services), 'service')} can roll", warnings=warnings)
 
 
-MORE = (
-    Right("get", "coordination.k8s.io", "leases", "", "read the deploy lock"),
-    Right("create", "coordination.k8s.io", "leases", "", "take the deploy lock"),
-    Right("update", "coordination.k8s.io", "leases", "", "renew the deploy lock"),
-    Right("list", "", "configmaps", "", "find attachments of the record"),
-    Right("create", "", "configmaps", "", "create the release record"),
-    Right("update", "", "configmaps", "", "write the release record"),
-    Right("patch", "", "configmaps", "", "set feature flags"),
+RIGHTS = {
+    "get deployments.apps": "read a Deployment",
+    "list deployments.apps": "see Deployments",
+    "watch deployments.apps": "follow a rollout in few requests",
+    "patch deployments.apps": "release, restart and undo",
+    "list replicasets.apps": "tell new pods from old ones",
+    "list pods": "tell why a rollout fails",
+    "watch pods": "follow a rollout in few requests",
+    "delete pods": "replace a pod on a bad node",
+    "get pods/log": "find start-up lines and show why pods crash",
+    "list events": "show why pods do not start",
+    "get configmaps": "read the release record and its pins",
+    "get leases.coordination.k8s.io": "read the deploy lock",
+    "create leases.coordination.k8s.io": "take the deploy lock",
+    "update leases.coordination.k8s.io": "renew the deploy lock",
+    "list configmaps": "find attachments of the record",
+    "create configmaps": "create the release record",
+    "update configmaps": "write the release record",
+    "patch configmaps": "set feature flags",
     # Newer servers ask for create and older ones for get.
-    Right("create", "", "pods", "exec", "check the flags in every pod"),
-)
-"""What the other phases ask of the server, besides those of a rollout."""
+    "create pods/exec": "check the flags in every pod",
+}
+"""What the phases ask of the server: a verb, a resource, perhaps a part and the group of it; and what for."""
+DISPENSABLE = frozenset({"watch deployments.apps", "watch pods", "delete pods", "list events"})
+"""Without these a release gets by."""
 
 
-def look_rbac(_options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_rbac(_options: Options, ground: Ground) -> Finding:
     """Whether the cluster lets this user do all that the phases do there."""
-    cluster = ground.cluster()
-    denied = [
-        entry
-        for entry in (*RIGHTS, *MORE)
-        if not cluster.may(
-            entry.verb, entry.resource, group=entry.group, subresource=entry.subresource
-        )
-    ]
-    return [judge_rbac(denied, cluster.namespace)]
-
-
-def judge_rbac(denied: t.Sequence[Right], namespace: str) -> Finding:
-    total = len(RIGHTS) + len(MORE)
-    fatal = [entry for entry in denied if entry.severity != WARNING]
+    cluster, denied = ground.cluster(), []
+    for right in RIGHTS:
+        verb, _blank, what = right.partition(" ")
+        path, _dot, group = what.partition(".")
+        resource, _slash, part = path.partition("/")
+        if not cluster.may(verb, resource, group=group, subresource=part):
+            denied.append(right)
+    namespace = cluster.namespace
     warnings = tuple(
-        f"You may not {entry} in {namespace}, needed to {entry.purpose}."
-        for entry in denied
-        if entry.severity == WARNING
+        f"You may not {right} in {namespace}, needed to {RIGHTS[right]}."
+        for right in denied
+        if right in DISPENSABLE
     )
+    fatal = [f"{right} (to {RIGHTS[right]})" for right in denied if right not in DISPENSABLE]
     if fatal:
-        listed = "; ".join(f"{entry} (to {entry.purpose})" for entry in fatal)
         return failed(
-            f"in {namespace} you may not {listed}: apply manifests/rbac/, and bind its Role to your user",
+            f"in {namespace} you may not {'; '.join(fatal)}: apply manifests/rbac/, and bind its Role to your user",
             warnings=warnings,
         )
-    return passed(f"{total - len(denied)} of {total} rights exist", warnings=warnings)
+    return passed(f"{len(RIGHTS) - len(denied)} of {len(RIGHTS)} rights exist", warnings=warnings)
 
 
-def look_rights(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_rights(options: Options, ground: Ground) -> Finding:
     """Whether the cluster lets this user do more than what every release does, perhaps in another namespace."""
     cluster, namespace = ground.cluster(), options["namespace"]
     what = f"{options['resource']}{f'.{options["group"]}' if options['group'] else ''}"
@@ -98,55 +104,45 @@ def look_rights(options: Options, ground: Ground) -> t.Sequence[Finding]:
     ]
     where = f"in {namespace or cluster.namespace}"
     if denied:
-        return [failed(f"{where} you may not {', '.join(denied)} {what}")]
-    return [passed(f"{where} you may {', '.join(options['verbs'])} {what}")]
+        return failed(f"{where} you may not {', '.join(denied)} {what}")
+    return passed(f"{where} you may {', '.join(options['verbs'])} {what}")
 
 
-@dataclass(frozen=True)
-class ClusterStatus:
-    """`pinned` are the services whose state from before the release this attempt has kept."""
-
-    deployments: t.Mapping[str, Object]
-    replica_sets: t.Sequence[ReplicaSet]
-    pinned: t.Collection[str]
-
-
-def look_pins(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_pins(options: Options, ground: Ground) -> Finding:
     """Whether every service that is going to be rolled has something to return to."""
-    cluster = ground.cluster()
-    record = ground.record.get()
+    cluster, record = ground.cluster(), ground.record.get()
     pins = read_pins(cluster, record_name(ground.release)) if record else None
     mine = pins if pins and record and pins.attempt == record.attempt else None
-    standing = ClusterStatus(
-        deployments={
-            entry["metadata"]["name"]: entry for entry in cluster.list_objects("Deployment")
-        },
-        replica_sets=[ReplicaSet.from_json(entry) for entry in cluster.list_objects("ReplicaSet")],
-        pinned=mine.deployments if mine else (),
-    )
-    return [judge_pins(standing, options["services"], ground.release)]
-
-
-def judge_pins(standing: ClusterStatus, services: t.Sequence[str], release: str) -> Finding:
-    wrong = {name: problem for name in services if (problem := _problem(standing, name, release))}
+    deployments = {body["metadata"]["name"]: body for body in cluster.list_objects("Deployment")}
+    replica_sets = [ReplicaSet.from_json(body) for body in cluster.list_objects("ReplicaSet")]
+    services, pinned = options["services"], mine.deployments if mine else ()
+    problems = {
+        name: pin_problem(
+            deployments.get(name), replica_sets, ground.release, pinned=name in pinned
+        )
+        for name in services
+    }
+    wrong = [f"{name} {problem}" for name, problem in problems.items() if problem]
     if wrong:
-        return failed("; ".join(f"{name} {problem}" for name, problem in wrong.items()))
-    count = len(set(services) & set(standing.pinned))
+        return failed("; ".join(wrong))
+    count = len(set(services) & set(pinned))
     known = f", {count} pinned by this attempt already" if count else ""
     have = "has" if len(services) == 1 else "have"
     return passed(f"{counted(len(services), 'service')} {have} a template to return to{known}")
 
 
-def _problem(standing: ClusterStatus, name: str, release: str) -> str:
-    body = standing.deployments.get(name)
+def pin_problem(
+    body: Object | None, replica_sets: t.Sequence[ReplicaSet], release: str, *, pinned: bool
+) -> str:
+    """Why a Deployment has nothing to return to. `pinned`: this attempt has kept its state from before the release."""
     if body is None:
         return "has no Deployment: create it, or remove it from the inventory"
     if body["spec"].get("revisionHistoryLimit", 10) < 1:
         return "keeps no old ReplicaSet: raise its revisionHistoryLimit from 0 to at least 1"
-    if name in standing.pinned:
+    if pinned:
         return ""
     deployment = Deployment.from_json(body)
-    if not owned_by(deployment, standing.replica_sets):
+    if not owned_by(deployment, replica_sets):
         return "never ran, so there is nothing to return to: roll it out once"
     if carries(deployment, release):
         images = ", ".join(deployment.images.values())
@@ -160,17 +156,14 @@ def _problem(standing: ClusterStatus, name: str, release: str) -> str:
 PHASE = "feature_flags"
 
 
-def look_flags_start(options: Options, ground: Ground) -> t.Sequence[Finding]:
-    """Whether the feature flags are where a release begins: no user in the feature, and no person's kill switch set."""
-    name = options["name"]
+def look_flags_start(options: Options, ground: Ground) -> Finding:
+    """Whether the feature flags are where a release begins: no user in the feature, and no person's kill switch set.
+
+    The option `flag` is a percentage, or empty where `enabled_by` alone decides.
+    """
+    name, flag, enabled_by = (options[name] for name in ("name", "flag", "enabled_by"))
     flags = FlagsMap.from_json(name, ground.cluster().read("ConfigMap", name))
     record = ground.record.get()
-    own = record is not None and PHASE in record.phases
-    return [judge_flags_start(flags, options["flag"], options["enabled_by"], own=own)]
-
-
-def judge_flags_start(flags: FlagsMap, flag: str, enabled_by: str, *, own: bool) -> Finding:
-    """`flag` is a percentage, or empty where `enabled_by` alone decides. `own`: this attempt has set flags already."""
     switch = KillSwitch.from_annotations(flags.annotations)
     ours = {flag, enabled_by}
     if switch is not None and not (switch.automatic and ours & {*(switch.flags or ours)}):
@@ -187,28 +180,18 @@ def judge_flags_start(flags: FlagsMap, flag: str, enabled_by: str, *, own: bool)
     if value in (None, "", off) or flags.data.get(enabled_by) == "false":
         shown = value or "not set"
         return passed(f"{name} is {shown}, no user is in the feature{automatic}")
-    if own:
+    if record is not None and PHASE in record.phases:
         return passed(f"{name} is {value}, which this attempt of the release set{automatic}")
     return failed(
         f"{name} is {value}, but a release starts with no user in the feature: find who set it, and set it to {off}"
     )
 
 
-def look_flags_readers(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_flags_readers(options: Options, ground: Ground) -> Finding:
     """Whether the Deployments that read the feature flags have them from the ConfigMap, as the release says they do."""
-    cluster = ground.cluster()
-    deployments = {name: cluster.read("Deployment", name) for name in options["deployments"]}
-    body = cluster.read("ConfigMap", options["name"])
-    return [
-        judge_flags_readers(options, deployments, None if body is None else body.get("data") or {})
-    ]
-
-
-def judge_flags_readers(
-    options: Options, deployments: t.Mapping[str, Object | None], data: t.Mapping[str, str] | None
-) -> Finding:
-    """`data` is None where there is no ConfigMap yet."""
-    name, delivery = options["name"], options["delivery"]
+    cluster, name, delivery = ground.cluster(), options["name"], options["delivery"]
+    deployments = {entry: cluster.read("Deployment", entry) for entry in options["deployments"]}
+    body = cluster.read("ConfigMap", name)
     gone = [entry for entry, body in deployments.items() if body is None]
     if gone:
         return failed(f"there is no Deployment {', '.join(gone)} that would read the flags")
@@ -219,11 +202,13 @@ def judge_flags_readers(
     try:
         probe = to_probe(delivery, options["probe"])
         document = Document.from_options(options["flagd"])
+        data = (body or {}).get("data") or {}
         for values in options["values"] if document else ():
-            _render(document, data or {}, values)
+            wanted = {key: text for key, text in to_values(values, {}).items() if text is not None}
+            t.cast("Document", document).render({**data, **wanted})
     except InputError as exc:
         return failed(str(exc).rstrip("."))
-    new = "" if data is not None else "; the release creates it"
+    new = "" if body is not None else "; the release creates it"
     verb = "mounts" if delivery == VOLUME else "reads"
     return passed(
         f"{', '.join(deployments)} {verb} the ConfigMap {name}{new}",
@@ -231,31 +216,46 @@ def judge_flags_readers(
     )
 
 
-def _render(
-    document: Document | None, data: t.Mapping[str, str], values: t.Mapping[str, t.Any]
-) -> None:
-    wanted = {key: text for key, text in to_values(values, {}).items() if text is not None}
-    if document:
-        document.render({**data, **wanted})
-
-
 def _by_environment(name: str, deployments: t.Mapping[str, Object]) -> str:
-    blind = [entry for entry, body in deployments.items() if name not in sources(body)]
+    """What keeps them from taking it as environment."""
+    blind = []
+    for entry, body in deployments.items():
+        names = {
+            (source.get(place) or {}).get("name")
+            for source in environment_of(body["spec"]["template"]["spec"]["containers"])
+            for place in ("configMapRef", "configMapKeyRef")
+        }
+        if name not in names:
+            blind.append(entry)
     if not blind:
         return ""
     return f"{', '.join(blind)} takes no environment from the ConfigMap {name}, so flags would change nothing"
 
 
 def _by_volume(name: str, deployments: t.Mapping[str, Object]) -> str:
-    mounts = {entry: mounted(body, name) for entry, body in deployments.items()}
-    blind = [entry for entry, mount in mounts.items() if not mount]
+    """What keeps them from having it as a folder that the kubelet brings up to date."""
+    blind: list[str] = []
+    fixed: list[str] = []
+    for entry, body in deployments.items():
+        spec = body["spec"]["template"]["spec"]
+        volumes = {
+            volume["name"]
+            for volume in spec.get("volumes") or []
+            for part in parts_of(volume)
+            if (part.get("configMap") or {}).get("name") == name
+        }
+        mounts = [
+            mount
+            for container in spec["containers"]
+            for mount in container.get("volumeMounts") or []
+            if mount["name"] in volumes
+        ]
+        if all(mount.get("subPath") for mount in mounts):
+            (fixed if mounts else blind).append(entry)
     if blind:
         return (
             f"{', '.join(blind)} does not mount the ConfigMap {name}, so flags would change nothing"
         )
-    fixed = [
-        entry for entry, result in mounts.items() if all(mount.get("subPath") for mount in result)
-    ]
     if fixed:
         return (
             f"{', '.join(fixed)} mounts the ConfigMap {name} by subPath alone, which the kubelet never brings "
@@ -264,55 +264,20 @@ def _by_volume(name: str, deployments: t.Mapping[str, Object]) -> str:
     return ""
 
 
-def sources(deployment: Object) -> set[str]:
-    """The ConfigMaps that its containers take environment variables from."""
-    results: set[str] = set()
-    for container in deployment["spec"]["template"]["spec"]["containers"]:
-        for entry in container.get("envFrom") or []:
-            results.add(str((entry.get("configMapRef") or {}).get("name")))
-        for entry in container.get("env") or []:
-            source = entry.get("valueFrom") or {}
-            results.add(str((source.get("configMapKeyRef") or {}).get("name")))
-    return results
-
-
-def mounted(deployment: Object, name: str) -> list[Object]:
-    """Where its containers mount the ConfigMap."""
-    spec = deployment["spec"]["template"]["spec"]
-    volumes = {
-        volume["name"]
-        for volume in spec.get("volumes") or []
-        for source in (volume, *((volume.get("projected") or {}).get("sources") or []))
-        if (source.get("configMap") or {}).get("name") == name
-    }
-    return [
-        mount
-        for container in spec["containers"]
-        for mount in container.get("volumeMounts") or []
-        if mount["name"] in volumes
-    ]
-
-
-def look_images(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_images(options: Options, ground: Ground) -> Finding:
     """Whether the images of the release are in their registry, before anything is touched."""
     if options["absent"]:
-        return [skipped(options["absent"])]
+        return skipped(options["absent"])
     references = [Reference.parse(entry) for entry in dict.fromkeys(options["images"])]
     registry = HttpRegistry(
-        api=options["registry"],
-        username=options["username"],
-        password=options["password"],
-        ca_cert=options["ca_cert"],
-        timeout=ground.timeout,
-        patience=ground.timeout,
-        clock=MonotonicClock(),
+        options, timeout=ground.timeout, patience=ground.timeout, clock=MonotonicClock()
     )
     try:
         resolve(registry, references)
     except MissingImagesError as exc:
-        return [failed(str(exc))]
+        return failed(str(exc))
     number, services = counted(len(references), "image"), counted(len(options["images"]), "service")
-    return [passed(f"the registry has the {number} of {services}")]
+    return passed(f"the registry has the {number} of {services}")
 
 
 KINDS: Kinds = {

@@ -5,16 +5,14 @@ from __future__ import annotations
 
 import secrets
 import typing as t
-from datetime import datetime
 from pathlib import Path
 
 from .. import _child_process
 from .._backup import programs
 from .._backup.catalog import read_catalog
-from .._backup.plan import newest_per_release, refuse_older_programs
+from .._backup.plan import newest_first, refuse_older_programs
 from .._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
-from .._migration.prisma_folder import read_folder, refuse_unsettled
-from .._migration.prisma_history import read_history, use_schema
+from .._migration.prisma_history import read_folder, read_history, refuse_unsettled, use_schema
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError, connected
 from .._s3 import BOTO3, S3Bucket, Storage
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
@@ -22,43 +20,29 @@ from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
 NO_TABLE = "42P01"
 
 
-def look_queries(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+def look_queries(options: Options, _ground: Ground) -> Finding:
     """Whether a database understands queries and lets this user run them: tables, columns and rights. None is run."""
-    target = PostgresTarget.from_params(options["connection"])
-    answers: dict[str, SqlError | None] = {}
+    target, queries = PostgresTarget.from_params(options["connection"]), options["queries"]
+    later, wrong = [], []
     with connected(target, application_name="easymo.deploy preflight_check") as session:
         session.execute("SET default_transaction_read_only = on")
-        for name, query in options["queries"].items():
+        for name, query in queries.items():
             try:
                 session.rows(f"EXPLAIN {query}")
-                answers[name] = None
             except SqlError as exc:
-                answers[name] = exc
-    return [judge_queries(answers, options["new_tables"], target.where)]
-
-
-def judge_queries(
-    answers: t.Mapping[str, SqlError | None], new_tables: t.Collection[str], where: str
-) -> Finding:
-    """`answers`: why the server refused each query, None when it did not."""
-    later, wrong = [], []
-    for name, error in answers.items():
-        if error is None:
-            continue
-        if error.sqlstate == NO_TABLE and any(
-            f'"{table}"' in error.message for table in new_tables
-        ):
-            later.append(name)
-        else:
-            wrong.append(f"{where} refuses the query of {name}: {error}")
+                named = any(f'"{table}"' in exc.message for table in options["new_tables"])
+                if exc.sqlstate == NO_TABLE and named:
+                    later.append(name)
+                else:
+                    wrong.append(f"{target.where} refuses the query of {name}: {exc}")
     if wrong:
         return failed("; ".join(wrong))
-    evidence = f"{len(answers) - len(later)} of {len(answers)} queries are understood and allowed"
+    evidence = f"{len(queries) - len(later)} of {len(queries)} queries are understood and allowed"
     new = f"; the tables of {', '.join(later)} come with the release" if later else ""
     return passed(evidence + new)
 
 
-def look_prisma_history(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+def look_prisma_history(options: Options, _ground: Ground) -> Finding:
     """Whether Prisma's history lets the next migrations begin. Weeks before, the folder need not be there."""
     target = PostgresTarget.from_params(options["connection"])
     with connected(target, application_name="easymo.deploy preflight_check") as session:
@@ -68,82 +52,62 @@ def look_prisma_history(options: Options, _ground: Ground) -> t.Sequence[Finding
     try:
         refuse_unsettled(history, local)
     except ConflictError as exc:
-        return [failed(f"{target.where}: {exc}")]
-    return [passed(f"{target.where} has {len(history.applied)} migrations of Prisma")]
+        return failed(f"{target.where}: {exc}")
+    return passed(f"{target.where} has {len(history.applied)} migrations of Prisma")
 
 
 OF_POSTGRES = ("pg_dump", "pg_restore", "psql")
 
 
-def look_programs(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+def look_programs(options: Options, _ground: Ground) -> Finding:
     """Whether PostgreSQL's programs on this machine are as new as the servers, and other programs are there."""
     problems: list[str] = []
     results: dict[str, programs.Program] = {}
-    for name in OF_POSTGRES:
+    for name in (*OF_POSTGRES, *options["others"]):
         try:
-            results[name] = programs.find(options[name], name)
-        except DeployError as exc:
-            problems.append(str(exc))
-    for name in options["others"]:
-        try:
-            _child_process.find_program(name, name)
+            if name in OF_POSTGRES:
+                results[name] = programs.find(options[name], name)
+            else:
+                _child_process.find_program(name, name)
         except DeployError as exc:
             problems.append(str(exc))
     for server in options["servers"] if len(results) == len(OF_POSTGRES) else ():
-        problems += _too_old(results, PostgresTarget.from_params(server))
+        target = PostgresTarget.from_params(server)
+        with connected(target, application_name="easymo.deploy preflight_check") as session:
+            version = session.server_version
+        try:
+            refuse_older_programs(
+                server=version,
+                pg_dump=results["pg_dump"].numbers,
+                pg_restore=results["pg_restore"].numbers,
+            )
+        except InputError as exc:
+            problems.append(str(exc))
     if problems:
-        return [failed(" ".join(dict.fromkeys(problems)))]
+        return failed(" ".join(dict.fromkeys(problems)))
     versions = ", ".join(f"{name} {result.version}" for name, result in results.items())
-    return [passed(f"{versions} are as new as the servers")]
-
-
-def _too_old(results: t.Mapping[str, programs.Program], target: PostgresTarget) -> t.Iterator[str]:
-    with connected(target, application_name="easymo.deploy preflight_check") as session:
-        server = session.server_version
-    try:
-        refuse_older_programs(
-            server=server,
-            pg_dump=results["pg_dump"].numbers,
-            pg_restore=results["pg_restore"].numbers,
-        )
-    except InputError as exc:
-        yield str(exc)
+    return passed(f"{versions} are as new as the servers")
 
 
 _ATTEMPTS = 2
 """A backup waits for an S3 that is slow; a check that only looks says soon that there is no answer."""
 
 
-def look_backup_age(options: Options, ground: Ground) -> t.Sequence[Finding]:
-    """How old the newest backup of each database is."""
+def look_backup_age(options: Options, ground: Ground) -> Finding:
+    """How old the newest backup of each database is. Unless one is required, the database phase takes it itself."""
     bucket = S3Bucket.from_params(options, patience=ground.timeout, attempts=_ATTEMPTS)
     bucket.check()
     catalog = read_catalog(bucket, prefix=options["prefix"], name=None)
-    ages = newest_ages(catalog.backups, ground.now)
-    return [
-        judge_backup_age(ages, options["names"], options["max_age"], required=options["required"])
-    ]
-
-
-def newest_ages(backups: t.Iterable[t.Any], now: datetime) -> dict[str, int]:
-    """Seconds by the name of the database."""
-    ages: dict[str, int] = {}
-    for backup in newest_per_release(backups):
-        name = backup.manifest.name
-        ages[name] = min(backup.age(now), ages.get(name, backup.age(now)))
-    return ages
-
-
-def judge_backup_age(
-    ages: t.Mapping[str, int], names: t.Sequence[str], max_age: int, *, required: bool
-) -> Finding:
-    """`required`: an old backup holds the release. Else the database phase takes one itself."""
+    # Of several of one name the newest comes last, and stays.
+    oldest_first = reversed(newest_first(catalog.backups))
+    ages = {backup.manifest.name: backup.age(ground.now) for backup in oldest_first}
+    names, max_age = options["names"], options["max_age"]
     text = ", ".join(
         f"{name} {f'{ages[name] // 60} minutes old' if name in ages else 'none yet'}"
         for name in names
     )
     old = [name for name in names if ages.get(name, max_age) >= max_age]
-    if old and required:
+    if old and options["required"]:
         return held(
             f"{text}; {', '.join(old)} needs one that is less than {max_age // 60} minutes old: take it"
         )
@@ -151,7 +115,7 @@ def judge_backup_age(
     return passed(f"{text}; {consequence}" if old else text)
 
 
-def look_bucket(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_bucket(options: Options, ground: Ground) -> Finding:
     """Whether the key of the backups may do in its prefix what backups do. Nothing is left there."""
     storage = Storage(
         server_side_encryption=options["server_side_encryption"],
@@ -162,16 +126,14 @@ def look_bucket(options: Options, ground: Ground) -> t.Sequence[Finding]:
     try:
         bucket.check()
     except InputError as exc:
-        return [failed(str(exc))]
+        return failed(str(exc))
     prefix = options["prefix"]
     refused = denials(bucket, prefix, f"{prefix}readiness-{secrets.token_hex(6)}")
     if refused:
-        return [failed("; ".join(f"it may not {what}: {why}" for what, why in refused.items()))]
-    return [
-        passed(
-            f"s3://{bucket.name}/{prefix} may be listed, read, written to, and an upload aborted"
-        )
-    ]
+        return failed("; ".join(f"it may not {what}: {why}" for what, why in refused.items()))
+    return passed(
+        f"s3://{bucket.name}/{prefix} may be listed, read, written to, and an upload aborted"
+    )
 
 
 def denials(bucket: S3Bucket, prefix: str, key: str) -> dict[str, str]:

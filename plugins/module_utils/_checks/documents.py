@@ -4,27 +4,22 @@
 from __future__ import annotations
 
 import json
-import math
+import operator
 import typing as t
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from .._errors import InputError, NotReadyError, VerificationError
+from .._formats import number
 from .._http import REQUESTS, bearer, without_query
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
 from .web import get
 
 LEAST_OF_A_COMMIT = 7
-"""Options that say where the document lies."""
+"""Letters by which a commit is told from others."""
 
-
-@dataclass(frozen=True)
-class Origin:
-    """Of what release a document says it is; empty for what it does not say."""
-
-    version: str = ""
-    commit: str = ""
+Document = t.Mapping[str, t.Any]
+"""What it says, by the names that summaries in JSON have."""
 
 
 def read_document(options: Options, ground: Ground) -> str:
@@ -52,7 +47,7 @@ def place_of(options: Options) -> str:
     return str(without_query(options["url"]) if options["url"] else options["path"])
 
 
-def parse_json(text: str, where: str) -> dict[str, t.Any]:
+def parse_json(text: str, where: str) -> Document:
     try:
         result = json.loads(text)
     except ValueError:
@@ -62,102 +57,61 @@ def parse_json(text: str, where: str) -> dict[str, t.Any]:
     return result
 
 
-def number(document: t.Mapping[str, t.Any], key: str) -> float | None:
-    """None for what is not there or is no finite number, which proves nothing."""
-    value = document.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return value
-
-
-def origin_of(document: t.Mapping[str, t.Any]) -> Origin:
-    return Origin(str(document.get("version") or ""), str(document.get("commit") or ""))
-
-
-def strangeness(origin: Origin, ground: Ground, where: str) -> Finding | None:
+def strangeness(document: Document, ground: Ground, where: str) -> Finding | None:
     """Why it is no proof for this release; None when it is one."""
-    if not origin.version and not origin.commit:
+    version, commit = (str(document.get(name) or "") for name in ("version", "commit"))
+    if not version and not commit:
         return held(
             f"{where} has neither a version nor a commit, so its release is unknown: let its "
             "writer add one"
         )
-    if origin.version and _bare(origin.version) != _bare(ground.release):
+    if version and _bare(version) != _bare(ground.release):
         return failed(
-            f"{where} is of version {origin.version} and not of {ground.release}: run it again for this "
+            f"{where} is of version {version} and not of {ground.release}: run it again for this "
             "release"
         )
-    if not origin.commit:
+    if not commit:
         return None
-    if same_commit(origin.commit, ground.known_commit()):
+    known = ground.known_commit()
+    if len(commit) >= LEAST_OF_A_COMMIT and known.lower().startswith(commit.lower()):
         return None
     return failed(
-        f"{where} is of commit {origin.commit[:12]} but {ground.known_commit()[:12]} is "
-        "released: run it again for this commit"
+        f"{where} is of commit {commit[:12]} but {known[:12]} is released: run it again for this "
+        "commit"
     )
-
-
-def same_commit(short: str, full: str) -> bool:
-    short = short.lower()
-    return len(short) >= LEAST_OF_A_COMMIT and full.lower().startswith(short)
 
 
 def _bare(version: str) -> str:
     return version.strip().removeprefix("v")
 
 
-@dataclass(frozen=True)
-class Results:
-    """None for a number that the document does not tell."""
-
-    passed: int | None
-    failed: int | None
-    skipped: int
-    origin: Origin
-
-
-def look_test_results(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_test_results(options: Options, ground: Ground) -> Finding:
     """Whether enough tests passed and none failed, as JUnit XML or a summary in JSON tells."""
-    where = place_of(options)
-    results = read_results(read_document(options, ground), where)
-    return [judge_test_results(results, options["least"], ground, where)]
-
-
-def read_results(text: str, where: str) -> Results:
-    return _of_junit(text, where) if text.lstrip().startswith("<") else _of_json(text, where)
-
-
-def judge_test_results(results: Results, least: int, ground: Ground, where: str) -> Finding:
-    strange = strangeness(results.origin, ground, where)
+    text, where, least = read_document(options, ground), place_of(options), options["least"]
+    junit = text.lstrip().startswith("<")
+    results = _of_junit(text, where) if junit else parse_json(text, where)
+    strange = strangeness(results, ground, where)
     if strange is not None:
         return strange
-    if results.passed is None or results.failed is None:
-        return held(f"{where} has no numbers of passed and failed tests")
-    if results.failed:
-        return failed(
-            f"{results.failed} tests failed and {results.passed} passed, says {where}: fix them, "
-            "and test again"
-        )
-    if results.passed < least:
-        aside = f", {results.skipped} were skipped" if results.skipped else ""
-        return failed(
-            f"{results.passed} tests passed, {least} are required{aside}, says {where}: run all "
-            "of them"
-        )
-    return passed(f"{results.passed} passed, 0 failed, at least {least} required")
-
-
-def _of_json(text: str, where: str) -> Results:
-    body = parse_json(text, where)
-    good, bad, errors = (number(body, key) for key in ("passed", "failed", "errors"))
-    return Results(
-        passed=None if good is None else int(good),
-        failed=None if bad is None else int(bad + (errors or 0)),
-        skipped=int(number(body, "skipped") or 0),
-        origin=origin_of(body),
+    good, bad, errors, aside = (
+        number(results.get(name)) for name in ("passed", "failed", "errors", "skipped")
     )
+    if good is None or bad is None:
+        return held(f"{where} has no numbers of passed and failed tests")
+    bad += errors or 0
+    if bad:
+        return failed(
+            f"{bad:.0f} tests failed and {good:.0f} passed, says {where}: fix them, and test again"
+        )
+    if good < least:
+        left_out = f", {aside:.0f} were skipped" if aside else ""
+        return failed(
+            f"{good:.0f} tests passed, {least} are required{left_out}, says {where}: run all of them"
+        )
+    return passed(f"{good:.0f} passed, 0 failed, at least {least} required")
 
 
-def _of_junit(text: str, where: str) -> Results:
+def _of_junit(text: str, where: str) -> Document:
     """Counted by the cases: the sums that writers put into attributes differ from one to the next."""
     try:
         root = ElementTree.fromstring(text)  # noqa: S314 - expat itself refuses entities that explode
@@ -166,41 +120,34 @@ def _of_junit(text: str, where: str) -> Results:
     cases = list(root.iter("testcase"))
     bad = sum(any(case.find(tag) is not None for tag in ("failure", "error")) for case in cases)
     aside = sum(case.find("skipped") is not None for case in cases)
-    named = {
+    counts = {"passed": len(cases) - bad - aside, "failed": bad, "skipped": aside}
+    properties = {
         str(entry.get("name")): entry.get("value") or entry.text or ""
         for entry in root.iter("property")
     }
-    return Results(
-        passed=len(cases) - bad - aside if cases else None,
-        failed=bad if cases else None,
-        skipped=aside,
-        origin=origin_of(named),
-    )
+    origin = {name: properties.get(name) for name in ("version", "commit")}
+    return {**origin, **(counts if cases else {})}
 
 
-def look_load_test(options: Options, ground: Ground) -> t.Sequence[Finding]:
-    """Whether a load test was large enough and its answers good enough, as its summary in JSON tells."""
+def look_load_test(options: Options, ground: Ground) -> Finding:
+    """Whether a load test was large enough and its answers good enough, as its summary in JSON tells.
+
+    Only the bounds that are set count; a rate and a duration must be below theirs.
+    """
     where = place_of(options)
     summary = parse_json(read_document(options, ground), where)
-    return [judge_load_test(summary, options, ground, where)]
-
-
-def judge_load_test(
-    summary: t.Mapping[str, t.Any], bounds: t.Mapping[str, t.Any], ground: Ground, where: str
-) -> Finding:
-    """Only the bounds that are set count; a rate and a duration must be below theirs."""
-    strange = strangeness(origin_of(summary), ground, where)
+    strange = strangeness(summary, ground, where)
     if strange is not None:
         return strange
-    users, rate, p95 = (number(summary, key) for key in ("users", "error_rate", "p95_seconds"))
     wrong: list[str] = []
     unknown: list[str] = []
     good: list[str] = []
-    for name, value, bound, fine, words in (
-        ("users", users, bounds["least_users"], _at_least, "{0:g} users (at least {1:g})"),
-        ("error_rate", rate, bounds["error_rate"], _below, "error rate {0:.2%} (below {1:.2%})"),
-        ("p95_seconds", p95, bounds["p95"], _below, "p95 {0:.3g} s (below {1:g} s)"),
+    for name, option, fine, words in (
+        ("users", "least_users", operator.ge, "{0:g} users (at least {1:g})"),
+        ("error_rate", "error_rate", _below, "error rate {0:.2%} (below {1:.2%})"),
+        ("p95_seconds", "p95", _below, "p95 {0:.3g} s (below {1:g} s)"),
     ):
+        value, bound = number(summary.get(name)), options[option]
         if bound is None:
             continue
         if value is None:
@@ -212,10 +159,6 @@ def judge_load_test(
     if unknown:
         return held(f"{where} has no number as {', '.join(unknown)}")
     return passed(", ".join(good) or "no bound was set")
-
-
-def _at_least(value: float, bound: float) -> bool:
-    return value >= bound
 
 
 def _below(value: float, bound: float) -> bool:

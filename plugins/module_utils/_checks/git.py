@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from .._child_process import Ended, child_environment, find_program, run
@@ -16,19 +16,6 @@ from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
 from .web import get_json
 
 TIMEOUT = 30.0
-
-
-@dataclass(frozen=True)
-class GitFacts:
-    """`tagged` and `branch` are full names of commits, "" for what is not there; `dirty` are paths."""
-
-    head: str
-    tagged: str
-    branch: str
-    branch_name: str
-    on_branch: bool
-    behind: int
-    dirty: tuple[str, ...]
 
 
 class Git:
@@ -70,83 +57,45 @@ class Git:
 
     def commit(self, name: str) -> str:
         """The full name of the commit behind a reference, "" when there is none."""
-        if not name or name.startswith("-"):
-            raise InputError(f"{name!r} names no tag or branch.")
         result = self.ask("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         return result.stdout.strip() if result.rc == 0 else ""
-
-    def facts(self, *, tag: str, branch: str) -> GitFacts:
-        tagged = self.commit(f"refs/tags/{tag}")
-        name, at = self._branch(branch)
-        known = bool(tagged and at)
-        return GitFacts(
-            head=self.commit("HEAD"),
-            tagged=tagged,
-            branch=at,
-            branch_name=name,
-            on_branch=known and self.ask("merge-base", "--is-ancestor", tagged, at).rc == 0,
-            behind=self._count(f"{tagged}..{at}") if known else 0,
-            dirty=self._dirty(),
-        )
-
-    def _branch(self, branch: str) -> tuple[str, str]:
-        """As the remote has it, which everybody sees; the local one where there is no remote."""
-        for name, reference in (
-            (f"origin/{branch}", f"refs/remotes/origin/{branch}"),
-            (branch, f"refs/heads/{branch}"),
-        ):
-            at = self.commit(reference)
-            if at:
-                return name, at
-        return branch, ""
-
-    def _count(self, span: str) -> int:
-        result = self.ask("rev-list", "--count", span).stdout.strip()
-        return int(result) if result.isdecimal() else 0
-
-    def _dirty(self) -> tuple[str, ...]:
-        result = self.ask("status", "--porcelain", "-z", "--untracked-files=normal")
-        if result.rc != 0:
-            raise RefusedError(
-                f"git cannot tell whether {self.checkout} is clean: {result.stderr}."
-            )
-        return tuple(entry[3:] for entry in result.stdout.split("\0") if len(entry) > 3)[:100]
 
 
 def head_of(checkout: str) -> str:
     return Git(checkout).commit("HEAD")
 
 
-def look_git(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_git(options: Options, ground: Ground) -> list[Finding]:
     """Whether the checkout is the release: tagged, on the branch, clean, with an entry in the changelog."""
-    git = Git(ground.checkout)
-    facts = git.facts(tag=options["tag"], branch=options["branch"])
-    results = [
-        ("tag", judge_tag(facts, options["tag"])),
-        ("branch", judge_branch(facts, options["tag"])),
-        ("clean", judge_clean(facts, ground.checkout)),
-    ]
+    git, tag = Git(ground.checkout), options["tag"]
+    tagged = git.commit(f"refs/tags/{tag}")
+    rows = {
+        "tag": judge_tag(tag, tagged, git.commit("HEAD")),
+        "branch": judge_branch(git, options["branch"], tag, tagged),
+        "clean": judge_clean(git),
+    }
     if options["changelog"]:
         path = Path(ground.checkout, options["changelog"])
         text = path.read_text("utf-8", "replace") if path.is_file() else None
-        results.append(("changelog", judge_changelog(text, ground.release, options["changelog"])))
+        rows["changelog"] = judge_changelog(text, ground.release, options["changelog"])
     items = options["items"]
     return [
-        Finding(entry.status, entry.detail, name=f"git_{part}", item=str(items.get(part) or ""))
-        for part, entry in results
+        replace(row, name=f"git_{part}", item=str(items.get(part) or ""))
+        for part, row in rows.items()
     ]
 
 
-def judge_tag(facts: GitFacts, tag: str) -> Finding:
-    if not facts.tagged:
+def judge_tag(tag: str, tagged: str, head: str) -> Finding:
+    """`tagged` and `head` are full names of commits, "" for none."""
+    if not tagged:
         return failed(
             f"there is no tag {tag}: tag the release and push it, then 'git fetch --tags' here"
         )
-    if facts.tagged != facts.head:
+    if tagged != head:
         return failed(
-            f"the checkout is at {facts.head[:12]} and {tag} at {facts.tagged[:12]}: 'git checkout {tag}'"
+            f"the checkout is at {head[:12]} and {tag} at {tagged[:12]}: 'git checkout {tag}'"
         )
-    return passed(f"{tag} is {facts.tagged[:12]}, and the checkout is there")
+    return passed(f"{tag} is {tagged[:12]}, and the checkout is there")
 
 
 def _fetch(branch: str) -> str:
@@ -155,25 +104,32 @@ def _fetch(branch: str) -> str:
     return f"git fetch origin {name}:refs/remotes/origin/{name}"
 
 
-def judge_branch(facts: GitFacts, tag: str) -> Finding:
-    if not facts.branch:
-        return held(
-            f"there is no branch {facts.branch_name}, here or of origin: '{_fetch(facts.branch_name)}'"
-        )
-    if not facts.tagged:
-        return held(f"without the tag {tag}, {facts.branch_name} cannot be checked")
-    if not facts.on_branch:
+def judge_branch(git: Git, branch: str, tag: str, tagged: str) -> Finding:
+    """As the remote has it, which everybody sees; the local one where there is no remote."""
+    places = {f"origin/{branch}": "refs/remotes/origin", branch: "refs/heads"}
+    commits = {name: git.commit(f"{place}/{branch}") for name, place in places.items()}
+    name, at = next((pair for pair in commits.items() if pair[1]), (branch, ""))
+    if not at:
+        return held(f"there is no branch {name}, here or of origin: '{_fetch(name)}'")
+    if not tagged:
+        return held(f"without the tag {tag}, {name} cannot be checked")
+    if git.ask("merge-base", "--is-ancestor", tagged, at).rc != 0:
         return failed(
-            f"{facts.branch_name} does not contain {tag}: merge it, or '{_fetch(facts.branch_name)}' when it was merged"
+            f"{name} does not contain {tag}: merge it, or '{_fetch(name)}' when it was merged"
         )
-    since = f", which has {facts.behind} commits since" if facts.behind else ", its newest commit"
-    return passed(f"{tag} is in {facts.branch_name}{since}")
+    behind = int(git.ask("rev-list", "--count", f"{tagged}..{at}").stdout.strip() or 0)
+    since = f", which has {behind} commits since" if behind else ", its newest commit"
+    return passed(f"{tag} is in {name}{since}")
 
 
-def judge_clean(facts: GitFacts, checkout: str) -> Finding:
-    if facts.dirty:
+def judge_clean(git: Git) -> Finding:
+    status = git.ask("status", "--porcelain", "-z", "--untracked-files=normal")
+    if status.rc != 0:
+        raise RefusedError(f"git cannot tell whether {git.checkout} is clean: {status.stderr}.")
+    dirty = [entry[3:] for entry in status.stdout.split("\0") if len(entry) > 3][:100]
+    if dirty:
         return failed(
-            f"{checkout} has uncommitted files: {listed(facts.dirty, 5)}; commit them, or 'git "
+            f"{git.checkout} has uncommitted files: {listed(dirty, 5)}; commit them, or 'git "
             "stash --include-untracked'"
         )
     return passed("the checkout has no changes")
@@ -193,63 +149,34 @@ def judge_changelog(text: str | None, version: str, name: str) -> Finding:
 
 _PAGE = 100
 _PAGES = 10
-_BAD = frozenset({"failure", "error", "timed_out", "startup_failure"})
-_LEFT_OUT = frozenset({"skipped", "neutral"})
-_WORDS = {
-    "cancelled": "was cancelled",
-    "stale": "was abandoned by GitHub",
-    "action_required": "waits for a person",
-    "skipped": "was skipped",
-    "neutral": "says neither yes nor no",
+_LISTS = {"check-runs": "check_runs", "status": "statuses"}
+"""Both give only the newest: of each suite, and of each context."""
+_BAD, _ON_ITS_WAY, _GOOD, _LEFT_OUT = 3, 2, 1, 0
+_RANKS = {
+    **dict.fromkeys(("failure", "error", "timed_out", "startup_failure"), _BAD),
+    "success": _GOOD,
+    **dict.fromkeys(("skipped", "neutral"), _LEFT_OUT),
 }
-"""Of states that are no failure and no success. All others are on their way."""
+"""All other states are on their way, or wait for a person."""
 
 
-def look_commit_status(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_commit_status(options: Options, ground: Ground) -> Finding:
     """Whether CI passed on the commit, as GitHub's check runs and commit statuses tell.
 
+    What was skipped or is neutral is as good as nothing: not in the way, but where it is wanted it proves nothing.
     Their states: https://docs.github.com/en/rest/checks/runs and https://docs.github.com/en/rest/commits/statuses.
     """
     commit = ground.known_commit()
+    ignored, wanted = options["ignore"], options["contexts"]
     states = worst(_told(options, ground, commit))
-    return [judge_commit_status(states, options["contexts"], options["ignore"], commit)]
-
-
-def worst(sentences: t.Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The state that counts of each name: several apps, workflows and a status may share one, and all must be good."""
-    results: dict[str, str] = {}
-    for name, state in sentences:
-        results[name] = max(results.get(name, state), state, key=_rank)
-    return results
-
-
-def _rank(state: str) -> int:
-    if state in _BAD:
-        return 3
-    if state == "success":
-        return 1
-    return 0 if state in _LEFT_OUT else 2
-
-
-def judge_commit_status(
-    states: t.Mapping[str, str], wanted: t.Sequence[str], ignored: t.Sequence[str], commit: str
-) -> Finding:
-    """`states` by name: GitHub's conclusion of a check run, its status until there is one, or the state of a status.
-
-    What was skipped or is neutral is as good as nothing: not in the way, but where it is wanted it proves nothing.
-    """
     counted = {name: state for name, state in states.items() if name not in ignored}
-    bad = sorted(name for name, state in counted.items() if state in _BAD)
+    bad = sorted(name for name, state in counted.items() if _rank(state) == _BAD)
     if bad:
         return failed(f"{', '.join(bad)} failed on {commit[:12]}: fix it, and tag a passing commit")
-    doubtful = {
-        name: _WORDS.get(state, "is not done")
-        for name, state in sorted(counted.items())
-        if _rank(state) == 2 or (state in _LEFT_OUT and name in wanted)
-    }
     parts = [
-        f"{', '.join(name for name, text in doubtful.items() if text == words)} {words}"
-        for words in dict.fromkeys(doubtful.values())
+        f"{name} is {state}"
+        for name, state in sorted(counted.items())
+        if _rank(state) == _ON_ITS_WAY or (_rank(state) == _LEFT_OUT and name in wanted)
     ]
     if missing := sorted(set(wanted) - set(counted)):
         parts.append(f"no status of {', '.join(missing)}")
@@ -263,23 +190,22 @@ def judge_commit_status(
     return passed(f"{', '.join(done)} passed on {commit[:12]}{more}")
 
 
-def _check_run(run: t.Mapping[str, t.Any]) -> tuple[str, str]:
-    return str(run["name"]), str(run["conclusion"] or run["status"])
+def worst(sentences: t.Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The state that counts of each name: several apps, workflows and a status may share one, and all must be good."""
+    results: dict[str, str] = {}
+    for name, state in sentences:
+        results[name] = max(results.get(name, state), state, key=_rank)
+    return results
 
 
-def _status(status: t.Mapping[str, t.Any]) -> tuple[str, str]:
-    return str(status["context"]), str(status["state"])
-
-
-_LISTS = (("check-runs", "check_runs", _check_run), ("status", "statuses", _status))
-"""Both give only the newest: of each suite, and of each context."""
+def _rank(state: str) -> int:
+    return _RANKS.get(state, _ON_ITS_WAY)
 
 
 def _told(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str, str]]:
     """Name and state of each, of every page of both lists."""
     url = f"{options['api_url'].rstrip('/')}/repos/{options['repository']}/commits/{commit}"
-    for path, key, read in _LISTS:
-        count = 0
+    for path, key in _LISTS.items():
         for page in range(1, _PAGES + 1):
             answer = get_json(
                 "GitHub",
@@ -290,16 +216,16 @@ def _told(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str
                 params=[("per_page", str(_PAGE)), ("page", str(page))],
             )
             try:
-                entries = [read(entry) for entry in answer[key]]
-                total = int(answer["total_count"])
-            except (KeyError, TypeError, ValueError):
+                for entry in answer[key]:
+                    name = entry.get("name") or entry["context"]
+                    state = entry.get("conclusion") or entry.get("status") or entry["state"]
+                    yield str(name), str(state)
+                if page * _PAGE >= int(answer["total_count"]) or not answer[key]:
+                    break
+            except (AttributeError, KeyError, TypeError, ValueError):
                 raise VerificationError(
                     f"GitHub's answer has no {key}: check 'api_url', which ends in /api/v3 on a server of your own."
                 ) from None
-            yield from entries
-            count += len(entries)
-            if count >= total or not entries:
-                break
 
 
 KINDS: Kinds = {"git": Kind(look_git), "commit_status": Kind(look_commit_status, (REQUESTS,))}

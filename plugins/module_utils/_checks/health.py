@@ -14,7 +14,6 @@ from .._errors import (
     Library,
     RefusedError,
     UnreachableError,
-    refuse_missing,
 )
 from .._http import REQUESTS, ask, without_query
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError
@@ -28,11 +27,11 @@ from .models import (
     Check,
     CheckError,
     Finding,
+    Ground,
     Kind,
     Kinds,
     NotKnownError,
     Options,
-    Row,
 )
 
 
@@ -70,11 +69,6 @@ with REDIS:
 def probe_redis(options: Options, timeout: float) -> str:
     """PING a Redis server."""
     where = f"Redis at {options['host']}:{options['port']}"
-    tls: dict[str, t.Any] = (
-        {"ssl": True, "ssl_ca_certs": options["ca_cert"], "ssl_cert_reqs": "required"}
-        if options["tls"]
-        else {}
-    )
     server = redis.Redis(
         host=options["host"],
         port=options["port"],
@@ -84,7 +78,9 @@ def probe_redis(options: Options, timeout: float) -> str:
         socket_connect_timeout=timeout,
         # A caller that waits asks again by itself; retries in here would be hidden.
         retry=Retry(NoBackoff(), 0),
-        **tls,
+        ssl=options["tls"],
+        ssl_ca_certs=options["ca_cert"],
+        ssl_cert_reqs="required",
     )
     try:
         if not server.ping():
@@ -120,7 +116,8 @@ def probe_kafka(options: Options, timeout: float) -> str:
     # A consumer that subscribes to nothing joins no group: it only looks.
     consumer = confluent_kafka.Consumer(client_settings(options), logger=_Silent())
     try:
-        topics = _topics(consumer, timeout)
+        known = consumer.list_topics(timeout=timeout).topics
+        topics = {name for name in known if not name.startswith("__")}  # not Kafka's own
         missing = [topic for topic in options["topics"] if topic not in topics]
         if missing:
             raise CheckError(f"{where} has no topic {', '.join(missing)}; create it.")
@@ -136,29 +133,19 @@ def probe_kafka(options: Options, timeout: float) -> str:
 
 def client_settings(options: Options) -> dict[str, t.Any]:
     """librdkafka's settings for these options."""
+    user = options["username"] or None
     settings: dict[str, t.Any] = {
         "bootstrap.servers": options["bootstrap"],
         "group.id": "easymo-deploy-health-check",
         "enable.auto.commit": False,
         "allow.auto.create.topics": False,
-        "security.protocol": ("SASL_" if options["username"] else "")
-        + ("SSL" if options["tls"] else "PLAINTEXT"),
+        "security.protocol": ("SASL_" if user else "") + ("SSL" if options["tls"] else "PLAINTEXT"),
+        "ssl.ca.location": options["ca_cert"] or None,
+        "sasl.mechanism": user and options["sasl_mechanism"],
+        "sasl.username": user,
+        "sasl.password": user and (options["password"] or ""),
     }
-    if options["ca_cert"]:
-        settings["ssl.ca.location"] = options["ca_cert"]
-    if options["username"]:
-        settings |= {
-            "sasl.mechanism": options["sasl_mechanism"],
-            "sasl.username": options["username"],
-            "sasl.password": options["password"] or "",
-        }
-    return settings
-
-
-def _topics(consumer: t.Any, timeout: float) -> set[str]:
-    """Those of Kafka itself left out."""
-    topics = consumer.list_topics(timeout=timeout).topics
-    return {name for name in topics if not name.startswith("__")}
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 class _Silent:
@@ -191,37 +178,34 @@ def probe_http(options: Options, timeout: float) -> str:
 
 def judge_answer(options: Options, status: int, text: str) -> None:
     """Raise CheckError with everything that is not as expected."""
-    problems = []
-    if status not in options["status"]:
-        expected = " or ".join(map(str, options["status"]))
-        problems.append(f"answered {status} and not {expected}")
-    if options["text"] and options["text"] not in text:
-        problems.append(f"does not contain {options['text']!r}")
-    if options["json"] or options["holds"]:
-        problems += _json_problems(text, options["json"], options["holds"])
+    problems = "; ".join(_problems(options, status, text))
     if problems:
         saw = excerpt(text, _SHOWN)
         raise CheckError(
-            f"{options['method']} {without_query(options['url'])} {'; '.join(problems)}"
+            f"{options['method']} {without_query(options['url'])} {problems}"
             f"{f' (it said: {saw})' if saw else ''}."
         )
 
 
-def _json_problems(
-    text: str, expected: t.Mapping[str, t.Any], conditions: t.Sequence[str]
-) -> t.Iterator[str]:
+def _problems(options: Options, status: int, text: str) -> t.Iterator[str]:
+    if status not in options["status"]:
+        yield f"answered {status} and not {' or '.join(map(str, options['status']))}"
+    if options["text"] and options["text"] not in text:
+        yield f"does not contain {options['text']!r}"
+    if not options["json"] and not options["holds"]:
+        return
     try:
         document = json.loads(text)
     except ValueError:
         yield "is not JSON"
         return
-    for path, wanted in expected.items():
+    for path, wanted in options["json"].items():
         match = search(path, document)
         if match is None:
             yield f"has no {path}"
         elif not same(match, wanted):
             yield f"has {path} {match!r} and not {wanted!r}"
-    for condition in conditions:
+    for condition in options["holds"]:
         if not holds(condition, document):
             yield f"does not hold {condition}"
 
@@ -258,38 +242,68 @@ def libraries(checks: t.Iterable[Check]) -> list[Library]:
     return models.libraries(sorted(checks, key=lambda check: check.kind), PROBES)
 
 
-def refuse_missing_libraries(checks: t.Iterable[Check]) -> None:
-    refuse_missing(libraries(checks))
-
-
-def check_all(options: Options) -> list[Row]:
+def check_all(options: Options) -> list[Finding]:
     """What came of all checks of a task, in their order."""
-    patience = Patience(options["wait_timeout"], options["wait_sleep"])
-    return run_probes(read_checks(options), patience)
+    return run_probes(
+        read_checks(options), Patience(options["wait_timeout"], options["wait_sleep"])
+    )
 
 
 def run_probes(
     checks: t.Sequence[Check], patience: Patience = ONE_LOOK, kinds: Kinds = PROBES
-) -> list[Row]:
+) -> list[Finding]:
     """The outcomes in the order of the checks."""
+
+    def of_error(problem: DeployError) -> Finding:
+        return Finding(UNKNOWN if isinstance(problem, NotKnownError) else FAIL, str(problem))
+
     return models.run_checks(
         checks,
         lambda check: kinds[check.kind].look(check.options, check.timeout),
-        _of_error,
+        of_error,
         patience=patience,
     )
 
 
-def _of_error(problem: DeployError) -> Finding:
-    return Finding(UNKNOWN if isinstance(problem, NotKnownError) else FAIL, str(problem))
-
-
-def refuse_failures(outcomes: t.Sequence[Row]) -> None:
+def refuse_failures(outcomes: t.Sequence[Finding]) -> None:
     """Raise one error that names every check that fails."""
     failed = [outcome for outcome in outcomes if not outcome.passed]
     if failed:
-        sentences = " ".join(f"{outcome.name}: {outcome.detail}" for outcome in failed)
         raise CheckError(
-            f"{len(failed)} of {len(outcomes)} checks fail. {sentences}",
+            f"{len(failed)} of {len(outcomes)} checks fail. {' '.join(map(str, failed))}",
             results=[outcome.to_result() for outcome in outcomes],
         )
+
+
+def look_health(options: Options, _ground: Ground) -> list[Finding]:
+    """A row for each component."""
+    return [
+        Finding(row.status if row.known else models.HOLD, row.detail, name=row.name)
+        for row in check_all(options)
+    ]
+
+
+def play_health(options: Options) -> Finding:
+    rows = check_all(options)
+    steps = tuple(row.to_result() for row in rows)
+    wrong = [row for row in rows if not row.passed]
+    if wrong:
+        judge = models.failed if any(row.known for row in wrong) else models.held
+        return judge(" ".join(map(str, wrong)), steps=steps)
+    return models.passed(models.together(rows), steps=steps)
+
+
+def _libraries_of_health(options: Options) -> list[Library]:
+    return libraries(models.read_checks(options["checks"]))
+
+
+KINDS: Kinds = {"health": Kind(look_health, components=_libraries_of_health)}
+TESTS: Kinds = {
+    "health": Kind(
+        play_health,
+        components=_libraries_of_health,
+        intention=lambda options: (
+            f"would ask {', '.join(entry['name'] for entry in options['checks'])}"
+        ),
+    )
+}

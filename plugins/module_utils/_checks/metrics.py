@@ -10,11 +10,11 @@ from .._alerts.apply import Routing, alerts_api
 from .._alerts.plan import LoadedRule, Selector, grouped_by, read_matchers, selectors
 from .._errors import InputError
 from .._formats import quantity
-from .._gate.models import Metric, Sample, SampleStatus, Series, Verdict
+from .._gate.models import Metric, SampleStatus, Series, Verdict
 from .._gate.options import ONE_LOOK, PROMETHEUS, read_metric, refuse_bad_input
 from .._gate.sources import LIBRARIES, sources_of
 from .._gate.state import Schedule
-from .._gate.watch import Watcher, WatchResult
+from .._gate.watch import run_watch
 from .._http import REQUESTS
 from .._time import Deadline, of_epoch
 from .models import (
@@ -31,20 +31,41 @@ from .models import (
 )
 
 
-def look_alert_rules(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_alert_rules(options: Options, ground: Ground) -> Finding:
     """Whether the release's alerts can fire and reach their receivers, and none fires now."""
     api = alerts_api(options, ground.timeout)
     loaded = {rule.name: rule for rule in api.rules()}
     if not loaded and not api.count("up"):
-        return [held(f"Prometheus has {NO_SERIES}")]
+        return held(f"Prometheus has {NO_SERIES}")
     alerts = options["alerts"]
     mine = [loaded[name] for name in alerts if name in loaded]
     blind, later = unseen(mine, api.count, read_matchers(options["pods"]), options["new_metrics"])
     routing = Routing.read(api) if options["alertmanager"] else None
-    misrouted = [why for rule in mine if routing and (why := routing.problem(rule))]
-    return [
-        judge_alert_rules(alerts, mine, [*blind, *misrouted], later, routed=routing is not None)
+    wrong = [f"Prometheus has no alert {name!r} loaded" for name in alerts if name not in loaded]
+    wrong += [
+        f"the query of {rule.name!r} fails: {rule.last_error or 'Prometheus does not say why'}"
+        for rule in mine
+        if rule.health == "err"
     ]
+    wrong += blind
+    wrong += [why for rule in mine if routing and (why := routing.problem(rule))]
+    if wrong:
+        return failed(f"{'; '.join(wrong)}: see docs/alerts.md, and run playbooks/alert_rules.yml")
+    firing = [
+        describe(rule.name, alert.labels, of_epoch(alert.since))
+        for rule in mine
+        for alert in rule.firing
+    ]
+    if firing:
+        return failed(f"firing now: {'; '.join(firing)}: put that right before the release")
+    waiting = [rule.name for rule in mine if rule.health != "ok"]
+    if waiting:
+        return held(f"{', '.join(waiting)} was not evaluated yet: wait for Prometheus")
+    text = ", each reaches its receiver" if routing else ""
+    new = f"; nothing of {', '.join(later)} is there before the release" if later else ""
+    return passed(
+        f"{len(mine)} alerts are loaded and evaluated, none fires, their series exist{text}{new}"
+    )
 
 
 def unseen(
@@ -57,76 +78,31 @@ def unseen(
 
     A matcher beside those of the pods may choose what did not happen yet, such as an error, so it is left out.
     """
-    wrong: list[str] = []
-    later: list[str] = []
+    wrong: dict[str, None] = {}
+    later: dict[str, None] = {}
     for rule in rules:
         labels = grouped_by(rule.query)
         for selector in selectors(rule.query):
-            why = _missing(selector, labels, count, pods)
-            if not why:
+            metric = selector.among(pods) if set(selector.matchers) & set(pods) else selector
+            if count(str(metric.having(labels))):
                 continue
             if selector.name in new_metrics:
-                later.append(selector.name)
-            else:
-                wrong.append(f"{rule.name!r} can't fire: {why}")
-    return list(dict.fromkeys(wrong)), list(dict.fromkeys(later))
+                later[selector.name] = None
+                continue
+            # Only where there are some without them is it the labels that are missing.
+            lacking = (
+                f" with the label {', '.join(labels)}" if labels and count(str(metric)) else ""
+            )
+            why = f"Prometheus has no series of {metric}{lacking}"
+            wrong[f"{rule.name!r} can't fire: {why}"] = None
+    return list(wrong), list(later)
 
 
-def _missing(
-    selector: Selector,
-    labels: t.Sequence[str],
-    count: t.Callable[[str], int],
-    pods: t.Collection[str],
-) -> str:
-    metric = selector.among(pods) if set(selector.matchers) & set(pods) else selector
-    if count(str(metric.having(labels))):
-        return ""
-    if labels and count(str(metric)):
-        return f"Prometheus has no series of {metric} with the label {', '.join(labels)}"
-    return f"Prometheus has no series of {metric}"
-
-
-def judge_alert_rules(
-    alerts: t.Sequence[str],
-    rules: t.Sequence[LoadedRule],
-    problems: t.Sequence[str] = (),
-    later: t.Sequence[str] = (),
-    *,
-    routed: bool = False,
-) -> Finding:
-    """`rules`: those of the alerts that are loaded. `problems`: what else is wrong with them."""
-    loaded = [rule.name for rule in rules]
-    wrong = [f"Prometheus has no alert {name!r} loaded" for name in alerts if name not in loaded]
-    wrong += [
-        f"the query of {rule.name!r} fails: {rule.last_error or 'Prometheus does not say why'}"
-        for rule in rules
-        if rule.health == "err"
-    ]
-    wrong += problems
-    if wrong:
-        return failed(f"{'; '.join(wrong)}: see docs/alerts.md, and run playbooks/alert_rules.yml")
-    firing = [
-        describe(rule.name, alert.labels, of_epoch(alert.since))
-        for rule in rules
-        for alert in rule.firing
-    ]
-    if firing:
-        return failed(f"firing now: {'; '.join(firing)}: put that right before the release")
-    waiting = [rule.name for rule in rules if rule.health != "ok"]
-    if waiting:
-        return held(f"{', '.join(waiting)} was not evaluated yet: wait for Prometheus")
-    text = ", each reaches its receiver" if routed else ""
-    new = f"; nothing of {', '.join(later)} is there before the release" if later else ""
-    return passed(
-        f"{len(rules)} alerts are loaded and evaluated, none fires, their series exist{text}{new}"
-    )
-
-
-def look_series(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_series(options: Options, ground: Ground) -> Finding:
     """Whether Prometheus understands queries and has series of everything that they ask for."""
     api = AlertsApi(MonitoringServer.from_params(options["prometheus"]), timeout=ground.timeout)
     if not api.count("up"):
-        return [failed(f"Prometheus has {NO_SERIES}")]
+        return failed(f"Prometheus has {NO_SERIES}")
     wrong: dict[str, str] = {}
     later: dict[str, None] = {}
     queries = queries_of(options["metrics"], options["service_errors"])
@@ -142,7 +118,11 @@ def look_series(options: Options, ground: Ground) -> t.Sequence[Finding]:
                 later[selector.name] = None
             elif why:
                 wrong[name] = why
-    return [judge_series(len(queries), wrong, list(later))]
+    if wrong:
+        text = "; ".join(f"{name}: {why}" for name, why in wrong.items())
+        return failed(f"Prometheus cannot answer {len(wrong)} of {len(queries)} queries: {text}")
+    new = f"; {', '.join(later)} come with the release" if later else ""
+    return passed(f"{len(queries)} queries are understood and have series{new}")
 
 
 def queries_of(metrics: t.Iterable[Options], service_errors: str) -> dict[str, str]:
@@ -181,24 +161,11 @@ def label_of(matcher: str) -> str:
     return matcher[: min(at for at in map(matcher.find, "=!") if at >= 0)]
 
 
-def judge_series(total: int, wrong: t.Mapping[str, str], later: t.Sequence[str]) -> Finding:
-    if wrong:
-        text = "; ".join(f"{name}: {why}" for name, why in wrong.items())
-        return failed(f"Prometheus cannot answer {len(wrong)} of {total} queries: {text}")
-    new = f"; {', '.join(later)} come with the release" if later else ""
-    return passed(f"{total} queries are understood and have series{new}")
-
-
 def probe_metric(options: Options, timeout: float) -> str:
     """Ask Prometheus for a number, and judge it as a gate does at one look."""
     entry = {"name": "metric", "kind": PROMETHEUS, **options}
-    params = {**options, "metrics": [entry], "query_timeout": timeout}
-    return judge_metric(
-        read_metric(entry, ONE_LOOK), sources_of(params)["metric"].sample(options["query"])
-    )
-
-
-def judge_metric(metric: Metric, sample: Sample) -> str:
+    source = sources_of({**options, "metrics": [entry], "query_timeout": timeout})["metric"]
+    metric, sample = read_metric(entry, ONE_LOOK), source.sample(options["query"])
     if sample.value is None:
         raise NotKnownError(f"There is no value of {metric.query!r} ({sample.problem}).")
     shown = quantity(sample.value, metric.unit)
@@ -209,45 +176,34 @@ def judge_metric(metric: Metric, sample: Sample) -> str:
     return shown
 
 
+_WAIT_SLEEP = 2.0
+"""Seconds between two looks while data are missing."""
+
+
 def play_metrics(options: Options) -> Finding:
     """A definite breach fails, a value between its bounds holds, and so does what is missing after all that waiting."""
     wanted = [read_metric(entry, ONE_LOOK) for entry in options["metrics"]]
     refuse_bad_input({**options, **ONE_LOOK}, wanted)
     deadline = Deadline(options["wait_timeout"])
     while True:
-        watch = _look(wanted, options)
-        lacking = any(watch.series[metric.name].value is None for metric in wanted)
-        if not (lacking and _only_missing(wanted, watch)) or deadline.left() < _WAIT_SLEEP:
-            return _finding(wanted, watch, skips=options["missing"] == "skip")
+        watch = run_watch(wanted, sources_of(options), Schedule(duration=0))
+        series = [watch.series[metric.name] for metric in wanted]
+        lacking = any(entry.value is None for entry in series)
+        well = all(entry.value is None or entry.status is SampleStatus.GOOD for entry in series)
+        if not (lacking and well) or deadline.left() < _WAIT_SLEEP:
+            break
         deadline.sleep(_WAIT_SLEEP)
-
-
-def _look(wanted: t.Sequence[Metric], options: Options) -> WatchResult:
-    watcher = Watcher(wanted, sources_of(options), report=lambda _look: None)
-    return watcher.run(Schedule(duration=0))
-
-
-def _finding(wanted: t.Sequence[Metric], watch: WatchResult, *, skips: bool) -> Finding:
-    steps = tuple(_metric_row(metric, watch.series[metric.name]) for metric in wanted)
-    evidence = ", ".join(f"{step['name']} {step['evidence']}" for step in steps)
+    steps = tuple(map(_metric_row, wanted, series))
     reasons = "; ".join(reason.text for reason in watch.decision.reasons)
     if watch.decision.verdict is Verdict.ROLLBACK:
-        return Finding("fail", reasons, steps=steps)
+        return failed(reasons, steps=steps)
     if watch.decision.verdict is Verdict.PROCEED:
-        return Finding("pass", evidence, steps=steps)
-    if skips and _only_missing(wanted, watch):
+        return passed(
+            ", ".join(f"{step['name']} {step['evidence']}" for step in steps), steps=steps
+        )
+    if well and options["missing"] == "skip":
         return Finding("skip", f"no data is no pass: {reasons}", steps=steps)
-    return Finding("hold", reasons, steps=steps)
-
-
-_WAIT_SLEEP = 2.0
-"""Seconds between two looks while data are missing."""
-
-
-def _only_missing(wanted: t.Sequence[Metric], watch: WatchResult) -> bool:
-    """Whether every metric that has a value is good."""
-    series = [watch.series[metric.name] for metric in wanted]
-    return all(entry.value is None or entry.status is SampleStatus.GOOD for entry in series)
+    return held(reasons, steps=steps)
 
 
 _OUTCOMES = {SampleStatus.GOOD: "pass", SampleStatus.BETWEEN: "fail", SampleStatus.BREACH: "fail"}

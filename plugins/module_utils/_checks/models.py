@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from .._errors import DeployError, InputError, Library, NotReadyError
 from .._threads import ONE_LOOK, Looking, Patience, UnexpectedError
@@ -57,10 +58,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence. `name` and `item` are those of the check unless a check proves several lines.
+    """One sentence, and, once its check has ended, the row that tells of it.
 
-    `warnings` are what a release survives and somebody should know, `facts` what its record is to keep, and `steps` the
-    exchanges behind it.
+    `name` and `item` are those of the check unless a check proves several lines. `warnings` are what a release survives
+    and somebody should know, `facts` what its record is to keep, and `steps` the exchanges behind it. `kind`,
+    `scenario` and `seconds` are the check's.
     """
 
     status: str
@@ -70,22 +72,16 @@ class Finding:
     warnings: tuple[str, ...] = ()
     facts: t.Mapping[str, t.Any] | None = None
     steps: tuple[Options, ...] = ()
-
-
-@dataclass(frozen=True)
-class Row:
-    """What came of a check, within so many seconds."""
-
-    name: str
-    item: str
-    kind: str
-    status: str
-    detail: str
-    seconds: float
+    kind: str = ""
     scenario: str = ""
-    warnings: tuple[str, ...] = ()
-    facts: t.Mapping[str, t.Any] | None = None
-    steps: tuple[Options, ...] = ()
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.detail}"
+
+    @property
+    def line(self) -> str:
+        return line(self.name, self.status, self.detail)
 
     @property
     def passed(self) -> bool:
@@ -98,14 +94,9 @@ class Row:
 
     def to_result(self, *also: str) -> dict[str, t.Any]:
         """As a task returns it, with the fields that its kind of task has beside these."""
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "status": self.status,
-            "seconds": round(self.seconds, 3),
-            "detail": self.detail,
-            **{name: getattr(self, name) for name in also},
-        }
+        names = ("name", "kind", "status", "detail", *also)
+        row = {name: getattr(self, name) for name in names}
+        return {**row, "seconds": round(self.seconds, 3)}
 
 
 T = t.TypeVar("T")
@@ -117,6 +108,13 @@ class Known(t.Generic[T]):  # noqa: UP046 - targets may run an older Python
 
     value: T
     problem: DeployError | None = None
+
+    @classmethod
+    def of(cls, look: t.Callable[[], T], instead: T) -> Known[T]:
+        try:
+            return cls(look())
+        except DeployError as exc:
+            return cls(instead, exc)
 
     def get(self) -> T:
         if self.problem is not None:
@@ -178,25 +176,10 @@ class Kind:
 Kinds = t.Mapping[str, Kind]
 
 
-def passed(detail: str, **more: t.Any) -> Finding:
-    return Finding(PASS, detail, **more)
-
-
-def failed(detail: str, **more: t.Any) -> Finding:
-    return Finding(FAIL, detail, **more)
-
-
-def held(detail: str, **more: t.Any) -> Finding:
-    return Finding(HOLD, detail, **more)
-
-
-def skipped(detail: str, **more: t.Any) -> Finding:
-    return Finding(SKIPPED, detail, **more)
-
-
-def together(details: t.Sequence[str]) -> str:
-    """All of a few, else their number: the steps have them all."""
-    return ", ".join(details) if len(details) <= 2 else f"{len(details)} of {len(details)} well"
+passed = functools.partial(Finding, PASS)
+failed = functools.partial(Finding, FAIL)
+held = functools.partial(Finding, HOLD)
+skipped = functools.partial(Finding, SKIPPED)
 
 
 _OWN = tuple(each.name for each in fields(Check) if each.name != "options")
@@ -211,10 +194,10 @@ def read_checks(entries: t.Iterable[t.Mapping[str, t.Any]]) -> list[Check]:
 
 def libraries(checks: t.Iterable[Check], kinds: Kinds) -> list[Library]:
     """Those that the checks need, and no others."""
-    needed: list[Library] = []
-    for check in checks:
-        kind = kinds[check.kind]
-        needed += [*kind.libraries, *kind.components(check.options)]
+    pairs = ((kinds[check.kind], check.options) for check in checks)
+    needed = (
+        each for kind, options in pairs for each in (*kind.libraries, *kind.components(options))
+    )
     return list(dict.fromkeys(needed))
 
 
@@ -223,19 +206,19 @@ def run_checks(
     look: t.Callable[[Check], Findings],
     of_error: t.Callable[[DeployError], Finding],
     *,
-    report: t.Callable[[Row], object] = lambda _row: None,
+    report: t.Callable[[Finding], object] = lambda _row: None,
     patience: Patience = ONE_LOOK,
-) -> list[Row]:
+) -> list[Finding]:
     """The rows in the order of the checks. `report` hears of each as its check ends."""
 
-    def judge(check: Check, result: Findings | DeployError, seconds: float) -> list[Row]:
+    def judge(check: Check, result: Findings | DeployError, seconds: float) -> list[Finding]:
         findings = of_error(result) if isinstance(result, DeployError) else result
         if isinstance(findings, str):
             findings = passed(findings)
         several = [findings] if isinstance(findings, Finding) else findings
         return [_row(check, finding, seconds) for finding in several]
 
-    looking: Looking[Check, Findings, list[Row]] = Looking(
+    looking: Looking[Check, Findings, list[Finding]] = Looking(
         look=look, judge=judge, well=lambda rows: all(row.passed for row in rows), patience=patience
     )
     rows = looking.at_all(checks, lambda ended: [report(row) for row in ended])
@@ -250,19 +233,43 @@ def error_finding(problem: DeployError, *unseen: type[DeployError]) -> Finding:
     return Finding(status, str(problem), facts=problem.details.get("facts"))
 
 
-def _row(check: Check, finding: Finding, seconds: float) -> Row:
-    return Row(
+def _row(check: Check, finding: Finding, seconds: float) -> Finding:
+    return replace(
+        finding,
         name=finding.name or check.name,
         item=finding.item or check.item,
         kind=check.kind,
-        status=finding.status,
         detail=_detail(check, finding),
         seconds=seconds,
         scenario=check.scenario,
-        warnings=finding.warnings,
-        facts=finding.facts,
-        steps=finding.steps,
     )
+
+
+def together(well: t.Sequence[object]) -> str:
+    """All of a few, else their number: the steps have them all."""
+    return ", ".join(map(str, well)) if len(well) <= 2 else f"{len(well)} of {len(well)} well"
+
+
+SIGNS = {
+    PASS: ("✅", "PASS"),
+    FAIL: ("❌", "FAIL"),
+    HOLD: ("⏸️", "HOLD"),
+    SKIPPED: ("⏭️", "SKIPPED"),
+    "skip": ("⏭️", "SKIPPED"),
+    WAIVED: ("☑️", "WAIVED"),
+    "planned": ("🔎", "PLANNED"),
+}
+
+
+def line(name: str, status: str, evidence: str) -> str:
+    """As the runbook words it: "✅ Agent routing: PASS (1% traffic)"."""
+    sign, word = SIGNS.get(status, SIGNS[HOLD])
+    return f"{sign} {name}: {word}{f' ({evidence})' if evidence else ''}"
+
+
+def ended(text: str) -> str:
+    """A sentence with its full stop."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _detail(check: Check, finding: Finding) -> str:

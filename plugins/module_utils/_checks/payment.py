@@ -9,20 +9,10 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from .._errors import InputError, RefusedError, VerificationError
-from .._http import REQUESTS, Repeat, ask, said_in
+from .._http import REQUESTS, Repeat, ask, bearer, said_in
 from .._templates import JMESPATH, search
 from .._time import Deadline
-from .models import Finding, Kind, Kinds, Options
-
-
-@dataclass(frozen=True)
-class Purchase:
-    """`amount` is in whole francs; a client that sends the same `key` again means the same order."""
-
-    number: str
-    vendor_id: str
-    amount: int
-    key: str
+from .models import Finding, Kind, Kinds, Options, passed
 
 
 @dataclass(frozen=True)
@@ -35,119 +25,88 @@ class PaymentOrder:
     payment_id: str = ""
 
 
-def play_payment(wallets: HttpWallets, purchase: Purchase, *, prove_key: bool) -> Finding:
+def play_payment(options: Options) -> Finding:
     """Raises VerificationError with the order's id as soon as money is not where it should be."""
-    before = wallets.balance(purchase.number)
-    order = wallets.order(purchase)
-    if prove_key:
-        _refuse_forgetful(order, wallets.order(purchase))
-    paid_before = order.paid
-    if paid_before:
+    return pay_once(HttpWallets(options), options)
+
+
+def pay_once(wallets: HttpWallets, options: Options) -> Finding:
+    """Order and pay in these wallets."""
+    amount, before = options["amount"], wallets.balance()
+    order = wallets.order()
+    if options["prove_key"] and (second := wallets.order()).id != order.id:
+        raise VerificationError(
+            f"The wallet service made two orders, {order.id} and {second.id}, for one "
+            "Idempotency-Key. Neither was paid: a repeated run would pay twice. Fix the service, "
+            "or set 'prove_key' to false.",
+            facts={"order_id": order.id, "second_order_id": second.id},
+        )
+    if order.paid:
         # The payment of a run that was killed may have been booked between the two looks.
-        before = wallets.balance(purchase.number)
-    paid = wallets.pay(order, purchase)
-    after = wallets.balance(purchase.number)
+        before = wallets.balance()
+    paid = wallets.pay(order)
+    after = wallets.balance()
     facts = {
         "order_id": order.id,
         "payment_id": paid.payment_id,
-        "amount": purchase.amount,
-        "number": purchase.number,
-        "vendor_id": purchase.vendor_id,
-        "key": purchase.key,
+        "amount": amount,
+        "number": options["number"],
+        "vendor_id": str(options["vendor_id"]),
+        "key": options["key"],
         "balance_before": before,
         "balance_after": after,
-        "paid_before": paid_before,
+        "paid_before": order.paid,
     }
-    moved = 0 if paid_before else purchase.amount
+    moved = 0 if order.paid else amount
+    wrong = ""
     if not paid.paid:
-        raise VerificationError(
-            f"The order {order.id} should be paid but is {paid.status or 'without status'}: "
-            "check the log of the wallet service.",
-            facts=facts,
+        wrong = f"should be paid but is {paid.status or 'without status'}"
+    elif before - after != moved:
+        wrong = (
+            f"of {amount} moved the balance from {before} to {after} but should have moved it by "
+            f"{moved}"
         )
-    if before - after != moved:
+    if wrong:
         raise VerificationError(
-            f"The order {order.id} of {purchase.amount} moved the balance from {before} to "
-            f"{after} but should have moved it by {moved}: check the log of the wallet service.",
-            facts=facts,
+            f"The order {order.id} {wrong}: check the log of the wallet service.", facts=facts
         )
-    was = "was already paid by this attempt" if paid_before else "paid from the wallet"
-    return Finding("pass", f"order {order.id} {was}, balance {after}", facts=facts)
-
-
-def _refuse_forgetful(first: PaymentOrder, second: PaymentOrder) -> None:
-    if first.id != second.id:
-        raise VerificationError(
-            f"The wallet service made two orders, {first.id} and {second.id}, for one "
-            "Idempotency-Key. Neither was paid: a repeated run would pay twice. Fix the service, "
-            "or set 'prove_key' to false.",
-            facts={"order_id": first.id, "second_order_id": second.id},
-        )
-
-
-@dataclass(frozen=True)
-class WalletForm:
-    """What a service of wallets is asked, below its URL, and where in its answers what counts is, as JMESPath.
-
-    `number_field`, `vendor_field` and `amount_field` are the names in the body of an order. `paid` are the statuses of
-    an order that has its money.
-    """
-
-    wallet_path: str = "/wallet/wallets/{number}"
-    order_path: str = "/wallet/orders"
-    pay_path: str = "/wallet/orders/{id}/pay"
-    key_header: str = "Idempotency-Key"
-    number_field: str = "user"
-    vendor_field: str = "vendor_id"
-    amount_field: str = "amount"
-    balance: str = "balance"
-    order_id: str = "id"
-    status: str = "status"
-    payment_id: str = "payment_id"
-    paid: tuple[str, ...] = ("paid", "fulfilled")
+    was = "was already paid by this attempt" if order.paid else "paid from the wallet"
+    return passed(f"order {order.id} {was}, balance {after}", facts=facts)
 
 
 class HttpWallets:
-    """Wallets over HTTP. An answer that was lost is asked for once more: the key makes that safe."""
+    """The wallet of a test's options, over HTTP. A lost answer is asked for once more: the key makes that safe."""
 
-    def __init__(
-        self,
-        api_url: str,
-        form: WalletForm = WalletForm(),
-        *,
-        token: str = "",
-        ca_cert: str | None,
-        timeout: float,
-    ) -> None:
-        self._base = api_url.rstrip("/")
-        self._form = form
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._ca_cert = ca_cert
-        self._timeout = timeout
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._form = options["form"]
+        self._base = options["api_url"].rstrip("/")
 
-    def balance(self, number: str) -> int:
-        answer = self._call("GET", _below(self._form.wallet_path, number=number), "the balance")
+    def balance(self) -> int:
+        number = quote(self._options["number"], safe="")
+        path = self._form["wallet_path"].replace("{number}", number)
+        answer, place = self._call("GET", path, "the balance"), self._form["balance"]
         try:
-            return int(search(self._form.balance, answer))
+            return int(search(place, answer))
         except (TypeError, ValueError):
             raise VerificationError(
-                f"The wallet at {self._base} returns no balance at {self._form.balance!r}."
+                f"The wallet at {self._base} returns no balance at {place!r}."
             ) from None
 
-    def order(self, purchase: Purchase) -> PaymentOrder:
-        form = self._form
+    def order(self) -> PaymentOrder:
+        form, options = self._form, self._options
         body = {
-            form.number_field: purchase.number,
-            form.vendor_field: purchase.vendor_id,
-            form.amount_field: purchase.amount,
+            form["number_field"]: options["number"],
+            form["vendor_field"]: str(options["vendor_id"]),
+            form["amount_field"]: options["amount"],
         }
-        key = f"{purchase.key}/order"
-        return self._order(self._call("POST", form.order_path, "the order", key=key, body=body))
+        path = form["order_path"]
+        return self._order(self._call("POST", path, "the order", key="order", body=body))
 
-    def pay(self, order: PaymentOrder, purchase: Purchase) -> PaymentOrder:
-        path = _below(self._form.pay_path, id=order.id)
-        key = f"{purchase.key}/pay"
-        return self._order(self._call("POST", path, f"the payment of order {order.id}", key=key))
+    def pay(self, order: PaymentOrder) -> PaymentOrder:
+        path = self._form["pay_path"].replace("{id}", quote(order.id, safe=""))
+        what = f"the payment of order {order.id}"
+        return self._order(self._call("POST", path, what, key="pay"))
 
     def _call(
         self,
@@ -158,15 +117,16 @@ class HttpWallets:
         key: str = "",
         body: t.Mapping[str, t.Any] | None = None,
     ) -> dict[str, t.Any]:
-        url = f"{self._base}{path}"
+        url, options = f"{self._base}{path}", self._options
         answer = ask(
             f"{method} {url}, for {what},",
             method,
             url,
-            headers={**self._headers, **({self._form.key_header: key} if key else {})},
+            headers={self._form["key_header"]: f"{options['key']}/{key}"} if key else {},
+            authorization=bearer(options["token"]),
             json=body,
-            timeout=self._timeout,
-            ca_cert=self._ca_cert,
+            timeout=options["request_timeout"],
+            ca_cert=options["ca_cert"],
             repeat=Repeat(Deadline(math.inf), times=1, statuses=()),
         )
         if answer.status not in (200, 201):
@@ -181,65 +141,31 @@ class HttpWallets:
         return document
 
     def _order(self, document: t.Mapping[str, t.Any]) -> PaymentOrder:
-        form = self._form
-        results = {
-            name: search(getattr(form, name), document)
+        order_id, status, payment_id = (
+            str(search(self._form[name], document) or "")
             for name in ("order_id", "status", "payment_id")
-        }
-        messages = {name: str(value or "") for name, value in results.items()}
-        if not messages["order_id"]:
-            raise VerificationError(
-                f"The wallet service returned an order without an id at {form.order_id!r}."
-            )
-        return PaymentOrder(
-            id=messages["order_id"],
-            status=messages["status"],
-            paid=messages["status"] in form.paid,
-            payment_id=messages["payment_id"],
         )
-
-
-def _below(path: str, **values: str) -> str:
-    for name, value in values.items():
-        path = path.replace(f"{{{name}}}", quote(value, safe=""))
-    return path
-
-
-def play_wallet(options: Options) -> Finding:
-    """The one place that speaks to the wallet's public API, and the test that orders and pays there."""
-    wallets = HttpWallets(
-        options["api_url"],
-        _form(options),
-        token=options["token"] or "",
-        ca_cert=options["ca_cert"],
-        timeout=options["request_timeout"],
-    )
-    purchase = Purchase(
-        number=options["number"],
-        vendor_id=str(options["vendor_id"]),
-        amount=options["amount"],
-        key=options["key"],
-    )
-    return play_payment(wallets, purchase, prove_key=options["prove_key"])
-
-
-def _form(options: Options) -> WalletForm:
-    given = options["form"] or {}
-    return WalletForm(**{**given, "paid": tuple(given["paid"])}) if given else WalletForm()
+        if not order_id:
+            place = self._form["order_id"]
+            raise VerificationError(
+                f"The wallet service returned an order without an id at {place!r}."
+            )
+        return PaymentOrder(order_id, status, status in self._form["paid"], payment_id)
 
 
 def refuse_wallet(name: str, options: Options) -> None:
     if options["amount"] <= 0:
         raise InputError(f"The amount of {name!r} is {options['amount']}; it is more than 0.")
-    form = _form(options)
-    for expression in (form.balance, form.order_id, form.status, form.payment_id):
-        search(expression, {})  # raises on what is no JMESPath, before anything is ordered
+    for place in ("balance", "order_id", "status", "payment_id"):
+        search(
+            options["form"][place], {}
+        )  # raises on what is no JMESPath, before anything is ordered
 
 
 TESTS: Kinds = {
     "payment": Kind(
-        play_wallet,
-        components=lambda _options: [REQUESTS, JMESPATH],
+        play_payment,
+        (REQUESTS, JMESPATH),
         intention=lambda options: (
             f"would order for {options['amount']} and pay from the wallet of {options['number']}"
         ),

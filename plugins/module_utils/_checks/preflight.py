@@ -6,11 +6,10 @@ Those of the release itself are here, too: its plan, files, values, launch windo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import typing as t
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from .._arguments import decided_by
@@ -20,13 +19,11 @@ from .._release.plan import merge
 from .._release.record import Act
 from .._time import format_time
 from .._variable_check import placeholders, placeholders_told
-from .._window import Outlook, Window, closed_sentence, describe, outlook, read_window
+from .._window import Window, closed_sentence, describe, outlook, read_window
 from . import models
 from .models import (
     FAIL,
     HOLD,
-    PASS,
-    SKIPPED,
     STOPPING,
     WAIVED,
     Check,
@@ -35,7 +32,7 @@ from .models import (
     Kind,
     Kinds,
     Options,
-    Row,
+    ended,
     failed,
     held,
     passed,
@@ -43,7 +40,6 @@ from .models import (
 )
 
 GO, STOP = "go", "stop"
-SIGNS = {PASS: "✅", FAIL: "❌", HOLD: "⏸️", SKIPPED: "⏭️", WAIVED: "☑️"}
 OF_THE_DAY = frozenset({"launch_window", "sign_offs"})
 """Kinds that a rehearsal tells of and does not stop at: it may be made at any hour and before anybody has signed."""
 OF_MESSAGES = frozenset({"slack", "pagerduty"})
@@ -51,8 +47,8 @@ OF_MESSAGES = frozenset({"slack", "pagerduty"})
 
 
 def run_preflight(
-    checks: t.Sequence[Check], kinds: Kinds, ground: Ground, *, report: t.Callable[[Row], None]
-) -> list[Row]:
+    checks: t.Sequence[Check], kinds: Kinds, ground: Ground, *, report: t.Callable[[Finding], None]
+) -> list[Finding]:
     """The rows in the order of the checks. `report` hears of each as it ends."""
     return models.run_checks(
         checks,
@@ -62,162 +58,104 @@ def run_preflight(
     )
 
 
-def _unmet(check: Check) -> list[Finding]:
+def _unmet(check: Check) -> Finding | None:
     """Why it is not looked at. What is missing is a problem of its own, told elsewhere and once."""
     if check.unless:
-        return [skipped(check.unless)]
+        return skipped(check.unless)
     missing = [name for name, value in check.needs.items() if not str(value or "").strip()]
     if missing:
-        return [skipped(f"not known from here: {', '.join(missing)} has no value")]
+        return skipped(f"not known from here: {', '.join(missing)} has no value")
     left = list(placeholders(check.kind, check.options))
-    if left:
-        return [skipped(f"not known before {', '.join(left)} is filled in")]
-    return []
+    return skipped(f"not known before {', '.join(left)} is filled in") if left else None
 
 
-def read_waivers(given: t.Mapping[str, t.Any]) -> dict[str, Waiver]:
-    waivers = {}
-    for name, entry in given.items():
-        strange = set(entry) - {"by", "reason"} if isinstance(entry, dict) else set()
-        by, reason = decided_by(entry)
-        if strange or not by or not reason:
-            raise InputError(
-                f"The waiver of {name!r} is {entry!r}: add 'by', the person's name, and 'reason'."
-            )
-        waivers[str(name)] = Waiver(by, reason)
-    return waivers
-
-
-def waive(rows: t.Sequence[Row], waivers: t.Mapping[str, Waiver]) -> list[Row]:
-    """What is well needs no waiver; one that nothing is called by is a problem of its own."""
-    names = {row.name for row in rows}
-    waived = [
-        replace(row, status=WAIVED, detail=_waived(row, waivers[row.name]))
-        if row.status in STOPPING and row.name in waivers
-        else row
-        for row in rows
-    ]
-    strange = sorted(set(waivers) - names)
-    if strange:
-        detail = f"no row is called {', '.join(strange)}; there are {', '.join(sorted(names))}"
-        waived.append(Row("waivers", "", "waivers", FAIL, detail, 0.0))
-    return waived
-
-
-def _waived(row: Row, waiver: Waiver) -> str:
-    return f"waived by {waiver.by}, because: {waiver.reason} (was {row.status}: {row.detail})"
-
-
-def overrides(
-    before: t.Sequence[Row],
-    after: t.Sequence[Row],
+def waive(
+    rows: t.Sequence[Finding],
     waivers: t.Mapping[str, Waiver],
     known: t.Mapping[str, Act],
     at: str,
-) -> dict[str, t.Any]:
-    """What the record keeps of the waivers that were used."""
-    return {
-        was.name: waivers[was.name].to_override(
-            f"{was.item or was.name}: {was.detail}", known.get(was.name), at
+) -> list[Finding]:
+    """What is well needs no waiver; one that nothing is called by is a problem of its own.
+
+    The facts of a row that was waived have what the record keeps of that; `known` is what it has of it already.
+    """
+
+    def waived(row: Finding) -> Finding:
+        waiver = waivers.get(row.name)
+        if waiver is None or row.status not in STOPPING:
+            return row
+        what = f"{row.item or row.name}: {row.detail}"
+        override = {row.name: waiver.to_override(what, known.get(row.name), at)}
+        why = f"{waiver.reason} (was {row.status}: {row.detail})"
+        return replace(
+            row,
+            status=WAIVED,
+            detail=f"waived by {waiver.by}, because: {why}",
+            facts=merge(row.facts or {}, {"overrides": override}),
         )
-        for was, now in zip(before, after, strict=False)
-        if was.status in STOPPING and now.status == WAIVED
-    }
+
+    results = [waived(row) for row in rows]
+    names = {row.name for row in rows}
+    if strange := sorted(set(waivers) - names):
+        detail = f"no row is called {', '.join(strange)}; there are {', '.join(sorted(names))}"
+        results.append(failed(detail, name="waivers", kind="waivers"))
+    return results
 
 
-def gather_facts(facts: t.Iterable[t.Mapping[str, t.Any] | None]) -> dict[str, t.Any]:
-    gathered: dict[str, t.Any] = {}
-    for fact in facts:
-        gathered = merge(gathered, fact or {})
-    return gathered
-
-
-def stopping(rows: t.Sequence[Row], *, check_mode: bool) -> list[Row]:
-    return [
-        row
-        for row in rows
-        if row.status in STOPPING and not (check_mode and row.kind in OF_THE_DAY)
-    ]
-
-
-def verdict_of(stops: t.Sequence[Row]) -> str:
-    """V(hold) where nothing stands against the release and something cannot be told."""
-    if any(row.status == FAIL for row in stops):
-        return STOP
-    return HOLD if stops else GO
-
-
-def sentence(rows: t.Sequence[Row], *, check_mode: bool) -> str:
+def sentence(rows: t.Sequence[Finding], stops: t.Sequence[Finding]) -> str:
     """Every problem, the definite ones first, and how to go without messages. Empty when there is none."""
     parts = []
     for status, words in ((FAIL, "failed"), (HOLD, "have no answer")):
         results = [row for row in rows if row.status == status]
         if results:
-            listed = " ".join(f"({n}) {_worded(row)}" for n, row in enumerate(results, 1))
+            listed = " ".join(f"({n}) {ended(str(row))}" for n, row in enumerate(results, 1))
             parts.append(f"{len(results)} of {len(rows)} checks {words}: {listed}")
-    stops = stopping(rows, check_mode=check_mode)
-    if verdict_of(stops) == HOLD and all(row.kind in OF_MESSAGES for row in stops):
-        parts.append(_without_messages(stops))
+    if stops and all(row.status == HOLD and row.kind in OF_MESSAGES for row in stops):
+        waiver = {"by": "your name", "reason": "why"}
+        waivers = json.dumps({"release_waivers": {row.name: waiver for row in stops}})
+        parts.append(
+            "Only messages depend on that: to release without them, run it again with -e "
+            f"'{waivers}'; it is recorded."
+        )
     return " ".join(parts)
 
 
-def _without_messages(stops: t.Sequence[Row]) -> str:
-    waiver = {"by": "your name", "reason": "why"}
-    waivers = json.dumps({"release_waivers": {row.name: waiver for row in stops}})
-    return (
-        "Only messages depend on that: to release without them, run it again with -e "
-        f"'{waivers}'; it is recorded."
-    )
-
-
-def _worded(row: Row) -> str:
-    text = f"{row.name}: {row.detail}"
-    return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def line(row: Row) -> str:
-    """One line, as those of the smoke tests."""
-    return f"{SIGNS[row.status]} {row.name}: {row.status.upper()} ({row.detail})"
-
-
-def conclude(
-    rows: t.Sequence[Row], facts: t.Mapping[str, t.Any], *, check_mode: bool, fail: bool
-) -> dict[str, t.Any]:
+def conclude(rows: t.Sequence[Finding], *, check_mode: bool, fail: bool) -> dict[str, t.Any]:
     """The result of the task; raises when something stops the release and the task is to fail then."""
-    verdict = verdict_of(stopping(rows, check_mode=check_mode))
-    text = sentence(rows, check_mode=check_mode)
+    stops = [
+        row
+        for row in rows
+        if row.status in STOPPING and not (check_mode and row.kind in OF_THE_DAY)
+    ]
+    definite = any(row.status == FAIL for row in stops)
+    text = sentence(rows, stops)
+    facts: dict[str, t.Any] = {}
+    for row in rows:
+        facts = merge(facts, row.facts or {})
     result: dict[str, t.Any] = {
-        "verdict": verdict,
+        "verdict": STOP if definite else HOLD if stops else GO,
         "results": [row.to_result("item") for row in rows],
-        "lines": [line(row) for row in rows],
-        "facts": dict(facts),
+        "lines": [row.line for row in rows],
+        "facts": facts,
     }
-    if fail and verdict != GO:
-        error = HoldError if verdict == HOLD else NotReadyToReleaseError
+    if fail and stops:
+        error = NotReadyToReleaseError if definite else HoldError
         raise error(text, **result)
     return {"changed": False, "sentence": text, **result}
 
 
-def look_plan(options: Options, _ground: Ground) -> t.Sequence[Finding]:
-    """Whether the phases of a release are those of the deployment, in its order, and have something to work on."""
-    problems = problems_of(options["phases"], options["known"], options["needs"])
-    if problems:
-        return [failed("; ".join(problems))]
-    left_out = [name for name in options["known"] if name not in options["phases"]]
-    text = f"{len(options['phases'])} phases"
-    return [passed(f"{text}, without {', '.join(left_out)}" if left_out else text)]
+def look_plan(options: Options, _ground: Ground) -> Finding:
+    """Whether the phases of a release are those of the deployment, in its order, and have something to work on.
 
-
-def problems_of(
-    phases: t.Sequence[str], known: t.Sequence[str], needs: t.Mapping[str, t.Mapping[str, t.Any]]
-) -> list[str]:
-    """A clause for each. `needs`: by phase, `what` it works on, in words, and what is `found` of it."""
-    unknown = [name for name in phases if name not in known]
-    twice = sorted({name for name in phases if phases.count(name) > 1})
+    `needs`: by phase, `what` it works on, in words, and what is `found` of it.
+    """
+    phases, known, needs = options["phases"], options["known"], options["needs"]
     problems = [
         f"{name} is not a phase: write one of {', '.join(known)} into release_plan"
-        for name in unknown
+        for name in phases
+        if name not in known
     ]
+    twice = sorted({name for name in phases if phases.count(name) > 1})
     problems += [f"release_plan has {name} twice: keep one" for name in twice]
     ours = [name for name in phases if name in known]
     ordered = sorted(ours, key=known.index)
@@ -235,151 +173,91 @@ def problems_of(
         for name in phases
         if name in needs and not needs[name]["found"]
     ]
-    return problems
+    if problems:
+        return failed("; ".join(problems))
+    left_out = ", ".join(name for name in known if name not in phases)
+    return passed(f"{len(phases)} phases{f', without {left_out}' if left_out else ''}")
 
 
-def look_paths(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+def look_paths(options: Options, _ground: Ground) -> Finding:
     """Whether the files and folders that a release is made of are here."""
     missing = [path for path in options["paths"] if not Path(path).exists()]
     if missing:
-        return [
-            failed(
-                f"missing: {', '.join(missing)}; check out the application at the release's tag "
-                "and set release_checkout"
-            )
-        ]
-    return [passed(f"{len(options['paths'])} files and folders exist")]
+        return failed(
+            f"missing: {', '.join(missing)}; check out the application at the release's tag and "
+            "set release_checkout"
+        )
+    return passed(f"{len(options['paths'])} files and folders exist")
 
 
-def look_placeholders(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+def look_placeholders(options: Options, _ground: Ground) -> Finding:
     """What of an inventory its owner still has to fill in."""
     left = options["left"]
-    return [failed(placeholders_told(left)) if left else passed("every value is filled in")]
+    return failed(placeholders_told(left)) if left else passed("every value is filled in")
 
 
-def look_unknowable(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+def look_unknowable(options: Options, _ground: Ground) -> Finding:
     """What is unknown here before it happens. A list without problems would look complete without it."""
-    return [skipped(options["why"])]
-
-
-def look_rollout_share(options: Options, _ground: Ground) -> t.Sequence[Finding]:
-    """Whether a number is outside of the first percentage of the users, by the application's own way to draw them."""
-    draw = options["draw"]
-    if not (draw and draw["hash"]):
-        return [
-            skipped(
-                "only the application knows which users it draws first; the smoke tests send a message from this number"
-            )
-        ]
-    share = share_of(options["number"], draw)
-    percentage, number = options["percentage"], options["number"]
-    at = f"{number} is drawn at {share:.2f} %"
-    if share >= percentage:
-        return [passed(f"{at}, outside of the first {percentage:g} %")]
-    return [
-        failed(f"{at}, among the first {percentage:g} %, but a number is needed that gets the menu")
-    ]
-
-
-def share_of(number: str, draw: t.Mapping[str, t.Any]) -> float:
-    """Where a number stands among all users, from 0 to 100 %."""
-    digits = "".join(filter(str.isdecimal, number)) if draw["digits_only"] else number
-    digest = hashlib.new(draw["hash"], (draw["prefix"] + digits).encode()).digest()
-    buckets = int(draw["buckets"])
-    return int.from_bytes(digest[: draw["bytes"]], "big") % buckets / buckets * 100
+    return skipped(options["why"])
 
 
 OVERRIDE = "launch_window"
 HOW = "-e release_window_override=true -e by=name -e \"reason='why'\" overrides this"
 
 
-def look_launch_window(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_launch_window(options: Options, ground: Ground) -> Finding:
     """Whether the launch window is open, for long enough, or who lets the release go outside of it."""
-    window = read_window(options["window"])
-    # A person who overrules it does not want to wait.
-    patience = 0 if options["override_by"] else options["wait_minutes"]
-    ground = wait_for(window, ground, timedelta(minutes=patience))
-    finding = judge_launch_window(
-        window,
-        outlook(window, ground.now),
-        ground,
-        lead=timedelta(minutes=options["lead_minutes"]),
-        needed=timedelta(minutes=options["needed_minutes"]),
-    )
+    window, now = read_window(options["window"]), ground.now
+    # Neither a person who overrules it nor a rehearsal waits.
+    waits = not options["override_by"] and not ground.check_mode
+    opens = outlook(window, now).opens
+    if waits and opens and opens - now <= timedelta(minutes=options["wait_minutes"]):
+        why = f"The launch window opens {describe(opens, window)}: waiting for it."
+        ground.wait((opens - now).total_seconds(), why)
+        ground = replace(ground, now=opens)
+    finding = judge_launch_window(window, ground.now, options)
     by, reason = (str(options[key] or "").strip() for key in ("override_by", "override_reason"))
-    if not by and not reason:
-        return [finding]
-    return [overrule(finding, {"by": by, "reason": reason}, ground)]
+    return overrule(finding, {"by": by, "reason": reason}, ground) if by or reason else finding
 
 
-def wait_for(window: Window, ground: Ground, most: timedelta) -> Ground:
-    """The ground as it is when the window has opened, if it opens soon. A rehearsal does not wait."""
-    observed = outlook(window, ground.now)
-    if (
-        observed.open
-        or observed.opens is None
-        or observed.opens - ground.now > most
-        or ground.check_mode
-    ):
-        return ground
-    left = (observed.opens - ground.now).total_seconds()
-    ground.wait(
-        left, f"The launch window opens {describe(observed.opens, window)}: waiting for it."
-    )
-    return replace(ground, now=observed.opens)
-
-
-def judge_launch_window(
-    window: Window, observed: Outlook, ground: Ground, *, lead: timedelta, needed: timedelta
-) -> Finding:
-    """`lead`: so long before it opens one may begin; `needed`: so much of it must be left."""
+def judge_launch_window(window: Window, now: datetime, options: Options) -> Finding:
+    """So long before it opens one may begin (`lead_minutes`), and so much of it must be left (`needed_minutes`)."""
+    observed, since, text = outlook(window, now), now, "open"
+    minute, needed = timedelta(minutes=1), options["needed_minutes"]
     if not observed.open:
-        if observed.opens is None or observed.opens - ground.now > lead:
+        if observed.opens is None or observed.opens - now > options["lead_minutes"] * minute:
             return failed(f"{closed_sentence(window, observed)}. {HOW}")
-        opened = outlook(window, observed.opens)
-        later = f"it opens {describe(observed.opens, window)}"
-        return _enough(window, opened, max(observed.opens, ground.now), needed, later)
-    return _enough(window, observed, ground.now, needed, "open")
-
-
-def _enough(
-    window: Window, observed: Outlook, since: t.Any, needed: timedelta, text: str
-) -> Finding:
+        since, text = observed.opens, f"it opens {describe(observed.opens, window)}"
+        observed = outlook(window, since)
     if observed.closes is None:
         return passed(f"{text}, no closing time")
-    left = observed.closes - since
+    text = f"{text} and closes {describe(observed.closes, window)}"
+    left = (observed.closes - since) / minute
     if left < needed:
-        return held(
-            f"{text} and closes {describe(observed.closes, window)}: {_minutes(left)} minutes are "
-            f"left, the plan needs {_minutes(needed)}. {HOW}"
-        )
-    return passed(
-        f"{text} and closes {describe(observed.closes, window)}, {_minutes(left)} minutes later"
-    )
+        return held(f"{text}: {int(left)} minutes are left, the plan needs {needed}. {HOW}")
+    return passed(f"{text}, {int(left)} minutes later")
 
 
 def overrule(finding: Finding, given: t.Mapping[str, str], ground: Ground) -> Finding:
     """By a name with a reason; it is recorded. An open window needs no override."""
-    waiver = read_waivers({OVERRIDE: given})[OVERRIDE]
+    by, reason = decided_by(given)
+    if not by or not reason:
+        raise InputError(f"The override of 'launch_window' lacks a name or a reason: {HOW}.")
     if finding.status not in STOPPING:
         return finding
     why = finding.detail.removesuffix(f". {HOW}")
     record = ground.record.get()
     known = record.overrides.get(OVERRIDE) if record else None
     # What it was lets go may differ from phase to phase; who did it, and why, does not.
-    stored = known and (known.by, known.reason) == (waiver.by, waiver.reason)
+    stored = known and (known.by, known.reason) == (by, reason)
     what = known.what if known and stored else why
-    override = waiver.to_override(what, known, format_time(ground.now))
+    override = Waiver(by, reason).to_override(what, known, format_time(ground.now))
     return replace(
         finding,
         status=WAIVED,
-        detail=f"{waiver.by} overrides the launch window, because: {waiver.reason} ({why})",
+        detail=f"{by} overrides the launch window, because: {reason} ({why})",
         facts={"overrides": {OVERRIDE: override}},
     )
-
-
-def _minutes(span: timedelta) -> int:
-    return int(span.total_seconds() // 60)
 
 
 KINDS: Kinds = {
@@ -387,6 +265,5 @@ KINDS: Kinds = {
     "paths": Kind(look_paths),
     "placeholders": Kind(look_placeholders),
     "unknowable": Kind(look_unknowable),
-    "rollout_share": Kind(look_rollout_share),
     "launch_window": Kind(look_launch_window, reads_record=True),
 }

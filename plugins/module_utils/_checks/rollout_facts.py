@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a rollout's preflight looks at: a dozen requests and one for each right, however many Deployments."""
+"""What a rollout's preflight looks at: a dozen requests, however many Deployments."""
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from dataclasses import dataclass, field
 
@@ -27,52 +28,24 @@ class RolloutProblem:
         return f"{self.deployment}: {self.message}" if self.deployment else self.message
 
 
-@dataclass(frozen=True)
-class ConfigReference:
-    """A ConfigMap or Secret that a pod template needs; `keys` are those it names one by one."""
-
-    kind: str
-    name: str
-    keys: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Right:
-    """One verb on one resource, and what a rollout does with it."""
-
-    verb: str
-    group: str
-    resource: str
-    subresource: str
-    purpose: str
-    severity: str = ERROR
-
-    def __str__(self) -> str:
-        path = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
-        return f"{self.verb} {path}{f'.{self.group}' if self.group else ''}"
-
-
-RIGHTS = (
-    Right("get", "apps", "deployments", "", "read a Deployment"),
-    Right("list", "apps", "deployments", "", "see Deployments"),
-    Right("watch", "apps", "deployments", "", "follow a rollout in few requests", WARNING),
-    Right("patch", "apps", "deployments", "", "release, restart and undo"),
-    Right("list", "apps", "replicasets", "", "tell new pods from old ones"),
-    Right("list", "", "pods", "", "tell why a rollout fails"),
-    Right("watch", "", "pods", "", "follow a rollout in few requests", WARNING),
-    Right("delete", "", "pods", "", "replace a pod on a bad node", WARNING),
-    Right("get", "", "pods", "log", "find start-up lines and show why pods crash"),
-    Right("list", "", "events", "", "show why pods do not start", WARNING),
-    Right("get", "", "configmaps", "", "read the release record and its pins"),
-)
-"""What the rollout module asks of the server."""
+REFERENCES = {
+    "configMapRef": "ConfigMap",
+    "configMapKeyRef": "ConfigMap",
+    "configMap": "ConfigMap",
+    "secretRef": "Secret",
+    "secretKeyRef": "Secret",
+    "secret": "Secret",
+}
+"""The kind of object to which a field of a pod template refers."""
+Held = t.Mapping[tuple[str, str], "frozenset[str] | None"]
+"""By kind and name, the keys of a ConfigMap or Secret; None when it is not there."""
 
 
 @dataclass(frozen=True)
 class NamespaceFacts:
     """Everything that was seen of a namespace, as the server tells it.
 
-    `held`: by kind and name, the keys of what pod templates refer to; None when it is not there.
+    `held`: what pod templates refer to.
     `unseen`: what could not be looked at, and why.
     `release`: the one that is about to be rolled, empty when it is not given.
     """
@@ -83,53 +56,43 @@ class NamespaceFacts:
     autoscalers: t.Sequence[Object] = ()
     budgets: t.Sequence[Object] = ()
     quotas: t.Sequence[Object] = ()
-    held: t.Mapping[tuple[str, str], frozenset[str] | None] = field(default_factory=dict)
-    denied: t.Sequence[Right] = ()
+    held: Held = field(default_factory=dict)
     unseen: t.Sequence[str] = ()
     release: str = ""
 
 
-References = t.Iterator[tuple[str, str, frozenset[str]]]
+def environment_of(containers: t.Iterable[Object]) -> t.Iterator[Object]:
+    """Where their variables come from."""
+    for container in containers:
+        yield from container.get("envFrom") or []
+        for variable in container.get("env") or []:
+            yield variable.get("valueFrom") or {}
 
 
-def references_of(template: Object) -> list[ConfigReference]:
-    """Without those that are marked optional, one for each object."""
+def parts_of(volume: Object) -> list[Object]:
+    """The volume, and what is projected into it."""
+    return [volume, *((volume.get("projected") or {}).get("sources") or [])]
+
+
+def references_of(template: Object) -> dict[tuple[str, str], frozenset[str]]:
+    """By kind and name of what a pod template needs, the keys that it names one by one. Optional ones are left out."""
     spec = template["spec"]
-    merged: dict[tuple[str, str], frozenset[str]] = {}
-    for container in [*(spec.get("initContainers") or []), *spec["containers"]]:
-        for kind, name, keys in _of_container(container):
-            merged[kind, name] = merged.get((kind, name), frozenset()) | keys
-    for volume in spec.get("volumes") or []:
-        for kind, name, keys in _of_volume(volume):
-            merged[kind, name] = merged.get((kind, name), frozenset()) | keys
-    return [ConfigReference(kind, name, keys) for (kind, name), keys in sorted(merged.items())]
-
-
-def _of_container(container: Object) -> References:
-    for source in container.get("envFrom") or []:
-        for key, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
-            yield from _needed(kind, source.get(key), "name")
-    for variable in container.get("env") or []:
-        source = variable.get("valueFrom") or {}
-        for key, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
-            yield from _needed(kind, source.get(key), "name")
-
-
-def _of_volume(volume: Object) -> References:
-    yield from _needed("ConfigMap", volume.get("configMap"), "name")
-    yield from _needed("Secret", volume.get("secret"), "secretName")
-    for source in (volume.get("projected") or {}).get("sources") or []:
-        yield from _needed("ConfigMap", source.get("configMap"), "name")
-        yield from _needed("Secret", source.get("secret"), "name")
-
-
-def _needed(kind: str, source: Object | None, name: str) -> References:
-    if not source or source.get("optional") or not source.get(name):
-        return
-    keys = {item["key"] for item in source.get("items") or []}
-    if source.get("key"):
-        keys.add(source["key"])
-    yield kind, source[name], frozenset(keys)
+    sources = [
+        *environment_of([*(spec.get("initContainers") or []), *spec["containers"]]),
+        *(part for volume in spec.get("volumes") or [] for part in parts_of(volume)),
+    ]
+    needed: dict[tuple[str, str], frozenset[str]] = {}
+    for source, (place, kind) in itertools.product(sources, REFERENCES.items()):
+        reference = source.get(place) or {}
+        name = reference.get("name") or reference.get("secretName")
+        if name and not reference.get("optional"):
+            keys = {
+                item["key"]
+                for item in (*(reference.get("items") or []), reference)
+                if "key" in item
+            }
+            needed[kind, name] = needed.get((kind, name), frozenset()) | keys
+    return dict(sorted(needed.items()))
 
 
 def observe_facts(cluster: Cluster, names: t.Sequence[str], *, release: str = "") -> NamespaceFacts:
@@ -159,21 +122,10 @@ def observe_facts(cluster: Cluster, names: t.Sequence[str], *, release: str = ""
             for name, body in deployments.items()
             if (trouble := _trouble(Deployment.from_json(body), replica_sets, pods))
         },
-        autoscalers=[
-            scaler
-            for scaler in listed("HorizontalPodAutoscaler")
-            if scaler["spec"]["scaleTargetRef"]["name"] in deployments
-        ],
+        autoscalers=listed("HorizontalPodAutoscaler"),
         budgets=listed("PodDisruptionBudget"),
         quotas=listed("ResourceQuota"),
         held=_observe_held(cluster, deployments.values(), unseen),
-        denied=[
-            right
-            for right in RIGHTS
-            if not cluster.may(
-                right.verb, right.resource, group=right.group, subresource=right.subresource
-            )
-        ],
         unseen=unseen,
         release=release,
     )
@@ -188,25 +140,15 @@ def _trouble(
     return f"{signs[0].where} {signs[0].reason} {signs[0].message}".strip() if signs else ""
 
 
-def _observe_held(
-    cluster: Cluster, bodies: t.Iterable[Object], unseen: list[str]
-) -> dict[tuple[str, str], frozenset[str] | None]:
-    """The keys of what pod templates refer to. The values of Secrets are not kept."""
+def _observe_held(cluster: Cluster, bodies: t.Iterable[Object], unseen: list[str]) -> Held:
+    """The values of Secrets are not kept."""
     held: dict[tuple[str, str], frozenset[str] | None] = {}
-    for reference in {
-        (reference.kind, reference.name)
-        for body in bodies
-        for reference in references_of(body["spec"]["template"])
-    }:
-        kind, name = reference
+    for kind, name in {key for body in bodies for key in references_of(body["spec"]["template"])}:
         try:
             body = cluster.read(kind, name)
         except RefusedError as exc:
             unseen.append(str(exc))
             continue
-        held[reference] = None if body is None else _keys_of(body)
+        parts = [body.get(part) or {} for part in ("data", "binaryData")] if body else []
+        held[kind, name] = frozenset().union(*parts) if body else None
     return held
-
-
-def _keys_of(body: Object) -> frozenset[str]:
-    return frozenset(key for part in ("data", "binaryData") for key in body.get(part) or {})

@@ -8,42 +8,35 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.etree import ElementTree
 
 from .._arguments import as_meant
 from .._errors import HoldError, InputError, VerificationError
+from .._formats import number
 from .._module import refuse_twice
 from . import models
-from .models import Check, Kinds, Options, Row
+from .models import Check, Finding, Kinds, Options, ended
 
 PROCEED, HOLD, ROLLBACK = "proceed", "hold", "rollback"
 
-WORDS = {
-    "pass": "✅ {name}: PASS",
-    "fail": "❌ {name}: FAIL",
-    "hold": "⏸️ {name}: HOLD",
-    "skip": "⏭️ {name}: SKIPPED",
-    "planned": "🔎 {name}: PLANNED",
-}
-
 
 def run_tests(
-    tests: t.Sequence[Check], kinds: Kinds, *, report: t.Callable[[Row], None]
-) -> list[Row]:
+    tests: t.Sequence[Check], kinds: Kinds, *, report: t.Callable[[Finding], None]
+) -> list[Finding]:
     """In the order of the tests; `report` hears of each as it ends."""
     return models.run_checks(
         tests, lambda test: kinds[test.kind].look(test.options), models.error_finding, report=report
     )
 
 
-def planned(test: Check, kinds: Kinds) -> Row:
+def planned(test: Check, kinds: Kinds) -> Finding:
     """The row in check mode, where nothing runs."""
     intention = kinds[test.kind].intention(test.options)
-    return Row(test.name, "", test.kind, "planned", intention, 0.0, test.scenario)
+    return Finding("planned", intention, name=test.name, kind=test.kind, scenario=test.scenario)
 
 
-def to_result(row: Row) -> dict[str, t.Any]:
+def to_result(row: Finding) -> dict[str, t.Any]:
     result = {**row.to_result("scenario"), "steps": [dict(step) for step in row.steps]}
     return {**result, "facts": dict(row.facts)} if row.facts else result
 
@@ -58,11 +51,9 @@ def verdict(results: t.Iterable[Options]) -> str:
 
 def line(result: Options) -> str:
     """One line, as the runbook words it: "✅ Agent routing: PASS (1% traffic)"."""
-    seconds = result.get("seconds")
-    took = f"{seconds:.2f} s" if isinstance(seconds, (int, float)) and seconds else ""
+    took = f"{_took(result):.2f} s" if _took(result) else ""
     evidence = "; ".join(part for part in (str(result.get("detail") or ""), took) if part)
-    head = WORDS.get(str(result.get("status", "pass")), WORDS["hold"]).format(name=result["name"])
-    return f"{head} ({evidence})" if evidence else head
+    return models.line(str(result["name"]), str(result.get("status", "pass")), evidence)
 
 
 def sentence(results: t.Sequence[Options]) -> str:
@@ -71,15 +62,9 @@ def sentence(results: t.Sequence[Options]) -> str:
     for status, words in (("fail", "failed"), ("hold", "are unclear")):
         matching = [result for result in results if result["status"] == status]
         if matching:
-            listed = " ".join(
-                f"{match['name']}: {_ended(str(match['detail']))}" for match in matching
-            )
+            listed = " ".join(f"{match['name']}: {ended(match['detail'])}" for match in matching)
             parts.append(f"{len(matching)} of {len(results)} smoke tests {words}. {listed}")
     return " ".join(parts)
-
-
-def _ended(text: str) -> str:
-    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def conclude(results: t.Sequence[dict[str, t.Any]], fail_on: t.Collection[str]) -> dict[str, t.Any]:
@@ -99,60 +84,51 @@ NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no place for, even escaped."""
 
 
+OF_JUNIT = {"fail": "failure", "hold": "error", "skip": "skipped", "planned": "skipped"}
+"""The element of a status; one that passed has none."""
+
+
 def junit_xml(suite: str, results: t.Sequence[Options]) -> str:
     """A failed test is a failure, one that holds an error, and one that was left out is skipped."""
-    statuses = [str(result.get("status")) for result in results]
-    root = ElementTree.Element(
+    outcomes = [OF_JUNIT.get(str(result.get("status"))) for result in results]
+    root = ElementTree.Element("testsuites")
+    tests = ElementTree.SubElement(
+        root,
         "testsuite",
         {
             "name": _text(suite),
             "tests": str(len(results)),
-            "failures": str(statuses.count("fail")),
-            "errors": str(statuses.count("hold")),
-            "skipped": str(statuses.count("skip") + statuses.count("planned")),
-            "time": _seconds(sum(_took(result) for result in results)),
+            "failures": str(outcomes.count("failure")),
+            "errors": str(outcomes.count("error")),
+            "skipped": str(outcomes.count("skipped")),
+            "time": f"{sum(map(_took, results)):.3f}",
         },
     )
-    for result in results:
-        root.append(_case(suite, result))
-    suites = ElementTree.Element("testsuites")
-    suites.append(root)
-    ElementTree.indent(suites)
+    for result, outcome in zip(results, outcomes, strict=True):
+        attributes = {
+            "name": _text(result["name"]),
+            "classname": _text(f"{suite}.{result.get('kind', 'test')}"),
+            "time": f"{_took(result):.3f}",
+        }
+        case = ElementTree.SubElement(tests, "testcase", attributes)
+        detail = _text(result.get("detail") or "")
+        if outcome:
+            ElementTree.SubElement(case, outcome, {"message": detail})
+        steps = map(_step, result.get("steps") or [])
+        ElementTree.SubElement(case, "system-out").text = "\n".join([detail, *steps])
+    ElementTree.indent(root)
     head = '<?xml version="1.0" encoding="UTF-8"?>\n'
-    return head + ElementTree.tostring(suites, encoding="unicode") + "\n"
+    return head + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _case(suite: str, result: Options) -> ElementTree.Element:
-    attributes = {
-        "name": _text(result["name"]),
-        "classname": _text(f"{suite}.{result.get('kind', 'test')}"),
-        "time": _seconds(_took(result)),
-    }
-    case = ElementTree.Element("testcase", attributes)
-    detail = _text(result.get("detail") or "")
-    outcome = {"fail": "failure", "hold": "error", "skip": "skipped", "planned": "skipped"}.get(
-        str(result.get("status"))
-    )
-    if outcome:
-        ElementTree.SubElement(case, outcome, {"message": detail})
-    lines = [_text(f"{step.get('name')}: {_worded(step)}") for step in result.get("steps") or []]
-    out = ElementTree.SubElement(case, "system-out")
-    out.text = "\n".join([detail, *lines])
-    return case
-
-
-def _worded(step: Options) -> str:
+def _step(step: Options) -> str:
     outcome = step.get("outcome") or step.get("status") or ""
-    return f"{outcome}, {step.get('evidence') or step.get('detail') or ''} ({_took(step):.3f} s)"
+    evidence = step.get("evidence") or step.get("detail") or ""
+    return _text(f"{step.get('name')}: {outcome}, {evidence} ({_took(step):.3f} s)")
 
 
 def _took(row: Options) -> float:
-    seconds = row.get("seconds")
-    return float(seconds) if isinstance(seconds, (int, float)) else 0.0
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.3f}"
+    return number(row.get("seconds")) or 0.0
 
 
 def _text(value: t.Any) -> str:
@@ -202,24 +178,17 @@ class Question:
             note = f", {answer.note}" if answer.note else ""
             detail = f"{answer.by} said {answer.word} at {answer.at}{note}"
             detail += "" if status == "pass" else f", asked: {self.text}"
-        return {
-            "name": self.name,
-            "kind": "person",
-            "scenario": self.scenario,
-            "status": status,
-            "seconds": round(seconds, 3),
-            "detail": detail,
-            "steps": [],
-            "facts": {
-                "question": self.text,
-                "asked_of": self.asked_of,
-                "answer": answer.word or "none",
-                "by": answer.by,
-                "at": answer.at,
-                "how": answer.how,
-                "note": answer.note if answer.word else "",
-            },
+        facts = {
+            "question": self.text,
+            "asked_of": self.asked_of,
+            "answer": answer.word or "none",
+            "by": answer.by,
+            "at": answer.at,
+            "how": answer.how,
+            "note": answer.note if answer.word else "",
         }
+        row = Finding(status, detail, self.name, kind="person", scenario=self.scenario)
+        return to_result(replace(row, facts=facts, seconds=seconds))
 
     def planned(self) -> dict[str, t.Any]:
         """The row in check mode, where no person is asked."""

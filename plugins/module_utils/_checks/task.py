@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The kinds of checks of a preflight and of smoke tests, and the checks of one task.
 
-A task is one of the module preflight_check, or looks at the launch window before a phase. Components and exchanges
-with a webhook are looked at as M(easymo.deploy.health_check) does.
+A task is one of the module preflight_check, or looks at the launch window before a phase.
 """
 
 from __future__ import annotations
@@ -12,12 +11,11 @@ import typing as t
 from datetime import datetime
 
 from .._cluster import MonotonicClock
-from .._errors import DeployError, InputError, Library, refuse_missing
-from .._http import REQUESTS
+from .._errors import InputError, refuse_missing
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
 from .._module import Module, emit_progress, refuse_twice
-from .._postgres import PSYCOPG2
+from .._release.order import read_waivers
 from .._release.record import Record
 from .._release.store import ReleaseStore
 from .._time import UTC, utc_now
@@ -33,111 +31,15 @@ from . import (
     people,
     preflight,
     web,
+    webhook,
 )
-from .git import head_of
-from .health import check_all
-from .models import (
-    Check,
-    Finding,
-    Ground,
-    Kind,
-    Kinds,
-    Known,
-    Options,
-    Row,
-    failed,
-    held,
-    libraries,
-    passed,
-    together,
-)
-from .preflight import (
-    GO,
-    OVERRIDE,
-    conclude,
-    gather_facts,
-    line,
-    overrides,
-    read_waivers,
-    run_preflight,
-    waive,
-)
-from .webhook import check_webhook, check_without_messages
-
-
-def look_health(options: Options, _ground: Ground) -> t.Sequence[Finding]:
-    """A row for each component."""
-    return [
-        (passed if row.passed else failed if row.known else held)(row.detail, name=row.name)
-        for row in check_all(options)
-    ]
-
-
-def play_health(options: Options) -> Finding:
-    rows = check_all(options)
-    steps = tuple(row.to_result() for row in rows)
-    wrong = [row for row in rows if not row.passed]
-    if wrong:
-        judge = failed if any(row.known for row in wrong) else held
-        return judge(" ".join(f"{row.name}: {row.detail}" for row in wrong), steps=steps)
-    return passed(together([f"{row.name}: {row.detail}" for row in rows]), steps=steps)
-
-
-def _libraries_of_health(options: Options) -> list[Library]:
-    return health.libraries(models.read_checks(options["checks"]))
-
-
-def look_webhook(options: Options, ground: Ground) -> Finding:
-    """Whether it answers challenges and refuses what it must. No message is sent, so no user gets an answer."""
-    outcomes = check_without_messages({**options, "request_timeout": ground.timeout})
-    wrong = [each for each in outcomes if not each.passed]
-    if not wrong:
-        return passed(f"{len(outcomes)} exchanges went as expected, none with a message")
-    judge = failed if any(each.status for each in wrong) else held
-    return judge("; ".join(f"{each.name}: {each.evidence}" for each in wrong))
-
-
-def play_webhook(options: Options) -> Finding:
-    outcomes = check_webhook(options, send_messages=True)
-    steps = tuple(outcome.to_result() for outcome in outcomes)
-    wrong = [each for each in outcomes if not each.passed]
-    if wrong:
-        # The platform's log may be late: that proves nothing against a message that was answered well.
-        judge = held if all(each.unseen for each in wrong) else failed
-        return judge("; ".join(f"{each.name}: {each.evidence}" for each in wrong), steps=steps)
-    observed = together([f"{each.name}: {each.evidence}" for each in outcomes])
-    return passed(observed, steps=steps)
-
-
-def _messages(options: Options) -> str:
-    sent = [f"{entry['text']!r} from {entry['from']}" for entry in options["messages"]]
-    guards = ["the challenges and what must be refused"] if options["guards"] else []
-    return f"would send {', '.join(guards + sent)}"
-
-
-KINDS: Kinds = {
-    "health": Kind(look_health, components=_libraries_of_health),
-    "webhook": Kind(look_webhook, (REQUESTS,)),
-}
-TESTS: Kinds = {
-    "health": Kind(
-        play_health,
-        components=_libraries_of_health,
-        intention=lambda options: (
-            f"would ask {', '.join(entry['name'] for entry in options['checks'])}"
-        ),
-    ),
-    "webhook": Kind(
-        play_webhook,
-        (REQUESTS,),
-        components=lambda options: [PSYCOPG2] if options["database"] else [],
-        intention=_messages,
-    ),
-}
+from .models import Check, Finding, Ground, Kinds, Known
+from .preflight import GO, OVERRIDE, conclude, run_preflight, waive
 
 PREFLIGHT: Kinds = {
     **preflight.KINDS,
-    **KINDS,
+    **health.KINDS,
+    **webhook.KINDS,
     **cluster.KINDS,
     **database.KINDS,
     **git.KINDS,
@@ -146,13 +48,7 @@ PREFLIGHT: Kinds = {
     **metrics.KINDS,
     **people.KINDS,
 }
-SMOKE_TESTS: Kinds = {**TESTS, **payment.TESTS, **metrics.TESTS}
-
-
-def read_preflight(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:
-    checks = models.read_checks(entries)
-    refuse_twice("Checks", checks)
-    return checks
+SMOKE_TESTS: Kinds = {**health.TESTS, **webhook.TESTS, **payment.TESTS, **metrics.TESTS}
 
 
 def read_tests(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:
@@ -164,40 +60,36 @@ def read_tests(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:
 
 
 Params = t.Mapping[str, t.Any]
-TIMEOUT = 10.0
-"""Seconds for each call of a check that is not a task of its own."""
 
 
 def check_window(module: Module, window: Params) -> dict[str, t.Any]:
     """The overrides to record, for a `window` as the options of the check's kind. Raises what stops the release."""
     check = {"name": OVERRIDE, "kind": OVERRIDE, OVERRIDE: window}
-    defaults = {"checkout": "", "commit": "", "fail": True, "timeout": TIMEOUT, "waivers": {}}
+    defaults = {"checkout": "", "commit": "", "fail": True, "timeout": 10.0, "waivers": {}}
     result = check_release(module, {**module.params, **defaults, "checks": [check]})
     return t.cast("dict[str, t.Any]", result["facts"])
 
 
 def check_release(module: Module, params: Params) -> dict[str, t.Any]:
     """Carry out `checks` of `params`, and return the result of the module preflight_check."""
-    waivers = read_waivers(params["waivers"])
-    checks = read_preflight(params["checks"])
-    refuse_missing(libraries(checks, PREFLIGHT))
+    waivers = read_waivers("release_waivers", params["waivers"])
+    checks = models.read_checks(params["checks"])
+    refuse_twice("Checks", checks)
+    refuse_missing(models.libraries(checks, PREFLIGHT))
     ground = survey(module, params, checks, uses_record=bool(waivers))
-    rows = run_preflight(checks, PREFLIGHT, ground, report=lambda row: report(module, row))
+
+    def report(row: Finding) -> None:
+        emit_progress(module, "CheckEnded", row.line, {"name": row.name, "status": row.status})
+
+    rows = run_preflight(checks, PREFLIGHT, ground, report=report)
     for warning in (each for row in rows for each in row.warnings):
         module.warn(warning)
-    waived = waive(rows, waivers)
     record = ground.record.value
-    known = record.overrides if record else {}
-    used = overrides(rows, waived, waivers, known, utc_now())
-    facts = gather_facts([*(row.facts for row in rows), {"overrides": used} if used else None])
-    result = conclude(waived, facts, check_mode=module.check_mode, fail=params["fail"])
+    rows = waive(rows, waivers, record.overrides if record else {}, utc_now())
+    result = conclude(rows, check_mode=module.check_mode, fail=params["fail"])
     if result["sentence"] and result["verdict"] == GO:
         module.warn(f"It would stop: {result['sentence']}")
     return {**result, "commit": ground.commit.value}
-
-
-def report(module: Module, row: Row) -> None:
-    emit_progress(module, "CheckEnded", line(row), {"name": row.name, "status": row.status})
 
 
 def survey(
@@ -221,7 +113,7 @@ def survey(
         time.sleep(seconds)
 
     def commit() -> str:
-        return params["commit"] or (head_of(params["checkout"]) if params["checkout"] else "")
+        return params["commit"] or (params["checkout"] and git.head_of(params["checkout"])) or ""
 
     return Ground(
         release=params["release"],
@@ -229,15 +121,8 @@ def survey(
         now=datetime.now(UTC),
         timeout=params["timeout"],
         check_mode=module.check_mode,
-        commit=known(commit, ""),
-        record=known(record, None),
+        commit=Known.of(commit, ""),
+        record=Known.of(record, None),
         cluster=cluster,
         wait=wait,
     )
-
-
-def known(look: t.Callable[[], t.Any], instead: t.Any) -> Known[t.Any]:
-    try:
-        return Known(look())
-    except DeployError as exc:
-        return Known(instead, exc)

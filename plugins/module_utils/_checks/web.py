@@ -16,27 +16,17 @@ from urllib.parse import urlsplit
 
 from .. import _http
 from .._errors import InputError, NotReadyError, RefusedError, UnreachableError
+from .._functions.api import SupabaseFunctionsApi
 from .._functions.log import FunctionLog
-from .._http import REQUESTS, Answer, authorities, client_certificate, relax, without_query
-from .._supabase_api import SupabaseFunctionsApi
+from .._http import REQUESTS, Answer, client_certificate, verifying, without_query
 from .._time import UTC
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed, skipped
 
 
-def ask(who: str, url: str, **how: t.Any) -> Answer:
-    """Whatever is answered. `how` as for `_http.send`."""
-    return _http.ask(
-        f"{who} at {without_query(url)}",
-        "GET",
-        url,
-        headers={"Accept": "application/json, */*"},
-        **how,
-    )
-
-
 def get(who: str, url: str, **how: t.Any) -> Answer:
-    """Only a good answer."""
-    answer, where = ask(who, url, **how), f"{who} at {without_query(url)}"
+    """Only a good answer. `how` as for `_http.send`."""
+    where = f"{who} at {without_query(url)}"
+    answer = _http.ask(where, "GET", url, headers={"Accept": "application/json, */*"}, **how)
     if answer.status == 404:
         raise NotReadyError(f"{where} is missing (HTTP 404): create it, or correct its URL.")
     return _http.good(
@@ -57,28 +47,26 @@ def get_json(who: str, url: str, **how: t.Any) -> t.Any:
         ) from None
 
 
-def look_clock(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_clock(options: Options, ground: Ground) -> Finding:
     """Whether this machine's clock agrees with that of a server, as the Date of its answers tells."""
     before = time.time()
     # Whatever it answers, its Date counts.
-    answer = ask(
-        "The server",
+    answer = _http.ask(
+        f"The server at {without_query(options['url'])}",
+        "GET",
         options["url"],
         timeout=ground.timeout,
         ca_cert=options["ca_cert"],
         cert=client_certificate(options["client_cert"], options["client_key"]),
     )
-    return [judge_clock(answer.headers.get("Date", ""), before, time.time(), options["max_skew"])]
-
-
-def judge_clock(header: str, before: float, after: float, bound: float) -> Finding:
-    """The server wrote its time somewhere between `before` and `after`, cut to whole seconds."""
+    after, header = time.time(), answer.headers.get("Date", "")
+    # The server wrote its time somewhere between `before` and `after`, cut to whole seconds.
     try:
         server = parsedate_to_datetime(header).timestamp()
     except (TypeError, ValueError):
         return held(f"the server's answer has no readable Date ({header[:40]!r})")
     behind, ahead = server - after, before - (server + 1)
-    skew = max(behind, ahead, 0.0)
+    skew, bound = max(behind, ahead, 0.0), options["max_skew"]
     if skew > bound:
         way = "behind" if behind > 0 else "ahead of"
         return failed(
@@ -88,37 +76,23 @@ def judge_clock(header: str, before: float, after: float, bound: float) -> Findi
     return passed(f"within {max(1.0, skew):.0f} s of the server's clock")
 
 
-LONG_YEARS = 10
-"""One that is valid for longer than that is told in years: its day is of no use."""
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 """How a client of PostgreSQL asks for TLS; the server answers S or N in plain text."""
 
 
-def look_certificate(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_certificate(options: Options, ground: Ground) -> Finding:
     """For how long the TLS certificate of an endpoint is still valid, verified as its clients do."""
-    parts = urlsplit(options["url"])
+    url, parts = options["url"], urlsplit(options["url"])
     if parts.scheme == "http":
-        return [skipped(f"{options['url']} has no TLS")]
+        return skipped(f"{url} has no TLS")
     if not parts.hostname or parts.scheme not in ("https", "tls", "postgresql"):
-        raise InputError(
-            f"The URL {options['url']!r} must be https://, tls:// or postgresql:// with a host."
-        )
+        raise InputError(f"The URL {url!r} must be https://, tls:// or postgresql:// with a host.")
     port = parts.port or {"https": 443, "postgresql": 5432}.get(parts.scheme)
     if port is None:
-        raise InputError(f"The URL {options['url']!r} has no port.")
-    context = _context(options)
-    ends = _read_end(parts.scheme, parts.hostname, port, context, ground.timeout)
-    return [judge_certificate(ends, ground.now, options["days"])]
-
-
-def judge_certificate(ends: datetime, now: datetime, days: int) -> Finding:
-    left = ends - now
-    years = left.days // 365
-    text = (
-        f"valid for {years} years more"
-        if years > LONG_YEARS
-        else f"valid until {ends:%Y-%m-%d %H:%M UTC}, {left.days} days from now"
-    )
+        raise InputError(f"The URL {url!r} has no port.")
+    ends = _read_end(parts.scheme, parts.hostname, port, _context(options), ground.timeout)
+    left, days = ends - ground.now, options["days"]
+    text = f"valid until {ends:%Y-%m-%d %H:%M UTC}, {left.days} days from now"
     if left < timedelta(days=days):
         return failed(f"{text}, but {days} days are required: renew it")
     return passed(text)
@@ -131,7 +105,9 @@ def _read_end(
     try:
         with socket.create_connection((host, port), timeout=timeout) as plain:
             if scheme == "postgresql":
-                _ask_for_tls(plain, where)
+                plain.sendall(SSL_REQUEST)
+                if plain.recv(1) != b"S":
+                    raise RefusedError(f"PostgreSQL at {where} offers no TLS: turn it on there.")
             with context.wrap_socket(plain, server_hostname=host) as secured:
                 certificate = t.cast("dict[str, t.Any]", secured.getpeercert())
     except ssl.SSLCertVerificationError as exc:
@@ -146,22 +122,8 @@ def _read_end(
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
 
 
-def _ask_for_tls(plain: socket.socket, where: str) -> None:
-    plain.sendall(SSL_REQUEST)
-    answer = plain.recv(1)
-    if answer != b"S":
-        raise RefusedError(f"PostgreSQL at {where} offers no TLS: turn it on there.")
-
-
 def _context(options: Options) -> ssl.SSLContext:
-    # The authorities that requests has are those which our calls trust.
-    authority = options["ca_cert"] or authorities()
-    try:
-        context = relax(ssl.create_default_context(cafile=authority))
-    except OSError as exc:
-        raise InputError(
-            f"{authority} holds no certificate authorities ({exc.strerror or exc})."
-        ) from None
+    context = verifying(options["ca_cert"])
     if options["client_cert"]:
         try:
             context.load_cert_chain(options["client_cert"], options["client_key"] or None)
@@ -172,16 +134,11 @@ def _context(options: Options) -> ssl.SSLContext:
     return context
 
 
-def look_token(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_token(options: Options, ground: Ground) -> Finding:
     """Whether a token outlives the release, as its own claim tells. It is read, not verified, and never shown."""
-    needed = timedelta(minutes=options["minutes"])
-    return [judge_token(options["token"], ground.now, needed)]
-
-
-def judge_token(token: str, now: datetime, needed: timedelta) -> Finding:
-    if not token:
+    if not options["token"]:
         return held("it is empty: set it")
-    claims = read_claims(token)
+    claims = read_claims(options["token"])
     if claims is None:
         return skipped("it is opaque: only its issuer knows its expiry")
     ends = claims.get("exp")
@@ -191,15 +148,15 @@ def judge_token(token: str, now: datetime, needed: timedelta) -> Finding:
         until = datetime.fromtimestamp(float(ends), UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         return held("its expiry cannot be read")
-    left = int((until - now).total_seconds() // 60)
-    if until <= now:
-        return failed(f"it expired at {until:%Y-%m-%d %H:%M UTC}: get a new one")
-    if until < now + needed:
+    text, minute = f"{until:%Y-%m-%d %H:%M UTC}", timedelta(minutes=1)
+    if until <= ground.now:
+        return failed(f"it expired at {text}: get a new one")
+    if until < ground.now + options["minutes"] * minute:
         return failed(
-            f"it expires at {until:%Y-%m-%d %H:%M UTC}, in {left} minutes, but the release may take "
-            f"{int(needed.total_seconds() // 60)}: get a new one"
+            f"it expires at {text}, in {(until - ground.now) // minute} minutes, but the release may take "
+            f"{options['minutes']}: get a new one"
         )
-    return passed(f"it is valid until {until:%Y-%m-%d %H:%M UTC}")
+    return passed(f"it is valid until {text}")
 
 
 def read_claims(token: str) -> dict[str, t.Any] | None:
@@ -214,21 +171,12 @@ def read_claims(token: str) -> dict[str, t.Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def look_functions(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_functions(options: Options, ground: Ground) -> Finding:
     """Whether the Management API lets the token in, the project's secrets are set, and its log can be read."""
-    api = SupabaseFunctionsApi.from_params(options)
-    present = {entry.slug for entry in api.list()}
-    secrets = api.secrets()
+    api = SupabaseFunctionsApi(options)
+    wanted, needed = options["functions"], options["secrets"]
+    present, secrets = {entry.slug for entry in api.list()}, api.secrets()
     FunctionLog.from_params(options, timeout=max(1, int(ground.timeout))).lines(["readiness"])
-    return [judge_functions(present, options["functions"], secrets, options["secrets"])]
-
-
-def judge_functions(
-    present: t.Collection[str],
-    wanted: t.Sequence[str],
-    secrets: t.Collection[str],
-    needed: t.Sequence[str],
-) -> Finding:
     unset = [entry for entry in needed if entry not in secrets]
     if unset:
         return failed(

@@ -14,6 +14,7 @@ from .._alerts.plan import Alerts, FiredAlert
 from .._availability.claims import Availability, availability_of, duration
 from .._formats import counted, hour_of, titled
 from .._release.models import ROLLED_BACK
+from .._release.order import OFF
 from .._release.record import ON_HOLD, Act, Evidence, Flags, Phase, Record, RecordedCheck
 from .._time import UTC, parse_time
 from .rollback import Claim, rollback_claims
@@ -127,19 +128,27 @@ def rollout_percentage(record: Record, observed: Body) -> Claim:
     name = next((entry for entry in ours if entry.endswith(PERCENTAGE)), "")
     if not flags or (not name and ours is flags):
         return Claim(NOT_KNOWN, None)
-    switch = observed.get("kill_switch") or {}
-    killed = off_by(switch.get("by"), switch.get("reason")) if switch else ""
-    if not observed:
-        killed = newest_kill(record, phase.finished)
-    if killed:
+    if not observed and (killed := newest_kill(record, phase.finished)):
         return Claim(killed, False)
     if observed:
         flags = observed.get("values") or {}
+    active = _active(record, flags, ours, name, stepped=not observed)
+    if switch := observed.get("kill_switch"):
+        killed = f"the kill switch of {switch.get('by')}: {switch.get('reason')}"
+        return Claim(f"{'on, against' if active.good else 'off by'} {killed}", False)
+    return active
+
+
+def _active(record: Record, flags: Body, ours: Body, name: str, *, stepped: bool) -> Claim:
+    """What these flags say, of which the release set `ours`; `name` is the percentage, "" for none."""
     if not name:
-        on = any(flags.get(entry) not in (None, "", "false", "0") for entry in ours)
-        return Claim("" if on else "off", on)
-    stepped = None if observed else record.facts.percentage
-    value = str(flags.get(name, "")) if stepped is None else stepped
+        switched_on = [flag for flag, value in ours.items() if str(value).lower() not in OFF]
+        off = [flag for flag in switched_on if (flags.get(flag) or "false") in OFF]
+        if off == switched_on:
+            return Claim("off", False)
+        return Claim(f"partly on, {', '.join(off)} off", False) if off else Claim("", True)
+    percentage = record.facts.percentage if stepped else None
+    value = str(flags.get(name, "")) if percentage is None else percentage
     if not value:
         return Claim(NOT_KNOWN, None)
     if flags.get(name.removesuffix(PERCENTAGE)) != "true" or value == "0":

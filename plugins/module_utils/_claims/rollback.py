@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from .._formats import counted, hour_of
-from .._release.record import Record, Verified
+from .._release.record import Record, RecordedCheck
 from .._rollout.models import is_same_image
 from .._time import UTC, parse_time
 
@@ -208,16 +208,16 @@ def row(name: str, status: str, detail: t.Any = "", kind: str = "") -> dict[str,
     return {"name": name, "status": status, "detail": str(detail or ""), "kind": kind}
 
 
-def rollback_claims(verified: t.Sequence[Verified]) -> dict[str, Claim]:
+def rollback_claims(verified: t.Sequence[RecordedCheck]) -> dict[str, Claim]:
     """`state`, `impact`, `verified` and `users` of the announcement, from the rows as the record keeps them."""
     results = {entry.name: entry for entry in verified}
     flows = [
         result
         for name, result in results.items()
         if name not in (RETURNED, PODS, FLAGS, VERSIONS) and result.kind != MEASURED
-    ] or [Verified(TESTS, NOT_LOOKED_AT)]
+    ] or [RecordedCheck(TESTS, NOT_LOOKED_AT)]
     off = (
-        [results.get(FLAGS, Verified(FLAGS, NOT_LOOKED_AT))]
+        [results.get(FLAGS, RecordedCheck(FLAGS, NOT_LOOKED_AT))]
         if FLAGS in results or not verified
         else []
     )
@@ -242,7 +242,7 @@ def rollback_claims(verified: t.Sequence[Verified]) -> dict[str, Claim]:
     }
 
 
-def _counted(verified: t.Sequence[Verified]) -> Claim:
+def _counted(verified: t.Sequence[RecordedCheck]) -> Claim:
     if not verified:
         return Claim("nothing was checked", None)
     rest = [entry for entry in verified if entry.status != VERIFIED]
@@ -250,7 +250,7 @@ def _counted(verified: t.Sequence[Verified]) -> Claim:
     return Claim(f"{count}; {words(rest)}" if rest else count, _worst(verified))
 
 
-def words(rows: t.Iterable[Verified]) -> str:
+def words(rows: t.Iterable[RecordedCheck]) -> str:
     return ", ".join(
         f"{entry.name} {entry.status}"
         + (f" ({entry.detail})" if entry.detail and entry.status != VERIFIED else "")
@@ -258,11 +258,11 @@ def words(rows: t.Iterable[Verified]) -> str:
     )
 
 
-def _good(rows: t.Iterable[Verified]) -> bool:
+def _good(rows: t.Iterable[RecordedCheck]) -> bool:
     return all(entry.status == VERIFIED for entry in rows)
 
 
-def _worst(rows: t.Sequence[Verified]) -> bool | None:
+def _worst(rows: t.Sequence[RecordedCheck]) -> bool | None:
     if any(entry.status == FAILED for entry in rows):
         return False
     return True if _good(rows) else None

@@ -49,15 +49,9 @@ def look_at_record(notes: Notebook, cluster: Cluster, release: str, entry: str) 
         if phase.failed and ENTRY_OF_PHASE.get(name, "error_rate") == entry:
             for failure in phase.evidence.failures:
                 at, host = phase.finished or phase.started, failure.name
-                text = f"phase {name} failed at {at} on {host} in {failure.task!r}"
+                task, answer = failure.task, failure.message
                 notes.see(
-                    "phase_failed",
-                    name,
-                    f"{text}: {failure.message}",
-                    file=file,
-                    at=at,
-                    host=host,
-                    answer=failure.message,
+                    "phase_failed", name, file=file, at=at, host=host, task=task, answer=answer
                 )
 
 
@@ -71,21 +65,13 @@ def look_at_changes(
         deployment = Deployment.from_json(body)
         if deployment.name not in services:
             continue
-        counts = deployment.counts
-        notes.see(
-            "standing",
-            deployment.name,
-            f"{deployment.name}: {counts.ready} of {counts.desired} pods ready",
-            file=file,
-            ready=counts.ready,
-            desired=counts.desired,
-        )
+        name, counts = deployment.name, deployment.counts
+        notes.see("standing", name, file=file, ready=counts.ready, desired=counts.desired)
         minutes = _age(_born(deployment, replica_sets), now)
         if minutes is not None and minutes <= LATELY:
             cause = deployment.annotations.get(CHANGE_CAUSE_ANNOTATION, "no reason recorded")
             actor = deployment.annotations.get(ACTOR_ANNOTATION, "somebody")
-            text = f"{deployment.name} was rolled {minutes} min ago by {actor}: {cause}"
-            notes.see("change", deployment.name, text, file=file, minutes=minutes, cause=cause)
+            notes.see("change", name, file=file, minutes=minutes, cause=cause, actor=actor)
     if config_map:
         _look_at_flags_map(notes, cluster, config_map, now)
 
@@ -94,12 +80,12 @@ def _look_at_flags_map(notes: Notebook, cluster: Cluster, name: str, now: dateti
     file = "kubernetes/changes.txt"
     body = cluster.read("ConfigMap", name)
     if body is None:
-        notes.see("no_flags", name, f"There is no ConfigMap {name}", file=file)
+        notes.see("no_flags", name, file=file)
         return
     written = body["metadata"].get("annotations") or {}
     switch = KillSwitch.from_annotations(written)
     if switch is not None:
-        notes.see("kill_switch", name, f"The kill switch is set: {switch}", file=file)
+        notes.see("kill_switch", name, file=file, switch=str(switch))
     if written.get(RAMP_ANNOTATION):
         notes.write(file, f"ramp: {written[RAMP_ANNOTATION]}")
     times = [
@@ -108,8 +94,7 @@ def _look_at_flags_map(notes: Notebook, cluster: Cluster, name: str, now: dateti
     ]
     minutes = _age(max(times, default=""), now)
     if minutes is not None and minutes <= LATELY:
-        text = f"ConfigMap {name} was written {minutes} min ago"
-        notes.see("flags_change", name, text, file=file, minutes=minutes)
+        notes.see("flags_change", name, file=file, minutes=minutes)
 
 
 def look_at_flags(
@@ -139,16 +124,8 @@ def look_at_flags(
                 notes.blind(f"Pod {pod.pod} could not show its flags: {pod.detail}.")
         stale = [pod for pod in pods if pod.state == STALE]
         if stale:
-            text = f"{len(stale)} of {len(pods)} pods of {consumer} run with other flags: {stale[0].detail}"
-            notes.see(
-                "stale_flags",
-                consumer,
-                text,
-                file=file,
-                pods=len(stale),
-                of=len(pods),
-                detail=stale[0].detail,
-            )
+            count, detail = len(stale), stale[0].detail
+            notes.see("stale_flags", consumer, file=file, pods=count, of=len(pods), detail=detail)
 
 
 def _born(deployment: Deployment, replica_sets: t.Sequence[Object]) -> str:

@@ -7,6 +7,8 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible.module_utils.common.yaml import yaml_dump
+
 from .._cluster import (
     ACTOR_ANNOTATION,
     CHANGE_CAUSE_ANNOTATION,
@@ -21,12 +23,14 @@ from .._rollout.evaluate import Evaluation, explain
 from .._rollout.failures import Suspicion, first_signs_of, refusal_sign, rule_for, signs_of
 from .._rollout.follow import as_kill
 from .._rollout.models import Deployment, Pod, ReplicaSet, current_replica_set, owned_by
-from .evidence import LinePlace, Notebook, file_name
+from .evidence import Notebook, file_name
+from .rules import LastWords, LinePlace
 
 ERROR_LINE = re.compile(
     r"\b(?:ERROR|FATAL|CRITICAL|PANIC)\b|\b\w*(?:Error|Exception)\b|^panic:|Traceback", re.M
 )
 UNHEALTHY = "Unhealthy"
+DEPLOYMENTS = "kubernetes/deployments.txt"
 
 
 @dataclass(frozen=True)
@@ -62,24 +66,17 @@ def look_at_deployments(
     wanted = [only] if only else [*services]
     for name in wanted:
         if name not in standings:
-            notes.see(
-                "deployment_missing",
-                name,
-                f"There is no Deployment {name} in namespace {cluster.namespace}.",
-                file="kubernetes/deployments.txt",
-            )
-    for standing in (standings[name] for name in wanted if name in standings):
-        counts = standing.deployment.counts
-        notes.write(
-            "kubernetes/deployments.txt", f"{standing.deployment.name}: {standing.state}, {counts}"
-        )
+            notes.see("deployment_missing", name, file=DEPLOYMENTS)
     chosen = [standings[name] for name in wanted if name in standings]
+    for standing in chosen:
+        deployment = standing.deployment
+        notes.write(DEPLOYMENTS, f"{deployment.name}: {standing.state}, {deployment.counts}")
     troubled = chosen if only else [entry for entry in chosen if entry.state != "well"]
     limit = notes.limits.deployments
     for standing in troubled[:limit]:
         _look_closely(notes, cluster, standing, clock or MonotonicClock())
     for standing in troubled[limit:]:
-        _tell_trouble(notes, "kubernetes/deployments.txt", standing, {}, {})
+        _tell_trouble(notes, DEPLOYMENTS, standing, None, {})
     if len(troubled) > limit:
         names = ", ".join(entry.deployment.name for entry in troubled[limit:])
         notes.cut(f"{len(troubled)} Deployments are in trouble: no logs and events are of {names}.")
@@ -150,118 +147,76 @@ def _look_closely(
     if len(standing.pods) > limits.pods:
         notes.cut(f"{name} has {len(standing.pods)} pods: logs are of the worst {limits.pods}.")
     _tell_template(notes, sheet, standing, diagnosis)
-    words = _keep_logs(notes, name, diagnosis["logs"])
+    last = _keep_logs(notes, name, diagnosis["logs"])
     events = _tell_events(notes, name, diagnosis["events"])
-    _tell_trouble(notes, sheet, standing, words, events)
+    _tell_trouble(notes, sheet, standing, last, events)
 
 
 def _tell_trouble(
     notes: Notebook,
     sheet: str,
     standing: WorkloadStatus,
-    words: t.Mapping[str, str],
+    last: LastWords | None,
     events: t.Mapping[str, str],
 ) -> None:
-    name, troubles = standing.deployment.name, troubles_of(standing)
+    deployment, unready = standing.deployment, standing.unready
+    name, troubles = deployment.name, troubles_of(standing)
     sentences = [{"message": message} for message in events.values()]
     for trouble in troubles:
         verdict = as_kill(trouble.verdict, sentences)
         notes.see(
             "trouble_over" if trouble.over else "trouble",
             name,
-            f"{name}: {verdict.sentence}{', and is ready again' if trouble.over else ''}",
             file=sheet,
+            last=last,
             reason=verdict.reason,
             cause=verdict.sentence,
             hint=verdict.hint,
             dooms=trouble.dooms,
-            last_words=dict(words),
         )
-    if all(trouble.over for trouble in troubles):
-        _tell_unready(notes, sheet, standing, events)
-
-
-def _tell_unready(
-    notes: Notebook, sheet: str, standing: WorkloadStatus, events: t.Mapping[str, str]
-) -> None:
-    name, unready = standing.deployment.name, standing.unready
-    if standing.deployment.paused:
-        text, resume = f"{name}: its rollout is paused", standing.deployment.resume
-        notes.see("paused", name, text, file=sheet, resume=resume)
+    if not all(trouble.over for trouble in troubles):
+        return
+    if deployment.paused:
+        notes.see("paused", name, file=sheet, resume=deployment.resume)
     elif unready:
-        answer = events.get(UNHEALTHY, "no events of its probe")
-        text = f"{name}: {len(unready)} of {len(standing.pods)} new pods run and are not ready: {answer}"
-        notes.see(
-            "unready",
-            name,
-            text,
-            file=sheet,
-            pods=len(unready),
-            of=len(standing.pods),
-            answer=answer,
-        )
-    elif not standing.deployment.complete:
-        text = f"{name}: its rollout is not complete ({standing.deployment.counts})"
-        notes.see("incomplete", name, text, file=sheet, counts=str(standing.deployment.counts))
+        answer, pods = events.get(UNHEALTHY, "no events of its probe"), len(unready)
+        notes.see("unready", name, file=sheet, pods=pods, of=len(standing.pods), answer=answer)
+    elif not deployment.complete:
+        notes.see("incomplete", name, file=sheet, counts=str(deployment.counts))
 
 
 def _tell_template(
     notes: Notebook, sheet: str, standing: WorkloadStatus, results: t.Mapping[str, t.Any]
 ) -> None:
     deployment = standing.deployment
-    written = deployment.annotations
     notes.write(sheet, f"Deployment {deployment.name}: {deployment.counts}")
     for key in (RELEASE_ANNOTATION, CHANGE_CAUSE_ANNOTATION, ACTOR_ANNOTATION):
-        notes.write(sheet, f"  {key}: {written.get(key, '-')}")
-    for container in results["containers"]:
-        notes.write(sheet, f"  container {container['name']}: image {container['image']}")
-        notes.write(sheet, f"    resources {container['resources'] or 'none'}")
-        notes.write(sheet, f"    probes {container['probes'] or 'none'}")
-    notes.write(sheet, f"  digests: {', '.join(results['image_digests']) or 'not known'}")
-    for condition in results["conditions"]:
-        notes.write(
-            sheet,
-            f"  condition {condition['type']}={condition['status']} {condition['reason']}: {condition['message']}",
-        )
+        notes.write(sheet, f"  {key}: {deployment.annotations.get(key, '-')}")
     for each in sorted(standing.replica_sets, key=lambda entry: -entry.revision):
         images = ", ".join(each.images.values())
         notes.write(
             sheet, f"  ReplicaSet {each.name} revision {each.revision}: {each.replicas} of {images}"
         )
-    for pod in results["pods"]:
-        ready = "ready" if pod["ready"] else "not ready"
-        notes.write(
-            sheet, f"  pod {pod['name']} on {pod['node'] or 'no node'}: {pod['phase']}, {ready}"
-        )
-        for each in pod["containers"]:
-            last = f", last ended {each['last_reason']} {each['last_exit_code']}"
-            notes.write(
-                sheet,
-                f"    {each['name']}: {each['state']} {each['reason']} {each['message']}, "
-                f"{each['restarts']} restarts{last if each['last_reason'] else ''}",
-            )
+    known = {name: results[name] for name in ("containers", "image_digests", "conditions", "pods")}
+    notes.write(sheet, yaml_dump(known, sort_keys=False, allow_unicode=True))
 
 
 def _keep_logs(
     notes: Notebook, name: str, logs: t.Mapping[str, t.Sequence[str]]
-) -> dict[str, t.Any]:
+) -> LastWords | None:
     """Each log as a file; the last words of the sickest container, those from before a crash first."""
-    words: list[tuple[bool, dict[str, t.Any]]] = []
+    words: list[tuple[bool, LastWords]] = []
     for label, lines in logs.items():
         pod, _slash, rest = label.partition("/")
         container, _blank, previous = rest.partition(" ")
-        parts = [
-            pod,
-            *([container] if container != name else []),
-            *([previous] if previous else []),
-        ]
+        parts = filter(None, (pod, container if container != name else "", previous))
         file = f"kubernetes/{file_name(*parts)}.log"
         stored = notes.keep_log(file, lines)
         number = last_error(stored)
         if number:
-            place = str(LinePlace(file, number))
-            words.append((not previous, {"place": place, "text": stored[number - 1].strip()}))
-    return min(words, key=lambda entry: entry[0])[1] if words else {}
+            last = LastWords(LinePlace(file, number), stored[number - 1].strip())
+            words.append((not previous, last))
+    return min(words, key=lambda entry: entry[0])[1] if words else None
 
 
 def last_error(lines: t.Sequence[str]) -> int:

@@ -84,21 +84,11 @@ def look_at_sessions(notes: Notebook, database: Database) -> None:
             by = f"pid {blocker}" + (
                 f" ({other[1]}, {other[2] or 'no name'}, {other[3]})" if other else ""
             )
-            text = f"{name}: {who} waits for a lock that {by} holds"
-            notes.see(
-                "blocked",
-                name,
-                text,
-                file=file,
-                pid=pid,
-                blocker=blocker,
-                by=by,
-                who=who,
-                seconds=age,
-            )
+            blocked = {"pid": pid, "blocker": blocker, "seconds": age}
+            notes.see("blocked", name, file=file, by=by, who=who, **blocked)
         if age >= LONG_SECONDS:
-            text = f"{name}: {who} has a transaction open for {age} s ({state} for {idle} s)"
-            notes.see("long_transaction", name, text, file=file, pid=pid, seconds=age, who=who)
+            since = {"seconds": age, "state": state, "idle": idle}
+            notes.see("long_transaction", name, file=file, pid=pid, who=who, **since)
     if not rows:
         notes.write(file, f"{name}: no transaction is open")
 
@@ -114,13 +104,9 @@ def look_at_backups(
     for name in names:
         backup = newest.get(name)
         if backup is None:
-            notes.see("no_backup", name, f"There is no backup of {name}", file=file)
+            notes.see("no_backup", name, file=file)
             continue
-        minutes = backup.age(now) // 60
-        text = f"{name}: {backup.uri}, {minutes} min old, sha256 {backup.manifest.sha256}"
-        notes.see(
-            "backup", name, text, file=file, uri=backup.uri, sha256=backup.manifest.sha256,
-            minutes=minutes,
-        )  # fmt: skip
+        minutes, sha256 = backup.age(now) // 60, backup.manifest.sha256
+        notes.see("backup", name, file=file, uri=backup.uri, sha256=sha256, minutes=minutes)
     for problem in catalog.broken:
         notes.write(file, f"broken: {problem}")

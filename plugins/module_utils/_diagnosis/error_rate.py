@@ -15,12 +15,13 @@ from .._cluster import Cluster
 from .._errors import DeployError
 from .._flags.consumer import container_of
 from .._gate.models import Metric, Sample, SampleStatus
-from .._gate.prometheus import Prometheus, SampleSource, Vector
+from .._gate.sources import Prometheus, SampleSource, Vector
 from .._http import Answer, NoAnswerError
 from .._rollout.diagnosis import read_tail
 from .._threads import side_by_side
 from .crash_loop import ERROR_LINE, WorkloadStatus, observe
-from .evidence import LinePlace, Notebook, file_name
+from .evidence import Notebook, file_name
+from .rules import LastWords, LinePlace
 
 ALERTS = 'ALERTS{alertstate="firing"}'
 ANY = "count(up)"
@@ -29,11 +30,6 @@ NOTABLE = 0.01
 """Share of requests of one service that fail from which on it is told."""
 PATTERNS = 5
 AT_ONCE = 8
-_WORDS = {
-    SampleStatus.GOOD: "good",
-    SampleStatus.BETWEEN: "not good",
-    SampleStatus.BREACH: "a breach",
-}
 HEALTH = "public/health.txt"
 BODY = 20_000
 """Characters of a public answer that are read."""
@@ -63,18 +59,8 @@ def look_at_metrics(
         status = metric.judge(sample)
         breach = status is SampleStatus.BREACH
         bound = metric.bounds.describe_breach(value) if breach else metric.bounds.describe_good()
-        text = f"{metric.name}: {value:.4g} {metric.unit}, {_WORDS[status]} ({bound})"
-        kind = "metric_breach" if breach else "metric"
-        notes.see(
-            kind,
-            metric.name,
-            text,
-            file=file,
-            value=value,
-            unit=metric.unit,
-            bound=bound,
-            status=status.value,
-        )
+        kind, name, unit = "metric_breach" if breach else "metric", metric.name, metric.unit
+        notes.see(kind, name, file=file, value=value, unit=unit, bound=bound, status=status.value)
     for problem, names in unknown.items():
         notes.blind(f"No value of {', '.join(names)}: {problem}.")
 
@@ -88,13 +74,11 @@ def look_at_prometheus(notes: Notebook, prometheus: Prometheus, query: str) -> N
     if not (firing.series or firing.problem or prometheus.vector(ANY).series):
         notes.blind(f"Which alerts fire is not known: Prometheus has {NO_SERIES}.")
     for service, share in failing(by_service):
-        text = f"{service}: {share:.1%} of its requests fail with 5xx"
-        notes.see("service_errors", service, text, file="prometheus/services.txt", share=share)
+        notes.see("service_errors", service, file="prometheus/services.txt", share=share)
     for labels, _one in firing.series:
         name = labels.get("alertname", "?")
-        rest = ", ".join(f"{k}={v}" for k, v in sorted(labels.items()) if k not in _OWN)
-        text = f"alert {name!r} fires{f' ({rest})' if rest else ''}"
-        notes.see("alert", name, text, file="prometheus/alerts.txt", labels=dict(labels))
+        about = ", ".join(f"{k}={v}" for k, v in sorted(labels.items()) if k not in _OWN)
+        notes.see("alert", name, file="prometheus/alerts.txt", labels=dict(labels), about=about)
 
 
 _OWN = ("__name__", "alertname", "alertstate")
@@ -103,9 +87,8 @@ _OWN = ("__name__", "alertname", "alertstate")
 def failing(vector: Vector) -> list[tuple[str, float]]:
     """Services of which a notable share of requests fails, the worst first."""
     results = [(labels.get("service", "?"), share) for labels, share in vector.series]
-    return sorted(
-        (result for result in results if result[1] >= NOTABLE), key=lambda result: -result[1]
-    )
+    notable = (result for result in results if result[1] >= NOTABLE)
+    return sorted(notable, key=lambda result: -result[1])
 
 
 def look_at_error_lines(
@@ -142,22 +125,14 @@ def _read_errors(notes: Notebook, cluster: Cluster, standing: WorkloadStatus) ->
         if cut:
             notes.cut(f"The log of {pod.name} {cut}")
         result += [f"{pod.name} {line}" for line in text.splitlines() if ERROR_LINE.search(line)]
-    file = f"kubernetes/{file_name(deployment.name)}.errors.log"
-    stored = notes.keep_log(file, result)
+    log, file = f"kubernetes/{file_name(deployment.name)}.errors.log", "kubernetes/errors.txt"
+    stored = notes.keep_log(log, result)
     for pattern, count, number in common(stored):
-        notes.see(
-            "error_lines",
-            deployment.name,
-            f"{deployment.name}: {count} of {len(stored)} error lines say {pattern!r}",
-            file="kubernetes/errors.txt",
-            count=count,
-            of=len(stored),
-            pattern=pattern,
-            last_words={"place": str(LinePlace(file, number)), "text": stored[number - 1]},
-        )
+        last = LastWords(LinePlace(log, number), stored[number - 1])
+        values: dict[str, t.Any] = {"count": count, "of": len(stored), "pattern": pattern}
+        notes.see("error_lines", deployment.name, file=file, last=last, **values)
     if not stored:
-        text = f"{deployment.name}: no error in the last {limits.lines} lines of {len(pods)} pods"
-        notes.see("no_errors", deployment.name, text, file="kubernetes/errors.txt")
+        notes.see("no_errors", deployment.name, file=file, lines=limits.lines, pods=len(pods))
 
 
 def common(lines: t.Sequence[str]) -> list[tuple[str, int, int]]:
@@ -178,7 +153,7 @@ def look_at_health(notes: Notebook, checks: t.Sequence[Check]) -> None:
         if outcome.passed:
             notes.write(HEALTH, text)
         elif outcome.known:
-            notes.see("unwell", outcome.name, text, file=HEALTH, answer=outcome.detail)
+            notes.see("unwell", outcome.name, file=HEALTH, answer=outcome.detail)
         else:
             notes.blind(text)
 
@@ -187,39 +162,27 @@ def look_at_public(
     notes: Notebook, services: t.Sequence[str], ask: t.Callable[[str], Answer]
 ) -> None:
     """What the address of each service's health answers, and on what they say that they depend in vain."""
-    file = HEALTH
-    blamed: dict[str, list[tuple[str, str]]] = {}
+    blamed: dict[str, list[str]] = {}
     answers = side_by_side(lambda name: _asked(ask, name), services, at_once=AT_ONCE)
     for name, answer in zip(services, answers, strict=True):
         if isinstance(answer, str):
-            text = f"{name}: {answer}"
-            notes.see("public_silent", name, text, file=file, answer=answer)
+            notes.see("public_silent", name, file=HEALTH, answer=answer)
             continue
-        body = " ".join(answer.text[:BODY].split())[:300]
-        failed = failed_checks(answer.text[:BODY])
+        text = answer.text[:BODY]
+        failed = failed_checks(text)
         for check, why in failed.items():
-            blamed.setdefault(check, []).append((name, why))
+            blamed.setdefault(check, []).append(why)
         kind = "public_unwell" if failed else "public_fails"
         notes.see(
             kind if answer.status >= 500 else "public",
             name,
-            f"{name}: {answer.status} {body}",
-            file=file,
+            file=HEALTH,
             status=answer.status,
-            body=body,
+            body=" ".join(text.split())[:300],
         )
-    for check, failures in blamed.items():
-        names = ", ".join(name for name, _why in failures)
-        text = f"{len(failures)} of {len(services)} services say that their {check} fails: {names}"
-        notes.see(
-            "dependency",
-            check,
-            text,
-            file=file,
-            count=len(failures),
-            of=len(services),
-            why=failures[0][1],
-        )
+    for check, whys in blamed.items():
+        count = len(whys)
+        notes.see("dependency", check, file=HEALTH, count=count, of=len(services), why=whys[0])
 
 
 def _asked(ask: t.Callable[[str], Answer], name: str) -> Answer | str:

@@ -8,18 +8,15 @@ import re
 import threading
 import time
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from .._errors import DeployError, InputError
 from .._redaction import Redactor
+from .rules import SENTENCES, Cause, LastWords, LinePlace, ObservedFact, filled
 
 MOST_TRIES = 50
-
-
-def folder_name(now: datetime) -> str:
-    return f"diagnosis-{now.strftime('%Y%m%dT%H%M%SZ')}"
 
 
 def make_folder(parent: Path, now: datetime) -> Path:
@@ -27,7 +24,9 @@ def make_folder(parent: Path, now: datetime) -> Path:
     try:
         parent.mkdir(parents=True, exist_ok=True)
         for number in range(MOST_TRIES):
-            path = parent / (folder_name(now) + (f"-{number + 1}" if number else ""))
+            path = parent / (
+                f"diagnosis-{now:%Y%m%dT%H%M%SZ}" + (f"-{number + 1}" if number else "")
+            )
             try:
                 path.mkdir(mode=0o700)
             except FileExistsError:
@@ -52,19 +51,6 @@ def write_files(folder: Path, files: t.Mapping[str, str]) -> None:
         raise InputError(f"'{folder}' can't be written ({exc.strerror}): make room there.") from exc
 
 
-ENTRIES = ("crash_loop", "error_rate", "function", "migration")
-TITLES: t.Mapping[str, str] = {
-    "crash_loop": "Microservice crash loop",
-    "error_rate": "High error rate",
-    "function": "Edge function not responding",
-    "migration": "Database migration failed",
-}
-"""The runbook's four entries of trouble."""
-
-SURE, LIKELY, POSSIBLE = 90, 60, 30
-"""How strongly a fact speaks: the platform names the trouble itself; it explains what was seen; it may."""
-
-
 @dataclass(frozen=True)
 class CollectionLimits:
     """Bounds of what is collected. Bytes are of one file."""
@@ -74,50 +60,6 @@ class CollectionLimits:
     pods: int = 5
     deployments: int = 10
     seconds: float = 40.0
-
-
-@dataclass(frozen=True)
-class LinePlace:
-    """A line of a file in the folder."""
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
-
-
-@dataclass(frozen=True)
-class ObservedFact:
-    """One thing that was seen. `kind` is what rules go by, `subject` what it is about, `text` its line in the file."""
-
-    entry: str
-    kind: str
-    subject: str
-    text: str
-    place: LinePlace
-    values: t.Mapping[str, t.Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Cause:
-    entry: str
-    weight: int
-    sentence: str
-    hint: str
-    evidence: tuple[LinePlace, ...]
-    title: str = ""
-
-    @property
-    def heading(self) -> str:
-        """Its own, or that of the runbook's entry that it is an answer to."""
-        return self.title or TITLES[self.entry]
-
-    @property
-    def certainty(self) -> str:
-        if self.weight >= SURE:
-            return "almost certain"
-        return "likely" if self.weight >= LIKELY else "possible"
 
 
 @dataclass(frozen=True)
@@ -155,34 +97,41 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
+@dataclass
 class Notebook:
     """One collector's. Its thread may be given up on: `to_part` tells what was there until then."""
 
-    def __init__(
-        self, entry: str, title: str, *, redactor: Redactor, limits: CollectionLimits
-    ) -> None:
-        self.limits = limits
-        self._entry = entry
-        self._title = title
-        self._redact = redactor
-        self._lock = threading.Lock()
-        self._sheets: dict[str, list[str]] = {}
-        self._facts: list[ObservedFact] = []
-        self._unseen: list[str] = []
-        self._cut: list[str] = []
+    entry: str
+    title: str
+    redactor: Redactor
+    limits: CollectionLimits
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _sheets: dict[str, list[str]] = field(default_factory=dict, init=False)
+    _facts: list[ObservedFact] = field(default_factory=list, init=False)
+    _unseen: list[str] = field(default_factory=list, init=False)
+    _cut: list[str] = field(default_factory=list, init=False)
 
     def see(
-        self, kind: str, subject: str, text: str, *, file: str, **values: t.Any
+        self,
+        kind: str,
+        subject: str,
+        text: str = "",
+        *,
+        file: str,
+        last: LastWords | None = None,
+        **values: t.Any,
     ) -> ObservedFact:
-        """A fact, and its line in the file."""
+        """A fact, and its line in the file: `text`, or the sentence of its kind."""
+        text = text or filled(SENTENCES[kind], values, subject=subject)
         place = self.write(file, text)
         fact = ObservedFact(
-            self._entry,
+            self.entry,
             kind,
-            self._redact(subject),
+            self.redactor(subject),
             self._line(text),
             place,
-            self._redact.within(values, DEPTH),
+            self.redactor.within(values, DEPTH),
+            replace(last, text=self.redactor(last.text)) if last else None,
         )
         with self._lock:
             self._facts.append(fact)
@@ -190,7 +139,7 @@ class Notebook:
 
     def write(self, file: str, text: str) -> LinePlace:
         """Add to a file of the folder; the place of its first line."""
-        lines = [self._clip(line) for line in self._redact(text).splitlines()] or [""]
+        lines = [self._clip(line) for line in self.redactor(text).splitlines()] or [""]
         with self._lock:
             sheet = self._sheets.setdefault(file, [])
             place = LinePlace(file, min(len(sheet) + 1, SHEET_LINES))
@@ -202,7 +151,7 @@ class Notebook:
 
     def keep_log(self, file: str, lines: t.Sequence[str]) -> list[str]:
         """The end of a log as a file of its own, within the limits; what was kept."""
-        redacted = [line for text in lines for line in self._redact(text).splitlines() or [""]]
+        redacted = [line for text in lines for line in self.redactor(text).splitlines() or [""]]
         remaining: list[str] = []
         size = 0
         for line in map(self._clip, reversed(redacted)):
@@ -220,20 +169,21 @@ class Notebook:
         return remaining
 
     def blind(self, text: str) -> None:
-        with self._lock:
-            if (line := self._line(text)) not in self._unseen:
-                self._unseen.append(line)
+        self._add(self._unseen, text)
 
     def cut(self, text: str) -> None:
+        self._add(self._cut, text)
+
+    def _add(self, lines: list[str], text: str) -> None:
         with self._lock:
-            if (line := self._line(text)) not in self._cut:
-                self._cut.append(line)
+            if (line := self._line(text)) not in lines:
+                lines.append(line)
 
     def to_part(self) -> CollectedPart:
         with self._lock:
             return CollectedPart(
-                self._entry,
-                self._title,
+                self.entry,
+                self.title,
                 tuple(self._facts),
                 tuple(self._unseen),
                 tuple(self._cut),
@@ -244,7 +194,7 @@ class Notebook:
             )
 
     def _line(self, text: str) -> str:
-        return self._clip(" ".join(self._redact(text).split()))
+        return self._clip(" ".join(self.redactor(text).split()))
 
     @staticmethod
     def _clip(line: str) -> str:

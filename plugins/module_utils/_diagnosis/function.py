@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import time
 import typing as t
-from dataclasses import dataclass
 from datetime import timedelta
 
 from .._errors import DeployError, UnreachableError
+from .._functions.api import SupabaseFunctionsApi
 from .._functions.log import (
-    FunctionAnswer,
     FunctionLog,
     FunctionProbe,
     HttpGateway,
@@ -18,11 +17,12 @@ from .._functions.log import (
     platform_code,
     verdict,
 )
-from .._functions.models import Deployed, FunctionsApi
+from .._http import Answer
 from .._threads import side_by_side
 from .._time import of_epoch
 from .crash_loop import ERROR_LINE
-from .evidence import Notebook, ObservedFact, file_name
+from .evidence import Notebook, file_name
+from .rules import LastWords, LinePlace
 
 HEADERS = (
     "sb-error-code",
@@ -32,69 +32,49 @@ HEADERS = (
     "content-type",
     "retry-after",
 )
+ANSWERS = "supabase/answers.txt"
 SHOWN = 300
 SINCE = timedelta(hours=1)
 AT_ONCE = 8
 
 
-@dataclass(frozen=True)
-class Policy:
-    """How functions are meant to be: which there are, whether the gateway asks for a JWT, what they need."""
-
-    names: tuple[str, ...]
-    verify_jwt: bool | None
-    verify_jwt_by_name: t.Mapping[str, bool]
-    required_secrets: tuple[str, ...]
-
-    def wants_jwt(self, name: str) -> bool | None:
-        return self.verify_jwt_by_name.get(name, self.verify_jwt)
-
-
-def look_at_list(notes: Notebook, api: FunctionsApi, logs: FunctionLog, policy: Policy) -> None:
-    """Each of these may fail alone; what the others tell is worth having."""
+def look_at_list(
+    notes: Notebook, api: SupabaseFunctionsApi, policy: t.Mapping[str, bool | None]
+) -> None:
+    """`policy`: by function whether the gateway should ask for a JWT, None where that does not matter."""
     file = "supabase/functions.txt"
-    listed: dict[str, Deployed] = {}
-    try:
-        listed = {entry.slug: entry for entry in api.list()}
-    except DeployError as exc:
-        notes.blind(str(exc))
-    else:
-        for name in policy.names:
-            _tell_listed(notes, file, name, listed.get(name), policy.wants_jwt(name))
-    try:
-        there = api.secrets()
-    except DeployError as exc:
-        notes.blind(str(exc))
-    else:
-        notes.write(file, f"The project has {len(there)} secrets.")
-        for name in policy.required_secrets:
-            if name not in there:
-                notes.see("no_secret", name, f"The project has no secret {name}", file=file)
-    for name in filter(listed.__contains__, policy.names):
+    listed = {entry.slug: entry for entry in api.list()}
+    for name, wanted in policy.items():
+        if name not in listed:
+            notes.see("not_listed", name, file=file)
+            continue
+        entry = listed[name]
+        version, status, verified = entry.version, entry.status, entry.verify_jwt
+        notes.see("listed", name, file=file, version=version, status=status, verify_jwt=verified)
+        if status != "ACTIVE":
+            notes.see("not_active", name, file=file, status=status)
+        if wanted is not None and verified is not wanted:
+            notes.see("jwt_policy", name, file=file, on="on" if verified else "off")
+
+
+def look_at_secrets(notes: Notebook, api: SupabaseFunctionsApi, required: t.Sequence[str]) -> None:
+    there = api.secrets()
+    notes.write("supabase/functions.txt", f"The project has {len(there)} secrets.")
+    for name in required:
+        if name not in there:
+            notes.see("no_secret", name, file="supabase/functions.txt")
+
+
+def look_at_logs(notes: Notebook, logs: FunctionLog, names: t.Sequence[str]) -> None:
+    """Each log may fail alone; what the others tell is worth having."""
+    ids = logs.ids()
+    for name in filter(ids.__contains__, names):
         try:
-            entries = logs.of_function(
-                str(listed[name].raw.get("id", "")), limit=notes.limits.lines, since=SINCE
-            )
+            entries = logs.of_function(ids[name], limit=notes.limits.lines, since=SINCE)
         except DeployError as exc:
             notes.blind(f"The log of function {name} could not be read: {exc}")
         else:
             _tell_log(notes, name, entries)
-
-
-def _tell_listed(
-    notes: Notebook, file: str, name: str, entry: Deployed | None, wanted: bool | None
-) -> None:
-    if entry is None:
-        notes.see("not_listed", name, f"{name} is not in the project's list", file=file)
-        return
-    text = f"{name}: {entry.status}, version {entry.version}, verify_jwt {entry.verify_jwt}"
-    notes.see("listed", name, text, file=file, version=entry.version, status=entry.status)
-    if entry.status != "ACTIVE":
-        notes.see("not_active", name, f"{name} is {entry.status}", file=file, status=entry.status)
-    if wanted is not None and entry.verify_jwt is not wanted:
-        on = "on" if entry.verify_jwt else "off"
-        text = f"{name} has verify_jwt {on}, against the release's policy"
-        notes.see("jwt_policy", name, text, file=file, on=on)
 
 
 def _tell_log(notes: Notebook, name: str, entries: t.Sequence[LogEntry]) -> None:
@@ -105,17 +85,14 @@ def _tell_log(notes: Notebook, name: str, entries: t.Sequence[LogEntry]) -> None
         line for line in stored if line.split(" ", 2)[1] == "error" or ERROR_LINE.search(line)
     ]
     if sentences:
+        number, text = len(stored) - stored[::-1].index(sentences[-1]), sentences[-1]
         notes.see(
             "function_errors",
             name,
-            f"{name}: {len(sentences)} error lines in the last hour, the last: {sentences[-1]}",
             file="supabase/errors.txt",
+            last=LastWords(LinePlace(file, number), text),
             count=len(sentences),
-            last=sentences[-1].split(" ", 2)[2],
-            last_words={
-                "place": f"{file}:{len(stored) - stored[::-1].index(sentences[-1])}",
-                "text": sentences[-1],
-            },
+            said=text.split(" ", 2)[2],
         )
 
 
@@ -126,18 +103,15 @@ def look_at_answers(
     answers = side_by_side(lambda probe: _ask(gateway, probe), probes, at_once=AT_ONCE)
     silent = [entry for entry in answers if isinstance(entry, str)]
     for probe, answer in zip(probes, answers, strict=True):
-        _tell_answer(notes, probe, answer)
+        if isinstance(answer, str):
+            notes.see("function_silent", probe.slug, file=ANSWERS, answer=answer)
+        else:
+            _tell_answer(notes, probe, *answer)
     if silent and len(silent) == len(probes):
-        notes.see(
-            "gateway_silent",
-            "the functions' gateway",
-            f"None of {len(probes)} functions answers: {silent[0]}",
-            file="supabase/answers.txt",
-            answer=silent[0],
-        )
+        notes.see("gateway_silent", "the functions' gateway", file=ANSWERS, answer=silent[0])
 
 
-def _ask(gateway: HttpGateway, probe: FunctionProbe) -> tuple[FunctionAnswer, float] | str:
+def _ask(gateway: HttpGateway, probe: FunctionProbe) -> tuple[Answer, float] | str:
     began = time.monotonic()
     try:
         return gateway.ask(probe), time.monotonic() - began
@@ -145,32 +119,20 @@ def _ask(gateway: HttpGateway, probe: FunctionProbe) -> tuple[FunctionAnswer, fl
         return str(exc)
 
 
-def _tell_answer(
-    notes: Notebook, probe: FunctionProbe, answer: tuple[FunctionAnswer, float] | str
-) -> ObservedFact:
-    file = "supabase/answers.txt"
-    if isinstance(answer, str):
-        text = f"{probe.slug}: {answer}"
-        return notes.see("function_silent", probe.slug, text, file=file, answer=answer)
-    heard, seconds = answer
-    problem = verdict(probe, heard)
-    stated = " ".join(heard.text[: 4 * SHOWN].split())[:SHOWN]
-    text = f"{probe.slug}: {heard.status} in {seconds:.2f} s{f', {problem}' if problem else ''}"
-    kind = "answer"
-    if problem:
-        kind = "function_fails" if heard.status else "function_silent"
-    fact = notes.see(
-        kind,
+def _tell_answer(notes: Notebook, probe: FunctionProbe, answer: Answer, seconds: float) -> None:
+    problem = verdict(probe, answer)
+    stated = " ".join(answer.text[: 4 * SHOWN].split())[:SHOWN]
+    notes.see(
+        "function_fails" if problem else "answer",
         probe.slug,
-        text,
-        file=file,
-        status=heard.status,
-        code=platform_code(heard),
+        file=ANSWERS,
+        status=answer.status,
+        seconds=seconds,
+        code=platform_code(answer),
         problem=problem,
         body=stated,
     )
     for name in HEADERS:
-        if name in heard.headers:
-            notes.write(file, f"  {name}: {heard.headers[name]}")
-    notes.write(file, f"  {stated or '(no body)'}")
-    return fact
+        if name in answer.headers:
+            notes.write(ANSWERS, f"  {name}: {answer.headers[name]}")
+    notes.write(ANSWERS, f"  {stated or '(no body)'}")

@@ -10,42 +10,38 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import DeployError
-from .._migration import flyway, prisma_folder, prisma_history, supabase
-from .._migration.file_history import History, find_late, find_pending, missing_locally
-from .._migration.flyway import FlywayHistory
+from .._migration import prisma_history
+from .._migration.flyway import FlywayFiles
 from .._migration.guard.catalog import Catalog, read_catalog
 from .._migration.guard.parser import Node, UnparsableError, parse, relation_name
 from .._migration.models import find_tables
-from .._migration.prisma_folder import baseline_of, resolve_by
-from .._migration.prisma_history import describe_status
-from .._migration.supabase import Folder
+from .._migration.prisma_history import baseline_of, describe_status, resolve_by
+from .._migration.supabase import SupabaseFiles
 from .._postgres import Session
 from .databases import Database, reading
-from .evidence import LinePlace, Notebook, file_name
+from .evidence import Notebook, file_name
 
 NOT_COMPARED = (
-    "Only tables and columns in CREATE TABLE and ALTER TABLE of the migrations were compared: no "
-    "types, "
-    "defaults, constraints, indexes, functions, policies, rights or data, and nothing that a DO block or a function "
-    "makes."
+    "Only tables in CREATE TABLE of the migrations were compared: no columns, types, constraints, indexes, functions, "
+    "policies, rights or data, and nothing that a DO block or a function makes."
 )
 Table = tuple[str, str]
 
 
 @dataclass
 class Made:
-    """Tables by schema and name to the columns that are known, and scripts that could not be read.
+    """Tables by schema and name, and scripts that could not be read.
 
     `created`: those that some script makes and does not take for granted, so that it fails where one is there.
     """
 
-    tables: dict[Table, set[str]] = field(default_factory=dict)
+    tables: set[Table] = field(default_factory=set)
     created: set[Table] = field(default_factory=set)
     unread: list[str] = field(default_factory=list)
 
 
 def made_by(scripts: t.Iterable[tuple[str, str]]) -> Made:
-    """What is there once all have run, in their order. Each is a name and its SQL."""
+    """The tables that are there once all have run, in their order. Each is a name and its SQL."""
     made = Made()
     for name, sql in scripts:
         try:
@@ -55,53 +51,24 @@ def made_by(scripts: t.Iterable[tuple[str, str]]) -> Made:
             continue
         for statement in statements:
             ((kind, body),) = statement.node.items()
-            if kind in _HANDLERS:
-                _HANDLERS[kind](made, body)
+            _follow(made, kind, body)
     return made
 
 
-def _create(made: Made, body: Node) -> None:
-    if body["relation"].get("relpersistence") == "t":
-        return
-    elements = body.get("tableElts") or []
-    columns = {element["ColumnDef"]["colname"] for element in elements if "ColumnDef" in element}
-    known = made.tables.setdefault(_table(body), set())
-    if not body.get("if_not_exists"):
-        made.created.add(_table(body))
-    if not (body.get("if_not_exists") and known):
-        known |= columns
-
-
-def _alter(made: Made, body: Node) -> None:
-    if body.get("objtype") != "OBJECT_TABLE":
-        return
-    # One that the migrations did not make is known by these columns alone.
-    columns = made.tables.setdefault(_table(body), set())
-    for command in (cmd["AlterTableCmd"] for cmd in body.get("cmds") or []):
-        if command.get("subtype") == "AT_AddColumn":
-            columns.add(command["def"]["ColumnDef"]["colname"])
-        elif command.get("subtype") == "AT_DropColumn":
-            columns.discard(command.get("name", ""))
-
-
-def _rename(made: Made, body: Node) -> None:
-    if "relation" not in body:
-        return
-    table, kind = _table(body), body.get("renameType")
-    if kind == "OBJECT_TABLE" and table in made.tables:
-        made.tables[table[0], body["newname"]] = made.tables.pop(table)
-    elif kind == "OBJECT_COLUMN" and body.get("relationType") == "OBJECT_TABLE":
-        columns = made.tables.setdefault(table, set())
-        columns.discard(body.get("subname", ""))
-        columns.add(body["newname"])
-
-
-def _drop(made: Made, body: Node) -> None:
-    if body.get("removeType") != "OBJECT_TABLE":
-        return
-    for entry in body.get("objects") or []:
-        parts = [part["String"]["sval"] for part in entry["List"]["items"]]
-        made.tables.pop((parts[-2] if len(parts) > 1 else "public", parts[-1]), None)
+def _follow(made: Made, kind: str, body: Node) -> None:
+    if kind == "CreateStmt" and body["relation"].get("relpersistence") != "t":
+        made.tables.add(_table(body))
+        if not body.get("if_not_exists"):
+            made.created.add(_table(body))
+    elif kind == "RenameStmt" and body.get("renameType") == "OBJECT_TABLE":
+        table = _table(body)
+        if table in made.tables:
+            made.tables.remove(table)
+            made.tables.add((table[0], body["newname"]))
+    elif kind == "DropStmt" and body.get("removeType") == "OBJECT_TABLE":
+        for entry in body.get("objects") or []:
+            parts = [part["String"]["sval"] for part in entry["List"]["items"]]
+            made.tables.discard((parts[-2] if len(parts) > 1 else "public", parts[-1]))
 
 
 def _table(body: Node) -> Table:
@@ -109,21 +76,14 @@ def _table(body: Node) -> Table:
     return (name.schema or "public", name.name)
 
 
-_HANDLERS: t.Mapping[str, t.Callable[[Made, Node], None]] = {
-    "CreateStmt": _create,
-    "AlterTableStmt": _alter,
-    "RenameStmt": _rename,
-    "DropStmt": _drop,
-}
-
 _ONLY_READS = """
 SELECT reset_val, pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_settings
 WHERE name = 'default_transaction_read_only'
 """
 """The value without what this session set itself."""
-_FILES: dict[str, tuple[t.Callable[[str], Folder], History]] = {
-    "supabase": (supabase.read_folder, supabase),
-    "sql": (flyway.read_folder, FlywayHistory()),
+_FILES: dict[str, type[SupabaseFiles] | type[FlywayFiles]] = {
+    "supabase": SupabaseFiles,
+    "sql": FlywayFiles,
 }
 
 
@@ -153,32 +113,27 @@ def _tell_read_only(notes: Notebook, database: Database, session: Session) -> No
     only_reads, standby = session.rows(_ONLY_READS)[0]
     if only_reads == "on" or standby:
         why = "it is a standby" if standby else "its default_transaction_read_only is on"
-        text = f"{database.name} is read-only: {why}"
-        notes.see("read_only", database.name, text, file=database.sheet, why=why)
+        notes.see("read_only", database.name, file=database.sheet, why=why)
 
 
 def _tell_files(notes: Notebook, database: Database, session: Session) -> Scripts:
     file, name = database.sheet, database.name
-    read_folder, table = _FILES[database.kind]
+    table = _FILES[database.kind](database.directory)
     history = table.read_history(session)
     versions = sorted({row.version for row in history}, key=table.version_order)
     notes.write(file, f"applied: {', '.join(versions) or 'nothing'}")
-    local = read_folder(database.directory).files
-    pending = find_pending(history, local, table.version_order)
+    local = table.folder.files
+    pending = table.find_pending(history, local)
     scripts = Scripts(
         [(entry.file, entry.text) for entry in local if entry.version in versions],
         [(entry.file, entry.text) for entry in pending],
     )
-    absent = missing_locally(history, local, table.version_order)
+    absent = table.find_missing(history, local)
     _tell_state(notes, database, pending=[each for each, _sql in scripts.pending], absent=absent)
-    if late := [migration.file for migration in find_late(pending, history, table.version_order)]:
-        text = f"{name}: {', '.join(late)} would run after newer ones that are applied"
-        notes.see("out_of_order", name, text, file=file, files=late, database_kind=database.kind)
-    for each, drift in table.find_drift(history, local).items():
-        place = None
-        if drift.diff:
-            place = notes.write(f"postgres/{file_name(name)}.drift.diff", f"{each}\n{drift.diff}")
-        _tell_edited(notes, database, each, drift.how, place)
+    if late := table.find_late(history, pending):
+        notes.see("out_of_order", name, file=file, files=late, database_kind=database.kind)
+    for each, how in table.find_drift(history, local).items():
+        _tell_edited(notes, database, each, how)
     return scripts
 
 
@@ -186,7 +141,7 @@ def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scrip
     file, name = database.sheet, database.name
     table = prisma_history.use_schema(session, database.schema)
     history = prisma_history.read_history(session, database.schema, table)
-    local = prisma_folder.read_folder(database.directory)
+    local = prisma_history.read_folder(database.directory)
     status = describe_status(history, local)
     notes.write(file, f"{name}: {status['status']} {status['code'] or ''}")
     notes.write(file, f"applied: {', '.join(history.applied) or 'nothing'}")
@@ -197,23 +152,14 @@ def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scrip
         answer = next(
             (line for line in log if "error" in line.lower()), (log or ["it left no log"])[0]
         )
-        text = f"{name}: migration {row['name']} of {row['started_at']} failed: {answer}"
-        notes.see(
-            "failed_row",
-            name,
-            text,
-            file=file,
-            migration=row["name"],
-            at=row["started_at"],
-            answer=answer,
-        )
+        migration, at = row["name"], row["started_at"]
+        notes.see("failed_row", name, file=file, migration=migration, at=at, answer=answer)
     if status["code"] == "P3005":
-        text = f"{name}: schema {database.schema} has tables and no history of Prisma"
         how = resolve_by("applied", *baseline_of(history, local))
-        notes.see("no_baseline", name, text, file=file, how=how)
+        notes.see("no_baseline", name, file=file, how=how)
     _tell_state(notes, database, pending=status["pending"], absent=status["missing_locally"])
     for each, how in status["drift"].items():
-        _tell_edited(notes, database, each, str(how), None)
+        _tell_edited(notes, database, each, str(how))
     applied = {*history.applied}
     return Scripts(
         [(entry.file, entry.text) for entry in local if entry.name in applied],
@@ -224,24 +170,13 @@ def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scrip
 def _tell_state(
     notes: Notebook, database: Database, *, pending: t.Sequence[str], absent: t.Sequence[str]
 ) -> None:
-    file, name = database.sheet, database.name
-    if pending:
-        text = f"{name}: pending are {', '.join(pending)}"
-        notes.see("pending", name, text, file=file, migrations=[*pending])
-    if absent:
-        text = f"{name}: applied, and not in the folder: {', '.join(absent)}"
-        notes.see("not_in_folder", name, text, file=file, migrations=[*absent])
+    for kind, names in (("pending", pending), ("not_in_folder", absent)):
+        if names:
+            notes.see(kind, database.name, file=database.sheet, migrations=[*names])
 
 
-def _tell_edited(
-    notes: Notebook, database: Database, migration: str, how: str, place: LinePlace | None
-) -> None:
-    text = f"{database.name}: {migration} was edited after it was applied: {how}"
-    words = {"place": str(place), "text": how} if place else {}
-    notes.see(
-        "edited", database.name, text, file=database.sheet, migration=migration, how=how,
-        last_words=words,
-    )  # fmt: skip
+def _tell_edited(notes: Notebook, database: Database, migration: str, how: str) -> None:
+    notes.see("edited", database.name, file=database.sheet, migration=migration, how=how)
 
 
 def _tell_tables(notes: Notebook, database: Database, session: Session) -> None:
@@ -251,8 +186,7 @@ def _tell_tables(notes: Notebook, database: Database, session: Session) -> None:
     if expected:
         notes.write(database.sheet, f"expected tables there: {', '.join(there) or 'none'}")
     if missing:
-        text = f"{database.name}: expected tables are missing: {', '.join(missing)}"
-        notes.see("tables_missing", database.name, text, file=database.sheet, tables=missing)
+        notes.see("tables_missing", database.name, file=database.sheet, tables=missing)
 
 
 def _tell_schema(notes: Notebook, database: Database, there: Catalog, scripts: Scripts) -> None:
@@ -261,37 +195,23 @@ def _tell_schema(notes: Notebook, database: Database, there: Catalog, scripts: S
     for problem in (*made.unread, *coming.unread):
         notes.blind(f"{database.name}: {problem}")
     notes.write(file, NOT_COMPARED)
-    gone = _missing(made, there, database.schema)
-    if gone:
-        text = (
-            f"{database.name}: migrations that are applied make {', '.join(gone)}, which is missing"
-        )
-        notes.see("schema_missing", database.name, text, file=file, objects=gone)
-    early = [
-        ".".join(_place(table, database.schema))
-        for table in sorted(coming.created - {*made.tables})
-        if _place(table, database.schema) in there.relations
+    schema = database.schema
+    missing = [
+        place
+        for table in sorted(made.tables)
+        if (place := _place(table, schema)) not in there.relations
     ]
-    if early:
-        text = f"{database.name}: pending migrations make {', '.join(early)}, which exists already"
-        notes.see("made_already", database.name, text, file=file, tables=early)
-    if not gone and not early:
+    early = [
+        place
+        for table in sorted(coming.created - made.tables)
+        if (place := _place(table, schema)) in there.relations
+    ]
+    for kind, places in (("schema_missing", missing), ("made_already", early)):
+        if places:
+            tables = [".".join(place) for place in places]
+            notes.see(kind, database.name, file=file, tables=tables)
+    if not missing and not early:
         notes.write(file, f"{database.name}: no difference found")
-
-
-def _missing(made: Made, there: Catalog, schema: str) -> list[str]:
-    gone = []
-    for table, columns in sorted(made.tables.items()):
-        place = _place(table, schema)
-        if place not in there.relations:
-            gone.append(f"table {'.'.join(place)}")
-            continue
-        gone += [
-            f"column {'.'.join((*place, column))}"
-            for column in sorted(columns)
-            if (*place, column) not in there.columns
-        ]
-    return gone
 
 
 def _place(table: tuple[str, str], schema: str) -> tuple[str, str]:

@@ -11,42 +11,17 @@ import typing as t
 from dataclasses import asdict
 
 from .._formats import counted
+from .._report.page.style import STYLE
 from .._templates import template, trusted
-from .evidence import TITLES, Cause, Diagnosis
+from .evidence import Diagnosis
+from .rules import TITLES, Cause
 
-STYLE = """
-:root { color-scheme: light dark; --bg: #f6f7f9; --card: #fff; --line: #dfe3e8; --text: #1b2430;
-  --faint: #5d6b7a; --good: #14764a; --warn: #94590a; --bad: #b3261e; --link: #2f6fb3; --code: #f0f2f5; }
-@media (prefers-color-scheme: dark) { :root { --bg: #14181d; --card: #1c2229; --line: #303943;
-  --text: #e4e9ee; --faint: #9aa8b5; --good: #5ac894; --warn: #e6b05f; --bad: #ff8a80; --link: #6aa9e9;
-  --code: #12161b; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--bg); color: var(--text); font: 15px/1.5 system-ui, "Segoe UI",
-  "Noto Sans", sans-serif; }
-main { max-width: 1080px; margin: 0 auto; padding: 28px 20px 60px; }
-h1 { font-size: 26px; margin: 0; }
-h2 { font-size: 18px; margin: 0 0 10px; }
-h3 { font-size: 14px; margin: 16px 0 6px; color: var(--faint); }
-section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 18px
-  20px; margin: 16px 0; }
-a { color: var(--link); }
-ul, ol { margin: 0; padding-left: 22px; }
-li { margin: 3px 0; overflow-wrap: anywhere; }
+OWN_STYLE = """
 .causes > li { margin: 0 0 14px; }
-.causes b { font-weight: 600; }
 .certainty { font-size: 13px; font-weight: 600; }
-.bad { color: var(--bad); }
-.warn { color: var(--warn); }
-.faint { color: var(--faint); font-size: 13px; overflow-wrap: anywhere; }
-code, pre { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
-  overflow-wrap: anywhere; }
-pre { background: var(--code); border: 1px solid var(--line); border-radius: 6px; margin: 6px 0; padding: 10px 12px;
-  overflow-x: auto; white-space: pre-wrap; }
-summary { cursor: pointer; overflow-wrap: anywhere; }
-@media print { body { background: #fff; color: #000; font-size: 12px; }
-main { max-width: none; padding: 0; }
-section { break-inside: avoid; border-color: #bbb; } }
+pre { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; white-space: pre-wrap; }
 """
+"""What the report's page has not."""
 
 HTML = """<!doctype html>
 <html lang="en">
@@ -137,7 +112,7 @@ def as_html(diagnosis: Diagnosis) -> str:
         diagnosis=diagnosis,
         titles=TITLES,
         excerpt=_excerpt,
-        style=trusted(STYLE),
+        style=trusted(STYLE + OWN_STYLE),
     )
 
 
@@ -150,13 +125,8 @@ def as_json(diagnosis: Diagnosis) -> str:
 
 
 def cause_to_json(cause: Cause) -> dict[str, t.Any]:
-    return {
-        "entry": cause.entry,
-        "certainty": cause.certainty,
-        "sentence": cause.sentence,
-        "hint": cause.hint,
-        "evidence": [str(place) for place in cause.evidence],
-    }
+    shown = {name: getattr(cause, name) for name in ("entry", "certainty", "sentence", "hint")}
+    return {**shown, "evidence": [str(place) for place in cause.evidence]}
 
 
 def summary(diagnosis: Diagnosis, most: int | None = None) -> list[str]:

@@ -16,10 +16,10 @@ from .._alerts.api import MonitoringServer
 from .._checks.health import libraries, read_checks
 from .._errors import InputError, Library, refuse_missing
 from .._flags.pods import FlagsProbe
+from .._functions.api import SupabaseFunctionsApi
 from .._functions.log import FunctionLog, FunctionProbe, HttpGateway
 from .._gate.options import ONE_LOOK, read_metric
-from .._gate.prometheus import Prometheus, Vector
-from .._gate.sources import sources_of
+from .._gate.sources import Prometheus, Vector, sources_of
 from .._http import REQUESTS, Answer, send
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
@@ -27,10 +27,8 @@ from .._migration.guard.parser import PGLAST
 from .._postgres import PSYCOPG2, PostgresTarget
 from .._redaction import Redactor
 from .._secret_forms import holds_secret
-from .._supabase_api import SupabaseFunctionsApi
 from .._terminal.commands import Typed
 from .._time import format_time, now
-from .causes import find_causes
 from .changes import look_at_changes, look_at_flags, look_at_record
 from .crash_loop import look_at_deployments
 from .databases import Database, look_at_backups, look_at_sessions
@@ -42,8 +40,9 @@ from .error_rate import (
     look_at_public,
 )
 from .evidence import CollectionLimits, Collector, Diagnosis, Notebook, gather
-from .function import Policy, look_at_answers, look_at_list
+from .function import look_at_answers, look_at_list, look_at_logs, look_at_secrets
 from .migration import look_at_history
+from .rules import find_causes
 
 Params = t.Mapping[str, t.Any]
 Look = t.Callable[[Notebook], None]
@@ -104,11 +103,10 @@ def _of_error_rate(params: Params) -> Looks:
         return send("GET", options["url"], timeout=5, ca_cert=options["ca_cert"])
 
     if public:
-        look = partial(look_at_public, services=[*public], ask=ask)
-        yield "the public addresses", _needing([REQUESTS], look)
+        yield "the public addresses", _needing([REQUESTS], look_at_public, [*public], ask)
     if others:
-        look = partial(look_at_health, checks=others)
-        yield "what else tells of services", _needing(libraries(others), look)
+        look = _needing(libraries(others), look_at_health, others)
+        yield "what else tells of services", look
 
 
 def _of_function(params: Params) -> Looks:
@@ -116,23 +114,26 @@ def _of_function(params: Params) -> Looks:
     if not given:
         yield "the functions", _blind("Option 'functions' is not given.")
         return
-    names = (params["function"],) if params["function"] else tuple(given["names"])
-    policy = Policy(
-        names, given["verify_jwt"], given["verify_jwt_by_name"], tuple(given["required_secrets"])
-    )
+    names = [params["function"]] if params["function"] else given["names"]
     probes = [_probe(name, given["probes"].get(name) or {}) for name in names]
     if not api or not api["access_token"]:
         yield "the Management API", _blind("Option 'access_token' of 'supabase' is empty.")
     else:
+        policy = {
+            name: given["verify_jwt_by_name"].get(name, given["verify_jwt"]) for name in names
+        }
         log = FunctionLog.from_params(api, timeout=min(api["request_timeout"], 15))
-        listing = partial(SupabaseFunctionsApi.from_params, api)
-        look = _needing([REQUESTS], lambda notes: look_at_list(notes, listing(), log, policy))
-        yield "the Management API", look
+
+        def by_api(look: t.Callable[..., None], *args: t.Any) -> Look:
+            return _needing([REQUESTS], lambda notes: look(notes, SupabaseFunctionsApi(api), *args))
+
+        yield "the functions' list", by_api(look_at_list, policy)
+        yield "the secrets", by_api(look_at_secrets, given["required_secrets"])
+        yield "the functions' logs", _needing([REQUESTS], look_at_logs, log, names)
     gateway = HttpGateway(
         given["functions_url"], ca_cert=given["ca_cert"], timeout=given["request_timeout"]
     )
-    answers = partial(look_at_answers, gateway=gateway, probes=probes)
-    yield "the functions' answers", _needing([REQUESTS], answers)
+    yield "the functions' answers", _needing([REQUESTS], look_at_answers, gateway, probes)
 
 
 def _of_migration(params: Params) -> Looks:
@@ -143,25 +144,21 @@ def _of_migration(params: Params) -> Looks:
         if connection["login_password"] == "":
             yield name, _blind(f"Option 'login_password' of database {name} is empty.")
             continue
+        copied = ("name", "kind", "directory", "schema", "backup")
         database = Database(
-            name,
-            given["kind"],
-            PostgresTarget.from_params(connection),
-            given["directory"],
-            given["schema"],
-            given["backup"],
-            tuple(given["expect_tables"]),
+            target=PostgresTarget.from_params(connection),
+            expect_tables=tuple(given["expect_tables"]),
+            **{option: given[option] for option in copied},
         )
-        history = partial(look_at_history, database=database)
-        sessions = partial(look_at_sessions, database=database)
-        yield f"the migrations of {name}", _needing([PSYCOPG2, PGLAST], history)
-        yield f"the sessions of {name}", _needing([PSYCOPG2], sessions)
+        history = _needing([PSYCOPG2, PGLAST], look_at_history, database)
+        yield f"the migrations of {name}", history
+        yield f"the sessions of {name}", _needing([PSYCOPG2], look_at_sessions, database)
     bucket = params["backups"]
     names = [given["backup"] for given in params["databases"] if given["backup"]]
     if names and not bucket:
         yield "the backups", _blind("There is no bucket: 'backups' is empty.")
     elif names:
-        yield "the backups", _needing([_s3.BOTO3], partial(_backups, given=bucket, names=names))
+        yield "the backups", _needing([_s3.BOTO3], _backups, bucket, names)
 
 
 def _backups(notes: Notebook, given: Params, names: t.Sequence[str]) -> None:
@@ -196,10 +193,12 @@ def _in_cluster(params: Params, look: t.Callable[..., None], *args: t.Any, **mor
     return _needing([KUBERNETES], looking)
 
 
-def _needing(libraries: t.Sequence[Library], look: Look) -> Look:
+def _needing(
+    libraries: t.Sequence[Library], look: t.Callable[..., None], *args: t.Any, **more: t.Any
+) -> Look:
     def looking(notes: Notebook) -> None:
         refuse_missing(libraries)
-        look(notes)
+        look(notes, *args, **more)
 
     return looking
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sources of functions in one JSON file for a rollback, kept in a bucket too."""
+"""What a release keeps of functions: the sources that ran before it, in one JSON file, and the versions it knows."""
 
 from __future__ import annotations
 
@@ -8,139 +8,19 @@ import contextlib
 import gzip
 import hashlib
 import json
-import posixpath
-import tomllib
 import typing as t
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, fields
 
 from .._errors import ConflictError, InputError, VerificationError
+from .._kubernetes import actor_of
+from .._lock.apply import Check, no_check
 from .._release.pins import LIMIT
-from .models import FunctionSource, KnownVersion
-
-if t.TYPE_CHECKING:
-    from .._s3 import S3Bucket
-
-
-@dataclass(frozen=True)
-class FunctionConfig:
-    """Paths are relative to the checkout's root, or empty."""
-
-    enabled: bool = True
-    verify_jwt: bool | None = None
-    entrypoint: str = ""
-    import_map: str = ""
-    static_files: tuple[str, ...] = ()
-
-
-_KINDS: dict[str, tuple[type, str]] = {
-    "enabled": (bool, "true or false"),
-    "verify_jwt": (bool, "true or false"),
-    "entrypoint": (str, "a path"),
-    "import_map": (str, "a path"),
-    "static_files": (list, "a list of paths"),
-}
-
-
-def read_config(path: str, content: bytes | None, project_ref: str) -> dict[str, FunctionConfig]:
-    """Settings by function. Those under a remote of this project override the general ones."""
-    if content is None:
-        return {}
-    try:
-        parsed = tomllib.loads(content.decode("utf-8-sig"))
-    except ValueError as exc:
-        raise InputError(f"{path} is not TOML: {exc}.") from exc
-    remotes = [
-        remote
-        for remote in _table(parsed, "remotes").values()
-        if isinstance(remote, dict) and remote.get("project_id") == project_ref
-    ]
-    merged: dict[str, dict[str, t.Any]] = {}
-    for source in (parsed, *remotes):
-        for slug, settings in _table(source, "functions").items():
-            # Beside the functions stand settings of all of them, which are no tables.
-            if isinstance(settings, dict):
-                merged.setdefault(slug, {}).update(settings)
-    return {slug: _function(path, slug, settings) for slug, settings in merged.items()}
-
-
-def _table(parsed: t.Mapping[str, t.Any], name: str) -> dict[str, t.Any]:
-    section = parsed.get(name, {})
-    return section if isinstance(section, dict) else {}
-
-
-def _function(path: str, slug: str, settings: dict[str, t.Any]) -> FunctionConfig:
-    for key, (kind, words) in _KINDS.items():
-        if key in settings and not isinstance(settings[key], kind):
-            raise InputError(
-                f"{path} says {key} = {settings[key]!r} of function {slug!r}: it is {words}."
-            )
-    folder = posixpath.dirname(path)
-
-    def located(given: str) -> str:
-        return posixpath.normpath(posixpath.join(folder, given)) if given else ""
-
-    return FunctionConfig(
-        enabled=settings.get("enabled", True),
-        verify_jwt=settings.get("verify_jwt"),
-        entrypoint=located(settings.get("entrypoint", "")),
-        import_map=located(settings.get("import_map", "")),
-        static_files=tuple(located(str(pattern)) for pattern in settings.get("static_files", ())),
-    )
-
-
-class FolderCheckout:
-    """Reads a folder on disk; paths are posix and relative to `root`.
-
-    A link may lead to any place of the repository that the folder belongs to, and not out of it: what is uploaded must
-    not depend on the machine.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._repository = _repository(root.resolve())
-        self._read: dict[str, bytes | None] = {}
-
-    def read(self, path: str) -> bytes | None:
-        """Read once: functions share their modules."""
-        if path not in self._read:
-            self._read[path] = self._content(path)
-        return self._read[path]
-
-    def walk(self, folder: str) -> list[str]:
-        below = (self._root / folder).rglob("*")
-        return sorted(path.relative_to(self._root).as_posix() for path in below if path.is_file())
-
-    def is_folder(self, path: str) -> bool:
-        return (self._root / path).is_dir()
-
-    def folders(self, folder: str) -> list[str]:
-        """The names of the folders in `folder`."""
-        directory = self._root / folder
-        return sorted(path.name for path in directory.iterdir() if path.is_dir())
-
-    def _content(self, path: str) -> bytes | None:
-        place = self._root / path
-        try:
-            content = place.read_bytes()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            return None
-        except PermissionError as exc:
-            raise InputError(f"{place} cannot be read: allow this user to read it.") from exc
-        except OSError as exc:
-            raise InputError(f"{place} cannot be read: {exc.strerror}.") from exc
-        if not place.resolve().is_relative_to(self._repository):
-            raise InputError(
-                f"{place} is a link out of {self._repository}: keep the file in the repository."
-            )
-        return content
-
-
-def _repository(root: Path) -> Path:
-    for folder in (root, *root.parents):
-        if (folder / ".git").exists():
-            return folder
-    return root
+from .._release.plan import RecordChange
+from .._release.store import ReleaseStore
+from .._release.task import plain
+from .._s3 import S3Bucket
+from .._time import utc_now
+from .models import Deployed, FunctionSource, Knowledge, KnownVersion
 
 
 @dataclass(frozen=True)
@@ -192,32 +72,15 @@ def checked(content: bytes, sha256: str | None, where: str) -> Archive:
 
 
 def _dump(source: FunctionSource) -> dict[str, t.Any]:
-    return {
-        "slug": source.slug,
-        "entrypoint": source.entrypoint,
-        "import_map": source.import_map,
-        "static_patterns": list(source.static_patterns),
-        "verify_jwt": source.verify_jwt,
-        "files": {
-            path: base64.b64encode(content).decode() for path, content in source.files.items()
-        },
-    }
+    files = {path: base64.b64encode(content).decode() for path, content in source.files.items()}
+    return {**asdict(source), "files": files}
 
 
 def _load(entry: dict[str, t.Any]) -> FunctionSource:
-    return FunctionSource(
-        slug=entry["slug"],
-        entrypoint=entry["entrypoint"],
-        import_map=entry["import_map"],
-        static_patterns=tuple(entry["static_patterns"]),
-        verify_jwt=entry["verify_jwt"],
-        files={path: base64.b64decode(content) for path, content in entry["files"].items()},
-    )
-
-
-def attachable(content: bytes) -> bool:
-    """Whether a release record can hold it."""
-    return len(gzip.compress(content, compresslevel=9, mtime=0)) * 4 // 3 + 4 <= LIMIT
+    given = {each.name: entry[each.name] for each in fields(FunctionSource)}
+    given["static_patterns"] = tuple(given["static_patterns"])
+    given["files"] = {path: base64.b64decode(each) for path, each in given["files"].items()}
+    return FunctionSource(**given)
 
 
 def store_archive(bucket: S3Bucket, folder: str, content: bytes) -> str:
@@ -234,3 +97,137 @@ def store_archive(bucket: S3Bucket, folder: str, content: bytes) -> str:
             activated=False,
         )
     return key
+
+
+@dataclass
+class FunctionsMemory:
+    """Sources of earlier tasks, valid as long as the list shows the same versions. By itself it remembers nothing."""
+
+    known: Knowledge = field(default_factory=dict)
+    archive: Archive | None = None
+
+    def knows(self, deployed: Deployed, source: FunctionSource) -> bool:
+        """That these are the sources of this very version."""
+        return any(
+            version.holds(deployed) and version.fingerprint == source.fingerprint
+            for version in self.known.get(deployed.slug, ())
+        )
+
+    def source(self, deployed: Deployed) -> FunctionSource | None:
+        version = self.archive.versions.get(deployed.slug) if self.archive else None
+        if self.archive is None or version is None or not version.holds(deployed):
+            return None
+        return next(source for source in self.archive.sources if source.slug == deployed.slug)
+
+    def write(self, known: Knowledge, archive: Archive | None = None) -> dict[str, str]:  # noqa: ARG002
+        """Keep the versions, and with `archive` what is about to be replaced. Returns where that was saved."""
+        return {}
+
+
+BEFORE_FACTS = "functions"
+"""The attachment of a release by version 0.1, whose facts say nothing of it."""
+
+
+class FunctionsRecord(FunctionsMemory):
+    """`key`: of the record's facts. `bucket` opens the one that keeps archives below `folder`, None without one."""
+
+    def __init__(
+        self,
+        store: ReleaseStore,
+        key: str,
+        bucket: t.Callable[[], S3Bucket | None],
+        folder: str,
+        *,
+        fence: int = 0,
+        check_lock: Check = no_check,
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._bucket = bucket
+        self._folder = folder
+        self._fence = fence
+        self._check_lock = check_lock
+        record = store.read()
+        self._attempt = record.attempt if record else 1
+        facts = (record.body["facts"].get(key) if record else None) or {}
+        self._saved: dict[str, str] = facts.get("saved") or {}
+        super().__init__(
+            self._known(facts.get("known") or {}), self._load() if self._saved else None
+        )
+
+    def before(self) -> Archive | None:
+        """What a way back deploys. None where nothing was to change, so that nothing was saved."""
+        if self.archive is None and (attachment := self._store.attachment(BEFORE_FACTS)):
+            return checked(attachment.content, None, self._attached(BEFORE_FACTS))
+        return self.archive
+
+    def write(self, known: Knowledge, archive: Archive | None = None) -> dict[str, str]:
+        """After the attachment and by one write: a rollback after a crash must find what ran, and must tell what this
+        release will deploy from what somebody else does."""
+        saved = self._save(archive) if archive else {}
+        if saved or known != self.known:
+            facts = {
+                "known": {slug: [version.to_json() for version in known[slug]] for slug in known},
+                **({"saved": saved} if saved else {}),
+            }
+            change = RecordChange(
+                version=self._store.version,
+                actor=actor_of({"actor": ""}),
+                now=utc_now(),
+                fence=self._fence,
+                facts=plain({self._key: facts}),
+            )
+            self._check_lock()
+            self._store.change(change, check_mode=False)
+            self.known = known
+        return saved
+
+    def _save(self, archive: Archive) -> dict[str, str]:
+        """As the record has it; empty where it has these sources already."""
+        content = archive.dump()
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 == self._saved.get("sha256"):
+            return {}
+        bucket = self._bucket()
+        key = store_archive(bucket, self._folder, content) if bucket else ""
+        # A name that tells its content: a run that was killed before it wrote the record may have left another.
+        packed = len(gzip.compress(content, compresslevel=9, mtime=0)) * 4 // 3 + 4
+        name = f"functions-{sha256[:8]}" if packed <= LIMIT else ""
+        if not (name or key):
+            raise InputError(
+                "The running sources are too large for the release record, and there is no bucket: nothing was "
+                "activated. Set a bucket in module_defaults of the group easymo.deploy.s3.",
+                activated=False,
+            )
+        if name:
+            self._check_lock()
+            self._store.attach(self._attempt, name, content, check_mode=False)
+        place = {"bucket": bucket.name if bucket else "", "key": key}
+        return {"attachment": name, **place, "sha256": sha256}
+
+    def _load(self) -> Archive:
+        name, key = self._saved["attachment"], self._saved.get("key", "")
+        if name:
+            content, where = self._store.fetch(name), self._attached(name)
+        elif bucket := self._bucket():
+            content, where = b"".join(bucket.read(key)), f"{key} in bucket {bucket.name}"
+        else:
+            raise InputError(
+                f"What ran before release {self._store.version!r} is in a bucket alone: set 'bucket'."
+            )
+        return checked(content, self._saved.get("sha256"), where)
+
+    def _attached(self, name: str) -> str:
+        return f"The attachment {name!r} of release {self._store.version!r}"
+
+    def _known(self, facts: t.Mapping[str, t.Any]) -> Knowledge:
+        try:
+            return {
+                slug: tuple(KnownVersion.from_json(entry) for entry in entries)
+                for slug, entries in facts.items()
+            }
+        except (KeyError, TypeError, ValueError) as exc:
+            raise VerificationError(
+                f"The record of release {self._store.version!r} has no valid versions of functions ({exc}): restore "
+                "it, or begin a new release."
+            ) from exc

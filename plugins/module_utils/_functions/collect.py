@@ -3,69 +3,149 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
+import tomllib
 import typing as t
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 from .._errors import InputError
-from .archive import FolderCheckout, FunctionConfig, read_config
 from .models import FunctionSource
 from .scan import ImportMap, find_imports
 
+
+@dataclass(frozen=True)
+class FunctionConfig:
+    """Paths are relative to the checkout's root, or empty."""
+
+    enabled: bool = True
+    verify_jwt: bool | None = None
+    entrypoint: str = ""
+    import_map: str = ""
+    static_files: tuple[str, ...] = ()
+
+
+_KINDS: dict[str, tuple[type, str]] = {
+    "enabled": (bool, "true or false"),
+    "verify_jwt": (bool, "true or false"),
+    "entrypoint": (str, "a path"),
+    "import_map": (str, "a path"),
+    "static_files": (list, "a list of paths"),
+}
+
+
+def read_config(path: str, content: bytes | None, project_ref: str) -> dict[str, FunctionConfig]:
+    """Settings by function. Those under a remote of this project override the general ones."""
+    if content is None:
+        return {}
+    try:
+        parsed = tomllib.loads(content.decode("utf-8-sig"))
+    except ValueError as exc:
+        raise InputError(f"{path} is not TOML: {exc}.") from exc
+    remotes = [
+        remote
+        for remote in _table(parsed, "remotes").values()
+        if isinstance(remote, dict) and remote.get("project_id") == project_ref
+    ]
+    merged: dict[str, dict[str, t.Any]] = {}
+    for source in (parsed, *remotes):
+        for slug, settings in _table(source, "functions").items():
+            # Beside the functions stand settings of all of them, which are no tables.
+            if isinstance(settings, dict):
+                merged.setdefault(slug, {}).update(settings)
+    return {slug: _function(path, slug, settings) for slug, settings in merged.items()}
+
+
+def _table(parsed: t.Mapping[str, t.Any], name: str) -> dict[str, t.Any]:
+    section = parsed.get(name, {})
+    return section if isinstance(section, dict) else {}
+
+
+def _function(path: str, slug: str, settings: dict[str, t.Any]) -> FunctionConfig:
+    for key, (kind, words) in _KINDS.items():
+        if key in settings and not isinstance(settings[key], kind):
+            raise InputError(
+                f"{path} says {key} = {settings[key]!r} of function {slug!r}: it is {words}."
+            )
+    folder = posixpath.dirname(path)
+
+    def located(given: str) -> str:
+        return posixpath.normpath(posixpath.join(folder, given)) if given else ""
+
+    return FunctionConfig(
+        enabled=settings.get("enabled", True),
+        verify_jwt=settings.get("verify_jwt"),
+        entrypoint=located(settings.get("entrypoint", "")),
+        import_map=located(settings.get("import_map", "")),
+        static_files=tuple(located(str(pattern)) for pattern in settings.get("static_files", ())),
+    )
+
+
+class FolderCheckout:
+    """Reads a folder on disk; paths are posix and relative to `root`.
+
+    A link may lead to any place of the repository that the folder belongs to, and not out of it: what is uploaded must
+    not depend on the machine.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root = root.resolve()
+        repositories = (each for each in (root, *root.parents) if (each / ".git").exists())
+        self._repository = next(repositories, root)
+        self._read: dict[str, bytes | None] = {}
+
+    def read(self, path: str) -> bytes | None:
+        """Read once: functions share their modules."""
+        if path not in self._read:
+            self._read[path] = self._content(path)
+        return self._read[path]
+
+    def walk(self, folder: str) -> list[str]:
+        below = (self._root / folder).rglob("*")
+        return sorted(path.relative_to(self._root).as_posix() for path in below if path.is_file())
+
+    def is_folder(self, path: str) -> bool:
+        return (self._root / path).is_dir()
+
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders in `folder`."""
+        directory = self._root / folder
+        return sorted(path.name for path in directory.iterdir() if path.is_dir())
+
+    def _content(self, path: str) -> bytes | None:
+        place = self._root / path
+        try:
+            content = place.read_bytes()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+        except OSError as exc:
+            raise InputError(
+                f"{place} cannot be read ({exc.strerror}): allow this user to read it."
+            ) from exc
+        if not place.resolve().is_relative_to(self._repository):
+            raise InputError(
+                f"{place} is a link out of {self._repository}: keep the file in the repository."
+            )
+        return content
+
+
 _WILD = re.compile(r"[*?[]")
-_PIECE = re.compile(
-    r"(?P<deep>\*\*)|(?P<many>\*)|(?P<one>\?)|\[(?P<set>[^\]]+)\]|(?P<plain>.)", re.DOTALL
-)
-
-
-def is_pattern(path: str) -> bool:
-    return bool(_WILD.search(path))
-
-
-def fixed_folder(pattern: str) -> str:
-    """The longest folder in which everything lies that can match."""
-    fixed = []
-    for part in pattern.split("/"):
-        if _WILD.search(part):
-            break
-        fixed.append(part)
-    return "/".join(fixed) or "."
-
-
-def expression(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join(_translated(piece) for piece in _PIECE.finditer(pattern)))
+_PIECE = re.compile(r"\*\*|\[(?P<set>[^\]]+)\]|.", re.DOTALL)
+_WILDCARDS = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 def _translated(piece: re.Match[str]) -> str:
-    if piece["deep"]:
-        return ".*"
-    if piece["many"]:
-        return "[^/]*"
-    if piece["one"]:
-        return "[^/]"
     if characters := piece["set"]:
         negated = characters.startswith("!")
         return f"[{'^' if negated else ''}{characters[negated:]}]".replace("\\", "\\\\")
-    return re.escape(piece["plain"])
+    return _WILDCARDS.get(piece[0]) or re.escape(piece[0])
 
 
 SLUG = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-
-
-@dataclass(frozen=True)
-class FunctionSelection:
-    """The selected functions of a checkout, and the overrides of its config.toml."""
-
-    functions: str
-    """The folder supabase/functions, relative to the checkout's root."""
-    project_ref: str
-    names: tuple[str, ...] | None = None
-    """None for all that the checkout holds."""
-    verify_jwt: bool | None = None
-    verify_jwt_by_name: t.Mapping[str, bool] = field(default_factory=dict)
-    import_map: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,47 +155,45 @@ class Collected:
     """Functions that config.toml switches off: they are not deployed."""
 
 
-def collect_functions(checkout: FolderCheckout, selection: FunctionSelection) -> Collected:
-    """Collect all functions. Raises one InputError with all problems of all of them."""
-    path = f"{posixpath.dirname(selection.functions)}/config.toml"
-    config = read_config(path, checkout.read(path), selection.project_ref)
-    names = (
-        selection.names
-        if selection.names is not None
-        else _listed_functions(checkout, selection, config)
-    )
-    refused = [_refusal(name) for name in dict.fromkeys(names) if not SLUG.fullmatch(name)]
+def collect_functions(
+    checkout: FolderCheckout, functions: str, options: t.Mapping[str, t.Any]
+) -> Collected:
+    """Collect all functions of a folder. Raises one InputError with all problems of all of them.
+
+    `options` are the module's, which override config.toml; paths are relative to the checkout's root.
+    """
+    path = f"{posixpath.dirname(functions)}/config.toml"
+    config = read_config(path, checkout.read(path), options["project_ref"])
+    names = options["names"]
+    if names is None:
+        there = [
+            name
+            for name in checkout.folders(functions)
+            if checkout.read(f"{functions}/{name}/index.ts") is not None
+        ]
+        names = [*there, *sorted(config)]
+    names = list(dict.fromkeys(names))
+    refused = [_refusal(name) for name in names if not SLUG.fullmatch(name)]
     if refused:
         raise InputError(" ".join(refused))
-    unknown = sorted({*selection.verify_jwt_by_name} - {*names})
+    unknown = sorted({*options["verify_jwt_by_name"]} - {*names})
     if unknown:
         raise InputError(
             f"'verify_jwt_by_name' names {', '.join(unknown)}, which is not deployed here: correct the name."
         )
-    disabled = tuple(name for name in names if not config.get(name, FunctionConfig()).enabled)
-    sources, problems = [], []
-    for name in dict.fromkeys(names):
-        if name in disabled:
+    sources, disabled, problems = [], [], []
+    for name in names:
+        settings = config.get(name, FunctionConfig())
+        if not settings.enabled:
+            disabled.append(name)
             continue
         try:
-            sources.append(_collect(checkout, selection, name, config.get(name, FunctionConfig())))
+            sources.append(_Walk(checkout, functions, name, settings, options).source())
         except InputError as exc:
             problems.append(str(exc))
     if problems:
         raise InputError(" ".join(problems))
-    return Collected(tuple(sources), disabled)
-
-
-def _listed_functions(
-    checkout: FolderCheckout, selection: FunctionSelection, config: t.Mapping[str, FunctionConfig]
-) -> tuple[str, ...]:
-    folder = selection.functions
-    there = [
-        name
-        for name in checkout.folders(folder)
-        if checkout.read(f"{folder}/{name}/index.ts") is not None
-    ]
-    return tuple(dict.fromkeys([*there, *sorted(config)]))
+    return Collected(tuple(sources), tuple(disabled))
 
 
 def _refusal(slug: str) -> str:
@@ -127,69 +205,68 @@ def _refusal(slug: str) -> str:
     )
 
 
-def _collect(
-    checkout: FolderCheckout, selection: FunctionSelection, slug: str, config: FunctionConfig
-) -> FunctionSource:
-    entrypoint = config.entrypoint or f"{selection.functions}/{slug}/index.ts"
-    walk = _Walk(checkout, slug)
-    import_map = _import_map(checkout, selection, slug, config, entrypoint)
-    if import_map:
-        walk.add_import_map(import_map)
-    for pattern in config.static_files:
-        walk.add_static(pattern)
-    walk.add_module(entrypoint, wanted_by="it is the function's entrypoint")
-    walk.add_targets()
-    if walk.problems:
-        raise InputError(" ".join(dict.fromkeys(walk.problems)))
-    policy = selection.verify_jwt_by_name.get(slug, selection.verify_jwt)
-    return FunctionSource(
-        slug=slug,
-        entrypoint=entrypoint,
-        import_map=import_map,
-        static_patterns=config.static_files,
-        verify_jwt=config.verify_jwt if policy is None else policy,
-        files=walk.files,
-    )
-
-
-def _import_map(
-    checkout: FolderCheckout,
-    selection: FunctionSelection,
-    slug: str,
-    config: FunctionConfig,
-    entrypoint: str,
-) -> str:
-    """Its path, empty without one: of the task, of config.toml, beside the entrypoint, or for all functions."""
-    for given, by in ((selection.import_map, "'import_map'"), (config.import_map, "config.toml")):
-        if given:
-            if checkout.read(given) is None:
-                raise InputError(f"{by} names {given} as import map of {slug!r}: there is none.")
-            return given
-    beside = posixpath.dirname(entrypoint)
-    for name in ("deno.json", "deno.jsonc"):
-        if checkout.read(f"{beside}/{name}") is not None:
-            return f"{beside}/{name}"
-    shared = f"{selection.functions}/import_map.json"
-    old = f"{beside}/import_map.json"
-    if old != shared and checkout.read(old) is not None:
-        raise InputError(
-            f"{old} is no longer read: call it deno.json, or name it as import_map of {slug!r} "
-            "in config.toml."
-        )
-    return shared if checkout.read(shared) is not None else ""
-
-
 class _Walk:
     """Follows imports from file to file, the import map first. Collects all problems."""
 
-    def __init__(self, checkout: FolderCheckout, slug: str) -> None:
+    def __init__(
+        self,
+        checkout: FolderCheckout,
+        functions: str,
+        slug: str,
+        config: FunctionConfig,
+        options: t.Mapping[str, t.Any],
+    ) -> None:
         self.files: dict[str, bytes] = {}
         self.problems: list[str] = []
         self._checkout = checkout
+        self._functions = functions
         self._slug = slug
+        self._config = config
+        self._options = options
         self._map = ImportMap()
         self._map_path = ""
         self._walked: set[str] = set()
+
+    def source(self) -> FunctionSource:
+        entrypoint = self._config.entrypoint or f"{self._functions}/{self._slug}/index.ts"
+        import_map = self._import_map(posixpath.dirname(entrypoint))
+        if import_map:
+            self.add_import_map(import_map)
+        for pattern in self._config.static_files:
+            self.add_static(pattern)
+        self.add_module(entrypoint, wanted_by="it is the function's entrypoint")
+        self.add_targets()
+        if self.problems:
+            raise InputError(" ".join(dict.fromkeys(self.problems)))
+        policy = self._options["verify_jwt_by_name"].get(self._slug, self._options["verify_jwt"])
+        return FunctionSource(
+            slug=self._slug,
+            entrypoint=entrypoint,
+            import_map=import_map,
+            static_patterns=self._config.static_files,
+            verify_jwt=self._config.verify_jwt if policy is None else policy,
+            files=self.files,
+        )
+
+    def _import_map(self, beside: str) -> str:
+        """Its path, empty without one: of the task, of config.toml, beside the entrypoint, or for all functions."""
+        read, slug = self._checkout.read, self._slug
+        of_task: str = self._options["import_map"]
+        for given, by in ((of_task, "'import_map'"), (self._config.import_map, "config.toml")):
+            if given and read(given) is None:
+                raise InputError(f"{by} names {given} as import map of {slug!r}: there is none.")
+            if given:
+                return given
+        for name in ("deno.json", "deno.jsonc"):
+            if read(f"{beside}/{name}") is not None:
+                return f"{beside}/{name}"
+        shared, old = f"{self._functions}/import_map.json", f"{beside}/import_map.json"
+        if old != shared and read(old) is not None:
+            raise InputError(
+                f"{old} is no longer read: call it deno.json, or name it as import_map of {slug!r} "
+                "in config.toml."
+            )
+        return shared if read(shared) is not None else ""
 
     def add_import_map(self, path: str) -> None:
         chain: list[str] = []
@@ -218,11 +295,12 @@ class _Walk:
 
     def add_static(self, pattern: str) -> None:
         wanted_by = "config.toml names it in static_files"
-        if not is_pattern(pattern):
+        if not _WILD.search(pattern):
             self._add(pattern, wanted_by)
             return
-        matches = expression(pattern).fullmatch
-        paths = [path for path in self._checkout.walk(fixed_folder(pattern)) if matches(path)]
+        matches = re.compile("".join(map(_translated, _PIECE.finditer(pattern)))).fullmatch
+        fixed = itertools.takewhile(lambda part: not _WILD.search(part), pattern.split("/"))
+        paths = [path for path in self._checkout.walk("/".join(fixed)) if matches(path)]
         if not paths:
             self.problems.append(
                 f"No file matches {pattern}, which config.toml names in static_files of {self._slug!r}."

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from .._errors import DeployError, InputError, UnreachableError, VerificationError
-from .._http import NoAnswerError, ask, bearer, good, send
+from .._http import Answer, NoAnswerError, ask, bearer, good, send
 from .._threads import Looking, Patience
 from .._time import now
 
@@ -37,14 +37,7 @@ class FunctionProbe:
     version: str = ""
 
 
-@dataclass(frozen=True)
-class FunctionAnswer:
-    status: int
-    headers: t.Mapping[str, str]
-    text: str
-
-
-def verdict(probe: FunctionProbe, answer: FunctionAnswer) -> str:
+def verdict(probe: FunctionProbe, answer: Answer) -> str:
     """The problem, or ""."""
     code = platform_code(answer)
     if code == UNAUTHORIZED:
@@ -62,7 +55,7 @@ def verdict(probe: FunctionProbe, answer: FunctionAnswer) -> str:
     return ""
 
 
-def platform_code(answer: FunctionAnswer) -> str:
+def platform_code(answer: Answer) -> str:
     """The platform's word for why it answered in the function's place, empty when the function spoke."""
     code = answer.headers.get("sb-error-code") or _object(answer.text).get("code")
     if code in _PLATFORM:
@@ -83,26 +76,6 @@ def _short(text: str) -> str:
     return " ".join(text.split())[:_SHOWN] or "nothing"
 
 
-@dataclass(frozen=True)
-class FunctionProbeResult:
-    """`problem` is empty for a function that is well."""
-
-    slug: str
-    problem: str
-    status: int
-    seconds: float
-    """Of its last answer."""
-
-    def to_result(self) -> dict[str, t.Any]:
-        return {
-            "name": self.slug,
-            "passed": not self.problem,
-            "detail": self.problem,
-            "status": self.status,
-            "seconds": round(self.seconds, 3),
-        }
-
-
 class HttpGateway:
     """`url` has C({service}) for a probe's slug, or ends where that follows."""
 
@@ -111,11 +84,11 @@ class HttpGateway:
         self._ca_cert = ca_cert
         self._timeout = timeout
 
-    def ask(self, probe: FunctionProbe) -> FunctionAnswer:
+    def ask(self, probe: FunctionProbe) -> Answer:
         """Raises UnreachableError."""
         path = f"/{probe.path.lstrip('/')}" if probe.path else ""
         try:
-            answer = send(
+            return send(
                 probe.method,
                 f"{self._url.replace('{service}', probe.slug)}{path}",
                 timeout=self._timeout,
@@ -123,27 +96,32 @@ class HttpGateway:
             )
         except NoAnswerError as exc:
             raise UnreachableError(f"it {exc.problem}") from None
-        return FunctionAnswer(answer.status, answer.headers, answer.text)
 
 
 def probe_all(
     probes: t.Sequence[FunctionProbe], gateway: HttpGateway, *, timeout: float, pause: float
-) -> list[FunctionProbeResult]:
-    """In the order of the probes. `timeout` and `pause` in seconds."""
+) -> list[dict[str, t.Any]]:
+    """A row of the last answer of each, in the order of the probes. `timeout` and `pause` in seconds."""
     return Looking(
         look=gateway.ask,
         judge=_judge,
-        well=lambda outcome: not outcome.problem,
+        well=lambda row: bool(row["passed"]),
         patience=Patience(timeout, pause),
     ).at_all(probes)
 
 
-def _judge(
-    probe: FunctionProbe, answer: FunctionAnswer | DeployError, seconds: float
-) -> FunctionProbeResult:
+def _judge(probe: FunctionProbe, answer: Answer | DeployError, seconds: float) -> dict[str, t.Any]:
     if isinstance(answer, DeployError):
-        return FunctionProbeResult(probe.slug, str(answer), 0, seconds)
-    return FunctionProbeResult(probe.slug, verdict(probe, answer), answer.status, seconds)
+        problem, status = str(answer), 0
+    else:
+        problem, status = verdict(probe, answer), answer.status
+    return {
+        "name": probe.slug,
+        "passed": not problem,
+        "detail": problem,
+        "status": status,
+        "seconds": round(seconds, 3),
+    }
 
 
 MESSAGE_ID = re.compile(r"[A-Za-z0-9._-]+")
@@ -169,9 +147,8 @@ class FunctionLog:
     ) -> FunctionLog:
         """Of the options of the doc fragment _supabase; `timeout` in seconds in the place of theirs."""
         names = ("api_url", "project_ref", "access_token", "ca_cert")
-        return cls(
-            **{name: params[name] for name in names}, timeout=timeout or params["request_timeout"]
-        )
+        given = {name: params[name] for name in names}
+        return cls(**given, timeout=timeout or params["request_timeout"])
 
     def lines(self, about: t.Collection[str]) -> list[str]:
         """Recent lines that contain one of the ids."""
@@ -283,17 +260,16 @@ def probe_functions(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     gateway = HttpGateway(
         options["functions_url"], ca_cert=options["ca_cert"], timeout=options["request_timeout"]
     )
-    outcomes = probe_all(
+    rows = probe_all(
         _read_probes(options), gateway, timeout=options["wait_timeout"], pause=options["wait_sleep"]
     )
-    rows = [outcome.to_result() for outcome in outcomes]
-    failed = [outcome for outcome in outcomes if outcome.problem]
+    failed = [row for row in rows if not row["passed"]]
     if failed:
-        problems = "; ".join(f"{outcome.slug}: {outcome.problem}" for outcome in failed)
+        problems = "; ".join(f"{row['name']}: {row['detail']}" for row in failed)
         raise VerificationError(
-            f"{len(failed)} of {len(outcomes)} functions below {options['functions_url']} fail "
+            f"{len(failed)} of {len(rows)} functions below {options['functions_url']} fail "
             f"their probes: {problems}. Check their logs.",
-            functions=[outcome.slug for outcome in failed],
+            functions=[row["name"] for row in failed],
             probes=rows,
         )
     return {"changed": False, "probes": rows}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An edge function as sources and as a record of the Management API, and that API as a Protocol.
+"""An edge function as sources and as a record of the Management API.
 
 What is deployed is compared here with what is there: which functions are new, changed, unchanged or extra.
 """
@@ -140,29 +140,6 @@ def _path_of(location: str) -> str:
     return location.removeprefix("file://").lstrip("/")
 
 
-class FunctionsApi(t.Protocol):
-    """The Management API's part for functions. Workers share one."""
-
-    def list(self) -> list[Deployed]: ...
-
-    def source(self, deployed: Deployed) -> FunctionSource:
-        """The running source, as it was uploaded."""
-
-    def bundle(self, source: FunctionSource) -> Deployed:
-        """Upload and bundle without activating."""
-
-    def activate(self, bundled: t.Sequence[Deployed]) -> None:
-        """Activate all of them with one call."""
-
-    def delete(self, slug: str) -> None: ...
-
-    def secrets(self) -> dict[str, str]:
-        """The names of the project's secrets with the digests of their values."""
-
-
-Names = t.Collection[str]
-
-
 @dataclass(frozen=True)
 class FunctionChange:
     """The change of one function. `deploy`: the source to upload, None for a deletion."""
@@ -186,20 +163,15 @@ class FunctionChange:
 
 @dataclass(frozen=True)
 class FunctionsPlan:
-    changes: tuple[FunctionChange, ...]
-    unchanged: tuple[str, ...]
+    changes: tuple[FunctionChange, ...] = ()
     extra: tuple[str, ...] = ()
     """Functions of the project that were not requested, and that stay."""
     retained: tuple[str, ...] = ()
     """Functions that a rollback leaves as they are: another writer deployed them since."""
     turned: tuple[str, ...] = ()
     """Functions whose JWT check another writer switched: all else is as deployed."""
-    proven: t.Mapping[str, KnownVersion] = field(default_factory=dict)
-    """The versions of the unchanged functions."""
-
-    @property
-    def changed(self) -> bool:
-        return bool(self.changes)
+    unchanged: t.Mapping[str, KnownVersion] = field(default_factory=dict)
+    """With their versions."""
 
     @property
     def uploads(self) -> tuple[FunctionSource, ...]:
@@ -214,14 +186,14 @@ def plan_functions(
     running: t.Mapping[str, Running],
     wanted: t.Iterable[FunctionSource],
     *,
-    known: Knowledge | None = None,
-    remove: t.Iterable[str] = (),
+    known: Knowledge,
+    remove: t.Iterable[str],
     extra: t.Iterable[str] = (),
     retained: t.Iterable[str] = (),
 ) -> FunctionsPlan:
     """`running` are the active functions among those wanted, and `remove` those to delete where they are active."""
     changes: list[FunctionChange] = []
-    proven: dict[str, KnownVersion] = {}
+    unchanged: dict[str, KnownVersion] = {}
     turned: list[str] = []
     for source in wanted:
         present = running.get(source.slug)
@@ -230,23 +202,22 @@ def plan_functions(
                 FunctionChange(source.slug, "new", source, tuple(sorted(source.digests)))
             )
             continue
-        settings = _settings(present, source)
-        if present.source.fingerprint != source.fingerprint:
-            files = _differing(present.source, source)
-            changes.append(FunctionChange(source.slug, "changed", source, files, settings))
-        elif settings:
-            changes.append(FunctionChange(source.slug, "changed", source, (), settings))
-            if "verify_jwt" in settings and source.slug in (known or {}):
-                turned.append(source.slug)
-        else:
-            proven[source.slug] = present.deployed.known(source.fingerprint)
-    removed = tuple(FunctionChange(slug, "deleted", None) for slug in remove if slug in running)
-    return FunctionsPlan(
-        (*changes, *removed), tuple(proven), tuple(extra), tuple(retained), tuple(turned), proven
-    )
+        turns = source.verify_jwt not in (None, present.deployed.verify_jwt)
+        settings = ("verify_jwt",) if turns else ()
+        same = present.source.fingerprint == source.fingerprint
+        if same and not settings:
+            unchanged[source.slug] = present.deployed.known(source.fingerprint)
+            continue
+        old, new = present.source.digests, source.digests
+        files = tuple(sorted(path for path in old | new if old.get(path) != new.get(path)))
+        changes.append(FunctionChange(source.slug, "changed", source, files, settings))
+        if same and source.slug in known:
+            turned.append(source.slug)
+    changes += [FunctionChange(slug, "deleted", None) for slug in remove if slug in running]
+    return FunctionsPlan(tuple(changes), tuple(extra), tuple(retained), tuple(turned), unchanged)
 
 
-def prune(extra: Names, known: Knowledge, force: Names) -> tuple[str, ...]:
+def prune(extra: t.Collection[str], known: Knowledge, force: t.Collection[str]) -> tuple[str, ...]:
     """The functions of `extra` that may be deleted: this record deployed them, or `force` names them."""
     unknown = sorted({*force} - {*extra})
     if unknown:
@@ -260,19 +231,15 @@ def deployed_since(
     listed: t.Mapping[str, Deployed], known: Knowledge, archived: t.Mapping[str, KnownVersion]
 ) -> tuple[str, ...]:
     """Functions that run neither what the release deployed nor what ran before it: not ours to undo."""
-    ours = {slug: (*entries, *_entry(archived, slug)) for slug, entries in known.items()}
     return tuple(
         slug
-        for slug, entries in ours.items()
-        if slug in listed and not any(entry.holds(listed[slug]) for entry in entries)
+        for slug, entries in known.items()
+        if slug in listed
+        and not any(entry.holds(listed[slug]) for entry in (*entries, archived.get(slug)) if entry)
     )
 
 
-def _entry(archived: t.Mapping[str, KnownVersion], slug: str) -> tuple[KnownVersion, ...]:
-    return (archived[slug],) if slug in archived else ()
-
-
-def missing_secrets(required: t.Iterable[str], present: Names) -> None:
+def missing_secrets(required: t.Iterable[str], present: t.Collection[str]) -> None:
     missing = sorted({*required} - {*present})
     if missing:
         raise InputError(
@@ -280,17 +247,6 @@ def missing_secrets(required: t.Iterable[str], present: Names) -> None:
             f"{', '.join(missing)}. Set them, for example with easymo.deploy.edge_functions. "
             "Nothing was uploaded."
         )
-
-
-def _settings(present: Running, wanted: FunctionSource) -> tuple[str, ...]:
-    if wanted.verify_jwt is None or wanted.verify_jwt == present.deployed.verify_jwt:
-        return ()
-    return ("verify_jwt",)
-
-
-def _differing(present: FunctionSource, wanted: FunctionSource) -> tuple[str, ...]:
-    old, new = present.digests, wanted.digests
-    return tuple(sorted(path for path in old | new if old.get(path) != new.get(path)))
 
 
 def activation_problems(
@@ -329,56 +285,36 @@ def diff_of(plan: FunctionsPlan, running: t.Mapping[str, Running]) -> list[dict[
     entries: list[dict[str, str]] = []
     room = ALTOGETHER
     for change in plan.changes:
-        before = running.get(change.slug)
-        entries.append(
-            {
-                "before_header": change.slug,
-                "after_header": change.slug,
-                "before": _overview(before, change, before.source if before else None),
-                "after": _overview(before, change, change.deploy, after=True),
-            }
-        )
+        present, new = running.get(change.slug), change.deploy
+        old = present.source if present else None
+        switch = present.deployed.verify_jwt if present else True
+        wanted = switch if new is None or new.verify_jwt is None else new.verify_jwt
+        entries.append(_entry(change.slug, _overview(old, switch), _overview(new, wanted)))
         for path in change.files:
-            old = _content(before.source if before else None, path)
-            new = _content(change.deploy, path)
-            size = len(old or b"") + len(new or b"")
+            contents = [_content(source, path) for source in (old, new)]
+            size = sum(len(content or b"") for content in contents)
             shown = size <= room
             room -= size if shown else 0
-            entries.append(
-                {
-                    "before_header": f"{change.slug}: {path}",
-                    "after_header": f"{change.slug}: {path}",
-                    "before": _text(old, shown=shown),
-                    "after": _text(new, shown=shown),
-                }
-            )
+            texts = [_text(content, shown=shown) for content in contents]
+            entries.append(_entry(f"{change.slug}: {path}", *texts))
     return entries
 
 
-def _overview(
-    before: Running | None,
-    change: FunctionChange,
-    source: FunctionSource | None,
-    *,
-    after: bool = False,
-) -> str:
-    if (after and change.deploy is None) or (not after and before is None):
+def _entry(header: str, before: str, after: str) -> dict[str, str]:
+    return {"before_header": header, "after_header": header, "before": before, "after": after}
+
+
+def _overview(source: FunctionSource | None, switch: bool) -> str:
+    if source is None:
         return ""
-    running = before.deployed.verify_jwt if before else True
-    wanted = change.deploy.verify_jwt if change.deploy else None
-    switch = wanted if after and wanted is not None else running
     lines = [f"verify_jwt: {str(switch).lower()}"]
-    if source:
-        lines += [f"{path}: sha256 {digest}" for path, digest in sorted(source.digests.items())]
+    lines += [f"{path}: sha256 {digest}" for path, digest in sorted(source.digests.items())]
     return "\n".join(lines) + "\n"
 
 
 def _content(source: FunctionSource | None, path: str) -> bytes | None:
-    if source is None:
-        return None
-    return next(
-        (body for name, body in source.files.items() if source.relative(name) == path), None
-    )
+    files = source.files.items() if source else ()
+    return next((body for name, body in files if source and source.relative(name) == path), None)
 
 
 def _text(content: bytes | None, *, shown: bool) -> str:

@@ -14,7 +14,6 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import InputError
-from . import scan
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
@@ -31,7 +30,7 @@ class ImportMap:
     @classmethod
     def load(cls, path: str, content: bytes) -> ImportMap:
         try:
-            parsed = scan.load(content)
+            parsed = load(content)
         except ValueError as exc:
             raise InputError(f"The import map {path} is not JSON: {exc}.") from exc
         try:
@@ -256,37 +255,27 @@ def _regex_may_begin(before: t.Sequence[_Token]) -> bool:
 
 
 def _made(tokens: t.Sequence[_Token]) -> t.Iterator[tuple[str, int]]:
-    for number, token in enumerate(tokens):
-        if token.kind != "name" or token.text not in ("import", "export"):
-            continue
-        if number and tokens[number - 1].text == ".":
-            continue
-        following = tokens[number + 1 : number + 3]
-        if token.text == "import" and following and following[0].text == "(":
-            if len(following) == 2 and (specifier := _literal(following[1])):
-                yield specifier, token.at
-            continue
-        if specifier := _behind_from(tokens, number):
-            yield specifier, token.at
+    """Specifier and place of each import, read from a text with one word a token."""
+    words = " ".join(_word(number, token) for number, token in enumerate(tokens))
+    for match in _STATEMENT.finditer(words):
+        literal = tokens[int(match["called"] or match["bare"] or match["behind"])].text
+        # The value of a string with escapes is none that anybody writes.
+        if "\\" not in literal and literal[1:-1].strip():
+            yield literal[1:-1].strip(), tokens[words.count(" ", 0, match.start())].at
 
 
-def _behind_from(tokens: t.Sequence[_Token], number: int) -> str:
-    """Of `import "x"`, `import … from "x"` and `export … from "x"`; empty for every other statement."""
-    statement = tokens[number].text
-    for place in range(number + 1, len(tokens)):
-        token, before = tokens[place], tokens[place - 1]
-        if token.kind == "string" and (
-            before.text == "from" or (statement == "import" and place == number + 1)
-        ):
-            return _literal(token)
-        # import { "any name" as x } holds strings, too.
-        if token.kind not in ("name", "string") and token.text not in ("{", "}", ",", "*"):
-            return ""
-    return ""
+def _word(number: int, token: _Token) -> str:
+    """Of a string its number, and of what holds other code a mark that ends every import."""
+    if token.kind == "string":
+        return f'"{number}"'
+    return token.text if token.kind in ("name", "mark") else ";"
 
 
-def _literal(token: _Token) -> str:
-    """The value of a string without escapes; empty for anything else."""
-    if token.kind != "string" or "\\" in token.text:
-        return ""
-    return token.text[1:-1].strip()
+# import("x"), import "x", import … from "x" and export … from "x"; import { "any name" as x } holds strings, too.
+_STATEMENT = re.compile(
+    r"""(?x) (?<![^ ]) (?<!\.[ ]) (?=
+        import [ ] \( [ ] "(?P<called>\d+)"
+      | import [ ] "(?P<bare>\d+)"
+      | (?:im|ex)port [ ] (?: (?: [\w$\#@]+ | "\d+" | [{},*] ) [ ] )*? from [ ] "(?P<behind>\d+)"
+    )"""
+)

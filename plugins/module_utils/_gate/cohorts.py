@@ -30,8 +30,9 @@ others, 2021). It takes sums alone; by each user's own value bets could be bolde
 from __future__ import annotations
 
 import math
+import operator
 import typing as t
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 STAKES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Each finds a difference of a quarter of it soonest, as a share of the range: from half a percent to 25 %."""
@@ -79,26 +80,28 @@ _CONTRADICTION = math.log(1e4)
 """How improbable a share of treated users must be before it contradicts the one that was configured."""
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(t.NamedTuple):
     """Users of one cohort; where values are compared, `failed` is their sum."""
 
     seen: float = 0.0
     failed: float = 0.0
 
 
-@dataclass(frozen=True)
-class Cohorts:
+class Cohorts(t.NamedTuple):
     treated: Counts = Counts()
     control: Counts = Counts()
 
-    def flat(self) -> tuple[float, float, float, float]:
-        return self.treated.seen, self.treated.failed, self.control.seen, self.control.failed
+    @property
+    def flat(self) -> tuple[float, ...]:
+        return *self.treated, *self.control
 
     @classmethod
     def of(cls, flat: t.Iterable[float]) -> Cohorts:
         observed, failed, control_seen, control_failed = flat
         return cls(Counts(observed, failed), Counts(control_seen, control_failed))
+
+    def plus(self, grown: Cohorts) -> Cohorts:
+        return Cohorts.of(map(operator.add, self.flat, grown.flat))
 
     @property
     def share(self) -> float | None:
@@ -165,24 +168,30 @@ class ComparisonEvidence:
     """
 
     last: Cohorts | None = None
-    total: Cohorts = Cohorts()
+    total: Cohorts = Cohorts()  # noqa: RUF009 - frozen
     logs: tuple[float, ...] = (0.0,) * len(RATIOS)
     resets: int = 0
 
     def looked(self, now: Cohorts, how: CohortComparison) -> tuple[ComparisonEvidence, str]:
         """With the counts of another look, or the same and why these say nothing."""
-        if not all(math.isfinite(entry) and entry >= 0 for entry in now.flat()):
+        if not all(math.isfinite(entry) and entry >= 0 for entry in now.flat):
             return self, "a number of users is below 0"
         if self.last is None:
             return replace(self, last=now), ""
-        grown = [new - old for new, old in zip(now.flat(), self.last.flat(), strict=True)]
-        if min(grown) < 0:
+        grown = Cohorts.of(map(operator.sub, now.flat, self.last.flat))
+        if min(grown.flat) < 0:
             # What became of users meanwhile is not known, in neither cohort.
             return replace(self, last=now, resets=self.resets + 1), "a count began again"
+        total = self.total.plus(grown)
         if how.at_most is not None:
-            return self._with_values(now, Cohorts.of(grown), how.at_most, how.allowed)
-        total = Cohorts.of(old + new for old, new in zip(self.total.flat(), grown, strict=True))
-        for name, entry in (("treated", total.treated), ("control", total.control)):
+            for name, entry in grown._asdict().items():
+                if entry.failed > entry.seen * how.at_most:
+                    return self, f"the values of {name} users are above {how.at_most:g} on average"
+            if not grown.treated.seen or not grown.control.seen:
+                return self, ""  # those who were seen wait for somebody to be compared with
+            logs = bounded_growth(self.logs, *grown, at_most=how.at_most, allowed=how.allowed)
+            return replace(self, last=now, total=total, logs=logs), ""
+        for name, entry in total._asdict().items():
             if entry.failed > entry.seen:
                 # Failures are counted before users seen: the next look has both.
                 return self, f"more {name} users failed than were seen"
@@ -190,22 +199,8 @@ class ComparisonEvidence:
             Counts(total.treated.seen - self.total.treated.failed),
             Counts(total.control.seen - self.total.control.failed),
         )
-        logs = grown_by(self.logs, grown[1], grown[3], at_risk.share, how.margin)
-        return replace(self, last=now, total=total, logs=logs), ""
-
-    def _with_values(
-        self, now: Cohorts, grown: Cohorts, at_most: float, allowed: float
-    ) -> tuple[ComparisonEvidence, str]:
-        for name, entry in (("treated", grown.treated), ("control", grown.control)):
-            if entry.failed > entry.seen * at_most:
-                return self, f"the values of {name} users are above {at_most:g} on average"
-        if not grown.treated.seen or not grown.control.seen:
-            return self, ""  # those who were seen wait for somebody to be compared with
-        pairs = ((entry.seen, entry.failed) for entry in (grown.treated, grown.control))
-        logs = bounded_growth(self.logs, *pairs, at_most=at_most, allowed=allowed)
-        total = Cohorts.of(
-            old + new for old, new in zip(self.total.flat(), grown.flat(), strict=True)
-        )
+        failed = grown.treated.failed, grown.control.failed
+        logs = grown_by(self.logs, *failed, at_risk.share, how.margin)
         return replace(self, last=now, total=total, logs=logs), ""
 
     def value(self, comparison: CohortComparison) -> float:
@@ -213,24 +208,6 @@ class ComparisonEvidence:
 
     def log(self, comparison: CohortComparison) -> float:
         return log_mean(self.logs) + math.log(comparison.start)
-
-    def to_json(self) -> dict[str, t.Any]:
-        return {
-            **asdict(self),
-            "last": list(self.last.flat()) if self.last else None,
-            "total": list(self.total.flat()),
-            "logs": list(self.logs),
-        }
-
-    @classmethod
-    def from_json(cls, body: t.Mapping[str, t.Any]) -> ComparisonEvidence:
-        """KeyError, TypeError or ValueError for what is none."""
-        return cls(
-            last=Cohorts.of(map(float, body["last"])) if body["last"] else None,
-            total=Cohorts.of(map(float, body["total"])),
-            logs=tuple(map(float, body["logs"])),
-            resets=int(body["resets"]),
-        )
 
 
 def grown_by(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import typing as t
-from dataclasses import dataclass
 
 from . import cohorts
 from .cohorts import (
@@ -37,8 +36,7 @@ _LARGEST = 1000.0
 _LONGEST = 400 * 86400.0
 
 
-@dataclass(frozen=True)
-class Detectable:
+class Detectable(t.NamedTuple):
     """`ratio`: so many times as often as the control; None when no harm could be seen, or the control has no failures.
 
     `failing`: so many of the treated users would have had to fail; None when more than were seen. `difference`: of
@@ -221,11 +219,7 @@ def described(
         "before": comparison.before,
         "resets": evidence.resets,
         "seconds": round(seconds, 1),
-        "detectable": {
-            "ratio": could.ratio,
-            "failing": could.failing,
-            "difference": could.difference,
-        },
+        "detectable": could._asdict(),
         "could_have_seen": could_see(comparison, evidence),
     }
 

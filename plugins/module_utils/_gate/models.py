@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 
+from .._release.decode import under
 from .cohorts import CohortComparison, Cohorts
 
 
@@ -139,16 +140,12 @@ class Sample:
     what a comparison is made of.
     """
 
-    value: float | None
+    value: float | None = None
     problem: str = ""
     error: bool = field(default=False, compare=False)
     note: str = ""
     judged: str = ""
     counts: Cohorts | None = field(default=None, compare=False)
-
-    def to_json(self) -> dict[str, t.Any]:
-        """Without the counts, which the comparison has."""
-        return {name: entry for name, entry in asdict(self).items() if name != "counts"}
 
 
 def failed_sample(problem: str) -> Sample:
@@ -172,15 +169,9 @@ class Reason:
     concern: str = ""
 
     def to_result(self) -> dict[str, t.Any]:
-        return {
-            "metric": self.metric,
-            "verdict": self.verdict.value,
-            "text": self.text,
-            "value": self.value,
-            "bound": self.bound,
-            "query": self.query,
-            "count": self.count,
-        }
+        result = {**asdict(self), "verdict": self.verdict.value}
+        del result["concern"]
+        return result
 
 
 @dataclass(frozen=True)
@@ -241,7 +232,7 @@ class Series:
     last: Sample | None = None
     value: float | None = None
     """The last one there was."""
-    status: SampleStatus = SampleStatus.NO_DATA
+    status: SampleStatus = under("status", "mark", default=SampleStatus.NO_DATA)  # noqa: RUF009 - frozen
     breaches: int = 0
     """Definite samples in a row, up to the last definite one, that were breaches."""
     points: tuple[Point, ...] = ()
@@ -283,25 +274,3 @@ class Series:
         points = add_point(self.points, Point(at, None, status.shown))
         missing = self.missing + looks
         return replace(self, missing=missing, last=unseen, status=status, points=points)
-
-    def to_json(self) -> dict[str, t.Any]:
-        return {
-            **asdict(self),
-            "last": self.last.to_json() if self.last else None,
-            "status": self.status.value,
-            "points": [list(p) for p in self.points],
-        }
-
-    @classmethod
-    def from_json(cls, body: t.Mapping[str, t.Any]) -> Series:
-        """KeyError for what is none. What another version kept beside it is left out."""
-        known = {"status": body.get("mark"), **body}
-        last = known["last"]
-        return cls(
-            **{
-                **{name: known[name] for name in cls.__dataclass_fields__},
-                "last": Sample(**last) if last else None,
-                "status": SampleStatus(known["status"]),
-                "points": tuple(Point(float(at), *rest) for at, *rest in known["points"]),
-            }
-        )

@@ -109,8 +109,8 @@ def _compared(
         at_most=entry["at_most"],
         allowed=entry["worse_by"],
     )
-    number = "failed" if comparison.at_most is None else "total"
-    requested = (f"{what}: {entry[what][number]} of {entry[what]['seen']}" for what in COHORTS)
+    what = "failed" if comparison.at_most is None else "total"
+    requested = (f"{name}: {entry[name][what]} of {entry[name]['seen']}" for name in COHORTS)
     return replace(
         metric,
         query="; ".join(requested),
@@ -135,26 +135,13 @@ def _before(params: t.Mapping[str, t.Any], names: t.Sequence[str]) -> dict[str, 
 
 def refuse_bad_comparisons(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric]) -> None:
     """Before `with_comparisons`, for which these are numbers that mean something."""
-    _refuse_outside(params, "alpha", more_than=0.0, less_than=1.0)
-    _refuse_outside(params, "treated_share", at_least=0.0, at_most=1.0)
+    _refuse_outside("Option 'alpha'", params["alpha"], above=0.0, below=1.0)
+    _refuse_outside("Option 'treated_share'", params["treated_share"], least=0.0, most=1.0)
     entries = [metric for metric in params["metrics"] if metric["treated"]]
     for entry in entries:
-        if entry["kind"] not in _COUNTING:
-            raise InputError(
-                f"Metric {entry['name']!r} has 'treated', and the kind {entry['kind']!r} counts no users: use "
-                f"{', '.join(_COUNTING)}."
-            )
-        if not entry["control"]:
-            raise InputError(
-                f"Metric {entry['name']!r} has 'treated' and no 'control' to compare with: add it."
-            )
-        _refuse_wrong_numbers(entry)
-        if entry["pass"] or entry["rollback"]:
-            raise InputError(
-                f"Metric {entry['name']!r} has 'treated', so that the evidence decides: leave out 'pass' and "
-                "'rollback', or give the bounds to a metric of their own."
-            )
-        _refuse_outside(entry, "worse_than", at_least=1.0)
+        if problem := _wrong_comparison(entry):
+            raise InputError(f"Metric {entry['name']!r} has {problem}.")
+        _refuse_outside("Option 'worse_than'", entry["worse_than"], least=1.0)
         if params["must_detect"] is not None and params["must_detect"] <= entry["worse_than"]:
             raise InputError(
                 f"Option 'must_detect' is {params['must_detect']:g}, and metric {entry['name']!r} allows "
@@ -168,42 +155,56 @@ def refuse_bad_comparisons(params: t.Mapping[str, t.Any], metrics: t.Sequence[Me
         )
 
 
-def _refuse_wrong_numbers(entry: t.Mapping[str, t.Any]) -> None:
-    """`failed` users, or with `at_most` the `total` of their values, for both cohorts alike."""
-    counted = entry["at_most"] is None
-    needed, other = ("failed", "total") if counted else ("total", "failed")
-    for cohort in COHORTS:
-        if not entry[cohort][needed] or entry[cohort][other]:
-            raise InputError(
-                f"Metric {entry['name']!r} {'has no' if counted else 'has'} 'at_most', so that {cohort!r} needs "
-                f"{needed!r} and no {other!r}."
-            )
-    if not counted and entry["kind"] == "kubernetes_log":
-        raise InputError(
-            f"Metric {entry['name']!r} has 'at_most', and logs tell no values: use prometheus or postgres."
+def _wrong_comparison(entry: t.Mapping[str, t.Any]) -> str:
+    """What is wrong with a metric that compares cohorts, "" for nothing.
+
+    It has `failed` users, or with `at_most` the `total` of their values, for both cohorts alike.
+    """
+    most = entry["at_most"]
+    needed, other = ("failed", "total") if most is None else ("total", "failed")
+    if entry["kind"] not in _COUNTING:
+        return (
+            f"'treated', and the kind {entry['kind']!r} counts no users: use {', '.join(_COUNTING)}"
         )
-    if entry["at_most"] is not None and not 0 <= entry["worse_by"] < entry["at_most"]:
-        raise InputError(
-            f"Option 'worse_by' of metric {entry['name']!r} is {entry['worse_by']:g}; it is from 0 to below the "
-            f"'at_most' of {entry['at_most']:g}."
+    if not entry["control"]:
+        return "'treated' and no 'control' to compare with: add it"
+    wrong = [name for name in COHORTS if entry[name][other] or not entry[name][needed]]
+    if wrong:
+        has = "no 'at_most'" if most is None else "'at_most'"
+        return f"{has}, so that {wrong[0]!r} needs {needed!r} and no {other!r}"
+    if most is not None and entry["kind"] == LOG:
+        return "'at_most', and logs tell no values: use prometheus or postgres"
+    if most is not None and not 0 <= entry["worse_by"] < most:
+        return f"'worse_by' {entry['worse_by']:g}; it is from 0 to below the 'at_most' of {most:g}"
+    if entry["pass"] or entry["rollback"]:
+        return (
+            "'treated', so that the evidence decides: leave out 'pass' and 'rollback', or give the bounds to a metric "
+            "of their own"
         )
+    return ""
 
 
 def _refuse_outside(
-    params: t.Mapping[str, t.Any],
-    option: str,
+    what: str,
+    value: float | None,
     *,
-    at_least: float = -math.inf,
-    at_most: float = math.inf,
-    more_than: float = -math.inf,
-    less_than: float = math.inf,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
 ) -> None:
-    value = params[option]
-    if value is None or (at_least <= value <= at_most and more_than < value < less_than):
+    if value is None or (least <= value <= most and above < value < below):
         return
-    least = f"at least {at_least:g}" if math.isinf(at_most) else f"from {at_least:g} to {at_most:g}"
-    wanted = least if math.isfinite(at_least) else f"between {more_than:g} and {less_than:g}"
-    raise InputError(f"Option {option!r} is {value:g}; it is {wanted}.")
+    bounds = (
+        f"between {above:g} and {below:g}"
+        if below < math.inf
+        else f"from {least:g} to {most:g}"
+        if most < math.inf
+        else f"more than {above:g}"
+        if above > -math.inf
+        else f"at least {least:g}"
+    )
+    raise InputError(f"{what} is {value:g}; it is {bounds}.")
 
 
 PROMETHEUS, POSTGRES, LOG, ALERTS = "prometheus", "postgres", "kubernetes_log", "alerts"
@@ -244,31 +245,21 @@ def read_metrics(params: t.Mapping[str, t.Any]) -> list[Metric]:
 def read_metric(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> Metric:
     """`params` has the gate's own `interval`, `breaches` and `max_missing`, for a metric without."""
     good, bad = (entry.get(name) or {} for name in ("pass", "rollback"))
-    bounds = Bounds(
-        minimum=good.get("min"),
-        maximum=good.get("max"),
-        below=bad.get("below"),
-        above=bad.get("above"),
-    )
     return Metric(
         name=entry["name"],
         kind=entry["kind"],
         query=entry.get("query") or "",
         unit=entry["unit"],
-        bounds=bounds,
-        limits=_read_limits(entry, params),
+        bounds=Bounds(good.get("min"), good.get("max"), bad.get("below"), bad.get("above")),
+        limits=Limits(
+            breaches=_given(entry, params, "breaches"),
+            max_missing=_given(entry, params, "max_missing"),
+            count=entry.get("count"),
+        ),
         interval=_given(entry, params, "interval"),
         # One look waits for no metric.
         delay=entry.get("initial_delay") or 0.0 if params.get("duration") else 0.0,
         volume=Volume(**entry["volume"]) if entry.get("volume") else None,
-    )
-
-
-def _read_limits(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> Limits:
-    return Limits(
-        breaches=_given(entry, params, "breaches"),
-        max_missing=_given(entry, params, "max_missing"),
-        count=entry.get("count"),
     )
 
 
@@ -282,10 +273,7 @@ def refuse_bad_input(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric])
     if kinds & {PROMETHEUS, ALERTS} and not params["prometheus"]:
         raise InputError("Option 'prometheus' is missing, and metrics need Prometheus.")
     refuse_below(params, duration=0, initial_delay=0)
-    if params["query_timeout"] <= 0:
-        raise InputError(
-            f"Option 'query_timeout' is {params['query_timeout']:g}; it is more than 0."
-        )
+    _refuse_outside("Option 'query_timeout'", params["query_timeout"], above=0.0)
     for metric in metrics:
         _refuse_bad_metric(metric, params["duration"])
 
@@ -306,23 +294,16 @@ def _refuse_bad_metric(metric: Metric, duration: float) -> None:
     name, limits = f"metric {metric.name!r}", metric.limits
     if metric.bounds.crossed:
         raise InputError(f"The bounds of {name} cross: a value would pass and be a breach at once.")
-    if metric.interval <= 0:
-        raise InputError(f"The 'interval' of {name} is {metric.interval:g}; it is more than 0.")
+    _refuse_outside(f"The 'interval' of {name}", metric.interval, above=0.0)
     if not 0 <= metric.delay <= duration:
         raise InputError(
             f"The 'initial_delay' of {name} is {metric.delay:g}; it is from 0 to the watch's {duration:g} s."
         )
-    for option, value in (("breaches", limits.breaches), ("count", limits.count)):
-        if value is not None and value < 1:
-            raise InputError(f"Option {option!r} of {name} is {value}; it is at least 1.")
-    if not 0 <= limits.max_missing <= 1:
-        raise InputError(
-            f"Option 'max_missing' of {name} is {limits.max_missing:g}; it is from 0 to 1."
-        )
-    if metric.volume and metric.volume.at_least <= 0:
-        raise InputError(
-            f"Option 'at_least' of the volume of {name} is {metric.volume.at_least:g}; it is more than 0."
-        )
+    _refuse_outside(f"Option 'breaches' of {name}", limits.breaches, least=1)
+    _refuse_outside(f"Option 'count' of {name}", limits.count, least=1)
+    _refuse_outside(f"Option 'max_missing' of {name}", limits.max_missing, least=0, most=1)
+    volume = metric.volume.at_least if metric.volume else None
+    _refuse_outside(f"Option 'at_least' of the volume of {name}", volume, above=0.0)
     if not metric.query:
         return  # it counts users, by queries of its own
     if metric.kind in (LOG, FUNCTION_LOG):

@@ -12,8 +12,9 @@ from .._time import of_epoch
 from . import compare
 from .compare import could_see
 from .models import Bounds, Metric, Point, Reason, SampleStatus, Series, Verdict, thin
-from .verdict import decide
-from .watch import Measurement, WatchResult
+from .state import WatchState
+from .verdict import decide, decision_result
+from .watch import WatchResult
 
 _ERRORS = {Verdict.HOLD: HoldError, Verdict.ROLLBACK: RollbackError}
 _AFTERWARDS = {
@@ -83,33 +84,29 @@ def approve_options(gate: str) -> str:
     return f"{of}-e decision=approve -e by=$USER -e \"reason='WHY'\""
 
 
-def describe_look(metrics: t.Sequence[Metric], look: Measurement) -> str:
-    shown = ", ".join(
-        f"{metric.name} {_shown(look.samples[metric.name].value, look.statuses[metric.name])}"
-        for metric in metrics
-    )
-    if look.holding:
-        return (
-            f"on hold after {look.duration:.0f} s; still watching at {look.elapsed:.0f} s: {shown}"
-        )
-    return f"watched {look.elapsed:.0f} of {look.duration:.0f} s: {shown}"
+def describe_look(metrics: t.Sequence[Metric], state: WatchState, duration: float) -> str:
+    shown = ", ".join(f"{metric.name} {_shown(state.series[metric.name])}" for metric in metrics)
+    if state.held is not None:
+        return f"on hold after {duration:.0f} s; still watching at {state.elapsed:.0f} s: {shown}"
+    return f"watched {state.elapsed:.0f} of {duration:.0f} s: {shown}"
 
 
-def look_data(look: Measurement) -> dict[str, t.Any]:
+def look_data(state: WatchState, duration: float) -> dict[str, t.Any]:
     """What callbacks hear of a look."""
+    series = state.series.items()
     return {
-        "elapsed": look.elapsed,
-        "duration": look.duration,
-        "values": {name: sample.value for name, sample in look.samples.items()},
-        "statuses": {name: status.shown for name, status in look.statuses.items()},
-        "holding": look.holding,
+        "elapsed": state.elapsed,
+        "duration": duration,
+        "values": {name: entry.last.value if entry.last else None for name, entry in series},
+        "statuses": {name: entry.status.shown for name, entry in series},
+        "holding": state.held is not None,
     }
 
 
-def _shown(value: float | None, status: SampleStatus) -> str:
-    if value is None:
+def _shown(series: Series) -> str:
+    if series.last is None or series.last.value is None:
         return "no data"
-    return f"{value:.3g}{_SIGNS.get(status, '')}"
+    return f"{series.last.value:.3g}{_SIGNS.get(series.status, '')}"
 
 
 def describe_watch(
@@ -123,7 +120,7 @@ def describe_watch(
         "verdict": watch.decision.verdict.value,
         "sentence": describe_end(metrics, watch, kept_as=kept_as),
         "reasons": [{**reason.to_result(), **span} for reason in watch.decision.reasons],
-        "decision": watch.manual.to_result() if watch.manual else {},
+        "decision": decision_result(watch.manual) if watch.manual else {},
         "samples": [_describe(metric, watch) for metric in metrics],
         "duration": round(watch.seconds, 1),
         **span,
@@ -134,8 +131,12 @@ def describe_watch(
 
 
 def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
-    series = watch.series[metric.name]
-    alone = decide([metric], watch.series)
+    series, evidence = watch.series[metric.name], watch.state.evidence.get(metric.name)
+    comparison = (
+        {"comparison": compare.described(metric.comparison, evidence, watch.seconds)}
+        if metric.comparison and evidence
+        else {}
+    )
     return {
         "name": metric.name,
         "query": metric.query,
@@ -143,18 +144,11 @@ def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
         **numbers(series),
         **described(metric),
         "status": series.status.shown,
-        "verdict": alone.verdict.value,
+        "verdict": decide([metric], watch.series).verdict.value,
         "started": watch.state.began_at,
         "points": [list(point) for point in thin(series.points)],
-        **_compared(metric, watch),
+        **comparison,
     }
-
-
-def _compared(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
-    evidence = watch.state.evidence.get(metric.name)
-    if metric.comparison is None or evidence is None:
-        return {}
-    return {"comparison": compare.described(metric.comparison, evidence, watch.seconds)}
 
 
 def described(metric: Metric) -> dict[str, t.Any]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import typing as t
 from dataclasses import dataclass, field, replace
@@ -23,21 +22,16 @@ def evidence_before(record: Record, guarded: Body | None = None) -> dict[str, fl
 
     Of two watches the one that began later has gone on from the other, and what it found replaces that.
     """
-    began, compared = _newest(record)
-    guarded = guarded or {}
-    if str(guarded.get("began") or "") > began:
-        results = {name: number(entry) for name, entry in _inner(guarded, "evidence").items()}
+    began, compared = newest(record)
+    if guarded and guarded["began"] > began:
+        results = {name: number(entry) for name, entry in guarded["evidence"].items()}
     else:
         results = {name: entry.evidence for name, entry in compared.items()}
     return {name: result for name, result in results.items() if result is not None}
 
 
-def newest(record: Record) -> dict[str, Comparison]:
-    """What was compared in the watch that began last, be it phase 7 or a step of the ramp, by metric."""
-    return _newest(record)[1]
-
-
-def _newest(record: Record) -> tuple[str, dict[str, Comparison]]:
+def newest(record: Record) -> tuple[str, dict[str, Comparison]]:
+    """When the watch began that began last, be it phase 7 or a step of the ramp, and what it compared, by metric."""
     steps = (watch.samples for watch in record.facts.ramp_watches)
     best: tuple[str, dict[str, Comparison]] = ("", {})
     for samples in (record.evidence("monitoring").metrics, *steps):
@@ -52,7 +46,7 @@ def outlook(
     record: Record, schedule: t.Sequence[Body], *, at: int, watch: float, hold_for: float
 ) -> list[str]:
     """How long each step above `at` % that must be able to see a harm will need for it, at the traffic seen last."""
-    compared = newest(record)
+    _began, compared = newest(record)
     sentences = []
     for step in schedule:
         harm, percentage = number(step.get("must_detect")), int(step["percentage"])
@@ -66,17 +60,11 @@ def outlook(
             why = "no user of the control failed" if failures else "no watch has compared cohorts"
             sentences.append(f"{wanted}: how long that takes is not known yet, for {why}.")
             continue
-        longest = max(known)
-        takes = f"{wanted}: about {span(longest)} at the traffic of the last watch"
-        if longest <= watch:
-            sentences.append(f"{takes}, of the {span(watch)} that it is watched.")
-        elif longest <= watch + hold_for:
-            sentences.append(f"{takes}, so that it holds {span(longest - watch)} beyond its watch.")
-        else:
-            sentences.append(
-                f"{takes}, longer than the {span(watch + hold_for)} that it is watched at most: watch it longer, or "
-                "demand less."
-            )
+        takes = f"about {span(max(known))} at the traffic of the last watch"
+        lasts = f"it is watched for {span(watch)}"
+        lasts += f", and for {span(hold_for)} more while it holds" if hold_for else ""
+        cure = ": watch it longer, or demand less" if max(known) > watch + hold_for else ""
+        sentences.append(f"{wanted}: {takes}; {lasts}{cure}.")
     return sentences
 
 
@@ -94,14 +82,6 @@ def _counts(cohort: Cohort) -> Counts:
     return Counts(cohort.seen or 0.0, cohort.failed or 0.0)
 
 
-def _inner(body: Body, name: str) -> Body:
-    return _body(body.get(name))
-
-
-def _body(entry: t.Any) -> Body:
-    return entry if isinstance(entry, dict) else {}
-
-
 @dataclass(frozen=True)
 class Schedule:
     """In seconds. `hold_for`: how long it guards on while it holds; `recover_for`: how long all must be good then."""
@@ -115,8 +95,7 @@ class Schedule:
     """A longer time without a look begins the watch anew."""
 
 
-@dataclass(frozen=True)
-class WatchGap:
+class WatchGap(t.NamedTuple):
     """A pause between two looks: seconds since the watch began."""
 
     begin: float
@@ -187,34 +166,6 @@ class WatchState:
         gaps = (*self.gaps, WatchGap(round(self.elapsed, 1), round(now, 1)))
         series = {**self.series, **missed}
         return replace(self, series=series, gaps=gaps, good_since=None, elapsed=now)
-
-    def dump(self) -> str:
-        body = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        body["series"] = {name: entry.to_json() for name, entry in self.series.items()}
-        body["evidence"] = {name: entry.to_json() for name, entry in self.evidence.items()}
-        body["gaps"] = [[gap.begin, gap.end] for gap in self.gaps]
-        return json.dumps(body, sort_keys=True)
-
-    @classmethod
-    def load(cls, body: t.Mapping[str, t.Any]) -> WatchState:
-        """ValueError, TypeError or KeyError for what is none. What another version kept beside it is left out."""
-        whole = {"evidence": {}, "carried": {}, "concerns": (), **body}
-        known = {name: whole[name] for name in cls.__dataclass_fields__}
-        return cls(
-            **{
-                **known,
-                "series": {
-                    name: Series.from_json(entry) for name, entry in known["series"].items()
-                },
-                "evidence": {
-                    name: ComparisonEvidence.from_json(entry)
-                    for name, entry in known["evidence"].items()
-                },
-                "gaps": tuple(WatchGap(*gap) for gap in known["gaps"]),
-                "held_why": tuple(known["held_why"]),
-                "concerns": tuple(known["concerns"]),
-            }
-        )
 
 
 def begin(metrics: t.Sequence[Metric], started: float) -> WatchState:

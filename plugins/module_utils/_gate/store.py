@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -14,15 +15,16 @@ from .._alerts.plan import Alerts
 from .._arguments import read_who_and_why
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, InputError, VerificationError
+from .._release.decode import dumped, restored
 from .._release.plan import RecordChange, check_attempt
-from .._release.record import Record
+from .._release.record import Act, Evidence, Record
 from .._release.store import ReleaseStore
 from .._time import epoch, utc_now
 from .models import Metric, Verdict
 from .report import described
 from .state import WatchState
-from .verdict import APPROVE, REJECT, ManualDecision, all_said, plan_decision, that_counts
-from .watch import WatchPlan, elapsed_at, take_up
+from .verdict import APPROVE, REJECT, all_said, decision_fact, plan_decision, that_counts
+from .watch import WatchPlan, take_up
 
 ATTACHMENT = "watch"
 PHASE = "monitoring"
@@ -51,7 +53,7 @@ class WatchStore:
     def state(self, gate: str) -> WatchState | None:
         entry = self.watches.get(gate)
         try:
-            return None if entry is None else WatchState.load(entry["state"])
+            return None if entry is None else restored(WatchState, entry["state"], "state")
         except (ValueError, TypeError, KeyError) as exc:
             raise VerificationError(
                 f"The watch {gate!r} of release {self.store.version!r} cannot be read ({exc}): "
@@ -68,7 +70,7 @@ class WatchStore:
         """Bound to the version that was read last. `asked`: by metric its unit and bounds, for those who show them."""
         entry = {
             "writer": writer,
-            "state": json.loads(state.dump()),
+            "state": json.loads(dumped(state)),
             "asked": dict(requested or {}),
         }
         watches = {**self.watches, gate: entry}
@@ -79,40 +81,34 @@ class WatchStore:
         self.watches = watches
 
 
+@dataclass
 class ReleaseMemory:
     """_gate.watch.Memory in the record of a release. `report` tells what a run before has left."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        release: str,
-        gate: str,
-        *,
-        report: t.Callable[[str], None],
-        wall: t.Callable[[], float] = time.time,
-    ) -> None:
-        self._cluster = cluster
-        self._release = release
-        self._gate = gate
-        self._report = report
-        self._wall = wall
-        self._writer = uuid.uuid4().hex
+    cluster: Cluster
+    release: str
+    gate: str
+    report: t.Callable[[str], None]
+    wall: t.Callable[[], float] = time.time
+    lost: int = 0
+    """Looks that could not be kept."""
+    begun: float | None = None
+    """When the attempt of the release began, in seconds since 1970; None until its record was read."""
+    alerts: Alerts = Alerts()  # noqa: RUF009 - frozen
+    """What fired since then, as far as the record knew."""
+    _writer: str = field(default_factory=lambda: uuid.uuid4().hex)
+    _stamp: dict[str, t.Any] = field(default_factory=dict)
+    _asked: dict[str, t.Any] = field(default_factory=dict)
+    _wrote: bool = False
+    _settled: bool = False
+
+    def __post_init__(self) -> None:
         self._shelf = WatchStore(self._store())
-        self._stamp: dict[str, t.Any] = {}
-        self._asked: dict[str, t.Any] = {}
-        self._wrote = False
-        self._settled = False
-        self.lost = 0
-        """Looks that could not be kept."""
-        self.begun: float | None = None
-        """When the attempt of the release began, in seconds since 1970; None until its record was read."""
-        self.alerts = Alerts()
-        """What fired since then, as far as the record knew."""
 
     def recall(self, plan: WatchPlan) -> WatchState | None:
-        record = check_attempt(self._store().read(), self._release)
+        record = check_attempt(self._store().read(), self.release)
         self.begun, self.alerts = epoch(record.started), record.alerts
-        phase = record.phase(self._gate)
+        phase = record.phase(self.gate)
         self._stamp = {
             "attempt": record.attempt,
             "phase_started": phase.started,
@@ -121,7 +117,7 @@ class ReleaseMemory:
         self._asked = {metric.name: described(metric) for metric in plan.metrics}
         self._settled = phase.settled
         self._shelf.read()
-        known = self._shelf.state(self._gate)
+        known = self._shelf.state(self.gate)
         if known is None or (known.attempt, known.definition) != (
             record.attempt,
             self._stamp["definition"],
@@ -133,27 +129,28 @@ class ReleaseMemory:
         return self._take_up(plan, record, known)
 
     def _take_up(self, plan: WatchPlan, record: Record, known: WatchState) -> WatchState | None:
-        decision = that_counts(all_said(record, self._gate), known)
-        now = elapsed_at(known, self._wall())
+        decision = that_counts(all_said(record, self.gate), known)
+        # Clocks of two machines may differ, and time goes forward.
+        now = max(self.wall() - known.started, known.elapsed)
         started = self._stamp["phase_started"]
         state = take_up(plan, known, now, phase_started=started, manual=decision)
         gap = f"no samples for {now - known.elapsed:.0f} s"
         if state is None:
-            self._report(f"the watch begun at {known.began_at} had {gap}: it starts again")
+            self.report(f"the watch begun at {known.began_at} had {gap}: it starts again")
         else:
-            self._report(
+            self.report(
                 f"the watch that began at {known.began_at} continues after {now:.0f} s; {gap}"
             )
         return state
 
-    def decision_on(self, state: WatchState) -> ManualDecision | None:
+    def decision_on(self, state: WatchState) -> Act | None:
         try:
             record = self._store(_PATIENCE).read()
         except DeployError:
             return None  # the next look asks again
         if record is None or record.attempt != self._stamp["attempt"]:
             return None
-        return that_counts(all_said(record, self._gate), state)
+        return that_counts(all_said(record, self.gate), state)
 
     def keep(self, state: WatchState) -> None:
         # A second run over a finished release writes nothing, until it finds something.
@@ -174,23 +171,23 @@ class ReleaseMemory:
 
     def _write(self, state: WatchState) -> None:
         try:
-            self._shelf.write(self._gate, self._writer, state, self._asked)
+            self._shelf.write(self.gate, self._writer, state, self._asked)
         except ConflictError as exc:
             # Another gate of the release, or our own write whose answer was lost.
-            before = self._shelf.watches.get(self._gate)
+            before = self._shelf.watches.get(self.gate)
             self._shelf.read()
-            now = self._shelf.watches.get(self._gate)
+            now = self._shelf.watches.get(self.gate)
             if now != before and (now or {}).get("writer") != self._writer:
                 raise ConflictError(
-                    f"Another run watches {self._gate!r} of release {self._release!r} too: stop "
+                    f"Another run watches {self.gate!r} of release {self.release!r} too: stop "
                     "one of them."
                 ) from exc
-            self._shelf.write(self._gate, self._writer, state, self._asked)
+            self._shelf.write(self.gate, self._writer, state, self._asked)
 
     def _store(self, patience: float | None = None) -> ReleaseStore:
         clock = MonotonicClock()
-        cluster = self._cluster.until(clock.now() + patience) if patience else self._cluster
-        return ReleaseStore(cluster, self._release, clock=clock)
+        cluster = self.cluster.until(clock.now() + patience) if patience else self.cluster
+        return ReleaseStore(cluster, self.release, clock=clock)
 
 
 def definition(metrics: t.Sequence[Metric]) -> str:
@@ -222,160 +219,90 @@ def watches_of(store: ReleaseStore, attempt: int) -> dict[str, t.Any]:
     }
 
 
-@dataclass(frozen=True)
-class Recorded:
-    release: str
-    manual: ManualDecision
-    changed: bool
-    check_mode: bool = False
-
-    def to_result(self) -> dict[str, t.Any]:
-        text = self.manual
-        did = "approved" if text.decision == APPROVE else "rejected"
-        if self.check_mode and self.changed:
-            did = "would approve" if text.decision == APPROVE else "would reject"
-        sentence = (
-            f"{text.by} {did} the watch {text.gate!r} of release {self.release}: {text.reason}."
-        )
-        return {"changed": self.changed, "decision": text.to_json(), "sentence": sentence}
-
-    def to_diff(self) -> dict[str, t.Any]:
-        after = self.manual.to_json()
-        return {"before": {} if self.changed else after, "after": after}
-
-
 def record_decision(
-    cluster: Cluster, release: str, wanted: ManualDecision, *, check_mode: bool
-) -> Recorded:
+    cluster: Cluster, release: str, wanted: Act, *, check_mode: bool
+) -> dict[str, t.Any]:
+    """Keep what a person decides of a gate. The result of the task, with the diff."""
     store = ReleaseStore(cluster, release, clock=MonotonicClock())
     record = check_attempt(store.read(), release)
     shelf = WatchStore(store)
     shelf.read()
     planned, new = plan_decision(record, shelf.state(wanted.gate), wanted, list(shelf.watches))
-    if not new:
-        return Recorded(release, planned, changed=False)
-    # By name too, so that two people of the same second do not overwrite each other.
-    key = f"{planned.gate}-{planned.at}"
-    if any(act.name == key for act in record.facts.decisions):
-        key = f"{key}-{planned.by}"
-    change = RecordChange(
-        version=release,
-        actor=planned.by,
-        now=planned.at,
-        facts={"decisions": {key: planned.to_json()}},
+    fact = decision_fact(planned)
+    if new:
+        # By name too, so that two people of the same second do not overwrite each other.
+        key = f"{planned.gate}-{planned.at}"
+        if any(act.name == key for act in record.facts.decisions):
+            key = f"{key}-{planned.by}"
+        facts = {"decisions": {key: fact}}
+        change = RecordChange(version=release, actor=planned.by, now=planned.at, facts=facts)
+        store.change(change, check_mode=check_mode)
+    return {
+        "changed": new,
+        "decision": fact,
+        "sentence": decided(planned, release, would=check_mode and new),
+        "diff": {"before": {} if new else fact, "after": fact},
+    }
+
+
+def decided(decision: Act, release: str, *, would: bool) -> str:
+    verb, past = ("approve", "approved") if decision.decision == APPROVE else ("reject", "rejected")
+    did = f"would {verb}" if would else past
+    return (
+        f"{decision.by} {did} the watch {decision.gate!r} of release {release}: {decision.reason}."
     )
-    store.change(change, check_mode=check_mode)
-    return Recorded(release, planned, changed=True, check_mode=check_mode)
 
 
-@dataclass(frozen=True)
-class AnswersAwaited:
-    """Of a watch whose metrics were good: since when answers about users count, and what it could have seen."""
-
-    since: str
-    sensitivity: str
-
-
-def answers_awaited(cluster: Cluster, release: str, gate: str) -> AnswersAwaited | None:
-    """None unless the phase of the gate held last, and only for an answer."""
+def answers_awaited(cluster: Cluster, release: str, gate: str) -> Evidence | None:
+    """Of a watch whose metrics were good. None unless the phase of the gate held last, and only for an answer."""
     record = ReleaseStore(cluster, release, clock=MonotonicClock()).read()
     failures = record.phase(gate).earlier_failures if record else ()
     if not failures:
         return None
     evidence = failures[-1].evidence
-    held, good = Verdict.HOLD.value, Verdict.PROCEED.value
-    if (evidence.verdict, evidence.feedback.watched) != (held, good):
-        return None
-    return AnswersAwaited(evidence.feedback.since, evidence.sensitivity)
-
-
-@dataclass(frozen=True)
-class UserAnswer:
-    """What somebody says of users. `severity`: good, minor or bad. `decision`: the reject that a bad one gave."""
-
-    release: str
-    question: str
-    severity: str
-    by: str
-    note: str
-    gate: str
-    at: str
-    decision: Recorded | None = None
-    check_mode: bool = False
-
-    def to_fact(self) -> dict[str, str]:
-        """As the record keeps it, by time, gate and question."""
-        return {
-            "gate": self.gate,
-            "name": self.question,
-            "answer": self.severity,
-            "by": self.by,
-            "at": self.at,
-            "note": self.note,
-        }
-
-    def to_result(self) -> dict[str, t.Any]:
-        rejected = self.decision.to_result() if self.decision else {}
-        follows = (
-            rejected.get("sentence")
-            or "It counts at the end of the watch, or when the same command is run again."
-        )
-        verb = "would say" if self.check_mode else "said"
-        answered = (
-            f"{self.by} {verb} of release {self.release}: {self.question} is {self.severity}."
-        )
-        decision = {"decision": rejected["decision"]} if rejected else {}
-        return {
-            "changed": True,
-            "answer": self.to_fact(),
-            "sentence": f"{answered} {follows}",
-            **decision,
-        }
+    held_for_answers = (Verdict.HOLD.value, Verdict.PROCEED.value)
+    return evidence if (evidence.verdict, evidence.feedback.watched) == held_for_answers else None
 
 
 def record_answer(
     cluster: Cluster, release: str, given: t.Mapping[str, t.Any], *, check_mode: bool
-) -> UserAnswer:
+) -> dict[str, t.Any]:
     """Keep the option `answer` of the module release. A bad answer about phase 7 rejects the watch that runs.
 
-    Raises InputError for an unknown question, no name, no reason for what is not good, and a release without a record.
+    The result of the task, with the diff. Raises InputError for an unknown question, no name, no reason for what is not
+    good, and a release without a record.
     """
-    names, severity = given["questions"], given["answer"]
+    names, question, severity = given["questions"], given["question"], given["answer"]
     (by,) = read_who_and_why(by=given["by"])
     note = (
         str(given["reason"]).strip()
         if severity == GOOD
         else read_who_and_why(reason=given["reason"])[0]
     )
-    if given["question"] not in names:
+    if question not in names:
         raise InputError(
-            f"There is no question {given['question']!r}: 'feedback' is one of {', '.join(names) or 'none'}."
+            f"There is no question {question!r}: 'feedback' is one of {', '.join(names) or 'none'}."
         )
     store = ReleaseStore(cluster, release, clock=MonotonicClock())
     check_attempt(store.read(), release)
-    answer = UserAnswer(
-        release,
-        given["question"],
-        severity,
-        by,
-        note,
-        given["gate"],
-        utc_now(),
-        check_mode=check_mode,
-    )
-    key = f"{answer.at} {answer.gate} {answer.question}"
-    change = RecordChange(
-        version=release, actor=by, now=answer.at, facts={"feedback": {key: answer.to_fact()}}
-    )
+    at, gate = utc_now(), given["gate"]
+    fact = {"gate": gate, "name": question, "answer": severity, "by": by, "at": at, "note": note}
+    facts = {"feedback": {f"{at} {gate} {question}": fact}}
+    change = RecordChange(version=release, actor=by, now=at, facts=facts)
     store.change(change, check_mode=check_mode)
-    if severity != BAD or answer.gate != PHASE:
-        return answer
-    reject = ManualDecision(
-        gate=PHASE, decision=REJECT, by=by, reason=f"{answer.question} is bad, {note}", at=answer.at
-    )
-    try:
-        decision = record_decision(cluster, release, reject, check_mode=check_mode)
-    except (ConflictError, InputError):
+    follows = "It counts at the end of the watch, or when the same command is run again."
+    result: dict[str, t.Any] = {
+        "changed": True,
+        "answer": fact,
+        "diff": {"before": {}, "after": fact},
+    }
+    if severity == BAD and gate == PHASE:
+        why = f"{question} is bad, {note}"
+        reject = Act(gate=PHASE, decision=REJECT, by=by, reason=why, at=at)
         # What has ended, or was never watched, has nothing to reject: the answer counts when the phase is run again.
-        return answer
-    return replace(answer, decision=decision)
+        with contextlib.suppress(ConflictError, InputError):
+            rejected = record_decision(cluster, release, reject, check_mode=check_mode)
+            result["decision"], follows = rejected["decision"], rejected["sentence"]
+    verb = "would say" if check_mode else "said"
+    sentence = f"{by} {verb} of release {release}: {question} is {severity}. {follows}"
+    return {**result, "sentence": sentence}

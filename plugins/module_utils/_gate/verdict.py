@@ -9,7 +9,7 @@ What a person decides of a gate, and whether it counts for the hold that there i
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .._errors import ConflictError, InputError
 from .._release.record import Act, Record
@@ -19,57 +19,34 @@ from .state import WatchState
 APPROVE, REJECT = "approve", "reject"
 
 
-@dataclass(frozen=True)
-class ManualDecision:
-    """`at` is when, as RFC 3339. `watch` and `held` name the watch and the hold that it is about."""
-
-    gate: str
-    decision: str
-    by: str
-    reason: str
-    at: str
-    attempt: int = 0
-    watch: str = ""
-    held: str = ""
-    holding: tuple[str, ...] = ()
-    concerns: tuple[str, ...] = ()
-    """Those of the reasons of its hold. A decision of version 0.2 names none."""
-
-    def covers(self, reasons: t.Sequence[Reason]) -> bool:
-        """Whether it was given for each of these, so that none is new to who gave it."""
-        return not self.concerns or all(entry.concern in self.concerns for entry in reasons)
-
-    def to_json(self) -> dict[str, t.Any]:
-        evidence = {
-            "attempt": self.attempt,
-            "watch": self.watch,
-            "held": self.held,
-            "reasons": list(self.holding),
-            "concerns": list(self.concerns),
-        }
-        return {**self.to_result(), "gate": self.gate, "evidence": evidence}
-
-    def to_result(self) -> dict[str, t.Any]:
-        return {"decision": self.decision, "by": self.by, "reason": self.reason, "at": self.at}
-
-    @classmethod
-    def of(cls, act: Act) -> ManualDecision:
-        """As the record has it."""
-        names = ("gate", "decision", "by", "reason", "at", "watch", "held", "holding", "concerns")
-        return cls(attempt=act.of_attempt, **{name: getattr(act, name) for name in names})
+def covers(decision: Act, reasons: t.Sequence[Reason]) -> bool:
+    """Whether it was given for each of these, so that none is new to who gave it. One of version 0.2 names none."""
+    return not decision.concerns or all(entry.concern in decision.concerns for entry in reasons)
 
 
-def all_said(record: Record, gate: str) -> list[ManualDecision]:
-    """Of this gate in this attempt, oldest first."""
+def decision_result(decision: Act) -> dict[str, t.Any]:
+    return {name: getattr(decision, name) for name in ("decision", "by", "reason", "at")}
+
+
+def decision_fact(decision: Act) -> dict[str, t.Any]:
+    """As the record keeps it."""
+    evidence = {
+        "attempt": decision.of_attempt,
+        "watch": decision.watch,
+        "held": decision.held,
+        "reasons": list(decision.holding),
+        "concerns": list(decision.concerns),
+    }
+    return {**decision_result(decision), "gate": decision.gate, "evidence": evidence}
+
+
+def all_said(record: Record, gate: str) -> list[Act]:
+    """The decisions on this gate in this attempt, oldest first."""
     acts = sorted(record.facts.decisions, key=lambda act: act.name)
-    return [
-        ManualDecision.of(act)
-        for act in acts
-        if (act.gate, act.of_attempt) == (gate, record.attempt)
-    ]
+    return [act for act in acts if (act.gate, act.of_attempt) == (gate, record.attempt)]
 
 
-def that_counts(decisions: t.Sequence[ManualDecision], state: WatchState) -> ManualDecision | None:
+def that_counts(decisions: t.Sequence[Act], state: WatchState) -> Act | None:
     """A reject of this watch before all else; an approval only of the hold that there is, so that it counts once."""
     ours = [decision for decision in decisions if decision.watch == state.began_at]
     rejected = [entry for entry in ours if entry.decision == REJECT]
@@ -80,8 +57,8 @@ def that_counts(decisions: t.Sequence[ManualDecision], state: WatchState) -> Man
 
 
 def plan_decision(
-    record: Record, state: WatchState | None, wanted: ManualDecision, known: t.Collection[str]
-) -> tuple[ManualDecision, bool]:
+    record: Record, state: WatchState | None, wanted: Act, known: t.Collection[str]
+) -> tuple[Act, bool]:
     """The decision as the record has it, and whether it is to be written there."""
     if state is None or state.attempt != record.attempt:
         there = f"there is {', '.join(sorted(known))}" if known else "nothing was watched yet"
@@ -89,37 +66,24 @@ def plan_decision(
             f"Release {record.version!r} has no watch {wanted.gate!r} in its attempt {record.attempt}: {there}. "
             "Set 'gate' and 'release'."
         )
-    known_already = _known(record, state, wanted)
-    if known_already:
-        return known_already[0], False
+    before = [entry for entry in all_said(record, wanted.gate) if entry.watch == state.began_at]
+    same = (wanted.decision, wanted.by, state.held_at)
+    for entry in before:
+        if (entry.decision, entry.by, entry.held) == same:
+            return entry, False
     bound = replace(
         wanted,
-        attempt=record.attempt,
+        of_attempt=record.attempt,
         watch=state.began_at,
         held=state.held_at,
         holding=state.held_why,
         concerns=state.concerns,
     )
-    before = [
-        decision for decision in all_said(record, wanted.gate) if decision.watch == bound.watch
-    ]
     _refuse_too_late(bound, state, before)
     return bound, True
 
 
-def _known(record: Record, state: WatchState, wanted: ManualDecision) -> list[ManualDecision]:
-    """The same decision by the same person about the same hold."""
-    same = (wanted.decision, wanted.by, state.began_at, state.held_at)
-    return [
-        decision
-        for decision in all_said(record, wanted.gate)
-        if (decision.decision, decision.by, decision.watch, decision.held) == same
-    ]
-
-
-def _refuse_too_late(
-    bound: ManualDecision, state: WatchState, before: t.Sequence[ManualDecision]
-) -> None:
+def _refuse_too_late(bound: Act, state: WatchState, before: t.Sequence[Act]) -> None:
     rejected = next((entry for entry in before if entry.decision == REJECT), None)
     if rejected:
         raise ConflictError(
@@ -178,19 +142,7 @@ def with_feedback(
     bad.sort(key=lambda entry: _RANK.index(entry[1].value), reverse=True)
     verdict = max([watched, *(entry.value for _row, entry in bad)], key=_RANK.index)
     span = {key: watch.get(key, "") for key in ("started", "ended")}
-    reasons = [
-        {
-            "metric": row["name"],
-            "verdict": entry.value,
-            "text": f"{row['name']}: {row['detail']}",
-            "value": None,
-            "bound": None,
-            "query": row["facts"]["question"],
-            "count": 0,
-            **span,
-        }
-        for row, entry in bad
-    ]
+    reasons = [{**_reason(row, entry).to_result(), **span} for row, entry in bad]
     return {
         **watch,
         "verdict": verdict,
@@ -206,6 +158,11 @@ def with_feedback(
             "answers": [_kept(row) for row in results],
         },
     }
+
+
+def _reason(row: Entry, verdict: Verdict) -> Reason:
+    text, query = f"{row['name']}: {row['detail']}", row["facts"]["question"]
+    return Reason(row["name"], verdict, text, None, query=query)
 
 
 def _verdict(row: Entry) -> Verdict:

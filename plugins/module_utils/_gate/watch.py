@@ -9,11 +9,12 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._errors import InputError
+from .._release.record import Act
 from .._threads import side_by_side
 from .models import Decision, Metric, Reason, Sample, SampleStatus, Series, Verdict, failed_sample
-from .prometheus import CohortSource, SampleSource
+from .sources import CohortSource, Sources
 from .state import Schedule, WatchState, as_begun, begin, finished
-from .verdict import APPROVE, ManualDecision, all_good, breached, decide
+from .verdict import APPROVE, all_good, breached, covers, decide
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,10 @@ class WatchStep:
     state: WatchState
     wait: float = 0.0
     decision: Decision | None = None
-    manual: ManualDecision | None = None
+    manual: Act | None = None
 
 
-def next_step(plan: WatchPlan, state: WatchState, decision: ManualDecision | None) -> WatchStep:
+def next_step(plan: WatchPlan, state: WatchState, decision: Act | None) -> WatchStep:
     """`manual` is what a person decided of this very watch."""
     reasons = breached(plan.metrics, state.series)
     if reasons:
@@ -48,16 +49,11 @@ def next_step(plan: WatchPlan, state: WatchState, decision: ManualDecision | Non
         due = min(next_dues(plan, state).values(), default=math.inf)
         if due <= plan.schedule.duration:
             return WatchStep(state, due)
-        return _over(plan, state)
+        # The time is over: good, or held from now on.
+        judged = decide(plan.metrics, state.series)
+        hold = judged.verdict is Verdict.HOLD
+        return _begin_hold(plan, state, judged) if hold else _end(state, judged)
     return _hold(plan, state, decision)
-
-
-def _over(plan: WatchPlan, state: WatchState) -> WatchStep:
-    """The time is over: good, or held from now on."""
-    decision = decide(plan.metrics, state.series)
-    if decision.verdict is not Verdict.HOLD:
-        return _end(state, decision)
-    return _begin_hold(plan, state, decision)
 
 
 def _begin_hold(plan: WatchPlan, state: WatchState, decision: Decision) -> WatchStep:
@@ -67,19 +63,19 @@ def _begin_hold(plan: WatchPlan, state: WatchState, decision: Decision) -> Watch
         held_why=tuple(reason.text for reason in decision.reasons),
         concerns=tuple(reason.concern for reason in decision.reasons),
         guards_until=state.elapsed + plan.schedule.hold_for,
-        good_since=state.elapsed if _good(plan, state) else None,
+        good_since=state.elapsed if all_good(plan.metrics, state.series) else None,
     )
     if plan.schedule.hold_for <= 0 or not plan.metrics:
         return _end(held, decision)
     return WatchStep(held, min(next_dues(plan, held).values()))
 
 
-def _hold(plan: WatchPlan, state: WatchState, manual: ManualDecision | None) -> WatchStep:
+def _hold(plan: WatchPlan, state: WatchState, manual: Act | None) -> WatchStep:
     since = state.elapsed if state.good_since is None else state.good_since
-    state = replace(state, good_since=since if _good(plan, state) else None)
+    state = replace(state, good_since=since if all_good(plan.metrics, state.series) else None)
     decision = decide(plan.metrics, state.series)
     if manual is not None and not in_breach(plan, state):
-        if not manual.covers(decision.reasons):
+        if not covers(manual, decision.reasons):
             return _begin_hold(plan, state, decision)
         return _end(state, Decision(Verdict.PROCEED, decision.reasons or _why(state)), manual)
     good_for = 0.0 if state.good_since is None else state.elapsed - state.good_since
@@ -89,10 +85,6 @@ def _hold(plan: WatchPlan, state: WatchState, manual: ManualDecision | None) -> 
     if state.guards_until is not None and due <= state.guards_until + 1e-9:
         return WatchStep(state, due)
     return _end(state, Decision(Verdict.HOLD, decision.reasons or _why(state)))
-
-
-def _good(plan: WatchPlan, state: WatchState) -> bool:
-    return all_good(plan.metrics, state.series)
 
 
 def _why(state: WatchState) -> tuple[Reason, ...]:
@@ -109,7 +101,7 @@ def in_breach(plan: WatchPlan, state: WatchState) -> bool:
     )
 
 
-def _end(state: WatchState, decision: Decision, manual: ManualDecision | None = None) -> WatchStep:
+def _end(state: WatchState, decision: Decision, manual: Act | None = None) -> WatchStep:
     return WatchStep(replace(state, ended=decision.verdict.value), decision=decision, manual=manual)
 
 
@@ -140,7 +132,7 @@ def take_up(
     now: float,
     *,
     phase_started: str,
-    manual: ManualDecision | None,
+    manual: Act | None,
 ) -> WatchState | None:
     """The watch of a run before, as this one goes on with it; None when it begins anew.
 
@@ -159,16 +151,9 @@ def take_up(
     return replace(observed, ended="", guards_until=guards_until, phase_started=phase_started)
 
 
-def elapsed_at(state: WatchState, wall: float) -> float:
-    """Seconds since the beginning; clocks of two machines may differ, and time goes forward."""
-    return max(wall - state.started, state.elapsed)
-
-
 _THREADS = 8
 _STANDSTILL = 60.0
 """Seconds that no look takes: the process was stopped meanwhile, as its machine may be."""
-
-Sources = t.Mapping[str, "SampleSource | CohortSource"]
 
 
 class Memory(t.Protocol):
@@ -177,21 +162,10 @@ class Memory(t.Protocol):
     def recall(self, plan: WatchPlan) -> WatchState | None:
         """Where a watch that was stopped goes on."""
 
-    def decision_on(self, state: WatchState) -> ManualDecision | None:
+    def decision_on(self, state: WatchState) -> Act | None:
         """What a person decided of it."""
 
     def keep(self, state: WatchState) -> None: ...
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What is told after each look: of every metric the last sample, of whenever that was."""
-
-    elapsed: float
-    duration: float
-    samples: t.Mapping[str, Sample]
-    statuses: t.Mapping[str, SampleStatus]
-    holding: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,7 +174,7 @@ class WatchResult:
 
     decision: Decision
     state: WatchState
-    manual: ManualDecision | None = None
+    manual: Act | None = None
 
     @property
     def series(self) -> t.Mapping[str, Series]:
@@ -211,79 +185,52 @@ class WatchResult:
         return self.state.elapsed
 
 
-class Watcher:
-    """One watch. `sources` has one for each metric by name; `report` hears of every look."""
+def run_watch(
+    metrics: t.Sequence[Metric],
+    sources: Sources,
+    schedule: Schedule,
+    *,
+    report: t.Callable[[WatchState], None] = lambda _state: None,
+    memory: Memory | None = None,
+    clock: t.Callable[[], float] = time.monotonic,
+    wall: t.Callable[[], float] = time.time,
+    sleep: t.Callable[[float], None] = time.sleep,
+) -> WatchResult:
+    """Watch until there is a verdict. `sources` has one for each metric by name; `report` hears of every look."""
+    plan = WatchPlan(tuple(metrics), schedule)
+    state = memory.recall(plan) if memory else None
+    if state is None:
+        sleep(schedule.initial_delay)
+        state = begin(metrics, wall())
+    plan = WatchPlan(as_begun(metrics, state), schedule)
+    shortest = min((metric.interval for metric in metrics), default=math.inf)
+    zero, began = clock() - state.elapsed, state.started
 
-    def __init__(
-        self,
-        metrics: t.Sequence[Metric],
-        sources: Sources,
-        *,
-        report: t.Callable[[Measurement], None],
-        memory: Memory | None = None,
-        clock: t.Callable[[], float] = time.monotonic,
-        wall: t.Callable[[], float] = time.time,
-        sleep: t.Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._metrics = tuple(metrics)
-        self._sources = sources
-        self._report = report
-        self._memory = memory
-        self._clock = clock
-        self._wall = wall
-        self._sleep = sleep
-        self._shortest = min((metric.interval for metric in metrics), default=math.inf)
-
-    def run(self, schedule: Schedule) -> WatchResult:
-        state = self._begin(WatchPlan(self._metrics, schedule))
-        self._metrics = as_begun(self._metrics, state)
-        plan = WatchPlan(self._metrics, schedule)
-        zero = self._clock() - state.elapsed
-        # All are asked at first, so that a query that cannot work is told at once.
-        observed = self._look(self._metrics, state, first=True)
-        due = [metric for metric in self._metrics if metric.delay <= state.elapsed]
-        step = self._judge(plan, state.looked(due, observed, self._clock() - zero))
-        while step.decision is None:
-            self._sleep(max(0.0, zero + step.wait - self._clock()))
-            began = max(step.wait, self._clock() - zero)
-            due = due_now(plan, step.state, began)
-            observed = self._look(due, step.state)
-            at, state = self._clock() - zero, step.state
-            if began - step.wait >= self._shortest or at - began >= _STANDSTILL:
-                state = state.unseen(self._metrics, schedule, at)
-            step = self._judge(plan, state.looked(due, observed, at))
-        return WatchResult(step.decision, step.state, step.manual)
-
-    def _look(
-        self, due: t.Sequence[Metric], state: WatchState, *, first: bool = False
-    ) -> dict[str, Sample]:
-        return sample_all(due, self._sources, began=state.started, wall=self._wall, first=first)
-
-    def _begin(self, plan: WatchPlan) -> WatchState:
-        if self._memory is not None:
-            state = self._memory.recall(plan)
-            if state is not None:
-                return state
-        self._sleep(plan.schedule.initial_delay)
-        return begin(self._metrics, self._wall())
-
-    def _judge(self, plan: WatchPlan, state: WatchState) -> WatchStep:
-        text = None
+    def judge(observed: WatchState) -> WatchStep:
+        decision = None
         # A certain breach does not wait for an answer.
-        if self._memory and not breached(self._metrics, state.series):
-            text = self._memory.decision_on(state)
-        step = next_step(plan, state, text)
-        self._show(step.state, plan.schedule)
-        if self._memory:
-            self._memory.keep(step.state)
+        if memory and not breached(plan.metrics, observed.series):
+            decision = memory.decision_on(observed)
+        step = next_step(plan, observed, decision)
+        report(step.state)
+        if memory:
+            memory.keep(step.state)
         return step
 
-    def _show(self, state: WatchState, schedule: Schedule) -> None:
-        unseen = Sample(None, "it was not sampled yet")
-        samples = {name: entry.last or unseen for name, entry in state.series.items()}
-        statuses = {name: entry.status for name, entry in state.series.items()}
-        holding = state.held is not None
-        self._report(Measurement(state.elapsed, schedule.duration, samples, statuses, holding))
+    # All are asked at first, so that a query that cannot work is told at once.
+    samples = sample_all(plan.metrics, sources, began=began, wall=wall, first=True)
+    due = [metric for metric in plan.metrics if metric.delay <= state.elapsed]
+    step = judge(state.looked(due, samples, clock() - zero))
+    while step.decision is None:
+        sleep(max(0.0, zero + step.wait - clock()))
+        looks = max(step.wait, clock() - zero)
+        due = due_now(plan, step.state, looks)
+        samples = sample_all(due, sources, began=began, wall=wall)
+        at, state = clock() - zero, step.state
+        if looks - step.wait >= shortest or at - looks >= _STANDSTILL:
+            state = state.unseen(plan.metrics, schedule, at)
+        step = judge(state.looked(due, samples, at))
+    return WatchResult(step.decision, step.state, step.manual)
 
 
 def sample_all(

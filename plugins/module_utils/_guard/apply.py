@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 import uuid
 from dataclasses import dataclass, field, replace
@@ -17,111 +18,101 @@ from .._flags.plan import FlagsMap, FlagsPlan, Wish, checksum
 from .._flags.pods import FlagsProbe
 from .._flags.values import Document
 from .._gate.models import Metric, Sample
-from .._gate.prometheus import AlertsSource
+from .._gate.sources import AlertsSource, Sources
 from .._gate.state import begin as begin_watch
 from .._gate.state import evidence_before
 from .._gate.store import definition
 from .._gate.verdict import breached
-from .._gate.watch import Sources, sample_all
+from .._gate.watch import sample_all
 from .._kill_switch import ATTEMPTS, KillSwitching, plan_set
 from .._lock.apply import LEASE
 from .._lock.models import Lock
 from .._ramp.apply import RampFlags, WatchFinding, judge, observe_ramp
-from .._ramp.models import ROLLBACK, RampSchedule, Start, stand, step_key
 from .._ramp.options import place as place_words
+from .._ramp.plan import ROLLBACK, RampSchedule, Start, stand, step_key
 from .._release.models import DONE
 from .._release.record import Record
 from .._run_process import Alive, never_alive
 from .._time import format_time, now
-from . import tell
-from .memory import GuardMemory, MemoryStore, begin, choose, lasting
-from .models import KILL_SWITCH, Acts, Choice, GuardAct, Observation, RampPosition, Rules
-from .tell import GuardAnnouncement, announcements
+from .memory import (
+    KILL_SWITCH,
+    METRIC,
+    STEP_DOWN,
+    Acts,
+    Choice,
+    GuardAct,
+    GuardCause,
+    GuardMemory,
+    MemoryStore,
+    Observation,
+    RampPosition,
+    Rules,
+    choose,
+    lasting,
+)
+from .tell import (
+    GuardLook,
+    announcements,
+    hidden_by,
+    of_alerts,
+    of_blindness,
+    of_lock,
+    of_pods,
+    run_more,
+    unknown_pods,
+)
 
-OpenCluster = t.Callable[[], Cluster]
 ALERTS = "alerts"
 """The key of the alerts among the sources that fail."""
 
 
 @dataclass(frozen=True)
-class GuardTask:
-    """The guard's options. `flags_off` switch the feature off; `consumers` read the flags."""
+class RampGuard:
+    """`open_cluster` makes a new client at each call, for threads that each need one.
 
+    `flags_off` switch the feature off; `consumers` read the flags. `metrics_for` returns the metrics for the earlier
+    evidence and the share of users, and `sources` are theirs.
+    """
+
+    open_cluster: t.Callable[[], Cluster]
     release: str
     place: RampFlags
     schedule: RampSchedule
     rules: Rules
     flags_off: t.Mapping[str, str]
+    metrics_for: t.Callable[[t.Mapping[str, float], float | None], t.Sequence[Metric]]
+    sources: Sources
     consumers: tuple[str, ...] = ()
-    lock: str = ""
+    lock: str = LEASE
     by: str = "guard"
     wait_timeout: float = 180.0
     mounted: bool = False
     probe: FlagsProbe = field(default_factory=FlagsProbe)
     document: Document | None = None
+    report: t.Callable[[str], None] = lambda _text: None
+    clock: Clock = field(default_factory=MonotonicClock)
+    wall: t.Callable[[], datetime] = now
+    alive: Alive = never_alive
 
-
-@dataclass(frozen=True)
-class WatchedMetrics:
-    """The metrics' sources. `metrics_for` returns the metrics for the earlier evidence and the share of users."""
-
-    metrics_for: t.Callable[[t.Mapping[str, float], float | None], t.Sequence[Metric]]
-    sources: Sources
-
-
-@dataclass(frozen=True)
-class GuardLook:
-    """The outcome of a look. `resting`: why there is nothing to guard, "" while there is."""
-
-    resting: str = ""
-    place: RampPosition = field(default_factory=lambda: RampPosition(None))
-    choice: Choice = field(default_factory=Choice)
-    observation: Observation = field(default_factory=Observation)
-    memory: GuardMemory | None = None
-    flags: FlagsPlan | None = None
-    consumers: tuple[ConsumerState, ...] = ()
-    delivered: bool = False
-    stored: bool = True
-    news: tuple[GuardAnnouncement, ...] = ()
-
-
-class RampGuard:
-    """`open_cluster` makes a new client at each call, for threads that each need one."""
-
-    def __init__(
-        self,
-        open_cluster: OpenCluster,
-        task: GuardTask,
-        watched: WatchedMetrics,
-        *,
-        report: t.Callable[[str], None] = lambda _text: None,
-        clock: Clock | None = None,
-        wall: t.Callable[[], datetime] = now,
-        alive: Alive = never_alive,
-    ) -> None:
-        self._open_cluster = open_cluster
-        self._cluster = open_cluster()
-        self._task = task
-        self._watched = watched
-        self._report = report
-        self._clock = clock or MonotonicClock()
-        self._wall = wall
-        self._alive = alive
+    @functools.cached_property
+    def _cluster(self) -> Cluster:
+        return self.open_cluster()
 
     def look(self, record: Record | None, store: MemoryStore, *, check_mode: bool) -> GuardLook:
-        flags = observe_flags(self._cluster, self._task.place.config_map)
+        flags = observe_flags(self._cluster, self.place.config_map)
         resting = self._resting(record, flags)
         if resting or record is None:
             return GuardLook(resting)
         start = start_of(record)
-        place = self._place(flags, start)
-        before = store.read() or begin(self._seconds())
+        place = self._position(flags, start)
+        at = self._seconds()
+        before = store.read() or GuardMemory(begun=at, last=at)
         acts = Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION))
         memory, observation, consumers = self._observe(record, flags, place, before)
-        memory = memory.looked(observation, acts, self._seconds(), self._task.rules, self._task.by)
+        memory = memory.looked(observation, acts, self._seconds(), self.rules, self.by)
         plan, choice, place = self._write(record, memory, observation, start, check_mode=check_mode)
         acts = Acts.from_annotation(plan.annotations.get(GUARD_ANNOTATION))
-        stray = tell.run_more(consumers, *self._names(), self._wanted(plan))
+        stray = run_more(consumers, *self._names(), self._wanted(plan))
         delivers = bool(choice.what) or stray
         if delivers and not check_mode:
             consumers = self._deliver(plan)
@@ -130,10 +121,8 @@ class RampGuard:
             observation,
             acts,
             memory,
-            lasting(observation, acts, memory, self._task.rules, self._wall()),
-            announced={entry.name for entry in record.announcements},
-            release=record.version,
-            attempt=record.attempt,
+            lasting(observation, acts, memory, self.rules, self.wall()),
+            record=record,
             place=place.words,
         )
         return GuardLook(
@@ -149,7 +138,7 @@ class RampGuard:
         )
 
     def _resting(self, record: Record | None, flags: FlagsMap) -> str:
-        release = self._task.release
+        release = self.release
         if record is None:
             return f"Release {release!r} has no record, so there is no ramp to guard."
         if record.status != DONE:
@@ -157,34 +146,36 @@ class RampGuard:
                 f"Release {release!r} is not signed off ({record.status.replace('_', ' ')}): until then its own phases "
                 "watch it, and the guard rests."
             )
-        facts = observe_ramp(flags, self._task.place, self._wall())
-        ramp = stand(self._task.schedule, facts, start_of(record))
-        last = self._task.schedule.steps[-1].percentage
+        facts = observe_ramp(flags, self.place, self.wall())
+        ramp = stand(self.schedule, facts, start_of(record))
+        last = self.schedule.steps[-1].percentage
         over = ramp.percentage == last and ramp.state.verdict == "proceed"
         if over and facts.now >= ramp.state.watch_until and not facts.killed:
             return f"The ramp of release {release!r} is complete at {last} %: the guard rests."
         return ""
 
-    def _place(self, flags: FlagsMap, start: Start) -> RampPosition:
-        facts = observe_ramp(flags, self._task.place, self._wall())
-        ramp = stand(self._task.schedule, facts, start)
+    def _position(self, flags: FlagsMap, start: Start) -> RampPosition:
+        facts = observe_ramp(flags, self.place, self.wall())
+        ramp = stand(self.schedule, facts, start)
         return RampPosition(
             percentage=ramp.percentage,
             step=step_key(facts, start),
             users=facts.enabled and ramp.percentage != 0,
             killed=facts.killed,
-            words=place_words(self._task.schedule, ramp.percentage),
+            words=place_words(self.schedule, ramp.percentage),
         )
 
     def _observe(
         self, record: Record, flags: FlagsMap, place: RampPosition, before: GuardMemory
     ) -> tuple[GuardMemory, Observation, list[ConsumerState]]:
         """The memory with the samples of this look, the observation, and the consumers."""
-        at, rules = self._seconds(), self._task.rules
+        at, rules = self._seconds(), self.rules
         loaded, alerts = self._alerts()
         metrics, samples, memory = self._sample(record, place, before)
         samples = {**samples, **({ALERTS: alerts} if alerts.error else {})}
-        unseen = tell.unseen_since(memory.unseen, samples, at)
+        # A source without data, as at night, does not fail.
+        failing = (name for name, sample in samples.items() if sample.error)
+        unseen = {name: memory.unseen.get(name, at) for name in failing}
         lock, dead = self._lock()
         renewed = f"{lock.holder} {lock.renewed}" if lock else ""
         known = memory.lock.get("renewed") == renewed
@@ -196,23 +187,26 @@ class RampGuard:
         # So they do while another guard's act, a kill switch or a step down reaches them, without the lock.
         values = {name: flags.data.get(name) for name in self._names()}
         memory = memory.read(values, at)
-        lately = at - memory.flags["since"] < self._task.wait_timeout
+        lately = at - memory.flags["since"] < self.wait_timeout
         tells_of_pods = not busy and not (
-            tell.of_pods(consumers) and (lately or self._moved_since(values))
+            of_pods(consumers) and (lately or self._moved_since(values))
         )
         watch = memory.watch
         found_causes = [
-            *tell.of_alerts(loaded),
-            *tell.of_metrics(breached(metrics, watch.series) if watch else ()),
-            *tell.of_blindness(unseen, samples, rules, at),
-            *tell.of_lock(lock, dead=dead, unchanged_for=at - since),
-            *(tell.of_pods(consumers) if tells_of_pods else []),
+            *of_alerts(loaded),
+            *(
+                GuardCause(f"{METRIC} {reason.metric}", STEP_DOWN, reason.text)
+                for reason in (breached(metrics, watch.series) if watch else ())
+            ),
+            *of_blindness(unseen, samples, rules, at),
+            *of_lock(lock, dead=dead, unchanged_for=at - since),
+            *(of_pods(consumers) if tells_of_pods else []),
         ]
-        hidden = tell.hidden_by(
+        hidden = hidden_by(
             metrics,
             samples,
             alerts=not alerts.error,
-            pods=tells_of_pods and not tell.unknown_pods(consumers),
+            pods=tells_of_pods and not unknown_pods(consumers),
         )
         observation = Observation(tuple(found_causes), hidden, place.step)
         return memory, observation, [] if busy else consumers
@@ -220,7 +214,7 @@ class RampGuard:
     def _alerts(self) -> tuple[list[LoadedRule], Sample]:
         """The loaded rules, and a failed sample if an expected rule could not fire."""
         loaded: list[LoadedRule] = []
-        for source in self._watched.sources.values():
+        for source in self.sources.values():
             if not isinstance(source, AlertsSource):
                 continue
             try:
@@ -238,15 +232,13 @@ class RampGuard:
     ) -> tuple[list[Metric], dict[str, Sample], GuardMemory]:
         """Sample the metrics. A new step or other metrics begin a new watch. After a gap, the look before it confirms
         no breach."""
-        started, rules = self._seconds(), self._task.rules
+        started, rules = self._seconds(), self.rules
         present = before.watch if before.step == place.step else None
         carried = present.carried if present else evidence_before(record, before.guarded)
         share = place.percentage / 100.0 if place.percentage else None
-        made = self._watched.metrics_for(carried, share)
+        made = self.metrics_for(carried, share)
         metrics = [
-            metric
-            for metric in made
-            if not isinstance(self._watched.sources[metric.name], AlertsSource)
+            metric for metric in made if not isinstance(self.sources[metric.name], AlertsSource)
         ]
         metrics_definition = definition(metrics)
         state = (
@@ -257,9 +249,7 @@ class RampGuard:
         if started - before.last > rules.max_gap:
             apart = {name: replace(series, breaches=0) for name, series in state.series.items()}
             state = replace(state, series=apart)
-        samples = sample_all(
-            metrics, self._watched.sources, began=state.started, wall=self._seconds
-        )
+        samples = sample_all(metrics, self.sources, began=state.started, wall=self._seconds)
         state = state.looked(metrics, samples, max(0.0, self._seconds() - state.started))
         evidence = {
             metric.name: state.evidence[metric.name].value(metric.comparison)
@@ -273,20 +263,20 @@ class RampGuard:
 
     def _lock(self) -> tuple[Lock | None, bool]:
         """The deploy lock, and whether the run that took it has ended for certain."""
-        body = self._cluster.read("Lease", self._task.lock or LEASE)
+        body = self._cluster.read("Lease", self.lock)
         if body is None:
             return None, False
         lock = Lock.from_json(body)
-        return lock, lock.run is not None and self._alive(lock.run) is False
+        return lock, lock.run is not None and self.alive(lock.run) is False
 
     def _pods(self, flags: FlagsMap) -> list[ConsumerState]:
         wanted = {name: flags.data[name] for name in self._names() if name in flags.data}
         request = self._request(wanted, checksum(flags.data))
-        return self._switching().look(self._task.consumers, request)
+        return self._switching().look(self.consumers, request)
 
     def _moved_since(self, values: t.Mapping[str, str | None]) -> bool:
         """Whether the flags changed while their pods were observed."""
-        flags = observe_flags(self._cluster, self._task.place.config_map)
+        flags = observe_flags(self._cluster, self.place.config_map)
         return any(flags.data.get(name) != value for name, value in values.items())
 
     def _write(
@@ -303,23 +293,23 @@ class RampGuard:
 
         def wish(flags: FlagsMap) -> Wish:
             acts = Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION))
-            place = self._place(flags, start)
-            choice = choose(observation, acts, memory, place, self._task.rules, self._wall())
+            place = self._position(flags, start)
+            choice = choose(observation, acts, memory, place, self.rules, self.wall())
             last[:] = [(choice, place)]
             return self._wish(flags, acts, choice, place, record)
 
         plan = decide_flags(
             self._cluster,
-            self._task.place.config_map,
+            self.place.config_map,
             wish,
             force=True,
             check_mode=check_mode,
-            document=self._task.document,
+            document=self.document,
             attempts=ATTEMPTS,
         )
         choice, place = last[0]
         after = replace(plan.before, data=plan.after, annotations=plan.annotations)
-        return plan, choice, self._place(after, start) if choice.what else place
+        return plan, choice, self._position(after, start) if choice.what else place
 
     def _wish(
         self, flags: FlagsMap, acts: Acts, choice: Choice, place: RampPosition, record: Record
@@ -328,33 +318,33 @@ class RampGuard:
             return Wish()
         if choice.what == KILL_SWITCH:
             switch = KillSwitch(
-                set_at=format_time(self._wall()),
-                by=self._task.by,
+                set_at=format_time(self.wall()),
+                by=self.by,
                 reason=choice.why,
                 automatic=True,
-                flags=self._task.flags_off,
+                flags=self.flags_off,
             )
             wish, to = plan_set(flags, switch), 0
         else:
-            facts = observe_ramp(flags, self._task.place, self._wall())
+            facts = observe_ramp(flags, self.place, self.wall())
             reasons = tuple(cause.text for cause in choice.causes)
             finding = WatchFinding(
                 place.percentage or 0,
                 ROLLBACK,
-                self._task.by,
+                self.by,
                 reasons,
                 began=start_of(record).began,
             )
-            ramp_plan = judge(self._task.schedule, facts, finding)
+            ramp_plan = judge(self.schedule, facts, finding)
             to = ramp_plan.after.percentage
             wish = Wish(
-                flags={self._task.place.flag: str(to)},
+                flags={self.place.flag: str(to)},
                 annotations={RAMP_ANNOTATION: ramp_plan.after.to_annotation()},
             )
         act = GuardAct(
             id=uuid.uuid4().hex[:12],
             what=choice.what,
-            at=format_time(self._wall()),
+            at=format_time(self.wall()),
             release=record.version,
             attempt=record.attempt,
             causes=tuple(cause.key for cause in choice.causes),
@@ -367,7 +357,7 @@ class RampGuard:
 
     def _deliver(self, plan: FlagsPlan) -> list[ConsumerState]:
         request = self._request(self._wanted(plan), plan.checksum)
-        return self._switching().switch(self._task.consumers, request)
+        return self._switching().switch(self.consumers, request)
 
     def _wanted(self, plan: FlagsPlan) -> dict[str, str]:
         """The flags that pods must run with: those of the ramp, and those that the kill switch holds."""
@@ -375,30 +365,30 @@ class RampGuard:
         return {name: plan.after[name] for name in sorted(names) if name in plan.after}
 
     def _names(self) -> tuple[str, str]:
-        return self._task.place.flag, self._task.place.enabled_by
+        return self.place.flag, self.place.enabled_by
 
     def _request(self, expected: t.Mapping[str, str], checksum_of_all: str) -> FlagsRequest:
         return FlagsRequest(
-            config_map=self._task.place.config_map,
+            config_map=self.place.config_map,
             expected=expected,
             checksum=checksum_of_all,
-            actor=self._task.by,
-            at=format_time(self._wall()),
-            wait_timeout=self._task.wait_timeout,
-            mounted=self._task.mounted,
-            probe=self._task.probe,
+            actor=self.by,
+            at=format_time(self.wall()),
+            wait_timeout=self.wait_timeout,
+            mounted=self.mounted,
+            probe=self.probe,
         )
 
     def _switching(self) -> KillSwitching:
         return KillSwitching(
-            self._open_cluster,
-            clock=self._clock,
-            wall=self._wall,
-            report=lambda name, text: self._report(f"{name}: {text}"),
+            self.open_cluster,
+            clock=self.clock,
+            wall=self.wall,
+            report=lambda name, text: self.report(f"{name}: {text}"),
         )
 
     def _seconds(self) -> float:
-        return self._wall().timestamp()
+        return self.wall().timestamp()
 
 
 def start_of(record: Record) -> Start:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the guard keeps from one look to the next, beside the record of its release, and its choice at a look.
+"""What a look of the guard finds, what the guard did, and what it keeps from one look to the next.
 
-Of two guards one is kept. What it did stands beside the flags, so that losing this lets it act on nothing twice: it
-then knows of no cause that ended, and acts on none that it acted on before.
+What it did stands as an annotation beside the flags that it changed; the memory is beside the record of its release. Of
+two guards one is kept. Losing the memory lets it act on nothing twice: it then knows of no cause that ended, and acts
+on none that it acted on before.
 
 `choose` decides, purely: nothing, one step down, or the kill switch. One act answers all causes of a look. No cause
 is answered twice, and a step down gets the time to take effect.
@@ -16,20 +17,130 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
 from .._errors import ConflictError, VerificationError
+from .._formats import shortened
 from .._gate.state import WatchState
+from .._release.decode import dumped, restored
 from .._release.store import ReleaseStore
 from .._time import epoch, parse_time
-from .models import (
-    KILL_SWITCH,
-    METRIC,
-    STEP_DOWN,
-    Acts,
-    Choice,
-    GuardCause,
-    Observation,
-    RampPosition,
-    Rules,
-)
+
+STEP_DOWN, KILL_SWITCH, TELL, IGNORE = "step_down", "kill_switch", "tell", "ignore"
+"""What a cause calls for: one step down, the kill switch, or people alone. IGNORE is no cause."""
+
+ALERT, METRIC, PODS, LOCK, SIGHT = "alert", "metric", "pods", "lock", "sight"
+"""The kinds of causes, with which their keys begin."""
+
+MOST_ACTS = 20
+"""How many acts the annotation keeps."""
+_LONGEST = 600
+
+
+@dataclass(frozen=True)
+class GuardCause:
+    """`key` identifies the cause as long as it lasts; `text` describes its present state."""
+
+    key: str
+    calls_for: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The result of a look. `hidden`: kinds and keys that this look could not observe."""
+
+    causes: tuple[GuardCause, ...] = ()
+    hidden: frozenset[str] = frozenset()
+    step: str = ""
+    """The begin, as RFC 3339, of the step that the metrics describe."""
+
+    def tells_of(self, key: str) -> bool:
+        return key not in self.hidden and key.partition(" ")[0] not in self.hidden
+
+
+@dataclass(frozen=True)
+class GuardAct:
+    """`what` is STEP_DOWN or KILL_SWITCH, `at` RFC 3339. It answers all of its `causes`."""
+
+    id: str
+    what: str
+    at: str
+    release: str
+    attempt: int
+    causes: tuple[str, ...]
+    before: int
+    to: int
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Acts:
+    """Acts, the newest last. `readable` is false for a damaged annotation: past acts are unknown then."""
+
+    acts: tuple[GuardAct, ...] = ()
+    readable: bool = True
+
+    def of(self, key: str) -> GuardAct | None:
+        """The newest act that answers this cause."""
+        return next((act for act in reversed(self.acts) if key in act.causes), None)
+
+    def added(self, act: GuardAct) -> Acts:
+        return Acts((*self.acts, act)[-MOST_ACTS:])
+
+    def to_annotation(self) -> str:
+        return json.dumps(
+            [asdict(act) for act in self.acts], ensure_ascii=False, separators=(",", ":")
+        )
+
+    @classmethod
+    def from_annotation(cls, text: str | None) -> Acts:
+        if text is None:
+            return cls()
+        try:
+            return cls(tuple(restored(GuardAct, act, "act") for act in json.loads(text)))
+        except (TypeError, ValueError):
+            return cls(readable=False)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Times in seconds. `settle`: between two steps down, for the first to take effect. `quiet`: without a cause
+    before its return counts as a new one. `max_gap`: looks further apart do not confirm each other.
+    """
+
+    settle: float = 600.0
+    quiet: float = 600.0
+    blind_after: float = 900.0
+    max_gap: float = 300.0
+    max_silence: float = 0.0
+    """A longer time without a look is announced; 0 for never."""
+
+
+@dataclass(frozen=True)
+class RampPosition:
+    """The ramp's position. `percentage` is None for an invalid value; `users`: whether there can be any.
+
+    `step`: the key of its step, see step_key.
+    """
+
+    percentage: int | None
+    step: str = ""
+    users: bool = False
+    killed: str = ""
+    words: str = ""
+    """In words: 5 %, step 2 of 8."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """`what` is STEP_DOWN, KILL_SWITCH or "" for nothing. `waiting`: causes that a step down may still cure."""
+
+    what: str = ""
+    causes: tuple[GuardCause, ...] = ()
+    waiting: tuple[GuardCause, ...] = ()
+
+    @property
+    def why(self) -> str:
+        return shortened("; ".join(cause.text for cause in self.causes), _LONGEST)
+
 
 _LONGEST_PASSED = 90.0
 """Most seconds between two looks that count towards a cause's absence: a guard looks once a minute."""
@@ -43,8 +154,8 @@ class Episode:
     lasts."""
 
     since: float
-    text: str
-    calls_for: str
+    text: str = ""
+    calls_for: str = ""
     gone: t.Mapping[str, float] = field(default_factory=dict)
 
 
@@ -55,7 +166,7 @@ class EndedCause:
     key: str
     since: float
     until: float
-    text: str
+    text: str = ""
     act: str = ""
 
 
@@ -129,7 +240,8 @@ class GuardMemory:
                 EndedCause(key, episode.since, now - gone, episode.text, act.id if act else "")
             )
         for key, cause in present.items():
-            episodes[key] = _lasting(before.get(key), cause, now)
+            since = before[key].since if key in before else now
+            episodes[key] = Episode(since, cause.text, cause.calls_for)
         silent = self.looks and rules.max_silence and now - self.last > rules.max_silence
         silences = (*self.silences, GuardSilence(self.last, now)) if silent else self.silences
         return replace(
@@ -172,37 +284,6 @@ class GuardMemory:
             if acts.of(key) is act and self.cleared.get(key) != act.id
         }
 
-    def dump(self) -> str:
-        body = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        body["episodes"] = {key: asdict(episode) for key, episode in self.episodes.items()}
-        body["ended"] = [asdict(cause) for cause in self.ended]
-        body["silences"] = [asdict(silence) for silence in self.silences]
-        body["watch"] = json.loads(self.watch.dump()) if self.watch else None
-        return json.dumps(body, sort_keys=True)
-
-    @classmethod
-    def load(cls, body: t.Mapping[str, t.Any]) -> GuardMemory:
-        """Raises ValueError, TypeError, AttributeError or KeyError for a damaged body."""
-        whole = {"flags": {}, **body}
-        known = {name: whole[name] for name in cls.__dataclass_fields__}
-        return cls(
-            **{
-                **known,
-                "episodes": {key: Episode(**episode) for key, episode in known["episodes"].items()},
-                "ended": tuple(EndedCause(**cause) for cause in known["ended"]),
-                "silences": tuple(GuardSilence(**silence) for silence in known["silences"]),
-                "watch": WatchState.load(known["watch"]) if known["watch"] else None,
-            }
-        )
-
-
-def begin(now: float) -> GuardMemory:
-    return GuardMemory(begun=now, last=now)
-
-
-def _lasting(before: Episode | None, cause: GuardCause, now: float) -> Episode:
-    return Episode(before.since if before else now, cause.text, cause.calls_for)
-
 
 ATTACHMENT = "guard"
 
@@ -223,25 +304,22 @@ class MemoryStore:
         if attachment is None:
             return None
         self._version = attachment.resource_version
-        return loaded(attachment.content) if attachment.attempt == self._attempt else None
+        if attachment.attempt != self._attempt:
+            return None
+        try:
+            return restored(GuardMemory, json.loads(attachment.content), ATTACHMENT)
+        except (ValueError, TypeError):
+            return None
 
     def keep(self, memory: GuardMemory) -> bool:
         """Store the memory. Returns false after another guard's write, which holds as much."""
         try:
             self._version = self._store.overwrite(
-                self._attempt, ATTACHMENT, memory.dump().encode(), version=self._version
+                self._attempt, ATTACHMENT, dumped(memory).encode(), version=self._version
             )
         except ConflictError:
             return False
         return True
-
-
-def loaded(content: bytes) -> GuardMemory | None:
-    try:
-        body: t.Any = json.loads(content)
-        return GuardMemory.load(body)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
 
 
 def choose(
@@ -265,9 +343,7 @@ def choose(
     ]
     if any(cause.calls_for == KILL_SWITCH for cause in open_causes):
         return Choice(KILL_SWITCH, tuple(open_causes))
-    if not open_causes or place.percentage is None:
-        return Choice(waiting=tuple(open_causes))
-    if not settled(acts, rules, now):
+    if not open_causes or place.percentage is None or not settled(acts, rules, now):
         return Choice(waiting=tuple(open_causes))
     return Choice(STEP_DOWN, tuple(open_causes))
 
@@ -284,9 +360,7 @@ def lasting(
     """The causes that outlast an act against them after its time, each with the act's id."""
     if not settled(acts, rules, now):
         return ()
-    answered: list[tuple[str, GuardCause]] = []
-    for cause in observation.causes:
-        act = acts.of(cause.key)
-        if act is not None and memory.answered(cause.key, acts):
-            answered.append((act.id, cause))
-    return tuple(answered)
+    acted = [(acts.of(cause.key), cause) for cause in observation.causes]
+    return tuple(
+        (act.id, cause) for act, cause in acted if act and memory.answered(cause.key, acts)
+    )

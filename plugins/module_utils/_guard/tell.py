@@ -1,28 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What people are told of a look, each only once: the record of the release knows what was told. Pure.
+"""What a look makes of what it saw, as a result, in words, and as news that people are told once. Pure.
 
-Make causes of what was looked at. What could not be looked at is no cause, and ends none. Pure.
+What could not be looked at is no cause, and ends none. The record of the release knows what was told.
 """
 
 from __future__ import annotations
 
 import hashlib
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from .._alerts.api import describe, identity
 from .._alerts.plan import LoadedRule
 from .._flags.apply import RESET
-from .._flags.consumer import ConsumerState
+from .._flags.consumer import ConsumerState, tell_wrong
+from .._flags.plan import FlagsPlan
 from .._flags.pods import RUNNING, STALE, PodState
-from .._gate.models import Metric, Reason, Sample
-from .._gate.prometheus import GATE, NOTE, ROLLBACK
+from .._formats import span
+from .._gate.models import Metric, Sample
+from .._gate.sources import GATE, NOTE, ROLLBACK
 from .._lock.models import Lock
 from .._lock.plan import UNLOCK
 from .._lock.plan import describe as describe_lock
+from .._release.record import Record
 from .._time import of_epoch
-from .memory import EndedCause, GuardMemory
-from .models import (
+from .memory import (
     ALERT,
     IGNORE,
     KILL_SWITCH,
@@ -33,9 +35,12 @@ from .models import (
     STEP_DOWN,
     TELL,
     Acts,
+    Choice,
     GuardAct,
     GuardCause,
+    GuardMemory,
     Observation,
+    RampPosition,
     Rules,
 )
 
@@ -64,17 +69,6 @@ def called_for(rule: LoadedRule) -> str:
         return action
     # An unknown word must not silence an alert.
     return _BY_GATE.get(rule.annotations.get(GATE, "").strip(), TELL)
-
-
-def of_metrics(reasons: t.Iterable[Reason]) -> list[GuardCause]:
-    return [GuardCause(f"{METRIC} {reason.metric}", STEP_DOWN, reason.text) for reason in reasons]
-
-
-def unseen_since(
-    before: t.Mapping[str, float], samples: t.Mapping[str, Sample], now: float
-) -> dict[str, float]:
-    """The time since which each metric's source fails. A source without data, as at night, does not fail."""
-    return {name: before.get(name, now) for name, sample in samples.items() if sample.error}
 
 
 def of_blindness(
@@ -163,8 +157,21 @@ class GuardAnnouncement:
     page: str = ""
     incident: str = ""
 
-    def to_result(self) -> dict[str, str]:
-        return asdict(self)
+
+@dataclass(frozen=True)
+class GuardLook:
+    """The outcome of a look. `resting`: why there is nothing to guard, "" while there is."""
+
+    resting: str = ""
+    place: RampPosition = field(default_factory=lambda: RampPosition(None))
+    choice: Choice = field(default_factory=Choice)
+    observation: Observation = field(default_factory=Observation)
+    memory: GuardMemory | None = None
+    flags: FlagsPlan | None = None
+    consumers: tuple[ConsumerState, ...] = ()
+    delivered: bool = False
+    stored: bool = True
+    news: tuple[GuardAnnouncement, ...] = ()
 
 
 def announcements(
@@ -173,25 +180,29 @@ def announcements(
     memory: GuardMemory,
     lasting: t.Iterable[tuple[str, GuardCause]],
     *,
-    announced: t.Container[str],
-    release: str,
-    attempt: int,
+    record: Record,
     place: str,
 ) -> list[GuardAnnouncement]:
-    """The announcements that are due, the oldest first. `announced`: the keys of earlier ones."""
-    own = [act for act in acts.acts if (act.release, act.attempt) == (release, attempt)]
-    ids = {act.id for act in own}
-    news = [_silence(silence.begin, silence.end) for silence in memory.silences]
+    """The announcements that are due and not in the release's record yet, the oldest first."""
+    announced = {entry.name for entry in record.announcements}
+    this = (record.version, record.attempt)
+    own = [act for act in acts.acts if (act.release, act.attempt) == this]
+    ids, stays = {act.id for act in own}, f"The percentage stays at {place}."
+    news = []
+    for silence in memory.silences:
+        times = f"from {of_epoch(silence.begin)} to {of_epoch(silence.end)}"
+        text = f"the guard did not look {times}: find out why it did not run."
+        news.append(GuardAnnouncement(f"guard_silent_{silence.begin:.0f}", text))
     news += [_acted(act) for act in own]
     news += [_lasts(act, cause, place) for act, cause in lasting if act in ids]
-    news += _present(observation, memory, place, announced)
-    news += [_act_over(act, memory, place) for act in own if _cured(act, acts, memory)]
-    news += [
-        _over(ended, place)
-        for ended in memory.ended
-        if not ended.act and _news(ended.key, ended.since) in announced
-    ]
-    news += _together_over(memory, place, announced)
+    news += _present(observation, memory, stays, announced)
+    news += [_act_over(act, memory, stays) for act in own if _cured(act, acts, memory)]
+    for ended in memory.ended:
+        key = _news(ended.key, ended.since)
+        if not ended.act and key in announced:
+            text = f"over since {of_epoch(ended.until)}: {ended.text}. {stays}"
+            news.append(GuardAnnouncement(f"{key}_over", text))
+    news += _together_over(memory, stays, announced)
     if not acts.readable:
         news.append(
             GuardAnnouncement(
@@ -200,9 +211,7 @@ def announcements(
                 "so that it acts on nothing. Delete that annotation.",
             )
         )
-    return [
-        announcement for announcement in dict.fromkeys(news) if announcement.key not in announced
-    ]
+    return [entry for entry in dict.fromkeys(news) if entry.key not in announced]
 
 
 def _acted(act: GuardAct) -> GuardAnnouncement:
@@ -221,7 +230,7 @@ def _lasts(act: str, cause: GuardCause, place: str) -> GuardAnnouncement:
 
 
 def _present(
-    observation: Observation, memory: GuardMemory, place: str, announced: t.Container[str]
+    observation: Observation, memory: GuardMemory, stays: str, announced: t.Container[str]
 ) -> t.Iterator[GuardAnnouncement]:
     """Each cause, or all of one look together, for as long as any of them lasts."""
     episodes = memory.episodes
@@ -229,7 +238,6 @@ def _present(
     for cause in observation.causes:
         if cause.calls_for == TELL and cause.key in episodes:
             by_since.setdefault(episodes[cause.key].since, []).append(cause)
-    end = f"The percentage stays at {place}."
     for since, causes in by_since.items():
         keys = [_news(cause.key, since) for cause in causes]
         if _together(since) in announced:
@@ -237,14 +245,14 @@ def _present(
         if len(causes) > SHOWN and not any(key in announced for key in keys):
             texts = [cause.text for cause in causes[:SHOWN]]
             more = f"{'; '.join(texts)}; and {len(causes) - SHOWN} more"
-            yield GuardAnnouncement(_together(since), f"{more}. {end}")
+            yield GuardAnnouncement(_together(since), f"{more}. {stays}")
         else:
             for key, cause in zip(keys, causes, strict=True):
-                yield GuardAnnouncement(key, f"{cause.text}. {end}")
+                yield GuardAnnouncement(key, f"{cause.text}. {stays}")
 
 
 def _together_over(
-    memory: GuardMemory, place: str, announced: t.Container[str]
+    memory: GuardMemory, stays: str, announced: t.Container[str]
 ) -> t.Iterator[GuardAnnouncement]:
     """Once the last of the causes that were announced together has ended."""
     last = {episode.since for episode in memory.episodes.values()}
@@ -252,9 +260,7 @@ def _together_over(
         if since not in last and _together(since) in announced:
             ended = [each for each in memory.ended if each.since == since]
             text = f"over since {of_epoch(max(each.until for each in ended))}: {ended[0].text}; and what began with it"
-            yield GuardAnnouncement(
-                f"{_together(since)}_over", f"{text}. The percentage stays at {place}."
-            )
+            yield GuardAnnouncement(f"{_together(since)}_over", f"{text}. {stays}")
 
 
 def _cured(act: GuardAct, acts: Acts, memory: GuardMemory) -> bool:
@@ -263,21 +269,11 @@ def _cured(act: GuardAct, acts: Acts, memory: GuardMemory) -> bool:
     return all(memory.cleared.get(key) == act.id for key in left)
 
 
-def _act_over(act: GuardAct, memory: GuardMemory, place: str) -> GuardAnnouncement:
+def _act_over(act: GuardAct, memory: GuardMemory, stays: str) -> GuardAnnouncement:
     ends = [ended.until for ended in memory.ended if ended.act == act.id]
     since = f" since {of_epoch(max(ends))}" if ends else ""
-    text = f"over{since}: {act.why}. The percentage stays at {place}."
+    text = f"over{since}: {act.why}. {stays}"
     return GuardAnnouncement(f"{_key(act.id)}_over", text, CLOSE, act.id)
-
-
-def _over(ended: EndedCause, place: str) -> GuardAnnouncement:
-    text = f"over since {of_epoch(ended.until)}: {ended.text}. The percentage stays at {place}."
-    return GuardAnnouncement(f"{_news(ended.key, ended.since)}_over", text)
-
-
-def _silence(begin: float, end: float) -> GuardAnnouncement:
-    text = f"the guard did not look from {of_epoch(begin)} to {of_epoch(end)}: find out why it did not run."
-    return GuardAnnouncement(f"guard_silent_{begin:.0f}", text)
 
 
 def _key(act: str) -> str:
@@ -291,3 +287,86 @@ def _together(since: float) -> str:
 def _news(key: str, since: float) -> str:
     named = hashlib.sha256(key.encode()).hexdigest()[:10]
     return f"guard_{named}_{since:.0f}"
+
+
+NONE, DELIVERED, REST = "none", "delivered", "rest"
+
+
+def to_result(look: GuardLook, attempt: int, *, check_mode: bool) -> dict[str, t.Any]:
+    action = look.choice.what or (DELIVERED if look.delivered else NONE)
+    restarts = any(consumer.restarted or consumer.replaced for consumer in look.consumers)
+    return {
+        "changed": bool(look.choice.what) or (look.delivered and (restarts or check_mode)),
+        "action": REST if look.resting else action,
+        "sentence": sentence(look, check_mode=check_mode),
+        "percentage": look.place.percentage,
+        "causes": [asdict(cause) for cause in look.observation.causes],
+        "announcements": [asdict(announcement) for announcement in look.news],
+        "attempt": attempt,
+        "consumers": [consumer.to_result() for consumer in look.consumers],
+        "not_reached": tell_wrong(look.consumers) if look.delivered and not check_mode else "",
+        "looks": looks(look.memory),
+    }
+
+
+def sentence(look: GuardLook, *, check_mode: bool) -> str:
+    if look.resting:
+        return look.resting
+    if look.choice.what:
+        return f"{_done(look, check_mode=check_mode)}, for {look.choice.why}."
+    sentences = [_still(look)]
+    if look.delivered:
+        would = "would be brought" if check_mode else "were brought"
+        sentences.append(f"Pods that ran with more than that {would} to it.")
+    return " ".join(sentences)
+
+
+def _done(look: GuardLook, *, check_mode: bool) -> str:
+    if look.choice.what == KILL_SWITCH:
+        return "The kill switch would be set" if check_mode else "The kill switch is set"
+    return f"{'Would go' if check_mode else 'Went'} back to {look.place.words}"
+
+
+def _still(look: GuardLook) -> str:
+    place, observed = look.place, look.observation
+    at = f"The kill switch is set: {place.killed}." if place.killed else f"At {place.words}."
+    if observed.causes:
+        waits = " The step down before gets its time to take effect." if look.choice.waiting else ""
+        return f"{at} {'; '.join(cause.text for cause in observed.causes)}.{waits}"
+    if not observed.hidden:
+        return f"{at} Nothing calls for the guard."
+    hidden = ", ".join(sorted(key.removeprefix("metric ") for key in observed.hidden))
+    return f"{at} Nothing that was seen calls for the guard. Not known: {hidden}."
+
+
+def looks(memory: GuardMemory | None) -> dict[str, t.Any]:
+    """The times and number of looks; empty before the first look."""
+    if memory is None:
+        return {}
+    return {
+        "begun": of_epoch(memory.begun),
+        "last": of_epoch(memory.last),
+        "looks": memory.looks,
+        "longest": round(memory.longest, 1),
+        "silences": [asdict(silence) for silence in memory.silences],
+    }
+
+
+def when(memory: GuardMemory | None, max_silence: float, now: float) -> tuple[str, str]:
+    """A sentence about the last look, and a reason when it is too long ago, else "".
+
+    Where it never looked and need not, there is none to speak of.
+    """
+    if memory is None:
+        if not max_silence:
+            return "", ""
+        return "The guard has not looked yet.", _silent("the guard has not looked yet", max_silence)
+    ago = now - memory.last
+    last = f"looked last at {of_epoch(memory.last)}, {span(max(0.0, ago))} ago"
+    text = f"The guard {last}, {memory.looks} times since {of_epoch(memory.begun)}."
+    silent = bool(max_silence) and ago > max_silence
+    return text, _silent(f"the guard {last}", max_silence) if silent else ""
+
+
+def _silent(what: str, max_silence: float) -> str:
+    return f"{what}, and must every {span(max_silence)}: run playbooks/guard.yml, and see why its timer does not"

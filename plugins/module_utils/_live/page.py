@@ -13,6 +13,7 @@ from .._formats import counted, lasting, listed
 from .._gate.models import SampleStatus, Series
 from .._gate.report import numbers
 from .._redaction import Redactor
+from .._release.decode import restored
 from .._release.models import ROLLED_BACK, RUNNING
 from .._release.record import Phase, Record
 from .._report.build import build_report
@@ -153,7 +154,7 @@ def _entries(state: Body) -> t.Iterator[dict[str, t.Any]]:
 
 def _series(state: Body) -> dict[str, Series]:
     try:
-        return {name: Series.from_json(entry) for name, entry in state["series"].items()}
+        return {name: restored(Series, entry, name) for name, entry in state["series"].items()}
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
 

@@ -11,22 +11,23 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._errors import DeployError, InputError, refuse_missing
-from .._lock.apply import Check, no_check
+from .._lock.apply import Check
+from .._postgres import Session
+from .execution import mask_passwords
 from .guard.catalog import read_catalog
 from .guard.models import MigrationFinding, Review, Source
 from .guard.parser import PGLAST
 from .guard.review import review
-from .models import GuardError, describe_tables, find_tables, verify_tables
-from .runner import advisory_lock
-from .session import describe_runs
-
-if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-
-    from .._postgres import Session
-    from .models import ExpectedTable, Migration
-    from .runner import LockRetries
-    from .session import AppliedFile, Runs, SessionTimeouts
+from .models import DriftError, GuardError, Migration, describe_tables, find_tables, verify_tables
+from .runner import (
+    AppliedFile,
+    LockRetries,
+    Runs,
+    SessionTimeouts,
+    advisory_lock,
+    describe_runs,
+    refuse_read_only,
+)
 
 
 @dataclass(frozen=True)
@@ -37,53 +38,65 @@ class DeployRequest:
     """Each as `table`, which is in public, or as `schema.table`."""
     refuse_drift: bool
     limits: SessionTimeouts
-    guard: Guard
+    additive_only: bool
+    waivers: t.Mapping[str, str]
     advisory_lock_timeout: float
     where: str
     """The database, in sentences."""
-    check_lock: Check = no_check
+    check_lock: Check
     """Before each migration."""
 
 
-class DeployPlan(t.Protocol):
-    @property
-    def pending(self) -> Sequence[Migration]: ...
-
-    def to_diff(self) -> dict[str, t.Any]: ...
-
-
 @dataclass(frozen=True)
-class Look:
-    """What would run and what was waived. `details` are keys of the result that one kind has."""
+class Plan:
+    """What would run, and where the folder and the history stand to each other."""
 
-    plan: DeployPlan
+    pending: tuple[Migration, ...]
     versions: list[str]
-    guard: GuardReport
-    warnings: list[str]
-    details: Mapping[str, t.Any]
+    """Those that are applied."""
+    drift: dict[str, str] = field(default_factory=dict)
+    """Applied files that were edited since, each with a clause on how."""
+    problems: dict[str, list[str]] = field(default_factory=dict)
+    """Sentences on why pending files cannot run, by their names."""
+    warnings: tuple[str, ...] = ()
+    details: t.Mapping[str, t.Any] = field(default_factory=dict)
+    """Keys of the result that one kind has."""
     state: t.Any = None
     """What the engine itself needs of it again."""
+
+    def to_diff(self) -> dict[str, str]:
+        """The SQL that runs, whole but for passwords, for a diff is a request to see it."""
+        newest = self.versions[-1] if self.versions else "nothing"
+        after = "".join(
+            f"-- {each.file}\n{mask_passwords(each.text.rstrip())}\n" for each in self.pending
+        )
+        return {
+            "before_header": f"applied up to {newest}",
+            "after_header": f"{len(self.pending)} pending",
+            "before": "",
+            "after": after,
+        }
 
 
 class Engine(t.Protocol):
     """What the kinds of migrations differ in."""
 
-    @property
-    def advisory_lock(self) -> int: ...
+    ADVISORY_LOCK: int
+    """Any number will do as long as it is the tool's, or ours, and never changes."""
+    LEAVES_FAILURES: bool
+    """Whether the history has a row of what failed."""
+    RESETS: bool
+    """Whether each file begins with the session's first settings."""
 
-    @property
-    def leaves_failures(self) -> bool:
-        """Whether the history has a row of what failed."""
-
-    def look(self, session: Session) -> Look:
+    def plan(self, session: Session) -> Plan:
         """Raises when nothing may run."""
 
     def begin(
-        self, session: Session, look: Look, retries: LockRetries, /
-    ) -> Callable[[Migration], AppliedFile]:
+        self, session: Session, plan: Plan, limits: SessionTimeouts, retries: LockRetries, /
+    ) -> t.Callable[[Migration], AppliedFile]:
         """Make the history where there is none. What applies a migration and writes its row."""
 
-    def verify(self, session: Session, look: Look) -> list[str]:
+    def verify(self, session: Session, plan: Plan) -> list[str]:
         """Read the history back: what was run is in it, and nothing else is new. All its versions."""
 
 
@@ -91,37 +104,43 @@ class Engine(t.Protocol):
 class DeployOutcome:
     """`runs` has each applied file by its name, None when nothing was to be applied but predicted."""
 
-    look: Look
+    plan: Plan
+    guard: GuardReport
     versions: list[str]
-    tables: list[ExpectedTable]
+    tables: list[dict[str, t.Any]]
     runs: Runs | None = None
 
     @property
     def warnings(self) -> list[str]:
-        return [*self.look.warnings, *self.look.guard.warnings]
+        drifted = [
+            f"{file} was edited since it was applied: {how}."
+            for file, how in self.plan.drift.items()
+        ]
+        return [*drifted, *self.plan.warnings, *self.guard.warnings]
 
     def to_result(self) -> dict[str, t.Any]:
-        migrations = [migration.to_result() for migration in self.look.plan.pending]
+        migrations = [migration.to_result() for migration in self.plan.pending]
         applied = self.runs is not None
         return {
             "changed": bool(migrations),
             "applied": migrations if applied else [],
             "pending": [] if applied else migrations,
             "versions": self.versions,
-            "tables": [table.to_result() for table in self.tables],
+            "tables": self.tables,
             **describe_runs(self.runs or {}),
-            **self.look.details,
-            **self.look.guard.to_result(),
+            "drift": self.plan.drift,
+            **self.plan.details,
+            **self.guard.to_result(),
         }
 
 
 def predict(session: Session, order: DeployRequest, engine: Engine) -> DeployOutcome:
     """What `migrate` would do."""
     order.limits.set_on(session)
-    look = engine.look(session)
+    plan, guard = _look(session, order, engine)
     before = find_tables(session, order.expect_tables)
     tables = describe_tables(session, order.expect_tables, before=before)
-    return DeployOutcome(look, look.versions, tables)
+    return DeployOutcome(plan, guard, plan.versions, tables)
 
 
 def migrate(
@@ -131,65 +150,140 @@ def migrate(
     runs: Runs = {}
     # Looks wait for locks as well, of a table that somebody else is changing.
     order.limits.set_on(session)
-    with advisory_lock(session, engine.advisory_lock, timeout=order.advisory_lock_timeout):
-        look = engine.look(session)
+    with advisory_lock(session, engine.ADVISORY_LOCK, timeout=order.advisory_lock_timeout):
+        plan, guard = _look(session, order, engine)
         before = find_tables(session, order.expect_tables)
         begun: list[str] = []
         try:
-            if look.plan.pending:
-                _apply(session, order, engine, look, retries, begun, runs)
+            if plan.pending:
+                order.check_lock()
+                apply = engine.begin(session, plan, order.limits, retries)
+            for number, migration in enumerate(plan.pending, start=1):
+                file = migration.file
+                order.check_lock()
+                begun.append(file)
+                run = runs[file] = apply(migration)
+                retries.report(
+                    "MigrationApplied",
+                    f"{file} applied in {run.seconds:.2f} s ({number} of {len(plan.pending)})",
+                    {"file": file, "seconds": round(run.seconds, 3)},
+                )
             order.limits.set_on(session)
-            versions = engine.verify(session, look)
+            versions = engine.verify(session, plan)
             tables = describe_tables(session, order.expect_tables, before=before)
             verify_tables(tables, order.expect_tables, database=order.where)
         except DeployError as exc:
-            done = [each.to_result() for each in look.plan.pending if each.file in runs]
-            changed = bool(begun if engine.leaves_failures else runs)
+            done = [each.to_result() for each in plan.pending if each.file in runs]
+            changed = bool(begun if engine.LEAVES_FAILURES else runs)
             exc.details.update(changed=changed, applied=done, **describe_runs(runs))
             raise
-    return DeployOutcome(look, versions, tables, runs)
+    return DeployOutcome(plan, guard, versions, tables, runs)
 
 
-def _apply(
-    session: Session,
-    order: DeployRequest,
-    engine: Engine,
-    look: Look,
-    retries: LockRetries,
-    begun: list[str],
-    runs: Runs,
-) -> None:
-    pending = look.plan.pending
-    order.check_lock()
-    apply = engine.begin(session, look, retries)
-    for number, migration in enumerate(pending, start=1):
-        file = migration.file
-        order.check_lock()
-        begun.append(file)
-        run = runs[file] = apply(migration)
-        retries.report(
-            "MigrationApplied",
-            f"{file} applied in {run.seconds:.2f} s ({number} of {len(pending)})",
-            {"file": file, "seconds": round(run.seconds, 3)},
+def _look(session: Session, order: DeployRequest, engine: Engine) -> tuple[Plan, GuardReport]:
+    """Raises when nothing may run."""
+    plan = engine.plan(session)
+    if order.refuse_drift and plan.drift:
+        listed = "; ".join(f"{file} ({how})" for file, how in plan.drift.items())
+        raise DriftError(
+            f"Applied files were edited since: {listed}. Restore them from git and write the "
+            "change as a new migration; set option 'drift' to 'warn' to continue anyway.",
+            drift=plan.drift,
+            **plan.details,
         )
+    if plan.pending:
+        refuse_read_only(session, order.where)
+    return plan, guarded(session, order, plan, resets=engine.RESETS)
 
 
 @dataclass(frozen=True)
-class Waived:
-    """What a file was let through with, and why."""
+class GuardReport:
+    """What the guard says of the pending files, held against the waivers: the reasons by file."""
 
-    reason: str
-    findings: tuple[MigrationFinding, ...]
+    review: Review
+    waivers: t.Mapping[str, str]
+
+    @property
+    def refused(self) -> list[MigrationFinding]:
+        return [finding for finding in self.review.findings if finding.file not in self.waivers]
+
+    @property
+    def waived(self) -> dict[str, list[MigrationFinding]]:
+        """By file, what it is let through with."""
+        waived: dict[str, list[MigrationFinding]] = {}
+        for finding in self.review.findings:
+            if finding.file in self.waivers:
+                waived.setdefault(finding.file, []).append(finding)
+        return waived
+
+    @property
+    def warnings(self) -> list[str]:
+        waived = [
+            f"Waived ({self.waivers[file]}): {finding.to_sentence()}"
+            for file, findings in self.waived.items()
+            for finding in findings
+        ]
+        return [*waived, *(finding.to_sentence() for finding in self.review.warnings)]
 
     def to_result(self) -> dict[str, t.Any]:
         return {
-            "reason": self.reason,
-            "findings": [finding.to_result() for finding in self.findings],
+            "findings": _to_results(self.refused),
+            "guard_warnings": _to_results(self.review.warnings),
+            "waived": {
+                file: {"reason": self.waivers[file], "findings": _to_results(findings)}
+                for file, findings in self.waived.items()
+            },
+            "verdicts": self.review.verdicts,
         }
 
+    def enforce(self, problems: t.Sequence[str] = ()) -> None:
+        """One error for all that is not waived, and for `problems`: sentences on what cannot run."""
+        if self.refused or problems:
+            raised = InputError if problems else GuardError
+            raise raised(self._describe(problems), problems=list(problems), **self.to_result())
 
-def refuse_bad_waivers(waivers: Mapping[str, str], files: Collection[str]) -> None:
-    """Raise for a waiver without a reason, and for one of a file that is not in the folder."""
+    def _describe(self, problems: t.Sequence[str]) -> str:
+        """What it comes to in one sentence, then each on a line of its own, and each safe way once."""
+        refused = self.refused
+        files = list(dict.fromkeys(finding.file for finding in refused))
+        counts = [f"{count(len(problems), 'thing')} must be fixed"] if problems else []
+        if refused:
+            number = f"{count(len(refused), 'finding')} in {count(len(files), 'file')}"
+            counts.append(f"{number} must be waived or rewritten")
+        lines = [f"Nothing was applied: {' and '.join(counts)}."]
+        lines += [f"- {problem}" for problem in problems]
+        lines += [f"- {finding.to_line()}" for finding in refused]
+        if refused:
+            lines.append("How to write it:")
+            ways = {finding.rule: finding.safe_way for finding in refused}
+            lines += [f"- {rule}: {safe_way}." for rule, safe_way in ways.items()]
+            lines.append(
+                f"Or give each file a reason in option 'waivers', as in '{files[0]}: why it may run'."
+            )
+        if self.review.warnings:
+            lines.append("These do not stop it, but may break running code:")
+            lines += [f"- {finding.to_line()}" for finding in self.review.warnings]
+        return "\n".join(lines)
+
+
+def _to_results(findings: t.Iterable[MigrationFinding]) -> list[dict[str, t.Any]]:
+    return [finding.to_result() for finding in findings]
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+_WORD = re.compile(r"\w+")
+_LONGEST = 100_000
+_UNREADABLE = ("syntax", "copy")
+
+
+def read_waivers(params: t.Mapping[str, t.Any], files: t.Collection[str]) -> t.Mapping[str, str]:
+    """Raise for one without a reason, for one of a file that is not in the folder, and without the guard's parser."""
+    if params["additive_only"]:
+        refuse_missing([PGLAST])
+    waivers: t.Mapping[str, str] = params["waivers"]
     silent = sorted(file for file, reason in waivers.items() if not str(reason or "").strip())
     if silent:
         raise InputError(
@@ -201,154 +295,32 @@ def refuse_bad_waivers(waivers: Mapping[str, str], files: Collection[str]) -> No
             f"Option 'waivers' has files that are not in the folder: {', '.join(strange)}. "
             "Correct the names, or remove the waivers."
         )
+    return waivers
 
 
-def enforce(
-    reviewed: Review, waivers: Mapping[str, str], problems: Sequence[str] = ()
-) -> dict[str, Waived]:
-    """The waived findings by file; one error for all others, and for `problems`: sentences on what cannot run."""
-    refused = [finding for finding in reviewed.findings if finding.file not in waivers]
-    waived: dict[str, list[MigrationFinding]] = {}
-    for finding in reviewed.findings:
-        if finding.file in waivers:
-            waived.setdefault(finding.file, []).append(finding)
-    granted = {file: Waived(waivers[file], tuple(of)) for file, of in waived.items()}
-    if refused or problems:
-        raised = InputError if problems else GuardError
-        raise raised(
-            describe_refusal(problems, refused, reviewed.warnings),
-            problems=list(problems),
-            findings=[finding.to_result() for finding in refused],
-            guard_warnings=[finding.to_result() for finding in reviewed.warnings],
-            waived={file: each.to_result() for file, each in granted.items()},
-            verdicts=reviewed.to_verdicts(),
+def guarded(session: Session, order: DeployRequest, plan: Plan, *, resets: bool) -> GuardReport:
+    """Raise one error when a pending file is not additive and not waived, and for all problems with it.
+
+    `resets` when each file begins with the session's first settings.
+    """
+    reviewed = Review((), (), {})
+    if order.additive_only and plan.pending:
+        pending = [each.source for each in plan.pending]
+        reviewed = review(pending, read_catalog(session, _words_of(pending)), resets=resets)
+        # That a file cannot be read is not told again where it is told why it cannot run.
+        telling = tuple(
+            each
+            for each in reviewed.findings
+            if each.file not in plan.problems or each.rule not in _UNREADABLE
         )
-    return granted
+        reviewed = replace(reviewed, findings=telling)
+    report = GuardReport(reviewed, order.waivers)
+    report.enforce([each for of in plan.problems.values() for each in of])
+    return report
 
 
-def describe_refusal(
-    problems: Sequence[str],
-    refused: Sequence[MigrationFinding],
-    warnings: Sequence[MigrationFinding],
-) -> str:
-    """What it comes to in one sentence, then each on a line of its own, and each safe way once."""
-    files = list(dict.fromkeys(finding.file for finding in refused))
-    counts = [
-        *([f"{_count(len(problems), 'thing')} must be fixed"] if problems else []),
-        *(
-            [
-                f"{_count(len(refused), 'finding')} in {_count(len(files), 'file')} must be "
-                "waived or rewritten"
-            ]
-            if refused
-            else []
-        ),
-    ]
-    lines = [f"Nothing was applied: {' and '.join(counts)}."]
-    lines += [f"- {problem}" for problem in problems]
-    lines += [f"- {finding.to_line()}" for finding in refused]
-    if refused:
-        lines.append("How to write it:")
-        ways = {finding.rule: finding.safe_way for finding in refused}
-        lines += [f"- {rule}: {safe_way}." for rule, safe_way in ways.items()]
-        lines.append(
-            f"Or give each file a reason in option 'waivers', as in '{files[0]}: why it may run'."
-        )
-    if warnings:
-        lines.append("These do not stop it, but may break running code:")
-        lines += [f"- {finding.to_line()}" for finding in warnings]
-    return "\n".join(lines)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-_WORD = re.compile(r"\w+")
-_LONGEST = 100_000
-_UNREADABLE = ("syntax", "copy")
-
-
-@dataclass(frozen=True)
-class GuardReport:
-    """What of the pending files was waived, how many statements of each have which verdict, and what is warned of."""
-
-    waived: Mapping[str, Waived] = field(default_factory=dict)
-    verdicts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    warned: Sequence[MigrationFinding] = ()
-
-    @property
-    def warnings(self) -> list[str]:
-        waived = [
-            f"Waived ({waived.reason}): {finding.to_sentence()}"
-            for waived in self.waived.values()
-            for finding in waived.findings
-        ]
-        return [*waived, *(finding.to_sentence() for finding in self.warned)]
-
-    def to_result(self) -> dict[str, t.Any]:
-        return {
-            "findings": [],
-            "guard_warnings": [finding.to_result() for finding in self.warned],
-            "waived": {file: waived.to_result() for file, waived in self.waived.items()},
-            "verdicts": {file: dict(counts) for file, counts in self.verdicts.items()},
-        }
-
-
-@dataclass(frozen=True)
-class Guard:
-    """The options `additive_only` and `waivers`."""
-
-    additive_only: bool
-    waivers: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, t.Any], files: Collection[str]) -> Guard:
-        """Of the options of the doc fragment _migrations; `files` are those of the folder."""
-        if params["additive_only"]:
-            refuse_missing([PGLAST])
-        refuse_bad_waivers(params["waivers"], files)
-        return cls(params["additive_only"], params["waivers"])
-
-    def check(
-        self,
-        session: Session,
-        pending: Sequence[Source],
-        *,
-        problems: Mapping[str, Sequence[str]] | None = None,
-        resets: bool = True,
-    ) -> GuardReport:
-        """Raise one error when a pending file is not additive and not waived, and for all `problems` with it.
-
-        Those are sentences on why files cannot run, by their names. `resets` when each file begins with the session's
-        first settings.
-        """
-        by_file = problems or {}
-        if self.additive_only and pending:
-            reviewed = review(pending, read_catalog(session, _words_of(pending)), resets=resets)
-            reviewed = replace(reviewed, findings=_not_told(reviewed.findings, by_file))
-        else:
-            reviewed = Review((), (), {})
-        waived = enforce(reviewed, self.waivers, [each for of in by_file.values() for each in of])
-        return GuardReport(waived, reviewed.to_verdicts(), reviewed.warnings)
-
-
-def _not_told(
-    findings: Sequence[MigrationFinding], explained: Collection[str]
-) -> tuple[MigrationFinding, ...]:
-    """Without that a file cannot be read, where why it cannot run is told."""
-    return tuple(
-        each for each in findings if each.file not in explained or each.rule not in _UNREADABLE
-    )
-
-
-def _words_of(pending: Sequence[Source]) -> set[str]:
+def _words_of(pending: t.Sequence[Source]) -> set[str]:
     """What may be the name of a table that is indexed."""
     texts = [statement.text for source in pending for statement in source.statements]
     indexing = [text for text in texts if len(text) < _LONGEST and "index" in text.lower()]
-    return {
-        word
-        for text in indexing
-        for spelled in _WORD.findall(text)
-        for word in (spelled, spelled.lower())
-    }
+    return {word for text in indexing for word in _WORD.findall(f"{text} {text.lower()}")}

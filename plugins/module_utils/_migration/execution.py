@@ -6,15 +6,10 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass
-from enum import Enum
 
 from .._errors import InputError
 from .._redaction import redact
 from .splitter import comments_end, without_leading_comments
-
-if t.TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 _EXCERPT = 80
 _LOG_LINES = 12
@@ -95,11 +90,8 @@ def mask_logs(logs: str) -> str:
 
 def same_sql(text: str, other: str) -> bool:
     """Whether two texts differ in no more than space and semicolons, where splitters of CLIs differ."""
-    return _bare(text) == _bare(other)
-
-
-def _bare(sql: str) -> str:
-    return re.sub(r"[\s;\ufeff]+", "", sql)
+    bare, other_bare = (re.sub(r"[\s;\ufeff]+", "", sql) for sql in (text, other))
+    return bare == other_bare
 
 
 _NO_TRANSACTION = "-- pg-delta: transaction=false"
@@ -133,22 +125,8 @@ _TRANSACTION_CONTROL = re.compile(
   | ROLLBACK (?: \s+ (?:WORK|TRANSACTION))? (?! \s+ (?:TO|WORK|TRANSACTION) (?:\s|$)) (?:\s|$)
     """
 )
-_BEGINNINGS = (
-    "CR",
-    "DR",
-    "RE",
-    "VA",
-    "AL",
-    "CL",
-    "DI",
-    "DO",
-    "BE",
-    "ST",
-    "CO",
-    "EN",
-    "AB",
-    "PR",
-    "RO",
+_BEGINNINGS = frozenset(
+    ["CR", "DR", "RE", "VA", "AL", "CL", "DI", "DO", "BE", "ST", "CO", "EN", "AB", "PR", "RO"]
 )
 """Of all that these look for."""
 _RESETS_ROLE = re.compile(
@@ -162,15 +140,6 @@ _RESETS_ROLE = re.compile(
 )
 
 
-class Mode(Enum):
-    TOGETHER = "together"
-    """In one transaction with the history's row; statements that cannot be in one end it and start another."""
-    OWN_TRANSACTIONS = "own transactions"
-    """One by one: the file begins and commits by itself; what it left open is rolled back on failure."""
-    STATEMENT_BY_STATEMENT = "statement by statement"
-    """One by one, each committed: the file asks for it in its first line."""
-
-
 @dataclass(frozen=True)
 class Step:
     """Statements of a file by their indexes, in one transaction or each by itself."""
@@ -179,30 +148,23 @@ class Step:
     transaction: bool
 
 
-@dataclass(frozen=True)
-class Execution:
-    mode: Mode
-    steps: tuple[Step, ...]
-    """The history's row is written in the last one."""
+def plan_steps(text: str, statements: t.Sequence[str]) -> tuple[Step, ...]:
+    """The history's row is written in the last one.
 
-    @property
-    def atomic(self) -> bool:
-        return self.mode is Mode.TOGETHER and len(self.steps) == 1
-
-
-def plan_execution(text: str, statements: Sequence[str]) -> Execution:
-    everything = tuple(range(len(statements)))
-    if text.partition("\n")[0].removesuffix("\r") == _NO_TRANSACTION:
-        return Execution(Mode.STATEMENT_BY_STATEMENT, (Step(everything, transaction=False),))
-    if any(controls_transaction(statement) for statement in statements):
-        return Execution(Mode.OWN_TRANSACTIONS, (Step(everything, transaction=False),))
-    return Execution(Mode.TOGETHER, tuple(_steps(statements)))
+    One by one run the statements of a file that has transactions of its own, or asks for none in its first line. Others
+    are one transaction, but for statements that cannot be in one: these end it and start another.
+    """
+    asks = text.partition("\n")[0].removesuffix("\r") == _NO_TRANSACTION
+    if asks or any(controls_transaction(statement) for statement in statements):
+        return (Step(tuple(range(len(statements))), transaction=False),)
+    return tuple(_steps(statements))
 
 
-def _steps(statements: Sequence[str]) -> t.Iterator[Step]:
+def _steps(statements: t.Sequence[str]) -> t.Iterator[Step]:
     together: list[int] = []
     for index, statement in enumerate(statements):
-        alone = runs_alone(statement) or (not together and runs_alone_when_first(statement))
+        first = not together and _ALONE_WHEN_FIRST.match(_uncommented(statement))
+        alone = first or runs_alone(statement)
         if not alone:
             together.append(index)
             continue
@@ -218,11 +180,6 @@ def runs_alone(statement: str) -> bool:
     return bool(_ALONE.match(_uncommented(statement)))
 
 
-def runs_alone_when_first(statement: str) -> bool:
-    """PostgreSQL refuses it inside a transaction, and takes it as the first that reaches it."""
-    return bool(_ALONE_WHEN_FIRST.match(_uncommented(statement)))
-
-
 def controls_transaction(statement: str) -> bool:
     return bool(_TRANSACTION_CONTROL.match(_uncommented(statement)))
 
@@ -231,16 +188,6 @@ def ends_transaction(statement: str) -> bool:
     return controls_transaction(statement) and not _uncommented(statement).startswith(
         ("BEGIN", "START")
     )
-
-
-def refused_in_its_transaction(statements: Sequence[str]) -> t.Iterator[int]:
-    """Those that the file has between a BEGIN and its COMMIT, where PostgreSQL refuses them; by their indexes."""
-    inside = False
-    for index, statement in enumerate(statements):
-        if inside and runs_alone(statement) and not _uncommented(statement).startswith("CLUSTER "):
-            yield index
-        if controls_transaction(statement):
-            inside = not ends_transaction(statement) or "AND CHAIN" in _uncommented(statement)
 
 
 def _uncommented(statement: str) -> str:

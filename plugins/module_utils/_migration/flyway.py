@@ -6,21 +6,15 @@ from __future__ import annotations
 import re
 import typing as t
 import zlib
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import PurePosixPath
 
 from .._errors import InputError, RefusedError
-from .._postgres import SqlError
-from . import supabase
+from .._postgres import Session
 from .execution import excerpt
-from .file_history import Applied, Drift, Mend
-from .models import FailedMigrationError, Migration, NotEmptyError
-from .supabase import Folder
-
-if t.TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .._postgres import Session
-
+from .models import FailedMigrationError, Folder, Migration, NotEmptyError, existing
+from .runner import transaction
+from .supabase import Applied, SupabaseFiles
 
 NAMED = "V<version>__<description>.sql"
 _VERSION = r"[0-9]+(?:[._][0-9]+)*"
@@ -34,36 +28,6 @@ _UNSUPPORTED = (
     (re.compile(r"[Vv][0-9].*(?i:\.sql)"), f"is not named {NAMED}"),
 )
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
-
-
-def read_folder(directory: str) -> Folder:
-    """The files in it and in its subfolders whose names are of a version, by that. Their names are relative to it."""
-    path = Path(directory)
-    if not path.is_dir():
-        raise InputError(f"Option 'directory' is {directory!r}, which does not exist.")
-    files: list[Migration] = []
-    skipped: list[str] = []
-    refused: list[str] = []
-    for entry in sorted(path.rglob("*")):
-        if not entry.is_file():
-            continue
-        file = entry.relative_to(path).as_posix()
-        named = _NAME.fullmatch(entry.name)
-        if named:
-            name = (named["description"] or "").replace("_", " ")
-            files.append(Migration(plain_version(named["version"]), name, file, entry.read_bytes()))
-        elif why := _why_refused(entry.name):
-            refused.append(f"{file} {why}")
-        elif entry.suffix.lower() == ".sql":
-            skipped.append(file)
-    if refused:
-        raise InputError(
-            f"{'; '.join(refused)}: only files named {NAMED} can be applied, each once and as it is. Move the others "
-            "out of the folder, and write what they do as versions.",
-            problems=refused,
-        )
-    files.sort(key=lambda each: (version_order(each.version), each.file))
-    return Folder(files=tuple(files), skipped=tuple(skipped))
 
 
 def is_version(text: str | None) -> bool:
@@ -87,25 +51,6 @@ def shown_version(file: str) -> str:
 def version_order(version: str) -> tuple[int, ...]:
     """By the numbers in it, so that 1.10 comes after 1.9."""
     return tuple(int(part) for part in version.split("."))
-
-
-def problems_of(migration: Migration) -> t.Iterator[str]:
-    """A sentence for everything about it that can be seen to fail, or that Flyway would have replaced in it."""
-    yield from supabase.problems_of(migration)
-    try:
-        match = _PLACEHOLDER.search(migration.text)
-    except InputError:
-        return
-    if match:
-        line = migration.text.count("\n", 0, match.start()) + 1
-        yield (
-            f"{migration.file} has the placeholder {excerpt(match[0])} in line {line}, which Flyway replaces and "
-            "this does not: write its value, or '$' || '{' where it is text."
-        )
-
-
-def _why_refused(name: str) -> str:
-    return next((why for pattern, why in _UNSUPPORTED if pattern.fullmatch(name)), "")
 
 
 TABLE = "public.flyway_schema_history"
@@ -162,18 +107,48 @@ def lock_of(table: str) -> int:
     return int.from_bytes(b"Flyway", "big") + _signed(hashed)
 
 
-class FlywayHistory:
-    """`baseline` is the version at which a database without history is that has tables."""
+class FlywayFiles(SupabaseFiles):
+    """With Flyway's names, order and table.
 
+    `baseline` is the version at which a database without history is that has tables.
+    """
+
+    NAMED = NAMED
     ADVISORY_LOCK = lock_of(TABLE)
-    MEND = Mend(
-        reverted=f"delete their rows from {TABLE}",
-        applied=f"add its row to {TABLE}",
-        rewritten=f"correct {TABLE}",
-    )
+    REVERTED = f"delete their rows from {TABLE}"
+    APPLIED = f"add its row to {TABLE}"
+    REWRITTEN = f"correct {TABLE}"
 
-    def __init__(self, baseline: str = "") -> None:
+    def __init__(self, directory: str, *, include_all: bool = False, baseline: str = "") -> None:
+        super().__init__(directory, include_all=include_all)
         self._baseline = baseline
+
+    @cached_property
+    def folder(self) -> Folder:
+        """The files in it and in its subfolders that are named so, by version. Their names are relative to it."""
+        path = existing(self._directory)
+        files: list[Migration] = []
+        skipped: list[str] = []
+        refused: list[str] = []
+        for entry in sorted(each for each in path.rglob("*") if each.is_file()):
+            file = entry.relative_to(path).as_posix()
+            named = _NAME.fullmatch(entry.name)
+            if named:
+                name = (named["description"] or "").replace("_", " ")
+                version = plain_version(named["version"])
+                files.append(Migration(version, name, file, entry.read_bytes()))
+            elif whys := [why for is_it, why in _UNSUPPORTED if is_it.fullmatch(entry.name)]:
+                refused.append(f"{file} {whys[0]}")
+            elif entry.suffix.lower() == ".sql":
+                skipped.append(file)
+        if refused:
+            raise InputError(
+                f"{'; '.join(refused)}: only files named {NAMED} can be applied, each once and as it is. Move the "
+                "others out of the folder, and write what they do as versions.",
+                problems=refused,
+            )
+        files.sort(key=lambda each: (version_order(each.version), each.file))
+        return Folder(tuple(files), tuple(skipped))
 
     def read_history(self, session: Session) -> list[Applied]:
         """What is applied, by version. What Flyway does and this does not, a failed row above all, is refused."""
@@ -206,8 +181,7 @@ class FlywayHistory:
     def ensure_history(self, session: Session) -> None:
         if _exists(session):
             return
-        session.execute("BEGIN")
-        try:
+        with transaction(session):
             session.execute("SET LOCAL lock_timeout = '4s'")
             baseline = self._without_table(session)
             for statement in _CREATE:
@@ -215,10 +189,6 @@ class FlywayHistory:
             if baseline:
                 values = (self._baseline, _BASELINE, "BASELINE", _BASELINE, None, 0)
                 session.execute(_INSERT, values)
-            session.execute("COMMIT")
-        except SqlError:
-            session.execute("ROLLBACK")
-            raise
 
     def insert_row(self, session: Session, migration: Migration, seconds: float) -> None:
         version, checksum = shown_version(migration.file), checksum_of(migration.text)
@@ -232,23 +202,21 @@ class FlywayHistory:
     def is_recorded(self, row: Applied, migration: Migration) -> bool:
         return row.checksum == checksum_of(migration.text)
 
-    def find_drift(
-        self, history: Sequence[Applied], local: Sequence[Migration]
-    ) -> dict[str, Drift]:
-        recorded = {row.version: row.checksum for row in history if row.checksum is not None}
-        drifted: dict[str, Drift] = {}
-        for each in local:
-            was = recorded.get(each.version)
-            if was is None:
-                continue
-            try:
-                now = checksum_of(each.text)
-            except InputError as exc:
-                drifted[each.file] = Drift(str(exc), "")
-            else:
-                if now != was:
-                    drifted[each.file] = Drift(f"its checksum was {was} and is {now}", "")
-        return drifted
+    def drift_of(self, row: Applied, migration: Migration) -> str:
+        was = row.checksum
+        if was is None or was == (now := checksum_of(migration.text)):
+            return ""
+        return f"its checksum was {was} and is {now}"
+
+    def problems_of(self, migration: Migration) -> t.Iterator[str]:
+        """Among them what Flyway would have replaced in it."""
+        yield from super().problems_of(migration)
+        if not migration.unreadable and (match := _PLACEHOLDER.search(migration.text)):
+            line = migration.text.count("\n", 0, match.start()) + 1
+            yield (
+                f"{migration.file} has the placeholder {excerpt(match[0])} in line {line}, which Flyway replaces "
+                "and this does not: write its value, or '$' || '{' where it is text."
+            )
 
     def _without_table(self, session: Session) -> list[Applied]:
         if elsewhere := session.rows(_ELSEWHERE):

@@ -17,18 +17,15 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from .._errors import ConflictError, InputError, RefusedError, VerificationError
-from .execution import Execution, decode, plan_execution
+from .._postgres import Session
+from .execution import Step, decode, plan_steps
 from .guard.models import Source
-from .splitter import Script, split_script
-
-if t.TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from .._postgres import Session
+from .splitter import Script, script_problems, split_script
 
 
 class MissingLocallyError(ConflictError):
@@ -92,21 +89,34 @@ class Migration:
         return [statement.text for statement in self.script.statements]
 
     @cached_property
-    def execution(self) -> Execution:
-        return plan_execution(self.text, self.statements)
+    def steps(self) -> tuple[Step, ...]:
+        return plan_steps(self.text, self.statements)
 
     @property
     def atomic(self) -> bool:
         """Whether a failure leaves nothing of it behind."""
-        return self.execution.atomic
+        return len(self.steps) == 1 and self.steps[0].transaction
 
     @property
     def source(self) -> Source:
         """For the guard; without statements where the file is no text."""
+        return Source(self.file, () if self.unreadable else self.script.statements)
+
+    @cached_property
+    def unreadable(self) -> str:
+        """A sentence on why it is no text, empty where it is."""
         try:
-            return Source(self.file, self.script.statements)
-        except InputError:
-            return Source(self.file, ())
+            _text = self.text
+        except InputError as exc:
+            return str(exc)
+        return ""
+
+    def problems(self) -> t.Iterator[str]:
+        """A sentence for each thing about it that no server would run, whatever sends it."""
+        if self.unreadable:
+            yield self.unreadable
+        else:
+            yield from script_problems(self.script, self.file)
 
     def to_result(self) -> dict[str, t.Any]:
         return {
@@ -119,15 +129,17 @@ class Migration:
 
 
 @dataclass(frozen=True)
-class ExpectedTable:
-    """A table that was expected. `rows` is exact when this run created it, else None: it was not counted."""
+class Folder:
+    files: tuple[Migration, ...]
+    skipped: tuple[str, ...]
+    """SQL files whose names are none of a migration."""
 
-    name: str
-    created: bool
-    rows: int | None
 
-    def to_result(self) -> dict[str, t.Any]:
-        return asdict(self)
+def existing(directory: str) -> Path:
+    path = Path(directory)
+    if not path.is_dir():
+        raise InputError(f"Option 'directory' is {directory!r}, which does not exist.")
+    return path
 
 
 _FIND = """
@@ -137,7 +149,7 @@ WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p')
 """
 
 
-def find_tables(session: Session, names: Sequence[str]) -> dict[str, str]:
+def find_tables(session: Session, names: t.Sequence[str]) -> dict[str, str]:
     """Those of `names` (`table` in public, or `schema.table`) that exist: the name to the name as SQL."""
     quoted_names: dict[str, str] = {}
     for name in names:
@@ -149,30 +161,28 @@ def find_tables(session: Session, names: Sequence[str]) -> dict[str, str]:
 
 
 def describe_tables(
-    session: Session, names: Sequence[str], *, before: Collection[str]
-) -> list[ExpectedTable]:
-    """The tables that are there now; those that were not there `before` are counted."""
-    tables = []
+    session: Session, names: t.Sequence[str], *, before: t.Collection[str]
+) -> list[dict[str, t.Any]]:
+    """The tables that are there now. `rows` is exact of those that were not there `before`, else None."""
+    tables: list[dict[str, t.Any]] = []
     for name, quoted in find_tables(session, names).items():
         created = name not in before
         rows = int(session.rows(f"SELECT count(*) FROM {quoted}")[0][0]) if created else None  # noqa: S608 - quoted by the server
-        tables.append(ExpectedTable(name=name, created=created, rows=rows))
+        tables.append({"name": name, "created": created, "rows": rows})
     return tables
 
 
-def verify_tables(tables: Sequence[ExpectedTable], names: Sequence[str], *, database: str) -> None:
+def verify_tables(
+    tables: t.Sequence[dict[str, t.Any]], names: t.Sequence[str], *, database: str
+) -> None:
     """Raise when an expected table is missing, or was made by this run and has rows."""
-    there = {table.name for table in tables}
-    missing = [name for name in names if name not in there]
-    filled = [f"{table.name} ({table.rows} rows)" for table in tables if table.rows]
-    problems = []
-    if missing:
-        problems.append(f"there is no table {', '.join(missing)}")
-    if filled:
-        problems.append(f"new tables are not empty: {', '.join(filled)}")
+    missing = [name for name in names if name not in {table["name"] for table in tables}]
+    filled = [f"{table['name']} ({table['rows']} rows)" for table in tables if table["rows"]]
+    problems = [f"there is no table {', '.join(missing)}"] if missing else []
+    problems += [f"new tables are not empty: {', '.join(filled)}"] if filled else []
     if problems:
         raise VerificationError(
             f"After the migrations of {database}, {' and '.join(problems)}. Check the migrations "
             "that should make them, and option 'expect_tables'.",
-            tables=[table.to_result() for table in tables],
+            tables=tables,
         )

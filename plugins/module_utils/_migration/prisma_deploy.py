@@ -1,32 +1,46 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One deployment of Prisma migrations: look, decide, apply, look again, and run the workspace's generator."""
+"""One deployment of Prisma migrations, which leaves the rows that `prisma migrate deploy` would leave.
+
+A script that can be a transaction commits together with its row, so that a run that was cut off anywhere left either
+both or nothing. All others go as Prisma goes: the row, the script, the row again. At last the workspace's generator.
+"""
 
 from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from .. import _child_process
 from .._errors import DeployError, InputError, RefusedError, VerificationError
-from .._postgres import PostgresTarget, Session, mask_secret
+from .._postgres import PostgresTarget, Session, SqlError, mask_secret
 from .._redaction import redact
-from .deploy import DeployOutcome, DeployRequest, Look
-from .models import GenerateError
-from .prisma_folder import PrismaMigration, plan_prisma, problems_of, refuse_drift
-from .prisma_history import ADVISORY_LOCK, read_history, use_schema
-from .prisma_native import ScriptRunner
-from .session import refuse_read_only
-
-if t.TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .models import Migration
-    from .runner import LockRetries
-    from .session import AppliedFile
-
+from .deploy import DeployOutcome, Plan
+from .execution import mask_message
+from .models import GenerateError, Migration
+from .prisma_history import (
+    ADVISORY_LOCK,
+    Attempt,
+    HistoryTable,
+    PrismaMigration,
+    plan_prisma,
+    problems_of,
+    read_history,
+    resolve_by,
+    use_schema,
+)
+from .runner import (
+    AppliedFile,
+    LockRetries,
+    MigrationRun,
+    SessionTimeouts,
+    StatementError,
+    begin_anew,
+    would_skip,
+)
+from .splitter import failing_line, without_leading_comments
 
 _OPTION = "generate_command"
 _OUTPUT_LINES = 15
@@ -38,82 +52,68 @@ _NO_SCRIPT = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Generator:
-    """A command of the workspace and where it runs. Unless it runs `always`, it runs only after migrations."""
+def generate(params: t.Mapping[str, t.Any], outcome: DeployOutcome) -> dict[str, t.Any]:
+    """The workspace's generator, once all is applied and verified, or predicted. Keys of the result."""
+    pending = outcome.plan.pending
+    if not params["generate_command"] or not (pending or params["generate"] == "always"):
+        return {"generated": False, "output": []}
+    try:
+        output = [] if outcome.runs is None else run_generator(params)
+    except DeployError as exc:
+        applied = [migration.to_result() for migration in pending]
+        raise GenerateError(
+            f"{exc} The migrations are applied; run it by hand, or with generate=always.",
+            **{**exc.details, "changed": bool(pending), "applied": applied},
+        ) from exc
+    return {"generated": True, "output": output}
 
-    argv: tuple[str, ...]
-    directory: str | None
-    timeout: float
-    always: bool
 
-    def __str__(self) -> str:
-        return " ".join(self.argv)
-
-
-def run_generator(generator: Generator, target: PostgresTarget, schema: str) -> list[str]:
+def run_generator(params: t.Mapping[str, t.Any]) -> list[str]:
     """The last lines of its output, without secrets. Its failure is a RefusedError with them."""
-    url = database_url(target, schema)
-    program = _find(generator)
-    environment = _child_process.whole_environment({"DATABASE_URL": url})
+    target = PostgresTarget.from_params(params)
+    url = database_url(target, params["schema"])
+    command, folder = params["generate_command"], params["chdir"]
+    if folder is not None and not Path(folder).is_dir():
+        raise InputError(f"Option 'chdir' is {folder!r}, which does not exist.")
+    # A path with a slash in it is one from the folder that the program runs in.
+    below = folder is not None and "/" in command[0]
+    named = str(Path(folder).absolute() / command[0]) if below else command[0]
     try:
         ended = _child_process.run(
-            [program, *generator.argv[1:]],
-            environment,
-            timeout=generator.timeout,
-            cwd=generator.directory,
+            [_child_process.find_program(named, _OPTION), *command[1:]],
+            _child_process.whole_environment({"DATABASE_URL": url}),
+            timeout=params["command_timeout"],
+            cwd=folder,
         )
     except _child_process.TimedOutError as exc:
         exc.details.update(output=_lines(f"{exc.stdout}\n{exc.stderr}", url, target))
         raise
     output = _lines(f"{ended.stdout}\n{ended.stderr}", url, target)
-    _refuse_missing_script(generator, output)
-    if ended.rc != 0:
-        raise _failure(generator, ended.rc, output)
-    return output[-_OUTPUT_LINES:]
-
-
-def _find(generator: Generator) -> str:
-    """The program, which a path with a slash in it names from the folder it runs in."""
-    name = generator.argv[0]
-    if generator.directory is not None:
-        if not Path(generator.directory).is_dir():
-            raise InputError(f"Option 'chdir' is {generator.directory!r}, which does not exist.")
-        if "/" in name:
-            name = str(Path(generator.directory).absolute() / name)
-    return _child_process.find_program(name, _OPTION)
-
-
-def _refuse_missing_script(generator: Generator, output: Sequence[str]) -> None:
+    last = output[-_OUTPUT_LINES:]
+    shown = " ".join(command)
     line = next((line for line in output if _NO_SCRIPT.search(line)), None)
     if line is not None:
         raise InputError(
-            f"The workspace has no script for {str(generator)!r} ({line.strip()}): add it to the package.json, or "
+            f"The workspace has no script for {shown!r} ({line.strip()}): add it to the package.json, or "
             f"correct option {_OPTION!r}.",
-            output=list(output[-_OUTPUT_LINES:]),
+            output=last,
         )
+    if ended.rc != 0:
+        raise _failure(shown, ended.rc, "\n".join(output), last)
+    return last
 
 
-def _failure(generator: Generator, rc: int, output: Sequence[str]) -> RefusedError:
-    match = _CODE.search("\n".join(output))
-    code = match.group(1) if match else None
+def _failure(shown: str, rc: int, output: str, last: list[str]) -> RefusedError:
+    _before, code, after = (*_CODE.split(output, maxsplit=1), "", "")[:3]
     # What follows the code is the sentence; without a code, the last line is where programs write it.
-    sentence = next((line for line in _after(output, code) if line.strip()), "it said nothing")
-    shown = f" ({code})" if code else ""
+    lines = [line.strip(" :") for line in (after if code else output).splitlines()]
+    said = [line for line in lines if line] or ["it said nothing"]
     return RefusedError(
-        f"{generator} failed with exit code {rc}{shown}: {sentence.strip()}",
+        f"{shown} failed with exit code {rc}{f' ({code})' if code else ''}: {said[0 if code else -1]}",
         rc=rc,
-        output=list(output[-_OUTPUT_LINES:]),
+        output=last,
         **({"code": code} if code else {}),
     )
-
-
-def _after(output: Sequence[str], code: str | None) -> list[str]:
-    for index, line in enumerate(output):
-        if code and code in line:
-            rest = line.partition(code)[2].strip(" :")
-            return [rest, *output[index + 1 :]]
-    return list(reversed(output))
 
 
 def database_url(target: PostgresTarget, schema: str) -> str:
@@ -141,58 +141,149 @@ def _lines(text: str, url: str, target: PostgresTarget) -> list[str]:
     return redact(text).strip().splitlines()
 
 
-@dataclass(frozen=True)
+# "Cannot run inside a transaction block", and a COMMIT inside of a procedure: the server alone knows which ones.
+_WANTS_NO_TRANSACTION = ("25001", "2D000")
+
+
+@dataclass
+class ScriptRun(MigrationRun):
+    """Of a script, as Prisma runs it."""
+
+    migration: PrismaMigration
+    table: HistoryTable
+    attempt: Attempt = field(init=False)
+
+    CODE = "P3018"
+    OTHERWISE = "check what remains of it; the next run stops with P3009 unless it was finished."
+
+    def __post_init__(self) -> None:
+        self.history_table = self.table.quoted
+        self.attempt = Attempt(self.migration.name, self.migration.checksum)
+
+    def run(self) -> None:
+        if not self.migration.atomic:
+            self._in_steps()
+            return
+        try:
+            self.insist(self._whole, self._roll_back)
+        except SqlError as exc:
+            if exc.sqlstate not in _WANTS_NO_TRANSACTION or len(self.migration.statements) > 1:
+                raise
+            self._roll_back()
+            self._in_steps()
+
+    def what_is_left(self, error: SqlError, advice: str) -> str:
+        self._leave_failed(mask_message(str(error), error.sqlstate))
+        atomic = self.migration.atomic
+        left = "was rolled back" if atomic else "is not atomic: what it committed stays"
+        return (
+            f"{advice} The script {left}. Fix it, say that nothing of it remains by "
+            f"{resolve_by('rolled_back', self.migration.name)}, and run again."
+        )
+
+    def _whole(self) -> None:
+        """In a transaction it comes to what sending the script as one does, and the server tells which one failed."""
+        self.session.execute("BEGIN")
+        self.table.insert(self.attempt)
+        self.limits.set_on(self.session)
+        for index, _statement in enumerate(self.migration.script.statements):
+            self.run_statement(index)
+        self.look_at_locks()
+        forget_settings(self.session)
+        self.table.finish(self.attempt)
+        self.session.execute("COMMIT")
+
+    def _in_steps(self) -> None:
+        self.held_known = False
+        self.table.insert(self.attempt)
+        for index, statement in enumerate(self.migration.script.statements):
+            skipped = would_skip(self.session, statement.text)
+            if skipped is not None:
+                raise StatementError(index, skipped)
+        self.limits.set_on(self.session)
+        with self.retries.watch.waiting():
+            self.session.execute(self.migration.text)
+        if self.session.in_transaction:
+            self._leave_failed("The script left its transaction open.")
+            raise self.left_open()
+        forget_settings(self.session)
+        self.table.finish(self.attempt)
+
+    def _roll_back(self) -> bool:
+        self.session.execute("ROLLBACK")
+        self.attempt = Attempt(self.attempt.name, self.attempt.checksum)
+        return True
+
+    def _leave_failed(self, logs: str) -> None:
+        """Leave the row as Prisma leaves one that failed: with its logs and without an end."""
+        if self.session.in_transaction:
+            self.session.execute("ROLLBACK")
+        forget_settings(self.session)
+        self.table.insert(self.attempt, logs=logs)
+
+    def place_of(self, error: SqlError) -> tuple[int, int] | None:
+        """None where the script went as one and the server pointed nowhere."""
+        if isinstance(error, StatementError):
+            return super().place_of(error)
+        numbered = [
+            (number, each)
+            for number, each in enumerate(self.migration.script.statements, start=1)
+            if without_leading_comments(each.text)
+        ]
+        if error.position is not None:
+            line = self.migration.text.count("\n", 0, error.position - 1) + 1
+            before = [number for number, each in numbered if each.line <= line]
+            return (before[-1], line) if before else None
+        if len(numbered) == 1:
+            [(number, statement)] = numbered
+            return number, failing_line(statement, None)
+        return None
+
+
+def forget_settings(session: Session) -> None:
+    """What a script set for its session would be there for the next one, and for the row of this one."""
+    session.execute("RESET SESSION AUTHORIZATION")
+    session.execute("RESET ROLE")
+    begin_anew(session)
+
+
 class PrismaEngine:
     """Of a folder of Prisma's migrations; its tables are expected as `schema.table`."""
 
-    order: DeployRequest
-    local: tuple[PrismaMigration, ...]
-    schema: str
-    advisory_lock: int = ADVISORY_LOCK
-    leaves_failures: bool = True
+    ADVISORY_LOCK = ADVISORY_LOCK
+    LEAVES_FAILURES = True
+    RESETS = False
 
-    def look(self, session: Session) -> Look:
+    def __init__(self, local: t.Sequence[PrismaMigration], schema: str) -> None:
+        self.local = local
+        self.schema = schema
+
+    def plan(self, session: Session) -> Plan:
         table = use_schema(session, self.schema)
         history = read_history(session, self.schema, table)
         plan = plan_prisma(history, self.local)
-        if self.order.refuse_drift:
-            refuse_drift(plan.drift)
-        if plan.pending:
-            refuse_read_only(session, self.order.where)
         problems = {each.file: list(problems_of(each)) for each in plan.pending}
-        guarded = self.order.guard.check(
-            session,
-            [each.source for each in plan.pending],
-            problems={file: sentences for file, sentences in problems.items() if sentences},
-            resets=False,
-        )
-        warnings = [
-            f"{file} was edited since it was applied: {how}." for file, how in plan.drift.items()
-        ]
-        if plan.missing_locally:
-            listed = ", ".join(plan.missing_locally)
-            warnings.append(f"The database has migrations missing in the folder: {listed}.")
-        details = {"missing_locally": list(plan.missing_locally), "drift": plan.drift}
-        return Look(plan, history.applied, guarded, warnings, details, (history, table))
+        problems = {file: sentences for file, sentences in problems.items() if sentences}
+        return replace(plan, problems=problems, state=(history, table))
 
     def begin(
-        self, session: Session, look: Look, retries: LockRetries, /
+        self, session: Session, plan: Plan, limits: SessionTimeouts, retries: LockRetries, /
     ) -> t.Callable[[Migration], AppliedFile]:
-        history, table = look.state
-        runner = ScriptRunner(session, table, self.order.limits, retries)
+        history, table = plan.state
         if not history.exists:
             table.create()
 
         def apply(migration: Migration) -> AppliedFile:
             use_schema(session, self.schema)
-            return runner.apply(t.cast("PrismaMigration", migration))
+            script = t.cast("PrismaMigration", migration)
+            return ScriptRun(session, script, limits, retries, table).apply()
 
         return apply
 
-    def verify(self, session: Session, look: Look) -> list[str]:
+    def verify(self, session: Session, plan: Plan) -> list[str]:
         """Nothing is pending, and no name is in the history but those expected."""
-        before, table = look.state
-        expected = {row.name for row in before.rows} | {each.name for each in look.plan.pending}
+        before, table = plan.state
+        expected = {row.name for row in before.rows} | {each.name for each in plan.pending}
         use_schema(session, self.schema)
         history = read_history(session, self.schema, table)
         strange = [row.name for row in history.rows if row.name not in expected]
@@ -208,21 +299,3 @@ class PrismaEngine:
             listed = ", ".join(migration.name for migration in left)
             raise VerificationError(f"Migrations are still pending after the deploy: {listed}.")
         return history.applied
-
-
-def generate(
-    generator: Generator | None, target: PostgresTarget, schema: str, outcome: DeployOutcome
-) -> dict[str, t.Any]:
-    """Once all is applied and verified, or predicted. Keys of the result."""
-    pending = outcome.look.plan.pending
-    if generator is None or not (pending or generator.always):
-        return {"generated": False, "output": []}
-    try:
-        output = [] if outcome.runs is None else run_generator(generator, target, schema)
-    except DeployError as exc:
-        applied = [migration.to_result() for migration in pending]
-        raise GenerateError(
-            f"{exc} The migrations are applied; run it by hand, or with generate=always.",
-            **{**exc.details, "changed": bool(pending), "applied": applied},
-        ) from exc
-    return {"generated": True, "output": output}

@@ -1,23 +1,206 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Prisma's table of migrations: read and write it, settle what a person says became of one, and tell its state."""
+"""A folder of Prisma migrations, one folder each with a migration.sql, and Prisma's table of what of it is applied.
+
+What is pending, what a person says became of a migration, and where the folder and the database stand to each other.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 import typing as t
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from .._errors import ConflictError, InputError
+from .._postgres import Session
 from .._time import now
-from .execution import mask_logs
-from .prisma_folder import PrismaHistory, PrismaRow, Resolution, compare
+from .deploy import Plan
+from .execution import controls_transaction, mask_logs, runs_alone
+from .models import FailedMigrationError, Migration, NotEmptyError, existing
+from .runner import transaction
+from .splitter import without_leading_comments
 
-if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+_SCRIPT = "migration.sql"
 
-    from .._postgres import Session
-    from .prisma_folder import PrismaMigration
+
+class PrismaMigration(Migration):
+    """A folder with a script. Its name is its version."""
+
+    @classmethod
+    def of(cls, name: str, content: bytes) -> t.Self:
+        return cls(name, name, f"{name}/{_SCRIPT}", content)
+
+    @property
+    def checksum(self) -> str:
+        return _sha256(self.content)
+
+    @cached_property
+    def statements(self) -> list[str]:
+        """Those that a server would see; a migration may have none, Prisma makes such ones on request."""
+        cut = [statement.text for statement in self.script.statements]
+        return [text for text in cut if without_leading_comments(text)]
+
+    @property
+    def atomic(self) -> bool:
+        return not any(runs_alone(text) or controls_transaction(text) for text in self.statements)
+
+    def has_checksum(self, recorded: str) -> bool:
+        """Prisma tolerates other line ends, and old versions of it lost leading zeros."""
+        unix = self.content.replace(b"\r\n", b"\n")
+        contents = {self.content, unix, unix.replace(b"\n", b"\r\n")}
+        return recorded.rjust(64, "0") in {_sha256(content) for content in contents}
+
+
+def read_folder(directory: str) -> list[PrismaMigration]:
+    """By name, as Prisma sorts them: as text."""
+    path = existing(directory)
+    folders = sorted((entry for entry in path.iterdir() if entry.is_dir()), key=lambda e: e.name)
+    empty = [folder.name for folder in folders if not (folder / _SCRIPT).is_file()]
+    if empty:
+        raise InputError(
+            f"These migrations have no {_SCRIPT}: {', '.join(empty)}. Restore it, or delete the folder.",
+            code="P3015",
+        )
+    return [PrismaMigration.of(folder.name, (folder / _SCRIPT).read_bytes()) for folder in folders]
+
+
+def problems_of(migration: Migration) -> t.Iterator[str]:
+    """A sentence for everything about it that can be seen to fail."""
+    yield from migration.problems()
+    statements = [] if migration.unreadable else migration.statements
+    if len(statements) > 1 and any(map(runs_alone, statements)):
+        yield (
+            f"{migration.file} has a statement that cannot share a transaction: give it its own "
+            "migration, since Prisma sends a script as one transaction."
+        )
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+Resolution = t.Literal["applied", "rolled_back"]
+_CREATED = re.compile(
+    r'^\s*CREATE TABLE (?:IF NOT EXISTS )?(?:"?\w+"?\.)?"?(\w+)"? *\(', re.I | re.M
+)
+"""As Prisma writes it."""
+
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class PrismaRow:
+    """A row of _prisma_migrations; `seconds` from its start to its end, None when it has no end."""
+
+    name: str
+    checksum: str
+    finished: bool
+    rolled_back: bool
+    seconds: float | None
+    started_at: str = ""
+    logs: str = ""
+
+    @property
+    def failed(self) -> bool:
+        return not self.finished and not self.rolled_back
+
+    @property
+    def applied(self) -> bool:
+        return self.finished and not self.rolled_back
+
+
+@dataclass(frozen=True)
+class PrismaHistory:
+    """`rows` in the order they were started; `exists` is about the table, `relations` are the rest of the schema."""
+
+    exists: bool
+    relations: frozenset[str]
+    rows: tuple[PrismaRow, ...]
+
+    @property
+    def applied(self) -> list[str]:
+        return [row.name for row in self.rows if row.applied]
+
+    @property
+    def failed(self) -> list[str]:
+        return list(dict.fromkeys(row.name for row in self.rows if row.failed))
+
+    @property
+    def needs_baseline(self) -> bool:
+        return not self.exists and bool(self.relations)
+
+    def of(self, name: str) -> list[PrismaRow]:
+        return [row for row in self.rows if row.name == name]
+
+
+def plan_prisma(history: PrismaHistory, local: t.Sequence[PrismaMigration]) -> Plan:
+    """What runs; raises when Prisma would run nothing before a person has settled something."""
+    refuse_unsettled(history, local)
+    return compare(history, local)
+
+
+def compare(history: PrismaHistory, local: t.Sequence[PrismaMigration]) -> Plan:
+    """Of what only the database has Prisma goes on, and so do we."""
+    known = {row.name for row in history.rows if not row.rolled_back}
+    recorded = {row.name: row.checksum for row in history.rows if row.applied}
+    names = {migration.name for migration in local}
+    missing = [name for name in history.applied if name not in names]
+    warning = f"The database has migrations missing in the folder: {', '.join(missing)}."
+    return Plan(
+        pending=tuple(migration for migration in local if migration.name not in known),
+        versions=history.applied,
+        drift={
+            migration.file: f"the history recorded checksum {recorded[migration.name][:_SHOWN]}…, the file has "
+            f"{migration.checksum[:_SHOWN]}… (Prisma keeps no copy; git has it)"
+            for migration in local
+            if migration.name in recorded and not migration.has_checksum(recorded[migration.name])
+        },
+        warnings=(warning,) if missing else (),
+        details={"missing_locally": missing},
+    )
+
+
+def refuse_unsettled(history: PrismaHistory, local: t.Sequence[PrismaMigration]) -> None:
+    if history.needs_baseline:
+        raise NotEmptyError(
+            "The schema has tables and no history of Prisma (P3005). If this is the wrong database, correct "
+            "'login_db' and 'schema'. If not, name the migrations all of which it has (by its tables these) by "
+            f"{resolve_by('applied', *baseline_of(history, local))}, and run again.",
+            code="P3005",
+        )
+    failed = history.failed
+    if failed:
+        raise FailedMigrationError(
+            f"An earlier run failed in {', '.join(failed)} (P3009). playbooks/diagnose.yml shows why. Fix the "
+            f"database, say that nothing of it remains by {resolve_by('rolled_back', *failed)}, or that all of it "
+            f"does by {resolve_by('applied', *failed)}, and run again.",
+            code="P3009",
+            failed_migrations=failed,
+        )
+
+
+def resolve_by(resolution: Resolution, *names: str) -> str:
+    """What a person types who says what became of migrations."""
+    named = f"prisma_migrate_resolved={','.join(names)}"
+    return (
+        f"playbooks/resolve_migrations.yml -e prisma_migrate_resolution={resolution} "
+        f"-e {named if names[1:] == () else json.dumps(named)}"
+    )
+
+
+def baseline_of(history: PrismaHistory, local: t.Sequence[PrismaMigration]) -> list[str]:
+    """The first migrations, up to the last one whose tables are there. The first one alone where no table tells."""
+    known = 1
+    for number, migration in enumerate(local, start=1):
+        made = set(_CREATED.findall(migration.content.decode("utf-8", "replace")))
+        if made - history.relations:
+            break
+        known = number if made else known
+    return [migration.name for migration in local[:known]] or ["NAME"]
 
 
 # pg_advisory_lock of this number is what Prisma itself takes.
@@ -74,17 +257,19 @@ class HistoryTable:
     def create(self) -> None:
         self._write(_CREATE)
 
-    def rows(self) -> tuple[PrismaRow, ...]:
-        rows = self._session.rows(_ROWS.format(table=self.quoted))
-        return tuple(PrismaRow(*row) for row in rows)
-
-    def start(self, attempt: Attempt) -> None:
+    def insert(
+        self, attempt: Attempt, *, finished: datetime | None = None, logs: str | None = None
+    ) -> None:
+        """A row that is there gets the logs alone; it may be gone, for a rollback took it away."""
         self._write(
-            "INSERT INTO {table} (id, checksum, migration_name, started_at) VALUES (%s, %s, %s, %s)",
+            "INSERT INTO {table} (id, checksum, migration_name, started_at, finished_at, logs) "
+            "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO UPDATE SET logs = excluded.logs",
             attempt.row_id,
             attempt.checksum,
             attempt.name,
             attempt.started_at,
+            finished,
+            logs,
         )
 
     def finish(self, attempt: Attempt) -> None:
@@ -94,36 +279,12 @@ class HistoryTable:
             attempt.row_id,
         )
 
-    def fail(self, attempt: Attempt, logs: str) -> None:
-        """Whether or not its start is still there: a rollback took it away."""
-        self._write(
-            "INSERT INTO {table} (id, checksum, migration_name, started_at, logs) VALUES (%s, %s, %s, %s, %s) "
-            "ON CONFLICT (id) DO UPDATE SET logs = excluded.logs",
-            attempt.row_id,
-            attempt.checksum,
-            attempt.name,
-            attempt.started_at,
-            logs,
-        )
-
     def settle_failed(self, name: str) -> None:
         self._write(
             "UPDATE {table} SET rolled_back_at = %s "
             "WHERE migration_name = %s AND finished_at IS NULL AND rolled_back_at IS NULL",
             now(),
             name,
-        )
-
-    def record_unseen(self, attempt: Attempt) -> None:
-        """Applied, says a person: no steps of ours and empty logs, as Prisma writes it."""
-        self._write(
-            "INSERT INTO {table} (id, checksum, migration_name, started_at, finished_at, logs) "
-            "VALUES (%s, %s, %s, %s, %s, '')",
-            attempt.row_id,
-            attempt.checksum,
-            attempt.name,
-            attempt.started_at,
-            attempt.started_at,
         )
 
     def _write(self, sql: str, *values: object) -> None:
@@ -144,79 +305,61 @@ def use_schema(session: Session, schema: str) -> HistoryTable:
 def read_history(session: Session, schema: str, table: HistoryTable) -> PrismaHistory:
     relations = {str(row[0]) for row in session.rows(_RELATIONS, (schema, schema))}
     exists = _NAME in relations
+    rows = session.rows(_ROWS.format(table=table.quoted)) if exists else []
     return PrismaHistory(
-        exists=exists, relations=frozenset(relations - {_NAME}), rows=table.rows() if exists else ()
+        exists, frozenset(relations - {_NAME}), tuple(PrismaRow(*row) for row in rows)
     )
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """One name whose rows change. With `checksum` it gets a new row that says applied."""
+    """One name whose rows change, from one word to another. With `checksum` it gets a new row that says applied.
+
+    A name that is as it is to be already has none.
+    """
 
     name: str
     before: str
-    checksum: str | None
-
-    @property
-    def after(self) -> str:
-        return "rolled back" if self.checksum is None else "applied"
-
-
-@dataclass(frozen=True)
-class ResolvePlan:
-    """Names that are as they are to be already are in none of `settlements`."""
-
-    settlements: tuple[Settlement, ...]
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def changed(self) -> bool:
-        return bool(self.settlements)
-
-    def to_diff(self) -> dict[str, str]:
-        return {
-            "before": "".join(f"{each.name}: {each.before}\n" for each in self.settlements),
-            "after": "".join(f"{each.name}: {each.after}\n" for each in self.settlements),
-        }
+    after: str
+    checksum: str | None = None
 
 
 def plan_resolve(
     history: PrismaHistory,
-    local: Sequence[PrismaMigration],
-    names: Sequence[str],
+    local: t.Sequence[PrismaMigration],
+    names: t.Sequence[str],
     resolution: Resolution,
-) -> ResolvePlan:
-    """Raises for the first name that may not become that, before any of them has."""
+) -> tuple[list[Settlement], list[str]]:
+    """What changes, and warnings. Raises for the first name that may not become that, before any of them has."""
     checksums = {migration.name: migration.checksum for migration in local}
     settlements: list[Settlement] = []
     warnings: list[str] = []
     for name in sorted(set(names)):
+        rows = history.of(name)
+        failed = name in history.failed
+        before = "failed" if failed else "rolled back" if rows else "pending"
         if resolution == "applied":
-            settlement = _mark_applied(history, name, checksums.get(name))
-        else:
-            settlement = _mark_rolled_back(history, name)
-            if settlement is None and name in history.applied:
-                warnings.append(
-                    f"{name} failed once and was applied since, so nothing was rolled back."
+            if name not in checksums:
+                raise InputError(
+                    f"There is no migration {name!r} in the folder to mark as applied (P3017): use the "
+                    "whole name of its folder.",
+                    code="P3017",
                 )
-        if settlement:
-            settlements.append(settlement)
-    return ResolvePlan(tuple(settlements), tuple(warnings))
+            # Prisma calls it P3008 when it is applied; what was asked for is so, and that is no failure here.
+            if name not in history.applied:
+                settlements.append(Settlement(name, before, "applied", checksums[name]))
+            continue
+        _refuse_rolling_back(name, rows)
+        if failed:
+            settlements.append(Settlement(name, before, "rolled back"))
+        elif name in history.applied:
+            warnings.append(
+                f"{name} failed once and was applied since, so nothing was rolled back."
+            )
+    return settlements, warnings
 
 
-def _mark_applied(history: PrismaHistory, name: str, checksum: str | None) -> Settlement | None:
-    if checksum is None:
-        raise InputError(
-            f"There is no migration {name!r} in the folder to mark as applied (P3017): use the "
-            "whole name of its folder.",
-            code="P3017",
-        )
-    # Prisma calls this P3008; what was asked for is so, and that is no failure here.
-    return None if name in history.applied else Settlement(name, _state(history, name), checksum)
-
-
-def _mark_rolled_back(history: PrismaHistory, name: str) -> Settlement | None:
-    rows = history.of(name)
+def _refuse_rolling_back(name: str, rows: t.Sequence[PrismaRow]) -> None:
     if not rows:
         raise InputError(
             f"{name!r} cannot be rolled back: it was never applied (P3011). Use the whole name "
@@ -228,34 +371,34 @@ def _mark_rolled_back(history: PrismaHistory, name: str) -> Settlement | None:
             f"{name!r} cannot be rolled back: it did not fail (P3012). Undo it by a new migration.",
             code="P3012",
         )
-    failed = any(row.failed for row in rows)
-    return Settlement(name, _state(history, name), None) if failed else None
-
-
-def _state(history: PrismaHistory, name: str) -> str:
-    if name in history.failed:
-        return "failed"
-    return "rolled back" if history.of(name) else "pending"
 
 
 def apply_resolve(
-    session: Session, table: HistoryTable, plan: ResolvePlan, *, exists: bool
+    session: Session, table: HistoryTable, settlements: t.Sequence[Settlement], *, exists: bool
 ) -> None:
     """All of them or none; `exists` is about the history."""
-    session.execute("BEGIN")
-    if not exists:
-        table.create()
-    for each in plan.settlements:
-        table.settle_failed(each.name)
-        if each.checksum is not None:
-            table.record_unseen(Attempt(each.name, each.checksum))
-    session.execute("COMMIT")
+    with transaction(session):
+        if not exists:
+            table.create()
+        for each in settlements:
+            table.settle_failed(each.name)
+            if each.checksum is not None:
+                # No steps of ours and empty logs, as Prisma writes it.
+                attempt = Attempt(each.name, each.checksum)
+                table.insert(attempt, finished=attempt.started_at, logs="")
 
 
-def describe_status(history: PrismaHistory, local: Sequence[PrismaMigration]) -> dict[str, t.Any]:
-    """Where the folder and the database stand to each other, with what `prisma migrate status` leaves out."""
+def describe_status(history: PrismaHistory, local: t.Sequence[PrismaMigration]) -> dict[str, t.Any]:
+    """Where the folder and the database stand to each other, with what `prisma migrate status` leaves out.
+
+    The code is Prisma's for what would stop a deploy.
+    """
     plan = compare(history, local)
-    status, code = _verdict(history, pending=plan.changed)
+    status, code = ("pending" if plan.pending else "up_to_date"), None
+    if history.needs_baseline:
+        status, code = "needs_baseline", "P3005"
+    elif history.failed:
+        status, code = "failed", "P3009"
     return {
         "status": status,
         "code": code,
@@ -265,18 +408,9 @@ def describe_status(history: PrismaHistory, local: Sequence[PrismaMigration]) ->
             {**_describe(row), "logs": mask_logs(row.logs)} for row in history.rows if row.failed
         ],
         "rolled_back": [_describe(row) for row in history.rows if row.rolled_back],
-        "missing_locally": list(plan.missing_locally),
+        **plan.details,
         "drift": plan.drift,
     }
-
-
-def _verdict(history: PrismaHistory, *, pending: bool) -> tuple[str, str | None]:
-    """One word, and Prisma's code for what would stop a deploy."""
-    if history.needs_baseline:
-        return "needs_baseline", "P3005"
-    if history.failed:
-        return "failed", "P3009"
-    return ("pending" if pending else "up_to_date"), None
 
 
 def _describe(row: PrismaRow) -> dict[str, t.Any]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run statements: under one advisory lock a database, again when a lock was in the way, and with a failure that says
-which statement failed, why, what is left of it and what to do, without its data.
+"""The session of a migration with its limits and locks, and a run of it, again when a lock was in the way.
+
+A failure says which statement it was, why, what is left of it and what to do, without its data. Another session looks
+at the locks before the commit, for only that still sees what the migration found, and none of what it makes itself.
 """
 
 from __future__ import annotations
@@ -9,21 +11,243 @@ import random
 import re
 import time
 import typing as t
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 
-from .._errors import UnreachableError
-from .._postgres import SqlError
-from .execution import ends_transaction, excerpt, mask_message
-from .models import MigrationError, MigrationsLockedError
-from .session import LOCK_NOT_AVAILABLE, BlockerMonitor, NoWatch
+from .._errors import DeployError, RefusedError, UnreachableError
+from .._postgres import (
+    PostgresSession,
+    PostgresTarget,
+    Session,
+    SqlError,
+    connected,
+    lift_timeouts,
+    shares_sessions,
+)
+from .._threads import Event, begin
+from .execution import excerpt, mask_message
+from .models import Migration, MigrationError, MigrationsLockedError
 from .splitter import failing_line, without_leading_comments
 
-if t.TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+MODES = (
+    "ACCESS SHARE",
+    "ROW SHARE",
+    "ROW EXCLUSIVE",
+    "SHARE UPDATE EXCLUSIVE",
+    "SHARE",
+    "SHARE ROW EXCLUSIVE",
+    "EXCLUSIVE",
+    "ACCESS EXCLUSIVE",
+)
+"""As the manual writes them, the weakest first."""
+_FILLING = MODES.index("ROW EXCLUSIVE")
 
-    from .._postgres import Session
-    from .models import Migration
+# Reading or filling a table locks its indexes as well; of those only what goes beyond that is told. To take a number
+# from a sequence blocks no session; event triggers do it, as pg_graphql's at every statement that changes the schema.
+_HELD = """
+SELECT format('%%I.%%I', n.nspname, c.relname), c.relkind IN ('i', 'I'), l.mode
+FROM pg_catalog.pg_locks l
+JOIN pg_catalog.pg_class c ON c.oid = l.relation
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE l.pid = %s AND l.locktype = 'relation' AND l.granted
+AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%%'
+AND NOT (c.relkind = 'S' AND l.mode = 'RowExclusiveLock')
+"""
+_BLOCKER = """
+SELECT b.pid, b.application_name, b.usename, b.state, b.xact_start::timestamptz(0)::text, (
+    SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_catalog.pg_locks w
+    JOIN pg_catalog.pg_class c ON c.oid = w.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE w.pid = %s AND NOT w.granted LIMIT 1)
+FROM pg_catalog.pg_stat_activity b WHERE b.pid = ANY (pg_catalog.pg_blocking_pids(%s)) ORDER BY b.xact_start LIMIT 1
+"""
+_FIRST_LOOK = 0.2
+_LOOKS = 1.0
+
+
+@dataclass(frozen=True, order=True)
+class HeldLock:
+    relation: str
+    """`schema.name`, as SQL."""
+    mode: str
+    """One of MODES."""
+
+
+class BlockerMonitor:
+    """Looks at `session` from another, which it opens when it is first needed.
+
+    Where that is refused, as when the server has no more connections, it sees nothing: a migration doesn't fail for it.
+    """
+
+    def __init__(self, target: PostgresTarget, session: PostgresSession) -> None:
+        self.blocker = ""
+        """Who held what we waited for, the last time that was seen, as a clause."""
+        self._target = target
+        self._pid = session.process
+        self._watching = ExitStack()
+        self._session: Session | None = None
+
+    def held(self) -> frozenset[HeldLock] | None:
+        """The locks on relations that were there before the transaction, the strongest of each; None: not seen."""
+        rows = self._rows(_HELD, (self._pid,))
+        if rows is None:
+            return None
+        locks = [(HeldLock(relation, _words(mode)), index) for relation, index, mode in rows]
+        return strongest(
+            lock for lock, index in locks if not index or MODES.index(lock.mode) > _FILLING
+        )
+
+    @contextmanager
+    def waiting(self) -> t.Iterator[None]:
+        """Remember in `blocker` who holds what the session waits for while the block runs."""
+        self.blocker = ""
+        ended = Event()
+        looking = begin(lambda: self._look_until(ended))
+        try:
+            yield
+        finally:
+            ended.set()
+            looking.result()
+
+    def close(self) -> None:
+        self._watching.close()
+
+    def _look_until(self, ended: Event) -> None:
+        wait = _FIRST_LOOK
+        while not ended.wait(wait):
+            for row in self._rows(_BLOCKER, (self._pid, self._pid)) or ():
+                self.blocker = _describe(*row)
+            wait = _LOOKS
+
+    def _rows(self, sql: str, values: tuple[int, ...]) -> list[tuple[t.Any, ...]] | None:
+        try:
+            if self._session is None:
+                watching = connected(
+                    self._target, application_name="easymo.deploy migrations watch"
+                )
+                self._session = self._watching.enter_context(watching)
+            return self._session.rows(sql, values)
+        except (DeployError, SqlError):
+            return None
+
+
+def strongest(locks: t.Iterable[HeldLock]) -> frozenset[HeldLock]:
+    """One lock a relation."""
+    ordered = sorted(locks, key=lambda lock: MODES.index(lock.mode))
+    return frozenset({lock.relation: lock for lock in ordered}.values())
+
+
+def _words(mode: str) -> str:
+    """`AccessExclusiveLock`, as the server calls it, as the manual does."""
+    return re.sub(r"\B(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()
+
+
+def _describe(
+    pid: int, program: str, user: str, state: str, since: str | None, relation: str | None
+) -> str:
+    named = " ".join(filter(None, (program, f"of {user}" if user else "")))
+    transaction = f", in a transaction since {since}" if since else ""
+    return (
+        f"process {pid} ({named or 'no name'}, {state or 'state unknown'}{transaction}) holds a lock on "
+        f"{relation or 'what it needs'}"
+    )
+
+
+# Servers before PostgreSQL 14 do not know it, and some systems cannot do it.
+_LOOK_FOR_US = """
+SELECT pg_catalog.set_config(name, '1s', false) FROM pg_catalog.pg_settings
+WHERE name = 'client_connection_check_interval' AND max_val <> '0'
+"""
+_ONLY_READS = """
+SELECT pg_catalog.current_setting('transaction_read_only')::bool, pg_catalog.pg_is_in_recovery()
+"""
+
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+@dataclass(frozen=True)
+class SessionTimeouts:
+    """In seconds; 0 is no limit."""
+
+    lock_timeout: float
+    statement_timeout: float
+
+    def set_on(self, session: Session) -> None:
+        for name, seconds in asdict(self).items():
+            session.rows("SELECT set_config(%s, %s, false)", (name, str(int(seconds * 1000))))
+        # Should we be killed or cut off, the server ends what it runs for us, and lets go of the advisory lock.
+        session.rows(_LOOK_FOR_US)
+
+
+def begin_anew(session: Session) -> None:
+    """Forget what was set, and what was set for the role so that clients of the application don't take long."""
+    session.execute("RESET ALL")
+    lift_timeouts(session)
+
+
+@contextmanager
+def transaction(session: Session) -> t.Iterator[None]:
+    session.execute("BEGIN")
+    try:
+        yield
+        session.execute("COMMIT")
+    except SqlError:
+        session.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def migrating(target: PostgresTarget) -> t.Iterator[PostgresSession]:
+    """A session; what the server refuses outside of a migration's own statements is a RefusedError."""
+    try:
+        with connected(target, application_name="easymo.deploy migrations") as session:
+            lift_timeouts(session)
+            if shares_sessions(session, target):
+                raise RefusedError(
+                    f"The {target.where} is behind a pooler in transaction mode, which loses the lock and settings of "
+                    "a migration: connect to the database itself, or to the pooler in session mode (Supabase's is at "
+                    "port 5432), with 'login_host' and 'login_port'."
+                )
+            yield session
+    except SqlError as exc:
+        if exc.sqlstate == LOCK_NOT_AVAILABLE:
+            raise RefusedError(
+                f"A session of {target.where} holds a lock on what must be looked at for longer than option "
+                "'lock_timeout': wait for it, or end it; pg_stat_activity shows it."
+            ) from exc
+        raise RefusedError(f"The server refused the query: {exc}.") from exc
+
+
+def refuse_read_only(session: Session, where: str) -> None:
+    """Raise where nothing can be written, before anything is tried."""
+    only_reads, standby = session.rows(_ONLY_READS)[0]
+    if only_reads:
+        why = "it is a standby" if standby else "its default_transaction_read_only is on"
+        raise RefusedError(
+            f"The {where} is read-only, because {why}: migrate the primary, or set that to off."
+        )
+
+
+@dataclass(frozen=True)
+class AppliedFile:
+    """One file that was applied: the seconds it took, and the locks it held on what was there before."""
+
+    seconds: float
+    locks: frozenset[HeldLock]
+    locks_known: bool
+    """False when statements committed by themselves, whose locks are gone before anybody can look."""
+
+
+Runs = dict[str, AppliedFile]
+"""By the name of the file."""
+
+
+def describe_runs(runs: Runs) -> dict[str, t.Any]:
+    return {
+        "durations": {file: round(run.seconds, 3) for file, run in runs.items()},
+        "locks": {file: [asdict(lock) for lock in sorted(run.locks)] for file, run in runs.items()},
+        "locks_unknown": [file for file, run in runs.items() if not run.locks_known],
+    }
 
 
 _POLL = 0.25
@@ -38,64 +262,46 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.database = (
 
 
 @contextmanager
-def advisory_lock(
-    session: Session,
-    key: int,
-    *,
-    timeout: float,
-    clock: t.Callable[[], float] = time.monotonic,
-    sleep: t.Callable[[float], None] = time.sleep,
-) -> t.Iterator[None]:
+def advisory_lock(session: Session, key: int, *, timeout: float) -> t.Iterator[None]:
     """Hold lock `key` of this session while the block runs; LockedError names the holder after `timeout` seconds."""
-    deadline = clock() + timeout
+    deadline = time.monotonic() + timeout
     while not session.rows("SELECT pg_catalog.pg_try_advisory_lock(%s)", (key,))[0][0]:
-        if clock() >= deadline:
+        if time.monotonic() >= deadline:
+            holder = "the holder has just gone"
+            for pid, user, program, address, since in session.rows(_HOLDERS, (key,))[:1]:
+                where = address or "a local socket"
+                holder = (
+                    f"process {pid} ({program or 'no name'}) of {user} from {where} since {since}"
+                )
             raise MigrationsLockedError(
                 f"Another migration has locked this database for more than {timeout:g} s: "
-                f"{_describe_holder(session, key)}. Wait for it, or end it if it should not run."
+                f"{holder}. Wait for it, or end it if it should not run."
             )
-        sleep(min(_POLL, max(0.0, deadline - clock())))
+        time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
     try:
         yield
     finally:
-        _release(session, key)
-
-
-def _release(session: Session, key: int) -> None:
-    # With the connection gone, so is the lock; what went wrong before is the error to report.
-    with suppress(UnreachableError, SqlError):
-        session.rows("SELECT pg_catalog.pg_advisory_unlock(%s)", (key,))
-
-
-def _describe_holder(session: Session, key: int) -> str:
-    rows = session.rows(_HOLDERS, (key,))
-    if not rows:
-        return "the holder has just gone"
-    pid, user, program, address, since = rows[0]
-    return f"process {pid} ({program or 'no name'}) of {user} from {address or 'a local socket'} since {since}"
+        # With the connection gone, so is the lock; what went wrong before is the error to report.
+        with suppress(UnreachableError, SqlError):
+            session.rows("SELECT pg_catalog.pg_advisory_unlock(%s)", (key,))
 
 
 DEADLOCK_DETECTED = "40P01"
+_QUERY_CANCELED = "57014"
 _OF_LOCKS = {LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED}
 _LONGEST = 15.0
 _JITTER = 0.25
-
-
-def _to_nobody(_event: str, _text: str, _data: dict[str, t.Any]) -> None:
-    pass
 
 
 @dataclass(frozen=True)
 class LockRetries:
     """`count` is how often, after the first time. `report` hears of each as event, text and data."""
 
-    count: int = 0
-    watch: BlockerMonitor = field(default_factory=NoWatch)
-    report: Callable[[str, str, dict[str, t.Any]], None] = _to_nobody
-    sleep: Callable[[float], None] = time.sleep
-    random: Callable[[], float] = random.random
+    count: int
+    watch: BlockerMonitor
+    report: t.Callable[[str, str, dict[str, t.Any]], None]
 
-    def insist(self, what: str, attempt: Callable[[], None], undo: Callable[[], bool]) -> None:
+    def insist(self, what: str, attempt: t.Callable[[], None], undo: t.Callable[[], bool]) -> None:
         """Make `attempt` until it doesn't fail for a lock, or `count` more times.
 
         `undo` clears away what a failed one left and returns whether that was all, so that it may be made again.
@@ -127,14 +333,14 @@ class LockRetries:
         )
 
     def _pause(self, what: str, sqlstate: str, number: int) -> None:
-        wait = min(2.0 ** (number - 1), _LONGEST) * (1 - _JITTER * self.random())
+        wait = min(2.0 ** (number - 1), _LONGEST) * (1 - _JITTER * random.random())  # noqa: S311 - no secret
         why = self.watch.blocker or "another transaction held a lock"
         self.report(
             "LockRetry",
             f"{what}: {why}; again in {wait:.1f} s ({number} of {self.count})",
             {"what": what, "sqlstate": sqlstate, "blocker": self.watch.blocker, "retry": number},
         )
-        self.sleep(wait)
+        time.sleep(wait)
 
 
 class StatementError(SqlError):
@@ -145,84 +351,18 @@ class StatementError(SqlError):
         self.index = index
 
 
-def describe_failure(
-    migration: Migration,
-    error: StatementError,
-    *,
-    invalid: Sequence[str] = (),
-    lock_advice: str = "",
-) -> MigrationError:
-    """File, statement, line, SQLSTATE and message; nothing of the data in it. `invalid` are indexes it left so."""
-    message = mask_message(error.message, error.sqlstate)
-    details: dict[str, t.Any] = {
-        "file": migration.file,
-        "sqlstate": error.sqlstate,
-        "atomic": migration.atomic,
-    }
-    if error.index is None:
-        where = f"{migration.file}, at its end"
-    else:
-        line = failing_line(migration.script.statements[error.index], error.position)
-        details |= {"statement": error.index + 1, "line": line}
-        where = (
-            f"{migration.file}, statement {error.index + 1}, line {line} "
-            f"({excerpt(migration.statements[error.index])})"
-        )
-    return MigrationError(
-        f"{where}: {message} (SQLSTATE {error.sqlstate}). {_what_is_left(migration)}"
-        f"{_invalid(invalid)}{lock_advice or _advice(error.sqlstate)}",
-        **details,
-    )
+@contextmanager
+def telling(index: int | None) -> t.Iterator[None]:
+    """That it was this statement of the file that was refused."""
+    try:
+        yield
+    except SqlError as exc:
+        raise StatementError(index, exc) from exc
 
 
-def describe_loss(migration: Migration, error: UnreachableError) -> UnreachableError:
-    """What a run can know of a file when the connection is gone, and what the next one does."""
-    rerun = (
-        "The file and its row in the history are one transaction, so run it again."
-        if migration.atomic
-        else "The file is not atomic: unless its version is in the history, undo what it left or "
-        "make the file repeatable, and run again."
-    )
-    return UnreachableError(
-        f"{migration.file} was running. {error} {rerun}",
-        file=migration.file,
-        atomic=migration.atomic,
-    )
-
-
-def _what_is_left(migration: Migration) -> str:
-    if migration.atomic:
-        return "The whole file was rolled back: fix it and run again."
-    return (
-        "The file is not atomic, so what it committed before this stays; "
-        "undo that or make the file repeatable, then run again."
-    )
-
-
-def _invalid(indexes: Sequence[str]) -> str:
-    if not indexes:
-        return ""
-    listed = ", ".join(indexes)
-    return f" It left {listed} invalid: drop that index before you run the file again."
-
-
-def _advice(sqlstate: str) -> str:
-    if sqlstate == "57014":
-        return " It ran for longer than option 'statement_timeout', or was cancelled."
-    if sqlstate == "25006":
-        return (
-            " This server or session is read-only: connect to the primary, and check "
-            "default_transaction_read_only."
-        )
-    return ""
-
-
-_BUILDS_INDEX = re.compile(r"(?is)(?:CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b")
 _SKIPS_INDEX = re.compile(
     r'(?i)CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+IF\s+NOT\s+EXISTS\s+(?P<name>"(?:[^"]|"")+"|[^\s"]+)'
 )
-# These may commit inside, so that a failure need not have taken back all they did.
-_COMMITS_INSIDE = re.compile(r"(?i)(?:CALL|DO)\b")
 _INVALID = """
 SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -230,64 +370,20 @@ WHERE NOT i.indisvalid
 """
 
 
-class Walk:
-    """Once through `order`, indexes into `texts`; `rewind` takes it back to where nothing is left of what failed."""
-
-    def __init__(self, session: Session, texts: Sequence[str], order: Sequence[int]) -> None:
-        self._session = session
-        self._texts = texts
-        self._order = order
-        self._next = 0
-        self._restart: int | None = 0
-        """Where to begin again; None where something since then is committed."""
-        self._invalid: frozenset[str] | None = None
-        """The indexes that were invalid before a statement that may leave another; None before any other."""
-
-    def statements(self) -> t.Iterator[int]:
-        """From where the walk stands; a statement counts as done when the next is asked for."""
-        while self._next < len(self._order):
-            index = self._order[self._next]
-            text = without_leading_comments(self._texts[index])
-            if not self._session.in_transaction:
-                self._prepare(index, text)
-            yield index
-            self._next += 1
-            chained = self._session.in_transaction and ends_transaction(text)
-            if chained:
-                self._restart = None
-
-    def rewind(self) -> bool:
-        """Whether what failed has left nothing, so that `statements` may go on from where that began."""
-        if self._session.in_transaction:
-            self._session.execute("ROLLBACK")
-        if self._restart is None or self.new_invalid_indexes():
-            return False
-        self._next = self._restart
-        return True
-
-    def new_invalid_indexes(self) -> tuple[str, ...]:
-        """What a concurrent build left behind when it failed."""
-        if self._invalid is None or self._session.in_transaction:
-            return ()
-        return tuple(sorted(_invalid_indexes(self._session) - self._invalid))
-
-    def _prepare(self, index: int, text: str) -> None:
-        self._restart = None if _COMMITS_INSIDE.match(text) else self._next
-        self._invalid = _invalid_indexes(self._session) if _BUILDS_INDEX.match(text) else None
-        skipped = would_skip(self._session, text)
-        if skipped is not None:
-            raise StatementError(index, skipped)
-
-
 def would_skip(session: Session, statement: str) -> SqlError | None:
     """Why IF NOT EXISTS would leave an index invalid that an earlier run has not built to its end."""
     skips = _SKIPS_INDEX.match(without_leading_comments(statement))
-    there = sorted(_invalid_indexes(session)) if skips else []
-    named = [index for index in there if skips and _bare(index) == _bare(skips["name"])]
-    return _is_invalid(named[0]) if named else None
+    for name in sorted(invalid_indexes(session)) if skips else ():
+        if skips and _bare(name) == _bare(skips["name"]):
+            message = (
+                f"index {name} is there and invalid, so IF NOT EXISTS would build none, and the file would count as "
+                "applied: unless somebody is building it now, drop it first"
+            )
+            return SqlError(sqlstate="55000", message=message, position=None)
+    return None
 
 
-def _invalid_indexes(session: Session) -> frozenset[str]:
+def invalid_indexes(session: Session) -> frozenset[str]:
     return frozenset(str(row[0]) for row in session.rows(_INVALID))
 
 
@@ -297,9 +393,112 @@ def _bare(name: str) -> str:
     return last[1:-1].replace('""', '"') if last.startswith('"') else last.lower()
 
 
-def _is_invalid(name: str) -> SqlError:
-    words = (
-        f"index {name} is there and invalid, so IF NOT EXISTS would build none, and the file would count as "
-        "applied: unless somebody is building it now, drop it first"
-    )
-    return SqlError(sqlstate="55000", message=words, position=None)
+@dataclass
+class MigrationRun:
+    """Applies one migration over one session, and writes its row in the history."""
+
+    session: Session
+    migration: Migration
+    limits: SessionTimeouts
+    retries: LockRetries
+    history_table: str = field(default="", init=False)
+    """Where its locks are to be told of as well, which are none of the migration's."""
+    started: float = field(default_factory=time.monotonic, init=False)
+    held: set[HeldLock] = field(default_factory=set, init=False)
+    held_known: bool = field(default=True, init=False)
+
+    CODE: t.ClassVar[str] = ""
+    """The tool's own for a failure."""
+    UNPLACED: t.ClassVar[str] = ""
+    """Where a failure was that was in no statement."""
+    OTHERWISE: t.ClassVar[str]
+    """What to do after a lost connection about a file that is not atomic."""
+
+    def apply(self) -> AppliedFile:
+        """Run it and write its row. MigrationError says what is left of it."""
+        try:
+            self.run()
+        except SqlError as exc:
+            raise self.failure_of(exc) from exc
+        except UnreachableError as exc:
+            raise self.loss_of(exc) from exc
+        finally:
+            # The next file, and the next user of the session, begins clean; a lost connection is clean too.
+            with suppress(SqlError, UnreachableError):
+                begin_anew(self.session)
+        locks = strongest(lock for lock in self.held if lock.relation != self.history_table)
+        return AppliedFile(time.monotonic() - self.started, locks, self.held_known)
+
+    def run(self) -> None:
+        raise NotImplementedError
+
+    def what_is_left(self, error: SqlError, advice: str) -> str:
+        """Clear away what the statement has left, and tell of the rest, with `advice` on what was in the way."""
+        raise NotImplementedError
+
+    def insist(self, attempt: t.Callable[[], None], undo: t.Callable[[], bool]) -> None:
+        self.retries.insist(self.migration.file, attempt, undo)
+
+    def run_statement(self, index: int) -> None:
+        sql = self.migration.script.statements[index].text
+        # A piece of nothing but comments belongs into the history and is nothing to a server.
+        if without_leading_comments(sql):
+            with telling(index):
+                self.session.execute(sql)
+
+    def look_at_locks(self) -> None:
+        held = self.retries.watch.held()
+        if held is None:
+            self.held_known = False
+        else:
+            self.held |= held
+
+    def place_of(self, error: SqlError) -> tuple[int, int] | None:
+        """Statement and line, both from 1, where they are known."""
+        if not isinstance(error, StatementError) or error.index is None:
+            return None
+        statement = self.migration.script.statements[error.index]
+        return error.index + 1, failing_line(statement, error.position)
+
+    def failure_of(self, error: SqlError) -> MigrationError:
+        """File, statement, line, SQLSTATE and message; nothing of the data in it."""
+        advice = self.retries.advice(error.sqlstate)
+        if error.sqlstate == _QUERY_CANCELED:
+            advice = " It ran for longer than option 'statement_timeout', or was cancelled."
+        left = self.what_is_left(error, advice)
+        file, atomic = self.migration.file, self.migration.atomic
+        details: dict[str, t.Any] = {"sqlstate": error.sqlstate, "atomic": atomic}
+        where = f"{file}{self.UNPLACED}"
+        if place := self.place_of(error):
+            number, line = place
+            details |= {"statement": number, "line": line}
+            sql = self.migration.script.statements[number - 1].text
+            where = f"{file}, statement {number}, line {line} ({excerpt(sql)})"
+        message = mask_message(error.message, error.sqlstate)
+        codes = ", ".join(filter(None, (f"SQLSTATE {error.sqlstate}", self.CODE)))
+        details |= self._coded()
+        return MigrationError(f"{where}: {message} ({codes}).{left}", file=file, **details)
+
+    def left_open(self) -> MigrationError:
+        """Of a file that began a transaction and did not end it."""
+        code = f" ({self.CODE})" if self.CODE else ""
+        return MigrationError(
+            f"{self.migration.file} begins a transaction and never commits it{code}, so nothing after "
+            "that was kept: add the COMMIT, or remove the BEGIN: a file without either is one transaction.",
+            file=self.migration.file,
+            atomic=False,
+            **self._coded(),
+        )
+
+    def loss_of(self, error: UnreachableError) -> UnreachableError:
+        """What a run can know of a file when the connection is gone, and what the next one does."""
+        file, atomic = self.migration.file, self.migration.atomic
+        rerun = (
+            "The file and its row in the history are one transaction, so run it again."
+            if atomic
+            else f"The file is not atomic: {self.OTHERWISE}"
+        )
+        return UnreachableError(f"{file} was running. {error} {rerun}", file=file, atomic=atomic)
+
+    def _coded(self) -> dict[str, str]:
+        return {"code": self.CODE} if self.CODE else {}

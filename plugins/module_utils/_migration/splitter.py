@@ -20,11 +20,26 @@ _TRIMMED = (
 )
 _SPACE = " \t\n\r\f\v"
 
-_INTERESTING = re.compile(r"""(?ai)\$|'|"|--|/\*|\\|;|\(|\)|atomic|end""")
+_TAG = r"A-Za-z0-9_\x80-\U0010ffff"
+_APART = f"(?<![{_TAG}$])"
+"""Nothing of an identifier stands before it."""
+_ESCAPED = r"[^\\']*+ (?: (?: \\(?:.|\Z) | '' ) [^\\']*+ )*+ '?"
+_CONTINUES = r"[ \t\f\v]*+ (?:--[^\n\r]*+)? [\n\r] (?: \s | --[^\n\r]*+[\n\r] )*+"
+"""An escape string goes on after space and line comments, on a later line."""
+_MARK = re.compile(
+    rf"""(?xsa) (?= ['"$/\\;()aAeE-] ) (?:
+    (?<={_APART}[eE])' {_ESCAPED} (?: {_CONTINUES} ' {_ESCAPED} )*+
+  | ' [^']*+ (?: '' [^']*+ )*+ '?
+  | " [^"]*+ (?: "" [^"]*+ )*+ "?
+  | {_APART}\$(?P<tag>[{_TAG}]*+) (?: (?=\$) (?: .*?\$(?P=tag)\$ | .* ) )?
+  | --[^\n\r]*+[\n\r]?
+  | /\* | \\.? | [;()]
+  | {_APART}(?i: ATOMIC | END(?![{_TAG}$]) )
+    )"""
+)
+_BEGIN = re.compile(rf"(?a){_APART}(?i:BEGIN)\s*\Z")
 _NEWLINE = re.compile(r"[\n\r]")
 _DELIMITER = re.compile(r"/\*|\*/")
-_TAG = re.compile(r"\$[A-Za-z0-9_\u0080-\U0010ffff]*")
-_ESCAPE_STRING_PART = re.compile(r"\\.|''|'", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -57,10 +72,6 @@ def script_problems(script: Script, file: str) -> t.Iterator[str]:
         )
 
 
-def split_script(text: str) -> Script:
-    return _Splitter(text).split()
-
-
 def without_leading_comments(sql: str) -> str:
     """The statement itself, empty when there is nothing but comments."""
     return sql[comments_end(sql) :].strip(_TRIMMED)
@@ -77,187 +88,57 @@ def failing_line(statement: Statement, position: int | None) -> int:
     return statement.line + statement.text.count("\n", 0, offset)
 
 
-@dataclass
-class _Body:
-    """An open BEGIN ATOMIC; END closes it where `start` and END have nothing but comments between them."""
-
-    start: int
-
-
-_PARENTHESIS = "("
-_Open: t.TypeAlias = "_Body | str"
-
-
-class _Splitter:
-    """Jumps from one character that matters to the next. One object for one script."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._start = 0
-        self._open: list[_Open] = []
-        self._pieces: list[tuple[int, int]] = []
-        self._meta_command: int | None = None
-        self._open_comment: int | None = None
-
-    def split(self) -> Script:
-        position = 0
-        while match := _INTERESTING.search(self._text, position):
-            position = self._pass(match[0], match.start(), match.end())
-        if self._start < len(self._text):
-            self._pieces.append((self._start, len(self._text)))
-        return Script(tuple(self._statements()), self._meta_command, self._open_comment)
-
-    def _pass(self, mark: str, at: int, after: int) -> int:
-        """Where to go on after the mark at `at`."""
-        if mark == "'":
-            escapes = self._is_word("E", at)
-            return self._after_escape_string(after) if escapes else self._after_quote(mark, after)
-        if mark == '"':
-            return self._after_quote(mark, after)
-        if mark == "$":
-            return self._after_dollar(at)
-        if mark == "--":
-            newline = _NEWLINE.search(self._text, after)
-            return newline.end() if newline else len(self._text)
-        if mark == "/*":
-            end = _after_block_comment(self._text, after)
-            if end is None:
-                self._open_comment = self._line(at)
-            return len(self._text) if end is None else end
-        if mark == "\\":
-            return self._after_backslash(at)
-        return self._structure(mark, at, after)
-
-    def _structure(self, mark: str, at: int, after: int) -> int:
-        if mark == ";":
-            self._end_statement(after)
+def split_script(text: str) -> Script:
+    """Jumps from one mark that matters to the next; strings, identifiers and line comments are one mark each."""
+    start = position = 0
+    unclosed: list[int | None] = []
+    """None for a parenthesis; for BEGIN ATOMIC from where nothing but comments may stand before its END."""
+    pieces: list[tuple[int, int]] = []
+    meta_command = open_comment = None
+    while match := _MARK.search(text, position):
+        mark, at, position = match[0].upper(), match.start(), match.end()
+        if mark == ";" and not unclosed:
+            pieces.append((start, position))
+            start = position
+        elif mark == ";" and unclosed[-1] is not None:
+            unclosed[-1] = position
         elif mark == "(":
-            self._open.append(_PARENTHESIS)
-        elif mark == ")":
-            self._close_parentheses()
-        elif mark.upper() == "ATOMIC" and self._begins_body(at):
-            self._open.append(_Body(start=after))
-        elif mark.upper() == "END" and self._ends_body(at, after):
-            self._open.pop()
-        return after
-
-    def _end_statement(self, after: int) -> None:
-        if not self._open:
-            self._pieces.append((self._start, after))
-            self._start = after
-        elif isinstance(self._open[-1], _Body):
-            self._open[-1].start = after
-
-    def _close_parentheses(self) -> None:
-        while self._open and self._open[-1] == _PARENTHESIS:
-            self._open.pop()
-
-    def _begins_body(self, at: int) -> bool:
-        if not self._is_bounded(at):
-            return False
-        end = at
-        while end > self._start and self._text[end - 1] in _SPACE:
-            end -= 1
-        return self._is_word("BEGIN", end)
-
-    def _ends_body(self, at: int, after: int) -> bool:
-        body = self._open[-1] if self._open else None
-        if not isinstance(body, _Body) or not self._is_bounded(at):
-            return False
-        followed = after < len(self._text) and _in_identifier(self._text[after])
-        return not followed and _skip_blank(self._text, body.start, at, _SPACE) == at
-
-    def _after_quote(self, quote: str, position: int) -> int:
-        while True:
-            end = self._text.find(quote, position)
-            if end == -1:
-                return len(self._text)
-            if not self._text.startswith(quote, end + 1):
-                return end + 1
-            position = end + 2
-
-    def _after_escape_string(self, position: int) -> int:
-        """E'...' with backslashes, and the strings that continue it on later lines."""
-        while True:
-            position = self._after_one_escape_string(position)
-            position, continues = self._continuation(position)
-            if not continues:
-                return position
-
-    def _after_one_escape_string(self, position: int) -> int:
-        while match := _ESCAPE_STRING_PART.search(self._text, position):
-            position = match.end()
-            if match[0] == "'":
-                return position
-        return len(self._text)
-
-    def _continuation(self, position: int) -> tuple[int, bool]:
-        """Past space and line comments; true past a quote that stands on a later line."""
-        newline = False
-        while position < len(self._text):
-            char = self._text[position]
-            if self._text.startswith("--", position):
-                end = _NEWLINE.search(self._text, position + 2)
-                position, newline = (end.end(), True) if end else (len(self._text), newline)
-            elif char in _SPACE:
-                newline = newline or char in "\n\r"
-                position += 1
-            else:
-                return (position + 1, True) if newline and char == "'" else (position, False)
-        return position, False
-
-    def _after_dollar(self, at: int) -> int:
-        if at > self._start and _in_identifier(self._text[at - 1]):
-            return at + 1
-        tag = t.cast("re.Match[str]", _TAG.match(self._text, at))
-        if not self._text.startswith("$", tag.end()):
-            return tag.end()
-        delimiter = tag[0] + "$"
-        end = self._text.find(delimiter, at + 1)
-        return end + len(delimiter) if end != -1 else len(self._text)
-
-    def _after_backslash(self, at: int) -> int:
-        line = self._text[self._text.rfind("\n", 0, at) + 1 : at]
-        if self._meta_command is None and not line.strip(_TRIMMED):
-            self._meta_command = self._line(at)
-        if self._text.startswith(")", at + 1):
-            self._close_parentheses()
-        return at + 2
-
-    def _is_word(self, word: str, end: int) -> bool:
-        """Whether `word` stands before `end`, with no identifier running into it."""
-        at = end - len(word)
-        stands = at >= self._start and self._text[at:end].upper() == word
-        return stands and self._is_bounded(at)
-
-    def _is_bounded(self, at: int) -> bool:
-        return at <= self._start or not _in_identifier(self._text[at - 1])
-
-    def _line(self, at: int) -> int:
-        return self._text.count("\n", 0, at) + 1
-
-    def _statements(self) -> t.Iterator[Statement]:
-        line, counted = 1, 0
-        for start, end in self._pieces:
-            begins, ends = self._bounds(start, end)
-            if begins < ends:
-                line += self._text.count("\n", counted, begins)
-                counted = begins
-                yield Statement(text=self._text[begins:ends], line=line)
-
-    def _bounds(self, start: int, end: int) -> tuple[int, int]:
-        """Of a piece without its semicolons and the space around it. A piece may be large, so it is not copied."""
-        while end > start and self._text[end - 1] == ";":
-            end -= 1
-        while end > start and self._text[end - 1] in _TRIMMED:
-            end -= 1
-        while start < end and self._text[start] in _TRIMMED:
-            start += 1
-        return start, end
+            unclosed.append(None)
+        elif mark in (")", "\\)"):
+            while unclosed and unclosed[-1] is None:
+                unclosed.pop()
+        elif mark == "/*":
+            end = _after_block_comment(text, position)
+            if end is None:
+                open_comment = _line(text, at)
+            position = len(text) if end is None else end
+        elif mark == "ATOMIC" and _BEGIN.search(text, start, at):
+            unclosed.append(position)
+        elif mark == "END" and unclosed and (body := unclosed[-1]) is not None:
+            unclosed[-1:] = [] if _skip_blank(text, body, at, _SPACE) == at else [body]
+        if mark.startswith("\\") and meta_command is None:
+            before = text[text.rfind("\n", 0, at) + 1 : at]
+            meta_command = None if before.strip(_TRIMMED) else _line(text, at)
+    if start < len(text):
+        pieces.append((start, len(text)))
+    return Script(tuple(_statements(text, pieces)), meta_command, open_comment)
 
 
-def _in_identifier(char: str) -> bool:
-    return char >= "\u0080" or char.isalnum() or char in "_$"
+def _line(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
+
+
+def _statements(text: str, pieces: t.Iterable[tuple[int, int]]) -> t.Iterator[Statement]:
+    """Without semicolons and the space around them, and without those that are nothing else."""
+    line, counted = 1, 0
+    for start, end in pieces:
+        piece = text[start:end].rstrip(";").rstrip(_TRIMMED)
+        bare = piece.lstrip(_TRIMMED)
+        begins = start + len(piece) - len(bare)
+        line += text.count("\n", counted, begins)
+        counted = begins
+        if bare:
+            yield Statement(bare, line)
 
 
 def _skip_blank(text: str, position: int, end: int, space: str) -> int:

@@ -4,28 +4,38 @@
 from __future__ import annotations
 
 import typing as t
+from contextlib import closing
+from pathlib import Path
 
 from .._errors import InputError
 from .._lock.apply import lock_check
 from .._module import Module, Result, emit_progress, refuse_below
 from .._postgres import PostgresTarget
-from . import deploy, flyway, supabase
-from .deploy import DeployOutcome, DeployRequest, Engine, Guard
+from . import deploy
+from .deploy import DeployOutcome, DeployRequest, Engine, read_waivers
 from .execution import session_role
-from .file_deploy import FileEngine, FileKind
+from .flyway import FlywayFiles, is_version
 from .models import Migration
-from .prisma_deploy import Generator, PrismaEngine, generate
-from .prisma_folder import PrismaMigration, read_folder, stray_files
+from .prisma_deploy import PrismaEngine, generate
 from .prisma_history import (
     ADVISORY_LOCK,
+    PrismaMigration,
     apply_resolve,
     describe_status,
     plan_resolve,
+    read_folder,
     read_history,
     use_schema,
 )
-from .runner import LockRetries, advisory_lock
-from .session import SessionTimeouts, migrating, refuse_read_only, watching
+from .runner import (
+    BlockerMonitor,
+    LockRetries,
+    SessionTimeouts,
+    advisory_lock,
+    migrating,
+    refuse_read_only,
+)
+from .supabase import SupabaseFiles
 
 Params = t.Mapping[str, t.Any]
 
@@ -38,39 +48,16 @@ def migrate(module: Module) -> Result:
     params = module.params
     below = {name: 0 for name in (*_LIMITS, "lock_retries") if params[name] is not None}
     refuse_below(params, **below)
-    kind, state = params["kind"], params["state"]
-    if kind == "prisma":
-        return _PRISMA[state](module, read_folder(params["directory"]))
-    if state != "applied":
-        raise InputError(f"Option 'state' is {state!r}, which is only for kind 'prisma'.")
-    return apply_files(module, supabase_files() if kind == "supabase" else sql_files(params))
-
-
-def supabase_files() -> FileKind:
-    return FileKind(
-        read_folder=supabase.read_folder,
-        history=supabase,
-        problems_of=supabase.problems_of,
-        named="<digits>_<name>.sql",
-        role_of=session_role,
-    )
-
-
-def sql_files(params: Params) -> FileKind:
-    baseline = params["baseline"] or ""
-    if baseline and not flyway.is_version(baseline):
-        raise InputError(f"Option 'baseline' is {baseline!r}: give a version, as '41' or '1.2'.")
-    return FileKind(
-        read_folder=flyway.read_folder,
-        history=flyway.FlywayHistory(baseline.replace("_", ".")),
-        problems_of=flyway.problems_of,
-        named=flyway.NAMED,
-    )
+    if params["kind"] == "prisma":
+        return _PRISMA[params["state"]](module, read_folder(params["directory"]))
+    if params["state"] != "applied":
+        raise InputError(f"Option 'state' is {params['state']!r}, which is only for kind 'prisma'.")
+    return apply_files(module)
 
 
 def run_migrations(
     module: Module,
-    engine_of: t.Callable[[DeployRequest], Engine],
+    engine: Engine,
     files: t.Sequence[Migration],
     tables: tuple[str, ...],
     *,
@@ -88,17 +75,17 @@ def run_migrations(
         expect_tables=tables,
         refuse_drift=params["drift"] == "fail",
         limits=SessionTimeouts(params["lock_timeout"], params["statement_timeout"]),
-        guard=Guard.from_params(params, [migration.file for migration in files]),
+        additive_only=params["additive_only"],
+        waivers=read_waivers(params, [migration.file for migration in files]),
         advisory_lock_timeout=advisory_wait(params),
         where=target.where,
         check_lock=lock_check(module),
     )
-    engine = engine_of(order)
     with migrating(target) as session:
         if module.check_mode:
             outcome = deploy.predict(session, order, engine)
         else:
-            with watching(target, session) as watch:
+            with closing(BlockerMonitor(target, session)) as watch:
                 retries = LockRetries(
                     count=params["lock_retries"],
                     watch=watch,
@@ -112,7 +99,7 @@ def run_migrations(
         module.warn(f"Skipped, {because}: {', '.join(passed_over)}.")
     result = {**outcome.to_result(), **finished, "passed_over": list(passed_over)}
     if module._diff:
-        result["diff"] = outcome.look.plan.to_diff()
+        result["diff"] = outcome.plan.to_diff()
     return result
 
 
@@ -123,18 +110,27 @@ def advisory_wait(params: Params) -> float:
     return _PRISMA_WAITS if params["kind"] == "prisma" else _OTHERS_WAIT
 
 
-def apply_files(module: Module, kind: FileKind) -> Result:
+def apply_files(module: Module) -> Result:
     params = module.params
-    folder = kind.read_folder(params["directory"])
+    directory, include_all = params["directory"], params["include_all"]
+    if params["kind"] == "supabase":
+        role = session_role(params["login_user"])
+        engine = SupabaseFiles(directory, include_all=include_all, role=role)
+    else:
+        baseline = params["baseline"] or ""
+        if baseline and not is_version(baseline):
+            raise InputError(
+                f"Option 'baseline' is {baseline!r}: give a version, as '41' or '1.2'."
+            )
+        baseline = baseline.replace("_", ".")
+        engine = FlywayFiles(directory, include_all=include_all, baseline=baseline)
     return run_migrations(
         module,
-        lambda order: FileEngine(
-            order, kind, folder.files, params["include_all"], kind.role_of(params["login_user"])
-        ),
-        folder.files,
+        engine,
+        engine.folder.files,
         tuple(params["expect_tables"]),
-        passed_over=folder.skipped,
-        because=f"not named like a migration ({kind.named})",
+        passed_over=engine.folder.skipped,
+        because=f"not named like a migration ({engine.NAMED})",
     )
 
 
@@ -143,25 +139,14 @@ def apply_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result:
     schema = params["schema"]
     return run_migrations(
         module,
-        lambda order: PrismaEngine(order, tuple(local), schema),
+        PrismaEngine(local, schema),
         local,
         tuple(name if "." in name else f"{schema}.{name}" for name in params["expect_tables"]),
-        passed_over=stray_files(params["directory"]),
-        because="because a migration is a folder with a migration.sql",
-        finish=lambda outcome: generate(
-            to_generator(params), PostgresTarget.from_params(params), schema, outcome
+        passed_over=sorted(
+            path.name for path in Path(params["directory"]).glob("*.sql") if path.is_file()
         ),
-    )
-
-
-def to_generator(params: Params) -> Generator | None:
-    if not params["generate_command"]:
-        return None
-    return Generator(
-        argv=tuple(params["generate_command"]),
-        directory=params["chdir"],
-        timeout=params["command_timeout"],
-        always=params["generate"] == "always",
+        because="because a migration is a folder with a migration.sql",
+        finish=lambda outcome: generate(params, outcome),
     )
 
 
@@ -182,26 +167,28 @@ def resolve_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result
     with migrating(target) as session:
         table = use_schema(session, schema)
         history = read_history(session, schema, table)
-        plan = plan_resolve(history, local, *decision)
-        if plan.changed:
+        settled, warnings = plan_resolve(history, local, *decision)
+        if settled:
             refuse_read_only(session, target.where)
-        if plan.changed and not module.check_mode:
+        if settled and not module.check_mode:
             with advisory_lock(session, ADVISORY_LOCK, timeout=advisory_wait(params)):
                 # What we saw before we held the lock may be old by now.
                 history = read_history(session, schema, table)
-                plan = plan_resolve(history, local, *decision)
+                settled, warnings = plan_resolve(history, local, *decision)
                 check_lock()
-                apply_resolve(session, table, plan, exists=history.exists)
+                apply_resolve(session, table, settled, exists=history.exists)
             history = read_history(session, schema, table)
-    for warning in plan.warnings:
+    for warning in warnings:
         module.warn(warning)
     result = {
-        "changed": plan.changed,
-        "resolved": [each.name for each in plan.settlements],
+        "changed": bool(settled),
+        "resolved": [each.name for each in settled],
         "versions": history.applied,
     }
     if module._diff:
-        result["diff"] = plan.to_diff()
+        before = "".join(f"{each.name}: {each.before}\n" for each in settled)
+        after = "".join(f"{each.name}: {each.after}\n" for each in settled)
+        result["diff"] = {"before": before, "after": after}
     return result
 
 

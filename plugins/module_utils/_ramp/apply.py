@@ -22,23 +22,31 @@ from .._lock.plan import describe as describe_lock
 from .._lock.plan import looks_abandoned
 from .._run_process import Alive, never_alive
 from .._time import format_time, now
-from .models import (
+from .options import describe, sentence
+from .plan import (
     BREACHED,
     HELD,
     HOLD,
+    LOWER,
+    NONE,
     PROCEED,
+    RAISE,
     REASON,
+    REFUSE,
     ROLLBACK,
-    RampEntry,
+    WATCH,
     RampFacts,
+    RampPlan,
     RampRefusedError,
     RampSchedule,
     RampState,
     Start,
+    StepRequest,
+    for_now,
+    is_down,
+    plan,
     stand,
 )
-from .options import describe, sentence
-from .plan import LOWER, NONE, RAISE, REFUSE, WATCH, RampPlan, StepRequest, for_now, is_down, plan
 
 _REASONS = 8
 
@@ -62,10 +70,8 @@ class WatchFinding:
 def judge(schedule: RampSchedule, facts: RampFacts, finding: WatchFinding) -> RampPlan:
     """Raises ConflictError when the running percentage is not the watched one."""
     standing = stand(schedule, facts, Start())
-    state, reasons = (
-        standing.state,
-        tuple(shortened(reason, REASON) for reason in finding.reasons[:_REASONS]),
-    )
+    state = standing.state
+    reasons = tuple(shortened(reason, REASON) for reason in finding.reasons[:_REASONS])
     target = schedule.following(standing.percentage) if standing.percentage is not None else None
     if _is_stored(state, finding, standing.percentage):
         return RampPlan(NONE, standing, state, target, for_now(schedule, facts, state, target), ())
@@ -81,12 +87,17 @@ def judge(schedule: RampSchedule, facts: RampFacts, finding: WatchFinding) -> Ra
             f"{format_time(state.since)}, so the verdict {finding.verdict!r} was not stored: "
             "watch it again."
         )
+    why = "; ".join(reasons)
     if finding.verdict == ROLLBACK:
-        after = _back(schedule, facts, state, finding, reasons)
+        to = schedule.preceding(finding.percentage)
+        begun = replace(state, started=max(state.started, finding.began or state.started))
+        after = begun.at(
+            schedule, to, facts.now, holder=finding.by, verdict=ROLLBACK, reasons=reasons
+        ).noted(BREACHED, (finding.percentage, to), facts.now, finding.by, why)
         return RampPlan(LOWER, standing, after, target, (), standing.notes)
     after = replace(state, verdict=finding.verdict, reasons=reasons, holder=finding.by)
     if finding.verdict == HOLD and (state.verdict, state.reasons) != (HOLD, reasons):
-        after = after.with_entry(_entry(HELD, facts, finding, finding.percentage, reasons))
+        after = after.noted(HELD, (finding.percentage,) * 2, facts.now, finding.by, why)
     reasons_against = for_now(schedule, facts, after, target)
     return RampPlan(NONE, standing, after, target, reasons_against, standing.notes)
 
@@ -102,32 +113,6 @@ def _is_stored(state: RampState, finding: WatchFinding, percentage: int | None) 
         )
     return (
         finding.verdict == PROCEED and percentage == finding.percentage and state.verdict == PROCEED
-    )
-
-
-def _back(
-    schedule: RampSchedule,
-    facts: RampFacts,
-    state: RampState,
-    finding: WatchFinding,
-    reasons: tuple[str, ...],
-) -> RampState:
-    to = schedule.preceding(finding.percentage)
-    begun = replace(state, started=max(state.started, finding.began or state.started))
-    back = begun.at(schedule, to, facts.now, holder=finding.by, verdict=ROLLBACK, reasons=reasons)
-    return back.with_entry(_entry(BREACHED, facts, finding, to, reasons))
-
-
-def _entry(
-    what: str, facts: RampFacts, finding: WatchFinding, to: int, reasons: tuple[str, ...]
-) -> RampEntry:
-    return RampEntry(
-        what=what,
-        before=finding.percentage,
-        to=to,
-        at=format_time(facts.now),
-        by=finding.by,
-        reason="; ".join(reasons),
     )
 
 
@@ -150,36 +135,24 @@ class RampOutcome:
     flags: FlagsPlan
 
 
+@dataclass(frozen=True)
 class Ramp:
     """`fence` is the epoch at which this run took the deploy lock, 0 if it did not."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        place: RampFlags,
-        schedule: RampSchedule,
-        *,
-        document: Document | None = None,
-        fence: int = 0,
-        lock: str | None = None,
-        alive: Alive = never_alive,
-        wall: WallClock = now,
-    ) -> None:
-        self._cluster = cluster
-        self._place = place
-        self._schedule = schedule
-        self._document = document
-        self._fence = fence
-        self._lock = lock or LEASE
-        self._alive = alive
-        self._wall = wall
-        self._guard = lease_check_for(cluster, fence, clock=MonotonicClock(), name=self._lock)
+    cluster: Cluster
+    place: RampFlags
+    schedule: RampSchedule
+    document: Document | None = None
+    fence: int = 0
+    lock: str = LEASE
+    alive: Alive = never_alive
+    wall: WallClock = now
 
     def look(self, request: StepRequest) -> tuple[RampPlan, bool]:
         """The plan, and whether it needs the lock: its present holder may give it back until then."""
-        facts = self._observe(observe_flags(self._cluster, self._place.config_map), request)
+        facts = self._observe(observe_flags(self.cluster, self.place.config_map), request)
         ramp_plan, alone = (
-            plan(self._schedule, view, request) for view in (facts, replace(facts, held=""))
+            plan(self.schedule, view, request) for view in (facts, replace(facts, held=""))
         )
         return ramp_plan, alone.action in (RAISE, WATCH)
 
@@ -188,11 +161,11 @@ class Ramp:
 
         def decide(flags: FlagsMap) -> tuple[RampFacts, RampPlan, int]:
             facts = self._observe(flags, request)
-            ramp_plan = plan(self._schedule, facts, request)
+            ramp_plan = plan(self.schedule, facts, request)
             if ramp_plan.action == REFUSE:
                 raise RampRefusedError(
-                    f"{sentence(self._schedule, ramp_plan)} Nothing was changed.",
-                    **describe(self._schedule, ramp_plan),
+                    f"{sentence(self.schedule, ramp_plan)} Nothing was changed.",
+                    **describe(self.schedule, ramp_plan),
                 )
             asks = ramp_plan.action in (RAISE, WATCH) and not check_mode
             return facts, ramp_plan, self._hold_lock() if asks else 0
@@ -203,8 +176,8 @@ class Ramp:
         """Only a verdict that lets users in asks for the lock."""
 
         def decide(flags: FlagsMap) -> tuple[RampFacts, RampPlan, int]:
-            facts = observe_ramp(flags, self._place, self._wall())
-            ramp_plan = judge(self._schedule, facts, finding)
+            facts = observe_ramp(flags, self.place, self.wall())
+            ramp_plan = judge(self.schedule, facts, finding)
             asks = finding.verdict == PROCEED and not check_mode
             return facts, ramp_plan, self._hold_lock() if asks else 0
 
@@ -220,50 +193,49 @@ class Ramp:
             last[:] = [(facts, ramp_plan)]
             written = ramp_plan.writes(facts.annotation)
             return Wish(
-                flags={self._place.flag: str(ramp_plan.after.percentage)}
-                if ramp_plan.moves
-                else {},
+                flags={self.place.flag: str(ramp_plan.after.percentage)} if ramp_plan.moves else {},
                 annotations={} if written is None else {RAMP_ANNOTATION: written},
                 fence=fence,
             )
 
         written = decide_flags(
-            self._cluster,
-            self._place.config_map,
+            self.cluster,
+            self.place.config_map,
             wish,
             force=True,
             check_mode=check_mode,
-            document=self._document,
+            document=self.document,
         )
         facts, ramp_plan = last[0]
         return RampOutcome(facts, ramp_plan, written)
 
     def _hold_lock(self) -> int:
         """The epoch under which this run may let users in."""
-        if not self._fence:
+        if not self.fence:
             raise InputError(
                 "Option 'fence' is missing: going up needs the deploy lock. Take it with "
-                "easymo.deploy.deploy_lock, and pass its fence."
+                "easymo.deploy.deploy_lock, and pass its 'fence'."
             )
-        self._guard.check()
-        return self._fence
+        lock = lease_check_for(self.cluster, self.fence, clock=MonotonicClock(), name=self.lock)
+        lock.check()
+        return self.fence
 
     def _observe(self, flags: FlagsMap, request: StepRequest) -> RampFacts:
         """The ramp's state. A step down needs no lock, so the lock is not read."""
-        facts = observe_ramp(flags, self._place, self._wall())
+        facts = observe_ramp(flags, self.place, self.wall())
         if is_down(facts, request.percentage):
             return facts
-        freeze = read_freeze(self._cluster, self._wall())
+        freeze = read_freeze(self.cluster, self.wall())
         return replace(facts, held=self._held_by_another(), frozen=str(freeze) if freeze else "")
 
     def _held_by_another(self) -> str:
-        body = self._cluster.read("Lease", self._lock)
+        body = self.cluster.read("Lease", self.lock)
         if body is None:
             return ""
         lock = Lock.from_json(body)
-        ours = bool(self._fence) and lock.fence == self._fence
-        dead = lock.run is not None and self._alive(lock.run) is False
-        if not lock.holder or ours or dead or looks_abandoned(lock, self._wall()):
+        ours = bool(self.fence) and lock.fence == self.fence
+        dead = lock.run is not None and self.alive(lock.run) is False
+        if not lock.holder or ours or dead or looks_abandoned(lock, self.wall()):
             return ""
         return describe_lock(lock)
 

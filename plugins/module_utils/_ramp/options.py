@@ -10,8 +10,20 @@ from datetime import datetime, timedelta
 from .._errors import InputError
 from .._module import refuse_below
 from .._time import format_time, read_time
-from .models import HOLD, RampFacts, RampSchedule, RampState, RampStep
-from .plan import DONE, NONE, RAISE, REFUSE, WATCH, RampPlan, RampReason
+from .plan import (
+    DONE,
+    HOLD,
+    NONE,
+    RAISE,
+    REFUSE,
+    WATCH,
+    RampFacts,
+    RampPlan,
+    RampReason,
+    RampSchedule,
+    RampState,
+    RampStep,
+)
 
 DAY = 86400
 LONGEST = 3650 * DAY
@@ -119,14 +131,13 @@ def describe(schedule: RampSchedule, plan: RampPlan, *, moved: bool = False) -> 
 
 def to_diff(flag: str, facts: RampFacts, plan: RampPlan) -> dict[str, t.Any]:
     """Without the history, which only grows."""
-    written = plan.writes(facts.annotation)
-    state = RampState.from_annotation(facts.annotation)
-    before = {flag: facts.value, "ramp": _face(state)}
-    after = {
-        flag: str(plan.after.percentage) if plan.moves else facts.value,
-        "ramp": _face(plan.after) if written else before["ramp"],
+    moved = plan.writes(facts.annotation)
+    before = _face(RampState.from_annotation(facts.annotation))
+    value = str(plan.after.percentage) if plan.moves else facts.value
+    return {
+        "before": {flag: facts.value, "ramp": before},
+        "after": {flag: value, "ramp": _face(plan.after) if moved else before},
     }
-    return {"before": before, "after": after}
 
 
 def sentence(schedule: RampSchedule, plan: RampPlan, *, moved: bool = False) -> str:
@@ -193,8 +204,6 @@ def _next(schedule: RampSchedule, plan: RampPlan) -> dict[str, t.Any]:
 
 
 def _face(state: RampState | None) -> dict[str, t.Any]:
-    if state is None:
-        return {}
-    face = state.to_json()
-    del face["history"]
+    face = state.to_json() if state else {}
+    face.pop("history", None)
     return face

@@ -1,49 +1,302 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decide what the ramp may do next: the step, when it may happen, and every reason why not. Pure.
+"""The ramp: its schedule, its state beside its percentage, and what it may do next. Pure.
 
-Up: one step at a time, with lock, gate, watch and day. Down: to any earlier step, at any time.
+The cluster's percentage counts, and the ramp's own state is compared with it. Up: one step at a time, with lock, gate,
+watch and day. Down: to any earlier step, at any time.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import typing as t
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from .._errors import InputError
+from .._errors import ConflictError, InputError
 from .._formats import shortened, shown
+from .._release.decode import dumped, restored, under
 from .._time import format_time
-from .models import (
-    HOLD,
-    LOWERED,
-    RAISED,
-    REASON,
-    RELEASED,
-    ROLLBACK,
-    RampEntry,
-    RampFacts,
-    RampSchedule,
-    RampState,
-    RampStatus,
-    RampStep,
-    Start,
-    stand,
-    unresolved,
-)
 
-RAISE, LOWER, WATCH, WAIT, DONE, NONE, REFUSE = (
-    "raise",
-    "lower",
-    "watch",
-    "wait",
-    "done",
-    "none",
-    "refuse",
-)
+
+class RampRefusedError(ConflictError):
+    reason = "RampRefused"
+
+
+PENDING, PROCEED, HOLD, ROLLBACK, RELEASED = "pending", "proceed", "hold", "rollback", "released"
+"""States of the present step: not fully watched, the watch's verdict, or a person's release of a held step."""
+
+RAISED, LOWERED, SET_ELSEWHERE, HELD, BREACHED = "raised", "lowered", "found", "held", "breached"
+"""Kinds of entries of the history, besides RELEASED."""
+
+ENTRIES = 20
+REASON = 300
+
+
+@dataclass(frozen=True)
+class RampStep:
+    """`day` counts from 1, the day on which the ramp begins. `users`: their rough number, None if not given.
+
+    `must_detect`: the harm that its watch must be able to detect, None for no demand.
+    """
+
+    day: int
+    percentage: int
+    users: int | None = None
+    must_detect: float | None = None
+
+
+@dataclass(frozen=True)
+class RampSchedule:
+    """`watch` is how long a step is looked at before the next; `day` how long a day is, for rehearsals."""
+
+    steps: tuple[RampStep, ...]
+    watch: timedelta
+    day: timedelta = timedelta(days=1)
+
+    def number(self, percentage: int | None) -> int | None:
+        """The step's number from 1; 0 before the first step, None for a percentage that is no step."""
+        percentages = [step.percentage for step in self.steps]
+        if percentage == 0:
+            return 0
+        return percentages.index(percentage) + 1 if percentage in percentages else None
+
+    def following(self, percentage: int) -> RampStep | None:
+        return next((step for step in self.steps if step.percentage > percentage), None)
+
+    def preceding(self, percentage: int) -> int:
+        """The percentage of the step before, 0 before the first."""
+        return max((s.percentage for s in self.steps if s.percentage < percentage), default=0)
+
+    def begins(self, step: RampStep, started: datetime) -> datetime:
+        return started + (step.day - self.steps[0].day) * self.day
+
+    def __str__(self) -> str:
+        return ", ".join(str(step.percentage) for step in self.steps)
+
+
+@dataclass(frozen=True)
+class RampEntry:
+    """One change of the percentage or of its verdict. `before` is None for an unknown percentage."""
+
+    what: str
+    to: int
+    at: str
+    by: str = ""
+    before: int | None = under("from", default=None)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class RampState:
+    """The ramp's last written state. `started`: the begin of day 1. `since`: the begin of this percentage."""
+
+    step: int
+    percentage: int
+    started: datetime
+    since: datetime
+    watch_until: datetime
+    holder: str = ""
+    verdict: str = PENDING
+    reasons: tuple[str, ...] = ()
+    history: tuple[RampEntry, ...] = ()
+
+    def at(
+        self,
+        schedule: RampSchedule,
+        percentage: int,
+        now: datetime,
+        *,
+        holder: str,
+        verdict: str = PENDING,
+        reasons: tuple[str, ...] = (),
+    ) -> RampState:
+        """The state at `percentage` from `now` on. 0 % has no users to watch."""
+        return replace(
+            self,
+            step=schedule.number(percentage) or 0,
+            percentage=percentage,
+            since=now,
+            watch_until=now + schedule.watch if percentage else now,
+            holder=holder,
+            verdict=verdict,
+            reasons=reasons,
+        )
+
+    def left(self, now: datetime) -> RampState:
+        """The state of a step that users are taken out of: if another writer brings it back, it is watched anew.
+
+        A hold or a breach stays.
+        """
+        if self.verdict == ROLLBACK:
+            return self
+        watched = self.verdict in (PROCEED, RELEASED)
+        return replace(
+            self,
+            since=now,
+            watch_until=now + (self.watch_until - self.since),
+            verdict=PENDING if watched else self.verdict,
+            reasons=() if watched else self.reasons,
+        )
+
+    def noted(
+        self, what: str, moved: tuple[int | None, int], now: datetime, by: str, reason: str = ""
+    ) -> RampState:
+        """With an entry of the history. `moved`: the percentage before, None for an unknown one, and after."""
+        before, to = moved
+        entry = RampEntry(what, to, format_time(now), by, before, shortened(reason, REASON))
+        return replace(self, history=(*self.history, entry)[-ENTRIES:])
+
+    def to_json(self) -> dict[str, t.Any]:
+        body: dict[str, t.Any] = json.loads(dumped(self))
+        body["history"] = [{"from": entry.pop("before"), **entry} for entry in body["history"]]
+        return body
+
+    def to_annotation(self) -> str:
+        return json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_annotation(cls, text: str | None) -> RampState | None:
+        """The state; None without an annotation or with an unreadable one."""
+        if text is None:
+            return None
+        try:
+            return restored(cls, json.loads(text), "ramp")
+        except (TypeError, ValueError):
+            return None
+
+
+@dataclass(frozen=True)
+class RampFacts:
+    """The cluster as it was read at `now`.
+
+    `value`: the percentage in the ConfigMap, None without one. `killed`, `held` and `frozen`: sentences about the kill
+    switch, the lock and the freeze that forbid going up, or "". `managers`: other field managers of the percentage.
+    """
+
+    value: str | None
+    enabled: bool
+    annotation: str | None
+    now: datetime
+    killed: str = ""
+    held: str = ""
+    frozen: str = ""
+    managers: tuple[str, ...] = ()
+
+    @property
+    def percentage(self) -> int | None:
+        """The percentage; None for a value that is none. A flag that is not set counts as 0, as for the platform."""
+        if self.value is None:
+            return 0
+        number = re.fullmatch(r"\d{1,3}", self.value)
+        return int(number[0]) if number and int(number[0]) <= 100 else None
+
+
+@dataclass(frozen=True)
+class Start:
+    """Facts of the release record: the begin of the first step, the good end of its watch, and blocks of going up."""
+
+    began: datetime | None = None
+    watched: datetime | None = None
+    blocked: str = ""
+    unguarded: str = ""
+
+
+@dataclass(frozen=True)
+class RampStatus:
+    """`percentage`: None for a value that is no percentage. `notes`: sentences about changes by other writers."""
+
+    state: RampState
+    percentage: int | None
+    known: bool
+    notes: tuple[str, ...] = ()
+
+
+def stand(schedule: RampSchedule, facts: RampFacts, start: Start) -> RampStatus:
+    state = RampState.from_annotation(facts.annotation)
+    percentage, number = facts.percentage, schedule.number(facts.percentage)
+    if percentage is None or number is None:
+        return _unknown(schedule, facts, state or _fresh(schedule, facts, start, 0))
+    notes: list[str] = []
+    if state is None and facts.annotation is not None:
+        notes.append("The ramp's state on the ConfigMap cannot be read, so it begins again.")
+    history = state.history if state else ()
+    if state is not None and start.began is not None and start.began > state.started:
+        state = _left_of(state, percentage, start.began)
+    if state is None:
+        begun = _fresh(schedule, facts, start, percentage)
+        return RampStatus(replace(begun, history=history), percentage, True, tuple(notes))
+    if state.percentage == percentage:
+        return RampStatus(state, percentage, True)
+    return _set_elsewhere(schedule, facts, state, percentage)
+
+
+def _fresh(schedule: RampSchedule, facts: RampFacts, start: Start, percentage: int) -> RampState:
+    """The state of a ramp that begins. A first step that its release has watched needs no second watch."""
+    began = start.began or facts.now
+    first = percentage == schedule.steps[0].percentage and start.began is not None
+    watched = first and start.watched is not None and start.watched >= began
+    since = began if first else facts.now
+    return RampState(
+        step=schedule.number(percentage) or 0,
+        percentage=percentage,
+        started=began,
+        since=since,
+        watch_until=since if percentage == 0 else since + schedule.watch,
+        holder="",
+        verdict=PROCEED if watched else PENDING,
+    )
+
+
+def _left_of(state: RampState, percentage: int, began: datetime) -> RampState | None:
+    """The state that stays of an earlier ramp after a new begin: only a breach that was detected after it."""
+    breached = state.verdict == ROLLBACK and state.percentage == percentage
+    return replace(state, started=began) if breached and state.since >= began else None
+
+
+def _set_elsewhere(
+    schedule: RampSchedule, facts: RampFacts, state: RampState, percentage: int
+) -> RampStatus:
+    """The status after another writer set another step: a rollback, the kill switch, a deployment or a person."""
+    by = ", ".join(facts.managers) or "something outside the ramp"
+    new_state = state.at(schedule, percentage, facts.now, holder=state.holder)
+    new_state = new_state.noted(SET_ELSEWHERE, (state.percentage, percentage), facts.now, by)
+    if percentage == 0 and state.verdict == ROLLBACK:
+        # Without users no watch can judge it good again.
+        new_state = replace(new_state, verdict=ROLLBACK, reasons=state.reasons)
+    note = (
+        f"The ramp set {state.percentage} %, and {by} set {percentage} % since: it counts as a "
+        "new step, watched before the next."
+    )
+    return RampStatus(new_state, percentage, True, (note,))
+
+
+def _unknown(schedule: RampSchedule, facts: RampFacts, state: RampState) -> RampStatus:
+    by = f" {', '.join(facts.managers)} set it." if facts.managers else ""
+    note = f"The percentage in the cluster is {facts.value!r}, which is not a step of the schedule ({schedule}).{by}"
+    return RampStatus(state, facts.percentage, False, (note,))
+
+
+def step_key(facts: RampFacts, start: Start) -> str:
+    """A key that identifies the step. It stays until another step is taken, even where the step's begin is unknown."""
+    state = RampState.from_annotation(facts.annotation)
+    times = (
+        format_time(moment) if moment else "" for moment in (state and state.since, start.began)
+    )
+    return " ".join((str(facts.value), *times))
+
+
+def unresolved(state: RampState) -> bool:
+    """Whether the present step still has to be watched. 0 % has no users to watch."""
+    return state.percentage > 0 and state.verdict not in (PROCEED, RELEASED)
+
+
+RAISE, LOWER, WATCH, WAIT = "raise", "lower", "watch", "wait"
+DONE, NONE, REFUSE = "done", "none", "refuse"
 
 KILL_SWITCH, OFF, UNKNOWN, LOCK, FREEZE = "kill_switch", "off", "unknown", "lock", "freeze"
 BLOCKED, UNGUARDED = "blocked", "unguarded"
-WATCHING, HELD, BREACH, DAY, SKIP = "watch", "hold", "breach", "day", "skip"
+WATCHING, BREACH, DAY, SKIP = "watch", "breach", "day", "skip"
 
 RELEASE_OPTIONS = "-e ramp_release=true -e \"reason='WHY'\" -e by=$USER"
 RELEASE = f"playbooks/ramp.yml {RELEASE_OPTIONS}"
@@ -114,19 +367,20 @@ def plan(schedule: RampSchedule, facts: RampFacts, request: StepRequest) -> Ramp
     standing, release_notes = _release(status, facts, request)
     target = schedule.following(standing.percentage) if standing.percentage is not None else None
     reasons = _reasons(schedule, facts, standing, target, request.start)
-    notes = (*standing.notes, *release_notes)
-    action, more = (
-        _next(standing, target, reasons)
-        if request.percentage is None
-        else _named(standing, target, reasons, request.percentage)
-    )
+    skip = _skipped(standing, target, request.percentage)
+    if request.percentage is None:
+        action = _next(standing, target, reasons)
+    else:
+        action = REFUSE if skip else _named(standing, reasons, request.percentage)
     after = standing.state
     if action in (RAISE, LOWER):
         to = target.percentage if action == RAISE and target else request.percentage or 0
-        after = _moved(schedule, facts, standing, request, action, to)
-    return RampPlan(
-        action, standing, after, target, (*reasons, *more), notes, released=standing is not status
-    )
+        what = RAISED if action == RAISE else LOWERED
+        after = after.at(schedule, to, facts.now, holder=request.by)
+        after = after.noted(what, (standing.percentage, to), facts.now, request.by, request.reason)
+    notes = (*standing.notes, *release_notes)
+    released = standing is not status
+    return RampPlan(action, standing, after, target, (*reasons, *skip), notes, released)
 
 
 def is_down(facts: RampFacts, percentage: int | None) -> bool:
@@ -144,34 +398,40 @@ def refuse_no_step(schedule: RampSchedule, percentage: int | None) -> None:
         )
 
 
-def _next(
-    standing: RampStatus, target: RampStep | None, reasons: t.Sequence[RampReason]
-) -> tuple[str, tuple[RampReason, ...]]:
+def _next(standing: RampStatus, target: RampStep | None, reasons: t.Sequence[RampReason]) -> str:
     if any(reason.kind in _STOPS for reason in reasons):
-        return REFUSE, ()
+        return REFUSE
     if unresolved(standing.state):
-        return WATCH, ()
+        return WATCH
     if target is None:
-        return DONE, ()
+        return DONE
     if any(reason.until is None for reason in reasons):
-        return REFUSE, ()
-    return (WAIT if reasons else RAISE), ()
+        return REFUSE
+    return WAIT if reasons else RAISE
 
 
-def _named(
-    standing: RampStatus, target: RampStep | None, reasons: t.Sequence[RampReason], percentage: int
-) -> tuple[str, tuple[RampReason, ...]]:
+def _named(standing: RampStatus, reasons: t.Sequence[RampReason], percentage: int) -> str:
     at = standing.percentage
     if at == percentage:
         if not unresolved(standing.state):
-            return NONE, ()
-        return (REFUSE if any(reason.kind in _STOPS for reason in reasons) else WATCH), ()
+            return NONE
+        return REFUSE if any(reason.kind in _STOPS for reason in reasons) else WATCH
     if percentage == 0 or (at is not None and percentage < at):
-        return LOWER, ()
-    if target is not None and standing.known and percentage != target.percentage:
-        skip = f"{percentage} % is not the next step after {at} %: that is {target.percentage} %"
-        return REFUSE, (RampReason(SKIP, skip),)
-    return (REFUSE if reasons else RAISE), ()
+        return LOWER
+    return REFUSE if reasons else RAISE
+
+
+def _skipped(
+    standing: RampStatus, target: RampStep | None, percentage: int | None
+) -> tuple[RampReason, ...]:
+    """The reason against a step up that is not the next one."""
+    at = standing.percentage
+    if target is None or percentage is None or not standing.known or (at or 0) >= percentage:
+        return ()
+    if percentage == target.percentage:
+        return ()
+    skip = f"{percentage} % is not the next step after {at} %: that is {target.percentage} %"
+    return (RampReason(SKIP, skip),)
 
 
 def _reasons(
@@ -233,7 +493,7 @@ def _about_the_step(facts: RampFacts, state: RampState) -> list[RampReason]:
     elif state.verdict == HOLD:
         reasons.append(
             RampReason(
-                HELD, f"the gate holds at {at}{why}: watch it again, or release it with {RELEASE}"
+                HOLD, f"the gate holds at {at}{why}: watch it again, or release it with {RELEASE}"
             )
         )
     elif unresolved(state):
@@ -242,25 +502,6 @@ def _about_the_step(facts: RampFacts, state: RampState) -> list[RampReason]:
         text = f"the watch of {at} lasts until {shown(state.watch_until)}"
         reasons.append(RampReason(WATCHING, text, state.watch_until))
     return reasons
-
-
-def _moved(
-    schedule: RampSchedule,
-    facts: RampFacts,
-    standing: RampStatus,
-    request: StepRequest,
-    action: str,
-    to: int,
-) -> RampState:
-    entry = RampEntry(
-        what=RAISED if action == RAISE else LOWERED,
-        before=standing.percentage,
-        to=to,
-        at=format_time(facts.now),
-        by=request.by,
-        reason=request.reason,
-    )
-    return standing.state.at(schedule, to, facts.now, holder=request.by).with_entry(entry)
 
 
 def _release(
@@ -283,15 +524,8 @@ def _release(
         return standing, (
             f"These words already released {used[-1].to} % at {used[-1].at}: give a new reason.",
         )
-    entry = RampEntry(
-        what=RELEASED,
-        before=state.percentage,
-        to=state.percentage,
-        at=format_time(facts.now),
-        by=request.released_by,
-        reason=request.release_reason,
-    )
-    released = replace(state, verdict=RELEASED, reasons=()).with_entry(entry)
+    at, by, why = (state.percentage, state.percentage), request.released_by, request.release_reason
+    released = replace(state, verdict=RELEASED, reasons=()).noted(RELEASED, at, facts.now, by, why)
     return replace(standing, state=released), (
         f"{request.released_by} released {state.percentage} %: {request.release_reason}",
     )

@@ -2,17 +2,22 @@
 """Reads JSON of which nothing is certain into frozen dataclasses, by the types of their fields. Pure.
 
 What has another kind than its field is left out, and the problem noted: people and older versions write records too.
+What a program alone writes for itself is `dumped`, and `restored` whole or not at all.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import types
 import typing as t
 from collections.abc import Mapping
-from dataclasses import field, fields, is_dataclass
+from dataclasses import asdict, field, fields, is_dataclass
+from datetime import datetime
+from enum import EnumMeta
 
 from .._formats import number
+from .._time import format_time, read_time
 
 Shape = t.TypeVar("Shape")
 Problems = list[str]
@@ -36,6 +41,27 @@ def decode(shape: type[Shape], value: t.Any, name: str, problems: Problems) -> S
     if raw:
         known[raw] = value
     return shape(**known)
+
+
+def dumped(value: t.Any, **how: t.Any) -> str:
+    """A dataclass as JSON. `how`: options of json.dumps."""
+    return json.dumps(asdict(value), default=_plain, **how)
+
+
+def _plain(value: t.Any) -> t.Any:
+    return format_time(value) if isinstance(value, datetime) else value.value
+
+
+def restored(shape: type[Shape], body: t.Any, name: str) -> Shape:  # noqa: UP047 - as all
+    """Of what `dumped` wrote, be it by another version with fewer or more fields.
+
+    Raises ValueError or TypeError for anything else.
+    """
+    problems: Problems = []
+    result = decode(shape, body, name, problems)
+    if problems:
+        raise ValueError(problems[0])
+    return result
 
 
 def under(*places: str, default: t.Any = "") -> t.Any:
@@ -80,6 +106,12 @@ def _reader(kind: t.Any) -> Read:
         return _by_name(arguments[1])
     if is_dataclass(kind):
         return functools.partial(decode, t.cast("type[t.Any]", kind))
+    if hasattr(kind, "_fields"):
+        return _named_tuple(kind)
+    if isinstance(kind, EnumMeta):
+        return lambda value, _name, _problems: kind(value)
+    if kind is datetime:
+        return lambda value, _name, _problems: read_time(value)
     return {bool: _flag, int: _whole, str: _text}.get(kind, _as_it_is)
 
 
@@ -100,6 +132,16 @@ def _text(value: t.Any, name: str, problems: Problems) -> str:
 
 def _as_it_is(value: t.Any, _name: str, _problems: Problems) -> t.Any:
     return value
+
+
+def _named_tuple(kind: t.Any) -> Read:
+    readers = [_reader(inner) for inner in t.get_type_hints(kind).values()]
+
+    def of_list(value: t.Any, name: str, problems: Problems) -> t.Any:
+        pairs = zip(readers, value, strict=False)
+        return kind(*(read(entry, name, problems) for read, entry in pairs))
+
+    return of_list
 
 
 def _maybe(kind: t.Any) -> Read:

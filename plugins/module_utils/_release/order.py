@@ -66,7 +66,8 @@ def read_waivers(option: str, given: t.Mapping[str, t.Any]) -> dict[str, Waiver]
     waivers = {}
     for name, decision in given.items():
         by, reason = decided_by(decision)
-        if not by or not reason:
+        strange = set(decision) - {"by", "reason"} if isinstance(decision, dict) else set()
+        if strange or not by or not reason:
             raise InputError(
                 f"'{option}' must say for {name!r} who decided it and why: "
                 f"""-e '{json.dumps({option: {str(name): {"by": "your name", "reason": "why"}}})}'."""

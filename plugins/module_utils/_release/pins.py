@@ -60,6 +60,19 @@ def config_map(
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)}
 
 
+def write_over(cluster: Cluster, body: Object, version: str) -> str:
+    """Create the ConfigMap, or replace that of the `version` that was read. Returns the new version.
+
+    Raises ConflictError when another writer changed it meanwhile.
+    """
+    if version:
+        body["metadata"]["resourceVersion"] = version
+        written = cluster.replace("ConfigMap", body)
+    else:
+        written = cluster.create("ConfigMap", body)
+    return str(written["metadata"]["resourceVersion"])
+
+
 def pack(content: bytes, what: str) -> str:
     # Without a time stamp the same content always packs to the same text.
     packed = base64.b64encode(gzip.compress(content, compresslevel=9, mtime=0)).decode("ascii")
@@ -134,30 +147,15 @@ def read_pins(cluster: Cluster, record: str) -> Pins | None:
 
 
 def write_pins(cluster: Cluster, record: str, version: str, pins: Pins) -> None:
-    content = json.dumps(
-        {
-            "attempt": pins.attempt,
-            "deployments": dict(pins.deployments),
-            "config_maps": dict(pins.config_maps),
-        },
-        sort_keys=True,
-    )
-    body = config_map(
-        pins_name(record),
-        cluster.namespace,
-        version,
-        PINS,
-        {
-            "attempt": str(pins.attempt),
-            "pins": pack(content.encode(), f"The pins of release {version!r}"),
-        },
-        fence=pins.fence,
-    )
-    if pins.resource_version:
-        body["metadata"]["resourceVersion"] = pins.resource_version
-        cluster.replace("ConfigMap", body)
-    else:
-        cluster.create("ConfigMap", body)
+    kept = {name: getattr(pins, name) for name in ("attempt", "deployments", "config_maps")}
+    content = json.dumps(kept, sort_keys=True).encode()
+    data = {
+        "attempt": str(pins.attempt),
+        "pins": pack(content, f"The pins of release {version!r}"),
+    }
+    name = pins_name(record)
+    body = config_map(name, cluster.namespace, version, PINS, data, fence=pins.fence)
+    write_over(cluster, body, pins.resource_version)
 
 
 def missing_pins(
@@ -215,19 +213,12 @@ def add_pins(
     late = [deployment for deployment in observed if carries(deployment, version, digests)]
     if late:
         raise ConflictError(_too_late(late, version))
+    pinned = {entry.name: _pin_deployment(entry, replica_sets) for entry in observed}
+    maps = {name: _pin_config_map(cluster, name) for name in config_maps}
     return replace(
         pins,
-        deployments={
-            **pins.deployments,
-            **{
-                deployment.name: _pin_deployment(deployment, replica_sets)
-                for deployment in observed
-            },
-        },
-        config_maps={
-            **pins.config_maps,
-            **{name: _pin_config_map(cluster, name) for name in config_maps},
-        },
+        deployments={**pins.deployments, **pinned},
+        config_maps={**pins.config_maps, **maps},
     )
 
 

@@ -475,16 +475,6 @@ class GuardLooks:
 
 
 @dataclass(frozen=True)
-class Verified:
-    """What a rollback must bring back, and whether it did."""
-
-    name: str = ""
-    status: str = ""
-    detail: str = ""
-    kind: str = ""
-
-
-@dataclass(frozen=True)
 class Facts(Sections):
     overrides: tuple[Act, ...] = ()
     kill_switches: tuple[Act, ...] = ()
@@ -506,7 +496,8 @@ class Facts(Sections):
     restore_asked: Act = Act()
     restore_open: bool = under("restore_asked.open", default=False)
     """Whether a restore of the databases has begun and not ended: then the services may be down."""
-    rollback_verified: tuple[Verified, ...] = ()
+    rollback_verified: tuple[RecordedCheck, ...] = ()
+    """What a rollback must bring back, and whether it did."""
 
     @property
     def restored(self) -> list[tuple[str, Act]]:

@@ -72,16 +72,8 @@ def read_given(given: t.Mapping[str, t.Any]) -> list[Ask]:
             raise InputError(
                 f"The sign-off {name!r} has {strange[0]!r}; it may have by, note, release, git_sha and instead."
             )
-        asks.append(
-            Ask(
-                name=str(name),
-                by=text_of(body.get("by")),
-                note=text_of(body.get("note")),
-                release=text_of(body.get("release")),
-                git_sha=text_of(body.get("git_sha")),
-                instead=body.get("instead") is True,
-            )
-        )
+        texts = {name: text_of(body.get(name)) for name in ("by", "note", "release", "git_sha")}
+        asks.append(Ask(str(name), **texts, instead=body.get("instead") is True))
     return asks
 
 

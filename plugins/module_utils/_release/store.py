@@ -29,6 +29,7 @@ from .pins import (
     read_pins,
     record_name,
     unpack,
+    write_over,
     write_pins,
 )
 from .plan import RecordChange, begins_release, merge, plan_record
@@ -127,11 +128,8 @@ class ReleaseStore:
             other = override_of(version)
             what = f"release {self.version} {past.format(other)}"
             overrides[other] = waiver.to_override(what, known.get(other), change.now)
-        return (
-            replace(change, facts=merge(change.facts, {"overrides": overrides}))
-            if overrides
-            else change
-        )
+        more = {"overrides": overrides} if overrides else {}
+        return replace(change, facts=merge(change.facts, more))
 
     def _others(self) -> t.Iterator[Record]:
         """The other releases' records, without unreadable ones."""
@@ -229,13 +227,8 @@ class ReleaseStore:
         if known is not None and known.attempt == attempt:
             return False
         body = self._attachment_body(attempt, name, content)
-        if check_mode:
-            return True
-        if known is None:
-            self._cluster.create("ConfigMap", body)
-        else:
-            body["metadata"]["resourceVersion"] = known.resource_version
-            self._cluster.replace("ConfigMap", body)
+        if not check_mode:
+            write_over(self._cluster, body, known.resource_version if known else "")
         return True
 
     def overwrite(self, attempt: int, name: str, content: bytes, *, version: str) -> str:
@@ -243,13 +236,7 @@ class ReleaseStore:
 
         Raises ConflictError when another writer changed it meanwhile.
         """
-        body = self._attachment_body(attempt, name, content)
-        if version:
-            body["metadata"]["resourceVersion"] = version
-            written = self._cluster.replace("ConfigMap", body)
-        else:
-            written = self._cluster.create("ConfigMap", body)
-        return str(written["metadata"]["resourceVersion"])
+        return write_over(self._cluster, self._attachment_body(attempt, name, content), version)
 
     def fetch(self, name: str) -> bytes:
         attachment = self.attachment(name)
@@ -258,17 +245,13 @@ class ReleaseStore:
         return attachment.content
 
     def _attachment_body(self, attempt: int, name: str, content: bytes) -> Object:
-        return config_map(
-            self._attachment_name(name),
-            self._cluster.namespace,
-            self.version,
-            ATTACHMENT,
-            {
-                "attempt": str(attempt),
-                "content": pack(content, f"The attachment {name!r}"),
-                "sha256": hashlib.sha256(content).hexdigest(),
-            },
-        )
+        data = {
+            "attempt": str(attempt),
+            "content": pack(content, f"The attachment {name!r}"),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        map_name = self._attachment_name(name)
+        return config_map(map_name, self._cluster.namespace, self.version, ATTACHMENT, data)
 
     def _write_pins(self, pins: Pins) -> None:
         """Write the pins. A conflict with our own write, whose response was lost, is no error."""
@@ -278,9 +261,6 @@ class ReleaseStore:
             stored = read_pins(self._cluster, self.name)
             if stored is None or stored != replace(pins, resource_version=stored.resource_version):
                 raise
-        self._verify_pins(pins)
-
-    def _verify_pins(self, pins: Pins) -> None:
         stored = read_pins(self._cluster, self.name)
         if stored is None or {*stored.deployments} != {*pins.deployments}:
             raise VerificationError(
@@ -302,16 +282,8 @@ class ReleaseStore:
         return StoredRecord(record, body["metadata"]["resourceVersion"], fence_of(body))
 
     def _write(self, record: Record, over: StoredRecord) -> None:
+        data = {KEY: json.dumps(record.body, indent=1, sort_keys=True)}
         body = config_map(
-            self.name,
-            self._cluster.namespace,
-            self.version,
-            RECORD,
-            {KEY: json.dumps(record.body, indent=1, sort_keys=True)},
-            fence=over.fence,
+            self.name, self._cluster.namespace, self.version, RECORD, data, fence=over.fence
         )
-        if over.resource_version:
-            body["metadata"]["resourceVersion"] = over.resource_version
-            self._cluster.replace("ConfigMap", body)
-        else:
-            self._cluster.create("ConfigMap", body)
+        write_over(self._cluster, body, over.resource_version)

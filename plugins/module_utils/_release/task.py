@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task of the release module: change the record first, then pin, attach and fetch."""
+"""One task of the release module: change the record first, then pin."""
 
 from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 from .._cluster import Cluster, MonotonicClock
 from .._errors import InputError
@@ -22,119 +21,91 @@ from .store import ReleaseStore
 ASKS = ("phase", "status", "announcements", "backups", "facts", "notes")
 
 
-@dataclass(frozen=True)
-class ReleaseTask:
-    """`writes`: the record itself is written, not only pins and attachments. `fences`: only the epoch is written."""
+Pin = t.Mapping[str, t.Any]
+"""The option `pin` of the module release, {} for nothing to pin."""
 
-    change: RecordChange
-    writes: bool
-    fences: bool = False
-    pin_deployments: tuple[str, ...] = ()
-    pin_config_maps: tuple[str, ...] = ()
-    attach: t.Mapping[str, str] = field(default_factory=dict)
-    fetch: t.Mapping[str, str] = field(default_factory=dict)
 
-    @classmethod
-    def from_params(cls, params: t.Mapping[str, t.Any]) -> ReleaseTask:
-        if params["evidence"] and not params["phase"]:
-            raise InputError("'evidence' belongs to a phase: set 'phase' too.")
-        hangs = bool(params["pin"] or params["attach"] or params["fetch"])
-        return cls(
-            change=RecordChange(
-                version=params["name"],
-                actor=actor_of(params),
-                now=utc_now(),
-                git_sha=params["git_sha"] or "",
-                phase=params["phase"] or "",
-                phase_status=params["phase_status"] or "",
-                phase_started=params.get("phase_started") or "",
-                phase_changed=bool(params.get("phase_changed")),
-                fence=params.get("fence") or 0,
-                evidence=plain(params["evidence"]),
-                status=params["status"] or "",
-                announcements=plain(params["announcements"]),
-                backups=plain(params["backups"]),
-                facts=plain(params["facts"]),
-                notes=tuple(params["notes"]),
-                order=read_order(params.get("order") or {}),
-            ),
-            writes=not hangs or any(params[name] for name in ASKS),
-            attach={name: str(path) for name, path in params["attach"].items()},
-            fetch={name: str(path) for name, path in params["fetch"].items()},
-        ).pinning(params["pin"] or {})
+def read_change(params: t.Mapping[str, t.Any]) -> RecordChange:
+    """By the options of the module release."""
+    if params["evidence"] and not params["phase"]:
+        raise InputError("'evidence' belongs to a phase: set 'phase' too.")
+    texts = ("git_sha", "phase", "phase_status", "phase_started", "status")
+    bodies = ("evidence", "announcements", "backups", "facts")
+    given: dict[str, t.Any] = {
+        **{name: params[name] or "" for name in texts},
+        **{name: plain(params[name]) for name in bodies},
+    }
+    return RecordChange(
+        version=params["name"],
+        actor=actor_of(params),
+        now=utc_now(),
+        phase_changed=params["phase_changed"],
+        fence=params["fence"],
+        notes=tuple(params["notes"]),
+        order=read_order(params["order"] or {}),
+        **given,
+    )
 
-    def pinning(self, pin: t.Mapping[str, t.Any]) -> ReleaseTask:
-        """The same with these pins, as the option of the module release has them."""
-        return replace(
-            self,
-            pin_deployments=tuple(pin.get("deployments") or ()),
-            pin_config_maps=tuple(pin.get("config_maps") or ()),
-        )
+
+def writes_record(params: t.Mapping[str, t.Any]) -> bool:
+    """Whether the record itself is written, and not only pins."""
+    return not params["pin"] or any(params[name] for name in ASKS)
 
 
 @dataclass(frozen=True)
 class ReleaseOutcome:
-    task: ReleaseTask
+    change: RecordChange
     before: Record | None
     after: Record | None
     pinned: t.Mapping[str, t.Sequence[str]]
-    attached: tuple[str, ...]
-    fetched: tuple[str, ...]
 
     def to_result(self) -> dict[str, t.Any]:
         after = self.after
         phases = after.body["phases"] if after else {}
         changed = self.before != self.after
         return {
-            "changed": bool(changed or any(self.pinned.values()) or self.attached or self.fetched),
-            "at": self.task.change.now,
+            "changed": changed or any(self.pinned.values()),
+            "at": self.change.now,
             **(after.to_result() if after else NO_RECORD),
-            "phase": phases.get(self.task.change.phase, {}),
-            "repaired_since": after.repaired_since(self.task.change.phase) if after else "",
+            "phase": phases.get(self.change.phase, {}),
+            "repaired_since": after.repaired_since(self.change.phase) if after else "",
             "pinned": dict(self.pinned),
-            "attached": list(self.attached),
-            "fetched": list(self.fetched),
         }
 
     def to_diff(self) -> dict[str, t.Any]:
         return {"before": diff_face(self.before), "after": diff_face(self.after)}
 
 
-def carry_out(cluster: Cluster, task: ReleaseTask, *, check_mode: bool) -> ReleaseOutcome:
-    contents = {name: _read_file(name, path) for name, path in task.attach.items()}
-    store = ReleaseStore(cluster, task.change.version, clock=MonotonicClock())
+def carry_out(
+    cluster: Cluster, change: RecordChange, pin: Pin, *, writes: bool = True, check_mode: bool
+) -> ReleaseOutcome:
+    """Change the record, and pin. Without `writes` only pin."""
+    store = ReleaseStore(cluster, change.version, clock=MonotonicClock())
     before: Record | None
     after: Record | None
-    if task.writes:
-        before, after = store.change(task.change, check_mode=check_mode)
+    if writes:
+        before, after = store.change(change, check_mode=check_mode)
     else:
         before = after = store.read()
-    epoch = task.change.fence
-    if epoch and (task.fences or task.change.opens) and not check_mode:
-        store.leave_epoch(epoch)
-    return ReleaseOutcome(
-        task=task,
-        before=before,
-        after=after,
-        pinned=take_pins(store, task, after, check_mode=check_mode),
-        attached=_attach(store, after, contents, check_mode=check_mode),
-        fetched=_fetch(store, task.fetch, check_mode=check_mode),
-    )
+    if change.fence and change.opens and not check_mode:
+        store.leave_epoch(change.fence)
+    pinned = take_pins(store, change, pin, after, check_mode=check_mode)
+    return ReleaseOutcome(change, before, after, pinned)
 
 
 def take_pins(
-    store: ReleaseStore, task: ReleaseTask, after: Record | None, *, check_mode: bool
+    store: ReleaseStore, change: RecordChange, pin: Pin, after: Record | None, *, check_mode: bool
 ) -> dict[str, t.Sequence[str]]:
     """Names of what the task pinned, by kind. `after`: the record, which pins need."""
-    if not (task.pin_deployments or task.pin_config_maps):
+    wanted = {kind: tuple(pin.get(kind) or ()) for kind in ("deployments", "config_maps")}
+    if not any(wanted.values()):
         return {"deployments": [], "config_maps": []}
-    record = check_attempt(after, task.change.version)
+    record = check_attempt(after, change.version)
     deployments, config_maps = store.pin(
         record.attempt,
-        deployments=task.pin_deployments,
-        config_maps=task.pin_config_maps,
-        digests=digests_of(record),
-        fence=task.change.fence,
+        **wanted,
+        digests={image.digest for image in record.facts.images if image.digest},
+        fence=change.fence,
         check_mode=check_mode,
     )
     return {"deployments": deployments, "config_maps": config_maps}
@@ -147,51 +118,15 @@ def store_of(module: Module) -> ReleaseStore | None:
     return ReleaseStore(cluster_elsewhere(module), module.params["release"], clock=MonotonicClock())
 
 
-def digests_of(record: Record) -> set[str]:
-    """Digests of the release's images, as far as they were looked up."""
-    return {image.digest for image in record.facts.images if image.digest}
+def change_record(
+    store: ReleaseStore, *, check_mode: bool = False, **changes: t.Any
+) -> tuple[Record | None, Record]:
+    """The record before and after these changes by this machine's user, as `RecordChange` names them."""
+    actor = actor_of({"actor": None})
+    change = RecordChange(version=store.version, actor=actor, now=utc_now(), **changes)
+    return store.change(change, check_mode=check_mode)
 
 
 def plain(value: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """As it will be read back from JSON, so that a second look compares equal."""
     return t.cast("dict[str, t.Any]", json.loads(json.dumps(dict(value), default=str)))
-
-
-def _attach(
-    store: ReleaseStore, record: Record | None, contents: t.Mapping[str, bytes], *, check_mode: bool
-) -> tuple[str, ...]:
-    if not contents:
-        return ()
-    attempt = check_attempt(record, store.version).attempt
-    return tuple(
-        name
-        for name, content in contents.items()
-        if store.attach(attempt, name, content, check_mode=check_mode)
-    )
-
-
-def _fetch(
-    store: ReleaseStore, wanted: t.Mapping[str, str], *, check_mode: bool
-) -> tuple[str, ...]:
-    fetched = []
-    for name, path in wanted.items():
-        content, target = store.fetch(name), Path(path)
-        if target.is_file() and target.read_bytes() == content:
-            continue
-        if not target.parent.is_dir():
-            raise InputError(
-                f"The attachment {name!r} cannot be written to {path!r}: its folder does not exist."
-            )
-        if not check_mode:
-            target.write_bytes(content)
-        fetched.append(path)
-    return tuple(fetched)
-
-
-def _read_file(name: str, path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as exc:
-        raise InputError(
-            f"The file {path!r} to attach as {name!r} cannot be read: {exc.strerror}."
-        ) from exc

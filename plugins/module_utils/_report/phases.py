@@ -15,6 +15,7 @@ from .._release.decode import names
 from .._release.models import DONE, ROLLED_BACK
 from .._release.record import ON_HOLD, Evidence, Phase, Record, between
 from .._release.record import Try as RecordedTry
+from .._story.next_step import RESTORE, half_done
 from .._story.plan import Plan, Planned
 from .models import Cell, MetricsTable, PhaseRow, PhaseTry, ReportOptions, Summary, Table, Tone
 from .sections.services import BACK, NOT_APPLICABLE, NOT_STARTED
@@ -136,6 +137,9 @@ def verdict_of(
     if requested.undo and requested.now:
         ended = f"The rollback ended at {shown_both(requested.now, zone)} before it was done."
         return Summary("Interrupted", "bad", f"{ended} {WHAT_NEXT}")
+    if way := half_done(record):
+        name = "restore of the databases" if way == RESTORE else "rollback"
+        return Summary("Interrupted", "bad", f"The {name} was begun and has not ended. {WHAT_NEXT}")
     if failed or status == "failed":
         return stopped(failed)
     unfinished = [

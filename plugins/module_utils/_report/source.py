@@ -10,9 +10,8 @@ from .._availability.claims import facts_of
 from .._cluster import GUARD_ANNOTATION, Cluster, MonotonicClock
 from .._errors import DeployError, VerificationError
 from .._flags.apply import flags_now, observe_flags
-from .._guard.describe import looks
-from .._guard.memory import MemoryStore
-from .._guard.models import Acts
+from .._guard.memory import Acts, MemoryStore
+from .._guard.tell import looks
 from .._release.models import NO_RECORD
 from .._release.plan import merge
 from .._release.store import ReleaseStore

@@ -14,9 +14,10 @@ from .._backup import programs
 from .._backup.catalog import read_catalog
 from .._backup.tables import count_database
 from .._errors import ConflictError, DeployError, InputError, UnreachableError
-from .._lock.apply import Check, no_check
-from .._module import refuse_below
+from .._lock.apply import Check, lock_check, no_check
+from .._module import Module, Result, emit_progress, refuse_below
 from .._postgres import PostgresTarget, SqlError, connected
+from .._s3 import S3Bucket
 from . import databases
 from .contents import Dump, read_contents
 from .in_place import restore_in_place, survey
@@ -38,7 +39,6 @@ if t.TYPE_CHECKING:
 
     from .._backup.plan import Backup
     from .._postgres import PostgresTarget, Session
-    from .._s3 import S3Bucket
     from .contents import DumpEntries
     from .models import ServerDatabase, ServerStatus
     from .programs import Report
@@ -46,6 +46,8 @@ if t.TYPE_CHECKING:
 
 Params = t.Mapping[str, t.Any]
 _SECOND_DOOR = "template1"
+PATIENCE = 600.0
+"""Seconds for which the deploy lock is asked for: what fills a database may have taken an hour."""
 
 
 def refuse_bad_input(params: Params) -> None:
@@ -324,3 +326,49 @@ def _observe(session: Session, order: RestoreRequest) -> ServerStatus:
     version = str(session.rows("SHOW server_version")[0][0]).split(maxsplit=1)[0]
     number = int(str(session.rows("SHOW server_version_num")[0][0]))
     return databases.observe(session, (number // 10000, version), order.database)
+
+
+def carry_out(module: Module) -> Result:
+    """One task of pg_restore: bring a backup back, or drop a scratch database."""
+    refuse_bad_input(module.params)
+    return _drop_scratch(module) if module.params["state"] == "absent" else _restore_backup(module)
+
+
+def _restore_backup(module: Module) -> Result:
+    bucket = S3Bucket.from_params(module.params)
+    bucket.check()
+    check = lock_check(module, patience=PATIENCE)
+    order = place_order(module.params, find_backup(module.params, bucket), check)
+
+    def report(text: str) -> None:
+        emit_progress(
+            module, "RestoreProgress", f"{order.database}: {text}", {"database": order.database}
+        )
+
+    outcome = (
+        predict(order, bucket)
+        if module.check_mode
+        else restore(order, bucket, report, count_before=module._diff)
+    )
+    result = outcome.to_result()
+    if module._diff:
+        result["diff"] = outcome.to_diff()
+    return result
+
+
+def _drop_scratch(module: Module) -> Result:
+    params = module.params
+    changed = drop(
+        PostgresTarget.from_params(params),
+        control_target(params),
+        terminate_sessions=params["terminate_sessions"],
+        check_mode=module.check_mode,
+    )
+    result: Result = {"changed": changed, "method": "scratch", "live": "", "kept": ""}
+    if module._diff:
+        name = params["login_db"]
+        result["diff"] = {
+            "before": {"databases": [name] if changed else []},
+            "after": {"databases": []},
+        }
+    return result

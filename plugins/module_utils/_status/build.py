@@ -280,6 +280,8 @@ def _in_progress(story: Story, phase: str, now: datetime) -> str:
 
 def _are_left(story: Story) -> str:
     left = [story.plan.phase(name).title for name in story.left]
+    if not left:
+        return "all phases are done, and its end is not recorded"
     return f"{', '.join(left)} {'is' if len(left) == 1 else 'are'} left"
 
 

@@ -204,9 +204,9 @@ def state_of(story: Story) -> ReleaseState:
         name = running[-1] if running else ""
         held = watch_of(story.watches, record.phase(name), name).get("held")
         return ReleaseState(ON_HOLD if held is not None else IN_PROGRESS, name, held is not None)
-    half_done = _half_done(record)
-    if half_done and (half_done == RESTORE or record.status != ROLLED_BACK):
-        return ReleaseState(INTERRUPTED, half_done)
+    way = half_done(record)
+    if way and (way == RESTORE or record.status != ROLLED_BACK):
+        return ReleaseState(INTERRUPTED, way)
     if record.status == ROLLED_BACK:
         return ReleaseState(BACK)
     if story.killed and not (story.automatic and (running or failed)):
@@ -222,7 +222,7 @@ def state_of(story: Story) -> ReleaseState:
     return ReleaseState(FINE if record.status == DONE and not back else UNFINISHED)
 
 
-def _half_done(record: Record) -> str:
+def half_done(record: Record) -> str:
     """The restore or the rollback that was begun and neither ended nor was followed by a deployment, "" for none."""
     facts = record.facts
     begun = [phase.begun for phase in record.phases.values()]
@@ -299,7 +299,7 @@ def _of_the_release(story: Story, state: ReleaseState) -> tuple[Step, ...]:
 
 def _finish(record: Record) -> PlaybookRun:
     """The same words are the same restore, which takes up what is restored already."""
-    if _half_done(record) != RESTORE:
+    if half_done(record) != RESTORE:
         return FINISH
     act = record.facts.restore_asked
     words = json.dumps({"by": act.by, "reason": act.reason})

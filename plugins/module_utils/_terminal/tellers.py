@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from .._formats import counted, listed, size
 from .._images import version_of
-from .._release.record import Rehearsal
 from .layout import CAUSE, bare, one_line
 from .models import Fact, Group, Item
 
@@ -190,6 +189,10 @@ def backups(group: Group) -> list[Fact]:
 
 
 def migrations(group: Group) -> list[Fact]:
+    if rehearsed := [
+        item.result["rehearsal"] for item in group.items if "rehearsal" in item.result
+    ]:
+        return rehearsals(rehearsed)
     if any("history" in item.result for item in group.items):
         return []
     settled = [
@@ -207,21 +210,20 @@ def migrations(group: Group) -> list[Fact]:
     return group.would_or("apply:", "applied", " · ".join(texts))
 
 
-def rehearsals(results: t.Sequence[Rehearsal]) -> list[Fact]:
-    """By database, as the record has them."""
+def rehearsals(rows: t.Sequence[Row]) -> list[Fact]:
     facts = []
-    for result in results:
-        number = counted(len(result.pending), "migration")
-        if result.status == "passed":
-            facts.append(Fact("rehearsed", f"{result.name}: {number} on its restored backup"))
-        elif result.status == "waived":
-            why = f"{result.waiver} (by {result.waived_by})"
-            facts.append(Fact("rehearsed", f"{result.name}: waived, {why}", "warn"))
+    for row in rows:
+        number = counted(len(row["pending"]), "migration")
+        if row["status"] == "passed":
+            facts.append(Fact("rehearsed", f"{row['name']}: {number} on its restored backup"))
+        elif row["status"] == "waived":
+            why = f"{row['waiver']} (by {row['waived_by']})"
+            facts.append(Fact("rehearsed", f"{row['name']}: waived, {why}", "warn"))
     return facts
 
 
 def restores(group: Group) -> list[Fact]:
-    """The rehearsal's scratch database is no restore."""
+    """A scratch database is no restore."""
     restored = [
         (item.name, item.result["backup"])
         for item in group.items
@@ -486,7 +488,7 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.feature_flags": flags,
     "easymo.deploy.feature_ramp": ramp,
     "easymo.deploy.health_check": health,
-    "easymo.deploy.image_info": images,
+    "easymo.deploy.images": images,
     "easymo.deploy.kill_switch": switch,
     "easymo.deploy.metrics_gate": gate,
     "easymo.deploy.migrations": migrations,

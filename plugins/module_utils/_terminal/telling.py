@@ -6,10 +6,9 @@ from __future__ import annotations
 import typing as t
 
 from .._release.models import has_failed, sentence_of
-from .._release.record import Phase
 from .layout import bare, clipped, one_line
 from .models import Fact, Group, Item, TaskEnded
-from .tellers import facts_of, rehearsals
+from .tellers import facts_of
 
 SILENT = frozenset(
     {f"easymo.deploy.{name}" for name in
@@ -23,12 +22,10 @@ ANNOUNCE = "easymo.deploy.announce"
 AVAILABILITY = "easymo.deploy.availability"
 DEBUG = "ansible.builtin.debug"
 REPORT = "easymo.deploy.release_report"
-RESTORE = "easymo.deploy.pg_restore"
 RUN = "easymo.deploy.release_run"
 LOCKS = frozenset({"easymo.deploy.deploy_lock", RUN})
 STOPS = frozenset({"easymo.deploy.stop", "ansible.builtin.fail"})
 SERVICE = "easymo.deploy.wave_result"
-MIGRATIONS = "easymo.deploy.migrations"
 RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
 RECORD_READERS = RECORDS | {ANNOUNCE, REPORT, RUN}
 """Their results have the record."""
@@ -45,22 +42,18 @@ def records(action: str, result: t.Mapping[str, t.Any]) -> bool:
 
 
 class Telling:
-    """Remembers what was told, so that nothing is told twice, and on which hosts a scratch database is worked on."""
+    """Remembers what was told, so that nothing is told twice."""
 
     def __init__(self, *, check: bool = False, limited: bool = False) -> None:
         """`limited`: some services are left out, so the numbers of this run's waves are not those of the release."""
         self._check, self._limited = check, limited
         self._services: set[str] = set()
         self._told: set[str] = set()
-        self._scratch: set[str] = set()
         self._files: list[str] = []
 
     def note(self, event: TaskEnded) -> None:
-        action, result = event.task.action, event.result
-        if action == RESTORE and result.get("method") == "scratch":
-            (self._scratch.add if result.get("live") else self._scratch.discard)(event.host)
-        elif action == REPORT:
-            self._files += report_files(result)
+        if event.task.action == REPORT:
+            self._files += report_files(event.result)
 
     def said_in_lines(self, ended: t.Sequence[TaskEnded]) -> list[str]:
         """What a role lays out by itself, as a list or in several lines."""
@@ -101,16 +94,13 @@ class Telling:
             texts = (text for entry in ended for text in self._said_by(entry.result))
             return [Fact("", clipped(one_line(text), REMARK), "") for text in texts]
         if records(task.action, ended[-1].result) and not failed:
-            phase = Phase.read(ended[-1].result.get("phase"))
-            known = rehearsals(phase.evidence.rehearsals)
-            return [f for f in known if self._new(f"{f.label} {f.text}")]
+            return []
         if (task.action == ANNOUNCE and failing) or (task.action in SILENT and not failed):
             return []
         # A task that only looks, in a run that does.
         if task.check and not self._check and not failed:
             return []
-        hidden = self._scratch if task.action == MIGRATIONS else ()
-        items = tuple(item for entry in ended if entry.host not in hidden for item in _items(entry))
+        items = tuple(item for entry in ended for item in _items(entry))
         if not items:
             return []
         if task.action == SERVICE:

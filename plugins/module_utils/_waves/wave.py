@@ -234,7 +234,7 @@ def pin_images(
     for service in services:
         if service["image"] not in pinned:
             raise InputError(
-                f"'pinned' has nothing for {service['image']}, the image of {service['name']!r}: run image_info first."
+                f"'pinned' has nothing for {service['image']}, the image of {service['name']!r}: run images first."
             )
     return [{**service, "image": pinned[service["image"]]} for service in services]
 

@@ -45,12 +45,11 @@ from ansible_collections.easymo.deploy.plugins.plugin_utils._run_events import (
 LONGEST_TEXT, LONGEST_LIST = 2_000, 60
 UNUSED = frozenset(
     {
-        *("attachments", "diff", "drift_diff", "exception", "invocation", "known", "locks"),
+        *("attachments", "diff", "exception", "invocation", "known", "locks"),
         *("manifest", "pins", "rows", "samples", "staged", "steps"),
     }
 )
 PHASE = ("status", "started", "finished", "earlier_failures")
-REHEARSAL = ("status", "pending", "waiver", "waived_by")
 TOLD_NOTHING = frozenset(
     {"easymo.deploy.rollout_wave", "easymo.deploy.rollout_info"}
     | {
@@ -142,10 +141,7 @@ def told(event: TaskEnded) -> dict[str, t.Any]:
     if event.status == "failed":
         return result
     if event.task.action in RECORDS:
-        return {
-            "document": json.dumps(chosen(json.loads(result.get("document") or "{}"))),
-            "phase": {"evidence": {"rehearsals": rehearsals(result.get("phase") or {})}},
-        }
+        return {"document": json.dumps(chosen(json.loads(result.get("document") or "{}")))}
     return {} if event.status == "skipped" else result
 
 
@@ -163,11 +159,6 @@ def chosen(record: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
             for name, phase in phases.items()
         }
     }
-
-
-def rehearsals(phase: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    found = (phase.get("evidence") or {}).get("rehearsals") or {}
-    return {name: {key: one.get(key) for key in REHEARSAL} for name, one in found.items()}
 
 
 def shortened(value: t.Any) -> t.Any:

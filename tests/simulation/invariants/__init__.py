@@ -15,6 +15,7 @@ from ..stores import QUERY
 from ..tasks import Did
 from ..world import Request, World
 from .backups import BackupInvariants
+from .channels import ChannelInvariants
 from .config_maps import SwapInvariants
 from .flags import FlagInvariants
 from .functions import FunctionInvariants
@@ -92,6 +93,7 @@ class Invariants:
         self._services = ServiceInvariants(self.history)
         self._flags = FlagInvariants(self.history)
         self._swaps = SwapInvariants(self.history)
+        self.channels = ChannelInvariants(self.history)
         self._backups = BackupInvariants(self.history)
         self._restores = RestoreInvariants(self.history)
         self._parts = (

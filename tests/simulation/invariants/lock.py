@@ -87,9 +87,10 @@ class LockInvariants:
         self._history.check(
             EPOCHS_RISE, after >= before, f"the epoch on {write.name} fell from {before} to {after}"
         )
-        # A ramp goes down without the lock, and attachments carry no epoch.
+        # A ramp goes down without the lock, what is restored is noted whoever has it, and attachments carry no epoch.
         attached = write.name.startswith(f"{RECORD}-") and write.name not in PINS
-        if epoch and self._history.doing(write.by)[0] != "feature_ramp" and not attached:
+        free = self._history.doing(write.by)[0] in ("feature_ramp", "pg_restore")
+        if epoch and not free and not attached:
             self._history.check(
                 FENCED,
                 after == epoch,
@@ -271,7 +272,7 @@ class LockInvariants:
             return params["verdict"] in ("rollback", "hold") or fewer
         if module == "rollout" and params["state"] in SCALES:
             return bool(params["state"] == "running")
-        return module in ("kill_switch", "metrics_gate") or (
+        return module in ("kill_switch", "metrics_gate", "pg_restore") or (
             module in ("release", "release_rollback") and not params["fence"]
         )
 

@@ -6,11 +6,11 @@ from contextlib import suppress
 import psycopg2
 
 from ..scheduler import Process
-from ..stores import COUNTED, REHEARSAL, VERSIONS, Stores
+from ..stores import COUNTED, QUERY, REHEARSAL, VERSIONS, Stores
 from ..tasks import Did
 from .history import History, Write
 from .sentences import REHEARSED_FIRST, TRUE_CLAIMS
-from .stores import MODULE, seen_in, version_of
+from .stores import MODULE, Seen, seen_in, version_of
 
 
 class RehearsalInvariants:
@@ -18,6 +18,10 @@ class RehearsalInvariants:
         self._history = history
         self._rehearsed: dict[tuple[str, str], frozenset[str]] = {}
         """Which versions a run applied to the copy of a database, since its last backups."""
+        self._dropped: dict[tuple[str, str], tuple[Seen, str]] = {}
+        """What was in each copy that a run dropped, and the answer to the query."""
+        if history.world.stores is not None:
+            history.world.stores.databases.dropping.append(self._dropping)
 
     def written(self, write: Write) -> None:
         """Nothing of the cluster's is about these."""
@@ -26,21 +30,15 @@ class RehearsalInvariants:
         by = process.name
         if did.module == "pg_backup":
             self._rehearsed = {key: one for key, one in self._rehearsed.items() if key[0] != by}
-        if did.module == "health_check" and not did.failed:
-            for one in did.params["checks"] or ():
-                if one["kind"] == "postgres":
-                    self._check_answer(process, one["postgres"])
         if did.module != MODULE:
             return
-        applied = frozenset(version_of(one) for one in did.result.get("applied") or ())
         name = did.params["login_db"]
-        if name.startswith(REHEARSAL):
-            self._rehearsed[by, name.removeprefix(REHEARSAL)] = applied
-            if not did.failed:
-                self._check_copy(process, name)
+        if did.params["rehearsal"]:
+            self._check_rehearsal(process, name, did)
         elif self._history.world.plan.rehearsed and self._history.script_of(by).startswith(
             "deploy"
         ):
+            applied = {version_of(one) for one in did.result.get("applied") or ()}
             rehearsed = self._rehearsed.get((by, name), frozenset())
             self._history.check(
                 REHEARSED_FIRST,
@@ -54,23 +52,35 @@ class RehearsalInvariants:
                 f"{by} applied {sorted(applied)} to {name}, whose copy does not hold {expected}",
             )
 
-    def _check_answer(self, process: Process, asked: t.Mapping[str, t.Any]) -> None:
-        stores = t.cast("Stores", self._history.world.stores)
-        with suppress(psycopg2.Error), stores.databases.eye(asked["login_db"]).cursor() as cursor:
-            cursor.execute(asked["query"])
-            found = str(cursor.fetchall()[0][0])
-            self._history.check(
-                TRUE_CLAIMS,
-                found == asked["expect"],
-                f"{process.name} found {asked['expect']} in {asked['login_db']}, which has {found}",
-            )
+    def _check_rehearsal(self, process: Process, name: str, did: Did) -> None:
+        """By what the copy was when it was dropped: at the end of what is claimed, or never."""
+        copy = f"{REHEARSAL}{name}"
+        seen, answer = self._dropped.pop((process.name, copy), (None, ""))
+        if did.failed or did.result["rehearsal"]["status"] != "passed" or seen is None:
+            return
+        half = [one for one in VERSIONS if not seen.applied[one] or not seen.whole(one)]
+        self._history.check(
+            TRUE_CLAIMS, not half, f"{process.name} rehearsed {name}, and its copy lacked {half}"
+        )
+        expected = self._history.world.plan.expected.get(name, answer)
+        self._history.check(
+            TRUE_CLAIMS,
+            answer == expected,
+            f"{process.name} found {expected} in {copy}, which had {answer}",
+        )
+        self._rehearsed[process.name, name] = frozenset(seen.applied)
 
-    def _check_copy(self, process: Process, name: str) -> None:
+    def _dropping(self, copy: str, process: Process | None) -> None:
+        """Unless it is one that was left there, in which this task has done nothing yet."""
+        if process is None or not copy.startswith(REHEARSAL):
+            return
         stores = t.cast("Stores", self._history.world.stores)
-        kind = stores.kinds[name.removeprefix(REHEARSAL)]
-        with suppress(psycopg2.OperationalError):
-            seen = seen_in(stores.databases.eye(name), kind)
-            half = [one for one in VERSIONS if not seen.applied[one] or not seen.whole(one)]
-            self._history.check(
-                TRUE_CLAIMS, not half, f"{process.name} rehearsed {name}, and it lacks {half}"
-            )
+        worked = stores.databases.done.get((process.name, copy), 0.0)
+        if worked <= self._history.began(process.name):
+            return
+        kind = stores.kinds[copy.removeprefix(REHEARSAL)]
+        with suppress(psycopg2.Error):
+            seen = seen_in(stores.databases.eye(copy), kind)
+            with stores.databases.eye(copy).cursor() as cursor:
+                cursor.execute(QUERY)
+                self._dropped[process.name, copy] = seen, str(cursor.fetchall()[0][0])

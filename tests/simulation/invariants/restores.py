@@ -1,5 +1,6 @@
 """What holds of restores, by the server's databases and by what the dump itself holds."""
 
+import hashlib
 import io
 import typing as t
 from contextlib import suppress
@@ -125,17 +126,16 @@ class RestoreInvariants:
             found = _read(self._stores, name)
             if found == self._before.get(name):
                 return
-            wrong = self._differs(name, params["key"]) if params else ""
-            if name not in self._before and (wrong or not params):
+            key, request = self._asked(params)
+            wrong = self._differs(name, key) if key else ""
+            if name not in self._before and (wrong or not key):
                 return  # what was there before is not known
             self._history.check(
                 RESTORED_WHOLE, not wrong, f"{by} restored {name}, and it has {wrong}"
             )
             self._check_lock(by, name, name)
             oid = self._first[name]
-            switch = Switch(
-                self._history.world.scheduler.now, by, params.get("request", ""), oid, oid
-            )
+            switch = Switch(self._history.world.scheduler.now, by, request, oid, oid)
             self._switches.setdefault(name, []).append(switch)
             self._before[name] = found
 
@@ -145,13 +145,23 @@ class RestoreInvariants:
 
     def _switched(self, name: str, by: str, oid: int, before: int, now: float) -> None:
         _module, params = self._history.doing_to(by, name)
-        request = params.get("request") or ""
+        key, request = self._asked(params)
         self._switches.setdefault(name, []).append(Switch(now, by, request, oid, before))
         self._check_lock(by, name, self._copies.get(oid, (name, by, now))[0])
-        if not params:
+        if not key:
             return  # by a request that arrived when nobody waited for it
-        wrong = self._differs(name, params["key"])
+        wrong = self._differs(name, key)
         self._history.check(RESTORED_WHOLE, not wrong, f"{by} put into the place of {name} {wrong}")
+
+    def _asked(self, params: t.Mapping[str, t.Any]) -> tuple[str, str]:
+        """The backup that a task restores, by the record, and the word for that; both empty of another task."""
+        if not params.get("record"):
+            return "", ""
+        record, name = self._history.record(params["release"]), params["name"]
+        points = record["facts"].get("restore_points") or {}
+        key = (points.get(name) or record["backups"][name])["key"]
+        words = "\n".join((key, params["approved_by"], params["reason"]))
+        return key, hashlib.sha256(words.encode()).hexdigest()[:12]
 
     def _check_lock(self, by: str, name: str, worked_in: str) -> None:
         """`worked_in`: the database that it had filled and compared right before."""
@@ -183,11 +193,15 @@ class RestoreInvariants:
             self._check_failure(process, did)
         else:
             standing = self._standing()
+            known = not did.result["backup"]
             carried_out = [
                 one
                 for one in self._switches.get(name, ())
-                if one.request in (did.params["request"], "")
-                and standing.get(did.result["kept"] or name, Standing(0, False)).oid == one.kept
+                if one.request in (did.result["request"], "")
+                and (
+                    known
+                    or standing.get(did.result["kept"] or name, Standing(0, False)).oid == one.kept
+                )
             ]
             self._history.check(
                 TRUE_CLAIMS,
@@ -197,7 +211,7 @@ class RestoreInvariants:
 
     def _looks_restored(self, name: str, did: Did) -> bool:
         """What is restored in place once more looks as before."""
-        return METHODS[name] == "in_place" and not self._differs(name, did.params["key"])
+        return METHODS[name] == "in_place" and not self._differs(name, self._asked(did.params)[0])
 
     def _check_scratch(self, process: Process, did: Did, name: str) -> None:
         if did.failed:

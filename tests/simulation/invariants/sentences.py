@@ -25,6 +25,7 @@ BACK_AT_PINS = "back_at_pins"
 PHASES_LAST = "phases_last"
 CAPACITY = "capacity"
 TRUE_CLAIMS = "true_claims"
+CHANNELS_ARE_TRUE = "channels_are_true"
 APPLIED_ONCE = "applied_once"
 NEVER_HALF = "never_half"
 DONE_IS_DONE = "done_is_done"
@@ -106,6 +107,7 @@ SENTENCES: t.Mapping[str, str] = {
     OUTLIVES: "No rollout is called done whose new pods all fail their liveness probe.",
     CAPACITY: "We end a ready pod only while no other of its Deployment is missing, but those on a node out of reach.",
     TRUE_CLAIMS: "What a task says is so: image, flags, each pod's environment, lock, phase, note, a passed deadline.",
+    CHANNELS_ARE_TRUE: "Status and page say the versions, pods, flags, switch, lock and verdict that stand, and agree.",
     APPLIED_ONCE: "A migration is begun and applies once, also beside others; a run that says it applied it did.",
     NEVER_HALF: "A migration that the database's history has is there whole; one that it lacks has left nothing.",
     DONE_IS_DONE: "What the record calls a finished phase is finished: databases, bucket, functions.",

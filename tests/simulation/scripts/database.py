@@ -2,7 +2,7 @@
 
 from .rehearsals import rehearse
 from .script import Script
-from .stores import TASKS, back_up, migrate, on_each, record_points, refuse
+from .stores import back_up, migrate, record_points, refuse
 
 
 def database(script: Script) -> None:
@@ -12,11 +12,10 @@ def database(script: Script) -> None:
     pending = rehearse(script, phase) if script.world.plan.rehearsed else _pending(script)
     record_points(script, phase, pending, backups)
     changed = False
-    for kind in TASKS:
-        names = [name for name, one in script.world.plan.stores.items() if one == kind]
-        migrated = on_each(script, names, lambda name: migrate(script, name))
-        refuse(script, phase, migrated)
-        changed = changed or any(one["changed"] for one in migrated.values())
+    for name in script.world.plan.stores:
+        migrated = migrate(script, name)
+        refuse(script, phase, {name: migrated})
+        changed = changed or migrated["changed"]
     script.close(phase, changed=changed)
 
 

@@ -1,6 +1,5 @@
 """playbooks/rollback.yml --tags database: services stopped, each database from its backup, services back."""
 
-import hashlib
 import typing as t
 
 from ..bucket import CONNECTION as BUCKET
@@ -20,148 +19,128 @@ LEFT = "the databases are restored: "
 
 def restore(script: Script) -> None:
     names = [*script.world.plan.stores]
-    orders = on_each(script, names, lambda name: _order(script, name))
-    checks = on_each(script, names, lambda name: _check(script, name, orders[name]))
+    checks = on_each(script, names, lambda name: _check(script, name))
+    for check in checks.values():
+        script.require(check)
+    needed = any(one["changed"] for one in checks.values())
     script.lock("undo")
-    if any(one["changed"] for one in checks.values()):
-        begun = {"by": APPROVED_BY, "reason": _reason(script), "at": "", "open": True}
-        _note(
-            script, "announce_start", "Note that the restore begins", facts={"restore_asked": begun}
-        )
+    if needed:
+        script.require(_begin(script))
     script.require(keep_off(script, f"{LEFT}{_reason(script)}"))
-    causes = _restore(script, orders, checks)
-    _start(script, causes)
-    if causes:
+    ended = _restore(script, checks, needed=needed)
+    outcome = script.require(
         script.task(
-            "database_restore/conclude", "Record why it failed", name=script.version, notes=causes
+            "database_restore/conclude",
+            "Note that the restore has ended, or find why it failed",
+            name=script.version,
+            by=APPROVED_BY,
+            ended=[{"host": name, **ended[name]} for name in names],
+            tests={},
+            fence=script.epoch,
         )
-        raise StopError(" ".join(causes))
-    _note(script, "conclude", "Note that the restore has ended")
+    )
+    if outcome["causes"]:
+        script.task(
+            "database_restore/conclude",
+            "Record why it failed",
+            name=script.version,
+            notes=outcome["causes"],
+        )
+        raise StopError(outcome["sentence"])
     close(script, "database")
     script.unlock("undo")
 
 
-def _note(script: Script, file: str, task: str, **written: t.Any) -> None:
-    place = f"database_restore/{file}"
-    script.require(script.task(place, task, name=script.version, fence=script.epoch, **written))
-
-
-def _order(script: Script, name: str) -> Result:
-    """Which backup, by the record; and whether the record says that these words were carried out."""
-    found = script.require(
-        script.task(
-            "database_restore/check",
-            "Find the release's backup of the database",
-            name=script.version,
-        )
+def _begin(script: Script) -> Result:
+    return script.task(
+        "database_restore/begin",
+        "Note that the restore begins",
+        name=script.version,
+        by=APPROVED_BY,
+        reason=_reason(script),
+        fence=script.epoch,
     )
-    record = found.get("record") or {}
-    facts = record.get("facts") or {}
-    recorded = (facts.get("restore_points") or {}).get(name) or (record.get("backups") or {}).get(
-        name, {}
-    )
-    if not recorded.get("key"):
-        raise StopError(f"there is no backup of {name} in the record")
-    words = "\n".join((recorded["key"], APPROVED_BY, _reason(script)))
-    request = hashlib.sha256(words.encode()).hexdigest()[:12]
-    known = (facts.get("database_restores") or {}).get(name, {}).get(request, {})
-    return {"key": recorded["key"], "request": request, "known": "live" in known}
 
 
-def _asked(script: Script, name: str, order: Result) -> dict[str, t.Any]:
+def _order(script: Script, name: str) -> dict[str, t.Any]:
+    """What the play's module_defaults say of the database."""
     return {
-        "key": order["key"],
+        **CONNECTION,
+        **BUCKET,
+        "login_db": name,
+        "record": True,
+        "name": name,
+        "release": script.version,
         "method": METHODS[name],
         "approved_by": APPROVED_BY,
         "reason": _reason(script),
-        "request": order["request"],
-        "pg_restore": "pg_restore",
-        "psql": "psql",
-        "module_defaults": {**CONNECTION, "login_db": name, **BUCKET},
+        "kubernetes": CLUSTER,
     }
 
 
-def _check(script: Script, name: str, order: Result) -> Result:
-    if order["known"]:
-        return {"changed": False}
-    return script.require(
-        script.task(
-            "database_restore/check",
-            "Check that the backup can be restored, and what would be lost",
-            **_asked(script, name, order),
-        )
+def _check(script: Script, name: str) -> Result:
+    return script.task(
+        "database_restore/check",
+        "Check the approval, the backup, and what would be lost",
+        module_defaults=_order(script, name),
     )
 
 
-def _restore(script: Script, orders: dict[str, Result], checks: dict[str, Result]) -> list[str]:
-    """Why it failed, of each database by itself."""
-    try:
-        script.lock("undo")
-        if any(one["changed"] for one in checks.values()):
-            script.require(_scale(script, "stop", "Stop all writers of the databases"))
-        asked = [name for name, one in orders.items() if not one["known"]]
+def _restore(
+    script: Script, checks: dict[str, Result], *, needed: bool
+) -> dict[str, dict[str, Result]]:
+    """The results of each database, by what was done: whatever fails, the services start again."""
+    ended: dict[str, dict[str, Result]] = {
+        name: {"checked": one, "kept": {}, "restored": {}} for name, one in checks.items()
+    }
+    stopped: Result = {}
+    if needed:
+        stopped = _scale(script, "Stop all writers of the databases", fence=script.epoch)
+    if not stopped.get("failed"):
         kept = on_each(
             script,
-            [one for one in asked if METHODS[one] == "in_place" and checks[one]["changed"]],
-            lambda name: _keep_failed(script, name, orders[name]),
+            [one for one in checks if METHODS[one] == "in_place" and checks[one]["changed"]],
+            lambda name: _keep_failed(script, name, checks[name]),
         )
-    except StopError as exc:
-        return [str(exc)]
-    asked = [name for name in asked if not kept.get(name, {}).get("failed")]
-    restored = on_each(script, asked, lambda name: _put_back(script, name, orders[name]))
-    well = [name for name, one in restored.items() if not one.get("failed")]
-    recorded = on_each(script, well, lambda name: _record(script, name, orders[name], restored))
-    ended = [*kept.values(), *restored.values(), *recorded.values()]
-    return [str(one.get("msg")) for one in ended if one.get("failed")]
+        asked = [name for name in checks if not kept.get(name, {}).get("failed")]
+        restored = on_each(
+            script, asked, lambda name: _put_back(script, name, checks[name], kept.get(name, {}))
+        )
+        for part, results in (("kept", kept), ("restored", restored)):
+            for name, result in results.items():
+                ended[name][part] = result
+    started = _scale(script, "Start the services with their previous pod counts")
+    for one in ended.values():
+        one |= {"stopped": stopped, "started": started}
+    return ended
 
 
-def _keep_failed(script: Script, name: str, order: Result) -> Result:
+def _keep_failed(script: Script, name: str, check: Result) -> Result:
     """In place keeps nothing."""
     return script.task(
-        "database_restore/keep",
+        "database_restore/main",
         "Back up the failed data",
         name=f"{name}_failed",
-        release=f"{script.version}-{order['request']}",
+        release=f"{script.version}-{check['request']}",
         pg_dump="pg_dump",
         pg_restore="pg_restore",
         module_defaults={**CONNECTION, "login_db": name, **BUCKET},
     )
 
 
-def _put_back(script: Script, name: str, order: Result) -> Result:
+def _put_back(script: Script, name: str, check: Result, kept: Result) -> Result:
     return script.task(
         "database_restore/main",
         "Restore the database",
+        checked=check,
+        failed_data=(kept.get("backup") or {}).get("uri", ""),
         fence=script.epoch,
-        kubernetes=CLUSTER,
-        **_asked(script, name, order),
+        module_defaults=_order(script, name),
     )
 
 
-def _record(script: Script, name: str, order: Result, restored: dict[str, Result]) -> Result:
-    entry = {
-        **{one: restored[name][one] for one in ("method", "live", "kept")},
-        "approved_by": APPROVED_BY,
-        "reason": _reason(script),
-        "backup": order["key"],
-    }
-    return script.task(
-        "database_restore/main",
-        "Record the approval, the backup and the failed database",
-        name=script.version,
-        facts={"database_restores": {name: {order["request"]: entry}}},
-        notes=[f"{name} was restored from {order['key']}, approved by {APPROVED_BY}"],
-    )
-
-
-def _start(script: Script, causes: list[str]) -> None:
-    started = _scale(script, "start", "Start the services with their previous pod counts")
-    if started.get("failed"):
-        causes.append(f"Not all services are back: {started.get('msg')}")
-
-
-def _scale(script: Script, file: str, task: str) -> Result:
-    return script.task(f"database_restore/{file}", task, deployments=script.services)
+def _scale(script: Script, task: str, **fence: int) -> Result:
+    return script.task("database_restore/main", task, deployments=script.services, **fence)
 
 
 def look(script: Script) -> None:

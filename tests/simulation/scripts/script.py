@@ -2,7 +2,7 @@
 
 import typing as t
 
-from ..plan import Actor
+from ..plan import Actor, Plan
 from ..platform import CONSUMERS, FLAGS, PERCENTAGE, PRINT_FLAGS, RELEASES, VERSION
 from ..tasks import Result, Tasks
 from ..world import World
@@ -46,14 +46,7 @@ class Script:
 
     @property
     def phases(self) -> list[str]:
-        plan = self.world.plan
-        if plan.stores or plan.functions:
-            before = [*(STORES if plan.stores else ()), *(FUNCTIONS if plan.functions else ())]
-            if not plan.complete:
-                return before
-        else:
-            before = []
-        return [*before, *(one for one in PHASES if one != WATCH or plan.watched)]
+        return phases_of(self.world.plan)
 
     def require(self, result: Result) -> Result:
         if result.get("failed"):
@@ -98,6 +91,7 @@ class Script:
     def failed(self, phase: str, failure: Result) -> None:
         if lease_lost(failure):
             return
+        host = self.services[0] if phase == "microservices" else "control"
         # A rescue whose own task fails goes no further.
         self.require(
             self.task(
@@ -106,7 +100,7 @@ class Script:
                 name=self.version,
                 phase=phase,
                 phase_started=None,
-                evidence={"failures": {"control": {"message": str(failure.get("msg"))[:100]}}},
+                evidence={"failures": {host: {"message": str(failure.get("msg"))[:100]}}},
                 fence=self.epoch,
             )
         )
@@ -154,6 +148,14 @@ class Script:
     @property
     def consumers(self) -> list[str]:
         return [one for one in CONSUMERS if one in self.services]
+
+
+def phases_of(plan: Plan) -> list[str]:
+    """Those of its releases, in their order."""
+    before = [*(STORES if plan.stores else ()), *(FUNCTIONS if plan.functions else ())]
+    if before and not plan.complete:
+        return before
+    return [*before, *(phase for phase in PHASES if phase != WATCH or plan.watched)]
 
 
 def lease_lost(result: Result) -> bool:

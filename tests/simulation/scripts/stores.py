@@ -33,7 +33,6 @@ TASKS = {
     "prisma": "Apply the pending Prisma migrations",
     "sql": "Apply the pending plain SQL migrations",
 }
-"""In the order of the playbook."""
 
 
 def back_up(script: Script, phase: str) -> dict[str, Result]:
@@ -95,8 +94,8 @@ def _record_point(script: Script, name: str, backup: Result) -> Result:
     )
 
 
-def migrate(script: Script, name: str, database: str = "", *, check: bool = False) -> Result:
-    """As the database `name` is, unless another is given."""
+def migrate(script: Script, name: str, rehearsal: dict[str, t.Any] | None = None) -> Result:
+    """The database `name`, or with a `rehearsal` a copy of it."""
     kind = KINDS[script.world.plan.stores[name]]
     return script.task(
         f"{kind.role}/main",
@@ -109,9 +108,9 @@ def migrate(script: Script, name: str, database: str = "", *, check: bool = Fals
         statement_timeout=0,
         fence=script.epoch,
         kubernetes=CLUSTER,
+        rehearsal=rehearsal,
         **_MORE[kind.name],
-        module_defaults={**CONNECTION, "login_db": database or name},
-        check=check,
+        module_defaults={**CONNECTION, "login_db": name, **BUCKET},
     )
 
 

@@ -6,14 +6,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ..._postgres import SqlError
+from ..._postgres import Session, SqlError
 from .parser import Name, signature, to_options
 from .routines import Signature
-
-if t.TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from ..._postgres import Session
 
 _LOCK_NOT_AVAILABLE = "55P03"
 
@@ -67,58 +62,52 @@ class Catalog:
     search_path: tuple[str, ...] = ("public",)
     user: str = ""
     schemas: frozenset[str] = frozenset({"public"})
-    relations: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    relations: t.Mapping[tuple[str, str], str] = field(default_factory=dict)
     """To pg_class.relkind."""
     system_relations: frozenset[str] = frozenset()
     """Names of the server's own, and of what is temporary."""
     foreign_relations: frozenset[tuple[str, str]] = frozenset()
     """Those whose owner the session's user is not, nor a member of."""
-    granted: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    granted: t.Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     """Of each relation the roles that have a privilege on it or on a column of it; "" is PUBLIC."""
-    view_options: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    view_options: t.Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     """Of each view those that are on: security_invoker, security_barrier, check_option=<which>."""
-    fired: Mapping[tuple[str, str], tuple[Fired, ...]] = field(default_factory=dict)
+    fired: t.Mapping[tuple[str, str], tuple[Fired, ...]] = field(default_factory=dict)
     """Of each table what its statements run, on tables that inherit from it too."""
-    columns: Mapping[tuple[str, str, str], Column] = field(default_factory=dict)
+    columns: t.Mapping[tuple[str, str, str], Column] = field(default_factory=dict)
     scanned_columns: frozenset[tuple[str, str, str]] = frozenset()
     """With another type their indexes are built again, and their rows are checked again, under ACCESS EXCLUSIVE."""
-    constraints: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    constraints: t.Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     """To pg_constraint.contype."""
-    types: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    types: t.Mapping[tuple[str, str], str] = field(default_factory=dict)
     """To pg_type.typtype, 'e' for an enum and 'd' for a domain."""
-    domains: Mapping[tuple[str, str], Domain] = field(default_factory=dict)
+    domains: t.Mapping[tuple[str, str], Domain] = field(default_factory=dict)
     """Those of information_schema too."""
-    functions: Mapping[tuple[str, str], tuple[Signature, ...]] = field(default_factory=dict)
-    volatile: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    functions: t.Mapping[tuple[str, str], tuple[Signature, ...]] = field(default_factory=dict)
+    volatile: t.Mapping[tuple[str, str], bool] = field(default_factory=dict)
     """Of each name of functions, those of the system and of extensions too, whether one of them is volatile."""
-    row_security: Mapping[tuple[str, str], RowSecurity] = field(default_factory=dict)
+    row_security: t.Mapping[tuple[str, str], RowSecurity] = field(default_factory=dict)
     policies: frozenset[tuple[str, str, str]] = frozenset()
-    triggers: Mapping[tuple[str, str, str], TriggerFunction] = field(default_factory=dict)
+    triggers: t.Mapping[tuple[str, str, str], TriggerFunction] = field(default_factory=dict)
     swallowing: frozenset[tuple[str, str]] = frozenset()
     """Functions of triggers with a RETURN NULL in them."""
-    sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    sizes: t.Mapping[tuple[str, str], int] = field(default_factory=dict)
     """In bytes, with TOAST; of the tables that were asked for, unless they were locked."""
     rules: frozenset[tuple[str, str, str]] = frozenset()
     extensions: frozenset[str] = frozenset()
 
     def has(self, kind: str, *key: str) -> bool | None:
         """None when objects of this kind are not known."""
-        if kind == "schema":
-            return key[0] in self.schemas
-        if kind == "extension":
-            return key[0] in self.extensions
+        if kind in ("schema", "extension"):
+            return key[0] in (self.schemas if kind == "schema" else self.extensions)
         if kind == "function":
             there = self.functions.get((key[0], key[1]), ())
             return key[2] in {signature(each.types) for each in there}
         return key in self.keys(kind) if kind in _KINDS else None
 
-    def keys(self, kind: str) -> Collection[tuple[str, ...]]:
+    def keys(self, kind: str) -> t.Collection[tuple[str, ...]]:
         """All that there are of one of the kinds that belong to a schema or to a table."""
-        return t.cast("Collection[tuple[str, ...]]", getattr(self, _KINDS[kind]))
-
-    @property
-    def function_names(self) -> frozenset[str]:
-        return frozenset(name for _schema, name in self.functions)
+        return t.cast("t.Collection[tuple[str, ...]]", getattr(self, _KINDS[kind]))
 
 
 _KINDS: t.Final = {
@@ -269,9 +258,11 @@ _RULES = _of_relations(
 )
 
 
-def read_catalog(session: Session, sized: Collection[str] = ()) -> Catalog:
+def read_catalog(session: Session, sized: t.Collection[str] = ()) -> Catalog:
     """Of the session's database, with the session's user and search path, and the sizes of tables of these names."""
-    path = session.rows("SELECT pg_catalog.current_schemas(false)::text[], session_user::text")
+    [(path, user)] = session.rows(
+        "SELECT pg_catalog.current_schemas(false)::text[], session_user::text"
+    )
 
     def names(sql: str) -> frozenset[str]:
         return frozenset(str(row[0]) for row in session.rows(sql))
@@ -281,12 +272,15 @@ def read_catalog(session: Session, sized: Collection[str] = ()) -> Catalog:
         rows = ((tuple(row[:parts]), tuple(row[parts:])) for row in session.rows(sql))
         return {place: more[0] if len(more) == 1 else more for place, more in rows}
 
-    functions: dict[tuple[str, str], list[Signature]] = {}
-    for schema, name, *described in session.rows(_FUNCTIONS):
-        functions.setdefault((schema, name), []).append(_to_signature(*described))
+    def grouped(sql: str, made: t.Callable[..., t.Any]) -> dict[tuple[str, str], tuple[t.Any, ...]]:
+        groups: dict[tuple[str, str], tuple[t.Any, ...]] = {}
+        for schema, name, *more in session.rows(sql):
+            groups[schema, name] = (*groups.get((schema, name), ()), made(*more))
+        return groups
+
     return Catalog(
-        search_path=tuple(path[0][0]) if path else ("public",),
-        user=str(path[0][1]) if path else "",
+        search_path=tuple(path),
+        user=str(user),
         schemas=names("SELECT nspname FROM pg_catalog.pg_namespace"),
         relations=by_place(_RELATIONS),
         system_relations=names(_SYSTEM_RELATIONS),
@@ -296,13 +290,13 @@ def read_catalog(session: Session, sized: Collection[str] = ()) -> Catalog:
             place: to_options(tuple(each.split("=", 1)) for each in options)
             for place, options in by_place(_VIEW_OPTIONS).items()
         },
-        fired=_read_fired(session),
+        fired=grouped(_FIRED, Fired),
         columns={place: Column(*of) for place, of in by_place(_COLUMNS, 3).items()},
         scanned_columns=frozenset(by_place(_SCANNED_COLUMNS, 3)),
         constraints=by_place(_CONSTRAINTS, 3),
         types=by_place(_TYPES),
         domains={place: Domain(*of) for place, of in by_place(_DOMAINS).items()},
-        functions={place: tuple(each) for place, each in functions.items()},
+        functions=grouped(_FUNCTIONS, _to_signature),
         volatile=by_place(_VOLATILE),
         row_security={place: RowSecurity(*of) for place, of in by_place(_ROW_SECURITY).items()},
         policies=frozenset(by_place(_POLICIES, 3)),
@@ -317,14 +311,7 @@ def read_catalog(session: Session, sized: Collection[str] = ()) -> Catalog:
     )
 
 
-def _read_fired(session: Session) -> dict[tuple[str, str], tuple[Fired, ...]]:
-    fired: dict[tuple[str, str], list[Fired]] = {}
-    for schema, table, *trigger in session.rows(_FIRED):
-        fired.setdefault((schema, table), []).append(Fired(*trigger))
-    return {table: tuple(each) for table, each in fired.items()}
-
-
-def _read_sizes(session: Session, names: Collection[str]) -> dict[tuple[str, str], int]:
+def _read_sizes(session: Session, names: t.Collection[str]) -> dict[tuple[str, str], int]:
     """Empty when somebody holds one of them exclusively: it is not waited for."""
     if not names:
         return {}
@@ -341,34 +328,22 @@ def _read_sizes(session: Session, names: Collection[str]) -> dict[tuple[str, str
     return {(row[0], row[1]): row[2] for row in rows if row[2] is not None}
 
 
-def _to_signature(
-    kind: str,
-    returns_set: bool,
-    result: str | None,
-    types: list[str],
-    modes: list[str] | None,
-    names: list[str] | None,
-    defaults: int,
-) -> Signature:
+def _to_signature(*described: t.Any) -> Signature:
     """Of a row of pg_proc; without modes all are inputs, without names none has one."""
-    parameters = list(
-        zip(
-            modes or ["i"] * len(types),
-            names or [""] * len(types),
-            map(_to_type, types),
-            strict=True,
-        )
-    )
-    inputs = [each for each in parameters if each[0] in "ibv"]
+    kind, returns_set, result, types, modes, names, defaults = described
+    modes, names = modes or ["i"] * len(types), names or [""] * len(types)
+    parameters = list(zip(modes, names, map(_to_type, types), strict=True))
     columns = tuple((name, of) for mode, name, of in parameters if mode in "bot")
+    if not columns and result is not None and kind != "p":
+        columns = (("", _to_type(result)),)
     return Signature(
-        types=tuple(of for _mode, _name, of in inputs),
-        names=tuple(name for _mode, name, _of in inputs),
+        types=tuple(of for mode, _name, of in parameters if mode in "ibv"),
+        names=tuple(name for mode, name, _of in parameters if mode in "ibv"),
         optional=defaults,
-        variadic=any(mode == "v" for mode, _name, _of in inputs),
+        variadic="v" in modes,
         procedure=kind == "p",
         returns_set=returns_set,
-        columns=columns or (() if result is None or kind == "p" else (("", _to_type(result)),)),
+        columns=columns,
     )
 
 

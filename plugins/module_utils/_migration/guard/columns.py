@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import typing as t
 
-from .catalog import Domain
-from .models import concern, judge_filled
+from .catalog import Column, Domain
+from .models import Alter, Concerns, Scope, concern, judge_filled
 from .parser import (
     Name,
     Node,
-    UnparsableError,
-    parse,
+    parse_expression,
     relation_name,
     strings,
     to_name,
@@ -20,34 +19,28 @@ from .parser import (
     words,
 )
 from .routines import TYPES, is_stable, is_type
-from .world import UNPLACED, ObjectState
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .catalog import Column
-    from .models import Concern, Scope
-    from .world import NamedObjects, World
-
+from .world import NamedObjects, ObjectState, World
 
 TINY: t.Final = 1024 * 1024
 """Bytes. Measured with PostgreSQL 18, each of the methods below took at most 45 ms for a table of this size."""
 _METHODS = frozenset({"btree", "hash", "gin", "gist", "spgist", "brin"})
 
 
-def create_index(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_index(body: Node, scope: Scope) -> Concerns:
     table = relation_name(body["relation"])
     target = scope.world.find(table)
     index = body.get("idxname")
     places = {key[0] for key in target.keys}
-    if body.get("if_not_exists") and index and scope.world.catalog:
+    if body.get("if_not_exists") and index and scope.world.known:
         states = {scope.world.state("relation", place, index) for place in places}
-    else:
-        states = set()
-    if states == {ObjectState.EXISTING}:
-        return
-    if not target.new:
-        yield from _judge_build(body, table, target, scope.world)
+        if states == {ObjectState.EXISTING}:
+            return
+    if not target.new and not body.get("concurrent") and not _is_quick(body, target, scope.world):
+        what = f"it builds an index on {table} and blocks writes to it meanwhile"
+        yield concern("index-blocks", what)
+    elif not target.new and body.get("unique"):
+        what = f"it fails if rows of {table} repeat, and refuses new repeats"
+        yield concern("unique-index", what)
     yield from judge_filled(table, scope)
     if "whereClause" in body or any("expr" in each["IndexElem"] for each in body["indexParams"]):
         scope.world.facts.scanned_tables |= target.keys
@@ -55,23 +48,10 @@ def create_index(body: Node, scope: Scope) -> Iterator[Concern]:
         scope.world.create_relation(Name(places.pop(), index), "index", certain=scope.certain)
 
 
-def _judge_build(body: Node, table: Name, target: NamedObjects, world: World) -> Iterator[Concern]:
-    if not body.get("concurrent") and not _is_quick(body, target, world):
-        yield concern(
-            "index-blocks", f"it builds an index on {table} and blocks writes to it meanwhile"
-        )
-    elif body.get("unique"):
-        yield concern(
-            "unique-index", f"it fails if rows of {table} repeat, and refuses new repeats"
-        )
-
-
 def _is_quick(body: Node, target: NamedObjects, world: World) -> bool:
     """Whether the table is known to be tiny, and nothing before this may have filled it."""
-    sizes = world.catalog.sizes if world.catalog else {}
-    if not target.keys or world.facts.rows_written:
-        return False
-    if any(sizes.get(key, TINY + 1) > TINY for key in target.keys):
+    sizes = world.catalog.sizes
+    if world.facts.rows_written or any(sizes.get(key, TINY + 1) > TINY for key in target.keys):
         return False
     called = [to_name(strings(call["funcname"])) for _key, call in walk(body, _CALLS)]
     return body.get("accessMethod", "btree") in _METHODS and all(
@@ -93,61 +73,56 @@ _HEADER = 4
 """PostgreSQL counts it into the modifier of varchar."""
 
 
-def judge_add_column(
-    command: Node, name: Name, target: NamedObjects, scope: Scope
-) -> Iterator[Concern]:
-    column = command["def"]["ColumnDef"]
-    shown = f"{name}.{column['colname']}"
-    if command.get("missing_ok"):
-        states = {scope.world.state("column", *key, column["colname"]) for key in target.keys}
-        known = scope.world.catalog is not None
-        if known and ObjectState.ABSENT not in states:
-            return
-    constraints = {
-        each["Constraint"]["contype"]: each["Constraint"] for each in column.get("constraints", ())
-    }
+def judge_add_column(alter: Alter) -> Concerns:
+    column, world = alter.command["def"]["ColumnDef"], alter.scope.world
+    states = alter.states("column", column["colname"])
+    if alter.command.get("missing_ok") and world.known and ObjectState.ABSENT not in states:
+        return
+    adds = f"it adds {alter.name}.{column['colname']}"
+    constraints = constraints_of(column)
     default = constraints.get("CONSTR_DEFAULT", {}).get("raw_expr")
     if _is_null(default):
         default = None
-    yield from _judge_rewrite(column, constraints, default, shown, scope.world)
-    if "CONSTR_NOTNULL" in constraints and default is None and not _fills(column, constraints):
-        yield concern(
-            "column-not-null", f"it adds {shown} NOT NULL without a default, which old rows lack"
-        )
+    for why in _rewrites(column, constraints, default, world):
+        what = f"{adds} and {why} under a lock that stops everybody"
+        yield concern("column-rewrite", what)
+        break
+    fills = is_numbered(column) or "CONSTR_GENERATED" in constraints
+    if "CONSTR_NOTNULL" in constraints and default is None and not fills:
+        what = f"{adds} NOT NULL without a default, which old rows lack"
+        yield concern("column-not-null", what)
     if "CONSTR_UNIQUE" in constraints or "CONSTR_PRIMARY" in constraints:
-        yield concern(
-            "column-constraint",
-            f"it adds {shown} and builds an index, which blocks writes meanwhile",
-        )
+        what = f"{adds} and builds an index, which blocks writes meanwhile"
+        yield concern("column-constraint", what)
     if "CONSTR_CHECK" in constraints or ("CONSTR_FOREIGN" in constraints and default is not None):
-        yield concern(
-            "column-constraint", f"it adds {shown} with a constraint and scans all rows for it"
-        )
+        what = f"{adds} with a constraint and scans all rows for it"
+        yield concern("column-constraint", what)
 
 
-def _judge_rewrite(
-    column: Node, constraints: t.Mapping[str, Node], default: Node | None, shown: str, world: World
-) -> Iterator[Concern]:
-    generated = constraints.get("CONSTR_GENERATED")
-    serial = type_name(column["typeName"]).name in _SERIAL if "typeName" in column else False
-    rewrites = (
-        ("CONSTR_IDENTITY" in constraints, "numbers all rows"),
-        (serial, "numbers all rows"),
-        (generated is not None and generated.get("generated_kind") != "v", "computes all rows"),
-        (default is not None and not is_constant(default, world), "computes all rows"),
-        (_domain_rewrites(column, world, default=default), "checks all rows against a domain"),
-    )
-    for rewrite, why in rewrites:
-        if rewrite:
-            yield concern(
-                "column-rewrite", f"it adds {shown} and {why} under a lock that stops everybody"
-            )
-            return
+def constraints_of(column: Node) -> dict[str, Node]:
+    return {
+        each["Constraint"]["contype"]: each["Constraint"] for each in column.get("constraints", ())
+    }
 
 
-def _fills(column: Node, constraints: t.Mapping[str, Node]) -> bool:
+def is_numbered(column: Node) -> bool:
+    """Whether a sequence fills it."""
     serial = "typeName" in column and type_name(column["typeName"]).name in _SERIAL
-    return serial or "CONSTR_IDENTITY" in constraints or "CONSTR_GENERATED" in constraints
+    return serial or "CONSTR_IDENTITY" in constraints_of(column)
+
+
+def _rewrites(
+    column: Node, constraints: t.Mapping[str, Node], default: Node | None, world: World
+) -> t.Iterator[str]:
+    """Clauses on why all rows are written, or read."""
+    if is_numbered(column):
+        yield "numbers all rows"
+    generated = constraints.get("CONSTR_GENERATED", {"generated_kind": "v"})
+    computed = default is not None and not is_constant(default, world)
+    if computed or generated.get("generated_kind") != "v":
+        yield "computes all rows"
+    if _domain_rewrites(column, world, default=default):
+        yield "checks all rows against a domain"
 
 
 def _is_null(default: Node | None) -> bool:
@@ -166,22 +141,15 @@ def is_constant(expression: Node, world: World) -> bool:
 
 def _is_volatile(name: Name, world: World) -> bool:
     """Or perhaps so. PostgreSQL goes by what the function was declared to be, and so does this."""
-    known = [
+    declared = [
         volatile
-        for (schema, of), volatile in (world.catalog.volatile.items() if world.catalog else ())
+        for (schema, of), volatile in world.catalog.volatile.items()
         if of == name.name and name.schema in (None, schema)
     ]
-    made = [
-        routine
-        for (schema, of), routines in world.routines.items()
-        for routine in routines
-        if of == name.name and (name.schema in (None, schema) or schema == UNPLACED)
-    ]
-    if any(known) or name.name in world.facts.volatile_names:
+    declared += [routine.volatile for routine in world.find_routines(name)]
+    if name.name in world.facts.volatile_names or any(declared):
         return True
-    if any(routine.volatile for routine in made):
-        return True
-    return not known and not made and not is_stable(name.schema, name.name)
+    return not declared and not is_stable(name.schema, name.name)
 
 
 def note_domain(name: Name, body: Node, scope: Scope) -> None:
@@ -205,58 +173,44 @@ def _domain_rewrites(column: Node, world: World, *, default: Node | None) -> boo
         return False
     name = type_name(column["typeName"])
     target = world.find(name, "type")
-    if world.catalog is None and target.state is not ObjectState.NEW and not is_type(name):
+    if not world.known and target.state is not ObjectState.NEW and not is_type(name):
         return True  # it may be a domain: what the database has is unknown
-    known = world.catalog.domains if world.catalog else {}
-    for key in target.keys:
-        domain = world.facts.domains.get(key) or known.get(key)
-        if domain and (domain.rewrites or (default is None and _draws(domain, world))):
-            return True
-    return False
+    domains = (world.domain(key) for key in target.keys)
+    return any(
+        domain and (domain.rewrites or (default is None and _draws(domain, world)))
+        for domain in domains
+    )
 
 
 def _draws(domain: Domain, world: World) -> bool:
     """Whether its default is another one for each row."""
     if domain.default is None:
         return False
-    try:
-        [parsed] = parse(f"SELECT {domain.default}")
-    except (UnparsableError, ValueError):
-        return True
-    targets = parsed.node.get("SelectStmt", {}).get("targetList", ())
-    return len(targets) != 1 or not is_constant(targets[0]["ResTarget"].get("val", {}), world)
+    value = parse_expression(domain.default)
+    return value is None or not is_constant(value, world)
 
 
-def judge_column_type(
-    command: Node, name: Name, target: NamedObjects, scope: Scope
-) -> Iterator[Concern]:
-    column = command.get("name", "")
-    definition = command["def"]["ColumnDef"]
-    catalog = scope.world.catalog
-    before = [catalog.columns.get((*key, column)) for key in target.keys] if catalog else [None]
-    states = {scope.world.state("column", *key, column) for key in target.keys}
+def judge_column_type(alter: Alter) -> Concerns:
+    definition, world = alter.command["def"]["ColumnDef"], alter.scope.world
+    changes = f"it changes the type of {alter.name}.{alter.part}, which"
+    before = [world.catalog.columns.get((*key, alter.part)) for key in alter.target.keys]
     plain = "raw_default" not in definition and "collClause" not in definition
-    if (
+    free = (
         plain
-        and ObjectState.NEW not in states
+        and ObjectState.NEW not in alter.states("column")
         and all(each and _widens(each, definition) for each in before)
-    ):
-        if _is_scanned(column, target, scope.world):
-            yield concern(
-                "column-scanned",
-                f"it changes the type of {name}.{column}, which a CHECK, a partial index or an index on an expression "
-                "names, or which has a collation of its own: all rows are read while the table is blocked",
-            )
-        return
-    yield concern(
-        "column-type",
-        f"it changes the type of {name}.{column}, which may rewrite it and break old code",
     )
-
-
-def _is_scanned(column: str, target: NamedObjects, world: World) -> bool:
-    known = world.catalog.scanned_columns if world.catalog else frozenset()
-    return any((*key, column) in known or key in world.facts.scanned_tables for key in target.keys)
+    if not free:
+        yield concern("column-type", f"{changes} may rewrite it and break old code")
+    elif any(
+        (*key, alter.part) in world.catalog.scanned_columns or key in world.facts.scanned_tables
+        for key in alter.target.keys
+    ):
+        what = (
+            f"{changes} a CHECK, a partial index or an index on an expression names, or which has a collation of its "
+            "own: all rows are read while the table is blocked"
+        )
+        yield concern("column-scanned", what)
 
 
 def _widens(before: Column, definition: Node) -> bool:

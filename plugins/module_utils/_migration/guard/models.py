@@ -7,44 +7,33 @@ A statement is judged where it stands: in which file, below which conditions, in
 from __future__ import annotations
 
 import typing as t
-from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from itertools import count
 
-from .parser import same_types
-from .world import ObjectState
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..splitter import Statement
-    from .parser import Name, Node, Types
-    from .routines import Signature
-    from .signatures import Columns
-    from .world import World
+from ..splitter import Statement
+from .parser import Name, Node, Types, same_types
+from .routines import Columns, Signature
+from .world import NamedObjects, ObjectState, World
 
 
 class Classification(Enum):
+    """The mildest first."""
+
     ADDITIVE = "additive"
     WARNING = "warning"
     """Adds, and may all the same break code that runs. It is told, and stops nothing."""
-    DESTRUCTIVE = "destructive"
-    """Takes something away, breaks the code that still runs, or blocks it behind a heavy lock."""
     UNKNOWN = "unknown"
     """What it does cannot be told from its text."""
+    DESTRUCTIVE = "destructive"
+    """Takes something away, breaks the code that still runs, or blocks it behind a heavy lock."""
 
 
-_SEVERITY = (
-    Classification.ADDITIVE,
-    Classification.WARNING,
-    Classification.UNKNOWN,
-    Classification.DESTRUCTIVE,
-)
+STOPPING: t.Final = (Classification.DESTRUCTIVE, Classification.UNKNOWN)
 
 
 def worst(verdicts: t.Iterable[Classification]) -> Classification:
-    return max(verdicts, key=_SEVERITY.index, default=Classification.ADDITIVE)
+    return max(verdicts, key=list(Classification).index, default=Classification.ADDITIVE)
 
 
 @dataclass(frozen=True)
@@ -55,6 +44,9 @@ class Concern:
     rule: str
     what: str
     safe_way: str
+
+
+Concerns: t.TypeAlias = "t.Iterator[Concern]"
 
 
 @dataclass(frozen=True)
@@ -97,17 +89,7 @@ class Review:
 
     findings: tuple[MigrationFinding, ...]
     warnings: tuple[MigrationFinding, ...]
-    verdicts: t.Mapping[str, t.Mapping[Classification, int]]
-
-    def to_verdicts(self) -> dict[str, dict[str, int]]:
-        return {
-            file: {verdict.value: counts.get(verdict, 0) for verdict in Classification}
-            for file, counts in self.verdicts.items()
-        }
-
-
-def count_verdicts(verdicts: t.Iterable[Classification]) -> t.Mapping[Classification, int]:
-    return Counter(verdicts)
+    verdicts: dict[str, dict[str, int]]
 
 
 _LATER = "keep it until nothing uses it, and drop it in a later release with a waiver"
@@ -233,10 +215,34 @@ class Unit:
     """Statements that enable row level security on a table of this run, with its name and key."""
     locked: dict[Name, None] = field(default_factory=dict)
     """Tables of before this run that a statement has locked."""
-    branches: Iterator[int] = field(default_factory=lambda: count(1))
+    branches: t.Iterator[int] = field(default_factory=lambda: count(1))
 
-    def unsettled(self) -> Iterator[Drop]:
+    def unsettled(self) -> t.Iterator[Drop]:
         return (drop for drop in self.drops if not drop.recreated)
+
+
+@dataclass(frozen=True)
+class Alter:
+    """One command of ALTER TABLE, and what the name of the table may mean."""
+
+    command: Node
+    name: Name
+    target: NamedObjects
+    scope: Scope
+
+    @property
+    def subtype(self) -> str:
+        return str(self.command["subtype"])
+
+    @property
+    def part(self) -> str:
+        """The name of the column, the constraint or the trigger."""
+        return str(self.command.get("name", ""))
+
+    def states(self, kind: str, part: str | None = None) -> set[ObjectState]:
+        """All that `part`, or the one that the command names, may have."""
+        named = self.part if part is None else part
+        return {self.scope.world.state(kind, *key, named) for key in self.target.keys}
 
 
 def lock_kept(read: Name, scope: Scope) -> Concern:
@@ -246,7 +252,7 @@ def lock_kept(read: Name, scope: Scope) -> Concern:
     return concern("lock-kept", what)
 
 
-def judge_filled(name: Name, scope: Scope) -> Iterator[Concern]:
+def judge_filled(name: Name, scope: Scope) -> Concerns:
     """Of a statement that reads all rows of a table, which may be a new one."""
     if scope.unit.locked and scope.world.find(name).keys & scope.world.facts.filled:
         yield lock_kept(name, scope)
@@ -258,7 +264,7 @@ class Scope:
 
     world: World
     unit: Unit
-    judge: t.Callable[[Node, Scope], Iterator[Concern]]
+    judge: t.Callable[[Node, Scope], Concerns]
     sql: str
     statement: int = 0
     place: Place = ()
@@ -282,16 +288,9 @@ class Scope:
         if self.world.find(name).state is ObjectState.EXISTING:
             self.unit.locked[name] = None
 
-    def loop(self) -> Scope:
-        return replace(self, repeated=True)
-
     def reading(self, sql: str) -> Scope:
         """For a part of the text, which runs where it stands."""
         return self if sql is self.sql else replace(self, sql=sql)
-
-    def executing(self) -> Scope:
-        """For a text that is executed."""
-        return replace(self, depth=self.depth + 1)
 
     def inside(self, name: Name, sql: str) -> Scope:
         """For the body of a routine that is called."""
@@ -305,18 +304,32 @@ class Scope:
             depth=self.depth + 1,
         )
 
-    def settle(
-        self, kind: str, name: tuple[str, ...], types: Types | None = None
-    ) -> tuple[Drop, ...]:
+    def settle(self, kind: str, name: tuple[str, ...], types: Types | None = None) -> list[Drop]:
         """What was dropped, and what is made here takes the place of wherever that drop ran."""
-        settled: list[Drop] = []
-        for drop in self.unit.drops:
-            matches = drop.kind == kind and drop.names == {name}
-            if types is None or drop.types is None:
-                matches = matches and types is drop.types
-            else:
-                matches = matches and same_types(drop.types, types)
-            if matches and drop.place[: len(self.place)] == self.place:
-                drop.recreated = True
-                settled.append(drop)
-        return tuple(settled)
+        settled = [
+            drop
+            for drop in self.unit.drops
+            if (drop.kind, drop.names) == (kind, frozenset({name}))
+            and drop.place[: len(self.place)] == self.place
+            and (
+                types is drop.types
+                if types is None or drop.types is None
+                else same_types(drop.types, types)
+            )
+        ]
+        for drop in settled:
+            drop.recreated = True
+        return settled
+
+    def await_replacement(
+        self,
+        kind: str,
+        names: frozenset[tuple[str, ...]],
+        lost: Concern,
+        types: Types | None = None,
+        before: Signature | Columns | None = None,
+    ) -> None:
+        """Of an object that this statement drops."""
+        drop = Drop(self.statement, kind, names, types, self.place, lost, before)
+        self.unit.drops.append(drop)
+        self.world.facts.dropped = True

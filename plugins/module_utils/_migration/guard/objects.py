@@ -1,44 +1,43 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judge what makes objects and triggers, and remember what was made."""
+"""Judge what makes objects and triggers, and remember what was made.
+
+What callers of a routine and readers of a view rely on, and what of it another one in its place has no more.
+"""
 
 from __future__ import annotations
 
 import typing as t
 
-from .calls import find_routines
-from .columns import note_domain
-from .models import concern
+from .calls import judge_mentioned
+from .columns import is_numbered, note_domain
+from .models import Concerns, Drop, Scope, concern
 from .parser import (
+    INPUT_MODES,
     Name,
     Node,
     UnparsableError,
     dropped_types,
+    input_types,
     items,
+    options_of,
     relation_name,
+    same_types,
     signature,
     strings,
     to_name,
+    to_options,
     type_name,
     walk,
 )
-from .routines import Signature, read_routine
-from .signatures import lost_for_callers, read_options, read_signature, view_columns
-from .world import ObjectState, Trigger, is_history
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .models import Concern, Drop, Scope
-    from .routines import Routine
-    from .signatures import Columns
-    from .world import World
-
+from .routines import Columns, Routine, Signature, read_routine
+from .world import ObjectState, Trigger, World, is_history
 
 _BEFORE = 2
 _RETURN = frozenset({"PLpgSQL_stmt_return"})
 
 
-def create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_trigger(body: Node, scope: Scope) -> Concerns:
+    yield from judge_mentioned(body.get("whenClause", {}), scope)
     table = relation_name(body["relation"])
     target = scope.world.find(table)
     scope.lock(table)
@@ -52,33 +51,29 @@ def create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
         scope.world.add_trigger(key, Trigger(name, body.get("events", 0), function))
     before = body.get("timing") == _BEFORE and body.get("row")
     if before and not target.new and _swallows(function, scope.world):
-        yield concern(
-            "rows-swallowed",
-            f"its function {function}() may return NULL, which drops rows of {table}",
-        )
+        what = f"its function {function}() may return NULL, which drops rows of {table}"
+        yield concern("rows-swallowed", what)
 
 
-def judge_replaced_function(routine: Routine, schema: str, scope: Scope) -> Iterator[Concern]:
+def judge_replaced_function(routine: Routine, schema: str, scope: Scope) -> Concerns:
     """Of triggers that the database has."""
     catalog = scope.world.catalog
     place = (schema, routine.name.name)
-    if catalog is None or place in catalog.swallowing or not returns_null(routine):
+    if place in catalog.swallowing or not returns_null(routine):
         return
     for (_schema, table, trigger), of in catalog.triggers.items():
         if of.before_row and of.function == place:
-            yield concern(
-                "rows-swallowed",
-                f"the trigger {trigger} of {table} may return NULL by it, which drops rows",
-            )
+            what = f"the trigger {trigger} of {table} may return NULL by it, which drops rows"
+            yield concern("rows-swallowed", what)
 
 
 def _swallows(function: Name, world: World) -> bool:
-    made = list(find_routines(world, function))
+    made = list(world.find_routines(function))
     if made:
         return any(returns_null(routine) for routine in made)
-    known = world.catalog.swallowing if world.catalog else ()
     return any(
-        name == function.name and function.schema in (None, schema) for schema, name in known
+        name == function.name and function.schema in (None, schema)
+        for schema, name in world.catalog.swallowing
     )
 
 
@@ -90,63 +85,50 @@ def returns_null(routine: Routine) -> bool:
         body = routine.plpgsql
     except UnparsableError:
         return False
-    returned = [
-        each.get("expr", {}).get("PLpgSQL_expr", {}).get("query", "")
+    return any(
+        each.get("expr", {}).get("PLpgSQL_expr", {}).get("query", "").strip().lower() == "null"
         for _key, each in walk(body, _RETURN)
-    ]
-    return any(query.strip().lower() == "null" for query in returned)
+    )
 
 
 _CONSTRAINTS = frozenset({"Constraint"})
-_SERIAL = ("serial", "bigserial", "smallserial", "serial4", "serial8", "serial2")
 
 
-def create_table(body: Node, scope: Scope) -> Iterator[Concern]:
-    name = relation_name(body["relation"])
+def create_table(body: Node, scope: Scope) -> None:
+    world, name = scope.world, relation_name(body["relation"])
     certain = scope.certain and body.get("oncommit") != "ONCOMMIT_DROP"
-    before = scope.world.find(name).state
-    scope.world.create_relation(name, "table", certain=certain)
+    before = world.find(name).state
+    world.create_relation(name, "table", certain=certain)
     if before is not ObjectState.EXISTING:
-        scope.world.create_type(name, certain=certain)
+        world.create_type(name, certain=certain)
         for each in body.get("tableElts", ()):
-            _create_sequence_of(each.get("ColumnDef", {}), name, scope)
+            column = each.get("ColumnDef", {})
+            if is_numbered(column):
+                sequence = Name(name.schema, f"{name.name}_{column['colname']}_seq")
+                world.create_relation(sequence, "sequence", certain=scope.certain)
     for _key, each in walk(body.get("tableElts", []), _CONSTRAINTS):
         if "pktable" in each:
             scope.lock(relation_name(each["pktable"]))
     for each in body.get("inhRelations", ()):
-        parent = scope.world.find(relation_name(each["RangeVar"]))
+        parent = relation_name(each["RangeVar"])
+        reached = world.find(parent)
         if "partbound" in body:
-            scope.lock(relation_name(each["RangeVar"]))
+            scope.lock(parent)
         if before is ObjectState.EXISTING:
-            scope.world.entangle(parent)
-    yield from ()
+            world.entangle(reached)
 
 
-def _create_sequence_of(column: Node, table: Name, scope: Scope) -> None:
-    numbered = "CONSTR_IDENTITY" in {
-        each["Constraint"]["contype"] for each in column.get("constraints", ())
-    }
-    if numbered or ("typeName" in column and type_name(column["typeName"]).name in _SERIAL):
-        name = Name(table.schema, f"{table.name}_{column['colname']}_seq")
-        scope.world.create_relation(name, "sequence", certain=scope.certain)
+def create_relation(body: Node, scope: Scope) -> None:
+    """A sequence or a foreign table."""
+    named = body.get("sequence") or body["base"]["relation"]
+    kind = "sequence" if "sequence" in body else "foreign table"
+    scope.world.create_relation(relation_name(named), kind, certain=scope.certain)
 
 
-def create_foreign_table(body: Node, scope: Scope) -> Iterator[Concern]:
-    name = relation_name(body["base"]["relation"])
-    scope.world.create_relation(name, "foreign table", certain=scope.certain)
-    yield from ()
-
-
-def create_sequence(body: Node, scope: Scope) -> Iterator[Concern]:
-    name = relation_name(body["sequence"])
-    scope.world.create_relation(name, "sequence", certain=scope.certain)
-    yield from ()
-
-
-def create_view(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_view(body: Node, scope: Scope) -> Concerns:
     name = relation_name(body["view"])
     place = scope.world.creation_place(name)
-    settled = scope.settle("view", (place, name.name)) if place is not None else ()
+    settled = scope.settle("view", (place, name.name)) if place is not None else []
     for drop in settled:
         yield from _compare_view(t.cast("Columns | None", drop.before), name, body, scope)
     if settled or body.get("replace"):
@@ -155,36 +137,27 @@ def create_view(body: Node, scope: Scope) -> Iterator[Concern]:
     scope.world.create_relation(name, "view", certain=scope.certain, fresh=fresh)
 
 
-def _compare_view(
-    before: Columns | None, name: Name, body: Node, scope: Scope
-) -> Iterator[Concern]:
+def _compare_view(before: Columns | None, name: Name, body: Node, scope: Scope) -> Concerns:
     if before is None:
         return
+    again = f"it makes the view {name} again"
     after, whole = view_columns(body, scope.world)
-    missing = sorted(before.keys() - after.keys())
+    missing = ", ".join(sorted(before.keys() - after.keys()))
     if missing and not whole:
-        yield concern(
-            "replacement-unclear",
-            f"it makes the view {name} again, and whether that has {', '.join(missing)} cannot be told",
-        )
+        what = f"{again}, and whether that has {missing} cannot be told"
+        yield concern("replacement-unclear", what)
     elif missing:
-        yield concern(
-            "replacement-differs", f"it makes the view {name} again without {', '.join(missing)}"
-        )
+        yield concern("replacement-differs", f"{again} without {missing}")
     for column, type_ in before.items():
         other = after.get(column)
         if other is not None and other != type_:
-            yield concern(
-                "replacement-differs",
-                f"it makes the view {name} again with {column} as {other} instead of {type_}",
-            )
+            what = f"{again} with {column} as {other} instead of {type_}"
+            yield concern("replacement-differs", what)
 
 
-def _compare_options(
-    place: tuple[str, str], name: Name, body: Node, world: World
-) -> Iterator[Concern]:
+def _compare_options(place: tuple[str, str], name: Name, body: Node, world: World) -> Concerns:
     """A view that is made again has those of the new statement alone, even with OR REPLACE."""
-    known = world.catalog.view_options if world.catalog else {}
+    known = world.catalog.view_options
     if world.state("relation", *place) is ObjectState.EXISTING and place in known:
         before, after = known[place], read_options(body)
         for option in sorted(before ^ after):
@@ -192,7 +165,7 @@ def _compare_options(
             yield concern("replacement-differs", f"it makes the view {name} again {word} {option}")
 
 
-def create_schema(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_schema(body: Node, scope: Scope) -> Concerns:
     name = body.get("schemaname") or body.get("authrole", {}).get("rolename", "")
     scope.world.create("schema", name, certain=scope.certain)
     paths = tuple((name, *(path or ())) for path in scope.world.paths)
@@ -201,25 +174,25 @@ def create_schema(body: Node, scope: Scope) -> Iterator[Concern]:
             yield from scope.judge(each, scope)
 
 
-def create_extension(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_extension(body: Node, scope: Scope) -> None:
     scope.world.create("extension", body["extname"], certain=scope.certain)
     scope.world.facts.unclear = True
-    yield from ()
 
 
-def create_type(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
-    if kind == "CompositeTypeStmt":
+def create_type(body: Node, scope: Scope) -> None:
+    """An enum, a range, a composite type or a domain."""
+    if "typevar" in body:
         name = relation_name(body["typevar"])
     else:
-        name = to_name(strings(body["domainname" if kind == "CreateDomainStmt" else "typeName"]))
+        name = to_name(strings(body.get("domainname") or body["typeName"]))
     scope.world.create_type(name, certain=scope.certain)
-    if kind == "CreateDomainStmt":
+    if "domainname" in body:
         note_domain(name, body, scope)
-    yield from ()
 
 
-def create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_routine(body: Node, scope: Scope) -> Concerns:
     """Its body is judged when something calls it."""
+    yield from judge_mentioned(body.get("parameters", []), scope)
     routine = read_routine(body, scope.sql)
     place = scope.world.creation_place(routine.name)
     if place is not None:
@@ -228,9 +201,8 @@ def create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
         for drop in settled:
             before = t.cast("Signature | None", drop.before)
             for loss in lost_for_callers(before, signature_now) if before else ():
-                yield concern(
-                    "replacement-differs", f"it makes {routine.name}() again, which {loss}"
-                )
+                what = f"it makes {routine.name}() again, which {loss}"
+                yield concern("replacement-differs", what)
         scope.world.create(
             "function",
             place,
@@ -243,21 +215,21 @@ def create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
     scope.world.add_routine(routine, certain=scope.certain)
 
 
-def _settle_routine(name: tuple[str, str], now: Signature, scope: Scope) -> tuple[Drop, ...]:
+def _settle_routine(name: tuple[str, str], now: Signature, scope: Scope) -> list[Drop]:
     """With the same inputs, or with more of them that have defaults, where no other routine has the name."""
     settled = scope.settle("function", name, now.types)
-    catalog = scope.world.catalog
-    if settled or catalog is None:
+    if settled:
         return settled
-    others = [of for (_schema, other), of in catalog.functions.items() if other == name[1]]
+    functions = scope.world.catalog.functions.items()
+    others = [of for (_schema, other), of in functions if other == name[1]]
     if sum(map(len, others)) != 1 or name[1] in scope.world.routine_names:
-        return ()
+        return []
     for count in range(len(now.types) - now.optional, len(now.types)):
-        settled = (*settled, *scope.settle("function", name, now.types[:count]))
+        settled += scope.settle("function", name, now.types[:count])
     return settled
 
 
-def create_rule(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_rule(body: Node, scope: Scope) -> Concerns:
     table = relation_name(body["relation"])
     if scope.world.find(table).new:
         yield concern("statement", f"it makes a rule that replaces actions on {table}")
@@ -265,14 +237,16 @@ def create_rule(body: Node, scope: Scope) -> Iterator[Concern]:
         yield concern("rule-created", f"it replaces actions on the existing {table}")
 
 
-def define(body: Node, scope: Scope) -> Iterator[Concern]:
+_DEFINED: t.Final = {
+    "OBJECT_AGGREGATE": "aggregate",
+    "OBJECT_OPERATOR": "operator",
+    "OBJECT_COLLATION": "collation",
+}
+
+
+def define(body: Node, scope: Scope) -> None:
     """Aggregates, operators, collations, base types and the parts of text search."""
-    kinds = {
-        "OBJECT_AGGREGATE": "aggregate",
-        "OBJECT_OPERATOR": "operator",
-        "OBJECT_COLLATION": "collation",
-    }
-    kind = kinds.get(body["kind"])
+    kind = _DEFINED.get(body["kind"])
     name = to_name(strings(body["defnames"]))
     place = scope.world.creation_place(name)
     if kind and place is not None:
@@ -280,27 +254,230 @@ def define(body: Node, scope: Scope) -> Iterator[Concern]:
         if kind == "aggregate" and body.get("args"):
             types = dropped_types({"objfuncargs": items(body["args"][0])})
         if kind == "operator":
-            given = {
-                each["DefElem"]["defname"]: each["DefElem"].get("arg", {})
-                for each in body["definition"]
-            }
+            given = options_of(body, "definition")
             sides = [given[side]["TypeName"] for side in ("leftarg", "rightarg") if side in given]
             types = tuple(map(type_name, sides))
         scope.settle(kind, (place, name.name), types)
     if body["kind"] == "OBJECT_TYPE":
         scope.world.create_type(name, certain=scope.certain)
-    yield from ()
 
 
-def create_cast(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_cast(body: Node, scope: Scope) -> None:
     types = (type_name(body["sourcetype"]), type_name(body["targettype"]))
     scope.settle("cast", ("cast",), types)
-    yield from ()
 
 
-def create_statistics(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_statistics(body: Node, scope: Scope) -> None:
     name = to_name(strings(body.get("defnames", ())))
     place = scope.world.creation_place(name)
     if place is not None:
         scope.settle("statistics", (place, name.name))
-    yield from ()
+
+
+def read_options(body: Node) -> frozenset[str]:
+    """Of a ViewStmt, those that are on, and which check it has of what is written through it."""
+    texts = [
+        (each["DefElem"]["defname"], _option_text(each["DefElem"].get("arg")))
+        for each in body.get("options", ())
+    ]
+    check = body.get("withCheckOption", "").removesuffix("_CHECK_OPTION").lower()
+    return to_options([*texts, ("check_option", check.replace("no", ""))])
+
+
+def _option_text(arg: Node | None) -> str:
+    if arg is None:
+        return "true"
+    [body] = arg.values()
+    return str(next(iter(body.values()), "0"))
+
+
+Tables: t.TypeAlias = "t.Mapping[str, Columns | None]"
+
+_NAMED_LIKE_THIS = {
+    "A_ArrayExpr": "array",
+    "CaseExpr": "case",
+    "CoalesceExpr": "coalesce",
+    "RowExpr": "row",
+}
+
+
+def view_columns(body: Node, world: World) -> tuple[Columns, bool]:
+    """Of a ViewStmt; false when it may have more."""
+    columns, whole = _columns_of_query(body["query"].get("SelectStmt", {}), {}, world)
+    aliases = strings(body.get("aliases", ()))
+    if aliases and not whole:
+        return dict.fromkeys(aliases), False
+    return _renamed(columns, aliases), whole
+
+
+def _renamed(columns: Columns, aliases: t.Sequence[str]) -> Columns:
+    """The first ones have other names."""
+    listed = list(columns.items())
+    first = [(name, of) for name, (_old, of) in zip(aliases, listed, strict=False)]
+    return dict([*first, *listed[len(aliases) :]])
+
+
+def _columns_of_query(query: Node, ctes: Tables, world: World) -> tuple[Columns, bool]:
+    """`ctes` of the queries around it; of a set operation the first part's names, and the types that all parts have."""
+    ctes = _with_own(query, ctes, world)
+    if "larg" in query:
+        (columns, whole), (others, all_there) = (
+            _columns_of_query(query[side].get("SelectStmt", query[side]), ctes, world)
+            for side in ("larg", "rarg")
+        )
+        types = list(others.values()) if all_there and len(others) == len(columns) else []
+        types = types or [None] * len(columns)
+        pairs = zip(columns.items(), types, strict=True)
+        return {name: of if of == other else None for (name, of), other in pairs}, whole
+    tables = _tables(query, ctes, world)
+    parts = [_columns_of(each["ResTarget"], tables) for each in query.get("targetList", ())]
+    whole = bool(parts) and all(each is not None for each in parts)
+    return {name: of for each in parts for name, of in (each or {}).items()}, whole
+
+
+def _with_own(query: Node, ctes: Tables, world: World) -> Tables:
+    """Each may read those before it, and itself."""
+    for node in query.get("withClause", {}).get("ctes", ()):
+        cte = node["CommonTableExpr"]
+        name, aliases = cte["ctename"], strings(cte.get("aliascolnames", ()))
+        inner = {**ctes, name: None}
+        ctes = {**inner, name: _whole(cte["ctequery"].get("SelectStmt", {}), aliases, inner, world)}
+    return ctes
+
+
+def _whole(query: Node, aliases: t.Sequence[str], ctes: Tables, world: World) -> Columns | None:
+    columns, whole = _columns_of_query(query, ctes, world)
+    return _renamed(columns, aliases) if whole else None
+
+
+def _tables(query: Node, ctes: Tables, world: World) -> Tables:
+    """By alias, the columns of each part of FROM; None for what the database cannot tell."""
+    tables: dict[str, Columns | None] = {}
+    pending = list(query.get("fromClause", ()))
+    while pending:
+        node = pending.pop(0)
+        if "JoinExpr" in node:
+            pending[:0] = [node["JoinExpr"]["larg"], node["JoinExpr"]["rarg"]]
+            continue
+        body: Node = node.get("RangeVar") or node.get("RangeSubselect") or {}
+        alias = body.get("alias", {})
+        name = alias.get("aliasname") or body.get("relname") or f"?{len(tables)}"
+        columns = _columns_of_source(body, ctes, world)
+        renamed = strings(alias.get("colnames", ()))
+        tables[name] = _renamed(columns, renamed) if columns is not None else None
+    return tables
+
+
+def _columns_of_source(body: Node, ctes: Tables, world: World) -> Columns | None:
+    if "subquery" in body:
+        return _whole(body["subquery"].get("SelectStmt", {}), (), ctes, world)
+    if "relname" not in body:
+        return None
+    if "schemaname" not in body and body["relname"] in ctes:
+        return ctes[body["relname"]]
+    target = world.find(relation_name(body))
+    if target.state is not ObjectState.EXISTING or not target.sole:
+        return None
+    columns = world.catalog.columns.items()
+    return {name: of.type for (*place, name), of in columns if tuple(place) in target.keys} or None
+
+
+def _columns_of(target: Node, tables: Tables) -> Columns | None:
+    """None when it is a star that cannot be told, or an expression whose name cannot."""
+    value = target.get("val", {})
+    fields = value.get("ColumnRef", {}).get("fields", ())
+    if fields and "A_Star" in fields[-1]:
+        named = strings(fields)
+        stars = [tables.get(named[-1])] if named else list(tables.values())
+        if any(columns is None for columns in stars):
+            return None
+        return {name: of for columns in stars for name, of in (columns or {}).items()}
+    name = target.get("name") or _name_of(value)
+    return None if name is None else {name: _type_of(value, tables)}
+
+
+def _name_of(value: Node) -> str | None:
+    """What PostgreSQL calls a column without an alias; None for the rarer expressions."""
+    for kind, body in value.items():
+        if kind == "ColumnRef":
+            named = strings(body["fields"])
+            return named[-1] if named else None
+        if kind == "FuncCall":
+            return strings(body["funcname"])[-1]
+        if kind in ("TypeCast", "CollateClause"):
+            inner = _name_of(body.get("arg", {}))
+            return inner or (type_name(body["typeName"]).name if kind == "TypeCast" else None)
+        if kind == "CaseExpr":
+            default = body.get("defresult", {})
+            return _name_of(default) if "ColumnRef" in default else "case"
+        return _NAMED_LIKE_THIS.get(kind)
+    return None
+
+
+def _type_of(value: Node, tables: Tables) -> str | None:
+    if "TypeCast" in value:
+        return type_name(value["TypeCast"]["typeName"]).name
+    named = strings(value.get("ColumnRef", {}).get("fields", ()))
+    if len(named) == 1 and len(tables) == 1:
+        (columns,) = tables.values()
+    elif len(named) == 2:
+        columns = tables.get(named[0])
+    else:
+        return None
+    return (columns or {}).get(named[-1]) if columns else None
+
+
+_OUTPUTS = ("FUNC_PARAM_OUT", "FUNC_PARAM_INOUT", "FUNC_PARAM_TABLE")
+
+
+def read_signature(body: Node) -> Signature:
+    """Of a CreateFunctionStmt."""
+    parameters = [each.get("FunctionParameter", {}) for each in body.get("parameters", ())]
+    inputs = [each for each in parameters if each.get("mode") in INPUT_MODES]
+    modes = {each.get("mode") for each in parameters}
+    result = body.get("returnType", {})
+    return Signature(
+        types=input_types(body.get("parameters", ())),
+        names=tuple(each.get("name", "") for each in inputs),
+        optional=sum("defexpr" in each for each in inputs),
+        variadic="FUNC_PARAM_VARIADIC" in modes,
+        procedure=bool(body.get("is_procedure")),
+        returns_set=bool(result.get("setof")) or "FUNC_PARAM_TABLE" in modes,
+        columns=tuple(
+            (each.get("name", ""), type_name(each["argType"]))
+            for each in parameters
+            if each.get("mode") in _OUTPUTS
+        )
+        or ((("", type_name(result)),) if result else ()),
+    )
+
+
+def lost_for_callers(old: Signature, new: Signature) -> t.Iterator[str]:
+    """A clause for each thing that callers of `old` cannot rely on with `new`, which may have more inputs."""
+    if old.procedure != new.procedure:
+        yield f"is a {'procedure' if new.procedure else 'function'} now"
+    elif not _same_result(old, new):
+        yield f"returns {_result(new)} instead of {_result(old)}"
+    for number, name in enumerate(old.names):
+        if name and name != new.names[number]:
+            yield f"calls its parameter {name} {new.names[number] or 'nothing'} now"
+    required = len(new.types) - new.optional
+    if required > len(old.types) - old.optional:
+        yield "has fewer defaults"
+    if old.variadic and not new.variadic:
+        yield "is no longer VARIADIC"
+
+
+def _same_result(old: Signature, new: Signature) -> bool:
+    if old.returns_set != new.returns_set or len(old.columns) != len(new.columns):
+        return False
+    return all(
+        was == name and same_types((before,), (after,))
+        for (was, before), (name, after) in zip(old.columns, new.columns, strict=True)
+    )
+
+
+def _result(of: Signature) -> str:
+    listed = ", ".join(f"{name} {type_}".strip() for name, type_ in of.columns)
+    listed = f"({listed})" if len(of.columns) > 1 else listed or "nothing"
+    return f"a set of {listed}" if of.returns_set else listed

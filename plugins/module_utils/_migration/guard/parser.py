@@ -10,14 +10,9 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ..._errors import Library
 from ..splitter import comments_end
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
 
 _LONG = 200_000
 _PART = 100_000
@@ -40,65 +35,35 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Part:
-    """A statement of its own: the head of the whole, some of its rows, and what follows those."""
+def in_parts(sql: str) -> t.Iterator[str]:
+    """The statement whole, or a long INSERT in parts of some rows each, without most rows of nothing but literals.
 
-    whole: str
-    head: int
-    """Where the head ends."""
-    rows: tuple[tuple[int, int], ...] = ()
-    tail: int | None = None
-    """Where what follows the rows begins; None leaves it away."""
-
-    @property
-    def text(self) -> str:
-        rows = ",".join(self.whole[start:end] for start, end in self.rows)
-        tail = "" if self.tail is None else self.whole[self.tail :]
-        return f"{self.whole[: self.head]}{rows}{tail}" if self.rows else self.whole
-
-    def origin(self, position: int | None) -> int | None:
-        """Where in the whole stands what is at `position` of the text."""
-        if position is None or position < self.head or not self.rows:
-            return position
-        left = position - self.head
-        for start, end in self.rows:
-            if left <= end - start:
-                return start + left
-            left -= end - start + 1
-        return (self.tail or self.rows[-1][1]) + left + 1
-
-
-def in_parts(sql: str) -> Iterator[Part]:
-    """The statement whole, or a long INSERT in parts of some rows each, without most rows of nothing but literals."""
+    Each part is a statement of its own: the head of the whole, some of its rows, and behind the last what follows them.
+    """
     begins = comments_end(sql) if len(sql) > _LONG else None
     head = None if begins is None else _HEAD.match(sql, begins)
     if head is None:
-        yield Part(sql, len(sql))
-    else:
-        yield from _in_rows(sql, head.end())
-
-
-def _in_rows(sql: str, head: int) -> Iterator[Part]:
-    rows: list[tuple[int, int]] = []
-    size, at, more = 0, head, True
+        yield sql
+        return
+    rows: list[str] = []
+    size, at, more = 0, head.end(), True
     while more:
         literals = _LITERALS.match(sql, at)
         end = literals.end() if literals else _end_of_row(sql, at)
         if end is None:
             # It cannot be told into rows, so it is read as it is.
-            yield Part(sql, len(sql))
+            yield sql
             return
         following = _NEXT.match(sql, end)
         more = following is not None
         if literals is None or not more:
-            rows.append((at, end))
+            rows.append(sql[at:end])
             size += end - at
-        if size > _PART and more:
-            yield Part(sql, head, tuple(rows))
-            rows, size = [], 0
         at = following.end() if following else end
-    yield Part(sql, head, tuple(rows), tail=at)
+        if more and size > _PART:
+            yield sql[: head.end()] + ",".join(rows)
+            rows, size = [], 0
+    yield sql[: head.end()] + ",".join(rows) + sql[at:]
 
 
 def _end_of_row(sql: str, at: int) -> int | None:
@@ -142,12 +107,7 @@ class Parsed(t.NamedTuple):
 
 def parse(sql: str) -> list[Parsed]:
     """The statements in `sql`; empty when it is nothing but comments."""
-    try:
-        tree = _JSON.decode(_parser.parse_sql_json(sql))
-    except _parser.ParseError as exc:
-        raise UnparsableError(*_read(exc)) from exc
-    except (ValueError, RecursionError) as exc:
-        raise UnparsableError("it is nested too deeply, or has odd characters", None) from exc
+    tree = _read(lambda: _parser.parse_sql_json(sql))
     statements = [each for each in tree.get("stmts", ()) if each.get("stmt")]
     if len(statements) == 1:
         return [Parsed(statements[0]["stmt"], sql)]
@@ -155,14 +115,22 @@ def parse(sql: str) -> list[Parsed]:
     return [Parsed(each["stmt"], _cut(content, each)) for each in statements]
 
 
+def parse_expression(sql: str) -> Node | None:
+    """None where it is no single one, or reads a table."""
+    try:
+        statements = parse(f"SELECT {sql}")
+    except UnparsableError:
+        return None
+    query = statements[0].node.get("SelectStmt", {}) if len(statements) == 1 else {}
+    targets = query.get("targetList", ())
+    if len(targets) != 1 or "fromClause" in query:
+        return None
+    return t.cast("Node", targets[0]["ResTarget"].get("val", {}))
+
+
 def parse_plpgsql(sql: str) -> Node:
     """The body of the one CREATE FUNCTION, CREATE PROCEDURE or DO that `sql` is."""
-    try:
-        functions = _JSON.decode(_parser.parse_plpgsql_json(sql))
-    except _parser.ParseError as exc:
-        raise UnparsableError(*_read(exc)) from exc
-    except (ValueError, RecursionError) as exc:
-        raise UnparsableError("it is nested too deeply, or has odd characters", None) from exc
+    functions = _read(lambda: _parser.parse_plpgsql_json(sql))
     if len(functions) != 1:
         raise UnparsableError("it has no body of PL/pgSQL", None)
     return t.cast("Node", functions[0]["PLpgSQL_function"])
@@ -174,16 +142,22 @@ def _cut(content: bytes, statement: Node) -> str:
     return content[start:end].decode()
 
 
-def _read(error: Exception) -> tuple[str, int | None]:
-    """The message without the text it points at, which may be a part of a secret."""
-    message, position = (*error.args, None, None)[:2]
-    return _POINTED_AT.sub("", str(message)), position if isinstance(position, int) else None
+def _read(parsing: t.Callable[[], str]) -> t.Any:
+    try:
+        return _JSON.decode(parsing())
+    except _parser.ParseError as exc:
+        message, position = (*exc.args, None, None)[:2]
+        # Without the text that it points at, which may be a part of a secret.
+        shown = _POINTED_AT.sub("", str(message))
+        raise UnparsableError(shown, position if isinstance(position, int) else None) from exc
+    except (ValueError, RecursionError) as exc:
+        raise UnparsableError("it is nested too deeply, or has odd characters", None) from exc
 
 
 HOLE = "deploy_guard_hole_"
 """Begins the names that stand for an identifier only the run will know."""
 
-_INPUT_MODES = ("FUNC_PARAM_IN", "FUNC_PARAM_INOUT", "FUNC_PARAM_VARIADIC", "FUNC_PARAM_DEFAULT")
+INPUT_MODES = ("FUNC_PARAM_IN", "FUNC_PARAM_INOUT", "FUNC_PARAM_VARIADIC", "FUNC_PARAM_DEFAULT")
 
 
 class Name(t.NamedTuple):
@@ -204,11 +178,11 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def strings(nodes: Iterable[Node]) -> list[str]:
+def strings(nodes: t.Iterable[Node]) -> list[str]:
     return [node["String"].get("sval", "") for node in nodes if "String" in node]
 
 
-def to_name(parts: Sequence[str]) -> Name:
+def to_name(parts: t.Sequence[str]) -> Name:
     return Name(parts[-2] if len(parts) > 1 else None, parts[-1] if parts else "")
 
 
@@ -229,12 +203,12 @@ def type_name(body: Node) -> Name:
     return Name(None if schema == "pg_catalog" else schema, name + array)
 
 
-def input_types(parameters: Iterable[Node]) -> Types:
+def input_types(parameters: t.Iterable[Node]) -> Types:
     """Of a routine's FunctionParameters, those that tell it from others of its name."""
     return tuple(
         type_name(each["FunctionParameter"]["argType"])
         for each in parameters
-        if "FunctionParameter" in each and each["FunctionParameter"].get("mode") in _INPUT_MODES
+        if "FunctionParameter" in each and each["FunctionParameter"].get("mode") in INPUT_MODES
     )
 
 
@@ -260,9 +234,11 @@ def same_types(types: Types, other: Types) -> bool:
     )
 
 
-def option_names(body: Node, key: str = "options") -> set[str]:
-    """The names in a list of DefElem."""
-    return {each["DefElem"]["defname"] for each in body.get(key, ())}
+def options_of(body: Node, key: str = "options") -> dict[str, Node]:
+    """The arguments in a list of DefElem by their names."""
+    return {
+        each["DefElem"]["defname"]: each["DefElem"].get("arg", {}) for each in body.get(key, ())
+    }
 
 
 def walk(node: t.Any, wanted: frozenset[str]) -> list[tuple[str, t.Any]]:
@@ -296,7 +272,7 @@ def constant_text(node: Node) -> str | None:
 _OFF = ("false", "off", "no", "0", "")
 
 
-def to_options(texts: Iterable[tuple[str, str]]) -> frozenset[str]:
+def to_options(texts: t.Iterable[tuple[str, str]]) -> frozenset[str]:
     """Of names and what is written for them, where a boolean may be `on`."""
     on = [(name, text.lower()) for name, text in texts if text.lower() not in _OFF]
     return frozenset(f"{name}={text}" if name == "check_option" else name for name, text in on)

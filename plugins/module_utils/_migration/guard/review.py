@@ -4,54 +4,46 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 
 from ..execution import excerpt
 from ..splitter import Statement, failing_line, without_leading_comments
 from . import changes, objects, rows
-from .calls import judge_mentioned, judge_running, judge_set
+from .calls import judge_mentioned, judge_plpgsql, judge_running, judge_set
+from .catalog import Catalog
+from .changes import judge_drop
 from .columns import create_index
-from .drops import judge_drop
 from .models import (
+    STOPPING,
     Classification,
     Concern,
+    Concerns,
     MigrationFinding,
     Review,
     Scope,
     Source,
     Unit,
     concern,
-    count_verdicts,
     worst,
 )
-from .objects import create_trigger
-from .parser import Node, UnparsableError, in_parts, option_names, parse, parse_plpgsql, words
-from .plpgsql import judge_plpgsql
-from .restrictions import alter_policy, create_policy, without_policy
+from .parser import Node, UnparsableError, in_parts, options_of, parse, parse_plpgsql, words
 from .routines import read_do
-from .tables import judge_alter_table
+from .tables import alter_policy, create_policy, judge_alter_table, without_policy
 from .world import World
 
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from .catalog import Catalog
-
-    Judge = t.Callable[[Node, Scope], Iterator[Concern]]
+Judge: t.TypeAlias = "t.Callable[[Node, Scope], Concerns | None]"
 
 
-def judge_statement(node: Node, scope: Scope) -> Iterator[Concern]:
+def judge_statement(node: Node, scope: Scope) -> Concerns:
     """All concerns of one statement; none when it is additive."""
     for kind, body in node.items():
         if kind in _QUERIES:
             yield from rows.judge_query(kind, body, scope)
         elif kind in _DEFINITIONS:
             yield from judge_mentioned(body, scope)
-            yield from _DEFINITIONS[kind](body, scope)
-        elif kind in _TYPES:
-            yield from judge_mentioned(body, scope)
-            yield from objects.create_type(kind, body, scope)
+            yield from _DEFINITIONS[kind](body, scope) or ()
         elif kind in _OTHERS:
-            yield from _OTHERS[kind](body, scope)
+            yield from _OTHERS[kind](body, scope) or ()
         elif kind in _WHATEVER_IT_NAMES:
             yield concern(*_WHATEVER_IT_NAMES[kind])
         elif kind in _BY_A_CLAUSE:
@@ -62,7 +54,7 @@ def judge_statement(node: Node, scope: Scope) -> Iterator[Concern]:
             yield concern("statement", f"it is a {kind.removesuffix('Stmt')}, which is unknown")
 
 
-def _judge_do(body: Node, scope: Scope) -> Iterator[Concern]:
+def _judge_do(body: Node, scope: Scope) -> Concerns:
     language, _text = read_do(body)
     if language != "plpgsql":
         yield concern("language", f"it is in {language}, which is not parsed")
@@ -75,28 +67,12 @@ def _judge_do(body: Node, scope: Scope) -> Iterator[Concern]:
     yield from judge_plpgsql(function, scope)
 
 
-def _create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
-    yield from judge_mentioned(body.get("whenClause", {}), scope)
-    yield from create_trigger(body, scope)
-
-
-def _create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
-    yield from judge_mentioned(body.get("parameters", []), scope)
-    yield from objects.create_routine(body, scope)
-
-
-def _judge_return(body: Node, scope: Scope) -> Iterator[Concern]:
-    """RETURN in a body of SQL."""
-    yield from judge_running(body, scope)
-
-
 _QUERIES = ("SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt")
-_TYPES = ("CreateEnumStmt", "CompositeTypeStmt", "CreateRangeStmt", "CreateDomainStmt")
 
 # They make something that may call functions later.
 _DEFINITIONS: t.Final[dict[str, Judge]] = {
     "CreateStmt": objects.create_table,
-    "CreateForeignTableStmt": objects.create_foreign_table,
+    "CreateForeignTableStmt": objects.create_relation,
     "ViewStmt": objects.create_view,
     "IndexStmt": create_index,
     "AlterTableStmt": judge_alter_table,
@@ -105,26 +81,30 @@ _DEFINITIONS: t.Final[dict[str, Judge]] = {
     "CreateCastStmt": objects.create_cast,
     "CreateStatsStmt": objects.create_statistics,
     "AlterDomainStmt": changes.alter_domain,
+    "CreateEnumStmt": objects.create_type,
+    "CompositeTypeStmt": objects.create_type,
+    "CreateRangeStmt": objects.create_type,
+    "CreateDomainStmt": objects.create_type,
 }
 
 _OTHERS: t.Final[dict[str, Judge]] = {
     "DoStmt": _judge_do,
     "CallStmt": rows.judge_call,
-    "ReturnStmt": _judge_return,
+    "ReturnStmt": judge_running,
     "CreateTableAsStmt": rows.judge_create_as,
     "ExplainStmt": rows.judge_explain,
     "PrepareStmt": rows.judge_prepare,
     "ExecuteStmt": rows.judge_execute,
-    "DeclareCursorStmt": rows.judge_cursor,
+    "DeclareCursorStmt": rows.judge_prepare,
     "TruncateStmt": rows.judge_truncate,
     "LockStmt": rows.judge_lock,
     "RefreshMatViewStmt": rows.judge_refresh,
     "DropStmt": judge_drop,
     "CreateSchemaStmt": objects.create_schema,
-    "CreateSeqStmt": objects.create_sequence,
+    "CreateSeqStmt": objects.create_relation,
     "CreateExtensionStmt": objects.create_extension,
-    "CreateFunctionStmt": _create_routine,
-    "CreateTrigStmt": _create_trigger,
+    "CreateFunctionStmt": objects.create_routine,
+    "CreateTrigStmt": objects.create_trigger,
     "AlterFunctionStmt": changes.alter_function,
     "CreatePolicyStmt": create_policy,
     "AlterPolicyStmt": alter_policy,
@@ -184,7 +164,7 @@ _BY_A_CLAUSE: t.Final[dict[str, tuple[t.Callable[[Node], object], str, str]]] = 
         "server",
         "it publishes all tables, and those without a key can no longer be updated",
     ),
-    "VacuumStmt": (lambda body: "full" in option_names(body), "table-rewrite", _REWRITES),
+    "VacuumStmt": (lambda body: "full" in options_of(body), "table-rewrite", _REWRITES),
 }
 """What alone makes them a concern."""
 
@@ -202,7 +182,7 @@ _COMMANDS = words(
 )
 
 
-def review(sources: Sequence[Source], catalog: Catalog | None, *, resets: bool = True) -> Review:
+def review(sources: t.Sequence[Source], catalog: Catalog | None, *, resets: bool = True) -> Review:
     """`sources` in the order they run; `resets` when each begins with the session's first settings.
 
     Without a catalog all that the files do not make is taken to exist, but for what they make IF NOT EXISTS.
@@ -214,13 +194,12 @@ def review(sources: Sequence[Source], catalog: Catalog | None, *, resets: bool =
         unit = Unit()
         judged.append((unit, _judge_file(source, world, unit)))
     findings: list[MigrationFinding] = []
-    verdicts: dict[str, t.Mapping[Classification, int]] = {}
+    verdicts: dict[str, dict[str, int]] = {}
     for source, (unit, concerns) in zip(sources, judged, strict=True):
         for index, issue in without_policy(unit.enabled, world):
             concerns[index].append(issue)
-        verdicts[source.file] = count_verdicts(
-            worst(each.verdict for each in of_statement) for of_statement in concerns
-        )
+        counts = Counter(worst(each.verdict for each in of_statement) for of_statement in concerns)
+        verdicts[source.file] = {verdict.value: counts[verdict] for verdict in Classification}
         findings += _to_findings(source, concerns)
     return Review(
         findings=tuple(each for each in findings if each.verdict is not Classification.WARNING),
@@ -235,31 +214,35 @@ def _judge_file(source: Source, world: World, unit: Unit) -> list[list[Concern]]
     for index, statement in enumerate(source.statements):
         scope = Scope(world, unit, judge_statement, statement.text, statement=index)
         issues = list(_judge_text(statement, scope))
-        verdict = worst(each.verdict for each in issues)
-        if verdict in (Classification.UNKNOWN, Classification.DESTRUCTIVE):
-            world.facts.unclear = True
-        if any(each.verdict is Classification.UNKNOWN for each in issues):
-            world.facts.rows_written = True
+        given = {each.verdict for each in issues}
+        world.facts.unclear |= not given.isdisjoint(STOPPING)
+        world.facts.rows_written |= Classification.UNKNOWN in given
         concerns.append(issues)
     for drop in unit.unsettled():
         concerns[drop.statement].append(drop.concern)
     return concerns
 
 
-def _judge_text(statement: Statement, scope: Scope) -> Iterator[Concern]:
+def _judge_text(statement: Statement, scope: Scope) -> Concerns:
     for part in in_parts(statement.text):
         try:
-            for node, sql in parse(part.text):
+            for node, sql in parse(part):
                 yield from judge_statement(node, scope.reading(sql))
         except UnparsableError as exc:
-            place = _point(statement, part.origin(exc.position))
-            yield concern("syntax", f"it cannot be read: {exc}{place}")
+            yield concern("syntax", f"it cannot be read: {exc}{_point(statement, part, exc)}")
             return
         except Exception as exc:
             yield concern("statement", f"it could not be judged ({type(exc).__name__})")
 
 
-def _point(statement: Statement, position: int | None) -> str:
+def _point(statement: Statement, part: str, error: UnparsableError) -> str:
+    if part != statement.text:
+        # Where in the whole it stands tells the parser best.
+        try:
+            parse(statement.text)
+        except UnparsableError as exc:
+            error = exc
+    position = error.position
     if position is None:
         return ""
     before = statement.text[:position]
@@ -268,8 +251,8 @@ def _point(statement: Statement, position: int | None) -> str:
 
 
 def _to_findings(
-    source: Source, concerns: Sequence[Sequence[Concern]]
-) -> Iterator[MigrationFinding]:
+    source: Source, concerns: t.Sequence[t.Sequence[Concern]]
+) -> t.Iterator[MigrationFinding]:
     for index, of_statement in enumerate(concerns):
         for each in dict.fromkeys(of_statement):
             statement = source.statements[index]
@@ -277,10 +260,7 @@ def _to_findings(
                 file=source.file,
                 line=failing_line(statement, None),
                 statement=index + 1,
-                verdict=each.verdict,
-                rule=each.rule,
-                what=each.what,
-                safe_way=each.safe_way,
+                **vars(each),
                 excerpt=_excerpt(statement, each),
             )
 

@@ -19,21 +19,18 @@ from .parser import (
     Node,
     Parsed,
     Types,
-    UnparsableError,
     constant_text,
     input_types,
     items,
+    options_of,
     parse,
+    parse_expression,
     parse_plpgsql,
     strings,
     to_name,
     type_name,
     words,
 )
-
-if t.TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 STABLE: t.Final = words(
     """
@@ -122,29 +119,29 @@ class Signature:
     """Name and type of each column of the result; one without a name for a plain type."""
 
 
+Columns: t.TypeAlias = "t.Mapping[str, str | None]"
+"""To their types as in pg_type.typname, None where that cannot be told."""
+
+
 def is_type(name: Name) -> bool:
     return name.schema == "pg_catalog" or (name.schema is None and name.name in TYPES)
 
 
 def is_stable(schema: str | None, name: str) -> bool:
-    return _is_known(schema, name, STABLE)
+    return name in _known_in(schema, STABLE)
 
 
 def is_harmless(schema: str | None, name: str) -> bool:
     """Known by name. Whether a function of the database hides one without a schema is asked elsewhere."""
-    return _is_known(schema, name, _HARMLESS)
+    return name in _known_in(schema, _HARMLESS)
 
 
 _HARMLESS: t.Final = STABLE | VOLATILE
 
 
-def _is_known(schema: str | None, name: str, names: frozenset[str]) -> bool:
-    if schema is None:
-        return name in names
-    if schema not in _SCHEMAS:
-        return False
-    own = _SCHEMAS[schema]
-    return name in (names if own is None else own)
+def _known_in(schema: str | None, names: frozenset[str]) -> frozenset[str]:
+    own = _SCHEMAS.get("pg_catalog" if schema is None else schema, frozenset())
+    return names if own is None else own
 
 
 @dataclass(frozen=True)
@@ -154,7 +151,7 @@ class Routine:
     name: Name
     types: Types
     sql: str
-    options: Mapping[str, Node]
+    options: t.Mapping[str, Node]
     sql_body: Node | None
     set_path: Node | None
     """The VariableSetStmt of its own search path."""
@@ -189,19 +186,16 @@ class Routine:
 
 def read_routine(body: Node, sql: str) -> Routine:
     """Of a CreateFunctionStmt that `sql` consists of."""
-    options: dict[str, Node] = {}
     set_path: Node | None = None
     for option in body.get("options", ()):
-        element = option["DefElem"]
-        options[element["defname"]] = element.get("arg", {})
-        setting = element.get("arg", {}).get("VariableSetStmt", {})
+        setting = option["DefElem"].get("arg", {}).get("VariableSetStmt", {})
         if setting.get("name", "").lower() == "search_path":
             set_path = setting
     return Routine(
         name=to_name(strings(body["funcname"])),
         types=input_types(body.get("parameters", ())),
         sql=sql,
-        options=options,
+        options=options_of(body),
         sql_body=body.get("sql_body"),
         set_path=set_path,
     )
@@ -209,7 +203,7 @@ def read_routine(body: Node, sql: str) -> Routine:
 
 def read_do(body: Node) -> tuple[str, str]:
     """Language and text of a DoStmt."""
-    options = {each["DefElem"]["defname"]: each["DefElem"].get("arg", {}) for each in body["args"]}
+    options = options_of(body, "args")
     language = strings([options["language"]])[0].lower() if "language" in options else "plpgsql"
     text = strings([options["as"]]) if "as" in options else []
     return language, text[0] if text else ""
@@ -229,16 +223,9 @@ class Text(t.NamedTuple):
 
 def read_dynamic(expression: str) -> Text | None:
     """None when nothing of it can be told."""
-    try:
-        statements = parse(f"SELECT {expression}")
-    except UnparsableError:
-        return None
-    select = statements[0].node.get("SelectStmt", {}) if len(statements) == 1 else {}
-    targets = select.get("targetList", ())
-    if len(targets) != 1 or "fromClause" in select:
-        return None
-    text = _render(targets[0]["ResTarget"].get("val", {}))
-    return text if text.sql.strip() and not text.sql.startswith(HOLE) else None
+    value = parse_expression(expression)
+    text = None if value is None else _render(value)
+    return text if text and text.sql.strip() and not text.sql.startswith(HOLE) else None
 
 
 def _render(node: Node) -> Text:
@@ -248,8 +235,7 @@ def _render(node: Node) -> Text:
     if "TypeCast" in node:
         return _render_cast(node)
     if "A_Expr" in node and strings(node["A_Expr"].get("name", ())) == ["||"]:
-        left, right = (_render(node["A_Expr"].get(side, {})) for side in ("lexpr", "rexpr"))
-        return Text(left.sql + right.sql, left.whole and right.whole)
+        return _joined(node["A_Expr"].get(side, {}) for side in ("lexpr", "rexpr"))
     if "FuncCall" in node:
         return _render_call(node)
     return _hole(node, whole=False)
@@ -257,11 +243,9 @@ def _render(node: Node) -> Text:
 
 def _render_cast(node: Node) -> Text:
     target = type_name(node["TypeCast"]["typeName"]).name
-    if target in _NAMES_OF_OBJECTS:
-        return _hole(node, whole=True)
-    return (
-        _render(node["TypeCast"].get("arg", {})) if target == "text" else _hole(node, whole=False)
-    )
+    if target == "text":
+        return _render(node["TypeCast"].get("arg", {}))
+    return _hole(node, whole=target in _NAMES_OF_OBJECTS)
 
 
 def _render_call(node: Node) -> Text:
@@ -274,9 +258,13 @@ def _render_call(node: Node) -> Text:
     if name in ("quote_literal", "quote_nullable"):
         return Text("'...'", whole=True)
     if name == "concat":
-        parts = [_render(each) for each in arguments]
-        return Text("".join(part.sql for part in parts), all(part.whole for part in parts))
+        return _joined(arguments)
     return _hole(node, whole=False)
+
+
+def _joined(nodes: t.Iterable[Node]) -> Text:
+    parts = [_render(node) for node in nodes]
+    return Text("".join(part.sql for part in parts), all(part.whole for part in parts))
 
 
 def _render_format(arguments: list[Node]) -> Text:
@@ -296,16 +284,14 @@ def _render_format(arguments: list[Node]) -> Text:
             return "'...'"
         if match[2] == "I":
             known = constant_text(value)
-            return _quoted(known) if known is not None else _hole(value, whole=True).sql
+            if known is None:
+                return _hole(value, whole=True).sql
+            return '"' + known.replace('"', '""') + '"'
         text = _render(value)
         whole = whole and text.whole
         return text.sql
 
     return Text(_PLACE.sub(fill, template), whole)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _hole(node: Node, *, whole: bool) -> Text:

@@ -6,22 +6,15 @@ from __future__ import annotations
 import typing as t
 
 from .calls import RUNNING, judge_call_of, judge_called, judge_definition, judge_running
-from .models import Classification, concern, judge_filled, lock_kept
-from .parser import Name, option_names, relation_name, strings, walk
-from .world import ObjectState, is_history
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from .models import Concern, Scope
-    from .parser import Node
-    from .world import World
+from .models import STOPPING, Concerns, Scope, concern, judge_filled, lock_kept
+from .parser import Name, Node, options_of, relation_name, strings, walk
+from .world import ObjectState, World, is_history
 
 _INSERT, _DELETE, _UPDATE, _TRUNCATE = 4, 8, 16, 32
 _RELATIONS = frozenset({"RangeVar"})
 
 
-def judge_query(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
+def judge_query(kind: str, body: Node, scope: Scope) -> Concerns:
     """SELECT, INSERT, UPDATE, DELETE or MERGE with all that stands in its WITH, and the functions it calls."""
     for key, part in [(kind, body), *walk(body, _PARTS)]:
         if key in _CHANGES:
@@ -37,7 +30,7 @@ def judge_query(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
         yield from _judge_time(body, name, scope)
 
 
-def _judge_insert(body: Node, scope: Scope) -> Iterator[Concern]:
+def _judge_insert(body: Node, scope: Scope) -> Concerns:
     name = relation_name(body["relation"])
     yield from _judge_triggers(name, _INSERT, scope)
     if is_history(scope.world.find(name)):
@@ -59,7 +52,7 @@ def _judge_insert(body: Node, scope: Scope) -> Iterator[Concern]:
         yield concern("statement", f"it inserts through {name}, which is no table")
 
 
-def _judge_time(query: Node, target: Name, scope: Scope) -> Iterator[Concern]:
+def _judge_time(query: Node, target: Name, scope: Scope) -> Concerns:
     """Of what reads old rows, as many as there are, after a lock that nothing gives back before the file ends."""
     read = [relation_name(body) for _key, body in walk(query, _RELATIONS)]
     old = [name for name in read if _has_old_rows(name, scope)]
@@ -75,7 +68,7 @@ def _has_old_rows(name: Name, scope: Scope) -> bool:
     result = scope.world.find(name)
     if result.keys & scope.world.facts.filled:
         return True
-    is_there = scope.world.catalog is None or result.state is ObjectState.EXISTING
+    is_there = not scope.world.known or result.state is ObjectState.EXISTING
     return is_there and not scope.world.rows_are_new(name)
 
 
@@ -92,7 +85,7 @@ def _sets_nothing(conflict: Node) -> bool:
     return "whereClause" not in conflict
 
 
-def _judge_update(body: Node, scope: Scope) -> Iterator[Concern]:
+def _judge_update(body: Node, scope: Scope) -> Concerns:
     name = relation_name(body["relation"])
     yield from _judge_triggers(name, _UPDATE, scope)
     yield from judge_filled(name, scope)
@@ -100,32 +93,28 @@ def _judge_update(body: Node, scope: Scope) -> Iterator[Concern]:
         return
     scope.world.facts.rows_written = True
     if _only_fills(body.get("targetList", ()), name, scope.world):
-        yield concern(
-            "column-filled",
-            f"it fills columns of {name} that these files made: all rows are read, and locked until the file ends",
-        )
+        what = f"it fills columns of {name} that these files made: all rows are read, and locked until the file ends"
+        yield concern("column-filled", what)
     else:
         yield concern("rows-updated", f"it updates existing rows of {name}")
 
 
-def _only_fills(targets: Sequence[Node], name: Name, world: World) -> bool:
+def _only_fills(targets: t.Sequence[Node], name: Name, world: World) -> bool:
     """Whether nothing changes but columns of this run: no trigger or rule sees the update either."""
-    target = world.find(name)
-    if world.catalog is None or len(target.keys) != 1 or target.keys & world.facts.moved:
-        return False
-    (key,) = target.keys
-    fired = [*world.catalog.fired.get(key, ()), *world.triggers.get(key, ())]
-    return (
+    return world.known and any(
         world.kind_of(key) == "table"
-        and not any(each.events & _UPDATE for each in fired)
+        and key not in world.facts.moved
+        and not any(each.events & _UPDATE for each in world.catalog.fired.get(key, ()))
+        and not any(each.events & _UPDATE for each in world.triggers.get(key, ()))
         and all(
             world.state("column", *key, each["ResTarget"]["name"]) is ObjectState.NEW
             for each in targets
         )
+        for key in world.find(name).sole
     )
 
 
-def _judge_delete(body: Node, scope: Scope) -> Iterator[Concern]:
+def _judge_delete(body: Node, scope: Scope) -> Concerns:
     name = relation_name(body["relation"])
     yield from _judge_triggers(name, _DELETE, scope)
     yield from judge_filled(name, scope)
@@ -133,7 +122,7 @@ def _judge_delete(body: Node, scope: Scope) -> Iterator[Concern]:
         yield concern("rows-deleted", f"it deletes existing rows of {name}")
 
 
-def _judge_merge(body: Node, scope: Scope) -> Iterator[Concern]:
+def _judge_merge(body: Node, scope: Scope) -> Concerns:
     name = relation_name(body["relation"])
     clauses = [each["MergeWhenClause"] for each in body.get("mergeWhenClauses", ())]
     yield from _judge_triggers(name, _INSERT | _UPDATE | _DELETE, scope)
@@ -156,7 +145,7 @@ _CHANGES: t.Final = {
 _PARTS = RUNNING | _CHANGES.keys()
 
 
-def judge_truncate(body: Node, scope: Scope) -> Iterator[Concern]:
+def judge_truncate(body: Node, scope: Scope) -> Concerns:
     for each in body["relations"]:
         name = relation_name(each["RangeVar"])
         yield from _judge_triggers(name, _TRUNCATE, scope)
@@ -167,7 +156,7 @@ def judge_truncate(body: Node, scope: Scope) -> Iterator[Concern]:
             yield concern("rows-truncated", f"it removes all rows of {name}{others}")
 
 
-def judge_lock(body: Node, scope: Scope) -> Iterator[Concern]:
+def judge_lock(body: Node, scope: Scope) -> Concerns:
     for each in body["relations"]:
         name = relation_name(each["RangeVar"])
         scope.lock(name)
@@ -175,19 +164,19 @@ def judge_lock(body: Node, scope: Scope) -> Iterator[Concern]:
             yield concern("lock-table", f"it locks {name} until the migration ends")
 
 
-def judge_refresh(body: Node, scope: Scope) -> Iterator[Concern]:
+def judge_refresh(body: Node, scope: Scope) -> Concerns:
     name = relation_name(body["relation"])
     scope.world.facts.rows_written = True
     if not body.get("concurrent") and not scope.world.find(name).new:
         yield concern("refresh-blocks", f"it refreshes {name} and blocks reads of it meanwhile")
 
 
-def judge_create_as(body: Node, scope: Scope) -> Iterator[Concern]:
+def judge_create_as(body: Node, scope: Scope) -> Concerns:
     """CREATE TABLE AS and CREATE MATERIALIZED VIEW."""
     [(kind, query)] = body["query"].items()
     name = relation_name(body["into"]["rel"])
     there = body.get("if_not_exists") and scope.world.find(name).state is ObjectState.EXISTING
-    runs = not (there and scope.world.catalog)
+    runs = not (there and scope.world.known)
     if runs:
         yield from scope.judge({kind: query}, scope)
     word = "materialized view" if body.get("objtype") == "OBJECT_MATVIEW" else "table"
@@ -197,56 +186,45 @@ def judge_create_as(body: Node, scope: Scope) -> Iterator[Concern]:
         yield from _judge_time(query, name, scope)
 
 
-def judge_explain(body: Node, scope: Scope) -> Iterator[Concern]:
-    options = option_names(body)
-    if "analyze" in options:
+def judge_explain(body: Node, scope: Scope) -> Concerns:
+    if "analyze" in options_of(body):
         yield from scope.judge(body["query"], scope)
 
 
-def judge_prepare(body: Node, scope: Scope) -> Iterator[Concern]:
-    """Judged as if it were executed at once; what it is executed with does not matter."""
+def judge_prepare(body: Node, scope: Scope) -> Concerns:
+    """And a cursor: as if it were executed at once; what it is executed with does not matter."""
     yield from scope.judge(body["query"], scope)
-    scope.world.prepared.add(body["name"])
+    scope.world.prepared.add(body.get("name", ""))
 
 
-def judge_execute(body: Node, scope: Scope) -> Iterator[Concern]:
+def judge_execute(body: Node, scope: Scope) -> Concerns:
     yield from judge_running(body, scope)
     if body["name"] not in scope.world.prepared:
         yield concern("prepared", f"it executes {body['name']!r}, which these files do not prepare")
 
 
-def judge_cursor(body: Node, scope: Scope) -> Iterator[Concern]:
-    yield from scope.judge(body["query"], scope)
-
-
-def judge_call(body: Node, scope: Scope) -> Iterator[Concern]:
+def judge_call(body: Node, scope: Scope) -> Concerns:
     yield from judge_running({"FuncCall": body["funccall"]}, scope)
 
 
-def _judge_triggers(name: Name, events: int, scope: Scope) -> Iterator[Concern]:
+def _judge_triggers(name: Name, events: int, scope: Scope) -> Concerns:
     """Those that the migrations made."""
-    if not scope.world.triggers:
-        return
     for key in scope.world.find(name).keys:
         for trigger in scope.world.triggers.get(key, ()):
             if trigger.events & events:
                 yield from judge_call_of(trigger.function, scope)
 
 
-def _judge_fired(name: Name, scope: Scope) -> Iterator[Concern]:
+def _judge_fired(name: Name, scope: Scope) -> Concerns:
     """Older triggers and rules: what they do is nothing new to the database, but the file does not show it."""
     world = scope.world
-    fired = world.catalog.fired if world.catalog else {}
-    target = world.find(name)
-    for each in (of for key in target.keys for of in fired.get(key, ())):
+    fired = [of for key in world.find(name).keys for of in world.catalog.fired.get(key, ())]
+    for each in fired:
         if each.events & _INSERT and each.function:
             with world.held():
                 concerns = list(judge_definition(each.function, scope))
-            for does in [of for of in concerns if of.verdict in _STOPPING][:1]:
+            for does in [of for of in concerns if of.verdict in STOPPING][:1]:
                 yield concern("trigger-fires", f"it fires {each.name} of {name}: {does.what}")
-
-
-_STOPPING = (Classification.DESTRUCTIVE, Classification.UNKNOWN)
 
 
 def _is_system(name: Name) -> bool:

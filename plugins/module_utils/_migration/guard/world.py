@@ -8,15 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from .parser import HOLE, Name
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .catalog import Catalog, Domain, Key
-    from .parser import Node
-    from .routines import Routine
-
+from .catalog import Catalog, Domain, Key
+from .parser import HOLE, Name, Node
+from .routines import Routine
 
 Place: t.TypeAlias = "tuple[str, str]"
 """Schema and name."""
@@ -47,13 +41,6 @@ class SchemaFacts:
     dropped: bool = False
     """Whether something of before the run may be gone, or out of sight."""
 
-    def forget_table(self, table: Place) -> None:
-        """It has the name of another one, of which the catalog tells."""
-        self.rows_written = True
-        self.moved.add(table)
-        for switch in ("enabled", "forced"):
-            self.row_security[table, switch] = frozenset({None})
-
 
 Path: t.TypeAlias = "tuple[str, ...] | None"
 """Schemas in the order they are searched, None when that cannot be told."""
@@ -74,7 +61,7 @@ class ObjectState(Enum):
 
 @dataclass(frozen=True)
 class NamedObjects:
-    """The objects a name may mean, and the worst state of them."""
+    """The objects a name may mean, at least one, and the worst state of them."""
 
     keys: frozenset[tuple[str, str]]
     state: ObjectState
@@ -82,6 +69,15 @@ class NamedObjects:
     @property
     def new(self) -> bool:
         return self.state is ObjectState.NEW
+
+    @property
+    def sole(self) -> frozenset[tuple[str, str]]:
+        """The only one; none where it may mean several."""
+        return self.keys if len(self.keys) == 1 else frozenset()
+
+    def may_be_absent(self, statement: Node) -> bool:
+        """And then the statement does nothing."""
+        return bool(statement.get("missing_ok")) and self.state is ObjectState.ABSENT
 
 
 @dataclass(frozen=True)
@@ -106,8 +102,10 @@ class World:
     """One object for one review. Names of objects that only the run will know are taken to exist."""
 
     def __init__(self, catalog: Catalog | None) -> None:
-        self.catalog = catalog
-        self.default_path: Path = catalog.search_path if catalog else ("public",)
+        self.known = catalog is not None
+        """Whether the database told what it has."""
+        self.catalog = catalog or Catalog()
+        self.default_path: Path = self.catalog.search_path
         self.paths: tuple[Path, ...] = (self.default_path,)
         """More than one when it depends on what only the run will know."""
         self.routines: dict[tuple[str, str], list[Routine]] = {}
@@ -125,7 +123,7 @@ class World:
         self.is_held = False
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> t.Iterator[None]:
         """While it lasts nothing that is judged changes what exists."""
         before, self.is_held = self.is_held, True
         try:
@@ -134,7 +132,7 @@ class World:
             self.is_held = before
 
     @contextmanager
-    def searching(self, paths: tuple[Path, ...]) -> Iterator[None]:
+    def searching(self, paths: tuple[Path, ...]) -> t.Iterator[None]:
         before, self.paths = self.paths, paths
         try:
             yield
@@ -159,9 +157,8 @@ class World:
         known = self._objects.get((kind, *key))
         if known is not None:
             return known
-        if self.catalog is None or self.catalog.has(kind, *key) is not False:
-            return ObjectState.EXISTING
-        return ObjectState.ABSENT
+        absent = self.known and self.catalog.has(kind, *key) is False
+        return ObjectState.ABSENT if absent else ObjectState.EXISTING
 
     def create(self, kind: str, *key: str, certain: bool, fresh: bool = True) -> None:
         """`fresh` is false when it may replace one of the same name."""
@@ -171,7 +168,7 @@ class World:
             return
         full = (kind, *key)
         known = self._objects.get(full)
-        there = self.catalog.has(kind, *key) if self.catalog else None
+        there = self.catalog.has(kind, *key) if self.known else None
         if known is None and (there or (there is None and not fresh)):
             return
         if known is not ObjectState.EXISTING:
@@ -221,17 +218,21 @@ class World:
             self._uncertain |= {(kind, *key), (kind, *to)}
         if kind == "relation" and len(key) == 2:
             self._kinds[to[0], to[1]] = self._kinds.get((key[0], key[1]), "table")
-            self.facts.forget_table((to[0], to[1]))
+            self.facts.rows_written = True
+            self.facts.moved.add((to[0], to[1]))
+            for switch in ("enabled", "forced"):
+                self.facts.row_security[(to[0], to[1]), switch] = frozenset({None})
             if (key[0], key[1]) in self._entangled:
                 self._entangled.add((to[0], to[1]))
 
     def presence(self, kind: str, pattern: tuple[str | None, ...]) -> bool | None:
         """Whether something of this kind has a key like this, in which None is anything; None when it is open."""
-        if self.catalog is None or self.facts.unclear:
+        if not self.known or self.facts.unclear:
             return None
-        fits = [key[1:] for key in {*self._objects, *self._known(kind)} if key[0] == kind]
         fits = [
-            key for key in fits if all(p in (None, k) for p, k in zip(pattern, key, strict=True))
+            key
+            for key in self._keys(kind)
+            if all(p in (None, k) for p, k in zip(pattern, key, strict=True))
         ]
         if any((kind, *key) in self._uncertain for key in fits):
             return None
@@ -250,41 +251,32 @@ class World:
         )
         return False if plain and not added and pattern[1] else None
 
-    def _known(self, kind: str) -> set[Key]:
-        catalog = self.catalog
-        if catalog is None:
-            return set()
-        return {(kind, *key) for key in catalog.keys(kind)}
+    def _keys(self, kind: str) -> set[tuple[str, ...]]:
+        """Of the database and of this run, those that are gone by now too."""
+        made = {key[1:] for key in self._objects if key[0] == kind}
+        return made.union(self.catalog.keys(kind))
 
     def relations_named(self, schema: str | None, name: str | None) -> set[tuple[str, str]]:
         """Those that there are, of any schema if that is None."""
-        known = {*self._objects, *self._known("relation")}
         return {
-            (key[1], key[2])
-            for key in known
-            if key[0] == "relation"
-            and key[2] == name
-            and schema in (None, key[1])
-            and self.state(*key) is not ObjectState.ABSENT
+            (place, of)
+            for place, of in self._keys("relation")
+            if of == name
+            and schema in (None, place)
+            and self.state("relation", place, of) is not ObjectState.ABSENT
         }
-
-    def may_be_made(self, name: str) -> bool:
-        """Whether a relation of the database, or of this run, has the name of one of pg_catalog."""
-        return bool(self.relations_named(None, name))
 
     def is_system(self, schema: str | None, name: str) -> bool:
         """Whether a name may be one of the server's own relations."""
         if schema is not None:
             return schema in _SYSTEM or schema.startswith("pg_")
-        return self.catalog is None or name in self.catalog.system_relations
+        return not self.known or name in self.catalog.system_relations
 
-    def is_foreign(self, relation: tuple[str, str]) -> bool:
-        return self.catalog is None or relation in self.catalog.foreign_relations
-
-    def is_untouched(self, table: tuple[str, str], column: str) -> bool:
-        """Whether the catalog's table and column of these names are still those."""
-        renamed = ("column", *table, column) in self._objects
-        return not renamed and table not in self.facts.moved
+    def has_default(self, table: tuple[str, str], column: str) -> bool:
+        """Whether a column may have one from before this run."""
+        known = self.catalog.columns.get((*table, column))
+        renamed = ("column", *table, column) in self._objects or table in self.facts.moved
+        return renamed or known is None or known.has_default
 
     def find(self, name: Name, kind: str = "relation") -> NamedObjects:
         """What a relation or type of this name is, over all search paths there may be."""
@@ -319,7 +311,7 @@ class World:
         if path is not None:
             return [*temporary, *path]
         made = [key[1] for key in self._objects if key[0] == kind and key[2:] == (name,)]
-        known = self.catalog.schemas.difference(_SYSTEM) if self.catalog else frozenset({""})
+        known = self.catalog.schemas.difference(_SYSTEM) if self.known else {""}
         # Where the order cannot be told, what exists comes before what is new.
         return sorted(
             {*made, *known},
@@ -350,6 +342,16 @@ class World:
         self.routine_names.add(name)
         self.odd_routine_names |= name != name.lower() or not name.replace("_", "a").isalnum()
 
+    def find_routines(self, name: Name) -> t.Iterator[Routine]:
+        """Those defined in this run that a name may mean; without a schema, those of any."""
+        if name.name in self.routine_names:
+            for (schema, known), routines in self.routines.items():
+                if known == name.name and (name.schema in (None, schema) or schema == UNPLACED):
+                    yield from routines
+
+    def domain(self, key: Place) -> Domain | None:
+        return self.facts.domains.get(key) or self.catalog.domains.get(key)
+
     def set_path_of(self, name: Name, setting: Node) -> None:
         """Routines of this name have a search path of their own from now on."""
         for (_schema, known), routines in self.routines.items():
@@ -368,8 +370,7 @@ class World:
         """table, view, sequence, ... of a relation."""
         if key in self._kinds:
             return self._kinds[key]
-        letter = self.catalog.relations.get(key, "r") if self.catalog else "r"
-        return _KINDS.get(letter, "table")
+        return _KINDS.get(self.catalog.relations.get(key, "r"), "table")
 
     def entangle(self, target: NamedObjects) -> None:
         """Rows of new tables that rows of existing ones may hang on."""
@@ -384,8 +385,6 @@ class World:
 
 
 _KINDS = {
-    "r": "table",
-    "p": "table",
     "v": "view",
     "m": "materialized view",
     "S": "sequence",

@@ -16,10 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import health, web
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.payment import HttpWallets
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook import HttpWebhook
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook_probes import (
-    ProbeRequest,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook import to_webhook
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
@@ -28,12 +25,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.api import (
+    SupabaseFunctionsApi,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import (
     FunctionLog,
     FunctionProbe,
     HttpGateway,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import Prometheus
 from ansible_collections.easymo.deploy.plugins.module_utils._http import (
     Answer,
     NoAnswerError,
@@ -46,7 +46,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._http import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._images import HttpRegistry, Reference
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import ask_json
-from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import ManagementClient
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
 from ansible_collections.easymo.deploy.plugins.modules.maintenance_banner import call_api
 from tests.fakes.http_server import Handler, serving
@@ -110,22 +109,14 @@ def check(url: str, **more: t.Any) -> None:
     health.probe_http({**given, "url": url, **more}, 20)
 
 
-def management(url: str) -> ManagementClient:
-    return ManagementClient(
-        api_url=url, project_ref="x", access_token=TOKEN, ca_cert=None, timeout=20
-    )
+def management(url: str) -> SupabaseFunctionsApi:
+    given = {"api_url": url, "project_ref": "x", "access_token": TOKEN}
+    return SupabaseFunctionsApi({**given, "ca_cert": None, "request_timeout": 20})
 
 
 def registry(url: str) -> HttpRegistry:
-    return HttpRegistry(
-        api=url,
-        username="",
-        password="",
-        ca_cert=None,
-        timeout=20,
-        patience=0,
-        clock=MonotonicClock(),
-    )
+    options = {"registry": url, "username": "", "password": "", "ca_cert": None}
+    return HttpRegistry(options, timeout=20, patience=0, clock=MonotonicClock())
 
 
 def monitoring(url: str, token: str = "") -> MonitoringServer:
@@ -137,7 +128,14 @@ def service(url: str, **more: str) -> object:
 
 
 def webhook(url: str, **headers: str) -> object:
-    return HttpWebhook(url, ca_cert=None, timeout=20).send(ProbeRequest("GET", headers))
+    options = {"url": url, "ca_cert": None, "request_timeout": 20}
+    return to_webhook(options)(method="GET", headers=headers)
+
+
+def wallet(url: str) -> object:
+    form = {"wallet_path": "/{number}", "key_header": "Key", "balance": "balance"}
+    options = {"api_url": url, "number": "1", "form": form, "token": None, "ca_cert": None}
+    return HttpWallets({**options, "request_timeout": 20}).balance()
 
 
 WITH_TOKEN: dict[str, t.Callable[[str], object]] = {
@@ -150,7 +148,7 @@ WITH_TOKEN: dict[str, t.Callable[[str], object]] = {
     "health check with a header": lambda url: check(url, headers={"Authorization": OURS}),
     "management api": lambda url: management(url).call("GET", "/functions", "the functions"),
     "prometheus": lambda url: Prometheus(monitoring(url, TOKEN), 20).sample("up"),
-    "preflight": lambda url: web.ask("CI", url, timeout=20, authorization=OURS),
+    "preflight": lambda url: web.get("CI", url, timeout=20, authorization=OURS),
     "log of the functions": lambda url: FunctionLog(url, "x", TOKEN).lines(["a"]),
     "status page and pager": lambda url: service(url, authorization=OURS),
     "webhook with a header": lambda url: webhook(url, Authorization=OURS),
@@ -162,10 +160,10 @@ WITHOUT: dict[str, t.Callable[[str], object]] = {
     ),
     "health check": check,
     "prometheus": lambda url: Prometheus(monitoring(url), 20).sample("up"),
-    "preflight": lambda url: web.ask("CI", url, timeout=20),
+    "preflight": lambda url: web.get("CI", url, timeout=20),
     "registry": lambda url: registry(url).digest(Reference.parse("easymo/app:v1")),
     "status page and pager": service,
-    "wallet": lambda url: HttpWallets(url, ca_cert=None, timeout=20).balance("1"),
+    "wallet": wallet,
     "webhook": webhook,
 }
 

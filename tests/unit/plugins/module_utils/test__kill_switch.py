@@ -48,7 +48,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import 
     plan_lowered,
     plan_set,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     HOLD,
     PENDING,
     PROCEED,

@@ -15,10 +15,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import run_preflight
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import run_tests
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import (
-    FunctionAnswer,
     FunctionProbe,
     probe_all,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer
 from tests.fakes.cluster import FakeClock
 from tests.unit.plugins.module_utils._checks.ground import ground
 
@@ -64,16 +64,17 @@ def of_preflight() -> Ended:
 
 
 class DefectiveGateway:
-    def ask(self, probe: FunctionProbe) -> FunctionAnswer:
+    def ask(self, probe: FunctionProbe) -> Answer:
         defect(probe.slug)
-        return FunctionAnswer(200, {}, "fine")
+        return Answer(200, {}, b"fine")
 
 
 def of_functions() -> Ended:
     rows = probe_all(
         [FunctionProbe(name) for name in NAMES], DefectiveGateway(), timeout=0, pause=0
     )
-    return {row.slug: ("fail" if row.problem else "pass", row.problem or "fine") for row in rows}
+    words = {True: "pass", False: "fail"}
+    return {row["name"]: (words[row["passed"]], row["detail"] or "fine") for row in rows}
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _supabase_api
-from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer
-from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
-    ManagementClient,
-    RateGate,
+from ansible_collections.easymo.deploy.plugins.module_utils._functions import api
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.api import (
+    SupabaseFunctionsApi,
 )
 from tests.fakes.cluster import FakeClock
 
@@ -16,12 +14,17 @@ from tests.fakes.cluster import FakeClock
 def clock(monkeypatch) -> FakeClock:
     made = FakeClock()
     fake = SimpleNamespace(monotonic=made.now, sleep=made.sleep)
-    monkeypatch.setattr(_supabase_api, "time", fake)
+    monkeypatch.setattr(api, "time", fake)
     return made
 
 
+def project() -> SupabaseFunctionsApi:
+    given = {"api_url": "https://api", "project_ref": "ref", "access_token": "token"}
+    return SupabaseFunctionsApi({**given, "ca_cert": None, "request_timeout": 5})
+
+
 def test_a_limit_that_one_worker_met_holds_all_of_them_back(clock):
-    gate = RateGate()
+    gate = project()
     gate.shut("POST /deploy", 30)
     worker = threading.Thread(target=gate.wait, args=("POST /deploy",))
     worker.start()
@@ -30,25 +33,10 @@ def test_a_limit_that_one_worker_met_holds_all_of_them_back(clock):
 
 
 def test_a_limit_holds_for_its_endpoint_alone_and_never_gets_shorter(clock):
-    gate = RateGate()
+    gate = project()
     gate.shut("POST /deploy", 30)
     gate.shut("POST /deploy", 5)
     gate.wait("GET /body")
     assert clock.now() == 100.0
     gate.wait("POST /deploy")
     assert clock.now() == 130.0
-
-
-def test_the_last_call_that_the_limit_allows_holds_back_the_next_to_that_endpoint(
-    clock, monkeypatch
-):
-    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "40"}
-    monkeypatch.setattr(_supabase_api, "send", lambda *_words, **_more: Answer(200, headers))
-    client = ManagementClient(
-        api_url="https://api", project_ref="ref", access_token="token", ca_cert=None, timeout=5
-    )
-    for path in ("/secrets", "/functions"):
-        client.call("GET", path, "a list")
-    assert clock.now() == 100.0
-    client.call("GET", "/secrets", "a list")
-    assert clock.now() == 140.0

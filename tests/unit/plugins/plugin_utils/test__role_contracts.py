@@ -26,13 +26,7 @@ SPEC = {
     },
     "remove": {"options": {"backup_force": {"type": "bool", "required": True}}},
 }
-
-
-def contract(role: str = "backup", **more: t.Any) -> Contract:
-    return {"role": role, "entry_points": ["main"], "later": [], "reads": [], **more}
-
-
-MAIN = contract()
+MAIN = Contract("backup", ("main",))
 
 
 @pytest.fixture
@@ -115,18 +109,18 @@ def test_variables_of_one_host_are_no_values_for_the_next(contracts):
 
 
 def test_other_entry_points_are_asked_for_by_name(contracts):
-    both = contract(entry_points=["main", "remove"])
+    both = Contract("backup", ("main", "remove"))
     assert contracts.problems(MAIN, given(backup_name="x")) == []
     assert "backup_force" in " ".join(whys(contracts, both, given(backup_name="x")))
 
 
 def test_what_a_later_task_makes_is_left_to_that_task(contracts):
-    later = contract(later=["backup_name"])
+    later = Contract("backup", ("main",), later=frozenset({"backup_name"}))
     assert contracts.problems(later, given(backup_name="{{ nowhere }}")) == []
 
 
 def test_variables_that_are_read_without_a_role_must_have_a_value(contracts):
-    reads = contract("", reads=["where", "what"])
+    reads = Contract("", ("main",), reads=("where", "what"))
     assert contracts.problems(reads, given(where="s3", what="{{ where }}")) == []
     (missing,) = whys(contracts, reads, given(where="s3"))
     assert missing == "missing required arguments: what."

@@ -7,9 +7,10 @@ import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import (
     RouteEnd,
-    misrouted,
+    Routing,
     stops,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import WantedRule
 
 PAGED = {"severity": "page", "notify": "manager"}
 
@@ -90,6 +91,12 @@ def config(*routes: dict[str, t.Any], **receivers: t.Any) -> dict[str, t.Any]:
     }
     listed = [{"name": name, **one} for name, one in known.items() if one is not None]
     return {"route": {"receiver": "default", "routes": [*routes]}, "receivers": listed}
+
+
+def misrouted(
+    config: dict[str, t.Any], silences: list[dict[str, t.Any]], name: str, labels: dict[str, str]
+) -> str:
+    return Routing(config, silences, {}).problem(WantedRule(name, "up", 0, labels, {}, "g"))
 
 
 OURS = {"receiver": "manager", "matchers": ['notify="manager"']}

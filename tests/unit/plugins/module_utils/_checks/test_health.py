@@ -42,12 +42,6 @@ def after(looks: int):
     return probe
 
 
-def test_outcomes_come_in_the_order_of_the_checks():
-    names = [str(number) for number in range(40)]
-    outcomes = run_probes([check(name) for name in names], patience(0), {"good": Kind(good)})
-    assert [outcome.name for outcome in outcomes] == names
-
-
 @pytest.mark.parametrize(("timeout", "passes"), [(0, False), (2, False), (5, True)])
 def test_a_check_is_asked_until_it_passes_or_its_time_is_over(timeout, passes):
     [outcome] = run_probes([check("a")], patience(timeout), {"good": Kind(after(4))})

@@ -17,8 +17,8 @@ class Registry:
 
     asked: t.ClassVar[list[str]] = []
 
-    def __init__(self, **options: t.Any) -> None:
-        assert options["timeout"] > 0
+    def __init__(self, _options: t.Any, **limits: t.Any) -> None:
+        assert limits["timeout"] > 0
 
     def digest(self, reference: Reference) -> str | None:
         self.asked.append(reference.text)
@@ -29,7 +29,7 @@ def found(monkeypatch: pytest.MonkeyPatch, *names: str, absent: str = "") -> tup
     monkeypatch.setattr(cluster, "HttpRegistry", Registry)
     Registry.asked.clear()
     options = {"registry": "", "username": "", "password": "", "ca_cert": None}
-    (finding,) = cluster.look_images({**options, "images": names, "absent": absent}, ground())
+    finding = cluster.look_images({**options, "images": names, "absent": absent}, ground())
     return finding.status, finding.detail
 
 

@@ -14,10 +14,7 @@ NEEDS = {
 
 
 def look(*phases: str) -> t.Any:
-    (found,) = preflight.look_plan(
-        {"phases": list(phases), "known": KNOWN, "needs": NEEDS}, ground()
-    )
-    return found
+    return preflight.look_plan({"phases": list(phases), "known": KNOWN, "needs": NEEDS}, ground())
 
 
 def test_a_release_has_the_phases_that_it_needs():

@@ -2,7 +2,6 @@
 
 import json
 import re
-import threading
 import typing as t
 from dataclasses import replace
 
@@ -13,16 +12,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     Finding,
     Kind,
     Look,
-    Row,
     failed,
     held,
     passed,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import (
     conclude,
-    gather_facts,
-    overrides,
-    read_waivers,
     run_preflight,
     waive,
 )
@@ -34,6 +29,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._release.order import read_waivers
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from tests.unit.plugins.module_utils._checks.ground import ground
 
@@ -51,7 +47,7 @@ def finding(*found: Finding) -> Look:
     return lambda _options, _ground: found
 
 
-def rows_of(**runners: Look) -> list[Row]:
+def rows_of(**runners: Look) -> list[Finding]:
     checks = [Check(name, name, {}, item=f"item of {name}") for name in runners]
     kinds = {name: Kind(look) for name, look in runners.items()}
     return run_preflight(checks, kinds, ground(), report=lambda _row: None)
@@ -76,16 +72,6 @@ def test_a_check_that_raises_is_a_row_and_stops_no_other(
     assert second.status == "pass"
 
 
-def test_checks_run_side_by_side() -> None:
-    both = threading.Barrier(2, timeout=30)
-
-    def meet(_options: t.Any, _ground: t.Any) -> t.Sequence[Finding]:
-        both.wait()
-        return [passed("met")]
-
-    assert [row.status for row in rows_of(one=meet, two=meet)] == ["pass", "pass"]
-
-
 def test_a_check_may_prove_several_lines_of_the_list() -> None:
     rows = rows_of(git=finding(passed("a", name="tag", item="Tagged"), failed("b", name="clean")))
     assert [(row.name, row.item, row.status) for row in rows] == [
@@ -102,7 +88,7 @@ def test_every_problem_is_in_one_sentence_the_definite_ones_first() -> None:
         backup=finding(failed("too old")),
     )
     with pytest.raises(NotReadyToReleaseError) as caught:
-        conclude(rows, {}, check_mode=False, fail=True)
+        conclude(rows, check_mode=False, fail=True)
     assert str(caught.value) == (
         "2 of 4 checks failed: (1) tests: 3 tests failed. (2) backup: too old. "
         "1 of 4 checks have no answer: (1) slow: no answer."
@@ -112,21 +98,25 @@ def test_every_problem_is_in_one_sentence_the_definite_ones_first() -> None:
 
 def test_what_holds_stops_too_and_is_told_apart_from_what_fails() -> None:
     rows = rows_of(slow=finding(held("?")))
-    result = conclude(rows, {}, check_mode=False, fail=False)
+    result = conclude(rows, check_mode=False, fail=False)
     assert (result["verdict"], result["changed"]) == ("hold", False)
     with pytest.raises(HoldError):
-        conclude(rows, {}, check_mode=False, fail=True)
+        conclude(rows, check_mode=False, fail=True)
 
 
-SLACK = Row("people_in_slack", "", "slack", "hold", "Slack can't be reached", 0.0)
-PAGER = Row("on_call", "", "pagerduty", "hold", "PagerDuty can't be reached", 0.0)
-WINDOW = Row("launch_window", "", "launch_window", "fail", "closed", 0.0)
-HEALTH = Row("redis", "", "health", "hold", "no answer", 0.0)
+def row(name: str, kind: str, status: str, detail: str) -> Finding:
+    return Finding(status, detail, name=name, kind=kind)
 
 
-def way_on(*rows: Row, check_mode: bool = False) -> t.Any:
+SLACK = row("people_in_slack", "slack", "hold", "Slack can't be reached")
+PAGER = row("on_call", "pagerduty", "hold", "PagerDuty can't be reached")
+WINDOW = row("launch_window", "launch_window", "fail", "closed")
+HEALTH = row("redis", "health", "hold", "no answer")
+
+
+def way_on(*rows: Finding, check_mode: bool = False) -> t.Any:
     """The waivers that the sentence tells to give; None when it tells of none."""
-    told = conclude(rows, {}, check_mode=check_mode, fail=False)["sentence"]
+    told = conclude(rows, check_mode=check_mode, fail=False)["sentence"]
     given = re.search(r"-e '(.*)'", told)
     return json.loads(given[1])["release_waivers"] if given else None
 
@@ -134,10 +124,12 @@ def way_on(*rows: Row, check_mode: bool = False) -> t.Any:
 def test_where_only_messages_hold_the_sentence_says_how_to_release_without_them() -> None:
     waivers = way_on(SLACK, PAGER)
     assert set(waivers) == {"people_in_slack", "on_call"}
-    with pytest.raises(InputError, match="'by', the person's name"):
-        read_waivers(waivers)
-    rows = waive([SLACK, PAGER], read_waivers(dict.fromkeys(waivers, WAIVER)))
-    assert conclude(rows, {}, check_mode=False, fail=True)["verdict"] == "go"
+    with pytest.raises(InputError, match="who decided it and why"):
+        read_waivers("release_waivers", waivers)
+    rows = waive(
+        [SLACK, PAGER], read_waivers("release_waivers", dict.fromkeys(waivers, WAIVER)), {}, AT
+    )
+    assert conclude(rows, check_mode=False, fail=True)["verdict"] == "go"
 
 
 def test_nobody_is_told_to_release_without_anything_else() -> None:
@@ -154,8 +146,8 @@ def test_nobody_is_told_to_release_without_anything_else() -> None:
 def test_a_rehearsal_tells_of_window_and_signatures_and_stops_at_all_else(
     kind: str, verdict: str
 ) -> None:
-    rows = [Row("x", "", kind, "fail", "closed", 0.0)]
-    result = conclude(rows, {}, check_mode=True, fail=False)
+    rows = [row("x", kind, "fail", "closed")]
+    result = conclude(rows, check_mode=True, fail=False)
     assert result["verdict"] == verdict
     assert "closed" in result["sentence"]
 
@@ -165,21 +157,16 @@ WAIVER = {"by": "Jane Doe", "reason": "80 users is all the site has"}
 
 def test_a_waived_row_stops_nothing_and_is_recorded() -> None:
     rows = rows_of(load=finding(failed("80 users")), unit=finding(passed("fine")))
-    waivers = read_waivers({"load": WAIVER, "unit": WAIVER})
-    waived = waive(rows, waivers)
+    waivers = read_waivers("release_waivers", {"load": WAIVER, "unit": WAIVER})
+    waived = waive(rows, waivers, {}, AT)
     assert [row.status for row in waived] == ["waived", "pass"]
     assert "waived by Jane Doe, because: 80 users is all" in waived[0].detail
     assert "was fail: 80 users" in waived[0].detail
-    used = overrides(rows, waived, waivers, {}, AT)
-    assert used == {"load": {**WAIVER, "what": "item of load: 80 users", "at": AT}}
-    known = Record.read({"facts": {"overrides": used}}).overrides
-    again = overrides(rows, waived, waivers, known, "2025-11-11T07:00:00Z")
-    assert again == used, "a second run changes nothing"
-
-
-def test_what_a_check_itself_lets_go_needs_no_waiver_of_ours() -> None:
-    rows = rows_of(window=finding(Finding("waived", "Jane Doe lets it go")))
-    assert overrides(rows, waive(rows, {}), {}, {}, AT) == {}
+    used = {"overrides": {"load": {**WAIVER, "what": "item of load: 80 users", "at": AT}}}
+    assert conclude(waived, check_mode=False, fail=True)["facts"] == used
+    known = Record.read({"facts": used}).overrides
+    again = waive(rows, waivers, known, "2025-11-11T07:00:00Z")
+    assert again[0].facts == used, "a second run changes nothing"
 
 
 @pytest.mark.parametrize(
@@ -189,18 +176,18 @@ def test_what_a_check_itself_lets_go_needs_no_waiver_of_ours() -> None:
     ids=["no reason", "no name", "blanks", "text", "something else"],
 )  # fmt: skip
 def test_a_waiver_needs_a_name_and_a_reason(waiver: t.Any) -> None:
-    with pytest.raises(InputError, match="add 'by'"):
-        read_waivers({"load": waiver})
+    with pytest.raises(InputError, match="who decided it and why"):
+        read_waivers("release_waivers", {"load": waiver})
 
 
 def test_a_waiver_of_what_is_not_there_is_a_problem_of_its_own() -> None:
     rows = rows_of(load=finding(failed("80 users")))
-    waived = waive(rows, read_waivers({"lod": WAIVER}))
+    waived = waive(rows, read_waivers("release_waivers", {"lod": WAIVER}), {}, AT)
     assert [row.status for row in waived] == ["fail", "fail"]
     assert "no row is called lod; there are load" in waived[1].detail
 
 
 def test_facts_of_several_rows_are_one() -> None:
-    assert gather_facts([{"sign_offs": {"qa": 1}}, None, {"sign_offs": {"product": 2}}]) == {
-        "sign_offs": {"qa": 1, "product": 2}
-    }
+    rows = [Finding("pass", "", facts={"sign_offs": {name: 1}}) for name in ("qa", "product")]
+    facts = conclude([*rows, passed("b")], check_mode=False, fail=True)["facts"]
+    assert facts == {"sign_offs": {"qa": 1, "product": 1}}

@@ -1,6 +1,8 @@
 """What readiness decides by, without the servers that it asks."""
 
 import typing as t
+from contextlib import nullcontext
+from unittest import mock
 
 import pytest
 
@@ -9,7 +11,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
     cluster,
     database,
     metrics,
-    preflight,
     web,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.database import denials
@@ -23,6 +24,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import run_preflight
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from tests.fakes.cluster import MemoryCluster
+from tests.unit.plugins.module_utils._checks.ground import ground
 
 
 class KeyOf:
@@ -135,24 +138,40 @@ def error(state: str, message: str) -> SqlError:
         (error("42501", "permission denied for table agents"), "fail", "permission denied"),
     ],
 )
-def test_only_a_table_of_the_release_may_be_missing(answer, status, told):
-    found = database.judge_queries({"users": answer}, ["agents"], "database 'x'")
+def test_only_a_table_of_the_release_may_be_missing(monkeypatch, answer, status, told):
+    session = mock.MagicMock()
+    session.rows.side_effect = [answer or []]
+    monkeypatch.setattr(database, "connected", lambda *_, **_more: nullcontext(session))
+    monkeypatch.setattr(database.PostgresTarget, "from_params", lambda _given: mock.Mock(where="x"))
+    asked = {"connection": {}, "queries": {"users": "SELECT 1"}, "new_tables": ["agents"]}
+    found = database.look_queries(asked, ground())
     assert (found.status, told in found.detail) == (status, True), found.detail
 
 
-def test_functions_that_are_new_are_told_and_a_secret_that_is_missing_is_wrong():
-    found = web.judge_functions({"a"}, ["a", "b"], {"TOKEN": "x"}, ["TOKEN"])
+def test_functions_that_are_new_are_told_and_a_secret_that_is_missing_is_wrong(monkeypatch):
+    api = mock.Mock(list=lambda: [mock.Mock(slug="a")], secrets=lambda: {"TOKEN": "x"})
+    monkeypatch.setattr(web.SupabaseFunctionsApi, "from_params", lambda _options: api)
+    monkeypatch.setattr(web, "FunctionLog", mock.Mock())
+    found = web.look_functions({"functions": ["a", "b"], "secrets": ["TOKEN"]}, ground())
     assert (found.status, "b come with the release" in found.detail) == ("pass", True)
-    assert web.judge_functions({"a"}, ["a"], {}, ["TOKEN"]).status == "fail"
+    assert web.look_functions({"functions": [], "secrets": ["KEY"]}, ground()).status == "fail"
 
 
 READERS: dict[str, t.Any] = {
     "name": "flags",
+    "deployments": ["a"],
     "delivery": "environment",
     "probe": {},
     "flagd": {},
     "values": [],
 }
+
+
+def read_by(options: dict[str, t.Any], pod: dict[str, t.Any]) -> Finding:
+    place = MemoryCluster()
+    place.put("Deployment", {"metadata": {"name": "a"}, "spec": {"template": {"spec": pod}}})
+    place.put("ConfigMap", {"metadata": {"name": "flags"}})
+    return cluster.look_flags_readers(options, ground(cluster=lambda: place))
 
 
 @pytest.mark.parametrize(
@@ -166,8 +185,7 @@ READERS: dict[str, t.Any] = {
     ],
 )  # fmt: skip
 def test_a_reader_takes_its_environment_from_the_config_map(container, status):
-    deployment = {"spec": {"template": {"spec": {"containers": [{"name": "a"}, container]}}}}
-    assert cluster.judge_flags_readers(READERS, {"a": deployment}, {}).status == status
+    assert read_by(READERS, {"containers": [{"name": "a"}, container]}).status == status
 
 
 @pytest.mark.parametrize(
@@ -195,24 +213,17 @@ def test_a_reader_mounts_the_config_map_as_a_folder_and_can_be_asked(
     container = {"name": "a", "volumeMounts": [{"name": "v", "mountPath": "/f", **mount}]}
     spec = {"containers": [container], "volumes": [{"name": "v", **volume}]}
     options = {**READERS, "delivery": "volume", "probe": {"command": ["tell"]}, **more}
-    found = cluster.judge_flags_readers(options, {"a": {"spec": {"template": {"spec": spec}}}}, {})
+    found = read_by(options, spec)
     assert (found.status, words in found.detail) == (status, True), found
     assert bool(found.warnings) == (options["probe"] == {"files": "/f"})
-
-
-def test_users_are_drawn_as_the_application_draws_them():
-    draw = {"hash": "md5", "prefix": "", "digits_only": True, "bytes": 2, "buckets": 100}
-    # The first two bytes of MD5 of "1" are c4 ca, 50378.
-    assert preflight.share_of("+1", draw) == 78.0
 
 
 # What every kind has
 
 
 def row(check: Check, finding: Finding) -> tuple[str, str]:
-    ground = None
     kinds = {"a": Kind(lambda _options, _ground: finding)}
-    (ended,) = run_preflight([check], kinds, ground, report=lambda _row: None)
+    (ended,) = run_preflight([check], kinds, ground(), report=lambda _row: None)
     return ended.status, ended.detail
 
 

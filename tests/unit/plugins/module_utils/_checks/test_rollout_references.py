@@ -1,5 +1,4 @@
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import (
-    ConfigReference,
     references_of,
 )
 
@@ -31,11 +30,11 @@ def test_every_place_that_names_a_config_map_or_secret_is_looked_at_and_optional
             ],
         }
     }
-    assert references_of(template) == [
-        ConfigReference("ConfigMap", "files", frozenset({"c"})),
-        ConfigReference("ConfigMap", "first", frozenset()),
-        ConfigReference("ConfigMap", "some", frozenset({"b"})),
-        ConfigReference("Secret", "all", frozenset({"a"})),
-        ConfigReference("Secret", "mounted", frozenset()),
-        ConfigReference("Secret", "projected", frozenset()),
-    ]
+    assert references_of(template) == {
+        ("ConfigMap", "files"): frozenset({"c"}),
+        ("ConfigMap", "first"): frozenset(),
+        ("ConfigMap", "some"): frozenset({"b"}),
+        ("Secret", "all"): frozenset({"a"}),
+        ("Secret", "mounted"): frozenset(),
+        ("Secret", "projected"): frozenset(),
+    }

@@ -6,7 +6,7 @@ import typing as t
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import metrics, task
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import health, metrics
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
     CheckError,
     NotKnownError,
@@ -124,8 +124,8 @@ def test_what_is_not_known_holds_a_phase_and_fails_none(answer, status):
         asked["prometheus"] = {"url": server.url}
         check = {"name": "indexer", "kind": "metric", "timeout": 5, "metric": asked}
         options = {"checks": [check], "wait_timeout": 0, "wait_sleep": 1}
-        assert task.play_health(options).status == status
-        [row] = task.look_health(options, ground())
+        assert health.play_health(options).status == status
+        [row] = health.look_health(options, ground())
         assert (row.name, row.status) == ("indexer", status)
 
 

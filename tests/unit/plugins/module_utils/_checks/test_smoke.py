@@ -5,7 +5,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import task
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import webhook
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.health import REDIS
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
     Check,
@@ -13,7 +13,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     Kind,
     Kinds,
     Look,
-    Row,
     libraries,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import (
@@ -42,7 +41,7 @@ def kinds_of(runners: t.Mapping[str, Look]) -> Kinds:
     return {name: Kind(look) for name, look in runners.items()}
 
 
-def results_of(**runners: Look) -> list[Row]:
+def results_of(**runners: Look) -> list[Finding]:
     tests = [Check(name, name, {}, note="1% traffic") for name in runners]
     return run_tests(tests, kinds_of(runners), report=lambda _row: None)
 
@@ -140,9 +139,9 @@ def test_a_line_says_what_came_of_a_test(result, worded):
     ids=["only the log is late", "and something else is wrong"],
 )
 def test_a_log_that_is_late_alone_switches_nothing_off(monkeypatch, unseen, status):
-    outcomes = [ProbeResult("m", False, 200, 0.1, "not seen", "id", unseen=one) for one in unseen]
-    monkeypatch.setattr(task, "check_webhook", lambda *_args, **_more: outcomes)
-    assert task.play_webhook({}).status == status
+    outcomes = [ProbeResult("m", False, 200, "not seen", "id", unseen=one) for one in unseen]
+    monkeypatch.setattr(webhook, "check_webhook", lambda *_args, **_more: outcomes)
+    assert webhook.play_webhook({}).status == status
 
 
 def entry(name: str, kind: str = "payment", **options: t.Any) -> dict[str, t.Any]:

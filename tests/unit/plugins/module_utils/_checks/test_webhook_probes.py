@@ -2,23 +2,18 @@ import hashlib
 import hmac
 import json
 import typing as t
-from dataclasses import replace
 
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook import (
-    Trace,
     ask,
     refuse_failed_probes,
     settle,
     trace,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook_probes import (
-    Form,
-    Message,
-    ProbeAnswer,
-    ProbeRequest,
     ProbeResult,
+    WebhookProbe,
     plan_guards,
     plan_messages,
 )
@@ -29,11 +24,29 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import log_query
+from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer, NoAnswerError
+from ansible_collections.easymo.deploy.plugins.module_utils._module import fragment_spec
+from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
 from tests.fakes.cluster import FakeClock
 
 TOKEN, SECRET = "right-token", "right-secret"
-ASKED = Message("asked", "250780000001", "I need vegetables", "agent", reply_contains="Vendors")
 LIMIT = 4096
+Message = dict[str, t.Any]
+OPTIONS = fragment_spec("_webhook", "webhook")
+OURS = {name: option["default"] for name, option in OPTIONS["answer"]["options"].items()}
+
+
+def message(name: str = "asked", text: str = "I need vegetables", **more: t.Any) -> Message:
+    options = OPTIONS["messages"]["options"].items()
+    defaults = {name: option.get("default") for name, option in options}
+    return {**defaults, "name": name, "from": "250780000001", "text": text, **more}
+
+
+ASKED = message(route="agent", reply_contains="Vendors")
+
+
+def answer(status: int, text: str = "") -> Answer:
+    return Answer(status, {}, text.encode())
 
 
 class GoodWebhook:
@@ -43,51 +56,53 @@ class GoodWebhook:
         self.broken = broken
         self.route = route
 
-    def send(self, request: ProbeRequest) -> ProbeAnswer:
-        return self._challenge(request) if request.method == "GET" else self._receive(request)
+    def __call__(self, method: str, **request: t.Any) -> Answer:
+        if method == "GET":
+            return self._challenge(request["params"])
+        return self._receive(request["headers"], request["data"])
 
-    def _challenge(self, request: ProbeRequest) -> ProbeAnswer:
-        if request.query["hub.verify_token"] != TOKEN and self.broken != "token":
-            return ProbeAnswer(403, "")
-        if self.broken == "echo":
-            return ProbeAnswer(200, "hello")
-        return ProbeAnswer(200, request.query["hub.challenge"])
+    def _challenge(self, query: dict[str, str]) -> Answer:
+        if query["hub.verify_token"] != TOKEN and self.broken != "token":
+            return answer(403)
+        return answer(200, "hello" if self.broken == "echo" else query["hub.challenge"])
 
-    def _receive(self, request: ProbeRequest) -> ProbeAnswer:
-        if len(request.body) > LIMIT and self.broken not in ("size", "reset"):
-            return ProbeAnswer(413, "")
-        expected = hmac.new(SECRET.encode(), request.body, hashlib.sha256).hexdigest()
-        given = request.headers.get("X-Hub-Signature-256", "")
+    def _receive(self, headers: dict[str, str], body: bytes) -> Answer:
+        if len(body) > LIMIT and self.broken not in ("size", "reset"):
+            return answer(413)
+        expected = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+        given = headers.get("X-Hub-Signature-256", "")
         if not given and self.broken != "unsigned":
-            return ProbeAnswer(401, "")
+            return answer(401)
         if given not in ("", f"sha256={expected}") and self.broken != "signature":
-            return ProbeAnswer(401, "")
+            return answer(401)
         try:
-            entry = json.loads(request.body)["entry"]
+            entry = json.loads(body)["entry"]
         except ValueError:
-            return ProbeAnswer(500 if self.broken == "malformed" else 400, "")
-        if len(request.body) > LIMIT:
-            return (
-                ProbeAnswer(0, "no answer (ConnectionError)")
-                if self.broken == "reset"
-                else ProbeAnswer(200, "")
-            )
+            return answer(500 if self.broken == "malformed" else 400)
+        if len(body) > LIMIT:
+            if self.broken == "reset":
+                raise NoAnswerError(UnreachableError, "cannot be reached (reset)", "")
+            return answer(200)
         value = entry[0]["changes"][0]["value"]
         if "messages" not in value:
-            return ProbeAnswer(200, json.dumps({"replies": []}))
-        message = value["messages"][0]
-        reply = {"message_id": message["id"], "route": self.route, "text": "2 vendors"}
+            return answer(200, json.dumps({"replies": []}))
+        reply = {"message_id": value["messages"][0]["id"], "route": self.route, "text": "2 vendors"}
         if self.route == "menu":
             reply["buttons"] = ["Help"]
-        return ProbeAnswer(200, json.dumps({"replies": [reply]}))
+        return answer(200, json.dumps({"replies": [reply]}))
+
+
+def planned(
+    *messages: Message, prefix: str = "r", form: dict[str, str] = OURS
+) -> list[WebhookProbe]:
+    return plan_messages(messages, form, app_secret=SECRET, challenge="c0ffee", prefix=prefix)
 
 
 def outcomes(webhook: GoodWebhook, *messages: Message) -> list[ProbeResult]:
     guards = plan_guards(
         verify_token=TOKEN, app_secret=SECRET, challenge="c0ffee", oversized_bytes=LIMIT * 2
     )
-    sent = plan_messages(messages or [ASKED], app_secret=SECRET, challenge="c0ffee", prefix="r")
-    return ask(webhook, [*guards, *sent])
+    return ask(webhook, [*guards, *planned(*(messages or [ASKED]))])
 
 
 def failures(webhook: GoodWebhook, *messages: Message) -> dict[str, str]:
@@ -126,14 +141,11 @@ def test_each_missing_guard_is_found_by_its_probe(broken, probe):
     ids=["menu", "agent", "other words", "no buttons", "buttons"],
 )  # fmt: skip
 def test_a_reply_that_is_not_as_expected_says_how(route, wanted, found):
-    message = Message("asked", "250780000001", "I need vegetables", **wanted)  # type: ignore[arg-type]
-    assert failures(GoodWebhook(route=route), message) == {"asked": found}
+    assert failures(GoodWebhook(route=route), message(**wanted)) == {"asked": found}
 
 
 def test_every_message_has_an_id_of_its_own_that_says_whose_it_is():
-    probes = plan_messages(
-        [ASKED, ASKED], app_secret=SECRET, challenge="c0ffee", prefix="release-2"
-    )
+    probes = planned(ASKED, ASKED, prefix="release-2")
     assert [probe.message_id for probe in probes] == [
         "wamid.release-2.c0ffee.0",
         "wamid.release-2.c0ffee.1",
@@ -141,37 +153,35 @@ def test_every_message_has_an_id_of_its_own_that_says_whose_it_is():
 
 
 class Memory:
-    """Sightings that come after so many looks."""
+    """A log that has the messages after so many looks, and a table that has them at once."""
 
     def __init__(self, *, after: int = 0, error: DeployError | None = None) -> None:
         self.after, self.error, self.looks = after, error, 0
 
-    def logged(self, message_ids: t.Collection[str]) -> frozenset[str]:
+    def __call__(self, table: str, message_ids: list[str]) -> t.Collection[str]:
+        if table:
+            return message_ids if table == "agent_requests" else ()
         self.looks += 1
         if self.error:
             raise self.error
-        return frozenset(message_ids if self.looks > self.after else ())
-
-    def recorded(self, table: str, message_ids: t.Collection[str]) -> frozenset[str]:
-        return frozenset(message_ids) if table == "agent_requests" else frozenset()
+        return message_ids if self.looks > self.after else ()
 
 
 def traced(message: Message, memory: Memory) -> ProbeResult:
-    probes = plan_messages([message], app_secret=SECRET, challenge="c0ffee", prefix="r")
-    clock = FakeClock()
-    where = Trace(memory, in_logs=True, wait=10, clock=clock.now, sleep=clock.sleep)
-    (outcome,) = trace(probes, ask(GoodWebhook(), probes), where)
+    probes, clock = planned(message), FakeClock()
+    deadline = Deadline(10, clock=clock.now, sleep=clock.sleep)
+    (outcome,) = trace(probes, ask(GoodWebhook(), probes), memory, deadline, in_logs=True)
     return outcome
 
 
 def test_an_accepted_message_is_waited_for_and_the_places_are_told():
-    outcome = traced(replace(ASKED, recorded_in=("agent_requests",)), Memory(after=2))
+    outcome = traced(ASKED | {"recorded_in": ["agent_requests"]}, Memory(after=2))
     assert outcome.passed
     assert outcome.evidence.endswith("seen in the function's log and in agent_requests")
 
 
 def test_a_message_that_nobody_worked_on_fails_although_it_was_accepted():
-    outcome = traced(replace(ASKED, recorded_in=("agent_fallbacks",)), Memory(after=99))
+    outcome = traced(ASKED | {"recorded_in": ["agent_fallbacks"]}, Memory(after=99))
     assert not outcome.passed
     assert outcome.evidence == (
         "it was accepted and is not seen in the function's log nor in agent_fallbacks"
@@ -184,7 +194,7 @@ def test_why_one_could_not_look_stands_in_the_evidence():
 
 
 def test_a_menu_message_that_an_agent_worked_on_is_told():
-    outcome = traced(replace(ASKED, not_recorded_in=("agent_requests",)), Memory())
+    outcome = traced(ASKED | {"not_recorded_in": ["agent_requests"]}, Memory())
     assert outcome.evidence == "it stands in agent_requests, where it should not"
 
 
@@ -196,11 +206,11 @@ def test_a_question_that_is_wrong_in_itself_is_not_waited_out():
 
 
 def test_silence_everywhere_is_one_sentence_and_no_verdict():
-    silent = [ProbeResult(name, False, 0, 1.0, "no answer within 1 s") for name in ("a", "b")]
+    silent = [ProbeResult(name, False, 0, "no answer within 1 s") for name in ("a", "b")]
     with pytest.raises(UnreachableError, match="answered none of 2 probes"):
         refuse_failed_probes("https://x", silent)
     with pytest.raises(VerificationError, match=r"1 of 2 probes of https://x failed: a: no answer"):
-        refuse_failed_probes("https://x", [silent[0], ProbeResult("b", True, 200, 1.0, "echoed")])
+        refuse_failed_probes("https://x", [silent[0], ProbeResult("b", True, 200, "echoed")])
 
 
 def test_no_id_can_leave_its_place_in_the_query_of_the_log():
@@ -219,21 +229,20 @@ class Answering(GoodWebhook):
         super().__init__()
         self.text = text
 
-    def _receive(self, request: ProbeRequest) -> ProbeAnswer:
-        answer = super()._receive(request)
-        return replace(answer, text=self.text) if answer.status == 200 else answer
+    def _receive(self, headers: dict[str, str], body: bytes) -> Answer:
+        given = super()._receive(headers, body)
+        return answer(200, self.text) if given.status == 200 else given
 
 
-THEIRS = Form("results[0]", "meta.handler", "body", "options[].title", "meta.name")
+THEIRS = dict(
+    zip(OURS, ("results[0]", "meta.handler", "body", "options[].title", "meta.name"), strict=True)
+)
 
 
 def told(
-    text: str, message: Message = ASKED, *, form: Form | None = None, accept: bool = False
+    text: str, message: Message = ASKED, *, accept: bool = False, form: dict[str, str] = OURS
 ) -> tuple[bool, bool, str]:
-    probes = plan_messages(
-        [message], app_secret=SECRET, challenge="c0ffee", prefix="r", form=form or Form()
-    )
-    (seen,) = settle(probes, ask(Answering(text), probes), accept=accept)
+    (seen,) = settle(ask(Answering(text), planned(message, form=form)), accept=accept)
     return seen.passed, seen.unseen, seen.evidence
 
 
@@ -247,13 +256,13 @@ def test_an_answer_that_tells_no_reply_is_neither_right_nor_wrong(text):
     """The first is what Meta's own examples of a webhook answer, the second all that the runbook asks."""
     assert told(text) == (False, True, NOTHING)
     assert told(text, accept=True) == (True, False, NOTHING)
-    known = replace(ASKED, recorded_in=("agent_requests",))
+    known = ASKED | {"recorded_in": ["agent_requests"]}
     assert told(text, known) == (False, True, NOTHING), "what it said is asked as well"
-    assert told(text, replace(known, reply_contains="")) == (True, False, "accepted with 200")
+    assert told(text, {**known, "reply_contains": ""}) == (True, False, "accepted with 200")
     # That a table does not have it is no proof of a menu.
-    menu = replace(ASKED, route="menu", reply_contains="", not_recorded_in=("agent_requests",))
+    menu = message(route="menu", not_recorded_in=["agent_requests"])
     assert told(text, menu) == (False, True, NOTHING)
-    assert told(text, Message("any", "250780000001", "test")) == (True, False, "accepted with 200")
+    assert told(text, message()) == (True, False, "accepted with 200")
 
 
 def test_a_form_of_another_platform_is_read_as_well():
@@ -265,7 +274,7 @@ def test_a_form_of_another_platform_is_read_as_well():
     )
     body["results"][0]["meta"]["handler"] = "menu"
     assert told(json.dumps(body), form=THEIRS) == (False, False, "it went to menu instead of agent")
-    menu = Message("menu", "250780000001", "MENU", "menu", buttons=True)
+    menu = message("menu", "MENU", route="menu", buttons=True)
     assert told(json.dumps(body), menu, form=THEIRS)[2] == "the reply has no buttons"
     body["results"][0]["options"] = [{"title": "Help"}]  # type: ignore[assignment]
     assert told(json.dumps(body), menu, form=THEIRS)[0]
@@ -273,5 +282,5 @@ def test_a_form_of_another_platform_is_read_as_well():
 
 def test_with_an_empty_form_nothing_is_read_from_the_answer():
     text = json.dumps({"replies": [{"message_id": "wamid.r.c0ffee.0", "route": "menu"}]})
-    assert told(text, form=Form(reply="")) == (False, True, NOTHING)
+    assert told(text, form={**OURS, "reply": ""}) == (False, True, NOTHING)
     assert told(text) == (False, False, "it went to menu instead of agent")

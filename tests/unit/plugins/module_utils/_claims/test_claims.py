@@ -383,12 +383,23 @@ CASES: list[Case] = [
         {"status": "LIVE", "rollout": "Feature active", "report_flags": "Active"},
     ),
     ("such flags are off", [next_flags(FEATURE_LIMITS="false")], off("off")),
+    (
+        "somebody switched one of them off since",
+        [next_flags(FEATURE_LIMITS="true", FEATURE_AI_AGENTS="true"), flags_seen("1")],
+        off("partly on, FEATURE_LIMITS off"),
+    ),
     *(
         (f"seen {name}, whatever the record says", [fact(kill_switches=record, ramp={"percentage": 5}), seen], wanted)
         for name, record, seen, wanted in (
             ("at one percent, as the guard lowered it", {}, flags_seen("1"), {}),
             ("on, after a reset that no record has", KILLED, flags_seen("1"), {"report_incidents": KILL_INCIDENT}),
             ("off, by a failed smoke test", {}, flags_seen("0", by="Ann", reason="complaints"), off(KILL_TOLD)),
+            (
+                "on again, though the switch is set",
+                {},
+                flags_seen("1", by="Ann", reason="complaints"),
+                off("on, against the kill switch of Ann: complaints"),
+            ),
             ("at nothing", {}, flags_seen("0"), off("off")),
             ("without its percentage", {}, flags_seen(""), off("not known")),
         )

@@ -5,35 +5,38 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis import causes
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.causes import (
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis import rules
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import (
     RULES,
-    find_causes,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
+    LastWords,
     LinePlace,
     ObservedFact,
+    find_causes,
 )
 from tests.tables import cases
 
 PLACE = LinePlace("kubernetes/x.txt", 3)
-LAST = {"place": "kubernetes/pod.previous.log:12", "text": "FATAL no route to redis"}
+LAST = LastWords(LinePlace("kubernetes/pod.previous.log", 12), "FATAL no route to redis")
 
 
 def fact(
-    kind: str, subject: str = "wallet-service", entry: str = "crash_loop", **values: t.Any
+    kind: str,
+    subject: str = "wallet-service",
+    entry: str = "crash_loop",
+    last: LastWords | None = None,
+    **values: t.Any,
 ) -> ObservedFact:
-    return ObservedFact(entry, kind, subject, f"{subject} {kind}", PLACE, values)
+    return ObservedFact(entry, kind, subject, f"{subject} {kind}", PLACE, values, last)
 
 
-def trouble(*, dooms: bool = True, last: t.Any = None) -> ObservedFact:
+def trouble(*, dooms: bool = True, last: LastWords | None = None) -> ObservedFact:
     return fact(
         "trouble",
         reason="CrashLoop",
         cause="container x crashed 4 times",
         hint="Read its log.",
         dooms=dooms,
-        last_words=last or {},
+        last=last,
     )
 
 
@@ -82,7 +85,7 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
     "pods out of sight": ([FAILED_PUBLIC], "it is unknown whether its pods are ready", "possible"),
     "no pod behind the gateway": ([FAILED_PUBLIC, fact("standing", ready=0, desired=2)],
                                   "none of its pods is ready", "likely"),
-    "same error": ([fact("error_lines", count=8, of=10, pattern="ERROR x", last_words=LAST)],
+    "same error": ([fact("error_lines", count=8, of=10, pattern="ERROR x", last=LAST)],
                    "8 of 10 error lines say", "likely"),
     "stale flags": ([STALE], "1 of 3 pods run with other flags", "almost certain"),
     "a resource": ([fact("metric_breach", "database_connections", **METRIC)],
@@ -109,8 +112,8 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
                    "almost certain"),
     "made by hand": ([fact("made_already", "supabase_db", tables=["public.a"])],
                      "pending migrations make public.a, which exists already", "likely"),
-    "taken away": ([fact("schema_missing", "supabase_db", objects=["table public.a"])],
-                   "made table public.a, which is missing", "likely"),
+    "taken away": ([fact("schema_missing", "supabase_db", tables=["public.a"])],
+                   "made public.a, which is missing", "likely"),
     "blocked": ([BLOCKED], "waits for a lock that pid 9 (app) holds", "almost certain"),
     "long transaction": ([LONG], "open for 90 s", "likely"),
     "read only": ([fact("read_only", "supabase_db", why="it is a standby")],
@@ -134,7 +137,7 @@ def test_a_fact_speaks_for_its_cause(facts, words, certainty):
         "nothing seen": [],
         "a change alone": [rolled(3), fact("standing", ready=2, desired=2)],
         "an alert is a symptom": [fact("alert", "High Error Rate", labels={})],
-        "one error of many": [fact("error_lines", count=1, of=10, pattern="x", last_words=LAST)],
+        "one error of many": [fact("error_lines", count=1, of=10, pattern="x", last=LAST)],
         "pending alone": [fact("pending", migrations=["1"])],
         "no backup": [fact("no_backup", "supabase_prod")],
     },
@@ -180,7 +183,7 @@ def test_a_silent_gateway_is_one_cause_and_not_one_for_each_function():
 
 def test_the_evidence_has_the_last_words_first_and_then_the_facts():
     (cause,) = find_causes([trouble(last=LAST), rolled(5)])
-    assert [str(place) for place in cause.evidence] == [LAST["place"], str(PLACE)]
+    assert [str(place) for place in cause.evidence] == [str(LAST.place), str(PLACE)]
 
 
 def test_braces_in_what_others_wrote_are_words():
@@ -208,7 +211,7 @@ def test_services_that_blame_a_dependency_are_not_blamed_themselves():
     assert "their database fails (no answer within 2 s)" in cause.sentence
 
 
-AREA = Path(causes.__file__).parent
+AREA = Path(rules.__file__).parent
 COLLECTED = "".join(
     path.read_text("utf-8") for path in AREA.glob("*.py") if not path.name.startswith("rules")
 )
@@ -226,6 +229,6 @@ def test_a_failed_phase_is_called_so_and_ends_with_one_full_stop():
     assert found.sentence.endswith("its tag.")
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.kind}: {rule.sentence[:40]}")
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.kind}: {rule.says[:40]}")
 def test_a_cure_leaves_the_program_to_the_run_that_tells_it(rule):
     assert "ansible-playbook" not in rule.hint

@@ -13,6 +13,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence 
     Notebook,
     file_name,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import (
+    LastWords,
+    LinePlace,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from tests.tables import cases
 
@@ -37,7 +41,8 @@ def notebook(*secrets: str, **limits: int) -> Notebook:
 def test_a_known_secret_is_blank_in_every_form(shown):
     notes = notebook(SECRET)
     notes.keep_log("a.log", [f"ERROR could not use {shown} here"])
-    notes.see("x", shown, f"said {shown}", file="b.txt", body=[{"deep": shown}])
+    last = LastWords(LinePlace("a.log", 1), shown)
+    notes.see("x", shown, f"said {shown}", file="b.txt", last=last, body=[{"deep": shown}])
     notes.blind(f"refused: {shown}")
     part = notes.to_part()
     everything = repr(part)

@@ -5,7 +5,6 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.causes import find_causes
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.crash_loop import (
     last_error,
     look_at_deployments,
@@ -25,19 +24,20 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence 
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.function import (
     look_at_answers,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import find_causes
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.task import secrets_within
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import (
-    FunctionAnswer,
     FunctionProbe,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import (
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
     Vector,
     read_vector,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer
 from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer as HttpAnswer
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.diagnosis import read_tail
@@ -165,10 +165,10 @@ def test_vectors_leave_out_what_is_no_number_and_say_what_is_wrong():
 
 
 class Gateway:
-    def __init__(self, answers: t.Mapping[str, FunctionAnswer]) -> None:
+    def __init__(self, answers: t.Mapping[str, Answer]) -> None:
         self._answers = answers
 
-    def ask(self, probe: FunctionProbe) -> FunctionAnswer:
+    def ask(self, probe: FunctionProbe) -> Answer:
         if probe.slug not in self._answers:
             raise UnreachableError("it did not answer within 10 s (ConnectionError)")
         return self._answers[probe.slug]
@@ -176,13 +176,13 @@ class Gateway:
 
 @pytest.mark.parametrize(("answers", "words"), [
     ({}, ["no function answers"]),
-    ({"a": FunctionAnswer(200, {}, "ok")}, ["b alone does not answer"]),
-    ({"a": FunctionAnswer(404, {"sb-error-code": "NOT_FOUND_FUNCTION_BLOB"}, ""),
-     "b": FunctionAnswer(503, {}, '{"code": "BOOT_ERROR"}')}, ["a is listed and has no bundle",
+    ({"a": Answer(200, {}, b"ok")}, ["b alone does not answer"]),
+    ({"a": Answer(404, {"sb-error-code": "NOT_FOUND_FUNCTION_BLOB"}, b""),
+     "b": Answer(503, {}, b'{"code": "BOOT_ERROR"}')}, ["a is listed and has no bundle",
      "b does not start"]),
-    ({"a": FunctionAnswer(500, {}, "{'boom'}"), "b": FunctionAnswer(401, {}, '{"code": 401}')},
+    ({"a": Answer(500, {}, b"{'boom'}"), "b": Answer(401, {}, b'{"code": 401}')},
      ["a answers, and fails itself: it answered 500", "b: the gateway requires a JWT"]),
-    ({"a": FunctionAnswer(200, {}, ""), "b": FunctionAnswer(404, {}, "no such path")}, []),
+    ({"a": Answer(200, {}, b""), "b": Answer(404, {}, b"no such path")}, []),
 ], ids=["gateway down", "one silent", "platform", "own and JWT", "well"])  # fmt: skip
 def test_answers_of_functions(answers, words):
     notes = notebook()

@@ -11,12 +11,8 @@ from datetime import datetime, timezone
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
-    SURE,
-    Cause,
     CollectedPart,
     Diagnosis,
-    LinePlace,
-    ObservedFact,
     make_folder,
     write_files,
 )
@@ -24,6 +20,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.render im
     EXCERPT,
     files_of,
     summary,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import (
+    SURE,
+    Cause,
+    LinePlace,
+    ObservedFact,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 

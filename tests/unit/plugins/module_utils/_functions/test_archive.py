@@ -10,18 +10,18 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions import archive
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import Archive
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
-    FunctionSource,
-    KnownVersion,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.prepare import (
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.api import (
     parse_sources,
     static_rest,
     uploaded_path,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.record import (
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import (
+    Archive,
     FunctionsRecord,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
+    FunctionSource,
+    KnownVersion,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import FolderCheckout
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect import (
     Collected,
-    FunctionSelection,
+    FolderCheckout,
     collect_functions,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import FunctionSource
@@ -36,8 +35,9 @@ class Folder:
 
     def collect(self, *names: str, **options: t.Any) -> Collected:
         (self.path / ROOT).mkdir(parents=True, exist_ok=True)
-        selection = FunctionSelection(ROOT, REF, names or None, **options)
-        return collect_functions(FolderCheckout(self.path), selection)
+        given = {"project_ref": REF, "names": names or None, "import_map": "", **options}
+        policies = {"verify_jwt": None, "verify_jwt_by_name": {}}
+        return collect_functions(FolderCheckout(self.path), ROOT, policies | given)
 
     def hello(self, **options: t.Any) -> FunctionSource:
         (source,) = self.collect("hello", **options).sources

@@ -10,25 +10,20 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions import apply
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import Archive
+from ansible_collections.easymo.deploy.plugins.module_utils._functions import task
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import (
+    Archive,
+    FunctionsMemory,
+    FunctionsRecord,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect import Collected
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
     Deployed,
     FunctionSource,
     Knowledge,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.prepare import (
-    FunctionsMemory,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.record import (
-    FunctionsRecord,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.task import (
-    FunctionsRequest,
-    deploy,
-    restore,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.task import FunctionsTask
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import no_check
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import LeaseLostError
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from tests.fakes.cluster import FakeClock, MemoryCluster
@@ -49,6 +44,15 @@ def record_in(cluster: MemoryCluster, **options: t.Any) -> FunctionsRecord:
     return FunctionsRecord(store, "edge_functions", lambda: None, "", **options)
 
 
+def task_of(
+    api: MemoryFunctions,
+    memory: FunctionsMemory,
+    check_lock: t.Callable[[], None] = no_check,
+    **options: t.Any,
+) -> FunctionsTask:
+    return FunctionsTask(api, memory, check_lock, lambda *_event: None, **options)
+
+
 def go(
     api: MemoryFunctions,
     *sources: FunctionSource,
@@ -58,14 +62,12 @@ def go(
     """Once, by the record in a cluster, or without one."""
     if isinstance(memory, MemoryCluster):
         memory = record_in(memory)
-    return deploy(
-        api, Collected(sources, ()), FunctionsRequest(**options), memory or FunctionsMemory()
-    )
+    return task_of(api, memory or FunctionsMemory(), **options).deploy(Collected(sources, ()))
 
 
 def back(api: MemoryFunctions, cluster: MemoryCluster, **options: t.Any) -> Result:
     record = record_in(cluster)
-    return restore(api, record.before(), FunctionsRequest(**options), record)
+    return task_of(api, record, **options).restore(record.before())
 
 
 def saved(cluster: MemoryCluster) -> Archive:
@@ -80,7 +82,7 @@ def changes(result: Result) -> list[tuple[str, str, list[str], list[str]]]:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch) -> None:
-    monkeypatch.setattr(apply, "LOOK_PAUSE", 0.0)
+    monkeypatch.setattr(task, "LOOK_PAUSE", 0.0)
 
 
 def test_only_what_differs_is_uploaded_and_it_is_told_how():
@@ -229,9 +231,9 @@ def test_nothing_is_written_after_the_deploy_lock_was_lost(holds, losses, left):
     api = MemoryFunctions(source("a"), source("old"))
     api.losses = losses
     wanted = Collected((source("a", "2"),), ())
-    order = FunctionsRequest(prune=True, force=("old",))
+    made = task_of(api, FunctionsMemory(), Lock(holds).check, prune=True, force=("old",))
     with pytest.raises(LeaseLostError):
-        deploy(api, wanted, order, FunctionsMemory(), check_lock=Lock(holds).check)
+        made.deploy(wanted)
     assert api.versions() == left
 
 
@@ -239,7 +241,7 @@ def test_nothing_goes_back_after_the_deploy_lock_was_lost():
     api, cluster = released()
     record = record_in(cluster)
     with pytest.raises(LeaseLostError):
-        restore(api, record.before(), FunctionsRequest(), record, check_lock=Lock(0).check)
+        task_of(api, record, Lock(0).check).restore(record.before())
     assert api.versions() == {"a": 2, "b": 1, "mine": 1}
 
 
@@ -366,7 +368,7 @@ def test_a_function_that_somebody_created_meanwhile_is_not_removed():
     go(api, source("a", "2"), memory=cluster)
     api.deploy(source("b"))
     archive = Archive((source("a"),), ("b",))
-    restored = restore(api, archive, FunctionsRequest(), record_in(cluster))
+    restored = task_of(api, record_in(cluster)).restore(archive)
     assert (restored["kept"], set(api.active)) == (["b"], {"a", "b"})
 
 

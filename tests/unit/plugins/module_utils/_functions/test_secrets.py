@@ -15,7 +15,7 @@ from tests.tables import cases
 
 
 class Project:
-    """A SecretsApi in memory. `deaf` takes everything and keeps nothing."""
+    """The secrets of a SupabaseFunctionsApi, in memory. `deaf` takes everything and keeps nothing."""
 
     def __init__(self, deaf: bool = False, **values: str) -> None:
         self.values = values

@@ -1,5 +1,6 @@
 """What firing alerts are to a gate, with a Prometheus in memory."""
 
+import json
 import typing as t
 from dataclasses import replace
 
@@ -22,8 +23,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Series,
     Verdict,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import AlertsSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import AlertsSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import breached, decide
+from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped, restored
 
 NAMES = ("High Error Rate", "Service Down", "Told Only")
 T = 1795685400.0
@@ -132,7 +134,7 @@ def test_the_verdict_names_the_alert_and_not_a_number():
         assert told in decision.reasons[0].text
         assert bool(breached([METRIC], series)) is (verdict is Verdict.ROLLBACK)
         # As the next run reads it.
-        assert Series.from_json(series["alerts"].to_json()) == series["alerts"]
+        assert restored(Series, json.loads(dumped(series["alerts"])), "series") == series["alerts"]
 
 
 def test_an_alert_that_fired_while_nobody_could_look_is_found_afterwards():

@@ -16,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import
     blamed,
     contradicts,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped, restored
 from tests.tables import cases
 
 PLAIN = CohortComparison()
@@ -173,7 +174,7 @@ def test_it_stays_a_number_and_survives_being_kept(grown, margin):
     )
     found = evidence(*running, margin=margin)
     assert 0 <= found.value(PLAIN) <= 1e9
-    assert ComparisonEvidence.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert restored(ComparisonEvidence, json.loads(dumped(found)), "evidence") == found
 
 
 def test_half_of_the_stake_goes_on_from_the_watch_before():

@@ -24,20 +24,21 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import
     refuse_bad_comparisons,
     with_comparisons,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import CohortSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import describe_watch
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import CohortSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     Schedule,
     WatchState,
     begin,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
-    Watcher,
     WatchPlan,
     WatchResult,
     WatchStep,
     next_step,
+    run_watch,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped, restored
 
 Look: t.TypeAlias = "tuple[float, float, float, float] | str | None"
 NOTHING: Look = (0, 0, 0, 0)
@@ -187,7 +188,7 @@ def test_a_kill_in_between_leaves_the_same_evidence():
     looks: list[Look] = [(500 * n, 6 * n, 500 * n, 5 * n) for n in range(1, 9)]
     whole = watch(NOTHING, *looks).state
     half = watch(NOTHING, *looks[:4]).state
-    kept = WatchState.load(json.loads(replace(half, ended="").dump()))
+    kept = restored(WatchState, json.loads(dumped(replace(half, ended=""))), "state")
     assert watch(*looks[4:], state=kept).state.evidence == whole.evidence
 
 
@@ -211,18 +212,17 @@ def test_a_watch_that_goes_on_keeps_the_evidence_that_it_began_with():
     """What was found meanwhile may be of the very users whom it has counted already."""
     began, later = metric(before=9.0), metric(before=95.0)
     state = watch(NOTHING, (500, 6, 500, 6), (900, 9, 900, 9), metrics=[began]).state
-    kept = WatchState.load(json.loads(replace(state, ended="").dump()))
+    kept = restored(WatchState, json.loads(dumped(replace(state, ended=""))), "state")
     counted = Answers(ts=900, tf=9, cs=900, cf=9)
     source = CohortSource(counted, TREATED, CONTROL)
-    watcher = Watcher(
+    found = run_watch(
         [later],
         {"users": source},
-        report=lambda _look: None,
+        Schedule(duration=20.0),
         memory=Kept(kept),
         clock=lambda: 20.0,
         sleep=lambda _seconds: None,
     )
-    found = watcher.run(Schedule(duration=20.0))
     assert found.series["users"].value == kept.evidence["users"].value(began.comparison)
 
 

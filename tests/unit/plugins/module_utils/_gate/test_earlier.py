@@ -61,14 +61,14 @@ def test_each_step_that_must_see_a_harm_says_how_long_it_will_need():
     assert five.startswith(
         "5 % must be able to see 2 times as many failing users: about 9 min 42 s"
     )
-    assert five.endswith("of the 2 h that it is watched.")
+    assert five.endswith("; it is watched for 2 h.")
     assert ten.startswith("10 % must be able to see 1.5 times")
 
 
 def test_a_watch_that_is_too_short_is_told_before_it_begins():
     quiet = record(sample("2026-11-24T09:00:00Z", 36, 0, 3564, 36))
     holds, never = outlook(quiet, STEPS, at=1, watch=7200.0, hold_for=80_000.0)
-    assert "so that it holds" in holds
+    assert holds.endswith(" more while it holds.")
     assert "watch it longer, or demand less" in never
 
 

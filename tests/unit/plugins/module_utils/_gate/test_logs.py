@@ -6,7 +6,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError, RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Sample
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import LogSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import LogSource
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 

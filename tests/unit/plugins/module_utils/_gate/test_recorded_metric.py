@@ -18,7 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import 
     judged_as,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Watcher
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import run_watch
 from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     RecordedMetric as Recorded,
@@ -59,8 +59,8 @@ class Once:
 def watched_once(sample: Sample, bounds: Bounds = BOUNDS) -> dict[str, t.Any]:
     """What a gate keeps of a metric that it looked at once."""
     metric = Metric("lag", "prometheus", "x", "", bounds)
-    watch = Watcher([metric], {"lag": Once(sample)}, report=lambda _look: None)
-    (kept,) = describe_watch([metric], watch.run(Schedule(duration=0)))["samples"]
+    watch = run_watch([metric], {"lag": Once(sample)}, Schedule(duration=0))
+    (kept,) = describe_watch([metric], watch)["samples"]
     return kept
 
 

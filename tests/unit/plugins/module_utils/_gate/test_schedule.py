@@ -20,7 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     begin,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
-    ManualDecision,
+    decision_fact,
     plan_decision,
     that_counts,
 )
@@ -30,7 +30,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
     next_step,
     take_up,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped, restored
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act, Record
 
 STARTED = 1_700_000_000.0
 METRIC = Metric("m", "prometheus", "q", "", Bounds(maximum=1, above=5), Limits(2, max_missing=0.2))
@@ -39,9 +40,7 @@ PLAN = WatchPlan((METRIC,), SCHEDULE)
 GOOD, BETWEEN, BAD, GAP = 0.0, 3.0, 9.0, None
 
 
-def watched(
-    *values: float | None, manual: ManualDecision | None = None, plan: WatchPlan = PLAN
-) -> WatchStep:
+def watched(*values: float | None, manual: Act | None = None, plan: WatchPlan = PLAN) -> WatchStep:
     """After looks every ten seconds, or after the one that ended it."""
     state = replace(begin(plan.metrics, STARTED), attempt=1)
     for number, value in enumerate(values):
@@ -57,10 +56,10 @@ def verdict(step: WatchStep) -> Verdict | None:
     return step.decision and step.decision.verdict
 
 
-def decided(state: WatchState, decision: str, **given: t.Any) -> ManualDecision:
+def decided(state: WatchState, decision: str, **given: t.Any) -> Act:
     known = {"gate": "monitoring", "by": "ann", "reason": "seen", "at": "2026-11-25T10:00:00Z"}
-    bound = {"attempt": 1, "watch": state.began_at, "held": state.held_at}
-    return ManualDecision(**{**known, **bound, "decision": decision, **given})
+    bound = {"of_attempt": 1, "watch": state.began_at, "held": state.held_at}
+    return Act(**{**known, **bound, "decision": decision, **given})
 
 
 HELD = watched(GOOD, GOOD, BETWEEN).state
@@ -96,7 +95,7 @@ def test_while_it_holds_it_goes_on_guarding(then, expected, at):
 
 
 def after(
-    state: WatchState, value: float | None, decision: ManualDecision | None, at: float = 30.0
+    state: WatchState, value: float | None, decision: Act | None, at: float = 30.0
 ) -> WatchStep:
     return next_step(PLAN, state.looked([METRIC], {"m": Sample(value)}, at), decision)
 
@@ -152,7 +151,7 @@ ENDED = replace(HELD, ended="hold", phase_started="t1")
 
 
 def taken(
-    state: WatchState, now: float, *, phase: str = "t1", by: ManualDecision | None = None
+    state: WatchState, now: float, *, phase: str = "t1", by: Act | None = None
 ) -> WatchState | None:
     return take_up(PLAN, state, now, phase_started=phase, manual=by)
 
@@ -204,29 +203,30 @@ def test_a_hold_that_ended_takes_a_later_decision(decision, expected):
 def test_a_state_comes_back_as_it_was():
     state = taken(ENDED, 25.0)
     assert state is not None
-    assert WatchState.load(json.loads(state.dump())) == state
+    assert restored(WatchState, json.loads(dumped(state)), "state") == state
 
 
 STORED = {"version": "2.0.0", "attempt": 1, "started": "2026-11-25T09:00:00Z"}
 RECORD = Record.read(STORED)
 
 
-def wanted(decision: str = "approve", **given: t.Any) -> ManualDecision:
-    return decided(HELD, decision, **{"attempt": 0, "watch": "", "held": "", **given})
+def wanted(decision: str = "approve", **given: t.Any) -> Act:
+    return decided(HELD, decision, **{"of_attempt": 0, "watch": "", "held": "", **given})
 
 
 def test_a_decision_is_bound_to_the_hold_it_is_about():
     planned, new = plan_decision(RECORD, HELD, wanted(), ["monitoring"])
     assert new
-    assert (planned.attempt, planned.held) == (1, HELD.held_at)
-    evidence = planned.to_json()["evidence"]
+    assert (planned.of_attempt, planned.held) == (1, HELD.held_at)
+    evidence = decision_fact(planned)["evidence"]
     assert "should be at most 1" in evidence["reasons"][0]
 
 
 def test_the_same_decision_is_recorded_once():
     known, _new = plan_decision(RECORD, HELD, wanted(), ["monitoring"])
-    record = Record.read({**STORED, "facts": {"decisions": {"monitoring-1": known.to_json()}}})
-    assert plan_decision(record, HELD, wanted(reason="again"), ["monitoring"]) == (known, False)
+    record = Record.read({**STORED, "facts": {"decisions": {"monitoring-1": decision_fact(known)}}})
+    again, new = plan_decision(record, HELD, wanted(reason="again"), ["monitoring"])
+    assert (decision_fact(again), new) == (decision_fact(known), False)
     assert plan_decision(record, HELD, wanted(by="bob"), ["monitoring"])[1]
 
 
@@ -252,6 +252,6 @@ def test_what_is_no_decision_is_refused(state, asked, error, words):
 
 def test_what_was_rejected_cannot_be_approved():
     known, _new = plan_decision(RECORD, HELD, wanted("reject", by="eve"), ["monitoring"])
-    record = Record.read({**STORED, "facts": {"decisions": {"monitoring-1": known.to_json()}}})
+    record = Record.read({**STORED, "facts": {"decisions": {"monitoring-1": decision_fact(known)}}})
     with pytest.raises(ConflictError, match="eve rejected"):
         plan_decision(record, HELD, wanted(), ["monitoring"])

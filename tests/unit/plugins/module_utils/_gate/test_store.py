@@ -247,20 +247,24 @@ ANSWER = {
 
 def test_an_answer_is_kept_with_its_watch_and_a_rehearsal_keeps_none(cluster):
     before = cluster.objects["ConfigMap", "release-2.0.0"]
-    told = record_answer(cluster, "2.0.0", ANSWER, check_mode=True).to_result()["sentence"]
+    told = record_answer(cluster, "2.0.0", ANSWER, check_mode=True)["sentence"]
     assert told.startswith("Ann Other would say of release 2.0.0: tickets is minor. It counts at")
     assert cluster.objects["ConfigMap", "release-2.0.0"] == before
     answer = record_answer(cluster, "2.0.0", ANSWER, check_mode=False)
     after = json.loads(cluster.objects["ConfigMap", "release-2.0.0"]["data"]["record.json"])
-    assert list(after["facts"]["feedback"].values()) == [answer.to_fact()]
-    assert (answer.severity, answer.note, answer.gate) == ("minor", "the menu is slow", "ramp")
+    assert list(after["facts"]["feedback"].values()) == [answer["answer"]]
+    assert answer["answer"].items() >= {
+        ("answer", "minor"),
+        ("note", "the menu is slow"),
+        ("gate", "ramp"),
+    }
 
 
 def test_a_bad_answer_rejects_the_watch_of_phase_7_where_it_goes_on(cluster):
     bad = {**ANSWER, "answer": "bad", "gate": "monitoring"}
-    assert "decision" not in record_answer(cluster, "2.0.0", bad, check_mode=False).to_result()
+    assert "decision" not in record_answer(cluster, "2.0.0", bad, check_mode=False)
     kept(cluster)
-    rejected = record_answer(cluster, "2.0.0", bad, check_mode=False).to_result()
+    rejected = record_answer(cluster, "2.0.0", bad, check_mode=False)
     assert rejected["decision"]["decision"] == "reject"
     assert "rejected the watch 'monitoring'" in rejected["sentence"]
 
@@ -304,5 +308,5 @@ def test_a_watch_waits_for_answers_alone_where_its_metrics_were_good(cluster, ph
     awaited = answers_awaited(cluster, "2.0.0", gate)
     assert (awaited is not None) is waits
     if awaited:
-        assert awaited.since == "2026-11-25T09:00:00Z"
+        assert awaited.feedback.since == "2026-11-25T09:00:00Z"
         assert awaited.sensitivity == "twice as many"

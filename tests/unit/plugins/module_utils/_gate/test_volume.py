@@ -19,7 +19,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import VolumeSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import definition
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Watcher
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import run_watch
 
 METRICS = Path(__file__).parents[5] / "inventories/shared/metrics.yml"
 VOLUME = Volume("how many", 20, "requests")
@@ -49,7 +49,7 @@ def test_a_ratio_counts_only_with_enough_of_what_it_is_of(count, expected):
 
 def test_no_traffic_is_no_success():
     source = VolumeSource(Answers(how_many=Sample(0.0), ratio=Sample(1.0)), VOLUME)
-    watch = Watcher([METRIC], {"success": source}, report=lambda _look: None).run(Schedule(0))
+    watch = run_watch([METRIC], {"success": source}, Schedule(0))
     assert watch.decision.verdict is Verdict.HOLD
     assert watch.decision.reasons[0].text == "success has no data (0 requests of 20 needed)"
 

@@ -12,14 +12,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Sample,
     Verdict,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import read_answer
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import read_rows
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
+    read_answer,
+    read_rows,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule, WatchState
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
-    Measurement,
-    Watcher,
     WatchResult,
     next_due,
+    run_watch,
 )
 
 LIMITS = Limits(breaches=2, max_missing=0.5)
@@ -50,15 +51,13 @@ class Scripted:
     def watch(
         self,
         *,
-        report: t.Callable[[Measurement], None] = lambda look: None,
+        report: t.Callable[[WatchState], None] = lambda look: None,
         metric: Metric = METRIC,
         **schedule: float,
     ) -> WatchResult:
         metric = replace(metric, interval=schedule.get("interval", 10))
-        watcher = Watcher(
-            [metric], {"m": self}, report=report, clock=lambda: self.now, sleep=self.sleep
-        )
-        return watcher.run(Schedule(**schedule))
+        how = {"report": report, "clock": lambda: self.now, "sleep": self.sleep}
+        return run_watch([metric], {"m": self}, Schedule(**schedule), **how)
 
 
 def test_looks_are_taken_every_interval_from_the_delay_to_the_end():
@@ -105,10 +104,9 @@ def test_looks_of_a_time_in_which_the_process_stood_still_are_missing(within):
             return source.sample(query)
 
     metric = replace(METRIC, interval=10, limits=Limits(breaches=2, max_missing=0.1))
-    watcher = Watcher(
-        [metric], {"m": Slow()}, report=lambda look: None, clock=lambda: source.now, sleep=sleep
+    result = run_watch(
+        [metric], {"m": Slow()}, Schedule(duration=120), clock=lambda: source.now, sleep=sleep
     )
-    result = watcher.run(Schedule(duration=120))
     assert [(gap.begin, gap.end) for gap in result.state.gaps] == [(20.0, 100.0)]
     assert (result.series["m"].count, result.series["m"].missing) == (6, 7)
     assert result.decision.verdict is Verdict.HOLD
@@ -142,14 +140,13 @@ def test_the_course_of_each_metric_is_its_own():
     often = replace(METRIC, interval=5.0, bounds=Bounds())
     few = replace(often, name="few", limits=replace(LIMITS, count=2))
     late = replace(often, name="late", interval=10.0, delay=8.0)
-    watcher = Watcher(
+    watch = run_watch(
         [often, few, late],
         dict.fromkeys(["m", "few", "late"], source),
-        report=lambda look: None,
+        Schedule(duration=20),
         clock=lambda: source.now,
         sleep=source.sleep,
     )
-    watch = watcher.run(Schedule(duration=20))
     seen = {name: [point.at for point in one.points] for name, one in watch.series.items()}
     assert seen == {"m": [0, 5, 10, 15, 20], "few": [0, 5], "late": [8, 18]}
 

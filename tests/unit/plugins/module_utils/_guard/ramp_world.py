@@ -26,21 +26,19 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Sample,
     failed_sample,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import AlertsSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import AlertsSource
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.apply import (
     GuardLook,
-    GuardTask,
     RampGuard,
-    WatchedMetrics,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import MemoryStore
-from ansible_collections.easymo.deploy.plugins.module_utils._guard.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import (
     Acts,
     GuardAct,
+    MemoryStore,
     Rules,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import RampFlags
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import RampState
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RampState
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from tests.fakes.cluster import FakeClock, MemoryCluster
@@ -185,16 +183,16 @@ class RampWorld:
 
     def guard(self, clock: float = 0.0, by: str = "guard@here") -> RampGuard:
         place = RampFlags(FLAGS, FLAG, FEATURE)
-        task = GuardTask(RELEASE, place, SCHEDULE, RULES, OFF, consumers=self.consumers, by=by)
         metric = Metric(METRIC, "prometheus", "errors", "ratio", Bounds(maximum=0.01, above=0.05))
         alerts = Metric("alerts", "alerts", "|".join(CALLS_FOR), "", Bounds())
         api = self.monitoring
         sources = {METRIC: self.monitoring, "alerts": AlertsSource(api, tuple(CALLS_FOR), 60.0)}
-        watched = WatchedMetrics(lambda _before, _share: [metric, alerts], sources)
+        metrics = [metric, alerts]
         return RampGuard(
             lambda: self.cluster,
-            task,
-            watched,
+            *(RELEASE, place, SCHEDULE, RULES, OFF, lambda _before, _share: metrics, sources),
+            consumers=self.consumers,
+            by=by,
             clock=FakeClock(),
             wall=lambda: self.now + timedelta(seconds=clock),
         )

@@ -10,9 +10,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     KILL_SWITCH_ANNOTATION,
     RAMP_ANNOTATION,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._guard.describe import to_result, when
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import GuardMemory
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import ROLLBACK, RampState
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.tell import to_result, when
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import ROLLBACK, RampState
+from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped, restored
 from tests.unit.plugins.module_utils._guard.ramp_world import (
     DOWN,
     ERRORS,
@@ -294,9 +295,9 @@ def test_an_act_that_came_after_the_flags_were_read_is_on_its_way_too():
 
 
 def test_what_an_older_guard_kept_is_read_on():
-    body = json.loads(GuardMemory(begun=1.0, last=2.0, looks=3).dump())
+    body = json.loads(dumped(GuardMemory(begun=1.0, last=2.0, looks=3)))
     del body["flags"]
-    assert GuardMemory.load(body) == GuardMemory(begun=1.0, last=2.0, looks=3)
+    assert restored(GuardMemory, body, "guard") == GuardMemory(begun=1.0, last=2.0, looks=3)
 
 
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0])

@@ -95,13 +95,9 @@ def shop(server) -> Shop:
 
 
 def registry(shop: Shop, authority: Path | None, **more: t.Any) -> HttpRegistry:
-    given = {"username": "", "password": "", "timeout": 5, "patience": 10, **more}
-    return HttpRegistry(
-        api=given.pop("api", shop.url),
-        ca_cert=str(authority) if authority else None,
-        clock=FakeClock(),
-        **given,
-    )
+    given = {"username": "", "password": "", "registry": shop.url, **more}
+    ca_cert = str(authority) if authority else None
+    return HttpRegistry({**given, "ca_cert": ca_cert}, timeout=5, patience=10, clock=FakeClock())
 
 
 def digest(
@@ -166,7 +162,7 @@ def test_one_that_stumbles_is_asked_again_and_one_that_stays_away_is_told(shop, 
     with pytest.raises(UnreachableError, match="HTTP 503"):
         digest(shop, authority)
     with pytest.raises(UnreachableError, match="cannot be reached"):
-        digest(shop, authority, api="https://localhost:1")
+        digest(shop, authority, registry="https://localhost:1")
 
 
 @cases(

@@ -1,5 +1,6 @@
 """A page that is written again while its release runs, and tells how the run ended."""
 
+import json
 import re
 import threading
 import typing as t
@@ -28,6 +29,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import 
     Published,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
+from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from tests.fakes import release_records as records
@@ -64,7 +66,7 @@ def watching(*values: float | None, held: float | None = None) -> Sight:
     state = {
         "attempt": 1, "started": records.BEGIN.timestamp() + 4800, "phase_started": records.at(80), "elapsed": 750.0,
         "held": held, "held_why": ["error_rate is 0.03"] if held else [],
-        "asked": ASKED, "series": {"error_rate": series.to_json(), "p95": Series().to_json()},
+        "asked": ASKED, "series": {"error_rate": json.loads(dumped(series)), "p95": json.loads(dumped(Series()))},
     }  # fmt: skip
     return Sight({**record, "status": "running", "finished": ""}, watches={"monitoring": state})
 

@@ -1,9 +1,8 @@
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
-    Mode,
     controls_transaction,
-    plan_execution,
+    plan_steps,
     resets_role,
     runs_alone,
     session_role,
@@ -11,18 +10,16 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution
 
 
 def steps(*statements: str) -> list[tuple[tuple[int, ...], bool]]:
-    return [(step.statements, step.transaction) for step in plan_execution("", statements).steps]
+    return [(step.statements, step.transaction) for step in plan_steps("", statements)]
 
 
 def test_a_file_is_one_transaction():
     assert steps("create table a()", "insert into a") == [((0, 1), True)]
-    assert plan_execution("", ["create table a()"]).atomic
 
 
 def test_a_concurrent_index_runs_alone_between_two_transactions():
     found = steps("create table a()", "create index concurrently i on a (b)", "select 1")
     assert found == [((0,), True), ((1,), False), ((2,), True)]
-    assert not plan_execution("", ["create index concurrently i on a (b)"]).atomic
 
 
 def test_the_historys_row_has_a_transaction_of_its_own_after_a_last_one_alone():
@@ -47,18 +44,17 @@ def test_what_commits_at_once_does_so_as_the_first_that_reaches_the_server(sql):
 
 
 def test_a_block_that_only_says_commit_is_in_the_transaction():
-    assert plan_execution("", ["do $$ begin raise notice 'commit'; end $$"]).atomic
+    assert steps("do $$ begin raise notice 'commit'; end $$") == [((0,), True)]
 
 
 def test_own_transactions_run_one_by_one():
-    execution = plan_execution("", ["begin", "select 1", "commit"])
-    assert (execution.mode, execution.atomic) == (Mode.OWN_TRANSACTIONS, False)
+    assert steps("begin", "select 1", "commit") == [((0, 1, 2), False)]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_the_first_line_can_ask_for_no_transaction(end):
-    execution = plan_execution(f"-- pg-delta: transaction=false{end}select 1", ["select 1"])
-    assert (execution.mode, execution.atomic) == (Mode.STATEMENT_BY_STATEMENT, False)
+    [step] = plan_steps(f"-- pg-delta: transaction=false{end}select 1", ["select 1"])
+    assert not step.transaction
 
 
 @pytest.mark.parametrize(

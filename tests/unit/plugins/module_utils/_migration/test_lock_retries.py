@@ -1,11 +1,17 @@
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._migration import runner
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Migration
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.runner import (
     LockRetries,
-    Walk,
+    SessionTimeouts,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import (
+    FileRun,
+    SupabaseFiles,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
-from tests.fakes.session import MemorySession
+from tests.fakes.session import MemorySession, NoWatch
 from tests.tables import cases
 
 
@@ -26,13 +32,11 @@ class Busy:
             raise SqlError(sqlstate=self.sqlstate, message="no", position=None)
 
     def insist(self, count: int, *, undone: bool = True, jitter: float = 0) -> None:
-        retries = LockRetries(
-            count=count,
-            sleep=self.waits.append,
-            random=lambda: jitter,
-            report=lambda _event, text, _data: self.told.append(text),
-        )
-        retries.insist("1_a.sql", self.attempt, lambda: undone)
+        retries = LockRetries(count, NoWatch(), lambda _event, text, _data: self.told.append(text))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(runner.time, "sleep", self.waits.append)
+            patched.setattr(runner.random, "random", lambda: jitter)
+            retries.insist("1_a.sql", self.attempt, lambda: undone)
 
 
 def test_waits_grow_from_one_second_to_fifteen():
@@ -74,17 +78,16 @@ def test_only_locks_are_a_reason_to_try_again(sqlstate, attempts):
     assert busy.attempts == attempts
 
 
-def walk_until(statements: list[str], failing: int) -> tuple[MemorySession, Walk]:
-    """A walk whose statement `failing` was refused."""
-    session = MemorySession()
-    walk = Walk(session, statements, range(len(statements)))
-    steps = walk.statements()
-    for index in steps:
-        if index == failing:
-            break
-        session.execute(statements[index])
-    steps.close()
-    return session, walk
+def run_until(statements: list[str], failing: str) -> tuple[MemorySession, FileRun]:
+    """A file whose statements run one by one, of which one was refused."""
+    session = MemorySession(refuse=failing)
+    migration = Migration("1", "x", "1_x.sql", ";\n".join(statements).encode())
+    retries = LockRetries(0, NoWatch(), lambda *_event: None)
+    insert = SupabaseFiles("").insert_row
+    run = FileRun(session, migration, SessionTimeouts(5, 0), retries, insert, None)
+    with pytest.raises(SqlError):
+        run._one_by_one(range(len(statements)))
+    return session, run
 
 
 @pytest.mark.parametrize(
@@ -94,14 +97,14 @@ def walk_until(statements: list[str], failing: int) -> tuple[MemorySession, Walk
         (["BEGIN", "a", "b", "COMMIT"], 2, 0),
         (["a", "BEGIN", "b", "COMMIT", "BEGIN", "c"], 5, 4),
         (["a", "CALL p()"], 1, None),
-        (["-- why\nDO $$ $$"], 0, None),
+        (["DO $$ $$"], 0, None),
         (["BEGIN", "DO $$ $$"], 1, 0),
         (["BEGIN", "a", "COMMIT AND CHAIN", "b"], 3, None),
     ],
 )
 def test_a_walk_goes_back_as_far_as_nothing_is_left(statements, failing, again_from):
-    session, walk = walk_until(statements, failing)
-    assert walk.rewind() is (again_from is not None)
+    session, run = run_until(statements, statements[failing])
+    assert run._rewind() is (again_from is not None)
     assert not session.in_transaction
     if again_from is not None:
-        assert next(iter(walk.statements())) == again_from
+        assert run.done == again_from

@@ -4,35 +4,30 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
-    DriftError,
     FailedMigrationError,
     MigrationError,
     NotEmptyError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_deploy import (
+    ScriptRun,
     database_url,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
+    HistoryTable,
     PrismaHistory,
     PrismaMigration,
     PrismaRow,
     plan_prisma,
     problems_of,
     read_folder,
-    refuse_drift,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
-    HistoryTable,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_native import (
-    ScriptRunner,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.runner import (
+    LockRetries,
     SessionTimeouts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import commands_in
-from tests.fakes.session import MemorySession
+from tests.fakes.session import MemorySession, NoWatch
 from tests.tables import cases
 
 LIMITS = SessionTimeouts(lock_timeout=5, statement_timeout=0)
@@ -107,13 +102,15 @@ def test_a_failed_migration_stops_the_next_deploy():
 
 
 def test_migrations_only_the_database_has_are_told():
-    assert plan_prisma(history(row("a"), row("b")), [migration("b")]).missing_locally == ("a",)
+    plan = plan_prisma(history(row("a"), row("b")), [migration("b")])
+    assert plan.details == {"missing_locally": ["a"]}
+    assert plan.warnings == ("The database has migrations missing in the folder: a.",)
 
 
 def test_an_edited_file_is_drift():
-    drift = plan_prisma(history(row("a")), [migration("a", "select 2")]).drift
-    with pytest.raises(DriftError, match=r"a/migration\.sql"):
-        refuse_drift(drift)
+    assert [*plan_prisma(history(row("a")), [migration("a", "select 2")]).drift] == [
+        "a/migration.sql"
+    ]
 
 
 @pytest.mark.parametrize("recorded", ["a\r\nb\n", "a\nb\n", "a\r\nb\r\n"])
@@ -130,12 +127,10 @@ def test_checksums_without_their_leading_zeros_are_known():
     )
 
 
-def make(folder, *names: str, provider: str | None = "postgresql") -> None:
+def make(folder, *names: str) -> None:
     for name in names:
         (folder / name).mkdir()
         (folder / name / "migration.sql").write_text("select 1")
-    if provider:
-        (folder / "migration_lock.toml").write_text(f'provider = "{provider}"\n')
 
 
 def test_folders_are_read_by_name_as_text(tmp_path):
@@ -144,12 +139,6 @@ def test_folders_are_read_by_name_as_text(tmp_path):
         "202401010000_a",
         "20250101000000_b",
     ]
-
-
-def test_another_provider_is_refused(tmp_path):
-    make(tmp_path, provider="mysql")
-    with pytest.raises(InputError, match="mysql"):
-        read_folder(str(tmp_path))
 
 
 def test_a_folder_without_its_script_is_refused(tmp_path):
@@ -167,7 +156,8 @@ def test_a_concurrent_index_needs_a_migration_of_its_own():
 
 def apply(session: MemorySession, sql: str) -> None:
     table = HistoryTable(session, "public._prisma_migrations")
-    ScriptRunner(session, table, LIMITS).apply(migration("x", sql))
+    retries = LockRetries(0, NoWatch(), lambda *_event: None)
+    ScriptRun(session, migration("x", sql), LIMITS, retries, table).apply()
 
 
 def done_but_settings(session: MemorySession) -> list[str]:

@@ -6,20 +6,13 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError, RefusedError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.file_history import (
-    Applied,
-    plan_migrations,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway import (
     TABLE,
-    FlywayHistory,
+    FlywayFiles,
     checksum_of,
     lock_of,
     plain_version,
-    problems_of,
-    read_folder,
     shown_version,
-    version_order,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
     FailedMigrationError,
@@ -27,6 +20,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.models im
     MissingLocallyError,
     NotEmptyError,
     OutOfOrderError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import (
+    Applied,
 )
 
 Row = tuple[t.Any, ...]
@@ -69,7 +65,7 @@ def write(folder: Path, *names: str) -> None:
 
 def test_files_run_by_the_numbers_in_their_versions(tmp_path):
     write(tmp_path, "V10__j.sql", "V1.10__b_c.sql", "V1_9__a.SQL", "more/V2.sql", "README.md", "seed.sql")  # fmt: skip
-    folder = read_folder(str(tmp_path))
+    folder = FlywayFiles(str(tmp_path)).folder
     assert [(each.version, each.name, each.file) for each in folder.files] == [
         ("1.9", "a", "V1_9__a.SQL"),
         ("1.10", "b c", "V1.10__b_c.sql"),
@@ -96,12 +92,12 @@ def test_files_run_by_the_numbers_in_their_versions(tmp_path):
 def test_what_only_flyway_could_run_is_refused(tmp_path, name, why):
     write(tmp_path, "V1__a.sql", name)
     with pytest.raises(InputError, match=why):
-        read_folder(str(tmp_path))
+        _folder = FlywayFiles(str(tmp_path)).folder
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
-        read_folder(str(tmp_path / "nowhere"))
+        _folder = FlywayFiles(str(tmp_path / "nowhere")).folder
 
 
 @pytest.mark.parametrize(("file", "shown"), [("a/V1_0__x.sql", "1.0"), ("V007.sql", "007")])
@@ -115,9 +111,11 @@ def migration(version: str, sql: str | bytes = "select 1") -> Migration:
 
 
 def test_a_placeholder_is_a_problem_and_its_line_is_told():
-    [problem] = problems_of(migration("1", "select 1;\ninsert into a values ('${who}')"))
+    [problem] = FlywayFiles("").problems_of(
+        migration("1", "select 1;\ninsert into a values ('${who}')")
+    )
     assert "V1__x.sql has the placeholder ${who} in line 2" in problem
-    assert not [*problems_of(migration("1", "select '$' || '{who}'"))]
+    assert not [*FlywayFiles("").problems_of(migration("1", "select '$' || '{who}'"))]
 
 
 class Database:
@@ -150,7 +148,7 @@ BASELINE = ("3", "<< Flyway Baseline >>", "BASELINE", "<< Flyway Baseline >>", N
 
 
 def read(rows: list[Row] | None, baseline: str = "", **more: t.Any) -> list[Applied]:
-    return FlywayHistory(baseline).read_history(Database(rows, **more))
+    return FlywayFiles("", baseline=baseline).read_history(Database(rows, **more))
 
 
 def test_a_history_of_flyway_is_read_in_the_order_of_versions():
@@ -192,14 +190,9 @@ def test_tables_without_a_history_need_a_baseline_and_nothing_needs_none():
 
 
 def pending(history: list[Applied], *local: str, include_all: bool = False) -> list[str]:
-    plan = plan_migrations(
-        history,
-        [migration(version) for version in local],
-        include_all=include_all,
-        mend=FlywayHistory.MEND,
-        order=version_order,
-    )
-    return [each.version for each in plan.pending]
+    files = [migration(version) for version in local]
+    found = FlywayFiles("", include_all=include_all).pending_after(history, files)
+    return [each.version for each in found]
 
 
 def test_files_up_to_a_baseline_neither_run_nor_must_they_be_there():
@@ -220,10 +213,10 @@ def test_a_version_that_only_the_database_has_is_refused_with_its_cure():
 
 
 def test_an_edited_file_has_another_checksum_and_a_row_without_one_is_trusted():
-    table = FlywayHistory()
+    table = FlywayFiles("")
     files = [migration("1", "select 2"), migration("2"), migration("3", b"\xff"), migration("4")]
     history = [*read([row("1"), row("2"), row("3")]), Applied("4", "x", None, None)]
     drifted = table.find_drift(history, files)
     assert [*drifted] == ["V1__x.sql", "V3__x.sql"]
-    assert str(checksum_of("select 2")) in drifted["V1__x.sql"].how
-    assert "not UTF-8" in drifted["V3__x.sql"].how
+    assert str(checksum_of("select 2")) in drifted["V1__x.sql"]
+    assert "not UTF-8" in drifted["V3__x.sql"]

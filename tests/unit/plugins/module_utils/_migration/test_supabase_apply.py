@@ -1,19 +1,25 @@
+import contextlib
+
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
     excerpt,
     mask_message,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.file_deploy import Runner
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
     Migration,
     MigrationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.runner import (
+    LockRetries,
     SessionTimeouts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import failing_line
-from tests.fakes.session import MemorySession
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import (
+    FileRun,
+    SupabaseFiles,
+)
+from tests.fakes.session import MemorySession, NoWatch
 from tests.tables import cases
 
 
@@ -21,14 +27,17 @@ def migration(content: str) -> Migration:
     return Migration("1", "x", "1_x.sql", content.encode())
 
 
+def run(session: MemorySession, content: str, role: str | None = None) -> None:
+    retries = LockRetries(0, NoWatch(), lambda *_event: None)
+    limits = SessionTimeouts(lock_timeout=5, statement_timeout=0)
+    insert = SupabaseFiles("").insert_row
+    FileRun(session, migration(content), limits, retries, insert, role).apply()
+
+
 def apply(content: str, *, refuse: str | None = None, role: str | None = None) -> MemorySession:
     session = MemorySession(refuse)
-    runner = Runner(session, SessionTimeouts(lock_timeout=5, statement_timeout=0), role)
-    if refuse is None:
-        runner.apply(migration(content))
-    else:
-        with pytest.raises(MigrationError):
-            runner.apply(migration(content))
+    with pytest.raises(MigrationError) if refuse else contextlib.nullcontext():
+        run(session, content, role)
     return session
 
 
@@ -51,7 +60,7 @@ def test_what_is_committed_stays(content, refuse, stays):
 
 def test_a_transaction_left_open_is_refused():
     with pytest.raises(MigrationError, match="never commits"):
-        Runner(session := MemorySession(), SessionTimeouts(5, 0), None).apply(migration("begin; a"))
+        run(session := MemorySession(), "begin; a")
     assert session.done == []
 
 
@@ -63,9 +72,7 @@ def test_the_role_is_taken_again_after_a_statement_that_resets_it():
 def test_the_error_names_file_statement_line_and_code_and_hides_values():
     session = MemorySession(refuse="nope")
     with pytest.raises(MigrationError) as caught:
-        Runner(session, SessionTimeouts(5, 0), None).apply(
-            migration("a;\n\n-- why\ninsert into nope values ('secret');")
-        )
+        run(session, "a;\n\n-- why\ninsert into nope values ('secret');")
     error = caught.value
     assert error.details == {
         "file": "1_x.sql",

@@ -4,15 +4,13 @@ import typing as t
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     PROCEED,
     RampFacts,
+    RampPlan,
     RampSchedule,
     RampState,
     RampStep,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
-    RampPlan,
     StepRequest,
     plan,
 )

@@ -22,14 +22,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import (
     RampOutcome,
     WatchFinding,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     HOLD,
     PENDING,
     PROCEED,
     ROLLBACK,
     RampRefusedError,
+    StepRequest,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import StepRequest
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.lock import NAME, NOON, Scene
 from tests.unit.plugins.module_utils._ramp.scenes import DAY, DAY_1, SCHEDULE, state_at

@@ -4,16 +4,18 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import WatchFinding, judge
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import sentence
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     HOLD,
     PENDING,
     PROCEED,
+    RAISE,
     ROLLBACK,
+    WATCH,
     RampFacts,
+    RampPlan,
     Start,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import sentence
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RAISE, WATCH, RampPlan
 from tests.unit.plugins.module_utils._ramp.scenes import HOUR, SCHEDULE, planned, seen_at, state_at
 
 WHY = ("error_rate is 0.02 ratio and should be at most 0.01",)

@@ -6,24 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
-    ENTRIES,
-    HOLD,
-    PENDING,
-    PROCEED,
-    RELEASED,
-    ROLLBACK,
-    RampState,
-    Start,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     DONE,
+    ENTRIES,
+    HOLD,
     LOWER,
     NONE,
+    PENDING,
+    PROCEED,
     RAISE,
     REFUSE,
+    RELEASED,
+    ROLLBACK,
     WAIT,
     WATCH,
+    RampState,
+    Start,
 )
 from tests.tables import cases
 from tests.unit.plugins.module_utils._ramp.scenes import (

@@ -22,12 +22,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from ansible_collections.easymo.deploy.plugins.module_utils._release.task import (
-    ReleaseOutcome,
-    ReleaseTask,
     carry_out,
+    read_change,
+    writes_record,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import rollout_id
-from ansible_collections.easymo.deploy.plugins.module_utils._time import utc_now
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
 
@@ -43,7 +42,10 @@ EMPTY: dict[str, t.Any] = {
     "pin": None,
     "notes": [],
     "fence": 0,
-    **{key: {} for key in ("evidence", "announcements", "backups", "facts", "attach", "fetch")},
+    "order": None,
+    "phase_changed": False,
+    "phase_started": None,
+    **{key: {} for key in ("evidence", "announcements", "backups", "facts")},
 }
 
 
@@ -56,8 +58,9 @@ def cluster() -> MemoryCluster:
 
 
 def run(cluster: MemoryCluster, *, check_mode: bool = False, **params: t.Any) -> dict[str, t.Any]:
-    task = ReleaseTask.from_params({**EMPTY, **params})
-    return carry_out(cluster, task, check_mode=check_mode).to_result()
+    params = {**EMPTY, **params}
+    how = {"writes": writes_record(params), "check_mode": check_mode}
+    return carry_out(cluster, read_change(params), params["pin"] or {}, **how).to_result()
 
 
 def kept_pins(cluster: MemoryCluster) -> dict[str, t.Any]:
@@ -78,11 +81,9 @@ def test_check_mode_predicts_and_writes_nothing(cluster):
     assert cluster.writes == []
 
 
-def test_a_second_run_writes_nothing(cluster, tmp_path):
-    file = tmp_path / "functions.tar"
-    file.write_bytes(b"sources")
+def test_a_second_run_writes_nothing(cluster):
     params = {"phase": "preflight", "phase_status": "running", "pin": PIN}
-    params |= {"attach": {"functions": file}, "facts": {"wave": {"sizes": [1, 3]}}}
+    params |= {"facts": {"wave": {"sizes": [1, 3]}}}
     assert run(cluster, **params)["changed"] is True
     cluster.writes.clear()
     assert run(cluster, **params)["changed"] is False
@@ -152,10 +153,9 @@ def test_a_new_attempt_pins_anew(cluster):
     assert pins["config_maps"]["feature-flags"]["data"] == {"A": "true"}
 
 
-def write_epoch(cluster: MemoryCluster, fence: int) -> ReleaseOutcome:
+def write_epoch(cluster: MemoryCluster, fence: int) -> None:
     """As a run that takes the release back does where it took the lock."""
-    change = RecordChange(version="2.0.0", actor="ann", now=utc_now(), fence=fence)
-    return carry_out(cluster, ReleaseTask(change, writes=False, fences=True), check_mode=False)
+    store_of(cluster).leave_epoch(fence)
 
 
 def fences_of(cluster: MemoryCluster) -> list[int]:
@@ -182,7 +182,7 @@ def test_the_next_holder_leaves_its_epoch_where_it_has_nothing_else_to_write(clu
     again = run(cluster, fence=2, **opens)
     assert (again["changed"], again["phase"]) == (False, done["phase"])
     assert fences_of(cluster) == [2, 2]
-    assert not write_epoch(cluster, 5).to_result()["changed"]
+    write_epoch(cluster, 5)
     assert fences_of(cluster) == [5, 5]
 
 
@@ -216,7 +216,8 @@ def test_a_run_that_had_read_the_record_before_it_was_fenced_does_not_write_it(c
 
 
 def test_an_epoch_alone_makes_no_record(cluster):
-    assert write_epoch(cluster, 3).to_result()["record"] == {}
+    write_epoch(cluster, 3)
+    assert store_of(cluster).read() is None
 
 
 ORDER = {"phases": ["preflight", "database", "microservices"]}
@@ -283,31 +284,27 @@ def test_two_writers_lose_nothing(cluster):
     assert result["record"]["notes"] == ["theirs", "ours"]
 
 
-def test_an_attachment_comes_back_as_it_was(cluster, tmp_path):
-    source, target = tmp_path / "before.tar", tmp_path / "back.tar"
-    source.write_bytes(random.Random(1).randbytes(10_000))
-    assert run(opened(cluster), attach={"functions": source})["attached"] == ["functions"]
-    assert run(cluster, check_mode=True, fetch={"functions": target})["changed"] is True
-    assert not target.exists()
-    assert run(cluster, fetch={"functions": target})["fetched"] == [str(target)]
-    assert target.read_bytes() == source.read_bytes()
-    assert run(cluster, fetch={"functions": target})["changed"] is False
+def store_of(cluster: MemoryCluster, version: str = "2.0.0") -> ReleaseStore:
+    return ReleaseStore(cluster, version, clock=FakeClock())
 
 
-def test_an_attachment_that_is_too_large_is_refused(cluster, tmp_path):
-    large = tmp_path / "large"
-    large.write_bytes(random.Random(1).randbytes(800_000))
+def test_an_attachment_comes_back_as_it_was_and_is_made_once(cluster):
+    store, content = store_of(cluster), random.Random(1).randbytes(10_000)
+    assert [store.attach(1, "functions", content, check_mode=check) for check in (True, False)]
+    assert store.attach(1, "functions", b"other", check_mode=False) is False
+    assert store.fetch("functions") == content
+
+
+def test_an_attachment_that_is_too_large_is_refused(cluster):
     with pytest.raises(InputError, match="too large for a ConfigMap"):
-        run(opened(cluster), attach={"large": large})
+        store_of(cluster).attach(1, "large", random.Random(1).randbytes(800_000), check_mode=False)
 
 
-def test_a_damaged_attachment_is_not_written_back(cluster, tmp_path):
-    source = tmp_path / "before.tar"
-    source.write_bytes(b"sources")
-    run(opened(cluster), attach={"functions": source})
+def test_a_damaged_attachment_is_not_given_back(cluster):
+    store_of(cluster).attach(1, "functions", b"sources", check_mode=False)
     cluster.objects["ConfigMap", "release-2.0.0-functions"]["data"]["sha256"] = "0"
     with pytest.raises(VerificationError, match="is damaged"):
-        run(cluster, fetch={"functions": tmp_path / "back.tar"})
+        store_of(cluster).fetch("functions")
 
 
 @pytest.mark.parametrize("version", ["2.0.0-RC1", "2.0/0", "", "-2", "2" * 61])
@@ -334,13 +331,11 @@ def test_two_hundred_services_fit(cluster):
     assert len(kept_pins(cluster)["deployments"]) == 200
 
 
-def test_of_other_releases_the_records_alone_are_read(cluster, tmp_path):
-    file = tmp_path / "report.html"
-    file.write_text("a report", encoding="utf-8")
+def test_of_other_releases_the_records_alone_are_read(cluster):
     for phase in ORDER["phases"]:
         opens(cluster, "1.9.1", phase, 1)
     run(cluster, name="1.9.1", pin={"deployments": [NAME], "config_maps": []})
-    run(cluster, name="1.9.1", attach={"report": str(file)})
+    store_of(cluster, "1.9.1").attach(1, "report", b"a report", check_mode=False)
     listed = cluster.list_objects("ConfigMap", label_selector=RECORDS)
     assert [body["metadata"]["name"] for body in listed] == ["release-1.9.1"]
     # As a version of the collection wrote it that set no such label.

@@ -90,6 +90,7 @@ def test_what_the_release_has_is_missing_where_the_record_does_not_know_it():
         ({"phases": {}}, "Incomplete"),
         ({"phases": {"database": phase("failed", 0, 1)}}, "Failed"),
         ({"backups": {}}, "Deployed"),
+        ({"facts": {"rollback_asked": {"at": records.at(160), "open": True}}}, "Interrupted"),
     ],
 )
 def test_the_verdict_is_never_better_than_the_record(change, word):

@@ -16,21 +16,21 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate import (
     models,
     state,
     store,
-    verdict,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import UNDO
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp import apply as ramping
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import describe
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     HOLD,
     PROCEED,
     ROLLBACK,
     Start,
+    StepRequest,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import describe
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import StepRequest
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import PhaseOrder, Waiver
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from ansible_collections.easymo.deploy.plugins.module_utils._status import build
 from ansible_collections.easymo.deploy.plugins.module_utils._story import next_step as tells
@@ -270,8 +270,10 @@ class World(Scene):
         self.locking(self.claim("any")).free(force=True)
 
     def decide(self) -> None:
-        made = verdict.ManualDecision("monitoring", "approve", "Jane", "as always", self.now())
-        assert store.record_decision(self.cluster, "2.0.0", made, check_mode=False).changed
+        made = Act(
+            gate="monitoring", decision="approve", by="Jane", reason="as always", at=self.now()
+        )
+        assert store.record_decision(self.cluster, "2.0.0", made, check_mode=False)["changed"]
 
     def reset(self) -> None:
         self.flags(kill_switch.plan_reset)

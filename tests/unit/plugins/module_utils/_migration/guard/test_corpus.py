@@ -34,7 +34,7 @@ def test_every_statement_gets_the_verdict_that_stands_before_it(case):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.topic}: {case.title}")
 def test_every_statement_is_counted_once(case):
-    verdicts = review(case.sources, SHOP if case.known else None).to_verdicts()
+    verdicts = review(case.sources, SHOP if case.known else None).verdicts
 
     for source in case.sources:
         assert sum(verdicts[source.file].values()) == len(source.statements)

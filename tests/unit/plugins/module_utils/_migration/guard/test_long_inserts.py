@@ -27,12 +27,12 @@ def rules(sql: str) -> list[str]:
 
 def test_a_short_statement_is_read_whole():
     [part] = in_parts("INSERT INTO a VALUES (1), (f())")
-    assert part.text == "INSERT INTO a VALUES (1), (f())"
+    assert part == "INSERT INTO a VALUES (1), (f())"
 
 
 def test_rows_of_literals_are_not_read_and_what_follows_them_is():
     [part] = in_parts(long(tail=" ON CONFLICT (id) DO NOTHING"))
-    assert part.text == f"{HEAD}  (8999, 'it''s ), (row 8999') ON CONFLICT (id) DO NOTHING"
+    assert part == f"{HEAD}  (8999, 'it''s ), (row 8999') ON CONFLICT (id) DO NOTHING"
 
 
 def test_every_row_that_may_do_something_is_in_a_part(monkeypatch):
@@ -42,7 +42,7 @@ def test_every_row_that_may_do_something_is_in_a_part(monkeypatch):
         "(2, $a$ ), ( $a$ || '')",
         "(3, (SELECT 1) /* ), ( */ + 1)",
     ]
-    parts = [part.text.removeprefix(f"{HEAD}  ") for part in in_parts(long(*rows))]
+    parts = [part.removeprefix(f"{HEAD}  ") for part in in_parts(long(*rows))]
     assert parts == [*rows, "(8999, 'it''s ), (row 8999')"]
 
 
@@ -78,6 +78,6 @@ def test_a_file_of_thirty_megabytes_is_checked_in_less_than_ten_times_that():
 
 def test_rows_that_call_something_are_read_in_little_memory_too():
     sql = HEAD + ",".join(f"(lower('Row {number}'), now())" for number in range(12_000))
-    parts = [len(part.text) for part in in_parts(sql)]
+    parts = [len(part) for part in in_parts(sql)]
     assert len(parts) > 3
     assert max(parts) < 110_000

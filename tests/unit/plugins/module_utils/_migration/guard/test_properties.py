@@ -61,6 +61,6 @@ def damaged(draw: st.DrawFn) -> str:
 @given(text=st.one_of(damaged(), st.text(max_size=60)))
 def test_every_statement_of_any_text_gets_one_verdict(catalog, text):
     source, found = reviewed(text.replace("\0", ""), catalog)
-    assert sum(found.to_verdicts()["m.sql"].values()) == len(source.statements)
+    assert sum(found.verdicts["m.sql"].values()) == len(source.statements)
     surprises = [each.what for each in found.findings if "could not be judged" in each.what]
     assert surprises == []

@@ -3,148 +3,24 @@
 
 from __future__ import annotations
 
+import email.parser
+import email.policy
 import json
+import posixpath
 import threading
 import time
 import typing as t
 
-from ._errors import DeployError, InputError, RefusedError, UnreachableError
-from ._functions.models import Deployed, FunctionSource
-from ._functions.prepare import parse_sources, static_rest, uploaded_path
-from ._http import LATER, Answer, NoAnswerError, bearer, pooled, said_in, send
+from .._errors import DeployError, InputError, RefusedError, UnreachableError
+from .._http import LATER, Answer, NoAnswerError, bearer, pooled, said_in, send
+from .models import Deployed, FunctionSource
+from .scan import SCRIPTS
 
 LONGEST_PAUSE = 65.0
 """Seconds. The API's rate limit resets within a minute."""
 PATIENCE = 150.0
 """Seconds that one call may take with all its repetitions."""
 _CONNECTIONS = 16
-
-
-class RateGate:
-    """Holds every worker back from an endpoint until its limit is over, so that one refusal is enough for all."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._opens: dict[str, float] = {}
-
-    def shut(self, endpoint: str, seconds: float) -> None:
-        opens = time.monotonic() + seconds
-        with self._lock:
-            self._opens[endpoint] = max(opens, self._opens.get(endpoint, 0.0))
-
-    def wait(self, endpoint: str) -> None:
-        while (left := self._left(endpoint)) > 0:
-            time.sleep(left)
-
-    def _left(self, endpoint: str) -> float:
-        with self._lock:
-            return self._opens.get(endpoint, 0.0) - time.monotonic()
-
-
-class ManagementClient:
-    """Calls for one project. Threads share it."""
-
-    def __init__(
-        self,
-        *,
-        api_url: str,
-        project_ref: str,
-        access_token: str,
-        ca_cert: str | None,
-        timeout: int,
-    ) -> None:
-        self._base = f"{api_url.rstrip('/')}/v1/projects/{project_ref}"
-        self._project_ref = project_ref
-        self._timeout = timeout
-        self._gate = RateGate()
-        self._session = pooled(_CONNECTIONS)
-        self._session.headers["Accept"] = "application/json"
-        self._authorization = bearer(access_token)
-        self._ca_cert = ca_cert
-
-    @classmethod
-    def from_params(cls, params: t.Mapping[str, t.Any]) -> ManagementClient:
-        """Of the options of the doc fragment _supabase."""
-        return cls(
-            api_url=params["api_url"],
-            project_ref=params["project_ref"],
-            access_token=params["access_token"],
-            ca_cert=params["ca_cert"],
-            timeout=params["request_timeout"],
-        )
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        what: str,
-        *,
-        endpoint: str = "",
-        repeatable: bool | None = None,
-        gone_is_fine: bool = False,
-        **more: t.Any,
-    ) -> Answer:
-        """`what` completes "the API answered 500 on …"; `endpoint` is the path without its variable parts.
-
-        A lost call is repeated where that does no harm, which only the caller knows of anything but GET.
-        """
-        deadline = time.monotonic() + PATIENCE
-        place = f"{method} {endpoint or path}"
-        again = method == "GET" if repeatable is None else repeatable
-        attempt = 0
-        while True:
-            attempt += 1
-            self._gate.wait(place)
-            try:
-                answer = send(
-                    method,
-                    self._base + path,
-                    session=self._session,
-                    authorization=self._authorization,
-                    ca_cert=self._ca_cert,
-                    timeout=self._timeout,
-                    **more,
-                )
-            except NoAnswerError as exc:
-                where = f"The Supabase Management API, asked for {what},"
-                if exc.error is not UnreachableError:
-                    raise exc.of(where) from None
-                failure: DeployError = UnreachableError(
-                    f"{where} {exc.problem}: check 'api_url' and the network."
-                )
-                pause, repeat, limited = 2.0 ** min(attempt, 3), again and attempt < 4, False
-            else:
-                if answer.good or (gone_is_fine and answer.status == 404):
-                    self._heed(answer, place)
-                    return answer
-                failure = self._refusal(answer, what)
-                pause = _pause(answer, attempt)
-                limited = answer.status == 429
-                if limited:
-                    self._gate.shut(place, pause)
-                repeat = limited or (answer.status in LATER and attempt < 4)
-            if not repeat or attempt >= 9 or time.monotonic() + pause > deadline:
-                raise failure
-            if not limited:
-                time.sleep(pause)
-
-    def _heed(self, answer: Answer, place: str) -> None:
-        """The last call that the limit allowed says so: the next one would be refused."""
-        if answer.headers.get("X-RateLimit-Remaining") == "0":
-            self._gate.shut(place, _seconds(answer.headers.get("X-RateLimit-Reset")) or 0.0)
-
-    def _refusal(self, answer: Answer, what: str) -> DeployError:
-        text = said_in(answer, limit=500) or "no reason given"
-        where = f"The Supabase Management API answered {answer.status} on {what}"
-        if answer.status in (401, 403):
-            return RefusedError(f"{where} ({text}): check 'access_token' and its permissions.")
-        if answer.status == 402:
-            return RefusedError(f"{where} ({text}): the plan's number of functions is reached.")
-        if answer.status == 404:
-            return InputError(f"{where} ({text}): is {self._project_ref!r} the right project?")
-        if answer.status in LATER:
-            return UnreachableError(f"{where} ({text}), also after a retry: try again later.")
-        return RefusedError(f"{where}: {text}")
 
 
 def _pause(answer: Answer, attempt: int) -> float:
@@ -168,23 +44,153 @@ ACTIVATED = ("id", "slug", "name", "status", "version", "created_at", "verify_jw
 """The keys that the bulk call takes; those that an answer left out stay left out, never null."""
 
 
+def uploaded_path(files: t.Mapping[str, bytes], location: str) -> str:
+    """The uploaded file that `location` means, which may stand below a folder of the builder's own machine.
+
+    Empty for an empty location, as for a function without an import map.
+    """
+    if not location:
+        return ""
+    candidates = [path for path in files if f"/{location}".endswith(f"/{path.lstrip('/')}")]
+    if not candidates:
+        raise UnreachableError(
+            f"The Supabase Management API names {location}, but sent only "
+            f"{', '.join(sorted(files))}."
+        )
+    return max(candidates, key=len)
+
+
+def static_rest(files: t.Mapping[str, bytes], entrypoint: str, import_map: str) -> list[str]:
+    """Files that are no modules. The API does not tell which patterns once matched them, and forgets those unnamed."""
+    return sorted(
+        path
+        for path in files
+        if path not in (entrypoint, import_map)
+        and posixpath.splitext(path)[1].lower() not in SCRIPTS
+    )
+
+
+def parse_sources(content_type: str, body: bytes) -> tuple[dict[str, t.Any], dict[str, bytes]]:
+    """The metadata and the files, by path, of a function's body in multipart/form-data."""
+    message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(
+        b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body
+    )
+    metadata: dict[str, t.Any] = {}
+    files: dict[str, bytes] = {}
+    for part in message.iter_parts() if message.is_multipart() else ():
+        content = t.cast("bytes", part.get_payload(decode=True))
+        name = part.get_param("name", header="content-disposition")
+        if name == "metadata":
+            metadata = json.loads(content)
+        elif path := part.get("Supabase-Path") or part.get_filename():
+            files[str(path)] = content
+    if not files:
+        raise UnreachableError(
+            "The Supabase Management API sent no sources: its answer was "
+            f"{content_type or 'without a content type'}."
+        )
+    return metadata, files
+
+
 class SupabaseFunctionsApi:
-    """A FunctionsApi over HTTPS."""
+    """The Management API's part for functions and secrets, of one project. Threads share it."""
 
-    def __init__(self, client: ManagementClient) -> None:
-        self._client = client
-
-    @classmethod
-    def from_params(cls, params: t.Mapping[str, t.Any]) -> SupabaseFunctionsApi:
+    def __init__(self, params: t.Mapping[str, t.Any]) -> None:
         """Of the options of the doc fragment _supabase."""
-        return cls(ManagementClient.from_params(params))
+        self._base = f"{params['api_url'].rstrip('/')}/v1/projects/{params['project_ref']}"
+        self._project_ref = params["project_ref"]
+        self._timeout = params["request_timeout"]
+        self._session = pooled(_CONNECTIONS)
+        self._session.headers["Accept"] = "application/json"
+        self._authorization = bearer(params["access_token"])
+        self._ca_cert = params["ca_cert"]
+        self._lock = threading.Lock()
+        self._opens: dict[str, float] = {}
+        """When each endpoint's limit is over: one refusal is enough for all workers."""
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        *,
+        endpoint: str = "",
+        repeatable: bool | None = None,
+        gone_is_fine: bool = False,
+        **more: t.Any,
+    ) -> Answer:
+        """`what` completes "the API answered 500 on …"; `endpoint` is the path without its variable parts.
+
+        A lost call is repeated where that does no harm, which only the caller knows of anything but GET.
+        """
+        deadline = time.monotonic() + PATIENCE
+        place = f"{method} {endpoint or path}"
+        again = method == "GET" if repeatable is None else repeatable
+        attempt = 0
+        while True:
+            attempt += 1
+            self.wait(place)
+            try:
+                answer = send(
+                    method,
+                    self._base + path,
+                    session=self._session,
+                    authorization=self._authorization,
+                    ca_cert=self._ca_cert,
+                    timeout=self._timeout,
+                    **more,
+                )
+            except NoAnswerError as exc:
+                where = f"The Supabase Management API, asked for {what},"
+                if exc.error is not UnreachableError:
+                    raise exc.of(where) from None
+                failure: DeployError = UnreachableError(
+                    f"{where} {exc.problem}: check 'api_url' and the network."
+                )
+                pause, repeat, limited = 2.0 ** min(attempt, 3), again and attempt < 4, False
+            else:
+                if answer.good or (gone_is_fine and answer.status == 404):
+                    return answer
+                failure = self._refusal(answer, what)
+                pause = _pause(answer, attempt)
+                limited = answer.status == 429
+                if limited:
+                    self.shut(place, pause)
+                repeat = limited or (answer.status in LATER and attempt < 4)
+            if not repeat or attempt >= 9 or time.monotonic() + pause > deadline:
+                raise failure
+            if not limited:
+                time.sleep(pause)
+
+    def shut(self, endpoint: str, seconds: float) -> None:
+        """Hold every worker back from it for so long."""
+        opens = time.monotonic() + seconds
+        with self._lock:
+            self._opens[endpoint] = max(opens, self._opens.get(endpoint, 0.0))
+
+    def wait(self, endpoint: str) -> None:
+        while (left := self._opens.get(endpoint, 0.0) - time.monotonic()) > 0:
+            time.sleep(left)
+
+    def _refusal(self, answer: Answer, what: str) -> DeployError:
+        text = said_in(answer, limit=500) or "no reason given"
+        where = f"The Supabase Management API answered {answer.status} on {what}"
+        if answer.status in (401, 403):
+            return RefusedError(f"{where} ({text}): check 'access_token' and its permissions.")
+        if answer.status == 402:
+            return RefusedError(f"{where} ({text}): the plan's number of functions is reached.")
+        if answer.status == 404:
+            return InputError(f"{where} ({text}): is {self._project_ref!r} the right project?")
+        if answer.status in LATER:
+            return UnreachableError(f"{where} ({text}), also after a retry: try again later.")
+        return RefusedError(f"{where}: {text}")
 
     def list(self) -> list[Deployed]:
-        answer = self._client.call("GET", "/functions", "the list of functions")
+        answer = self.call("GET", "/functions", "the list of functions")
         return [_deployed(entry, "the list of functions") for entry in _json(answer, list)]
 
     def source(self, deployed: Deployed) -> FunctionSource:
-        answer = self._client.call(
+        answer = self.call(
             "GET",
             f"/functions/{deployed.slug}/body",
             f"the sources of {deployed.slug}",
@@ -192,10 +198,8 @@ class SupabaseFunctionsApi:
             headers={"Accept": "multipart/form-data"},
         )
         metadata, files = parse_sources(answer.headers.get("Content-Type", ""), answer.body)
-        deno2_entrypoint_path = metadata.get("deno2_entrypoint_path") or metadata.get(
-            "entrypoint_path"
-        )
-        entrypoint = uploaded_path(files, deno2_entrypoint_path or deployed.entrypoint)
+        named = metadata.get("deno2_entrypoint_path") or metadata.get("entrypoint_path")
+        entrypoint = uploaded_path(files, named or deployed.entrypoint)
         import_map = uploaded_path(files, metadata.get("import_map_path") or deployed.import_map)
         patterns = metadata.get("static_patterns") or static_rest(files, entrypoint, import_map)
         return FunctionSource(
@@ -214,7 +218,7 @@ class SupabaseFunctionsApi:
         ]
         parts.append(("metadata", (None, json.dumps(source.metadata()))))
         what = f"the upload of {source.slug}"
-        answer = self._client.call(
+        answer = self.call(
             "POST",
             "/functions/deploy",
             what,
@@ -230,10 +234,10 @@ class SupabaseFunctionsApi:
             {key: entry.raw[key] for key in ACTIVATED if entry.raw.get(key) is not None}
             for entry in bundled
         ]
-        self._client.call("PUT", "/functions", "the activation", json=body)
+        self.call("PUT", "/functions", "the activation", json=body)
 
     def delete(self, slug: str) -> None:
-        self._client.call(
+        self.call(
             "DELETE",
             f"/functions/{slug}",
             f"the removal of {slug}",
@@ -244,17 +248,15 @@ class SupabaseFunctionsApi:
 
     def secrets(self) -> dict[str, str]:
         """The names of the project's secrets, each with the digest of its value that the API gives in its place."""
-        answer = self._client.call("GET", "/secrets", "the list of secrets")
+        answer = self.call("GET", "/secrets", "the list of secrets")
         return {str(entry["name"]): str(entry["value"]) for entry in _json(answer, list)}
 
     def set_secrets(self, values: t.Mapping[str, str]) -> None:
         body = [{"name": name, "value": value} for name, value in values.items()]
-        self._client.call("POST", "/secrets", "the setting of secrets", repeatable=True, json=body)
+        self.call("POST", "/secrets", "the setting of secrets", repeatable=True, json=body)
 
     def delete_secrets(self, names: t.Sequence[str]) -> None:
-        self._client.call(
-            "DELETE", "/secrets", "the removal of secrets", repeatable=True, json=list(names)
-        )
+        self.call("DELETE", "/secrets", "the removal of secrets", repeatable=True, json=list(names))
 
 
 def _json(answer: t.Any, kind: type) -> t.Any:
