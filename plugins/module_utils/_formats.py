@@ -34,6 +34,27 @@ def grouped(values: t.Mapping[str, str]) -> dict[str, list[str]]:
     return dict(sorted(by.items(), key=lambda entry: len(entry[1])))
 
 
+MOST_VERSIONS, MOST_NAMES = 4, 6
+"""As many versions are told, and of each as many services are named."""
+NOT_KNOWN, MISSING = "not known", "missing"
+"""In place of a version."""
+
+
+def versions_told(versions: t.Mapping[str, str]) -> list[str]:
+    """From the version of each service: by version, the most common last, without its names where there are several."""
+    ordered = list(grouped(versions).items())
+    more, named = ordered[:-MOST_VERSIONS], ordered[-MOST_VERSIONS:]
+    count = sum(len(names) for _version, names in more)
+    sentences = [f"{len(more)} other versions: {count} services"] if more else []
+    for version, names in named:
+        last = version == ordered[-1][0] and version != MISSING
+        all_of = f"all {len(names)}" if len(ordered) == 1 else f"the other {len(names)}"
+        sentences.append(
+            f"{version}: {all_of if last and len(versions) > 1 else listed(names, MOST_NAMES, ' ')}"
+        )
+    return sentences
+
+
 def listed(names: t.Sequence[str], most: int = 3, between: str = ", ") -> str:
     """All, or the first ones and how many more there are: never one more, which is named in place of that."""
     more = len(names) - most

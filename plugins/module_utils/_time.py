@@ -98,12 +98,13 @@ def start_of(since: datetime, days: int, time: str) -> datetime:
     return local.astimezone(UTC)
 
 
-def zone_of(name: str) -> tzinfo:
+def zone_of(name: str, option: str = "timezone") -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InputError(
-            f"Option 'timezone' is '{name}', which is not a time zone: use one like Africa/Kigali."
+            f"Option '{option}' is '{name}', which is not a time zone: use one like Africa/Kigali, "
+            "and install the package tzdata where none is known."
         ) from None
 
 

@@ -31,7 +31,7 @@ options:
     description:
       - The record, as M(easymo.deploy.release_info) returns it.
       - Its C(facts), or the C(evidence) of any phase, may hold the parts C(services), C(rehearsals), C(migrations),
-        C(functions), C(flags), C(checks), C(metrics) and C(traffic). Each has the shape that the module of its area
+        C(functions), C(flags), C(checks) and C(metrics). Each has the shape that the module of its area
         returns, C(rehearsals) that of the role migration_rehearsal.
       - C(services), C(rehearsals), C(migrations) and C(metrics) are by name, or lists of which each entry has C(name).
     type: dict
@@ -173,7 +173,7 @@ def run(module: Module) -> dict[str, t.Any]:
     incident = incident_name(record)
     files = files_of(report, record)
     before = folder.read([*files, "lessons.md", incident])
-    after = {**files, **notes_of(report, record, requested.zone, before)}
+    after = {**files, **notes_of(report, record, before)}
     changed = {name: entry for name, entry in after.items() if before.get(name) != entry}
     if changed and not module.check_mode:
         folder.write(changed)

@@ -276,29 +276,19 @@ def run(module: Module) -> dict[str, t.Any]:
         release=params["name"],
         config_map=params["config_map"],
     )
+    names = ("services", "ramp", "guard", "launch_window", "changing", "page_url")
     requested = StatusOptions(
-        services=params["services"],
         plan=Plan.read(params["plan"]),
-        ramp=params["ramp"],
-        guard=params["guard"],
-        window=params["launch_window"],
-        changing=params["changing"],
-        page=params["page_url"],
         typed=Typed(params["playbooks"], tuple(params["inventories"]), params["program"]),
+        **{name: params[name] for name in names},
     )
 
     def build(observed: Observed, moment: datetime) -> dict[str, t.Any]:
         return status_of(observed, requested, moment)
 
     if params["follow"]:
-        status = follow(
-            see,
-            build,
-            functools.partial(emit_progress, module),
-            MonotonicClock(),
-            interval=params["interval"],
-            today=now,
-        )
+        tell, interval = functools.partial(emit_progress, module), params["interval"]
+        status = follow(see, build, tell, MonotonicClock(), interval=interval, today=now)
     else:
         status = build(see(), now())
     return {"changed": False, "status": status, "lines": lines_of(status, now())}

@@ -30,6 +30,6 @@ def _lines(report: Report) -> t.Iterator[str]:
         for row in table.rows:
             yield " | ".join(cell.text for cell in row if cell.text)
     yield from (*report.notes, *report.way_back)
-    for title, lines in report.lessons.parts():
+    for title, lines in report.lessons:
         yield title
         yield from lines

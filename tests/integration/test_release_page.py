@@ -6,10 +6,7 @@ import urllib.request
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import (
-    ObjectPlace,
-    Published,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import in_bucket
 from tests.integration.backups import s3_through
 from tests.integration.running import bucket, client
 
@@ -25,7 +22,7 @@ def options(world) -> t.Iterator[dict[str, t.Any]]:
 
 
 def test_a_browser_gets_the_newest_page_as_a_page(options, world):
-    kept = Published(ObjectPlace(options))
+    kept = in_bucket(options)
     kept.publish("an older page")
     kept.publish(PAGE)
     assert (kept.page, kept.problem) == (PAGE, "")
@@ -39,7 +36,7 @@ def test_a_browser_gets_the_newest_page_as_a_page(options, world):
 
 def test_while_s3_is_gone_the_last_page_stays_and_the_next_is_written(options):
     with s3_through(options) as (proxy, through):
-        kept = Published(ObjectPlace(through))
+        kept = in_bucket(through)
         kept.publish("before")
         proxy.refusing = True
         proxy.cut()
@@ -57,7 +54,7 @@ def test_while_s3_is_gone_the_last_page_stays_and_the_next_is_written(options):
 
 
 def test_a_key_that_may_not_write_is_told_by_what_to_check(options):
-    kept = Published(ObjectPlace({**options, "secret_key": "wrong-secret-key"}))
+    kept = in_bucket({**options, "secret_key": "wrong-secret-key"})
     kept.publish(PAGE)
     assert "refused access" in kept.problem
     assert "wrong-secret-key" not in kept.problem

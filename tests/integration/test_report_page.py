@@ -161,7 +161,7 @@ def live_page(minutes_ago: float) -> str:
     asked = ReportOptions(plan=Plan.read(records.PLAN), now=written, live=True)
     report = replace(
         build_report(records.dead(), asked),
-        live=LivePage(written, f"{written:%H:%M:%S UTC}", lines),
+        live=LivePage(written, lines),
     )
     return as_html(report)
 

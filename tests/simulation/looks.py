@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
-from ansible_collections.easymo.deploy.plugins.module_utils._live.page import with_watch
-from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import ReleaseObserver
+from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import observer
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
     Report,
@@ -85,17 +84,17 @@ def look_at(world: World, release: str, phases: t.Sequence[str]) -> Look:
         lock = observed.story.lock
         held = bool(lock["held"] and not lock["manual"])
         undo = held and lock["purpose"] == UNDO
-        sight = ReleaseObserver(release).look(cluster, services)
+        sight = observer(release, services)(cluster)
         runs = sight.runs(undo=undo)
         options = ReportOptions(
             plan,
             release=release,
             pins=sight.pins,
             flags=sight.flags,
-            versions={name: service.version for name, service in sight.services.items()},
+            versions={name: service["version"] for name, service in sight.services.items()},
             now=moment if runs else None,
             live=runs and held,
             undo=undo,
         )
-        record = with_watch(sight) if runs else sight.body
-        return Look(status, lines_of(status, moment), build_report(record, options))
+        record = sight.watched if runs else sight.record
+        return Look(status, lines_of(status, moment), build_report(record.body, options))

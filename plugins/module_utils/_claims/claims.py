@@ -8,33 +8,34 @@ Where all is well the words are the runbook's own; where not, they say what was 
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 from datetime import datetime, tzinfo
 
 from .._alerts.plan import Alerts, FiredAlert
 from .._availability.claims import Availability, availability_of, duration
-from .._formats import counted, hour_of, titled
+from .._formats import NOT_KNOWN, counted, hour_of, titled
 from .._release.models import ROLLED_BACK
 from .._release.order import OFF
-from .._release.record import ON_HOLD, Act, Evidence, Flags, Phase, Record, RecordedCheck
+from .._release.record import ON_HOLD, Act, Flags, Phase, Record
 from .._time import UTC, parse_time
-from .rollback import Claim, rollback_claims
+from .rollback import EARLIEST, Claim, rollback_claims
 
 Body = t.Mapping[str, t.Any]
 
 PERCENTAGE = "_ROLLOUT_PERCENTAGE"
 """Ends the name of the flag that is a feature's percentage; the name before it is the feature's own flag."""
-NOT_KNOWN = "not known"
+TEST_WORDS = {"fail": "failed", "hold": NOT_KNOWN, "skip": "not run"}
 RAN = ("succeeded", "no_change")
 """Results of a rollout that left the service well."""
 REPORT_LINES = (
-    ("All services", "report_services"),
-    ("Database", "report_database"),
-    ("Feature flags", "report_flags"),
-    ("Tests", "report_tests"),
-    ("Metrics", "report_metrics"),
-    ("Incidents", "report_incidents"),
+    ("All services", "report_services", "services"),
+    ("Database", "report_database", "database"),
+    ("Feature flags", "report_flags", "flags"),
+    ("Tests", "report_tests", "tests"),
+    ("Metrics", "report_metrics", "monitoring"),
+    ("Incidents", "report_incidents", ""),
 )
-"""The runbook's report, in its order: the name of the line, and the claim behind it."""
+"""The runbook's report, in its order: the name of the line, the claim behind it, and the phase that it is about."""
 
 FLAGS, SERVICES = "feature_flags", "microservices"
 """Phases that a release need not have."""
@@ -59,68 +60,57 @@ def read_claims(
     `interruption`, `tests`, `rollout`, `monitoring`: of the mail. `report_*`: the six lines of the runbook's report.
     """
     release, back = availability.get("release"), availability.get("rollback")
-    measured = availability_of(release, changed=_first_change(record), at=at, zone=zone)
+    begun = (phase.begun for name, phase in record.phases.items() if name != LOOKS_ONLY)
+    changed = min(filter(None, begun), default=None)
+    measured = availability_of(release, changed=changed, at=at, zone=zone)
     percentage = rollout_percentage(record, flags)
     downtime = downtime_of(measured)
     tests = tests_of(record.phase("smoke_tests"))
     watch = watch_of(record)
+    share, harm = percentage.words, record.evidence("monitoring").sensitivity.rstrip(".")
     claims = {
-        "status": status_of(record, percentage),
+        "status": status_of(
+            record, percentage, "feature", f"LIVE ({share} rollout)" if share else "LIVE"
+        ),
         "downtime": downtime,
         "errors": errors_of(record.alerts, zone),
         "interruption": downtime.worded("Zero downtime", "Downtime: "),
         "tests": tests.worded("All tests passing", "Tests: "),
         "rollout": percentage.worded(
-            f"{percentage.words} rollout active" if percentage.words else "Feature active",
-            "Rollout: ",
+            f"{share} rollout active" if share else "Feature active", "Rollout: "
         ),
         "monitoring": watch.worded("Monitoring stable", "Monitoring: "),
         "service": service_of(measured),
         **rollback_claims(record.facts.rollback_verified),
-        "report_services": services_of(record.phase("microservices")),
+        "report_services": services_of(record.phase(SERVICES)),
         "report_database": database_of(record.phase("database")),
-        "report_flags": percentage.worded(
-            f"Active at {percentage.words}" if percentage.words else "Active"
-        ),
+        "report_flags": percentage.worded(f"Active at {share}" if share else "Active"),
         "report_tests": tests.worded("All passing"),
-        "report_metrics": watch.worded(within_targets(record.phase("monitoring"))),
+        # A good watch is worth as much as it could have seen.
+        "report_metrics": watch.worded(f"Within targets; {harm}" if harm else "Within targets"),
         "report_incidents": incidents_of(record, zone),
         "rollback_downtime": downtime_of(availability_of(back, zone=zone)),
     }
     if plan and FLAGS not in plan:
-        claims |= without_flags(record, claims["report_services"] if SERVICES in plan else None)
+        # Users have what its services run.
+        services = claims["report_services"] if SERVICES in plan else Claim("", True)
+        claims["status"] = status_of(record, services, "services", "deployed")
+        claims["rollout"] = claims["report_flags"] = Claim("no feature flags", True)
     return claims
 
 
-def _first_change(record: Record) -> datetime | None:
-    times = [phase.begun for name, phase in record.phases.items() if name != LOOKS_ONLY]
-    return min((time for time in times if time), default=None)
-
-
-def status_of(record: Record, percentage: Claim) -> Claim:
+def status_of(record: Record, users: Claim, what: str, well: str) -> Claim:
+    """`users`: what they have, `what` it is called."""
     if record.status == ROLLED_BACK:
         return Claim("rolled back", False)
-    if percentage.good:
-        return Claim(f"LIVE ({percentage.words} rollout)" if percentage.words else "LIVE", True)
-    return Claim(f"deployed, feature {percentage.words}", percentage.good)
-
-
-def without_flags(record: Record, services: Claim | None) -> dict[str, Claim]:
-    """Of a release that has none: users have what its services run."""
-    deployed = Claim("deployed", True)
-    if record.status == ROLLED_BACK:
-        deployed = Claim("rolled back", False)
-    elif services and not services.good:
-        deployed = Claim(f"deployed, services {services.words}", services.good)
-    none = Claim("no feature flags", True)
-    return {"status": deployed, "rollout": none, "report_flags": none}
+    return Claim(well, True) if users.good else Claim(f"deployed, {what} {users.words}", users.good)
 
 
 def rollout_percentage(record: Record, observed: Body) -> Claim:
     """The words are a percentage, like "1%", when users have the feature; empty when its flags have no percentage."""
-    phase = record.phase("feature_flags")
+    phase = record.phase(FLAGS)
     if not phase.done:
-        return Claim(f"flags {state(phase)}", False if phase.status else None)
+        return not_done(phase, "flags ")
     stored = phase.evidence.flags or Flags()
     flags: Body = stored.after
     # Beside them are those of releases before. A record of before version 0.3.0 does not tell them apart.
@@ -128,7 +118,7 @@ def rollout_percentage(record: Record, observed: Body) -> Claim:
     name = next((entry for entry in ours if entry.endswith(PERCENTAGE)), "")
     if not flags or (not name and ours is flags):
         return Claim(NOT_KNOWN, None)
-    if not observed and (killed := newest_kill(record, phase.finished)):
+    if not observed and (killed := newest_kill(record, phase.ended)):
         return Claim(killed, False)
     if observed:
         flags = observed.get("values") or {}
@@ -156,19 +146,12 @@ def _active(record: Record, flags: Body, ours: Body, name: str, *, stepped: bool
     return Claim(f"{value}%", True)
 
 
-def off_by(who: t.Any, why: t.Any) -> str:
-    return f"off by the kill switch of {who}: {why}"
-
-
-def newest_kill(record: Record, since: str) -> str:
+def newest_kill(record: Record, since: datetime | None) -> str:
     """Who switched the feature off after `since`, "" for no person."""
-    begun = parse_time(since)
-    result = ""
-    for switch in sorted(record.facts.kill_switches, key=lambda switch: switch.name):
-        moment = parse_time(switch.name)
-        if moment and (begun is None or moment >= begun):
-            result = off_by(switch.by, switch.reason)
-    return result
+    kills = sorted(record.facts.kill_switches, key=lambda switch: switch.name)
+    times = [(parse_time(switch.name), switch) for switch in kills]
+    later = [switch for at, switch in times if at and (since is None or at >= since)]
+    return f"off by the kill switch of {later[-1].by}: {later[-1].reason}" if later else ""
 
 
 def downtime_of(availability: Availability) -> Claim:
@@ -207,32 +190,28 @@ def errors_of(alerts: Alerts, zone: tzinfo) -> Claim:
 
 
 def fired_words(alert: FiredAlert, zone: tzinfo) -> str:
-    since = clock(alert.since, zone)
-    until = clock(alert.until, zone) if alert.until else "and still firing"
-    when = f"{since}-{until}" if alert.until else f"{since} {until}"
+    until = f"-{clock(alert.until, zone)}" if alert.until else " and still firing"
     of = f" of {alert.subject}" if alert.subject else ""
-    return f"{alert.name}{of} {when}"
+    return f"{alert.name}{of} {clock(alert.since, zone)}{until}"
 
 
 def tests_of(phase: Phase) -> Claim:
     if not phase.status:
         return Claim("not run", None)
     if phase.waived:
-        return Claim(f"not run, waived{by(phase.evidence)}", None)
+        return Claim(f"not run, waived{by(phase.evidence.waived_by)}", None)
     checks = phase.evidence.checks
     if not checks:
         return Claim(NOT_KNOWN, None)
     passed = sum(1 for check in checks if check.status == "pass")
     if passed == len(checks) and phase.done:
         return Claim("all passing", True)
-    rest: dict[str, int] = {}
-    for check in checks:
-        if check.status != "pass":
-            word = {"fail": "failed", "hold": "not known", "skip": "not run"}.get(
-                check.status, check.status
-            )
-            who = by(check) if check.status == "waived" else ""
-            rest[f"{word}{who}"] = rest.get(f"{word}{who}", 0) + 1
+    rest = Counter(
+        TEST_WORDS.get(check.status, check.status)
+        + (by(check.waived_by) if check.status == "waived" else "")
+        for check in checks
+        if check.status != "pass"
+    )
     text = "".join(f", {count} {word}" for word, count in rest.items())
     # What was left out is not known; what failed is known to be wrong.
     bad = any(check.status == "fail" for check in checks) or not phase.done
@@ -245,38 +224,26 @@ def watch_of(record: Record) -> Claim:
     if not phase.status:
         return Claim("not watched", None)
     if phase.waived:
-        return Claim(f"not watched, waived{by(evidence)}", None)
+        return Claim(f"not watched, waived{by(evidence.waived_by)}", None)
     if not phase.done:
         return Claim(state(phase), None if state(phase) == ON_HOLD else False)
     if not evidence.metrics:
         return Claim(NOT_KNOWN, None)
-    approved = evidence.decision or _approval(record, phase.begun)
+    acts = (act for act in record.facts.decisions if act.gate == "monitoring")
+    begun = phase.begun
+    later = (act for act in acts if begun and (parse_time(act.at) or EARLIEST) >= begun)
+    approved = evidence.decision or next(later, Act())
     if approved.decision == "approve":
         why = f" on hold ({evidence.why_held})" if evidence.why_held else " on hold"
-        return Claim(f"approved{why}{by(approved)}: {approved.reason}", False)
+        return Claim(f"approved{why}{by(approved.by)}: {approved.reason}", False)
     if evidence.verdict != "proceed":
         return Claim(f"verdict {evidence.verdict or NOT_KNOWN}", False)
     return Claim("within targets", True)
 
 
-def within_targets(phase: Phase) -> str:
-    """A good watch is worth as much as it could have seen."""
-    evidence = phase.evidence.sensitivity.rstrip(".")
-    return f"Within targets; {evidence}" if evidence else "Within targets"
-
-
-def _approval(record: Record, begun: datetime | None) -> Act:
-    """A person's approval of the watch that began then."""
-    for decision in record.facts.decisions:
-        at = parse_time(decision.at)
-        if decision.gate == "monitoring" and at and begun and at >= begun:
-            return decision
-    return Act()
-
-
 def services_of(phase: Phase) -> Claim:
     if not phase.done:
-        return Claim(state(phase), False if phase.status else None)
+        return not_done(phase)
     services = phase.evidence.services
     if not services:
         return Claim(NOT_KNOWN, None)
@@ -290,7 +257,7 @@ def services_of(phase: Phase) -> Claim:
 
 def database_of(phase: Phase) -> Claim:
     if not phase.done:
-        return Claim(f"Migrations {state(phase)}", False if phase.status else None)
+        return not_done(phase, "Migrations ")
     migrations = phase.evidence.migrations
     if not migrations:
         return Claim("Migrations not known", None)
@@ -311,31 +278,25 @@ def incidents_of(record: Record, zone: tzinfo) -> Claim:
         if not try_.evidence.on_hold
     ]
     results += [
-        f"kill switch {clock(switch.name, zone)}{by(switch)}"
+        f"kill switch {clock(switch.name, zone)}{by(switch.by)}"
         for switch in record.facts.kill_switches
     ]
     if results:
         return Claim(f"{len(results)}: {', '.join(results)}", False)
-    return (
-        Claim("0", True)
-        if record.alerts.looked
-        else Claim("none recorded, alerts not checked", None)
-    )
+    looked = record.alerts.looked
+    return Claim("0", True) if looked else Claim("none recorded, alerts not checked", None)
 
 
 def state(phase: Phase) -> str:
-    words = {
-        "": "not run",
-        "running": "not finished",
-        "partly_rolled_back": "partly rolled back",
-        "rolled_back": "rolled back",
-        "done": NOT_KNOWN,
-    }
-    return words.get(phase.outcome, phase.outcome)
+    words = {"": "not run", "running": "not finished", "done": NOT_KNOWN}
+    return words.get(phase.outcome, phase.outcome.replace("_", " "))
 
 
-def by(entry: Act | RecordedCheck | Evidence) -> str:
-    who = entry.by if isinstance(entry, Act) else entry.waived_by
+def not_done(phase: Phase, what: str = "") -> Claim:
+    return Claim(f"{what}{state(phase)}", False if phase.status else None)
+
+
+def by(who: str) -> str:
     return f" by {who}" if who else ""
 
 

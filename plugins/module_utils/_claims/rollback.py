@@ -34,37 +34,31 @@ class RollbackCause:
 
 def causes_of(record: Record) -> list[RollbackCause]:
     """The newest last. A failed try whose phase was done afterwards is none."""
-    result = dict.fromkeys([*_failures(record), *_acts(record)])
-    return sorted(result, key=lambda entry: parse_time(entry.at) or EARLIEST)
+    facts, undo = record.facts, record.facts.rollback_asked
+    results = [
+        RollbackCause(f"{where}{failure.message or 'it failed'}", try_.finished)
+        for phase in record.phases.values()
+        for try_ in (phase.tries if phase.failed else ())
+        for failure in try_.evidence.failures
+        for where in ["" if failure.name == "localhost" else f"{failure.name}: "]
+    ]
+    for act in facts.kill_switches:
+        results.append(RollbackCause(f"kill switch: {act.reason}", act.name, act.by))
+    for act in facts.decisions:
+        if act.decision == "reject":
+            results.append(RollbackCause(f"rejected: {act.reason}", act.at, act.by))
+    for act in facts.ramp:
+        if act.what == BREACHED:
+            why = f": {act.reason}" if act.reason else ""
+            results.append(RollbackCause(f"the ramp's metrics were in breach{why}", act.at))
+    if undo.reason:
+        results.append(RollbackCause(undo.reason, undo.at, undo.by))
+    return sorted(dict.fromkeys(results), key=lambda entry: parse_time(entry.at) or EARLIEST)
 
 
 def latest_cause(record: Record) -> RollbackCause:
     causes = causes_of(record)
     return causes[-1] if causes else RollbackCause("no reason was given")
-
-
-def _failures(record: Record) -> t.Iterator[RollbackCause]:
-    for phase in record.phases.values():
-        for try_ in phase.tries if phase.failed else ():
-            for failure in try_.evidence.failures:
-                where = "" if failure.name == "localhost" else f"{failure.name}: "
-                yield RollbackCause(f"{where}{failure.message or 'it failed'}", try_.finished)
-
-
-def _acts(record: Record) -> t.Iterator[RollbackCause]:
-    facts = record.facts
-    for switch in facts.kill_switches:
-        yield RollbackCause(f"kill switch: {switch.reason}", switch.name, switch.by)
-    for decision in facts.decisions:
-        if decision.decision == "reject":
-            yield RollbackCause(f"rejected: {decision.reason}", decision.at, decision.by)
-    for step in facts.ramp:
-        if step.what == BREACHED:
-            why = f": {step.reason}" if step.reason else ""
-            yield RollbackCause(f"the ramp's metrics were in breach{why}", step.at)
-    rollback_asked = facts.rollback_asked
-    if rollback_asked.reason:
-        yield RollbackCause(rollback_asked.reason, rollback_asked.at, rollback_asked.by)
 
 
 MARKS: t.Mapping[bool | None, str] = {True: "✅", False: "⚠️", None: "❔"}
@@ -96,13 +90,8 @@ STATES: t.Mapping[str, str] = {"pass": VERIFIED, "fail": FAILED}
 """By the status of a smoke test. Any other was not looked at, or could not be told."""
 DIFFERS = "VerificationFailed"
 
-TESTS, RETURNED, PODS, FLAGS, VERSIONS = (
-    "Smoke tests",
-    "Returned services are healthy",
-    "Every pod runs",
-    "Feature off in every pod",
-    "Versions as before the release",
-)
+TESTS, RETURNED, PODS = "Smoke tests", "Returned services are healthy", "Every pod runs"
+FLAGS, VERSIONS = "Feature off in every pod", "Versions as before the release"
 FOR_USERS: t.Mapping[bool | None, str] = {
     True: "What users do was tried and works.",
     False: "Some of what users do does not work.",
@@ -140,51 +129,32 @@ def verification(
             for result in results
         ]
     else:
-        why = tests.get("msg") or "the tests did not run"
-        rows = [row(TESTS, NOT_LOOKED_AT, why)]
-    rows += [
-        _checked(name, observed)
-        for name, observed in ((RETURNED, returned), (PODS, running))
-        if observed
-    ]
+        rows = [row(TESTS, NOT_LOOKED_AT, tests.get("msg") or "the tests did not run")]
+    rows += [_checked(RETURNED, returned)] if returned else []
+    rows += [_checked(PODS, running)] if running else []
     # A release without flags has no pods to ask.
-    if pods.get("results") != []:
-        rows.append(_flags(pods))
-    if pins is not None:
-        rows.append(_versions(pins, deployments))
+    rows += [_flags(pods)] if pods.get("results") != [] else []
+    rows += [_versions(pins, deployments)] if pins is not None else []
     return rows
 
 
 def _checked(name: str, checked: Body) -> dict[str, str]:
-    failed = bool(checked.get("failed"))
-    results = [
-        str(result.get("detail"))
-        for result in checked.get("results") or ()
-        if not failed or result.get("status") != "pass"
-    ]
-    if (
-        failed
-        and results
-        and not any(result.get("status") == "fail" for result in checked["results"])
-    ):
-        return row(name, NOT_LOOKED_AT, " ".join(results))
-    return row(name, FAILED if failed else VERIFIED, " ".join(results) or checked.get("msg"))
+    failed, results = bool(checked.get("failed")), checked.get("results") or ()
+    wrong = [result for result in results if not failed or result.get("status") != "pass"]
+    detail = " ".join(str(result.get("detail")) for result in wrong) or checked.get("msg")
+    if failed and wrong and not any(result.get("status") == "fail" for result in wrong):
+        return row(name, NOT_LOOKED_AT, detail)
+    return row(name, FAILED if failed else VERIFIED, detail)
 
 
 def _flags(pods: Body) -> dict[str, str]:
     results = [result for result in pods.get("results") or () if isinstance(result, dict)]
-    wrong = [str(result.get("msg")) for result in results if result.get("failed")]
+    wrong = " ".join(str(result.get("msg")) for result in results if result.get("failed"))
     if any(result.get("reason") == DIFFERS for result in results):
-        return row(FLAGS, FAILED, " ".join(wrong))
+        return row(FLAGS, FAILED, wrong)
     if wrong or not results or any(result.get("skipped") for result in results):
-        return row(FLAGS, NOT_LOOKED_AT, " ".join(wrong) or "no pod was asked")
+        return row(FLAGS, NOT_LOOKED_AT, wrong or "no pod was asked")
     return row(FLAGS, VERIFIED, f"{sum(len(result.get('pods') or ()) for result in results)} pods")
-
-
-def _are_same(images: t.Mapping[str, str], wanted: t.Mapping[str, str]) -> bool:
-    return {*images} == {*wanted} and all(
-        is_same_image(images[name], wanted[name]) for name in wanted
-    )
 
 
 def _versions(pins: Body, deployments: t.Sequence[Body]) -> dict[str, str]:
@@ -192,11 +162,11 @@ def _versions(pins: Body, deployments: t.Sequence[Body]) -> dict[str, str]:
         return row(VERSIONS, NOT_LOOKED_AT, "nothing was pinned")
     runs = {deployment["name"]: deployment.get("images") for deployment in deployments}
     unseen = [name for name in pins if name not in runs]
-    other = [
-        name
-        for name, pin in pins.items()
-        if name in runs and not _are_same(runs[name] or {}, pin.get("images") or {})
-    ]
+    other = []
+    for name, pin in pins.items():
+        now, wanted = runs.get(name) or {}, pin.get("images") or {}
+        same = now.keys() == wanted.keys() and all(is_same_image(now[c], wanted[c]) for c in now)
+        other += [] if same or name in unseen else [name]
     if other:
         return row(VERSIONS, FAILED, f"{', '.join(other)} run something else")
     if unseen:
@@ -210,44 +180,31 @@ def row(name: str, status: str, detail: t.Any = "", kind: str = "") -> dict[str,
 
 def rollback_claims(verified: t.Sequence[RecordedCheck]) -> dict[str, Claim]:
     """`state`, `impact`, `verified` and `users` of the announcement, from the rows as the record keeps them."""
-    results = {entry.name: entry for entry in verified}
     flows = [
-        result
-        for name, result in results.items()
-        if name not in (RETURNED, PODS, FLAGS, VERSIONS) and result.kind != MEASURED
+        entry
+        for entry in verified
+        if entry.name not in (RETURNED, PODS, FLAGS, VERSIONS) and entry.kind != MEASURED
     ] or [RecordedCheck(TESTS, NOT_LOOKED_AT)]
-    off = (
-        [results.get(FLAGS, RecordedCheck(FLAGS, NOT_LOOKED_AT))]
-        if FLAGS in results or not verified
-        else []
-    )
-    state = (
-        Claim("user flows work, 100 % of those tried", True)
-        if _good(flows)
-        else Claim(f"what users do: {words(flows)}", _worst(flows))
-    )
-    impact = [
-        *(
-            ["no user has the feature" if _good(off) else f"the feature: {words(off)}"]
-            if off
-            else []
-        ),
-        "what users do was tried and works" if _good(flows) else words(flows),
-    ]
-    return {
-        "state": state,
-        "impact": Claim("; ".join(impact), _worst([*flows, *off])),
-        "verified": _counted(verified),
-        "users": Claim(FOR_USERS[_worst(flows)], _worst(flows)),
-    }
-
-
-def _counted(verified: t.Sequence[RecordedCheck]) -> Claim:
-    if not verified:
-        return Claim("nothing was checked", None)
+    off = [entry for entry in verified if entry.name == FLAGS]
+    off += [] if verified else [RecordedCheck(FLAGS, NOT_LOOKED_AT)]
+    worst, tried = _worst(flows), words(flows)
     rest = [entry for entry in verified if entry.status != VERIFIED]
     count = f"{len(verified) - len(rest)} of {len(verified)}"
-    return Claim(f"{count}; {words(rest)}" if rest else count, _worst(verified))
+    count += f"; {words(rest)}" if rest else ""
+    impact = [f"the feature: {words(off)}"] if off else []
+    if off and _worst(off):
+        impact = ["no user has the feature"]
+    impact.append("what users do was tried and works" if worst else tried)
+    return {
+        "state": Claim(
+            "user flows work, 100 % of those tried" if worst else f"what users do: {tried}", worst
+        ),
+        "impact": Claim("; ".join(impact), _worst([*flows, *off])),
+        "verified": Claim(count, _worst(verified))
+        if verified
+        else Claim("nothing was checked", None),
+        "users": Claim(FOR_USERS[worst], worst),
+    }
 
 
 def words(rows: t.Iterable[RecordedCheck]) -> str:
@@ -258,11 +215,7 @@ def words(rows: t.Iterable[RecordedCheck]) -> str:
     )
 
 
-def _good(rows: t.Iterable[RecordedCheck]) -> bool:
-    return all(entry.status == VERIFIED for entry in rows)
-
-
 def _worst(rows: t.Sequence[RecordedCheck]) -> bool | None:
     if any(entry.status == FAILED for entry in rows):
         return False
-    return True if _good(rows) else None
+    return True if all(entry.status == VERIFIED for entry in rows) else None

@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import asdict
 
 from .._formats import counted
-from .._report.page.style import STYLE
+from .._report.page import STYLE
 from .._templates import template, trusted
 from .evidence import Diagnosis
 from .rules import TITLES, Cause

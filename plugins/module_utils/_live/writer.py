@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from .._flags.apply import flags_now
 from .._gate.store import watches_of
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
+from .._lock.models import UNDO
 from .._module import Module
 from .._redaction import Redactor
 from .._release.record import Record
@@ -28,119 +30,90 @@ from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
 from .._status.build import service_version
 from .._time import now
-from .page import Body, LiveService, Sight, last_page_of, page_of
+from .page import Sight, page_of
 
 
-class ReleaseObserver:
-    def __init__(self, release: str) -> None:
-        self._release = release
-        self._pins: tuple[int, Body] = (0, {})
+def observer(release: str, services: t.Container[str]) -> t.Callable[[Cluster], Sight]:
+    """Looks at a release, and reads once what was pinned. Raises what the cluster raises."""
+    pinned: dict[int, dict[str, t.Any]] = {}
 
-    def look(self, cluster: Cluster, services: t.Container[str]) -> Sight:
-        """Raises what the cluster raises; what is damaged is left out."""
-        store = ReleaseStore(cluster, self._release, clock=MonotonicClock())
+    def observe(cluster: Cluster) -> Sight:
+        store = ReleaseStore(cluster, release, clock=MonotonicClock())
         record = store.read()
         if record is None:
             return Sight({})
-        pins = self._pinned(store, record.attempt)
+        attempt = record.attempt
+        pins = pinned.get(attempt) or store.pins(attempt).to_summary()
+        if pins["deployments"]:
+            pinned[attempt] = pins
+        deployments = map(Deployment.from_json, cluster.list_objects("Deployment"))
         return Sight(
             body=record.body,
-            services=_services(cluster, services),
-            watches=watches_of(store, record.attempt),
-            availability=facts_of(
-                store, record.attempt, [attachment_of(entry) for entry in SUBJECTS]
-            ),
+            services={
+                entry.name: {
+                    "exists": True,
+                    "version": service_version(entry.name, entry.images),
+                    "available": min(entry.counts.updated, entry.counts.available),
+                    "desired": entry.counts.desired,
+                    "complete": entry.complete,
+                }
+                for entry in deployments
+                if entry.name in services
+            },
+            watches=watches_of(store, attempt),
+            # A list of all that is attached would have their contents.
+            availability=facts_of(store, attempt, [*map(attachment_of, SUBJECTS)]),
             pins=pins["deployments"],
             flags=flags_now(cluster, pins["config_maps"]),
         )
 
-    def _pinned(self, store: ReleaseStore, attempt: int) -> Body:
-        known_attempt, known = self._pins
-        if known_attempt != attempt or not known.get("deployments"):
-            self._pins = attempt, store.pins(attempt).to_summary()
-        return self._pins[1]
+    return observe
 
 
-def _services(cluster: Cluster, names: t.Container[str]) -> dict[str, LiveService]:
-    result = map(Deployment.from_json, cluster.list_objects("Deployment"))
-    return {
-        entry.name: LiveService(
-            service_version(entry.name, entry.images),
-            min(entry.counts.updated, entry.counts.available),
-            entry.counts.desired,
-            complete=entry.complete and entry.counts.available >= entry.counts.desired,
-        )
-        for entry in result
-        if entry.name in names
-    }
-
-
+FILE = "report.html"
 PATIENCE = 10.0
 """Seconds of silence after which S3 is left alone until the next page."""
-
-
-class Place(t.Protocol):
-    name: str
-
-    def write(self, page: str) -> None:
-        """Raises a DeployError."""
-
-
-class FilePlace:
-    def __init__(self, path: Path) -> None:
-        self.name = str(path)
-        self._folder = ReportFolder(path.parent)
-        self._file = path.name
-
-    def read(self) -> str:
-        return self._folder.read([self._file]).get(self._file, "")
-
-    def write(self, page: str) -> None:
-        self._folder.write({self._file: page})
-
-
-class ObjectPlace:
-    """An object is there whole or not at all. Its client is made where it is used: it does not outlive a fork."""
-
-    def __init__(self, params: t.Mapping[str, t.Any]) -> None:
-        self._params = params
-        self._key = f"{params['prefix']}{params['key']}"
-        self.name = f"s3://{params['bucket']}/{self._key}"
-        self._bucket: S3Bucket | None = None
-
-    def write(self, page: str) -> None:
-        if self._bucket is None:
-            self._bucket = S3Bucket.from_params(self._params, patience=PATIENCE, attempts=1)
-        self._bucket.put_page(self._key, page.encode())
 
 
 @dataclass
 class Published:
     """A place with what was last written there, and why the last try failed."""
 
-    place: Place
+    name: str
+    write: t.Callable[[str], None]
     page: str = ""
     problem: str = ""
 
     def publish(self, page: str) -> None:
         """Trouble is kept and told; the next page tries again."""
         try:
-            self.place.write(page)
+            self.write(page)
         except DeployError as exc:
             self.problem = str(exc)
         else:
             self.page, self.problem = page, ""
 
 
-def places_of(params: t.Mapping[str, t.Any], file: str) -> list[Place]:
+def in_file(path: Path) -> Published:
+    folder = ReportFolder(path.parent)
+    return Published(str(path), lambda page: folder.write({path.name: page}))
+
+
+def in_bucket(params: t.Mapping[str, t.Any]) -> Published:
+    """Its client is made where it is used: it does not outlive a fork."""
+    key = f"{params['prefix']}{params['key']}"
+    bucket = functools.cache(lambda: S3Bucket.from_params(params, patience=PATIENCE, attempts=1))
+    name = f"s3://{params['bucket']}/{key}"
+    return Published(name, lambda page: bucket().put_page(key, page.encode()))
+
+
+def places_of(params: t.Mapping[str, t.Any]) -> list[Published]:
     """Besides the report's own folder. Raises InputError for options that do not belong together."""
-    places: list[Place] = []
-    if params["folder"]:
-        places.append(FilePlace(Path(params["folder"]) / file))
+    places = [in_file(Path(params["folder"]) / FILE)] if params["folder"] else []
     if params["s3"]:
         if not params["s3"]["key"]:
             raise InputError("'s3.key' is empty: name the object that the page is kept as.")
-        places.append(ObjectPlace(params["s3"]))
+        places.append(in_bucket(params["s3"]))
     return places
 
 
@@ -157,13 +130,12 @@ Ended = t.Callable[[float], bool]
 
 @dataclass
 class PageWriter:
-    """`own` is the report's file, `others` the places that people open. `options_of` is called for the last page."""
+    """`path` is the report's file, `others` the places that people open. `options_of` is called for the last page."""
 
-    observer: ReleaseObserver
-    services: t.Sequence[str]
+    observe: t.Callable[[Cluster], Sight]
     options_of: t.Callable[[Sight], ReportOptions]
     live: ReportOptions
-    own: FilePlace
+    path: Path
     others: list[Published]
     redact: Redactor
     clock: Clock
@@ -174,10 +146,13 @@ class PageWriter:
     before: Sight | None = None
     page_before: str = ""
     """What the first look saw, and the page that lay there: a phase that is run again after the end is not live."""
-    mine: Published = field(init=False)
 
     def __post_init__(self) -> None:
-        self.mine = Published(self.own)
+        self.mine = in_file(self.path)
+
+    def read(self) -> str:
+        name = self.path.name
+        return ReportFolder(self.path.parent).read([name]).get(name, "")
 
     def run(self, cluster: Cluster, ended: Ended) -> None:
         while True:
@@ -189,11 +164,11 @@ class PageWriter:
     def look(self, cluster: Cluster) -> None:
         """Once. Without sight of the cluster nothing is written: the page would say what is not known."""
         try:
-            sight = self.observer.look(cluster.until(self.clock.now() + CALL), self.services)
+            sight = self.observe(cluster.until(self.clock.now() + CALL))
         except DeployError:
             return
         if self.before is None:
-            self.before, self.page_before = sight, self.own.read()
+            self.before, self.page_before = sight, self.read()
         if sight.body and not sight.runs(undo=self.live.undo):
             # Once the release has ended, its own task writes the report.
             return
@@ -206,16 +181,16 @@ class PageWriter:
     def finish(self, cluster: Cluster) -> None:
         """As the run left it. The report that the run wrote itself at its end is taken as it is."""
         try:
-            sight = self.observer.look(cluster.until(self.clock.now() + CALL), self.services)
+            sight = self.observe(cluster.until(self.clock.now() + CALL))
         except DeployError:
             if self.written is None:
                 return
             sight = self.written
         if not self.mine.page and (self.before is None or sight.body == self.before.body):
             return  # it was never live, and nothing came of it
-        page = self.own.read()
+        page = self.read()
         if page == (self.mine.page or self.page_before):
-            page = last_page_of(sight, self.options_of(sight), self.wall(), self.redact)
+            page = page_of(sight, self.options_of(sight), self.wall(), self.redact)
             self.mine.publish(page)
         for other in self.others:
             other.publish(page)
@@ -226,42 +201,44 @@ class PageWriter:
         for other in self.others:
             other.publish(page)
         troubles = [
-            f"The page at {other.place.name} is not written: {other.problem}"
+            f"The page at {other.name} is not written: {other.problem}"
             for other in self.others
             if other.problem
         ]
         if troubles:
-            page = page_of(sight, self.live, now, self.redact, problems=troubles)
+            page = page_of(sight, self.live, now, self.redact, troubles)
         self.mine.publish(page)
 
 
-FILE = "report.html"
-UNDO = "undo"
 SECRETS = ("api_key", "access_key", "secret_key", "session_token")
 
 
 def write_pages(module: Module, params: t.Mapping[str, t.Any], run: Run | None) -> list[str]:
     """Their places. What cannot be written is a warning: no run fails for its page."""
-    connection = Connection.from_params(params)
-    own = FilePlace(Path(params["dest"]) / FILE)
-    others = places_of(params, FILE)
+    first, connection = writer_of(params), Connection.from_params(params)
     if run is None:
         module.warn("Only ansible-playbook's own machine writes the page: use a local connection.")
         return []
-    first = writer_of(params, own, others)
     first.look(KubernetesCluster(connection))
-    for published in (first.mine, *first.others):
+    places = [first.mine, *first.others]
+    for published in places:
         if published.problem:
             module.warn(
-                f"The release's page at {published.place.name} is not written, and tried again. {published.problem}"
+                f"The release's page at {published.name} is not written, and tried again. {published.problem}"
             )
-    detach(lambda: _stay(params, connection, run))
-    return [place.name for place in (own, *others)]
+
+    def stay() -> None:
+        # What came with the fork is not to be looked through again and again: that would copy it, page by page.
+        gc.freeze()
+        # A process of its own has connections of its own.
+        cluster = KubernetesCluster(connection)
+        writer_of(params).run(cluster, lambda seconds: wait_for_end(run, seconds))
+
+    detach(stay)
+    return [published.name for published in places]
 
 
-def writer_of(
-    params: t.Mapping[str, t.Any], own: FilePlace, others: t.Sequence[Place]
-) -> PageWriter:
+def writer_of(params: t.Mapping[str, t.Any]) -> PageWriter:
     s3 = params["s3"] or {}
     redact = Redactor(
         str(entry) for name in SECRETS for entry in (params.get(name), s3.get(name)) if entry
@@ -269,22 +246,13 @@ def writer_of(
     without_journal = {**params, "journal": None}
     undo = params["purpose"] == UNDO
     return PageWriter(
-        observer=ReleaseObserver(params["release"]),
-        services=params["services"],
+        observe=observer(params["release"], params["services"]),
         options_of=lambda sight: replace(asked_of(params, sight.record, redact), undo=undo),
-        live=replace(asked_of(without_journal, Record(), redact), undo=undo),
-        own=own,
-        others=[Published(other) for other in others],
+        live=replace(asked_of(without_journal, Record(), redact), undo=undo, live=True),
+        path=Path(params["dest"]) / FILE,
+        others=places_of(params),
         redact=redact,
         clock=MonotonicClock(),
         wall=now,
         every=params["interval"],
     )
-
-
-def _stay(params: t.Mapping[str, t.Any], connection: Connection, run: Run) -> None:
-    """The life of the writer: a process of its own, with connections of its own."""
-    # What came with the fork is not to be looked through again and again: that would copy it, page by page.
-    gc.freeze()
-    writer = writer_of(params, FilePlace(Path(params["dest"]) / FILE), places_of(params, FILE))
-    writer.run(KubernetesCluster(connection), lambda seconds: wait_for_end(run, seconds))

@@ -313,7 +313,6 @@ class Sections:
     functions: Functions | None = None
     flags: Flags | None = None
     metrics: tuple[RecordedMetric, ...] = ()
-    traffic: t.Any = None
     announcements: tuple[Announcement, ...] = ()
 
 

@@ -3,45 +3,43 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .._claims.claims import REPORT_LINES, read_claims
-from .._claims.rollback import Claim
 from .._errors import InputError
-from .._formats import LONGEST, legible, listed
+from .._formats import LONGEST, NOT_KNOWN, legible, listed, versions_told
 from .._redaction import Redactor
-from .._release.record import Record, between
+from .._release.record import Record
 from .._story.plan import Plan
-from .._time import parse_time
+from .._time import parse_time, zone_of
 from .deviations import deviations, events_of, lessons_of
-from .files import journal_lines
 from .journal import read_journal
-from .models import Cell, MetricsTable, PhaseRow, Report, ReportOptions, Table, Tone
+from .models import Cell, Named, Report, ReportOptions, Table, Tone
 from .phases import NOT_RUN, glance, phase_rows, summary, verdict_of
 from .sections import people, services
 from .timeline import timeline_of
 
 RECORD_DEPTH = 20
+LOOKED_AT = ("pins", "availability", "flags")
+"""What stands beside a record, by the names of the options."""
 
 
 def asked_of(params: t.Mapping[str, t.Any], record: Record, redact: Redactor) -> ReportOptions:
     """The options as the report wants them, the journal among them."""
+    zone = zone_of(params["time_zone"], "time_zone")
+    # Nothing depends on a journal, and a large one is read line by line.
+    path = Path(params["journal"] or os.devnull)
+    there = path if path.is_file() else Path(os.devnull)
     try:
-        zone = ZoneInfo(params["time_zone"])
-    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
-        raise InputError(
-            f"time_zone is {params['time_zone']!r}, which this machine does not know: name one like 'Africa/Nairobi', "
-            "or install the package tzdata."
-        ) from exc
-    path = Path(params["journal"]) if params["journal"] else None
-    with journal_lines(path) as lines:
-        tables = read_journal(
-            lines, parse_time(record.started), parse_time(record.finished), redact
-        )
+        with there.open(encoding="utf-8", errors="replace") as lines:
+            begun, ended = parse_time(record.started), parse_time(record.finished)
+            journal = read_journal(lines, begun, ended, redact)
+    except OSError as exc:
+        raise InputError(f"The journal {path} can't be read: {exc.strerror}.") from exc
     return ReportOptions(
         plan=Plan.read(params["plan"]),
         release=params["release"],
@@ -49,150 +47,107 @@ def asked_of(params: t.Mapping[str, t.Any], record: Record, redact: Redactor) ->
         sign_offs=tuple(params["sign_offs"]),
         announced=params["announced"],
         problem=redact(params.get("problem") or ""),
-        pins=redact.within(params.get("pins") or {}, RECORD_DEPTH),
-        availability=redact.within(params.get("availability") or {}, RECORD_DEPTH),
-        flags=redact.within(params.get("flags") or {}, RECORD_DEPTH),
-        journal=tables,
+        journal=journal,
+        **{name: redact.within(params.get(name) or {}, RECORD_DEPTH) for name in LOOKED_AT},
     )
 
 
-PARTS = {
-    "report_services": "services",
-    "report_database": "database",
-    "report_flags": "flags",
-    "report_tests": "tests",
-    "report_metrics": "monitoring",
-}
-"""The same of the claims."""
 NOT_YET = ("not finished", "not run", "not watched")
+TONES: t.Mapping[bool | None, Tone] = {True: "good", False: "bad", None: "warn"}
 
 
 def build_report(body: t.Mapping[str, t.Any], requested: ReportOptions) -> Report:
     """From a record as JSON, whose texts are made legible first. What is claimed is that of the record as it is."""
     record = Record.read(legible(body, LONGEST))
-    phases = phase_rows(record, requested.plan, requested.zone)
-    tables, watches = tables_of(record, requested), people.watches(record)
-    missing = missing_of(phases, tables, watches, watched=requested.has("monitoring"))
-    strayed, events = deviations(record, phases), events_of(record, phases)
-    sentences = tuple(so_far(row, requested.now) for row in phases)
-    return Report(
-        title=title_of(record, requested),
-        verdict=verdict_of(record, phases, missing, len(strayed), requested),
-        now=state_now(tables),
+    phases, tables = phase_rows(record, requested), tables_of(record, requested)
+    rolled = (row for table in tables if table.part == "services" for row in table.rows)
+    running = {row[0].text: row[4].text or NOT_KNOWN for row in rolled}
+    version = record.version or legible(requested.release, LONGEST)
+    report = Report(
+        title=f"Release {version}" if version else "A release without a version",
+        # What the claims do not say: which version runs where.
+        now=(("Versions", Cell(" · ".join(versions_told(running)))),) if running else (),
         claims=claimed(Record.read(body), requested),
-        glance=glance(record.status, phases, tables, watches, len(strayed), live=requested.live)
-        if record.exists
-        else (),
         summary=summary(record, phases, requested.zone),
-        phases=sentences,
-        timeline=timeline_of(
-            sentences, requested.now or last_known(record), requested.zone, events
-        ),
-        events=events,
-        deviations=strayed,
-        tables=(*tables, *requested.journal),
-        watches=watches,
+        phases=phases,
+        events=events_of(record, phases),
+        deviations=deviations(record, phases),
+        tables=tables,
+        watches=people.watches(record),
         way_back=way_back(record),
-        lessons=lessons_of(phases, tables, watches, strayed),
-        zone=requested.zone,
         notes=record.notes,
-        missing=missing,
+        zone=requested.zone,
         problems=tuple(filter(None, (requested.problem, *record.problems))),
+    )
+    report = replace(report, missing=missing_of(report, requested))
+    return replace(
+        report,
+        verdict=verdict_of(report, record, requested),
+        glance=glance(report, record, live=requested.live),
+        timeline=timeline_of(report, requested.now or last_known(record)),
+        lessons=lessons_of(report),
+        tables=(*tables, *requested.journal),
     )
 
 
-def so_far(row: PhaseRow, now: datetime | None) -> PhaseRow:
-    """A phase without an end took until `now`, where that is given."""
-    begun = row.tries[-1].started if row.tries else None
-    if row.status != "running" or now is None or begun is None:
-        return row
-    return replace(row, actual=between(begun.isoformat(), now.isoformat()))
-
-
-def claimed(record: Record, requested: ReportOptions) -> tuple[tuple[str, Cell], ...]:
+def claimed(record: Record, requested: ReportOptions) -> Named:
     """Nothing of a record that is not there."""
     if not record.exists:
         return ()
     claims = read_claims(record, requested.availability, requested.flags, requested.zone)
-    lines = [
-        (label, claims[name]) for label, name in REPORT_LINES if requested.has(PARTS.get(name, ""))
-    ]
-    lines.append(("Downtime", claims["downtime"]))
-    tones: t.Mapping[bool | None, Tone] = {True: "good", False: "bad", None: "warn"}
-
-    def tone_of(claim: Claim) -> Tone:
+    results = []
+    for label, name, part in (*REPORT_LINES, ("Downtime", "downtime", "")):
+        claim = claims[name]
         # What a phase that runs has not reached is no bad news.
         waits = requested.live and claim.good is not True and claim.words.endswith(NOT_YET)
-        return "calm" if waits else tones[claim.good]
-
-    return tuple(
-        (label, Cell(legible(claim.words, LONGEST), tone_of(claim))) for label, claim in lines
-    )
-
-
-def title_of(record: Record, requested: ReportOptions) -> str:
-    if record.version or not requested.release:
-        return f"Release {record.version}" if record.version else "A release without a version"
-    return f"Release {legible(requested.release, LONGEST)}"
+        if requested.has(part):
+            tone = "calm" if waits else TONES[claim.good]
+            results.append((label, Cell(legible(claim.words, LONGEST), tone)))
+    return tuple(results)
 
 
 def tables_of(record: Record, requested: ReportOptions) -> tuple[Table, ...]:
     """Each with the part of the release that it is about: what a release does not have, it does not miss."""
     pins, versions = legible(requested.pins, LONGEST), legible(requested.versions, LONGEST)
-    has = {
-        part: requested.has(part)
-        for part in ("services", "tests", "database", "functions", "flags")
-    }
     results = [
-        (services.services(record, pins, versions), has["services"]),
-        (services.checks(record), has["tests"]),
-        (services.backups(record), has["database"]),
-        (services.rehearsals(record), has["database"]),
-        (services.migrations(record), has["database"]),
-        (services.restores(record), has["database"]),
-        (services.functions(record), has["functions"]),
-        (services.flags(record), has["flags"]),
-        (people.ramp(record), has["flags"]),
-        (people.guard(record), has["flags"]),
-        (services.images(record), has["services"]),
-        (services.traffic(record), True),
-        (people.feedback(record), True),
-        (people.decisions(record), True),
-        (people.sign_offs(record, requested.sign_offs), True),
-        (people.announcements(record), requested.announced),
-        *((table, True) for table in services.checklist(record)),
+        ("services", services.services(record, pins, versions)),
+        ("tests", services.checks(record)),
+        ("database", services.backups(record)),
+        ("", services.rehearsals(record)),
+        ("database", services.migrations(record)),
+        ("", services.restores(record)),
+        ("functions", services.functions(record)),
+        ("flags", services.flags(record)),
+        ("", people.ramp(record)),
+        ("", people.guard(record)),
+        ("", services.images(record)),
+        ("", people.feedback(record)),
+        ("", people.decisions(record)),
+        ("", people.sign_offs(record, requested.sign_offs)),
+        ("", people.announcements(record, missed=requested.announced)),
+        *(("", table) for table in services.checklist(record)),
     ]
-    return tuple(table for table, wanted in results if table is not None and (wanted or table.rows))
-
-
-def state_now(tables: t.Sequence[Table]) -> tuple[tuple[str, Cell], ...]:
-    """What the claims do not say: which version runs where."""
     return tuple(
-        ("Versions", Cell(services.versions_now(table)))
-        for table in tables
-        if table.part == "services" and table.rows
+        table
+        for part, table in results
+        if table.rows or ((table.empty or table.lead) and requested.has(part))
     )
 
 
-def missing_of(
-    phases: t.Sequence[PhaseRow],
-    tables: t.Sequence[Table],
-    watches: t.Sequence[MetricsTable],
-    *,
-    watched: bool,
-) -> tuple[str, ...]:
-    idle = [row.title for row in phases if row.status == NOT_RUN]
+def missing_of(report: Report, requested: ReportOptions) -> tuple[str, ...]:
+    idle = [row.title for row in report.phases if row.status == NOT_RUN]
     missing = [f"Phases that were not run: {', '.join(idle)}."] if idle else []
     unsigned = [
         row[0].text
-        for table in tables
+        for table in report.tables
         if table.title == "Sign-offs"
         for row in table.rows
         if row[1].text == "missing"
     ]
     missing += [f"Not signed: {', '.join(unsigned)}."] if unsigned else []
-    missing += [table.empty for table in tables if not table.rows and table.empty]
-    missing += [people.NOT_WATCHED] if watched and all(watch.fold for watch in watches) else []
+    missing += [table.empty for table in report.tables if not table.rows and table.empty]
+    watched = any(not watch.fold for watch in report.watches)
+    missing += [people.NOT_WATCHED] if requested.has("monitoring") and not watched else []
     return tuple(missing)
 
 

@@ -7,20 +7,15 @@ import os
 import re
 import threading
 import typing as t
-from contextlib import contextmanager
-from datetime import datetime, tzinfo
 from pathlib import Path
 
 from .._claims.rollback import causes_of
 from .._errors import InputError
 from .._formats import LONGEST, legible, shown
-from .._release.record import Record
-from .._time import parse_time
-from .deviations import acts
+from .._release.record import ON_HOLD, Record
+from .._time import UTC, parse_time
 from .models import Report
-
-if t.TYPE_CHECKING:
-    from datetime import tzinfo
+from .phases import FAILED
 
 
 class ReportFolder:
@@ -56,23 +51,8 @@ class ReportFolder:
             ) from exc
 
 
-@contextmanager
-def journal_lines(path: Path | None) -> t.Iterator[t.Iterable[str]]:
-    """Line by line, for a journal may be large. None is there without a path or a file: nothing depends on it."""
-    if path is None or not path.is_file():
-        yield ()
-        return
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            yield file
-    except OSError as exc:
-        raise InputError(f"The journal {path} can't be read: {exc.strerror}.") from exc
-
-
 INCIDENTS = ("Failed", "Rolled back")
 MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
-
-Event = tuple[datetime, str]
 
 
 def escaped(value: str) -> str:
@@ -80,75 +60,58 @@ def escaped(value: str) -> str:
     return MARKUP.sub(r"\\\1", " ".join(value.split()))
 
 
-def is_incident(report: Report) -> bool:
-    return report.verdict.word in INCIDENTS
-
-
-def incident_facts(report: Report, record: Record, zone: tzinfo) -> str:
-    """The part that the record can tell."""
-    parts = [
-        (
-            "What happened",
-            [f"**{escaped(report.verdict.word)}.** {escaped(report.verdict.sentence)}"],
-        ),
-        ("When", when(events(report, record), zone)),
-        ("Known impact", bullets(impact(report, record))),
-        (
-            "Cause, as it was recorded",
-            bullets(
-                (cause.sentence(zone) for cause in reversed(causes_of(record))),
-                "No cause is recorded.",
-            ),
-        ),
-        ("What was done", bullets(done(record), "No action is recorded.")),
-        (
-            "Deviations from the runbook",
-            bullets([deviation.sentence() for deviation in report.deviations], "Nowhere."),
-        ),
-    ]
-    return "\n\n".join("\n".join([f"## {title}", "", *lines]) for title, lines in parts)
-
-
 def bullets(lines: t.Iterable[str], empty: str = "") -> list[str]:
     return [f"- {escaped(line)}" for line in lines] or [empty]
 
 
-def events(report: Report, record: Record) -> list[Event]:
-    """All moments of the record, in their order."""
-    results: list[tuple[datetime | None, str]] = [
+def sections(parts: t.Iterable[tuple[str, list[str]]]) -> str:
+    return "\n\n".join("\n".join([f"## {title}", "", *lines]) for title, lines in parts)
+
+
+def incident_facts(report: Report, record: Record) -> str:
+    """The part that the record can tell."""
+    verdict = report.verdict
+    causes = (cause.sentence(report.zone) for cause in reversed(causes_of(record)))
+    deviations = (deviation.sentence() for deviation in report.deviations)
+    return sections(
         (
-            parse_time(record.started),
-            f"The release was begun by {record.actor or 'somebody'}.",
-        ),
+            ("What happened", [f"**{escaped(verdict.word)}.** {escaped(verdict.sentence)}"]),
+            ("When", when(report, record)),
+            ("Known impact", bullets(impact(report))),
+            ("Cause, as it was recorded", bullets(causes, "No cause is recorded.")),
+            ("What was done", bullets(done(record), "No action is recorded.")),
+            ("Deviations from the runbook", bullets(deviations, "Nowhere.")),
+        )
+    )
+
+
+def when(report: Report, record: Record) -> list[str]:
+    """A table of all moments of the record in UTC, and in local time where that is another."""
+    tries = [(row.title, try_) for row in report.phases for try_ in row.tries]
+    moments = [
+        (parse_time(record.started), f"The release was begun by {record.actor or 'somebody'}."),
         (parse_time(record.finished), f"The release ended: {report.verdict.word.lower()}."),
+        *((try_.started, f"{title} began.") for title, try_ in tries),
+        *(
+            (try_.finished, f"{title}: {try_.status}.")
+            for title, try_ in tries
+            if try_.status not in (FAILED, ON_HOLD)
+        ),
+        *((event.at, event.text) for event in report.events),
     ]
-    for row in report.phases:
-        for try_ in row.tries:
-            cause = f": {try_.causes[0]}" if try_.causes else "."
-            results.append((try_.started, f"{row.title} began."))
-            results.append((try_.finished, f"{row.title}: {try_.status}{cause}"))
-    results += [(entry.at, entry.text) for entry in acts(record)]
-    return sorted(((at, text) for at, text in results if at), key=lambda event: event[0])
-
-
-def when(results: t.Sequence[Event], zone: tzinfo) -> list[str]:
-    if not results:
+    known = sorted(((at, text) for at, text in moments if at), key=lambda moment: moment[0])
+    if not known:
         return ["No time is recorded."]
-    local = results[0][0].astimezone(zone).tzname() or "local"
-    if local == "UTC":
-        rows = [f"| {at:%Y-%m-%d %H:%M:%S} | {escaped(text)} |" for at, text in results]
-        return ["| UTC | what |", "|---|---|", *rows]
-    rows = [
-        f"| {at:%Y-%m-%d %H:%M:%S} | {at.astimezone(zone):%Y-%m-%d %H:%M:%S} | {escaped(text)} |"
-        for at, text in results
+    zones = {known[0][0].astimezone(zone).tzname() or "local": zone for zone in (UTC, report.zone)}
+    rows = [[*map(escaped, zones), "what"], ["---"] * (len(zones) + 1)]
+    rows += [
+        [*(f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}" for zone in zones.values()), escaped(text)]
+        for at, text in known
     ]
-    return [f"| UTC | {escaped(local)} | what |", "|---|---|---|", *rows]
+    return [f"| {' | '.join(row)} |" for row in rows]
 
 
-def impact(report: Report, record: Record) -> t.Iterator[str]:
-    traffic = record.section("traffic")
-    if isinstance(traffic, dict) and "failed" in traffic:
-        yield f"Counted failed requests: {traffic['failed']} of {traffic.get('sent', '')}."
+def impact(report: Report) -> t.Iterator[str]:
     for table in report.tables:
         if table.title in ("Services", "Tests") and table.standing_out():
             yield f"{table.title}: {table.lead}"
@@ -162,29 +125,13 @@ def impact(report: Report, record: Record) -> t.Iterator[str]:
 def done(record: Record) -> t.Iterator[str]:
     yield from filter(None, (phase.evidence.settlement for phase in record.phases.values()))
     for entry in record.facts.services_returned:
-        back = entry.after or "what ran before"
-        stuck = entry.message
-        yield (
-            f"{entry.name} did not go back: {stuck}"
-            if stuck
-            else f"{entry.name} went back to {back}."
-        )
+        back = f"went back to {entry.after or 'what ran before'}."
+        yield f"{entry.name} {f'did not go back: {entry.message}' if entry.message else back}"
     for name, act in record.facts.restored:
         yield f"{name} was restored from {act.backup}."
     yield from record.notes
     if record.finished:
         yield f"The record was closed at {shown(record.finished)}."
-
-
-def lessons_facts(report: Report) -> str:
-    parts = [
-        ("What went well", report.lessons.well, "The record is empty."),
-        ("What did not", report.lessons.not_well, "The record is empty."),
-        ("Open questions", report.lessons.change, "What would make the next release easier?"),
-    ]
-    return "\n\n".join(
-        "\n".join([f"## {name}", "", *bullets(lines, empty)]) for name, lines, empty in parts
-    )
 
 
 BEGIN = "<!-- facts: begin. Written from the release record; text outside is yours and is kept. -->"
@@ -225,20 +172,15 @@ REVIEW = """
 
 
 def notes_of(
-    report: Report, record: t.Mapping[str, t.Any], zone: tzinfo, before: t.Mapping[str, str]
+    report: Report, record: t.Mapping[str, t.Any], before: t.Mapping[str, str]
 ) -> dict[str, str]:
     """Content by name; `before` is what the files hold already."""
-    results = {
-        "lessons.md": written(
-            f"Lessons learned from {report.title}",
-            lessons_facts(report),
-            REVIEW,
-            before.get("lessons.md"),
-        )
-    }
-    if is_incident(report):
+    title, lessons = f"Lessons learned from {report.title}", report.lessons
+    facts = sections((name, bullets(lines, "Nothing is recorded.")) for name, lines in lessons)
+    results = {"lessons.md": written(title, facts, REVIEW, before.get("lessons.md"))}
+    if report.verdict.word in INCIDENTS:
         name = incident_name(record)
-        facts = incident_facts(report, Record.read(legible(record, LONGEST)), zone)
+        facts = incident_facts(report, Record.read(legible(record, LONGEST)))
         results[name] = written(f"Incident: {report.title}", facts, FOLLOW_UPS, before.get(name))
     return results
 

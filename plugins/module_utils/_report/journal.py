@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import heapq
 import json
+import operator
 import os
+import re
 import threading
 import typing as t
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -23,30 +25,19 @@ Event = t.Mapping[str, t.Any]
 
 
 def read_events(lines: t.Iterable[str]) -> t.Iterator[Event | None]:
-    """One after the other, for a journal may be large; None for a damaged line."""
-    return map(_event, filter(str.strip, lines))
-
-
-def _event(line: str) -> Event | None:
-    """None for what no journal wrote, or not to its end."""
-    try:
-        read = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(read, dict) or not isinstance(read.get("seq"), int):
-        return None
-    named = all(isinstance(read.get(name), str) for name in ("run", "at", "event"))
-    return read if named else None
+    """One after the other, for a journal may be large; None for what no journal wrote, or not to its end."""
+    kinds = (("seq", int), ("run", str), ("at", str), ("event", str))
+    for line in filter(str.strip, lines):
+        try:
+            read = json.loads(line)
+        except (ValueError, RecursionError):
+            read = None
+        known = read if isinstance(read, dict) else {}
+        yield known if all(isinstance(known.get(name), kind) for name, kind in kinds) else None
 
 
 LINE_LIMIT = 16_000
 """Characters of one line; a larger result is left out and the line says so."""
-
-
-def run_id(at: str) -> str:
-    """Sorts by time, and is another's nowhere: "20261124T090000Z-3f9a1c2e"."""
-    second = at.partition(".")[0].rstrip("Z").replace("-", "").replace(":", "")
-    return f"{second}Z-{uuid.uuid4().hex[:8]}"
 
 
 class Journal:
@@ -66,26 +57,23 @@ class Journal:
         self._file: int | None = None
         self._sequence = 0
         self.started = now()
-        self.run = run_id(self.started)
+        second = re.sub("[-:Z]|[.].*", "", self.started)
+        # Sorts by time, and is another's nowhere: "20261124T090000Z-3f9a1c2e".
+        self.run = f"{second}Z-{uuid.uuid4().hex[:8]}"
 
     def open(self, path: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             os.fchmod(self._file, 0o600)
-            self._begin_a_line()
+            # A full disk or a lost machine may have torn the last line of an earlier run.
+            size = os.fstat(self._file).st_size
+            if size and os.pread(self._file, 1, size - 1) != b"\n":
+                os.write(self._file, b"\n")
         except OSError as exc:
             self._stop(
                 f"The journal {path} can't be written ({exc.strerror}): the run goes on without it."
             )
-
-    def _begin_a_line(self) -> None:
-        """A full disk or a lost machine may have torn the last line of an earlier run."""
-        if self._file is None:
-            return
-        size = os.fstat(self._file).st_size
-        if size and os.pread(self._file, 1, size - 1) != b"\n":
-            os.write(self._file, b"\n")
 
     def write(self, event: str, **fields: t.Any) -> None:
         """One line: `run`, `seq`, `at`, `event` and the fields that are not None."""
@@ -94,81 +82,47 @@ class Journal:
             if self._file is None:
                 return
             line = self._line({"event": event, **known})
-            if os.fstat(self._file).st_size + len(line) <= self._limit:
-                self._put(line)
+            full = os.fstat(self._file).st_size + len(line) > self._limit
+            if full:
+                line = self._line({"event": "journal_full"})
+            try:
+                written = os.write(self._file, line)
+            except OSError as exc:
+                why = f"The journal can't be written ({exc.strerror})"
+                self._stop(f"{why}: the run goes on without it.")
                 return
-            self._put(self._line({"event": "journal_full"}))
-            self._stop(
-                f"The journal is full ({self._limit} bytes): the rest of the run is not in it."
-            )
+            if written < len(line):
+                self._stop("The journal's disk is full: the run goes on without it.")
+            elif full:
+                why = f"The journal is full ({self._limit} bytes)"
+                self._stop(f"{why}: the rest of the run is not in it.")
 
     def close(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
-    def _line(self, entry: dict[str, t.Any]) -> bytes:
+    def _line(self, fields: dict[str, t.Any]) -> bytes:
+        """What is too long is left without its result, and with the beginnings of its texts."""
         self._sequence += 1
-        head = {"run": self.run, "seq": self._sequence, "at": self._now()}
-        return encoded({**head, **entry}).encode() + b"\n"
-
-    def _put(self, line: bytes) -> None:
-        if self._file is None:
-            return
-        try:
-            written = os.write(self._file, line)
-        except OSError as exc:
-            self._stop(
-                f"The journal can't be written ({exc.strerror}): the run goes on without it."
-            )
-            return
-        if written < len(line):
-            self._stop("The journal's disk is full: the run goes on without it.")
+        entry = {"run": self.run, "seq": self._sequence, "at": self._now(), **fields}
+        line = json.dumps(entry, ensure_ascii=False, default=str)
+        if len(line) > LINE_LIMIT:
+            short = {k: v[:2_000] if isinstance(v, str) else v for k, v in entry.items()}
+            short |= {"result": None, "truncated": True}
+            line = json.dumps(short, ensure_ascii=False, default=str)
+        return line.encode() + b"\n"
 
     def _stop(self, why: str) -> None:
         self.close()
         self._warn(why)
 
 
-def encoded(entry: dict[str, t.Any]) -> str:
-    line = json.dumps(entry, ensure_ascii=False, default=str)
-    if len(line) > LINE_LIMIT and "result" in entry:
-        line = json.dumps(
-            {**entry, "result": None, "truncated": True}, ensure_ascii=False, default=str
-        )
-    if len(line) > LINE_LIMIT:
-        stored = {
-            k: v[:2_000] if isinstance(v, str) else v for k, v in entry.items() if k != "result"
-        }
-        line = json.dumps({**stored, "truncated": True}, ensure_ascii=False, default=str)
-    return line
-
-
 LONGEST = 10
 LIMIT = 400
+"""Characters of a name in a table."""
 ENDS = {"task_ok": "ok", "task_failed": "failed", "host_unreachable": "failed"}
-
-UNFINISHED = "no end in the journal"
 OUTCOMES: t.Mapping[str, Tone] = {"done": "good", "failed": "bad", "interrupted": "warn"}
-
-
-@dataclass
-class RunTold:
-    """One ansible-playbook: its first line, and how it ended within the release."""
-
-    begin: Event
-    outcome: str = UNFINISHED
-
-
-@dataclass
-class JournalDigest:
-    """What was read so far. Only a heap of the longest is kept, for a journal may be large."""
-
-    runs: dict[str, RunTold] = field(default_factory=dict)
-    rehearsals: set[str] = field(default_factory=set)
-    longest: list[tuple[float, str, str, str, str]] = field(default_factory=list)
-    retries: Counter[tuple[str, str]] = field(default_factory=Counter)
-    damaged: int = 0
 
 
 def read_journal(
@@ -181,101 +135,74 @@ def read_journal(
 
     So the report of a finished release stays the same, whatever is run later.
     """
-    message = JournalDigest()
+    begins: dict[str, Event] = {}
+    outcomes: dict[str, str] = {}
+    rehearsals: set[str] = set()
+    longest: list[tuple[float, str, str, str, str]] = []
+    retries: Counter[tuple[str, str]] = Counter()
+    damaged = 0
     for event in read_events(lines):
         if event is None:
-            message.damaged += 1
+            damaged += 1
             continue
-        at, run = parse_time(event["at"]), event["run"]
-        if event["event"] == "run_started" and event.get("check"):
-            message.rehearsals.add(run)
-        if run in message.rehearsals or at is None or (since and at < since):
+        at, run, kind = parse_time(event["at"]), event["run"], event["event"]
+        if kind == "run_started" and event.get("check"):
+            rehearsals.add(run)
+        if run in rehearsals or at is None or (since and at < since):
             continue
         if until and at > until:
-            if run in message.runs:
-                message.runs[run].outcome = "outlasted the release"
-        else:
-            take(message, event, redact)
-    return tuple(tables(message, redact))
-
-
-def take(message: JournalDigest, entry: Event, redact: t.Callable[[str], str]) -> None:
-    run = message.runs.setdefault(entry["run"], RunTold(begin=entry))
-    if entry["event"] == "run_finished":
-        run.outcome = text(entry.get("outcome"))
-    event, task, host = (redact(text(entry.get(key))) for key in ("event", "task", "host"))
-    message.retries[(task, host)] += event == "task_retried"
-    seconds = number(entry.get("duration"))
-    if event in ENDS and seconds is not None:
-        message.longest.append((seconds, task, host, ENDS[event], text(entry.get("at"))))
-        if len(message.longest) > 50 * LONGEST:
-            message.longest = top(message)
-
-
-def top(message: JournalDigest) -> list[tuple[float, str, str, str, str]]:
-    return sorted(message.longest, key=lambda entry: (-entry[0], entry[1:]))[:LONGEST]
-
-
-def runs(message: JournalDigest, redact: t.Callable[[str], str]) -> Table | None:
-    """Who ran what, and what became of it; nothing of runs whose first line is not of this release."""
-    rows = [
+            outcomes[run] = "outlasted the release"
+            continue
+        begins.setdefault(run, event)
+        if kind == "run_finished":
+            outcomes[run] = text(event.get("outcome"))
+        task, host = (legible(redact(text(event.get(key))), LIMIT) for key in ("task", "host"))
+        retries[(task, host)] += kind == "task_retried"
+        seconds = number(event.get("duration"))
+        if kind in ENDS and seconds is not None:
+            # Only the longest are kept, for a journal may be large.
+            entry = (seconds, task, host, ENDS[kind], shown(at))
+            longest = heapq.nlargest(LONGEST, [*longest, entry], key=operator.itemgetter(0))
+    runs = [
         (
-            code(legible(redact(command(run.begin)), LIMIT)),
-            legible(text(run.begin.get("user")), LIMIT),
-            legible(text(run.begin.get("controller")), LIMIT),
-            shown(run.begin["at"]),
-            Cell(run.outcome, OUTCOMES.get(run.outcome, "")),
+            code(legible(redact(command(begin)), LIMIT)),
+            *(legible(text(begin.get(key)), LIMIT) for key in ("user", "controller")),
+            shown(begin["at"]),
+            Cell(outcome, OUTCOMES.get(outcome, "")),
         )
-        for run in message.runs.values()
-        if run.begin["event"] == "run_started"
+        for run, begin in begins.items()
+        for outcome in [outcomes.get(run, "no end in the journal")]
+        # Who ran what is not known where its first line is not of this release.
+        if begin["event"] == "run_started"
     ]
-    columns = ("Run", "By", "From", "Began", "Ended")
-    return table("Runs of ansible-playbook", columns, rows) if rows else None
+    took_long = [
+        (task, host, took(seconds), Cell(ended, "bad" if ended == "failed" else ""), at)
+        for seconds, task, host, ended, at in longest
+    ]
+    again = [
+        (task, host, Cell(str(count), "warn"))
+        for (task, host), count in retries.most_common(LONGEST)
+        if count
+    ]
+    lead = f"{counted(damaged, 'line')} of the journal could not be read." if damaged else ""
+    columns = ("Task", "Host", "Took", "Ended", "At")
+    empty = "The journal has no task of this release." if lead else ""
+    tables = (
+        table("Runs of ansible-playbook", ("Run", "By", "From", "Began", "Ended"), runs),
+        table("Longest tasks", columns, took_long, empty, lead),
+        table("Retried tasks", ("Task", "Host", "Times"), again),
+    )
+    return tuple(entry for entry in tables if entry.rows or entry.lead)
 
 
 def command(begin: Event) -> str:
     """The playbook, its options, and the names of the extra variables."""
-    options = begin.get("options")
-    given = options if isinstance(options, dict) else {}
+    options, names = begin.get("options"), begin.get("extra_variables")
     words = [text(begin.get("playbook"))]
     words += [
         f"{name}={','.join(map(text, value)) if isinstance(value, list) else text(value)}"
-        for name, value in given.items()
+        for name, value in (options if isinstance(options, dict) else {}).items()
         if value
     ]
-    names = begin.get("extra_variables")
     words += [f"-e {text(name)}=…" for name in (names if isinstance(names, list) else ())]
     return " ".join(words)
-
-
-def tables(message: JournalDigest, redact: t.Callable[[str], str]) -> t.Iterator[Table]:
-    ran = runs(message, redact)
-    if ran:
-        yield ran
-    lead = (
-        f"{counted(message.damaged, 'line')} of the journal could not be read."
-        if message.damaged
-        else ""
-    )
-    rows = [
-        (
-            legible(task, LIMIT),
-            legible(host, LIMIT),
-            took(seconds),
-            Cell(ended, "bad" if ended == "failed" else ""),
-            shown(at),
-        )
-        for seconds, task, host, ended, at in top(message)
-    ]
-    if rows or lead:
-        columns = ("Task", "Host", "Took", "Ended", "At")
-        yield table(
-            "Longest tasks", columns, rows, "The journal has no task of this release.", lead
-        )
-    retried = [(count, *key) for key, count in message.retries.items() if count]
-    again = [
-        (legible(task, LIMIT), legible(host, LIMIT), Cell(str(count), "warn"))
-        for count, task, host in sorted(retried, reverse=True)[:LONGEST]
-    ]
-    if again:
-        yield table("Retried tasks", ("Task", "Host", "Times"), again)

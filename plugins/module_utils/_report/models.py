@@ -16,6 +16,8 @@ if t.TYPE_CHECKING:
 Tone = t.Literal["", "good", "warn", "bad", "calm"]
 Part = t.Literal["services", "tests", "checklist", "evidence"]
 """Where on the page a table stands."""
+SHOWN: t.Mapping[str, int] = {"services": 40, "tests": 1000}
+"""Parts whose rows stand open, and up to how many."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +29,25 @@ class Cell:
     code: bool = False
 
 
+Named = tuple[tuple[str, Cell], ...]
+"""Lines of which each has a name."""
+
+
 @dataclass(frozen=True)
 class Table:
     """The first cell of a row names it. `lead` is the sentence that says it all, `empty` the one
-    that stands instead of rows that are not there. `fold`: only its bad rows stand open."""
+    that stands instead of rows that are not there. `fold`: whether only its bad rows stand open."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     empty: str
     lead: str = ""
-    fold: bool = False
     part: Part = "evidence"
+
+    @property
+    def fold(self) -> bool:
+        return self.part not in SHOWN or len(self.rows) > SHOWN[self.part]
 
     def filled(self) -> tuple[int, ...]:
         """The places of the columns in which any row has something to read."""
@@ -126,27 +135,13 @@ class MetricsTable:
 
 @dataclass(frozen=True)
 class Deviation:
-    """From the runbook. `who` and `why` are empty where the record does not tell. `times`: as often it occurred."""
+    """From the runbook. `reason`: by whom and why, as far as the record tells."""
 
     what: str
-    who: str = ""
-    why: str = ""
-    times: int = 1
-
-    @property
-    def counted(self) -> str:
-        often = f" ({self.times} times)" if self.times > 1 else ""
-        return f"{self.what.removesuffix('.')}{often}."
-
-    @property
-    def reason(self) -> str:
-        who = f"By {self.who}." if self.who else ""
-        end = "" if self.why.endswith(("?", "!", "…")) else "."
-        why = f"Why: {self.why.rstrip('.')}{end}" if self.why else ""
-        return " ".join(entry for entry in (who, why) if entry)
+    reason: str = ""
 
     def sentence(self) -> str:
-        return f"{self.counted} {self.reason}".strip()
+        return f"{self.what} {self.reason}".strip()
 
 
 @dataclass(frozen=True)
@@ -159,22 +154,6 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """For the review: what the record can tell already. The rest is for people to fill in."""
-
-    well: tuple[str, ...]
-    not_well: tuple[str, ...]
-    change: tuple[str, ...]
-
-    def parts(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        return (
-            ("What went well", self.well),
-            ("What did not", self.not_well),
-            ("What we change", self.change),
-        )
-
-
-@dataclass(frozen=True)
 class Summary:
     word: str
     tone: Tone
@@ -183,32 +162,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class LivePage:
-    """A page that is written again while its release runs. `doing`: what goes on, a sentence each.
-
-    `clock`: when it was written, for people. `every`: seconds between two looks of a reader's browser.
-    """
+    """A page that is written again while its release runs. `doing`: what goes on, a sentence each."""
 
     written: datetime
-    clock: str
     doing: tuple[str, ...]
-    every: int = 10
-
-
-FIRST, LAST = 16.0, 84.0
-"""Before and after these percent a label stands beside its tick, not across it."""
-
-
-@dataclass(frozen=True)
-class Tick:
-    """Where it stands in percent. `narrow`: there is room for its label on a phone too."""
-
-    left: float
-    label: str
-    narrow: bool = True
-
-    @property
-    def end(self) -> str:
-        return "first" if self.left < FIRST else "last" if self.left > LAST else ""
 
 
 @dataclass(frozen=True)
@@ -223,9 +180,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class Lane:
-    phase: PhaseRow
-    bars: tuple[Bar, ...]
+    """Of a phase, or of all events. `took` is its time in words."""
+
+    title: str
+    state: Cell
     took: str
+    bars: tuple[Bar, ...]
 
     @property
     def words(self) -> str:
@@ -233,50 +193,43 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class Mark:
-    """What happened while the phases ran: where it stands in percent, and what it was."""
-
-    left: float
-    words: str
-    tone: Tone
-
-
-@dataclass(frozen=True)
 class Timeline:
+    """`ticks`: where each stands in percent, and its label, "" where there is no room for one."""
+
     lanes: tuple[Lane, ...]
-    ticks: tuple[Tick, ...]
-    cuts: tuple[tuple[float, float, str], ...]
+    ticks: tuple[tuple[float, str], ...]
+    cuts: tuple[Bar, ...]
     zone: str
     note: str = ""
-    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True)
 class Report:
     """`now`: which versions run. `claims`: the runbook's lines on how it went. `events`: in the order of time.
 
-    `missing`: what a complete report would have. `problems`: what in the record could not be read.
+    `problems`: what in the record could not be read. What is below them is made of what is above: `missing` is what a
+    complete report would have, `lessons` for the review, by title, what the record can tell already.
     """
 
     title: str
-    verdict: Summary
-    now: tuple[tuple[str, Cell], ...]
-    claims: tuple[tuple[str, Cell], ...]
-    glance: tuple[tuple[str, Cell], ...]
-    summary: tuple[tuple[str, Cell], ...]
+    now: Named
+    claims: Named
+    summary: Named
     phases: tuple[PhaseRow, ...]
-    timeline: Timeline | None
     events: tuple[Event, ...]
     deviations: tuple[Deviation, ...]
     tables: tuple[Table, ...]
     watches: tuple[MetricsTable, ...]
     way_back: tuple[str, ...]
-    lessons: Lessons
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
+    zone: tzinfo
+    problems: tuple[str, ...]
     missing: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
+    verdict: Summary = Summary("", "", "")
+    glance: Named = ()
+    timeline: Timeline | None = None
+    lessons: tuple[tuple[str, tuple[str, ...]], ...] = ()
     live: LivePage | None = None
-    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True)
@@ -313,11 +266,11 @@ GOOD = {"succeeded", "no_change", "pass", "passed", "ok", "proceed", "true", "de
         "approve", "good"}  # fmt: skip
 BAD = {"failed", "fail", "rollback", "rollback_failed", "failed_no_undo", "error", "false", "reject",
        "breach"}  # fmt: skip
-CALM = {"skip", "skipped", "planned", "unchanged", "none"}
+CALM = {"skip", "skipped", "planned", "unchanged", "none", "not_started"}
 
 
-def tone_of(word: t.Any) -> Tone:
-    lowered = str(word).lower().replace(" ", "_")
+def tone_of(word: str) -> Tone:
+    lowered = word.lower().replace(" ", "_")
     if lowered in GOOD:
         return "good"
     if lowered in CALM:
@@ -325,15 +278,14 @@ def tone_of(word: t.Any) -> Tone:
     return "bad" if lowered in BAD else "warn" if lowered else ""
 
 
-def judged(word: t.Any) -> Cell:
+def judged(word: str) -> Cell:
     """A result with its tone."""
-    text = "" if word is None else str(word)
-    return Cell(text.replace("_", " "), tone_of(text))
+    return Cell(word.replace("_", " "), tone_of(word))
 
 
-def code(text: str, tone: Tone = "") -> Cell:
+def code(text: str) -> Cell:
     """An identifier."""
-    return Cell(text, tone, code=True)
+    return Cell(text, code=True)
 
 
 def table(
@@ -342,13 +294,11 @@ def table(
     rows: t.Iterable[t.Sequence[Cell | str]],
     empty: str = "",
     lead: str = "",
-    *,
-    fold: bool = False,
     part: Part = "evidence",
 ) -> Table:
     """A plain text is a cell without a tone."""
     cells = tuple(tuple(c if isinstance(c, Cell) else Cell(c) for c in row) for row in rows)
-    return Table(title, columns, cells, empty, lead, fold, part)
+    return Table(title, columns, cells, empty, lead, part)
 
 
 def share(good: int, total: int, what: str, rest: str = "") -> str:

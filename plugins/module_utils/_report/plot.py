@@ -18,58 +18,48 @@ REACH = 2.5
 """The rollback bound is drawn when it stands within this many heights of what else there is to see."""
 GAP = 4.0
 """So many times the usual distance between two samples is a gap."""
+PASSING, BREACHING = "passing", "breaching"
+VERBS = {PASSING: "pass", BREACHING: "roll back"}
 
 Point = tuple[float, float]
 
 
+def set_bounds(bounds: Bounds, unit: str) -> list[tuple[str, float, str]]:
+    """Of each that is set its kind, its value, and in words from where on it holds."""
+    sides = (
+        (PASSING, bounds.minimum, "from"),
+        (PASSING, bounds.maximum, "up to"),
+        (BREACHING, bounds.below, "below"),
+        (BREACHING, bounds.above, "above"),
+    )
+    return [
+        (kind, value, f"{side} {quantity(value, unit)}")
+        for kind, value, side in sides
+        if value is not None
+    ]
+
+
 def bound_words(bounds: Bounds, unit: str) -> str:
-    passes = [
-        f"{side} {quantity(value, unit)}"
-        for side, value in (("from", bounds.minimum), ("up to", bounds.maximum))
-        if value is not None
-    ]
-    fails = [
-        f"{side} {quantity(value, unit)}"
-        for side, value in (
-            ("below", bounds.below),
-            ("above", bounds.above),
-        )
-        if value is not None
-    ]
+    known = set_bounds(bounds, unit)
+    passes = [words for kind, _value, words in known if kind == PASSING]
+    fails = [words for kind, _value, words in known if kind == BREACHING]
     text = f"Passes {' '.join(passes)}" if passes else "No bound to pass"
     return f"{text}; rolls back {' or '.join(fails)}." if fails else f"{text}."
 
 
 @dataclass(frozen=True)
-class BoundLine:
-    """A bound: how high it stands, of which kind, and what it says."""
-
-    y: float
-    kind: str
-    label: str
-
-
-@dataclass(frozen=True)
-class Band:
-    """A stretch from `at` on: of height for a breach or what passes, of time for a gap."""
-
-    kind: str
-    at: float
-    extent: float
-
-
-@dataclass(frozen=True)
 class Plot:
+    """`dots`: a kind and its place; a value between two gaps and the last one are `dot`.
+
+    `lines`: of each bound in sight its kind, how high it stands, and what it says. `gaps`: from where on, and how wide.
+    """
+
     title: str
     words: str
     strokes: tuple[str, ...]
-    lone: tuple[Point, ...]
-    between: tuple[Point, ...]
-    breaches: tuple[Point, ...]
-    last: Point | None
-    lines: tuple[BoundLine, ...]
-    bands: tuple[Band, ...]
-    gaps: tuple[Band, ...]
+    dots: tuple[tuple[str, float, float], ...]
+    lines: tuple[tuple[str, float, str], ...]
+    gaps: tuple[Point, ...]
     top: str
     bottom: str
     end: str
@@ -90,32 +80,38 @@ def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -
         share = (min(high, max(low, value)) - low) / (high - low)
         return round(BOTTOM - (BOTTOM - TOP) * share, 1)
 
-    lines = tuple(bound_lines(bounds, unit, low, high, y))
     runs, holes = runs_of(samples)
     placed = [[(x(at), y(value)) for at, value in run] for run in runs]
-    breaches, between = (
-        tuple(
-            (x(at), y(value))
-            for at, value, was in samples
-            if was == entry.shown and value is not None
-        )
-        for entry in (SampleStatus.BREACH, SampleStatus.BETWEEN)
-    )
+    dots = [("dot", *run[0]) for run in placed if len(run) == 1]
+    dots += [
+        (sample.status, x(sample.at), y(sample.value))
+        for sample in samples
+        if sample.status in (SampleStatus.BETWEEN.shown, SampleStatus.BREACH.shown)
+        and sample.value is not None
+    ]
+    breaches = sum(kind == SampleStatus.BREACH.shown for kind, _x, _y in dots)
+    sentences = [
+        f"over {lasting(samples[-1].at) or 'no time'}",
+        f"between {quantity(min(values), unit)} and {quantity(max(values), unit)}",
+        f"at the end {quantity(samples[-1].value, unit)}",
+    ]
+    sentences += [f"{counted(breaches, 'point')} in breach"] if breaches else []
+    sentences += [counted(len(holes), "gap")] if holes else []
     return Plot(
         title=name,
-        words=plot_words(unit, samples, values, len(breaches), len(holes)),
+        words=", ".join(sentences),
         strokes=tuple(" ".join(f"{px},{py}" for px, py in run) for run in placed if len(run) > 1),
-        lone=tuple(run[0] for run in placed if len(run) == 1),
-        between=between,
-        breaches=breaches,
-        last=placed[-1][-1],
-        lines=lines,
-        bands=tuple(bound_bands(bounds, low, high, y)),
-        gaps=tuple(Band("gap", x(a), round(max(2.0, x(b) - x(a)), 1)) for a, b in holes),
+        dots=(*dots, ("dot", *placed[-1][-1])),
+        lines=tuple(
+            (kind, y(value), f"{VERBS[kind]} {words}")
+            for kind, value, words in set_bounds(bounds, unit)
+            if low <= value <= high
+        ),
+        gaps=tuple((x(a), round(max(2.0, x(b) - x(a)), 1)) for a, b in holes),
         top=quantity(high, unit),
         bottom=quantity(low, unit),
         end=lasting(end),
-    )  # fmt: skip
+    )
 
 
 def domain(
@@ -145,66 +141,19 @@ def domain(
 def runs_of(samples: t.Sequence[Sample]) -> tuple[list[list[Point]], list[Point]]:
     """Stretches of values without a gap, and the gaps: missing samples, or none for far too long."""
     steps = [b.at - a.at for a, b in itertools.pairwise(samples)]
-    usual = statistics.median(steps) if steps else 0.0
+    longest = GAP * statistics.median(steps) if steps else 0.0
     runs: list[list[Point]] = []
     holes: list[Point] = []
-    since: float | None = None  # the last moment with a value, when values are missing since
-    previous: float | None = None
+    since, missing = samples[0].at, True  # the last value, and whether one is missing since
     for at, value, _status in samples:
         if value is None:
-            since = since if since is not None else (previous if previous is not None else at)
-        else:
-            if since is None and previous is not None and usual and at - previous > GAP * usual:
-                since = previous
-            if since is not None or not runs:
-                runs.append([])
-            if since is not None:
-                holes.append((since, at))
-                since = None
-            runs[-1].append((at, value))
-        previous = at if value is not None else previous
-    if since is not None:
+            missing = True
+            continue
+        if missing or (longest and at - since > longest):
+            holes.append((since, at))
+            runs.append([])
+        runs[-1].append((at, value))
+        since, missing = at, False
+    if missing:
         holes.append((since, samples[-1].at))
-    return runs, holes
-
-
-def bound_lines(
-    bounds: Bounds, unit: str, low: float, high: float, y: t.Callable[[float], float]
-) -> t.Iterator[BoundLine]:
-    for value, kind, word in (
-        (bounds.minimum, "passing", "pass from"),
-        (bounds.maximum, "passing", "pass up to"),
-        (bounds.below, "breaching", "roll back below"),
-        (bounds.above, "breaching", "roll back above"),
-    ):
-        if value is not None and low <= value <= high:
-            yield BoundLine(y(value), kind, f"{word} {quantity(value, unit)}")
-
-
-def bound_bands(
-    bounds: Bounds, low: float, high: float, y: t.Callable[[float], float]
-) -> t.Iterator[Band]:
-    bottom, top = (
-        max(low, bounds.minimum if bounds.minimum is not None else low),
-        min(high, bounds.maximum if bounds.maximum is not None else high),
-    )
-    if (bounds.minimum is not None or bounds.maximum is not None) and bottom < top:
-        yield Band("passes", y(top), round(y(bottom) - y(top), 1))
-    if bounds.above is not None and bounds.above < high:
-        yield Band("breaches", TOP, round(y(bounds.above) - TOP, 1))
-    if bounds.below is not None and bounds.below > low:
-        yield Band("breaches", y(bounds.below), round(BOTTOM - y(bounds.below), 1))
-
-
-def plot_words(
-    unit: str, samples: t.Sequence[Sample], values: t.Sequence[float], breaches: int, holes: int
-) -> str:
-    last = samples[-1].value
-    sentences = [
-        f"over {lasting(samples[-1].at) or 'no time'}",
-        f"between {quantity(min(values), unit)} and {quantity(max(values), unit)}",
-        f"at the end {quantity(last, unit)}",
-    ]
-    sentences += [f"{counted(breaches, 'point')} in breach"] if breaches else []
-    sentences += [counted(holes, "gap")] if holes else []
-    return ", ".join(sentences)
+    return runs, [hole for hole in holes if hole[1] > hole[0]]

@@ -7,35 +7,19 @@ import functools
 import json
 import re
 import typing as t
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
-from .._formats import lasting, legible, shortened, shown
+from .._formats import legible, shortened, shown
 from .._templates import template, trusted
-from . import plot
-from .models import Cell, PhaseRow, Report, Table
-from .page.html import LIVE, MACROS, PAGE, PLOT, TIMELINE
-from .page.style import SCRIPT, SCRIPT_HASH, STYLE
+from . import page, plot
+from .models import Cell, PhaseRow, Report, table
 from .timeline import took_words
 
 if t.TYPE_CHECKING:
     import jinja2
 
 MARKS = {"good": "✓", "warn": "!", "bad": "✕", "calm": "·"}
-PHASE_COLUMNS = ("Phase", "State", "Started", "Finished", "Took", "Planned")
-DAY = len("2026-11-24 ")
-PARTS = (
-    ("now", "State now"),
-    ("deviations", "Deviations"),
-    ("timeline", "Timeline"),
-    ("services", "Services"),
-    ("metrics", "Metrics"),
-    ("tests", "Tests"),
-    ("checklist", "Checklist"),
-    ("evidence", "Evidence"),
-    ("way-back", "The way back"),
-    ("lessons", "Lessons learned"),
-)
-"""What the page can be entered at, in the order of its parts."""
+PHASE_COLUMNS = ("Phase", "State", "Started", "Finished", "Took")
 CLAIM_MARKS = {"good": "✅ ", "bad": "⚠️ ", "warn": "❔ "}
 LONGEST = 150
 """Characters of a line at most, but for the verdict's own sentence."""
@@ -46,78 +30,34 @@ MORE = "in report.html"
 
 def files_of(report: Report, record: t.Mapping[str, t.Any]) -> dict[str, str]:
     """The files of a report, content by name."""
+    data = {"report": asdict(report), "record": legible(record)}
+    text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, default=str)
     return {
         "report.html": as_html(report),
         "report.txt": as_text(report),
-        "report.json": json.dumps(
-            {"report": asdict(report), "record": legible(record)},
-            indent=1,
-            sort_keys=True,
-            ensure_ascii=False,
-            default=str,
-        )
-        + "\n",
+        "report.json": f"{text}\n",
     }
 
 
 def as_html(report: Report) -> str:
-    return page(MACROS + PLOT + TIMELINE + LIVE + PAGE).render(
+    return page_template().render(
         report=report,
-        style=trusted(STYLE),
-        script=trusted(SCRIPT),
-        script_hash=SCRIPT_HASH,
+        style=trusted(page.STYLE),
+        script=trusted(page.SCRIPT),
+        script_hash=page.SCRIPT_HASH,
         marks=MARKS,
-        events=event_cells(report),
-        checklist=[table for table in report.tables if table.part == "checklist"],
-        evidence=evidence_of(report),
-        folded=[watch for watch in report.watches if watch.fold],
-        parts=parts_of(report),
         details=details,
-        phase_columns=PHASE_COLUMNS,
-        phase_rows=phase_cells(report.phases),
-        width=plot.WIDTH,
-        height=plot.HEIGHT,
-        left=plot.LEFT,
-        right=plot.RIGHT,
-        top=plot.TOP,
-        bottom=plot.BOTTOM,
+        phase_table=table("Phases", PHASE_COLUMNS, map(phase_cells, report.phases)),
+        area=plot,
     )
-
-
-def parts_of(report: Report) -> list[tuple[str, str]]:
-    parts = {table.part for table in report.tables if table.rows}
-    there = {
-        "now": bool(report.claims or report.summary),
-        "services": "services" in parts,
-        "metrics": any(not watch.fold for watch in report.watches),
-        "tests": "tests" in parts,
-        "checklist": "checklist" in parts,
-        "evidence": bool(evidence_of(report)),
-        "lessons": report.live is None,
-    }
-    return [(key, title) for key, title in PARTS if there.get(key, True)]
-
-
-def evidence_of(report: Report) -> list[Table]:
-    """Of each its sentence and what stands out; the rest is folded, with digests and checksums."""
-    tables = [
-        table for table in report.tables if table.part == "evidence" and (table.rows or table.lead)
-    ]
-    return [replace(table, fold=True) for table in tables]
-
-
-def event_cells(report: Report) -> list[tuple[str, Cell]]:
-    """In the release's zone; with the day where there are several."""
-    times = [event.at.astimezone(report.zone) for event in report.events]
-    form = "%d %b %H:%M:%S" if len({time.date() for time in times}) > 1 else "%H:%M:%S"
-    return [
-        (f"{at:{form}}", Cell(event.text, event.tone))
-        for at, event in zip(times, report.events, strict=True)
-    ]
 
 
 def anchor(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+HEADING = re.compile(r'<h2 id="([a-z-]+)">([^<]+)</h2>')
+"""What the page can be entered at."""
 
 
 def details(phase: PhaseRow) -> list[str]:
@@ -130,38 +70,24 @@ def details(phase: PhaseRow) -> list[str]:
     return [*phase.causes, *phase.evidence, *before]
 
 
-def phase_cells(phases: t.Sequence[PhaseRow]) -> list[tuple[Cell, ...]]:
-    """The date stands above already, unless a phase was on another day."""
-    times = [time for row in phases for time in (row.started, row.finished) if time]
-    days = {time[:DAY] for time in times}
-    cut = DAY if len(days) == 1 and all(time[:4].isdigit() for time in times) else 0
-    return [
-        (
-            Cell(row.title),
-            Cell(row.status, row.tone),
-            Cell(row.started[cut:]),
-            Cell(row.finished[cut:]),
-            Cell(
-                lasting(row.actual) + (f" ({row.over} late)" if row.late else ""),
-                "warn" if row.late else "",
-            ),
-            Cell(lasting(row.planned) if row.planned else ""),
-        )
-        for row in phases
-    ]
+def phase_cells(row: PhaseRow) -> tuple[Cell, ...]:
+    took = Cell(took_words(row), "warn" if row.late else "")
+    return Cell(row.title), Cell(row.status, row.tone), Cell(row.started), Cell(row.finished), took
 
 
 @functools.cache
-def page(source: str) -> jinja2.Template:
-    return template(source, autoescape=True, anchor=anchor)
+def page_template() -> jinja2.Template:
+    return template(page.PAGE, anchor=anchor, headings=HEADING.findall)
 
 
 def as_text(report: Report) -> str:
     """Of a plan of ten phases at most 40 lines; a longer one shows its phases nevertheless."""
-    verdict = report.verdict
-    mark = MARKS.get(verdict.tone, "·")
+    verdict, known = report.verdict, dict(report.summary)
+    beside = (("Duration", ""), ("Attempt", "attempt "), ("Commit", ""), ("Released by", ""))
+    shown_beside = [f"{word}{known[name].text}" for name, word in beside if name in known]
+    head = " · ".join([report.title, *shown_beside])
     lines = [
-        f"{mark} {verdict.word.upper()}  {report.title}{beside(report)}",
+        f"{MARKS.get(verdict.tone, '·')} {verdict.word.upper()}  {head}",
         f"  {verdict.sentence}",
         *few("Problems of the record", report.problems, PROBLEMS),
         "",
@@ -180,24 +106,12 @@ def as_text(report: Report) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def beside(report: Report) -> str:
-    known = dict(report.summary)
-    shown = [
-        known.get("Duration", Cell("")).text,
-        f"attempt {known['Attempt'].text}" if "Attempt" in known else "",
-        known.get("Commit", Cell("")).text[:12],
-        known.get("Released by", Cell("")).text,
-    ]
-    return "".join(f" · {entry}" for entry in shown if entry)
-
-
 def phases(rows: t.Sequence[PhaseRow]) -> t.Iterator[str]:
     wide = max((len(row.title) for row in rows), default=0)
     for place, row in enumerate(rows, start=1):
-        mark = MARKS.get(row.tone, "·")
         number = f"{place}/{len(rows)}"
-        text = f"  {mark} {number:>5} {row.title:<{wide}}  {row.status:<11} {took_words(row)}"
-        yield clipped(text.rstrip())
+        text = f"{number:>5} {row.title:<{wide}}  {row.status:<11} {took_words(row)}"
+        yield clipped(f"  {MARKS.get(row.tone, '·')} {text}".rstrip())
         if row.status in ("failed", "on hold"):
             yield from (clipped(f"          {cause}") for cause in row.causes[:CAUSES])
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 from .._formats import counted, lasting
 from .._release.record import between
 from .._time import UTC
-from .models import FIRST, LAST, Bar, Event, Lane, Mark, PhaseRow, PhaseTry, Tick, Timeline
+from .models import Bar, Cell, Lane, PhaseRow, PhaseTry, Report, Timeline
 
 Span = tuple[float, float]
 
@@ -26,20 +26,25 @@ STEPS = (
     *(86400 * d for d in (1, 2, 5, 10, 30)),
 )
 TICKS = 7
-NARROW, WIDE = 270.0, 420.0
-"""Pixels of the axis on a phone and on a narrow window: there no label may touch another."""
+NARROW = 270.0
+"""Pixels of the axis on a phone: even there no label may touch another, or reach beyond the end."""
 LETTER, APART = 7.0, 10.0
 """Pixels of a letter of a label at most, and between two labels."""
 
 
-def merged(spans: t.Iterable[Span]) -> list[Span]:
+def merged(spans: t.Iterable[Span], gap: float = 0.0) -> tuple[Span, ...]:
+    """In their order, those in one between which there is no longer gap."""
     blocks: list[Span] = []
     for begin, end in sorted(spans):
-        if blocks and begin <= blocks[-1][1]:
+        if blocks and begin - blocks[-1][1] <= gap:
             blocks[-1] = (blocks[-1][0], max(blocks[-1][1], end))
         else:
             blocks.append((begin, end))
-    return blocks
+    return tuple(blocks)
+
+
+def length(spans: t.Iterable[Span]) -> float:
+    return sum(end - begin for begin, end in spans) or 1.0
 
 
 @dataclass(frozen=True)
@@ -51,24 +56,12 @@ class Scale:
     @classmethod
     def over(cls, spans: t.Iterable[Span]) -> Scale:
         busy = merged(spans)
-        total = sum(end - begin for begin, end in busy) or 1.0
-        longest = max(CUT_LEAST, CUT_SHARE * total)
-        drawn: list[Span] = []
-        for begin, end in busy:
-            if drawn and begin - drawn[-1][1] <= longest:
-                drawn[-1] = (drawn[-1][0], end)
-            else:
-                drawn.append((begin, end))
-        return cls(tuple(drawn))
-
-    @property
-    def seconds(self) -> float:
-        return sum(end - begin for begin, end in self.blocks) or 1.0
+        return cls(merged(busy, max(CUT_LEAST, CUT_SHARE * length(busy))))
 
     def place(self, moment: float) -> float:
         """Where a moment stands, in percent. What is in a cut stands in its middle."""
-        cut = self.seconds * CUT_WIDTH
-        whole = self.seconds + cut * (len(self.blocks) - 1)
+        cut = length(self.blocks) * CUT_WIDTH
+        whole = length(self.blocks) + cut * (len(self.blocks) - 1)
         before = 0.0
         for begin, end in self.blocks:
             if moment < begin:
@@ -80,47 +73,37 @@ class Scale:
             before += end - begin + cut
         return round(min(100.0, max(0.0, 100 * before / whole)), 2)
 
-    def cuts(self) -> list[tuple[float, float, float]]:
-        """Left end and width in percent of each cut, and the seconds that it leaves out."""
-        return [
-            (self.place(left), round(self.place(right) - self.place(left), 2), right - left)
-            for (_begin, left), (right, _end) in itertools.pairwise(self.blocks)
-        ]
+    def bar(self, kind: str, span: Span, words: str, least: float = 0.0) -> Bar:
+        """Within the axis, and so wide at least that it is seen."""
+        left = self.place(span[0])
+        width = round(max(least, self.place(span[1]) - left), 2)
+        return Bar(kind, min(left, 100 - least), width, words)
 
-    def ticks(self, zone: tzinfo) -> list[Tick]:
-        step = next((step for step in STEPS if self.seconds / step <= TICKS), STEPS[-1])
-        results: list[Tick] = []
-        free, free_narrow, day = -APART, -APART, ""
+    def cuts(self) -> tuple[Bar, ...]:
+        return tuple(
+            self.bar("cut", (left, right), f"{lasting(right - left)} left out")
+            for (_begin, left), (right, _end) in itertools.pairwise(self.blocks)
+        )
+
+    def ticks(self, zone: tzinfo) -> tuple[tuple[float, str], ...]:
+        seconds = length(self.blocks)
+        step = next((step for step in STEPS if seconds / step <= TICKS), STEPS[-1])
+        clock = "" if step >= 86400 else "%H:%M:%S" if step < 60 else "%H:%M"
+        dated = len(self.blocks) > 1 or step >= 43200
+        results, free, shown = [], 0.0, ""
         for begin, end in self.blocks:
             for moment in round_moments(begin, end, step, zone):
                 place = self.place(moment.timestamp())
-                today = f"{moment:%d %b} " if len(self.blocks) > 1 or step >= 43200 else ""
-                label = ((today if today != day else "") + clock(moment, step)).strip()
-                left, right = reach(place, label, WIDE)
-                if left < free:
-                    results.append(Tick(place, "", narrow=False))
-                    continue
-                narrow_left, narrow_right = reach(place, label, NARROW)
-                narrow = narrow_left >= free_narrow
-                results.append(Tick(place, label, narrow=narrow))
-                free = right + APART
-                free_narrow = narrow_right + APART if narrow else free_narrow
-                day = today
-        return results
-
-
-def clock(moment: datetime, step: int) -> str:
-    if step >= 86400:
-        return ""
-    return f"{moment:%H:%M:%S}" if step < 60 else f"{moment:%H:%M}"
-
-
-def reach(place: float, label: str, width: float) -> tuple[float, float]:
-    """From where to where a label reaches in pixels, on an axis so wide. At its ends it stands within."""
-    at, long = place * width / 100, len(label) * LETTER
-    if place < FIRST:
-        return at, at + long
-    return (at - long, at) if place > LAST else (at - long / 2, at + long / 2)
+                day = f"{moment:%d %b}" if dated else ""
+                label = f"{day if day != shown else ''} {moment.strftime(clock)}".strip()
+                left = place * NARROW / 100
+                right = left + len(label) * LETTER
+                if left < free or right > NARROW:
+                    label = ""
+                else:
+                    free, shown = right + APART, day
+                results.append((place, label))
+        return tuple(results)
 
 
 def round_moments(begin: float, end: float, step: int, zone: tzinfo) -> t.Iterator[datetime]:
@@ -138,54 +121,60 @@ PLAN_REACH = 6
 """A plan this many times longer than what happened would leave nothing of it to see."""
 WAIT_LEAST = 5.0
 WAIT_SHARE = 0.01
+VISIBLE = 0.3
+"""Percent of the axis that a bar takes at least."""
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(t.NamedTuple):
     """A stretch of time to draw in the lane of a phase."""
 
+    span: Span
     phase: str
     kind: str
-    span: Span
     words: str
 
 
-def timeline_of(
-    phases: t.Sequence[PhaseRow],
-    last_known: datetime | None,
-    zone: tzinfo,
-    events: t.Sequence[Event] = (),
-) -> Timeline | None:
+def timeline_of(report: Report, last_known: datetime | None) -> Timeline | None:
     """None when no phase has a time."""
+    phases, zone = report.phases, report.zone
     real = [piece for row in phases for piece in actual_pieces(row, last_known)]
     if not real:
         return None
-    begin = min(piece.span[0] for piece in real)
-    plan = planned_pieces(phases, begin)
-    reach = max(piece.span[1] for piece in real) - begin
+    begin, end = min(piece.span[0] for piece in real), max(piece.span[1] for piece in real)
     planned = sum(row.planned for row in phases)
-    busy = Scale.over(piece.span for piece in real).seconds
+    busy = length(Scale.over(piece.span for piece in real).blocks)
     left_out = planned > PLAN_REACH * max(busy, 1)
     note = (
-        f"It took {lasting(reach)} where {lasting(planned)} were planned, so the plan does not "
+        f"It took {lasting(end - begin)} where {lasting(planned)} were planned, so the plan does not "
         "fit here: see the table below."
         if left_out
         else ""
     )
-    drawn = real if left_out else [*plan, *real]
+    drawn = real if left_out else [*planned_pieces(phases, begin), *real]
     scale = Scale.over(piece.span for piece in drawn)
-    drawn += waits(real, scale.seconds)
-    end = begin + reach
-    marks = tuple(
-        Mark(min(scale.place(event.at.timestamp()), 99.7),
-             f"{event.at.astimezone(zone):%H:%M:%S} {event.text}", event.tone)
-        for event in events
-        if begin <= event.at.timestamp() <= end
-    )  # fmt: skip
-    lanes = tuple(lane(row, [p for p in drawn if p.phase == row.name], scale) for row in phases)
-    cuts = tuple((left, width, f"{lasting(gap)} left out") for left, width, gap in scale.cuts())
+    drawn = [*drawn, *waits(real, length(scale.blocks))]
+    lanes = [
+        Lane(
+            row.title,
+            Cell(row.status, row.tone),
+            took_words(row),
+            tuple(
+                scale.bar(piece.kind, piece.span, piece.words, VISIBLE)
+                for piece in drawn
+                if piece.phase == row.name
+            ),
+        )
+        for row in phases
+    ]
+    marks = []
+    for event in report.events:
+        at, words = event.at.timestamp(), f"{event.at.astimezone(zone):%H:%M:%S} {event.text}"
+        if begin <= at <= end:
+            marks.append(scale.bar(f"act {event.tone}", (at, at), words, VISIBLE))
+    if marks:
+        lanes.append(Lane("Events", Cell(""), "listed below", tuple(marks)))
     name = datetime.fromtimestamp(begin, zone).tzname() or "UTC"
-    return Timeline(lanes, tuple(scale.ticks(zone)), cuts, name, note, marks)
+    return Timeline(tuple(lanes), scale.ticks(zone), scale.cuts(), name, note)
 
 
 def actual_pieces(row: PhaseRow, last_known: datetime | None) -> t.Iterator[Piece]:
@@ -195,11 +184,10 @@ def actual_pieces(row: PhaseRow, last_known: datetime | None) -> t.Iterator[Piec
         end = try_.finished or max(last_known or try_.started, try_.started)
         if end < try_.started:
             continue
-        kind = try_.status if try_.finished else "running"
-        yield Piece(
-            row.name, kind.replace(" ", "-"), (try_.started.timestamp(), end.timestamp()),
-            try_words(row, try_, number),
-        )  # fmt: skip
+        kind = try_.status.replace(" ", "-") if try_.finished else "running"
+        kind = "late" if kind == "done" and row.late else kind
+        span = (try_.started.timestamp(), end.timestamp())
+        yield Piece(span, row.name, kind, try_words(row, try_, number))
 
 
 def try_words(row: PhaseRow, entry: PhaseTry, number: int) -> str:
@@ -209,36 +197,23 @@ def try_words(row: PhaseRow, entry: PhaseTry, number: int) -> str:
     return f"{nth}{entry.status} after {lasting(between(entry.started, entry.finished))}"
 
 
-def planned_pieces(phases: t.Sequence[PhaseRow], begin: float) -> list[Piece]:
-    pieces = []
+def planned_pieces(phases: t.Sequence[PhaseRow], begin: float) -> t.Iterator[Piece]:
     for row in phases:
         if row.planned:
             words = f"planned for {lasting(row.planned)}"
-            pieces.append(Piece(row.name, "plan", (begin, begin + row.planned), words))
+            yield Piece((begin, begin + row.planned), row.name, "plan", words)
             begin += row.planned
-    return pieces
 
 
-def waits(real: t.Sequence[Piece], axis: float) -> list[Piece]:
+def waits(real: t.Sequence[Piece], axis: float) -> t.Iterator[Piece]:
     """From the end of all that came before to the next beginning, in the lane of what waited."""
-    results = []
-    reached: float | None = None
-    for piece in sorted(real, key=lambda entry: entry.span):
-        if reached is not None and piece.span[0] - reached >= max(WAIT_LEAST, WAIT_SHARE * axis):
-            words = f"{lasting(piece.span[0] - reached)} of waiting before"
-            results.append(Piece(piece.phase, "wait", (reached, piece.span[0]), words))
-        reached = max(piece.span[1], reached or piece.span[1])
-    return results
-
-
-def lane(row: PhaseRow, pieces: t.Sequence[Piece], scale: Scale) -> Lane:
-    bars = []
-    for piece in pieces:
-        left = scale.place(piece.span[0])
-        width = round(max(0.3, scale.place(piece.span[1]) - left), 2)
-        kind = "late" if piece.kind == "done" and row.late else piece.kind
-        bars.append(Bar(kind, min(left, 99.7), width, piece.words))
-    return Lane(row, tuple(bars), took_words(row))
+    reached = min(piece.span[0] for piece in real)
+    for piece in sorted(real):
+        waited = piece.span[0] - reached
+        if waited >= max(WAIT_LEAST, WAIT_SHARE * axis):
+            words = f"{lasting(waited)} of waiting before"
+            yield Piece((reached, piece.span[0]), piece.phase, "wait", words)
+        reached = max(piece.span[1], reached)
 
 
 def took_words(row: PhaseRow) -> str:

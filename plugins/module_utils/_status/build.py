@@ -15,18 +15,17 @@ from .._formats import lasting
 from .._gate.store import watches_of
 from .._images import version_of
 from .._lock.apply import Locking
-from .._lock.models import LockClaim
+from .._lock.models import UNDO, LockClaim
 from .._lock.plan import describe
 from .._release.models import DONE, ROLLBACK_PHASE
 from .._release.order import switched_off
-from .._release.record import NO_PHASE, ON_HOLD, Phase, Record
+from .._release.record import ON_HOLD, Phase, Record
 from .._release.store import ReleaseStore
 from .._rollout.observer import observe_standings
 from .._run_process import never_alive
 from .._story import next_step as states
 from .._story.next_step import (
     Body,
-    Nothing,
     Person,
     PlaybookRun,
     ReleaseState,
@@ -58,28 +57,23 @@ class Observed:
 
 @dataclass(frozen=True)
 class StatusOptions:
-    """`ramp` and `guard`: as feature_ramp returns them with state=read.
-
-    `window`: when the phases `changing` may begin.
-    """
+    """By the names of the module's options."""
 
     services: t.Sequence[str]
     plan: Plan = UNPLANNED
     ramp: Body = field(default_factory=dict)
     guard: Body = field(default_factory=dict)
-    window: Body = field(default_factory=dict)
+    launch_window: Body = field(default_factory=dict)
     changing: t.Sequence[str] = ()
-    page: str = ""
+    page_url: str = ""
     typed: Typed = field(default_factory=Typed)
 
 
 def status_of(observed: Observed, requested: StatusOptions, now: datetime) -> dict[str, t.Any]:
     story = story_of(observed.story, requested, now)
     record, plan, state = story.record, story.plan, state_of(story)
-    planned = plan.names
-    known = record.ordered(planned)
-    names = [*planned, *(name for name in known if name not in planned)]
-    phases = [_phase(name, known.get(name, NO_PHASE), plan) for name in names]
+    names = dict.fromkeys([*plan.names, *record.ordered(plan.names)])
+    known = {deployment["name"]: deployment for deployment in observed.deployments}
     return {
         "verdict": state.word,
         "why": why_in(story, state),
@@ -90,51 +84,47 @@ def status_of(observed: Observed, requested: StatusOptions, now: datetime) -> di
         "finished": record.finished,
         "phase": state.phase,
         "watching": state.watching,
-        "phases": phases,
+        "phases": [_phase(name, record.phase(name), plan) for name in names],
         "lock": {"sentence": observed.sentence, **story.lock},
         "freeze": story.freeze,
-        "services": _services(observed.deployments, requested.services),
+        "services": {name: _service(known.get(name)) for name in requested.services},
         "flags": dict(observed.flags or {}),
         "kill_switch": story.killed,
         "ramp": _ramp(requested.ramp),
         "guard": _guard(requested.guard, record, requested.ramp),
-        "backups": _backups(record),
-        "availability": availability_of(observed.availability.get(RELEASE), at=now).to_json(),
-        "page": requested.page,
-        "next": [
-            _shown(step, requested.typed) for step in steps(story) if not isinstance(step, Nothing)
+        "backups": [
+            {name: getattr(backup, name) for name in ("name", "finished", "size", "uri")}
+            for backup in sorted(record.backups, key=lambda backup: backup.finished)
         ],
+        "availability": availability_of(observed.availability.get(RELEASE), at=now).to_json(),
+        "page": requested.page_url,
+        "next": [*_commands(steps(story), requested.typed)],
     }
 
 
 def story_of(story: Story, requested: StatusOptions, now: datetime) -> Story:
+    closed = ""
+    if requested.launch_window:
+        hours = read_window(requested.launch_window)
+        current = outlook(hours, now)
+        closed = "" if current.open else closed_sentence(hours, current)
     return replace(
         story,
         plan=requested.plan,
         ramp=requested.ramp,
-        closed=closed_at(requested.window, now),
+        closed=closed,
         changing=frozenset(requested.changing),
         now=now,
     )
 
 
-def closed_at(window: Body, now: datetime) -> str:
-    """Why the launch window is closed, "" while it is open."""
-    if not window:
-        return ""
-    hours = read_window(window)
-    current = outlook(hours, now)
-    return "" if current.open else closed_sentence(hours, current)
-
-
-def _shown(step: Step, typed: Typed) -> dict[str, str]:
-    """A person's step has no command."""
-    if isinstance(step, Person):
-        return {"command": "", "why": f"{step.who}: {step.why}"}
-    # A step that asks for nothing has no row, and the status was asked for without a run that could be repeated.
-    run = t.cast("PlaybookRun", step)
-    why = ", ".join(filter(None, (run.why, run.after)))
-    return {"command": typed.line(run.playbook, *run.words), "why": why}
+def _commands(next_steps: t.Iterable[Step], typed: Typed) -> t.Iterator[dict[str, str]]:
+    """A person's step has no command, and one that asks for nothing has no row."""
+    for step in next_steps:
+        if isinstance(step, Person):
+            yield {"command": "", "why": f"{step.who}: {step.why}"}
+        elif isinstance(step, PlaybookRun):
+            yield {"command": typed.line(step.playbook, *step.words), "why": step.reason}
 
 
 def _phase(name: str, phase: Phase, plan: Plan) -> dict[str, t.Any]:
@@ -148,23 +138,14 @@ def _phase(name: str, phase: Phase, plan: Plan) -> dict[str, t.Any]:
     }
 
 
-def _services(deployments: t.Sequence[Body], names: t.Sequence[str]) -> dict[str, dict[str, t.Any]]:
-    known = {deployment["name"]: deployment for deployment in deployments}
-    return {name: _service(known.get(name)) for name in names}
-
-
 def _service(deployment: Body | None) -> dict[str, t.Any]:
     if deployment is None:
         return {"exists": False, "version": "", "desired": 0, "available": 0, "complete": False}
-    replicas = deployment["replicas"]
     return {
         "exists": True,
         "version": service_version(deployment["name"], deployment["images"]),
-        "desired": replicas["desired"],
-        "available": replicas["available"],
-        "terminating": replicas["terminating"],
-        "complete": deployment["complete"],
-        "paused": deployment["paused"],
+        **{name: deployment["replicas"][name] for name in ("desired", "available", "terminating")},
+        **{name: deployment[name] for name in ("complete", "paused")},
     }
 
 
@@ -178,15 +159,9 @@ def _ramp(ramp: Body) -> dict[str, t.Any]:
     """Empty without a look."""
     if not ramp:
         return {}
-    return {
-        "percentage": ramp["before"]["percentage"],
-        "step": ramp["before"]["step"],
-        "steps": ramp["steps"],
-        "since": ramp["ramp"]["since"],
-        "sentence": ramp["sentence"],
-        "next": ramp["next"],
-        "notes": ramp["notes"],
-    }
+    before = {name: ramp["before"][name] for name in ("percentage", "step")}
+    same = {name: ramp[name] for name in ("steps", "sentence", "next", "notes")}
+    return {**before, **same, "since": ramp["ramp"]["since"]}
 
 
 def _guard(guard: Body, record: Record, ramp: Body) -> dict[str, t.Any]:
@@ -197,12 +172,6 @@ def _guard(guard: Body, record: Record, ramp: Body) -> dict[str, t.Any]:
     if not guard["looks"] and not silent:
         return {}
     return {"sentence": guard["sentence"], "silent": silent, "looks": guard["looks"]}
-
-
-def _backups(record: Record) -> list[dict[str, t.Any]]:
-    names = ("name", "finished", "size", "uri")
-    backups = [{name: getattr(backup, name) for name in names} for backup in record.backups]
-    return sorted(backups, key=lambda backup: str(backup["finished"]))
 
 
 def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Observed:
@@ -251,54 +220,45 @@ def why_in(story: Story, state: ReleaseState) -> str:
     }
     place, began = half_done.get(state.phase) or (story.plan.place(state.phase), phase.started)
     where = f"{version} in {place} since {shown(began, now)}"
+    ended = shown(record.finished, now)
     still = f". {story.killed}" if story.killed else ""
     signed = f"{version} has sign-offs, and no phase has begun"
+    left = [story.plan.phase(name).title for name in story.left]
+    rest = f"{', '.join(left)} {'is' if len(left) == 1 else 'are'} left"
+    if not left:
+        rest = "all phases are done, and its end is not recorded"
+    causes = [failure.sentence for failure in phase.evidence.failures]
+    more = f" (and {len(causes) - 1} more)" if len(causes) > 1 else ""
+    stopped = f"{where}: {causes[0]}{more}" if causes else where
     return {
         states.IN_PROGRESS: _in_progress(story, state.phase, now),
-        states.BACK: f"{version} at {shown(record.finished, now)}{still}",
+        states.BACK: f"{version} at {ended}{still}",
         states.KILLED: story.killed,
         states.INTERRUPTED: f"{where}; the deploy lock is free",
-        states.ON_HOLD: f"{where}{_causes(phase)}",
-        states.STOPPED: f"{where}{_causes(phase)}",
+        states.ON_HOLD: stopped,
+        states.STOPPED: stopped,
         states.NONE: signed if record.exists else "no release is recorded",
-        states.FINE: f"{version} is done since {shown(record.finished, now)}",
-        states.UNFINISHED: f"{version}: {_are_left(story)}",
+        states.FINE: f"{version} is done since {ended}",
+        states.UNFINISHED: f"{version}: {rest}",
     }[state.word]
 
 
-def _in_progress(story: Story, phase: str, now: datetime) -> str:
+def _in_progress(story: Story, name: str, now: datetime) -> str:
     """The deployer and the progress."""
-    lock = story.lock
-    where = [_how_far(phase, story.record.phase(phase), story.plan, now)] if phase else []
-    back = ["rolling back"] if lock.get("purpose") == states.UNDO and not phase else []
+    lock, plan, began = story.lock, story.plan, story.record.phase(name).begun
+    where = [plan.place(name)] if name else []
+    if name and began:
+        seconds = plan.phase(name).seconds
+        planned = f" of {lasting(seconds)}" if seconds else ""
+        spent = lasting(max(0, round((now - began).total_seconds())))
+        where = [f"{plan.place(name)} for {spent}{planned}"]
+    if lock.get("purpose") == UNDO and not name:
+        where = ["rolling back"]
     until = parse_time(lock.get("until"))
     lapsed = []
     if until and until < now:
         lapsed = [f"but its lock lapsed at {shown(until, now)}: the run may have died"]
-    return ", ".join([*where, *back, f"by {lock.get('holder')}", *lapsed])
-
-
-def _are_left(story: Story) -> str:
-    left = [story.plan.phase(name).title for name in story.left]
-    if not left:
-        return "all phases are done, and its end is not recorded"
-    return f"{', '.join(left)} {'is' if len(left) == 1 else 'are'} left"
-
-
-def _causes(phase: Phase) -> str:
-    sentences = [failure.sentence for failure in phase.evidence.failures]
-    more = f" (and {len(sentences) - 1} more)" if len(sentences) > 1 else ""
-    return f": {sentences[0]}{more}" if sentences else ""
-
-
-def _how_far(name: str, phase: Phase, plan: Plan, now: datetime) -> str:
-    began = phase.begun
-    if began is None:
-        return plan.place(name)
-    seconds = plan.phase(name).seconds
-    planned = f" of {lasting(seconds)}" if seconds else ""
-    spent = lasting(max(0, round((now - began).total_seconds()))) or "0 s"
-    return f"{plan.place(name)} for {spent}{planned}"
+    return ", ".join([*where, f"by {lock.get('holder')}", *lapsed])
 
 
 def shown(moment: t.Any, now: datetime) -> str:
@@ -306,6 +266,4 @@ def shown(moment: t.Any, now: datetime) -> str:
     result = parse_time(moment)
     if result is None:
         return str(moment or "an unknown time")
-    return (
-        f"{result:%H:%M:%S} UTC" if result.date() == now.date() else f"{result:%Y-%m-%d %H:%M} UTC"
-    )
+    return result.strftime("%H:%M:%S UTC" if result.date() == now.date() else "%Y-%m-%d %H:%M UTC")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from .._formats import grouped, listed, shortened, size
+from .._formats import MISSING, MOST_NAMES, counted, listed, shortened, size, versions_told
 from .._release.models import ROLLED_BACK, SETTLED
-from .._release.record import Evidence, Record
+from .._release.record import Record
 from .._story.next_step import Stop, Story, command_of, steps, worded
 from .._story.plan import Plan
 from .build import NOT_STARTED, service_version, shown
@@ -21,9 +21,6 @@ Status = t.Mapping[str, t.Any]
 LIMIT = 25
 WHY = 200
 """Characters; whatever is said after them is advice, and the next commands stand below."""
-MISSING = "missing"
-MOST_VERSIONS = 4
-MOST_NAMES = 6
 
 
 def lines_of(status: Status, now: datetime) -> list[str]:
@@ -32,13 +29,9 @@ def lines_of(status: Status, now: datetime) -> list[str]:
         *_phases(status),
         *_flags(status),
         *_ramp(status),
-        *_guard(status["guard"]),
-        *_versions(status["services"]),
-        *_pods(status["services"]),
-        *_backups(status["backups"], now),
-        *_availability(status["availability"]),
-        *([("page", status["page"])] if status["page"] else []),
-        *_next(status["next"]),
+        *_services(status["services"]),
+        *_measured(status, now),
+        *_next(status),
     ]
     sentences = [f"  {label:<9} {text}" for label, text in rows]
     return [f"{status['verdict']}: {shortened(status['why'], WHY)}", *sentences][:LIMIT]
@@ -50,10 +43,10 @@ Rows = t.Iterator[tuple[str, str]]
 def _release(status: Status, now: datetime) -> Rows:
     if status["release"] and status["since"]:
         ended = f", ended {shown(status['finished'], now)}" if status["finished"] else ""
+        begun = f"begun {shown(status['since'], now)}{ended}"
         yield (
             "release",
-            f"{status['release']}, attempt {status['attempt']} by {status['by']}, "
-            f"begun {shown(status['since'], now)}{ended}",
+            f"{status['release']}, attempt {status['attempt']} by {status['by']}, {begun}",
         )
     if status["lock"]["held"] or status["freeze"]:
         yield "lock", status["lock"]["sentence"]
@@ -80,53 +73,28 @@ def _flags(status: Status) -> Rows:
     on = [name for name, value in flags.items() if value.lower() == "true"]
     off = [name for name, value in flags.items() if value.lower() == "false"]
     values = [f"{name}={flags[name]}" for name in flags if name not in (*on, *off)]
-    sentences = [f"{len(on)} on", *([f"off: {' '.join(off)}"] if off and on else [])]
-    yield "flags", " · ".join([*values, *(sentences if on else ["all off"])])
+    sentences = [f"{len(on)} on" if on else "all off"]
+    sentences += [f"off: {' '.join(off)}"] if off and on else []
+    yield "flags", " · ".join([*values, *sentences])
     if status["kill_switch"] and status["kill_switch"] not in status["why"]:
         yield "", shortened(status["kill_switch"], WHY)
 
 
 def _ramp(status: Status) -> Rows:
-    ramp = status["ramp"]
-    if not ramp:
-        return
-    at = "no percentage" if ramp["percentage"] is None else f"{ramp['percentage']} %"
-    step = f", step {ramp['step']} of {ramp['steps']}" if ramp["step"] else ""
-    yield "ramp", f"{at}{step}"
-
-
-def _guard(guard: Status) -> Rows:
+    ramp, guard = status["ramp"], status["guard"]
+    if ramp:
+        at = "no percentage" if ramp["percentage"] is None else f"{ramp['percentage']} %"
+        step = f", step {ramp['step']} of {ramp['steps']}" if ramp["step"] else ""
+        yield "ramp", f"{at}{step}"
     if guard:
         sentence = f"SILENT: {guard['silent']}" if guard["silent"] else guard["sentence"]
         yield "guard", shortened(sentence, WHY)
 
 
-def _versions(services: Status) -> Rows:
-    results = {
-        name: service["version"] if service["exists"] else MISSING
-        for name, service in services.items()
-    }
-    yield from (("versions", text) for text in versions_told(results))
-
-
-def versions_told(versions: t.Mapping[str, str]) -> list[str]:
-    """From the version of each service: by version, the most common last, without its names."""
-    ordered = list(grouped(versions).items())
-    if not ordered:
-        return []
-    more = ordered[: -MOST_VERSIONS or None]
-    sentences = (
-        [f"{len(more)} other versions: {sum(len(n) for _v, n in more)} services"] if more else []
-    )
-    for version, names in ordered[len(more) :]:
-        last = version == ordered[-1][0] and version != MISSING
-        all_of = f"all {len(names)}" if len(ordered) == 1 else f"the other {len(names)}"
-        sentences.append(f"{version}: {all_of if last else listed(names, MOST_NAMES, ' ')}")
-    return sentences
-
-
-def _pods(services: Status) -> Rows:
+def _services(services: Status) -> Rows:
     there = {name: service for name, service in services.items() if service["exists"]}
+    versions = dict.fromkeys(services, MISSING) | {n: s["version"] for n, s in there.items()}
+    yield from (("versions", text) for text in versions_told(versions))
     desired = sum(entry["desired"] for entry in there.values())
     available = sum(min(entry["available"], entry["desired"]) for entry in there.values())
     odd = [
@@ -135,29 +103,46 @@ def _pods(services: Status) -> Rows:
         if entry["available"] < entry["desired"] or entry["paused"] or not entry["complete"]
     ]
     if there:
-        sentences = [
-            f"{available}/{desired} available",
-            *([listed(odd, MOST_NAMES)] if odd else []),
-        ]
-        yield "pods", " · ".join(sentences)
+        named = f" · {listed(odd, MOST_NAMES)}" if odd else ""
+        yield "pods", f"{available}/{desired} available{named}"
 
 
-def _backups(backups: t.Sequence[Status], now: datetime) -> Rows:
+def is_whole(service: Status | None) -> bool:
+    return bool(service and service["complete"] and service["available"] >= service["desired"])
+
+
+def pods_of(name: str, service: Status) -> str:
+    return f"{name} {service['version']} {service['available']}/{service['desired']}"
+
+
+def rolling(services: Status) -> str:
+    """How many services are complete and which are not, "" where all are."""
+    named = [
+        pods_of(name, service)
+        for name, service in services.items()
+        if service["exists"] and not is_whole(service)
+    ]
+    whole = sum(map(is_whole, services.values()))
+    complete = f"{whole} of {counted(len(services), 'service')} complete"
+    return f"{complete} · rolling: {listed(named, MOST_NAMES)}" if named else ""
+
+
+def _measured(status: Status, now: datetime) -> Rows:
+    backups, probes = status["backups"], status["availability"]
     if backups:
         text = ", ".join(f"{backup['name']} {size(backup['size'])}" for backup in backups)
         yield "backups", f"{text}, {shown(backups[-1]['finished'], now)}"
+    if probes["summary"]:
+        gaps = f", {probes['unseen']:.0f} s not seen" if probes["unseen"] else ""
+        yield "probes", f"{probes['summary'][0]}{gaps}"
+    elif probes["reason"]:
+        yield "probes", f"not measured: {probes['reason']}"
+    if status["page"]:
+        yield "page", status["page"]
 
 
-def _availability(status: Status) -> Rows:
-    if status["summary"]:
-        gaps = f", {status['unseen']:.0f} s not seen" if status["unseen"] else ""
-        yield "probes", f"{status['summary'][0]}{gaps}"
-    elif status["reason"]:
-        yield "probes", f"not measured: {status['reason']}"
-
-
-def _next(commands: t.Sequence[Status]) -> Rows:
-    for number, command in enumerate(commands):
+def _next(status: Status) -> Rows:
+    for number, command in enumerate(status["next"]):
         text = ":  ".join(filter(None, (command["why"], command["command"])))
         yield "or" if number else "next", text
 
@@ -182,7 +167,7 @@ def standing(
     return {
         "undone": _undone(settlement),
         "now": [
-            *_services(rollouts),
+            *_rollouts(rollouts),
             *(f"{part} {_part(stored, phase)}" for phase, part in parts.items()),
             *([f"flags {_flags_now(record, flags, config_map)}"] if config_map else []),
         ],
@@ -205,33 +190,28 @@ def _undone(settlement: Fields) -> str:
         return ""
     undone: Fields = settlement.get("undone") or {}
     back = [name for name, how in undone.items() if how != "rollback_failed"]
-    stuck = [name for name, how in undone.items() if how == "rollback_failed"]
+    stuck = [name for name in undone if name not in back]
     stuck += [name for name in settlement.get("not_undone") or () if name not in stuck]
-    parts = [f"{', '.join(back)} went back"] if back else []
-    parts += [f"{', '.join(stuck)} did not come back: check it now"] if stuck else []
-    paused = settlement.get("paused") or ()
-    parts += [f"{', '.join(paused)} is paused"] if paused else []
-    return "; ".join(parts) or "nothing"
+    parts = (
+        (back, "went back"),
+        (stuck, "did not come back: check it now"),
+        (settlement.get("paused"), "is paused"),
+    )
+    return "; ".join(f"{', '.join(names)} {what}" for names, what in parts if names) or "nothing"
 
 
-def _services(rollouts: Fields) -> list[str]:
+def _rollouts(rollouts: Fields) -> list[str]:
     deployments = rollouts.get("deployments")
     if not isinstance(deployments, list):
         return ["services not known"]
-    versions = {
-        str(deployment["name"]): service_version(deployment["name"], deployment.get("images") or {})
-        for deployment in deployments
-    }
-    if not versions:
-        return []
-    text = versions_told(versions)
-    unsettled = [
-        str(deployment["name"]) for deployment in deployments if not deployment.get("complete")
-    ]
-    paused = [str(deployment["name"]) for deployment in deployments if deployment.get("paused")]
-    more = [f"not complete: {', '.join(unsettled)}"] if unsettled else []
-    more += [f"paused: {', '.join(paused)}"] if paused else []
-    return [" · ".join([*text, *more])]
+    known = {str(deployment["name"]): deployment for deployment in deployments}
+    versions = {n: service_version(n, entry.get("images") or {}) for n, entry in known.items()}
+    sentences = versions_told(versions)
+    unsettled = [name for name, entry in known.items() if not entry.get("complete")]
+    paused = [name for name, entry in known.items() if entry.get("paused")]
+    sentences += [f"not complete: {', '.join(unsettled)}"] if unsettled else []
+    sentences += [f"paused: {', '.join(paused)}"] if paused else []
+    return [" · ".join(sentences)] if known else []
 
 
 def _part(record: Record, name: str) -> str:
@@ -247,15 +227,12 @@ def _part(record: Record, name: str) -> str:
         return "not touched, the rehearsal failed"
     if not phase.done:
         return f"not known for sure, phase {name} is {phase.status.replace('_', ' ')}"
-    return _done(phase.evidence)
-
-
-def _done(evidence: Evidence) -> str:
-    if evidence.migrations:
-        applied = sum(len(migration.applied) for migration in evidence.migrations)
+    migrations, functions = phase.evidence.migrations, phase.evidence.functions
+    if migrations:
+        applied = sum(len(migration.applied) for migration in migrations)
         return f"migrated, {applied} applied" if applied else "migrated, nothing was pending"
-    activated = evidence.functions and evidence.functions.activated
-    return "of the release" if activated else "of the release, nothing was to change"
+    changed = functions and functions.activated
+    return "of the release" if changed else "of the release, nothing was to change"
 
 
 def _flags_now(record: Fields, flags: Fields, config_map: str) -> str:

@@ -16,6 +16,7 @@ from datetime import datetime
 
 from .._flags.apply import RESET_OPTIONS
 from .._gate.report import approve_options
+from .._lock.models import UNDO
 from .._lock.plan import FORCE
 from .._ramp.plan import RELEASE_OPTIONS
 from .._release.models import DONE, PLANNED, ROLLBACK_PHASE, ROLLED_BACK
@@ -32,8 +33,6 @@ ON_HOLD, STOPPED, BACK, FINE, UNFINISHED = (
     "FINE",
     "NOT FINISHED",
 )
-UNDO = "undo"
-"""The purpose of a lock that a rollback holds."""
 RESTORE = "restore"
 """In place of a phase: a restore of the databases."""
 DEPLOY, BACK_AGAIN, LOOK, RAMP = "deploy.yml", "rollback.yml", "diagnose.yml", "ramp.yml"
@@ -63,11 +62,12 @@ class PlaybookRun:
     @property
     def words(self) -> list[str]:
         """What stands behind the playbook."""
-        return [
-            word
-            for word in (",".join(self.tags) and f"--tags {','.join(self.tags)}", self.options)
-            if word
-        ]
+        tags = [f"--tags {','.join(self.tags)}"] if self.tags else []
+        return [*tags, *([self.options] if self.options else [])]
+
+    @property
+    def reason(self) -> str:
+        return ", ".join(filter(None, (self.why, self.after)))
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,7 @@ def worded(step: Step) -> str:
         return f"{step.who}: {step.why}"
     if isinstance(step, Nothing):
         return step.why
-    why = ", ".join(filter(None, (step.why, step.after)))
-    return f"{command_of(step)} ({why})"
+    return f"{command_of(step)} ({step.reason})"
 
 
 def command_of(step: Step) -> str:
@@ -235,10 +234,6 @@ def half_done(record: Record) -> str:
         if is_open and not any(at and since and at > since for at in begun):
             return name
     return ""
-
-
-def next_step(story: Story) -> Step:
-    return steps(story)[0]
 
 
 def steps(story: Story) -> tuple[Step, ...]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._formats import titled
+from .._formats import number, titled
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,15 @@ class Plan(tuple[Planned, ...]):
     def read(cls, value: t.Any) -> Plan:
         """From the variable release_plan; of what is no list of phases, nothing."""
         entries = value if isinstance(value, (list, tuple)) else ()
-        return cls(map(_planned, (e for e in entries if isinstance(e, dict) and "name" in e)))
+        named = [entry for entry in entries if isinstance(entry, dict) and "name" in entry]
+        return cls(
+            Planned(
+                str(entry["name"]),
+                str(entry.get("title") or titled(str(entry["name"]))),
+                number(entry.get("minutes")) or 0,
+            )
+            for entry in named
+        )
 
     @property
     def names(self) -> list[str]:
@@ -53,9 +61,3 @@ class Plan(tuple[Planned, ...]):
 
 
 UNPLANNED = Plan()
-
-
-def _planned(entry: t.Mapping[str, t.Any]) -> Planned:
-    name, minutes = str(entry["name"]), entry.get("minutes")
-    title = str(entry.get("title") or titled(name))
-    return Planned(name, title, minutes if isinstance(minutes, (int, float)) else 0)

@@ -11,140 +11,116 @@ import typing as t
 from ..._formats import counted, quantity, shown
 from ..._gate.models import Bounds, SampleStatus
 from ..._gate.report import bounds_of, course_of, judged_as
-from ..._release.decode import text
+from ..._release.decode import names, text
 from ..._release.record import Comparison, Record, RecordedMetric, SignOff
 from ..._time import of_epoch
-from ..models import Cell, MetricsTable, Table, Tone, Watched, judged, share, table
+from ..models import Cell, MetricsTable, Table, Tone, Watched, judged, share, table, tone_of
 from ..plot import bound_words, plot_of
 
-SIGNED_LINE = "sign_off_"
-"""How the checklist names a line that a sign-off proves."""
 STEP_TONES: dict[str, Tone] = {"breached": "bad", "held": "warn"}
-_TONES: dict[str, Tone] = {"pass": "good", "fail": "bad"}
 
 
-def decisions(record: Record) -> Table | None:
-    """At a gate: the name, the reason, and the evidence shown to that person; left out when nothing was to decide."""
+def decisions(record: Record) -> Table:
+    """At a gate: the name, the reason, and the evidence shown to that person."""
     rows = [
         (act.gate or act.name, judged(act.decision), act.by, shown(act.at), act.reason, evidence(act.evidence))
         for act in record.facts.decisions
     ]  # fmt: skip
-    columns = ("Gate", "Decision", "By", "At", "Why", "Evidence")
-    return table("Decisions", columns, rows) if rows else None
+    return table("Decisions", ("Gate", "Decision", "By", "At", "Why", "Evidence"), rows)
 
 
 def evidence(value: t.Any) -> str:
     """A dictionary as "name: value" with its inner values left in short."""
     if isinstance(value, dict):
         return "; ".join(f"{name}: {evidence(inner)}" for name, inner in value.items())
-    if isinstance(value, list):
-        return ", ".join(
-            text(entry.get("text") or entry.get("name")) if isinstance(entry, dict) else text(entry)
-            for entry in value
-        )
-    return text(value)
+    return ", ".join(names(value)) if isinstance(value, list) else text(value)
 
 
-def feedback(record: Record) -> Table | None:
-    """What people answered about users, of each watch; left out when no person was asked."""
+def feedback(record: Record) -> Table:
+    """What people answered about users, of each watch."""
     watches = [("monitoring", record.evidence("monitoring").feedback)]
     watches += [(watch.name, watch.feedback) for watch in record.facts.ramp_watches]
     rows = []
     for watch, given in watches:
         for check in given.answers:
-            answer = Cell(check.answer, _TONES.get(check.status, "warn"))
+            answer = Cell(check.answer, tone_of(check.status))
             note = check.note or check.question
             name = check.name.replace("_", " ")
             rows.append((watch, name, answer, check.by, shown(check.at), note))
-    columns = ("Watch", "Asked", "Answer", "By", "At", "Seen")
-    return table("What users say", columns, rows) if rows else None
+    return table("What users say", ("Watch", "Asked", "Answer", "By", "At", "Seen"), rows)
 
 
-def sign_offs(record: Record, expected: t.Sequence[str] = ()) -> Table | None:
-    """Who signed what and when, then who has not; left out when none is expected and none was given.
-
-    A good one that the checklist shows already is counted, and not shown again.
-    """
-    given = record.facts.sign_offs
-    absent = [name for name in expected if name not in [act.name for act in given]]
-    signed = [(act.name, signature(record, act), act) for act in given]
-    in_checklist = {
-        check.name.removeprefix(SIGNED_LINE)
-        for check in record.evidence("preflight").preflight
-        if check.kind == "sign_offs" and check.status == "pass"
-    }
+def sign_offs(record: Record, expected: t.Sequence[str] = ()) -> Table:
+    """Who signed what and when, then who has not."""
+    signed = record.facts.sign_offs
+    absent = [name for name in expected if name not in [act.name for act in signed]]
     rows: list[tuple[Cell | str, ...]] = [
-        (name, state, act.by, shown(act.at), act.what, act.note)
-        for name, state, act in signed
-        if state.tone != "good" or name not in in_checklist
+        (act.name, signature(record, act), act.by, shown(act.at), act.what, act.note)
+        for act in signed
     ]
-    hidden = len(signed) > len(rows)
     rows += [(name, Cell("missing", "bad"), "", "", "", "") for name in absent]
     lead = share(len(signed), len(signed) + len(absent), "signed", f"not {', '.join(absent)}")
-    lead += " Who signed what stands in the checklist." if hidden else ""
     columns = ("Sign-off", "State", "By", "At", "What was signed", "Note")
-    return table("Sign-offs", columns, rows, lead=lead) if signed or absent else None
+    return table("Sign-offs", columns, rows, lead=lead)
 
 
 def signature(record: Record, act: SignOff) -> Cell:
     """A signature under another attempt or commit says nothing of this one."""
     if not act.by:
         return Cell("signed without a name", "bad")
-    ours = {"attempt": str(record.attempt or ""), "commit": record.git_sha}
-    theirs = {"attempt": str(act.attempt or ""), "commit": act.git_sha}
     others = [
-        f"{what} {value}"
-        for what, value in theirs.items()
-        if value and ours[what] not in ("", value)
+        f"{what} {theirs}"
+        for what, theirs, ours in (
+            ("attempt", act.attempt, record.attempt),
+            ("commit", act.git_sha, record.git_sha),
+        )
+        if theirs and ours and theirs != ours
     ]
     return Cell(f"signed for {' and '.join(others)}", "warn") if others else Cell("signed", "good")
 
 
-def guard(record: Record) -> Table | None:
-    """Its looks as one watch over the days of the ramp, and what it did; left out when it never looked."""
+def guard(record: Record) -> Table:
+    """Its looks as one watch over the days of the ramp, and what it did."""
     looks, facts = record.facts.guard_looks, record.facts
+    columns = ("At", "What", "More")
     if looks is None:
-        return None
+        return table("The guard", columns, ())
     rows = [
         (shown(act.at), Cell(act.what.replace("_", " "), "bad"), f"{act.before} % to {act.to} %: {act.reason}")
         for act in facts.guard_acts
     ]  # fmt: skip
-    rows += [
-        (
-            shown(of_epoch(gap.begin)),
-            Cell("did not look", "warn"),
-            f"until {shown(of_epoch(gap.end))}",
-        )
-        for gap in looks.silences
-    ]
+    for gap in looks.silences:
+        until = f"until {shown(of_epoch(gap.end))}"
+        rows.append((shown(of_epoch(gap.begin)), Cell("did not look", "warn"), until))
     lead = (
         f"The guard looked {looks.looks} times from {shown(looks.begun)} to {shown(looks.last)}. "
         f"The longest time between two looks was {looks.longest} s."
     )
-    return table("The guard", ("At", "What", "More"), rows, "It did nothing.", lead)
+    return table("The guard", columns, rows, lead=lead if rows else f"{lead} It did nothing.")
 
 
-def announcements(record: Record) -> Table:
+def announcements(record: Record, *, missed: bool) -> Table:
+    """`missed`: whether there should be one."""
     rows = []
     for announcement in record.section("announcements"):
-        why = "; ".join(f"{missed.channel}: {missed.msg}" for missed in announcement.undelivered)
+        why = "; ".join(f"{entry.channel}: {entry.msg}" for entry in announcement.undelivered)
         delivered = Cell(why or "delivered", "warn" if why else "good")
         rows.append((announcement.name.replace("_", " "), delivered))
-    empty = "No announcement is recorded."
+    empty = "No announcement is recorded." if missed else ""
     return table("Announcements", ("What", "Delivered"), rows, empty)
 
 
-def ramp(record: Record) -> Table | None:
-    """The changes of the percentage that the ramp remembers; left out when it never moved."""
+def ramp(record: Record) -> Table:
+    """The changes of the percentage that the ramp remembers."""
     facts = record.facts
     rows = [
         (shown(act.at), Cell(act.what, STEP_TONES.get(act.what, "")), f"{act.before} % to {act.to} %",
          act.by, act.reason)
         for act in facts.ramp
     ]  # fmt: skip
-    lead = "" if facts.percentage is None else f"The feature is at {facts.percentage} %."
-    columns = ("At", "What", "From and to", "By", "Why")
-    return table("The ramp", columns, rows, lead=lead) if rows else None
+    known = bool(rows) and facts.percentage is not None
+    lead = f"The feature is at {facts.percentage} %." if known else ""
+    return table("The ramp", ("At", "What", "From and to", "By", "Why"), rows, lead=lead)
 
 
 NOT_WATCHED = "No metric was watched."
@@ -167,9 +143,8 @@ def watch_of(
 ) -> MetricsTable:
     metrics = tuple(map(watched, entries))
     bad = [metric.name for metric in metrics if metric.verdict.tone in ("bad", "warn")]
-    lead = share(
-        len(metrics) - len(bad), len(metrics), "metrics were good", f"not {', '.join(bad)}"
-    )
+    good, rest = len(metrics) - len(bad), f"not {', '.join(bad)}"
+    lead = share(good, len(metrics), "metrics were good", rest)
     return MetricsTable(title, lead, metrics, fold)
 
 
@@ -200,20 +175,15 @@ def words_of(metric: RecordedMetric) -> t.Iterator[str]:
     if len(observed) == 3 and {*observed.values()} == {last}:
         yield f"{last} throughout."
     else:
-        yield (
-            ", ".join([f"Last {last}", *(f"{word} {value}" for word, value in observed.items())])
-            + "."
-        )
+        shares = [f"Last {last}", *(f"{word} {value}" for word, value in observed.items())]
+        yield f"{', '.join(shares)}."
     if metric.count is not None:
-        without = (
-            f", {counted(int(metric.missing), 'sample')} without data" if metric.missing else ""
-        )
+        lost = counted(int(metric.missing or 0), "sample")
+        without = f", {lost} without data" if metric.missing else ""
         yield f"{counted(int(metric.count), 'sample')}{without}."
     if metric.comparison:
         yield from _compared(metric.comparison)
-    if metric.bound is not None and not isinstance(metric.bound, dict):
-        yield f"Passes when {metric.bound} {metric.unit}".rstrip() + "."
-    elif bounds_of(metric) != Bounds():
+    if bounds_of(metric) != Bounds():
         yield bound_words(bounds_of(metric), metric.unit)
     if metric.problem:
         yield f"No data at the end: {metric.problem}."

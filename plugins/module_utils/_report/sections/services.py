@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Services and their images: what ran before, what runs now, and why where it did not get there.
 
-And what was tested and backed up: smoke tests, checklist, traffic, and the databases.
+And what was tested and backed up: smoke tests, checklist, and the databases.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._flags.values import only_flags
-from ..._formats import counted, grouped, number, shown, size, took
+from ..._formats import counted, number, shown, size, took
 from ..._formats import listed as listing
 from ..._images import image_of, version_of
 from ..._release.decode import text
@@ -17,12 +17,10 @@ from ..._release.record import Failure, Flags, Functions, Record, Service
 from ..models import Cell, Table, code, judged, share, table
 
 PHASE = "microservices"
-FOLDED_FROM = 40
 BACK, NOT_STARTED, EARLIER = "rolled back", "not started", "rolled out earlier"
-NAMED = 6
-"""As many services are named in one line."""
 
 Json = t.Mapping[str, t.Any]
+Row = tuple[Cell | str, ...]
 
 
 def services(record: Record, pins: Json, versions: Json) -> Table:
@@ -33,100 +31,58 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
     evidence, waves = record.evidence(PHASE), record.facts.wave_numbers
     failed = {entry.name: entry for entry in evidence.failures}
     results = {service.name: service for service in record.section("services")}
-    for name, failure in failed.items():
+    for name, cause in failed.items():
         if name in waves or name not in ("localhost", *results):
-            results.setdefault(name, Service(name, result=failure.result))
+            results.setdefault(name, Service(name, result=cause.result))
     returned = {entry.name: entry for entry in record.facts.services_returned}
-    results |= {name: entry for name, entry in returned.items() if name not in results}
+    for name, service in returned.items():
+        results.setdefault(name, service)
     if PHASE in record.phases:
         # What a wave did not reach still runs what it ran before.
         for name in waves:
             results.setdefault(name, Service(name, result=NOT_STARTED))
-    order = sorted(results, key=lambda name: (waves.get(name, 10_000), list(results).index(name)))
-    rows = [
-        service_row(
-            results[name],
-            waves.get(name),
-            failed.get(name),
-            returned.get(name),
-            pinned_image(pins, name),
-            # As a look at the cluster has it, else as the phase saw it when it failed.
-            text(versions.get(name)) or version_of(text((evidence.standing or {}).get(name))),
+    rows = []
+    for name in sorted(results, key=lambda name: waves.get(name, 10_000)):
+        service, failure, back = results[name], failed.get(name, Failure()), returned.get(name)
+        result = service.result or ("failed" if failure.name else "unknown")
+        why, now, outcome = (
+            service.cause or failure.message or service.msg,
+            service.after,
+            judged(result),
         )
-        for name in order
-    ]
+        if back:
+            # What another hand had changed, and the way back changed with the rest.
+            fields = ", ".join(back.taken_away)
+            more = f"That removed other people's changes: {fields}." if fields else ""
+            why, now = " ".join(filter(None, (why, back.message, more))), back.after or now
+            stuck = Cell(f"{outcome.text}, not rolled back", "bad")
+            outcome = stuck if back.message else Cell(BACK, "warn")
+        pin = pins.get(name)
+        images = pin.get("images") if isinstance(pin, dict) else None
+        # What it ran before the release: a run that finds it rolled already cannot see it.
+        pinned = text(image_of(name, images)) if isinstance(images, dict) else ""
+        before = pinned or service.before
+        # As a look at the cluster has it, else as the phase saw it when it failed.
+        version = text(versions.get(name)) or version_of(text((evidence.standing or {}).get(name)))
+        version = version or version_of(now) or now
+        # A later run that finds it rolled already did not take "0 s". A failed phase keeps no result of what went well.
+        differs = pinned and version not in ("", version_of(pinned))
+        earlier = differs and result in ("no_change", NOT_STARTED)
+        rows.append(
+            (
+                Cell(name),
+                Cell(str(waves.get(name, ""))),
+                Cell(EARLIER, "good") if earlier else outcome,
+                code(version_of(before) or before),
+                code(version),
+                Cell(f"{service.ready} of {service.desired}" if service.ready else ""),
+                Cell("" if earlier else took(service.duration)),
+                Cell(why),
+            )
+        )
     columns = ("Service", "Wave", "Result", "Before", "Now", "Ready", "Took", "Why")
-    return table(
-        "Services", columns, rows, "No rollout of a service is recorded.",
-        lead_of(rows), fold=len(rows) > FOLDED_FROM, part="services",
-    )  # fmt: skip
-
-
-def service_row(
-    service: Service,
-    wave: int | None,
-    failure: Failure | None,
-    back: Service | None,
-    pinned: str,
-    evidence: str,
-) -> tuple[Cell, ...]:
-    """`pinned`: what it ran before the release, which a run that finds it rolled already cannot see.
-
-    `seen`: the last observed version, "" for none: without it nothing is said of what was not started.
-    """
-    result = service.result or ("failed" if failure else "unknown")
-    why, now = service.cause or (failure.message if failure else "") or service.msg, service.after
-    before = pinned or service.before
-    if back:
-        why = f"{why} {back.message} {taken_away(back)}".strip()
-        now = back.after or now
-    version = evidence or version_of(now) or now
-    # A later run that finds it rolled already did not take "0 s". A failed phase keeps no result of what went well.
-    earlier = (
-        result in ("no_change", NOT_STARTED) and pinned and version not in ("", version_of(pinned))
-    )
-    return (
-        Cell(service.name),
-        Cell("" if wave is None else str(wave)),
-        outcome_of(result, back) if not earlier else Cell(EARLIER, "good"),
-        Cell(version_of(before) or before, code=True),
-        Cell(version, code=True),
-        Cell(f"{service.ready} of {service.desired}" if service.ready else ""),
-        Cell("" if earlier else took(service.duration)),
-        Cell(why),
-    )
-
-
-def outcome_of(result: str, back: Service | None) -> Cell:
-    if back and not back.message:
-        return Cell(BACK, "warn")
-    if back:
-        return Cell(f"{result}, not rolled back".replace("_", " "), "bad")
-    return Cell(result, "calm") if result == NOT_STARTED else judged(result)
-
-
-def versions_now(table: Table) -> str:
-    """For example "v2.0.0 on 3: checkout, ranking-service, vendor-service; v1.9.0 on 9"."""
-    by = grouped({row[0].text: row[4].text or "not known" for row in table.rows})
-    if len(by) == 1 and len(table.rows) > 1:
-        return f"{next(iter(by))} on all {len(table.rows)} services"
-    sentences = [
-        f"{version} on {len(names)}{': ' + ', '.join(names) if len(names) <= NAMED else ''}"
-        for version, names in by.items()
-    ]
-    return "; ".join(sentences)
-
-
-def pinned_image(pins: Json, name: str) -> str:
-    pin = pins.get(name)
-    images = pin.get("images") if isinstance(pin, dict) else None
-    return text(image_of(name, images)) if isinstance(images, dict) else ""
-
-
-def taken_away(back: Service) -> str:
-    """What another hand had changed, and the way back changed with the rest."""
-    fields = ", ".join(back.taken_away)
-    return f"That removed other people's changes: {fields}." if fields else ""
+    empty = "No rollout of a service is recorded."
+    return table("Services", columns, rows, empty, lead_of(rows), "services")
 
 
 def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:
@@ -138,8 +94,8 @@ def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:
     return share(len(rows) - len(bad), len(rows), "services rolled out", f"not {rest}")
 
 
-def images(record: Record) -> Table | None:
-    """By image its digest, or that it was not checked; left out when no image is recorded."""
+def images(record: Record) -> Table:
+    """By image its digest, or that it was not checked."""
     known = record.facts.images
     rows = [
         (code(entry.name), code(entry.digest) if entry.digest else Cell(entry.unseen, "warn"))
@@ -147,23 +103,20 @@ def images(record: Record) -> Table | None:
     ]
     looked = sum(1 for entry in known if entry.digest)
     lead = share(looked, len(rows), "images were found in the registry")
-    fold = len(rows) > FOLDED_FROM
-    return table("Images", ("Image", "Digest"), rows, lead=lead, fold=fold) if rows else None
+    return table("Images", ("Image", "Digest"), rows, lead=lead)
 
 
 def functions(record: Record) -> Table:
     """What edge_functions returns: `changes` with slug and kind, `unchanged` as names."""
     known: Functions = record.section("functions") or Functions()
     versions = {slug: function.version for slug, function in known.functions.items()}
-    rows: list[tuple[Cell | str, ...]] = [
+    rows: list[Row] = [
         (change.slug, change.kind, versions.get(change.slug, ""), code(", ".join(change.files)))
         for change in known.changes
     ]
     rows += [(name, Cell("unchanged", "calm"), "", "") for name in known.unchanged]
-    changed = len(known.changes)
-    lead = (
-        f"{counted(changed, 'function')} deployed, {len(rows) - changed} unchanged." if rows else ""
-    )
+    deployed = counted(len(known.changes), "function")
+    lead = f"{deployed} deployed, {len(known.unchanged)} unchanged." if rows else ""
     columns = ("Function", "Change", "Version", "Files")
     return table("Edge functions", columns, rows, "No edge function is recorded.", lead)
 
@@ -172,12 +125,12 @@ def flags(record: Record) -> Table:
     """What feature_flags returns: all keys `before` and `after`. A plain dictionary is the state after."""
     known: Flags = record.section("flags") or Flags()
     before, after = known.before, known.state
-    rows, changes = [], 0
+    rows = []
     for name in sorted({*only_flags(after), *only_flags(before)}):
         was, now = text(before.get(name)), text(after.get(name))
-        changed = bool(before) and was != now
-        changes += changed
-        rows.append((code(name), was or "not set", now or "not set", "changed" if changed else ""))
+        changed = "changed" if before and was != now else ""
+        rows.append((code(name), was or "not set", now or "not set", changed))
+    changes = sum(1 for row in rows if row[-1])
     lead = f"{changes} of {counted(len(rows), 'flag')} changed." if rows else ""
     columns = ("Flag", "Before", "After", "")
     return table("Feature flags", columns, rows, "No flag is recorded.", lead)
@@ -186,19 +139,19 @@ def flags(record: Record) -> Table:
 OTHER = "Others"
 NOT_APPLICABLE = "skipped"
 """Of a line of the checklist."""
-Row = tuple[Cell | str, ...]
 
 
 def checks(record: Record) -> Table:
     """What smoke_tests, person_check and health_check return as `results`."""
-    tests = record.section("checks")
-    rows = [(test.name, judged(test.status), test.detail, took(test.seconds)) for test in tests]
-    lead = passed([(test.name, judged(test.status)) for test in tests], "tests")
-    columns = ("Test", "Result", "Seen", "Took")
-    return table("Tests", columns, rows, "No test is recorded.", lead, part="tests")
+    rows = [
+        (test.name, judged(test.status), test.detail, took(test.seconds))
+        for test in record.section("checks")
+    ]
+    columns, empty = ("Test", "Result", "Seen", "Took"), "No test is recorded."
+    return table("Tests", columns, rows, empty, passed(rows, "tests"), "tests")
 
 
-def checklist(record: Record) -> tuple[Table, ...]:
+def checklist(record: Record) -> list[Table]:
     """A table for each section of the runbook's checklist, a row for each check; none when none is recorded."""
     sections: dict[str, list[tuple[str, Cell, str, str]]] = {}
     for check in record.evidence("preflight").preflight:
@@ -208,43 +161,21 @@ def checklist(record: Record) -> tuple[Table, ...]:
         row = (title, judged(check.status), proof, check.detail)
         sections.setdefault(section if divided else OTHER, []).append(row)
     columns = ("Item", "Result", "Proven by", "Seen")
-    return tuple(
-        table(
-            title,
-            columns,
-            rows,
-            lead=passed([row[:2] for row in rows], "checks"),
-            fold=True,
-            part="checklist",
-        )
+    return [
+        table(title, columns, rows, "", passed(rows, "checks"), "checklist")
         for title, rows in sorted(sections.items(), key=lambda item: (item[0] == OTHER, item[0]))
-    )
-
-
-def passed(results: t.Sequence[tuple[str, Cell]], what: str) -> str:
-    """Of what applies. What does not is named."""
-    away = [name for name, result in results if result.text == NOT_APPLICABLE]
-    bad = [
-        name for name, result in results if result.tone != "good" and result.text != NOT_APPLICABLE
     ]
+
+
+def passed(rows: t.Sequence[tuple[str, Cell, str, str]], what: str) -> str:
+    """Of what applies. What does not is named."""
+    away = [row[0] for row in rows if row[1].text == NOT_APPLICABLE]
+    applies = [row for row in rows if row[1].text != NOT_APPLICABLE]
+    bad = [row[0] for row in applies if row[1].tone != "good"]
     rest = f"not {listing(bad, 5)}"
-    applies = len(results) - len(away)
-    sentence = share(applies - len(bad), applies, f"{what} passed", rest)
+    sentence = share(len(applies) - len(bad), len(applies), f"{what} passed", rest)
     named = ", ".join(dict.fromkeys(away))
     return f"{sentence} {counted(len(away), 'other')} do not apply: {named}." if away else sentence
-
-
-def traffic(record: Record) -> Table | None:
-    """Requests that were counted while the release went on; left out without a count."""
-    counts = record.section("traffic")
-    if not isinstance(counts, dict):
-        return None
-    rows = [
-        (name.replace("_", " "), Cell(text(value), "bad" if name == "failed" and value else ""))
-        for name, value in counts.items()
-        if not isinstance(value, (dict, list))
-    ]
-    return table("Traffic during the release", ("What", "Count"), rows, "Nothing was counted.")
 
 
 def backups(record: Record) -> Table:
@@ -256,14 +187,14 @@ def backups(record: Record) -> Table:
         in_all = f"{sum(counts):,.0f} in {counted(len(counts), 'table')}" if counts else ""
         times = (shown(backup.finished), took(backup.duration), size(backup.size))
         rows.append((backup.name, *times, in_all, code(backup.sha256), code(backup.uri)))
-    lead = f"{counted(len(rows), 'backup')}, each read back." if rows else ""
-    lead += "".join(
-        f" {backup.name} lacks objects that its user may not read: {', '.join(backup.left_out)}."
+    leads = [f"{counted(len(rows), 'backup')}, each read back."] if rows else []
+    leads += [
+        f"{backup.name} lacks objects that its user may not read: {', '.join(backup.left_out)}."
         for backup in made
         if backup.left_out
-    )
+    ]
     columns = ("Database", "Read back", "Took", "Size", "Rows", "SHA-256", "Where")
-    return table("Backups", columns, rows, "No backup is recorded.", lead)
+    return table("Backups", columns, rows, "No backup is recorded.", " ".join(leads))
 
 
 def migrations(record: Record) -> Table:
@@ -272,12 +203,13 @@ def migrations(record: Record) -> Table:
     for database in record.section("migrations"):
         warnings = database.guard_warnings
         warned = "; ".join(f"{w.file}, line {w.line}: {w.what}" for w in warnings or ())
+        waived = ", ".join(database.waived)
         rows.append(
             (
                 database.name,
                 code(", ".join(database.applied) or "none"),
                 Cell(", ".join(database.pending) or "none", "warn" if database.pending else "good"),
-                Cell(", ".join(database.waived) or "none", "warn" if database.waived else ""),
+                Cell(waived, "warn") if waived else "none",
                 Cell(warned, "warn") if warned else "not known" if warnings is None else "none",
             )
         )
@@ -285,8 +217,8 @@ def migrations(record: Record) -> Table:
     return table("Migrations", columns, rows, "No migration is recorded.")
 
 
-def rehearsals(record: Record) -> Table | None:
-    """By database: what the role migration_rehearsal says; left out when nothing was rehearsed or waived."""
+def rehearsals(record: Record) -> Table:
+    """By database: what the role migration_rehearsal says."""
     rows: list[Row] = []
     known = record.section("rehearsals")
     for rehearsal in known:
@@ -306,11 +238,11 @@ def rehearsals(record: Record) -> Table | None:
         for rehearsal in known
         if rehearsal.left_out
     )
-    return table("Rehearsals", columns, rows, "Nothing was pending.", lead) if rows else None
+    return table("Rehearsals", columns, rows, lead=lead)
 
 
-def restores(record: Record) -> Table | None:
-    """By database and request what the role database_restore noted; left out when nothing was restored."""
+def restores(record: Record) -> Table:
+    """By database and request what the role database_restore noted."""
     rows = [(name, code(act.backup), act.by, act.reason) for name, act in record.facts.restored]
     columns = ("Database", "From the backup", "Approved by", "Why")
-    return table("Restored databases", columns, rows) if rows else None
+    return table("Restored databases", columns, rows)

@@ -106,7 +106,7 @@ def test_a_time_zone_that_nobody_knows_is_refused(write_report):
     for zone in ("Africa/Atlantis", "../etc/passwd", ""):
         result = write_report(time_zone=zone)
         assert (result["failed"], result["reason"]) == (True, "InvalidInput"), zone
-        assert "Africa/Nairobi" in result["msg"]
+        assert "Africa/Kigali" in result["msg"]
 
 
 def test_the_journal_adds_the_longest_tasks_without_its_secrets(write_report, tmp_path):

@@ -150,7 +150,7 @@ def test_only_a_table_of_the_release_may_be_missing(monkeypatch, answer, status,
 
 def test_functions_that_are_new_are_told_and_a_secret_that_is_missing_is_wrong(monkeypatch):
     api = mock.Mock(list=lambda: [mock.Mock(slug="a")], secrets=lambda: {"TOKEN": "x"})
-    monkeypatch.setattr(web.SupabaseFunctionsApi, "from_params", lambda _options: api)
+    monkeypatch.setattr(web, "SupabaseFunctionsApi", lambda _options: api)
     monkeypatch.setattr(web, "FunctionLog", mock.Mock())
     found = web.look_functions({"functions": ["a", "b"], "secrets": ["TOKEN"]}, ground())
     assert (found.status, "b come with the release" in found.detail) == ("pass", True)

@@ -618,7 +618,7 @@ def test_every_channel_says_what_may_be_claimed_and_nothing_else(
         said["partly_rolled_back"] == f"We took a part of the upgrade back. {claims['users'].words}"
     )
     marks = {True: "✅", False: "⚠️", None: "❔"}
-    for label, name in REPORT_LINES:
+    for label, name, _phase in REPORT_LINES:
         assert f"- {label}: {marks[claims[name].good]} {claims[name].words}" in said["report"]
     assert (
         f"- Downtime: {marks[claims['downtime'].good]} {claims['downtime'].words}" in said["report"]

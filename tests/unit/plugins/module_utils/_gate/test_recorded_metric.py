@@ -74,7 +74,8 @@ def test_what_the_gate_keeps_is_what_slack_and_the_report_show(value, status):
     assert judged_as(reading) == status
     plot = plot_of("lag", "", course_of(reading), bounds_of(reading))
     assert plot is not None
-    assert (len(plot.breaches), len(plot.between)) == (status == "breach", status == "between")
+    marked = [kind for kind, _x, _y in plot.dots if kind != "dot"]
+    assert marked == [status] * (status != "good")
 
 
 def test_a_sample_without_a_value_is_missing_whyever():

@@ -18,15 +18,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Series,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._live.page import (
-    LiveService,
     Sight,
     doing,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import (
     AT_LEAST,
-    FilePlace,
     PageWriter,
     Published,
+    in_file,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped
@@ -41,10 +40,15 @@ TOKEN = "kube-token-1234567890"
 ASKED = {"error_rate": {"unit": "ratio", "pass": {"max": 0.01}, "rollback": {"above": 0.05}}}
 
 
+def service(version: str, available: int = 3, *, complete: bool = True) -> dict[str, t.Any]:
+    pods = {"available": available, "desired": 3, "complete": complete}
+    return {"exists": True, "version": version, **pods}
+
+
 def rolling() -> Sight:
     services = {
-        "agent-core": LiveService("v2.0.0", 3, 3, complete=True),
-        "driver-service": LiveService("v2.0.0", 1, 3, complete=False),
+        "agent-core": service("v2.0.0"),
+        "driver-service": service("v2.0.0", 1, complete=False),
     }
     return Sight(records.dead(), services)
 
@@ -71,19 +75,23 @@ def watching(*values: float | None, held: float | None = None) -> Sight:
     return Sight({**record, "status": "running", "finished": ""}, watches={"monitoring": state})
 
 
+def tell(sight: Sight) -> tuple[str, ...]:
+    return tuple(doing(sight, PLAN, ZONE))
+
+
 def test_what_goes_on_is_told_by_phase_services_and_pods():
-    assert doing(rolling(), PLAN, ZONE) == (
+    assert tell(rolling()) == (
         "Microservices (4 of 8) since 08:28:12 CAT, planned 20 min, by amina@ops-1.",
-        "1 of 2 services complete. Rolling: driver-service v2.0.0 1/3.",
+        "1 of 2 services complete · rolling: driver-service v2.0.0 1/3.",
     )
-    halfway = replace(rolling(), services={"agent-core": LiveService("v2.0.0", 3, 3, complete=True),
-                                           "driver-service": LiveService("v1.9.0", 3, 3, complete=True)})  # fmt: skip
-    assert doing(halfway, PLAN, ZONE)[1:] == ("Of 2 services: v2.0.0 on 1, v1.9.0 on 1.",)
-    assert doing(Sight({}), PLAN, ZONE) == ("The release is starting: no phase is open yet.",)
+    both = {"agent-core": service("v2.0.0"), "driver-service": service("v1.9.0")}
+    halfway = replace(rolling(), services=both)
+    assert tell(halfway)[1:] == ("v2.0.0: agent-core · v1.9.0: the other 1.",)
+    assert tell(Sight({})) == ("The release is starting: no phase is open yet.",)
 
 
 def test_a_watch_is_told_with_what_is_not_good_and_a_hold_with_its_reason():
-    told = doing(watching(0.002, 0.03, held=700.0), PLAN, ZONE)
+    told = tell(watching(0.002, 0.03, held=700.0))
     assert told[1:] == (
         "Watched for 12 min 30 s: 0 of 2 metrics good: not error rate, p95.",
         "On hold since 09:16:40 CAT, waiting for a decision. error_rate is 0.03",
@@ -93,7 +101,7 @@ def test_a_watch_is_told_with_what_is_not_good_and_a_hold_with_its_reason():
 def test_a_watch_of_an_earlier_try_is_not_told():
     sight = watching(0.002)
     sight.watches["monitoring"]["phase_started"] = records.at(10)
-    assert len(doing(sight, PLAN, ZONE)) == 1
+    assert len(tell(sight)) == 1
 
 
 class Observed:
@@ -102,7 +110,7 @@ class Observed:
     def __init__(self, *sights: Sight | None) -> None:
         self.sights = list(sights)
 
-    def look(self, _cluster: t.Any, _services: t.Any) -> Sight:
+    def __call__(self, _cluster: t.Any) -> Sight:
         sight = self.sights.pop(0) if len(self.sights) > 1 else self.sights[0]
         if sight is None:
             raise UnreachableError("out of sight")
@@ -125,12 +133,11 @@ def writer(folder, *sights, others=(), clock=None, redact=None):
     asked = ReportOptions(plan=PLAN, zone=ZONE)
     moments = iter(records.BEGIN + timedelta(minutes=90, seconds=5 * n) for n in range(1000))
     return PageWriter(
-        observer=Observed(*sights),
-        services=("agent-core", "driver-service"),
+        observe=Observed(*sights),
         options_of=lambda _sight: asked,
-        live=asked,
-        own=FilePlace(folder / "report.html"),
-        others=[Published(one) for one in others],
+        live=replace(asked, live=True),
+        path=folder / "report.html",
+        others=[Published(one.name, one.write) for one in others],
         redact=redact or Redactor([TOKEN]),
         clock=clock or FakeClock(),
         wall=lambda: next(moments),
@@ -143,7 +150,7 @@ def title(page: str) -> str:
 
 def looked(made: PageWriter) -> str:
     made.look(MemoryCluster())
-    return made.own.read()
+    return made.read()
 
 
 def test_a_running_page_refreshes_itself_and_one_that_is_over_does_not(tmp_path):
@@ -152,11 +159,11 @@ def test_a_running_page_refreshes_itself_and_one_that_is_over_does_not(tmp_path)
     live = looked(made)
     assert title(live) == "Release 2.0.0: Running"
     assert '<meta http-equiv="refresh" content="10">' in live
-    assert "Rolling: driver-service v2.0.0 1/3." in live
+    assert "rolling: driver-service v2.0.0 1/3." in live
     assert "46 min 48 s of 20 min planned, 134 % late" in live
     assert "no end recorded" not in live
     made.finish(MemoryCluster())
-    over = made.own.read()
+    over = made.read()
     assert title(over) == "Release 2.0.0: On hold"
     assert "refresh" not in over
     assert "<script" not in over
@@ -166,7 +173,7 @@ def test_a_run_that_ended_without_a_word_was_interrupted(tmp_path):
     made = writer(tmp_path, rolling())
     looked(made)
     made.finish(MemoryCluster())
-    page = made.own.read()
+    page = made.read()
     assert title(page) == "Release 2.0.0: Interrupted"
     assert "in Microservices and did not say how" in page
 
@@ -176,7 +183,7 @@ def test_the_end_is_told_by_what_was_seen_last_when_the_cluster_is_out_of_sight(
     looked(made)
     looked(made)
     made.finish(MemoryCluster())
-    assert title(made.own.read()) == "Release 2.0.0: Interrupted"
+    assert title(made.read()) == "Release 2.0.0: Interrupted"
 
 
 def test_a_rollback_is_live_until_it_is_done(tmp_path):
@@ -193,17 +200,17 @@ def test_a_rollback_is_live_until_it_is_done(tmp_path):
     assert "The release is being rolled back since 10:25:00 CAT, by eve: payments fail." in page
     assert looked(made) == page
     made.finish(MemoryCluster())
-    assert title(made.own.read()) == "Release 2.0.0: Rolled back"
+    assert title(made.read()) == "Release 2.0.0: Rolled back"
 
 
 def test_a_rollback_that_died_is_told_as_such(tmp_path):
     made = writer(tmp_path, Sight(records.green()))
     made.live = replace(made.live, undo=True)
-    made.options_of = lambda _sight: made.live
+    made.options_of = lambda _sight: replace(made.live, live=False)
     looked(made)
     made.finish(MemoryCluster())
-    assert title(made.own.read()) == "Release 2.0.0: Interrupted"
-    assert " before it was done. playbooks/status.yml says what comes next." in made.own.read()
+    assert title(made.read()) == "Release 2.0.0: Interrupted"
+    assert " before it was done. playbooks/status.yml says what comes next." in made.read()
 
 
 def test_the_report_of_the_run_itself_is_the_last_page(tmp_path):
@@ -229,7 +236,7 @@ def test_a_phase_that_stops_when_it_is_run_again_after_the_end_is_told_at_last(t
     (tmp_path / "report.html").write_text("deployed", encoding="utf-8")
     assert looked(made) == "deployed"
     made.finish(MemoryCluster())
-    assert title(made.own.read()) == "Release 2.0.0: On hold"
+    assert title(made.read()) == "Release 2.0.0: On hold"
 
 
 def test_a_run_that_ended_between_two_phases_was_not_interrupted(tmp_path):
@@ -239,8 +246,8 @@ def test_a_run_that_ended_between_two_phases_was_not_interrupted(tmp_path):
     made = writer(tmp_path, Sight(between))
     looked(made)
     made.finish(MemoryCluster())
-    assert title(made.own.read()) == "Release 2.0.0: Not finished"
-    assert ". Not finished: Sign-Off. playbooks/status.yml says what comes next." in made.own.read()
+    assert title(made.read()) == "Release 2.0.0: Not finished"
+    assert ". Not finished: Sign-Off. playbooks/status.yml says what comes next." in made.read()
 
 
 def test_it_is_written_when_something_changed_and_often_enough_to_be_alive(tmp_path):
@@ -250,7 +257,7 @@ def test_it_is_written_when_something_changed_and_often_enough_to_be_alive(tmp_p
     assert looked(made) == first
     clock.sleep(AT_LEAST)
     assert looked(made) != first
-    made.observer.sights = [watching(0.002)]
+    made.observe.sights = [watching(0.002)]
     assert "1 of 2 metrics good" in looked(made)
 
 
@@ -304,11 +311,8 @@ def test_a_reader_at_the_moment_of_writing_sees_a_whole_page(tmp_path):
 def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     made = writer(tmp_path, rolling())
-    made.own = FilePlace(tmp_path / "report.html")
-    made.mine = Published(FilePlace(tmp_path / "report.html"))
-    made.mine.place._folder._path = (
-        tmp_path / "file" / "below"
-    )  # a file stands where the folder should
+    # A file stands where the folder should.
+    made.mine = in_file(tmp_path / "file" / "below" / "report.html")
     made.look(MemoryCluster())
     assert "can't be written" in made.mine.problem
 

@@ -44,7 +44,7 @@ class Page(HTMLParser):
 
 def files(record):
     report = build_report(record, ASKED)
-    return {**files_of(report, record), **notes_of(report, record, ASKED.zone, {})}
+    return {**files_of(report, record), **notes_of(report, record, {})}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.files import
     notes_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
-from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import UNPLANNED, Plan
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from tests.fakes import release_records as records
 
 ZONE = ZoneInfo("Africa/Nairobi")
@@ -19,7 +19,7 @@ ZONE = ZoneInfo("Africa/Nairobi")
 
 def notes(record, before=None):
     report = build_report(record, ReportOptions(plan=Plan.read(records.PLAN), zone=ZONE))
-    return notes_of(report, record, ZONE, before or {})
+    return notes_of(report, record, before or {})
 
 
 def test_it_tells_what_happened_when_in_utc_and_in_local_time():
@@ -112,7 +112,5 @@ def test_a_release_that_a_person_stopped_has_their_reason_as_its_cause():
 
 def test_in_utc_there_is_one_column_of_times():
     report = build_report(records.rolled_back(), ReportOptions(plan=Plan.read(records.PLAN)))
-    incident = notes_of(report, records.rolled_back(), ReportOptions(plan=UNPLANNED).zone, {})[
-        "incident.md"
-    ]
+    incident = notes_of(report, records.rolled_back(), {})["incident.md"]
     assert "| UTC | what |" in incident

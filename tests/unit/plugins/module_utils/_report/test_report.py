@@ -153,7 +153,7 @@ def test_a_rolled_back_release_says_why_and_that_its_services_went_back():
     assert {(row[3].text, row[4].text) for row in back} == {("v1.9.0", "v1.9.0")}
     assert (
         dict(report.now)["Versions"].text
-        == "v1.9.0 on 4: agent-core, ranking-service, wallet-service, vendor-service; not known on 8"
+        == "v1.9.0: agent-core ranking-service wallet-service vendor-service · not known: the other 8"
     )
     assert dict(report.glance)["Services as before"].text == "12 of 12"
 
@@ -382,20 +382,6 @@ def test_no_table_has_a_column_without_a_word():
             assert all(any(cell.strip() for cell in column) for column in zip(*cells, strict=True))
 
 
-def test_a_sign_off_that_the_checklist_shows_is_not_shown_again():
-    record = records.green()
-    line = {"name": "sign_off_qa", "kind": "sign_offs", "item": "1 Staging Validation: QA sign-off", "status": "pass",
-            "detail": "Grace Uwase signed it"}  # fmt: skip
-    record["phases"]["preflight"]["evidence"]["preflight"].append(line)
-    report = build_report(
-        record, ReportOptions(plan=Plan.read(records.PLAN), sign_offs=("qa", "product", "security"))
-    )
-    (table,) = (one for one in report.tables if one.title == "Sign-offs")
-    assert [row[0].text for row in table.rows] == ["product", "security"]
-    assert table.lead == "2 of 3 signed: not security. Who signed what stands in the checklist."
-    assert as_html(report).count("Grace Uwase") == 1
-
-
 def test_the_checklist_stands_by_its_sections_with_what_did_not_pass_open():
     report = build_report(records.green(), PLAN)
     sections = [one for one in report.tables if one.part == "checklist"]
@@ -440,11 +426,11 @@ def test_what_runs_now_is_what_was_seen_last_and_else_not_known():
         )
         return dict(report.now)["Versions"].text
 
-    assert now() == "v1.9.0 on 1: wallet-service; not known on 11"
+    assert now() == "v1.9.0: wallet-service · not known: the other 11"
     evidence["settlement"]["standing"] = old | {"agent-core": "easymo/agent-core:v2.0.0@sha256:0"}
-    assert now() == "v2.0.0 on 1: agent-core; v1.9.0 on 11"
+    assert now() == "v2.0.0: agent-core · v1.9.0: the other 11"
     later = dict.fromkeys(names, "v1.9.0")
-    assert now(versions=later) == "v1.9.0 on all 12 services"
+    assert now(versions=later) == "v1.9.0: all 12"
     report = build_report(record, ReportOptions(plan=Plan.read(records.PLAN), pins=pins))
     rolled = next(row for table in report.tables for row in table.rows if row[0].text == names[0])
     assert [cell.text for cell in rolled[2:5]] == ["rolled out earlier", "v1.9.0", "v2.0.0"]
@@ -456,19 +442,18 @@ def test_a_release_of_one_service_names_it():
     evidence["services"] = {"wallet-service": evidence["services"]["wallet-service"]}
     record["facts"]["waves"] = [["wallet-service"]]
     report = build_report(record, PLAN)
-    assert dict(report.now)["Versions"].text == "v2.0.0 on 1: wallet-service"
+    assert dict(report.now)["Versions"].text == "v2.0.0: wallet-service"
 
 
-def test_what_a_phase_has_nothing_of_is_not_told():
+def test_a_phase_tells_the_texts_that_it_left():
     record = records.green()
-    record["phases"]["monitoring"]["evidence"] |= {
-        "gaps": [],
-        "held": {},
-        "decision": {"by": "Jane"},
-    }
+    more = {"gaps": [], "sensitivity": "", "decision": {"by": "Jane"}, "sentence": "Proceed."}
+    record["phases"]["monitoring"]["evidence"] |= more
     told = everything(build_report(record, PLAN))
     assert "gaps" not in told
-    assert 'decision: {"by": "Jane"}' in told
+    assert "sensitivity" not in told
+    assert '{"by"' not in told
+    assert "sentence: Proceed." in told
 
 
 def test_the_way_back_is_of_what_the_release_did():

@@ -131,7 +131,9 @@ def test_it_tells_each_phase_and_the_services_pods_and_ends_with_the_release():
 def test_a_phase_that_was_taken_back_did_not_last_until_then():
     before = status_at(wallet=3, database="done", microservices="done")
     after = status_at(wallet=3, database="rolled_back", microservices="done")
-    assert [one.text for one in changes(before, after)] == ["Database (1 of 2) rolled back"]
+    assert [text for _event, text, _status in changes(before, after)] == [
+        "Database (1 of 2) rolled back"
+    ]
 
 
 def test_a_watch_that_holds_is_told_of_and_followed_on():
@@ -180,8 +182,8 @@ def test_a_log_keeps_each_change_and_a_terminals_line_the_counts():
         status_at(wallet=3, database="done", microservices="failed"),
     )
     facts = [
-        live.report(Reported(one.event, "localhost", one.text, {"status": one.status}))
-        for one in (*begun, *done)
+        live.report(Reported(event, "localhost", text, {"status": status}))
+        for event, text, status in (*begun, *done)
     ]
     assert [(one.text, one.tone) for one in facts if one] == [
         ("Services (2 of 2) running", "calm"),

@@ -141,7 +141,9 @@ def test_a_closed_window_is_told_with_its_opening_and_who_may_open_it():
     record = recorded("running", preflight="done", database="running")
     window = {"timezone": "Africa/Kigali", "days": ["monday"], "start": "09:00", "end": "11:00"}
     facts = Observed(Story(Record.read(record), lock=FREE), "The lock.", ())
-    asked = StatusOptions((), Plan.read(PLAN), window=window, changing=["database"], typed=TYPED)
+    asked = StatusOptions(
+        (), Plan.read(PLAN), launch_window=window, changing=["database"], typed=TYPED
+    )
     first, second, *_more = lines_of(status_of(facts, asked, NOW), NOW)[-3:]
     assert "the launch window is closed; it opens next Monday 2026-11-30 09:00" in first
     assert second.endswith("-e release_window_override=true -e by=$USER -e \"reason='WHY'\"")

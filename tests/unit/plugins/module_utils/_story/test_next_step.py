@@ -88,7 +88,7 @@ class World(Scene):
         found = build.look(self.cluster, lock=NAME, release="2.0.0", config_map=FLAGS)
         ramp = describe(SCHEDULE, self.ramp().look(self.asks())[0])
         asked = build.StatusOptions(
-            (), Plan.read(PLAN), ramp, window=self.window, changing=CHANGING
+            (), Plan.read(PLAN), ramp, launch_window=self.window, changing=CHANGING
         )
         return build.story_of(found.story, asked, self.wall())
 
@@ -387,7 +387,7 @@ def followed(world: World) -> tells.Step:
     faces: list[str] = []
     while True:
         story = world.story()
-        step, face = tells.next_step(story), world.face(story)
+        step, face = tells.steps(story)[0], world.face(story)
         if not isinstance(step, PlaybookRun) or (
             step.playbook == "ramp.yml" and step.after and faces
         ):
@@ -404,7 +404,7 @@ def followed(world: World) -> tells.Step:
 def test_who_does_what_comes_next_comes_to_an_end(words: str) -> None:
     """The last is the ramp's next day, that nothing is left to do, or a person."""
     world = stands(words)
-    assert shown(tells.next_step(world.story())) == STATES[words]
+    assert shown(tells.steps(world.story())[0]) == STATES[words]
     end = followed(world)
     assert isinstance(end, (PlaybookRun, Nothing)) or STATES[words] == "the operator of the release"
 
@@ -451,7 +451,7 @@ def test_the_state_is_told_in_a_sentence(words: str) -> None:
 
 def test_the_whole_ramp_comes_to_all_users() -> None:
     world = stands("deploy")
-    while isinstance(step := tells.next_step(world.story()), PlaybookRun):
+    while isinstance(step := tells.steps(world.story())[0], PlaybookRun):
         world.type(step)
     assert step == Nothing("all users have it")
 
