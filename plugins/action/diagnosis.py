@@ -18,10 +18,9 @@ from ..plugin_utils._command_line import typed_here
 class ActionModule(ControllerActionBase):
     module = diagnosis
 
-    def parameters(
-        self, given: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]
-    ) -> dict[str, t.Any]:
-        values = {name: self._value(task_vars[name]) for name in task_vars if holds_secret(name)}
+    def parameters(self, given: dict[str, t.Any]) -> dict[str, t.Any]:
+        names = filter(holds_secret, self.task_vars)
+        values = {name: self._value(self.task_vars[name]) for name in names}
         long = [value for value in values.values() if len(value) >= SECRET_LENGTH]
         missing = missing_secrets(given["secrets"], values)
         typed = typed_here()

@@ -4,19 +4,16 @@
 from __future__ import annotations
 
 import time
-import typing as t
 
 from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils._arguments import user_here
 from ..module_utils._checks.smoke import SCALES, SEVERITY, PersonAnswer, Question, read_word
-from ..module_utils._errors import DeployError, InputError
-from ..module_utils._module import Result
+from ..module_utils._errors import InputError
 from ..module_utils._time import utc_now
 from ..modules import person_check
-from ..plugin_utils._action_module import ControllerModule
+from ..plugin_utils._action_module import ControllerActionBase, ControllerModule
 
 
 class PromptingModule(ControllerModule):
@@ -61,22 +58,7 @@ class PromptingModule(ControllerModule):
         return typed.decode(errors="replace").strip()
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _supports_async = False
-
-    def run(self, tmp: None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
-        result: Result = super().run(tmp, task_vars)
-        spec = person_check.module_spec()
-        validated, _arguments = self.validate_argument_spec(**spec)
-        module = PromptingModule(
-            {name: validated.validated_parameters.get(name) for name in spec["argument_spec"]},
-            check_mode=bool(self._task.check_mode),
-            diff=bool(self._task.diff),
-            host=(task_vars or {}).get("inventory_hostname", "localhost"),
-        )
-        try:
-            outcome = person_check.run(module)
-        except DeployError as exc:
-            outcome = {"failed": True, **exc.to_result()}
-        return {**result, **outcome}
+class ActionModule(ControllerActionBase):
+    module = person_check
+    shell = PromptingModule
+    anywhere = True

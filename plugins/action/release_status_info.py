@@ -13,9 +13,5 @@ from ..plugin_utils._command_line import typed_here
 class ActionModule(ControllerActionBase):
     module = release_status_info
 
-    def parameters(
-        self,
-        given: dict[str, t.Any],
-        task_vars: t.Mapping[str, t.Any],  # noqa: ARG002
-    ) -> dict[str, t.Any]:
+    def parameters(self, given: dict[str, t.Any]) -> dict[str, t.Any]:
         return {**given, **{name: given[name] or value for name, value in typed_here().items()}}

@@ -22,10 +22,10 @@ seealso:
     plugin_type: callback
 """
 
+import functools
 import itertools
 import os
 import typing as t
-from pathlib import Path
 
 from ansible import constants as C  # noqa: N812 - as Ansible calls it
 from ansible import context
@@ -34,10 +34,10 @@ from ansible.plugins.callback import CallbackBase
 
 from ..module_utils._terminal.commands import ANY_TAG, Arguments, Inventory, PlayTarget, problem
 from ..plugin_utils._command_line import nearby
+from ..plugin_utils._run_events import ROOT, is_ours
 
 BAD_OPTIONS = 5
 """What ansible-playbook itself returns for a wrong option."""
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class CallbackModule(CallbackBase):
@@ -57,11 +57,6 @@ class CallbackModule(CallbackBase):
             self._display.error(result, wrap_text=False)
             # An exception of any other kind is a warning of Ansible's, and the run goes on.
             raise SystemExit(BAD_OPTIONS)
-
-
-def is_ours(play: t.Any) -> bool:
-    path = str(play.get_path() or "").rpartition(":")[0]
-    return bool(path) and Path(path).resolve().is_relative_to(ROOT / "playbooks")
 
 
 def typed(playbook: t.Any) -> Arguments:
@@ -102,9 +97,10 @@ def tags_in(node: t.Any) -> frozenset[str]:
 def inventory_of(play: t.Any) -> Inventory:
     inventory = play.get_variable_manager()._inventory
 
-    def matches(pattern: str) -> frozenset[str]:
-        result = inventory.get_hosts(pattern, ignore_limits=True, ignore_restrictions=True)
+    def matches(pattern: str, *, limited: bool = False) -> frozenset[str]:
+        result = inventory.get_hosts(pattern, ignore_limits=not limited, ignore_restrictions=True)
         return frozenset(host.get_name() for host in result)
 
     groups = (name for name in inventory.groups if name not in ("all", "ungrouped"))
-    return Inventory(tuple(sorted(groups)), frozenset(inventory.hosts), matches)
+    left = functools.partial(matches, limited=True)
+    return Inventory(tuple(sorted(groups)), frozenset(inventory.hosts), matches, left)

@@ -14,7 +14,7 @@ description:
   - At a terminal one more line is drawn anew with what goes on now. In a file, through a pipe, with C(CI) set or
     C(TERM=dumb) there is none, and a task that says nothing is mentioned after 15 seconds, then after 30 more, then
     every minute.
-  - With C(-v) it shows Ansible's own output, whole, and the phases against their plan.
+  - With C(-v) it shows Ansible's own output, whole, under the heading of each phase.
   - Warnings, deprecations, prompts, unexpected errors, and plays and tasks that are not of this collection are always
     shown as the callback P(ansible.builtin.default#callback) shows them.
   - A difference that C(--diff) asks for is shown whole, but for those of the release record, which C(-v) shows.
@@ -61,24 +61,14 @@ from ansible.plugins.callback.default import CallbackModule as Default
 
 from ..module_utils._progress import DRAWN, Progress, subscribe
 from ..module_utils._redaction import Redactor
-from ..module_utils._terminal.console import Console
-from ..module_utils._terminal.live import FIRST, Heartbeat
-from ..module_utils._terminal.models import Ending, Event, Line, Reported, RunEnded, Status, Tone
+from ..module_utils._terminal.console import NOT_BEGUN, Console
+from ..module_utils._terminal.live import FIRST, heartbeat
+from ..module_utils._terminal.models import Ending, Event, Line, RunEnded, Tone
 from ..module_utils._terminal.telling import records
+from ..plugin_utils import _run_events
 from ..plugin_utils._failure_file import write_failures
 from ..plugin_utils._interruption import held_if_free, when_cut_short
-from ..plugin_utils._module_of import import_ahead
 from ..plugin_utils._observing import PlayVariables, host_names, observing, selected
-from ..plugin_utils._run_events import (
-    begun,
-    ended,
-    expected,
-    is_ours,
-    phases_of,
-    play_of,
-    run_of,
-    task_of,
-)
 from ..plugin_utils._screen import LiveScreen
 
 COLORS: t.Mapping[Tone, str | None] = {
@@ -114,7 +104,7 @@ class CallbackModule(Default):
         self._phases: tuple[str, ...] = ()
         self._foreign = False
         self._over = False
-        self._pulse: Heartbeat | None = None
+        self._still: t.Callable[[], None] = lambda: None
         self._unsubscribe: t.Callable[[], None] = lambda: None
 
     # --- a playbook and its plays ------------------------------------------------------------------------------------
@@ -132,11 +122,11 @@ class CallbackModule(Default):
         if self._screen is None:
             self._screen = LiveScreen(self._display, os.environ)
         self._title = os.path.basename(playbook._file_name or "")  # noqa: PTH119
-        self._phases += phases_of(playbook)
+        self._phases += _run_events.phases_of(playbook)
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         self._play = play
-        ours = is_ours(play)
+        ours = _run_events.is_ours(play)
         foreign = self._verbose or not ours
         # The end of the phase before stands above the next play's banner.
         if self._verbose:
@@ -152,38 +142,36 @@ class CallbackModule(Default):
     @observing
     def _begin_play(self, play: t.Any) -> None:
         variables = PlayVariables.of(play)
-        if self._console.run is None:
+        if self._console.begun is NOT_BEGUN:
             self._open(variables)
         if host_names(play) and selected(play, variables):
-            self._feed(play_of(play, self._redact))
+            self._on(_run_events.play_of(play, self._redact))
 
     def _open(self, variables: PlayVariables) -> None:
         self._redact = Redactor(variables.secrets())
         # The folder is made of the version. With one that is refused its path may lead anywhere.
         strange = "/" in variables.get("release_version")
         self._folder = "" if strange else variables.get("report_directory")
-        self._feed(run_of(variables, self._title, self._phases, self._redact))
+        self._on(_run_events.run_of(variables, self._title, self._phases, self._redact))
         self._unsubscribe = subscribe(self._progressed)
         if not self._verbose:
             os.environ[DRAWN] = "1"
         if self.get_option("console_heartbeat"):
-            self._pulse = Heartbeat(self._beat)
-            self._pulse.start()
-        when_cut_short(self._interrupted)
+            self._still = heartbeat(self._beat)
+        when_cut_short(lambda: self._finish("interrupted"))
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
-        if self._plain or not is_ours(self._play):
+        if self._plain or not _run_events.is_ours(self._play):
             super().v2_playbook_on_no_hosts_matched()
 
     def v2_playbook_on_no_hosts_remaining(self) -> None:
-        if self._plain or not is_ours(self._play):
+        if self._plain or not _run_events.is_ours(self._play):
             super().v2_playbook_on_no_hosts_remaining()
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         if self._plain or self._foreign:
             super().v2_playbook_on_stats(stats)
-        bad = any(stats.failures.values()) or any(stats.dark.values())
-        self._finish("failed" if bad else "done")
+        self._finish(_run_events.ending_of(stats))
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
@@ -193,10 +181,9 @@ class CallbackModule(Default):
         return self._verbose or self.silent
 
     def _own(self, task: t.Any) -> bool:
-        return not self._plain and is_ours(task)
+        return not self._plain and _run_events.is_ours(task)
 
     def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
-        import_ahead(task)
         if self._own(task):
             # So that the parent, asked for a result of this task, prints this one's name.
             self._last_task_name = None
@@ -205,7 +192,6 @@ class CallbackModule(Default):
         self._spoke()
 
     def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
-        import_ahead(task)
         if not self._own(task):
             super().v2_playbook_on_handler_task_start(task)
 
@@ -219,47 +205,42 @@ class CallbackModule(Default):
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         super().v2_runner_on_start(host, task)
-        self._begin_task(host, task)
+        self._feed(_run_events.begun, host, task, self._redact)
 
-    @observing
-    def _begin_task(self, host: t.Any, task: t.Any) -> None:
-        self._feed(begun(host, task, self._redact))
+    def _told(self, result: t.Any, by_ansible: t.Callable[..., None], *more: t.Any) -> None:
+        """The Console has it; of what is not ours Ansible tells too, and of ours the warnings alone."""
+        if self._own(result.task):
+            self._handle_warnings(result.result)
+        else:
+            by_ansible(result, *more)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
-        self._end_task(result, "ok")
-        if self._own(result.task):
-            self._handle_warnings(result.result)
-        else:
-            super().v2_runner_on_ok(result)
+        self._feed(_run_events.ended, result, "ok", self._redact)
+        self._told(result, super().v2_runner_on_ok)
 
     def v2_runner_on_skipped(self, result: t.Any) -> None:
-        self._end_task(result, "skipped")
-        if self._own(result.task):
-            self._handle_warnings(result.result)
-        else:
-            super().v2_runner_on_skipped(result)
+        self._feed(_run_events.ended, result, "skipped", self._redact)
+        self._told(result, super().v2_runner_on_skipped)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        usual = expected(result)
-        self._end_task(result, "failed", ignored=ignore_errors)
-        if self._own(result.task) and usual:
-            self._handle_warnings(result.result)
+        usual = _run_events.expected(result)
+        self._feed(_run_events.ended, result, "failed", self._redact, ignored=ignore_errors)
+        if usual:
+            self._told(result, super().v2_runner_on_failed, ignore_errors)
         else:
             super().v2_runner_on_failed(result, ignore_errors)
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
-        self._end_task(result, "unreachable", ignored=bool(result.task.ignore_unreachable))
+        ignored = bool(result.task.ignore_unreachable)
+        self._feed(_run_events.ended, result, "unreachable", self._redact, ignored=ignored)
         super().v2_runner_on_unreachable(result)
 
     def v2_runner_item_on_ok(self, result: t.Any) -> None:
-        if self._own(result.task):
-            self._handle_warnings(result.result)
-        else:
-            super().v2_runner_item_on_ok(result)
+        self._told(result, super().v2_runner_item_on_ok)
 
     def v2_runner_item_on_failed(self, result: t.Any) -> None:
-        if self._own(result.task) and expected(result):
-            self._handle_warnings(result.result)
+        if _run_events.expected(result):
+            self._told(result, super().v2_runner_item_on_failed)
         else:
             super().v2_runner_item_on_failed(result)
 
@@ -283,31 +264,25 @@ class CallbackModule(Default):
         rounds = result.result.get("results") if result.task.loop else None
         shown = [entry.get("diff") for entry in rounds or [result.result] if entry.get("changed")]
         texts = [self._get_diff(entry) for entry in shown if entry]
-        task = task_of(result.task, self._redact)
+        task = _run_events.task_of(result.task, self._redact)
         if records(task.action, result.result) or not any(texts):
             return
         with self._lock:
             where = str(result.host.get_name())
             self._show(self._console.differs(task, where, [text for text in texts if text]))
 
-    @observing
-    def _end_task(self, result: t.Any, status: Status, *, ignored: bool = False) -> None:
-        self._feed(ended(result, status, self._redact, ignored=ignored))
-
     # --- the console -------------------------------------------------------------------------------------------------
 
-    @observing
     def _progressed(self, progress: Progress) -> None:
         if self._verbose:
             self._spoke()
-        now = time.monotonic()
-        self._feed(Reported(progress.event, progress.host, progress.text, progress.data, now))
+        self._feed(_run_events.reported, progress)
 
     @observing
-    def _interrupted(self) -> None:
-        self._finish("interrupted")
+    def _feed(self, event_of: t.Callable[..., Event], *args: t.Any, **named: t.Any) -> None:
+        self._on(event_of(*args, **named))
 
-    def _feed(self, event: Event) -> None:
+    def _on(self, event: Event) -> None:
         # The display's lock first: ansible-runner holds it while callbacks run, and a report comes in another thread.
         with self._display._lock, self._lock:
             self._show(self._console.on(event, LiveScreen.columns()))
@@ -319,13 +294,12 @@ class CallbackModule(Default):
             return
         self._over = True
         os.environ.pop(DRAWN, None)
-        if self._pulse:
-            self._pulse.stop()
+        self._still()
         if ending != "interrupted":
             self._unsubscribe()
         with held_if_free(self._display._lock), held_if_free(self._lock):
             failures = self._console.evidence if ending == "failed" else []
-            if self._console.run and not self._console.run.command.check:
+            if not self._console.begun.command.check:
                 path = write_failures(self._folder, failures, self._redact)
                 self._console.block.detail = path
             self._show(self._console.on(RunEnded(ending, time.monotonic()), LiveScreen.columns()))
@@ -344,11 +318,9 @@ class CallbackModule(Default):
                     text = self._console.live.text(now)
                     self._screen.draw(self._redact(f"    … {text}" if text else ""))
                     return REDRAWN
-                lines, again = self._console.live.beat(now)
-                if lines and not self._verbose:
-                    lines = self._console.waiting(now)
+                due, again = self._console.live.due(now)
                 # Not as something that was said, after which the silence would begin anew.
-                self._print(lines)
+                self._print(self._console.waiting(now) if due else [])
         finally:
             self._display._lock.release()
         return again

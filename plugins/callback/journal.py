@@ -53,7 +53,6 @@ from pathlib import Path
 from ansible import context
 from ansible.module_utils.ansible_release import __version__ as core_version
 from ansible.parsing.plugin_docs import read_docstring
-from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import module_loader
 
 from ..module_utils._arguments import user_here
@@ -61,12 +60,20 @@ from ..module_utils._progress import Progress, subscribe
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import CENSORED, RECORD_KEYS, sentence_of
 from ..module_utils._report.journal import Journal
-from ..plugin_utils._command_line import collection_version, extra_variable_names, shown_options
+from ..module_utils._terminal.models import Status
+from ..plugin_utils._command_line import collection_version, shown_options
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._module_of import module_of
-from ..plugin_utils._observing import PlayVariables, observing, task_name
+from ..plugin_utils._observing import Observer, PlayVariables, observing, task_name
+from ..plugin_utils._run_events import ending_of
 
 OURS = "easymo.deploy."
+EVENTS: t.Mapping[Status, str] = {
+    "ok": "task_ok",
+    "failed": "task_failed",
+    "unreachable": "host_unreachable",
+    "skipped": "task_skipped",
+}
 ALWAYS_KEPT = frozenset({"msg", "reason"})
 
 
@@ -74,9 +81,8 @@ ALWAYS_KEPT = frozenset({"msg", "reason"})
 def documented(module: str) -> frozenset[str]:
     """The keys that the module's RETURN promises."""
     path = module_loader.find_plugin(module)
-    if not path:
-        return ALWAYS_KEPT
-    return ALWAYS_KEPT | frozenset(read_docstring(path, verbose=False)["returndocs"] or {})
+    returned = read_docstring(path, verbose=False)["returndocs"] if path else None
+    return ALWAYS_KEPT | frozenset(returned or {})
 
 
 def promised(result: t.Mapping[str, t.Any], module: str) -> dict[str, t.Any] | None:
@@ -94,18 +100,14 @@ def promised(result: t.Mapping[str, t.Any], module: str) -> dict[str, t.Any] | N
     }
 
 
-class CallbackModule(CallbackBase):
+class CallbackModule(Observer):
     """Forwards what Ansible says to a Journal."""
 
-    CALLBACK_VERSION = 2.0
-    CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "easymo.deploy.journal"
     TITLE = "The journal"
-    CALLBACK_NEEDS_ENABLED = True
 
     def __init__(self) -> None:
         super().__init__()
-        self.silent = False
         self._journal: Journal | None = None
         self._redact = Redactor()
         self._opened = False
@@ -135,47 +137,28 @@ class CallbackModule(CallbackBase):
             return
         self._redact = Redactor(variables.secrets())
         self._journal.open(Path(path))
-        self._begin(self._journal, play, release)
-        self._unsubscribe = subscribe(self._progressed)
-        when_cut_short(lambda: self._finish("interrupted"))
-
-    def _begin(self, journal: Journal, play: t.Any, release: str) -> None:
         self._write(
             "run_started",
-            at=journal.started,
+            at=self._journal.started,
             release=release or None,
             playbook=self._playbook,
             user=user_here(),
             controller=platform.node(),
             pid=os.getpid(),
-            extra_variables=extra_variable_names(play),
+            extra_variables=sorted(play.get_variable_manager().extra_vars),
             options=shown_options(),
             check=bool(context.CLIARGS.get("check")),
             collection=collection_version(),
             ansible_core=core_version,
             python=platform.python_version(),
         )
+        self._unsubscribe = subscribe(self._progressed)
+        when_cut_short(lambda: self._finish("interrupted"))
 
     @observing
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         self._task_started[(host.get_name(), task._uuid)] = time.monotonic()
         self._write("task_started", play=self._play, task=task_name(task), host=host.get_name())
-
-    @observing
-    def v2_runner_on_ok(self, result: t.Any) -> None:
-        self._result("task_ok", result)
-
-    @observing
-    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        self._result("task_failed", result, ignored=ignore_errors or None)
-
-    @observing
-    def v2_runner_on_unreachable(self, result: t.Any) -> None:
-        self._result("host_unreachable", result)
-
-    @observing
-    def v2_runner_on_skipped(self, result: t.Any) -> None:
-        self._result("task_skipped", result)
 
     @observing
     def v2_runner_retry(self, result: t.Any) -> None:
@@ -193,8 +176,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         self._unsubscribe()
         hosts = {host: dict(stats.summarize(host)) for host in sorted(stats.processed)}
-        bad = any(stats.failures.values()) or any(stats.dark.values())
-        self._finish("failed" if bad else "done", hosts)
+        self._finish(ending_of(stats), hosts)
 
     def _finish(self, outcome: str, hosts: dict[str, t.Any] | None = None) -> None:
         """The last line. What was closed before is not written to again."""
@@ -211,6 +193,9 @@ class CallbackModule(CallbackBase):
             msg=progress.text,
             data=progress.data or None,
         )
+
+    def _ended(self, result: t.Any, status: Status, *, ignored: bool = False) -> None:
+        self._result(EVENTS[status], result, ignored=ignored or None)
 
     def _result(self, event: str, result: t.Any, **more: t.Any) -> None:
         host, task, matching = result.host.get_name(), result.task, result.result

@@ -74,18 +74,11 @@ class CallbackModule(CallbackBase):
         if not any(isinstance(finder, Compiled) for finder in sys.meta_path):
             sys.meta_path.insert(0, Compiled())
 
-    def v2_playbook_on_start(
-        self,
-        playbook: t.Any,  # noqa: ARG002 - Ansible's
-    ) -> None:
+    def v2_playbook_on_start(self, playbook: t.Any) -> None:  # noqa: ARG002 - Ansible's
         gc.set_threshold(NEW_OBJECTS)
         gc.freeze()
 
-    def v2_playbook_on_task_start(
-        self,
-        task: t.Any,
-        is_conditional: bool,  # noqa: ARG002 - Ansible's
-    ) -> None:
+    def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:  # noqa: ARG002
         import_ahead(task)
 
     def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:

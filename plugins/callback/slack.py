@@ -21,38 +21,13 @@ description:
   - Never fails or slows a run. Messages are sent by a thread of its own, and what was lost is told at the end.
   - Says nothing without a token and channel, or a webhook, and nothing in check mode. C(status.yml), C(diagnose.yml),
     C(readiness.yml) and C(report.yml) only look, so it says nothing of them either.
-  - What is not set here is taken from variables of the same name that localhost has in the inventory, the token
-    also from C(secret_slack_bot_token).
+  - What it needs to know are variables that localhost has in the inventory.
 author:
   - Maintainers of easymo.deploy (@easymo)
 options:
-  slack_api_url:
-    description: URL of Slack's Web API.
-    type: str
-    env:
-      - name: EASYMO_DEPLOY_SLACK_API_URL
-    ini:
-      - section: callback_easymo_slack
-        key: api_url
-  slack_bot_token:
-    description: Bot token with the scope C(chat:write).
-    type: str
-    env:
-      - name: EASYMO_DEPLOY_SLACK_BOT_TOKEN
-    ini:
-      - section: callback_easymo_slack
-        key: bot_token
-  slack_channel:
-    description: Name or id of the channel.
-    type: str
-    env:
-      - name: EASYMO_DEPLOY_SLACK_CHANNEL
-    ini:
-      - section: callback_easymo_slack
-        key: channel
   slack_webhook_url:
     description:
-      - Incoming webhook, used when there is no token.
+      - Incoming webhook, used when there is no token. Without this option, the variable C(slack_webhook_url).
       - It can't edit, so only the start, what stopped the run, and the end are posted.
     type: str
     env:
@@ -60,76 +35,18 @@ options:
     ini:
       - section: callback_easymo_slack
         key: webhook_url
-  slack_ca_cert:
-    description: File with the certificate authorities that may have signed the API's certificate.
-    type: path
-    env:
-      - name: EASYMO_DEPLOY_SLACK_CA_CERT
-    ini:
-      - section: callback_easymo_slack
-        key: ca_cert
-  release_version:
-    description: The release, for the title.
-    type: str
-    env:
-      - name: EASYMO_DEPLOY_RELEASE_VERSION
-    ini:
-      - section: callback_easymo_slack
-        key: release_version
-  slack_state_path:
-    description:
-      - File that remembers which message is the release's. Without it, C(.deploy/<release_version>/slack.json) in the
-        current directory.
-      - It has no secrets. Without the file, the next run posts a message of its own.
-    type: path
-    version_added: 0.2.0
-    env:
-      - name: EASYMO_DEPLOY_SLACK_STATE_PATH
-    ini:
-      - section: callback_easymo_slack
-        key: state_path
-  release_title:
-    description: What people call the release, for the title. Without it, the word release and the version.
-    type: str
-    version_added: 0.2.0
-    env:
-      - name: EASYMO_DEPLOY_RELEASE_TITLE
-    ini:
-      - section: callback_easymo_slack
-        key: release_title
-  environment_name:
-    description: Where it is deployed to, for the title.
-    type: str
-    version_added: 0.2.0
-    env:
-      - name: EASYMO_DEPLOY_ENVIRONMENT_NAME
-    ini:
-      - section: callback_easymo_slack
-        key: environment_name
-  release_on_call:
-    description:
-      - Id of the Slack user or user group to mention when a run ends badly.
-      - Another name is only shown, and the message says that no notification went out.
-    type: str
-    env:
-      - name: EASYMO_DEPLOY_ON_CALL
-    ini:
-      - section: callback_easymo_slack
-        key: on_call
-  release_on_call_name:
-    description: Name of the person on call, shown where no notification is sent.
-    type: str
-    version_added: 0.2.0
-    env:
-      - name: EASYMO_DEPLOY_ON_CALL_NAME
-    ini:
-      - section: callback_easymo_slack
-        key: on_call_name
 notes:
-  - The phases and their planned minutes are the inventory's C(release_plan), the units of metrics are those of its
-    C(release_metrics), the buttons its C(release_links), a list of C(text) and C(url).
+  - Where to - C(slack_channel), a name or an id, with C(slack_bot_token) or C(secret_slack_bot_token), a token with
+    the scope C(chat:write). C(slack_api_url), C(slack_ca_cert) for an API elsewhere.
+  - What - C(release_title) or C(release_version), and C(environment_name). The phases and their planned minutes are
+    C(release_plan), the units of metrics are those of C(release_metrics), the buttons C(release_links), a list of
+    C(text) and C(url).
+  - Who - C(release_on_call), the id of the Slack user or user group to mention when a run ends badly, and
+    C(release_on_call_name). Another name is only shown, and the message says that no notification went out.
+  - The file C(slack_state_path), or C(.deploy/<release_version>/slack.json) in the current directory, remembers which
+    message is the release's. It has no secrets. Without the file, the next run posts a message of its own.
 extends_documentation_fragment:
-  - easymo.deploy._libraries.slack_sdk
+  - easymo.deploy._libraries.requests
 """
 
 import os
@@ -139,117 +56,82 @@ import typing as t
 from pathlib import Path
 
 from ansible import context
-from ansible.plugins.callback import CallbackBase
 
 from ..module_utils._messages.outbox import MessageState, Outbox
-from ..module_utils._messages.release_status import Link, Release, ReleaseStatus
+from ..module_utils._messages.release_status import Release, ReleaseStatus
 from ..module_utils._messages.run_message import RunMessage
+from ..module_utils._messages.slack import SlackClient
 from ..module_utils._progress import subscribe
 from ..module_utils._redaction import Redactor
-from ..module_utils._release.models import sentence_of
-from ..module_utils._release.record import Record
 from ..module_utils._story.plan import Plan
-from ..module_utils._terminal.telling import LOCKS
+from ..module_utils._terminal.models import Ending, RunEnded, Status
 from ..plugin_utils._interruption import when_cut_short
-from ..plugin_utils._module_of import module_of
-from ..plugin_utils._observing import PlayVariables, hosts_of, observing, task_name
+from ..plugin_utils._observing import Observer, PlayVariables, host_names, observing, selected
+from ..plugin_utils._run_events import begun, ended, ending_of, play_of, reported
 
-if t.TYPE_CHECKING:
-    from ..module_utils._messages.slack import SlackClient
-
-OPTIONS = (
-    "slack_api_url",
-    "slack_bot_token",
-    "slack_channel",
-    "slack_webhook_url",
-    "slack_ca_cert",
-    "slack_state_path",
-    "release_version",
-    "release_title",
-    "environment_name",
-    "release_on_call",
-    "release_on_call_name",
-)
 ONLY_LOOKS = frozenset({"status.yml", "diagnose.yml", "readiness.yml", "report.yml"})
 DEFAULT_API_URL = "https://slack.com/api/"
 REQUEST_TIMEOUT = 10.0
+Get = t.Callable[[str], str]
+"""The value of a variable as text, "" for none."""
 
 
-def connect(settings: t.Mapping[str, str]) -> SlackClient | None:
-    """The client that the settings ask for, None when they ask for none."""
-    ca_cert = settings["slack_ca_cert"] or None
-    by_token = settings["slack_bot_token"] and settings["slack_channel"]
-    if not by_token and not settings["slack_webhook_url"]:
+def connect(get: Get) -> SlackClient | None:
+    """The client that the variables ask for, None when they ask for none."""
+    by_token = get("slack_bot_token") and get("slack_channel")
+    if not by_token and not get("slack_webhook_url"):
         return None
-    # Only a run that talks to Slack pays for importing its client.
-    from ..module_utils._messages import slack  # noqa: PLC0415
-
-    if by_token:
-        return slack.SlackApi(
-            api_url=settings["slack_api_url"] or DEFAULT_API_URL,
-            token=settings["slack_bot_token"],
-            channel=settings["slack_channel"],
-            timeout=REQUEST_TIMEOUT,
-            ca_cert=ca_cert,
-        )
-    return slack.SlackWebhook(
-        url=settings["slack_webhook_url"], timeout=REQUEST_TIMEOUT, ca_cert=ca_cert
+    return SlackClient(
+        token=get("slack_bot_token") if by_token else "",
+        channel=get("slack_channel"),
+        api_url=get("slack_api_url") or DEFAULT_API_URL,
+        webhook_url=get("slack_webhook_url"),
+        timeout=REQUEST_TIMEOUT,
+        ca_cert=get("slack_ca_cert") or None,
     )
 
 
-def message_state(settings: t.Mapping[str, str]) -> MessageState:
+def message_state(get: Get) -> MessageState:
     """A webhook can't edit, so there is nothing for it to remember."""
-    folder = re.sub(r"[^\w.+-]", "_", settings["release_version"]).strip(".")
-    path = settings["slack_state_path"] or (folder and f".deploy/{folder}/slack.json")
-    if not path or not (settings["slack_bot_token"] and settings["slack_channel"]):
+    folder = re.sub(r"[^\w.+-]", "_", get("release_version")).strip(".")
+    path = get("slack_state_path") or (folder and f".deploy/{folder}/slack.json")
+    if not path or not (get("slack_bot_token") and get("slack_channel")):
         return MessageState(None)
-    return MessageState(
-        Path(path), settings["slack_api_url"] or DEFAULT_API_URL, settings["slack_channel"]
-    )
+    return MessageState(Path(path), get("slack_api_url") or DEFAULT_API_URL, get("slack_channel"))
 
 
-def describe(
-    settings: t.Mapping[str, str], playbook: str, plan: t.Any, metrics: t.Any, links: t.Any = None
-) -> Release:
+def describe(get: Get, playbook: str, plan: t.Any, metrics: t.Any, links: t.Any = None) -> Release:
     """What the inventory says of the release; of a list that is none, nothing."""
-    version = settings["release_version"]
+    version = get("release_version")
     return Release(
-        title=settings["release_title"] or (f"Release {version}" if version else playbook),
+        title=get("release_title") or (f"Release {version}" if version else playbook),
         playbook=playbook,
-        environment=settings["environment_name"],
-        on_call=settings["release_on_call"],
-        on_call_name=settings["release_on_call_name"],
+        environment=get("environment_name"),
+        on_call=get("release_on_call"),
+        on_call_name=get("release_on_call_name"),
         plan=Plan.read(plan),
         links=tuple(
-            Link(str(dictionary.get("text") or dictionary["url"]), str(dictionary["url"]))
-            for dictionary in dictionaries(links, "url")
-            if re.match(r"https?://[^/\s]", str(dictionary["url"]))
+            (str(entry.get("text") or entry["url"]), str(entry["url"]))
+            for entry in dictionaries(links, "url")
+            if re.match(r"https?://[^/\s]", str(entry["url"]))
         ),
         units={
-            str(dictionary["name"]): str(dictionary.get("unit") or "")
-            for dictionary in dictionaries(metrics)
+            str(entry["name"]): str(entry.get("unit") or "")
+            for entry in dictionaries(metrics, "name")
         },
     )
 
 
-def dictionaries(value: t.Any, key: str = "name") -> list[t.Mapping[str, t.Any]]:
+def dictionaries(value: t.Any, key: str) -> list[t.Mapping[str, t.Any]]:
     listed = value if isinstance(value, list) else []
     return [entry for entry in listed if isinstance(entry, dict) and key in entry]
 
 
-def changes(action: str, result: t.Mapping[str, t.Any]) -> bool:
-    """Whether it changed something. A refused run may have taken the lock."""
-    return bool(result.get("changed")) and action not in LOCKS
-
-
-class CallbackModule(CallbackBase):
+class CallbackModule(Observer):
     """Forwards what Ansible says to a RunMessage, once a play's variables say where Slack is."""
 
-    CALLBACK_VERSION = 2.0
-    CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "easymo.deploy.slack"
     TITLE = "The Slack callback"
-    CALLBACK_NEEDS_ENABLED = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -257,7 +139,7 @@ class CallbackModule(CallbackBase):
         self._playbook = ""
         self._started = time.time()
         self._message: RunMessage | None = None
-        self._outbox: Outbox | None = None
+        self._redact = Redactor()
         self._unsubscribe: t.Callable[[], None] = lambda: None
 
     @observing
@@ -268,92 +150,55 @@ class CallbackModule(CallbackBase):
 
     @observing
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
-        if self._message is None:
-            self._open(play)
-        if self._message:
-            phase = str((play.vars or {}).get("release_phase_name") or "")
-            self._message.play_started(play.get_name(), phase, hosts_of(play))
-
-    def _open(self, play: t.Any) -> None:
         variables = PlayVariables.of(play)
-        settings = {
-            name: str(self.get_option(name) or "") or variables.get(name) for name in OPTIONS
+        if self._message is None:
+            self._open(variables)
+        if self._message and host_names(play) and selected(play, variables):
+            self._message.on(play_of(play, self._redact))
+
+    def _open(self, variables: PlayVariables) -> None:
+        given = {
+            "slack_webhook_url": self.get_option("slack_webhook_url"),
+            "slack_bot_token": variables.get("slack_bot_token")
+            or variables.get("secret_slack_bot_token"),
         }
-        settings["slack_bot_token"] = settings["slack_bot_token"] or variables.get(
-            "secret_slack_bot_token"
-        )
-        client = connect(settings)
+
+        def get(name: str) -> str:
+            return given.get(name) or variables.get(name)
+
+        client = connect(get)
         if client is None:
             return
-        release = describe(
-            settings,
-            self._playbook,
-            variables.raw("release_plan"),
-            variables.raw("release_metrics"),
-            variables.value("release_links"),
-        )
-        stored = message_state(settings)
-        secrets = [settings["slack_bot_token"], settings["slack_webhook_url"]]
-        self._outbox = Outbox(client, posted=stored.posted)
-        self._message = RunMessage(
-            ReleaseStatus(release, self._started),
-            self._outbox,
-            Redactor([*variables.secrets(), *secrets]),
-            stored,
-        )
-        self._unsubscribe = subscribe(self._message.progressed)
-        when_cut_short(self._interrupted)
+        lists = (variables.raw("release_plan"), variables.raw("release_metrics"))
+        release = describe(get, self._playbook, *lists, variables.value("release_links"))
+        stored = message_state(get)
+        secrets = [get("slack_bot_token"), get("slack_webhook_url")]
+        self._redact = Redactor([*variables.secrets(), *secrets])
+        status, outbox = ReleaseStatus(release, self._started), Outbox(client, posted=stored.posted)
+        message = self._message = RunMessage(status, outbox, self._redact, stored)
+        self._unsubscribe = subscribe(lambda progress: message.on(reported(progress)))
+        when_cut_short(lambda: self._finish("interrupted"))
 
     @observing
-    def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:  # noqa: ARG002
+    def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         if self._message:
-            self._message.task_started(task_name(task))
+            self._message.on(begun(host, task, self._redact))
 
-    @observing
-    def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
+    def _ended(self, result: t.Any, status: Status, *, ignored: bool = False) -> None:
         if self._message:
-            self._message.task_started(task_name(task))
-
-    @observing
-    def v2_runner_on_ok(self, result: t.Any) -> None:
-        if self._message:
-            action = module_of(result.task)
-            if changes(action, result.result):
-                self._message.touched()
-            if "document" in result.result:
-                self._message.record_seen(Record.of_result(result.result))
-                if result.result.get("decision") and result.result.get("changed"):
-                    self._message.decided(str(result.result.get("sentence") or ""))
-            self._message.host_done(result.host.get_name(), action)
-
-    @observing
-    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        if self._message and not ignore_errors:
-            self._failed(result, sentence_of(result.result))
-
-    @observing
-    def v2_runner_on_unreachable(self, result: t.Any) -> None:
-        if self._message:
-            self._failed(result, f"It is unreachable: {sentence_of(result.result)}")
-
-    def _failed(self, result: t.Any, why: str) -> None:
-        name, reason = task_name(result.task), str(result.result.get("reason") or "")
-        if self._message:
-            if changes(module_of(result.task), result.result):
-                self._message.touched()
-            self._message.host_failed(result.host.get_name(), name, why, reason)
+            self._message.on(ended(result, status, self._redact, ignored=ignored))
 
     @observing
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
-        if self._message and self._outbox:
-            self._unsubscribe()
-            good = not any(stats.failures.values()) and not any(stats.dark.values())
-            lost = self._message.finished(good=good)
-            if lost:
-                noun = "message was" if lost == 1 else "messages were"
-                self._display.warning(f"Slack: {lost} {noun} not delivered. {self._outbox.reason}")
+        self._unsubscribe()
+        self._finish(ending_of(stats))
 
     @observing
-    def _interrupted(self) -> None:
-        if self._message:
-            self._message.interrupted()
+    def _finish(self, ending: Ending) -> None:
+        """Once: a run that ended by itself is not interrupted afterwards."""
+        message, self._message = self._message, None
+        if message:
+            message.on(RunEnded(ending, time.monotonic()))
+            lost = message.close()
+            if lost and ending != "interrupted":
+                self._display.warning(f"Slack: {lost}")

@@ -46,6 +46,8 @@ options:
     ELSEWHERE: str = f"""
 options:
   kubernetes:
+    description: The cluster of the record. Needed with O(release).
     type: dict
+    version_added: 0.3.0
     suboptions:
 {nested(CONNECTION, 4, "kubernetes")}"""

@@ -18,4 +18,3 @@ class ModuleDocFragment:
     PSYCOPG2: str = f"{{options: {{}}, {POSTGRES_CLIENT}}}"
     REDIS = "{options: {}, requirements: [redis >= 6]}"
     REQUESTS = "{options: {}, requirements: [requests >= 2.32]}"
-    SLACK_SDK = "{options: {}, requirements: [slack-sdk >= 3.36]}"

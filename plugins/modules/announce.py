@@ -20,7 +20,6 @@ extends_documentation_fragment:
   - easymo.deploy._kubernetes.elsewhere
   - easymo.deploy._mail
   - easymo.deploy._libraries.kubernetes
-  - easymo.deploy._libraries.slack_sdk
   - easymo.deploy._libraries.requests
 options:
   text:
@@ -40,10 +39,6 @@ options:
   key:
     description: What the announcement is called in the record. Needed with O(release).
     type: str
-    version_added: 0.3.0
-  kubernetes:
-    description: The cluster of the record. Needed with O(release).
-    type: dict
     version_added: 0.3.0
   required:
     description: Whether the task fails when a channel got no message. The other channels are told first.
@@ -185,8 +180,7 @@ attributes:
     support: partial
 requirements:
   - kubernetes, only for O(release)
-  - slack-sdk, only for O(slack)
-  - requests, only for O(pagerduty) and O(statuspage)
+  - requests, for all channels but O(email)
 """
 
 EXAMPLES = r"""
@@ -260,20 +254,12 @@ from ..module_utils._errors import InputError, RefusedError, UnreachableError, r
 from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes import actor_of
 from ..module_utils._messages.apply import deliver, read_attachments
-from ..module_utils._messages.plan import CHANNELS, Delivered, Undelivered, plan_messages
-from ..module_utils._messages.slack import SLACK_SDK
+from ..module_utils._messages.plan import CHANNELS, plan_messages
 from ..module_utils._module import SECRET, Module, Result, documented, execute
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.plan import RecordChange
 from ..module_utils._release.task import store_of
 from ..module_utils._time import utc_now
-
-LIBRARIES = {
-    "slack": SLACK_SDK,
-    "pagerduty": REQUESTS,
-    "statuspage": REQUESTS,
-}
-"""What a channel needs; mail needs nothing."""
 
 module_spec = documented(DOCUMENTATION, required_by={"release": ["key", "kubernetes"]})
 
@@ -281,9 +267,9 @@ module_spec = documented(DOCUMENTATION, required_by={"release": ["key", "kuberne
 def run(module: Module) -> Result:
     key, store = module.params["key"], store_of(module)
     record = store.read() if store else None
-    if record and key in record.body["announcements"]:
-        known: Result = {"changed": False, "delivered": [], "undelivered": []}
-        return {**known, "document": record.to_result()["document"]}
+    if record and key in {known.name for known in record.announcements}:
+        document = record.to_result()["document"]
+        return {"changed": False, "delivered": [], "undelivered": [], "document": document}
     result = send(module)
     if store:
         entry = {"undelivered": Redactor(secrets_of(module)).within(result["undelivered"])}
@@ -312,27 +298,27 @@ def send(module: Module) -> Result:
     messages = plan_messages(module.params, contents)
     if not messages:
         raise InputError(f"No channel is set: set at least one of {', '.join(CHANNELS)}.")
-    refuse_missing(LIBRARIES[each.kind] for each in messages if each.kind in LIBRARIES)
+    refuse_missing(REQUESTS for each in messages if each.kind != "email")
 
-    undelivered: list[Undelivered] = []
+    told = () if module.check_mode else messages
+    delivered, undelivered = deliver(
+        told, timeout=module.params["timeout"], ca_cert=module.params["ca_cert"]
+    )
     if module.check_mode:
-        delivered = [Delivered(message.kind, message.target) for message in messages]
-    else:
-        delivered, undelivered = deliver(
-            messages, timeout=module.params["timeout"], ca_cert=module.params["ca_cert"]
-        )
-
+        delivered = [message.result() for message in messages]
     result = {
-        "changed": any(delivery.changed for delivery in delivered),
-        "delivered": [delivery.to_result() for delivery in delivered],
-        "undelivered": [failure.to_result() for failure in undelivered],
+        "changed": any(message["changed"] for message in delivered),
+        "delivered": delivered,
+        "undelivered": undelivered,
     }
-    for failure in undelivered:
-        module.warn(f"Not announced to {failure.channel} ({failure.target}): {failure.msg}")
-    if undelivered and module.params["required"]:
-        first = undelivered[0]
-        error = RefusedError if first.reason == RefusedError.reason else UnreachableError
-        raise error(f"Not announced to {first.channel} ({first.target}): {first.msg}", **result)
+    problems = [
+        "Not announced to {channel} ({target}): {msg}".format(**failure) for failure in undelivered
+    ]
+    for problem in problems:
+        module.warn(problem)
+    if problems and module.params["required"]:
+        refused = undelivered[0]["reason"] == RefusedError.reason
+        raise (RefusedError if refused else UnreachableError)(problems[0], **result)
     return result
 
 

@@ -100,15 +100,14 @@ end:
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
 """
 
-import datetime
 import re
 import typing as t
-from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from ..module_utils._errors import InputError, Library
-from ..module_utils._module import Module, documented, execute
-from ..module_utils._time import moment_of, start_of, zone_of
+from ..module_utils._module import Module, documented, execute, refuse_below
+from ..module_utils._time import format_time, moment_of, start_of, zone_of
 
 ICALENDAR = Library("icalendar >= 7")
 with ICALENDAR:
@@ -121,82 +120,52 @@ module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    event = plan_event(module.params)
-    path, after = Path(module.params["path"]), render_event(event)
+    path, (start, end, after) = Path(module.params["path"]), planned_event(module.params)
     before = read_file(path)
     if before != after and not module.check_mode:
         write_file(path, after)
     result: dict[str, t.Any] = {
         "changed": before != after,
         "path": str(path),
-        "start": event.start.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "end": event.end.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "start": format_time(start),
+        "end": format_time(end),
     }
     if module._diff:
         result["diff"] = {"before": before, "after": after}
     return result
 
 
-@dataclass(frozen=True)
-class CalendarEvent:
-    """`stamp` is when it was made: part of the file, so it must not be the time of writing it."""
+def planned_event(params: t.Mapping[str, t.Any]) -> tuple[datetime, datetime, str]:
+    """Its start, its end, and the file with the line ends and folds of RFC 5545; what is wrong is named.
 
-    uid: str
-    summary: str
-    description: str
-    location: str
-    stamp: datetime.datetime
-    start: datetime.datetime
-    end: datetime.datetime
-    organizer: str = ""
-    attendees: tuple[str, ...] = ()
-
-
-def plan_event(params: t.Mapping[str, t.Any]) -> CalendarEvent:
-    """From a task's options; what is wrong is named."""
-    zone = zone_of(params["timezone"])
-    since = moment_of(params["since"])
+    When it was made is part of the file, so it must not be the time of writing it.
+    """
+    zone, since = zone_of(params["timezone"]), moment_of(params["since"])
     start = start_of(since.astimezone(zone), params["days"], params["time"])
-    if params["minutes"] < 1:
-        raise InputError(f"Option 'minutes' is {params['minutes']}; it is at least 1.")
-    addresses = (*params["attendees"], *([params["organizer"]] if params["organizer"] else []))
-    for address in addresses:
+    refuse_below(params, minutes=1)
+    organizers = [params["organizer"]] if params["organizer"] else []
+    for address in (*params["attendees"], *organizers):
         if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address):
             raise InputError(
                 f"'{address}' among organizer and attendees is not an e-mail address: correct it."
             )
-    return CalendarEvent(
-        uid=params["uid"],
-        summary=params["summary"],
-        description=params["description"],
-        location=params["location"],
-        stamp=since,
-        start=start,
-        end=start + datetime.timedelta(minutes=params["minutes"]),
-        organizer=params["organizer"],
-        attendees=tuple(params["attendees"]),
-    )
-
-
-def render_event(event: CalendarEvent) -> str:
-    """The file's text, with the line ends and folds of RFC 5545."""
-    entry = icalendar.Event()
-    entry.add("uid", event.uid)
-    entry.add("dtstamp", event.stamp)
-    entry.add("dtstart", event.start)
-    entry.add("dtend", event.end)
+    end = start + timedelta(minutes=params["minutes"])
+    event = icalendar.Event()
+    event.add("uid", params["uid"])
+    event.add("dtstamp", since)
+    event.add("dtstart", start)
+    event.add("dtend", end)
     for name in ("summary", "description", "location"):
-        if getattr(event, name):
-            entry.add(name, getattr(event, name))
-    if event.organizer:
-        entry.add("organizer", f"mailto:{event.organizer}")
-    for attendee in event.attendees:
-        entry.add("attendee", f"mailto:{attendee}")
+        if params[name]:
+            event.add(name, params[name])
+    for role, addresses in (("organizer", organizers), ("attendee", params["attendees"])):
+        for address in addresses:
+            event.add(role, f"mailto:{address}")
     calendar = icalendar.Calendar()
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
-    calendar.add_component(entry)
-    return str(calendar.to_ical().decode("utf-8"))
+    calendar.add_component(event)
+    return start, end, calendar.to_ical().decode("utf-8")
 
 
 def read_file(path: Path) -> str:

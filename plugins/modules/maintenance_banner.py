@@ -72,8 +72,8 @@ banner:
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: Refused}
 """
 
+import functools
 import typing as t
-from dataclasses import dataclass
 
 from ..module_utils._errors import InputError, RefusedError, VerificationError
 from ..module_utils._http import REQUESTS, Answer, Repeat, ask, bearer, good, without_query
@@ -83,6 +83,8 @@ from ..module_utils._time import Deadline
 NEEDS = (REQUESTS,)
 LONGEST = 500
 """Characters: what fits on the dashboard."""
+Banner = dict[str, str]
+"""Its message and type; empty for none."""
 
 module_spec = documented(DOCUMENTATION, required_if=[("state", "present", ("text",))])
 
@@ -91,90 +93,67 @@ def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, wait_timeout=0.1)
     wanted = wanted_banner(params["state"], params["text"], params["type"])
-    api = BannerApi(
-        params["url"], params["token"], Deadline(params["wait_timeout"]), params["ca_cert"]
-    )
-    before = api.read()
+    where = f"The admin API at {without_query(params['url'])}"
+    call = functools.partial(call_api, where, params, Deadline(params["wait_timeout"]))
+    before = shown_in(call("GET"), where)
     changed = before != wanted
     if changed and not module.check_mode:
-        api.show(wanted)
-        if api.read() != wanted:
+        call("POST", json=wanted) if wanted else call("DELETE")
+        if shown_in(call("GET"), where) != wanted:
             raise VerificationError(
                 "The admin API accepted the banner but shows another: somebody else changes it, "
                 "or it does not store it."
             )
-    after = wanted.to_result() if wanted else {}
-    result: dict[str, t.Any] = {"changed": changed, "banner": after}
+    result: dict[str, t.Any] = {"changed": changed, "banner": wanted}
     if module._diff:
-        result["diff"] = {"before": before.to_result() if before else {}, "after": after}
+        result["diff"] = {"before": before, "after": wanted}
     return result
 
 
-@dataclass(frozen=True)
-class Banner:
-    message: str
-    type: str
-
-    def to_result(self) -> dict[str, str]:
-        return {"message": self.message, "type": self.type}
-
-
-def wanted_banner(state: str, message: str | None, kind: str) -> Banner | None:
+def wanted_banner(state: str, message: str | None, kind: str) -> Banner:
     if state == "absent":
-        return None
+        return {}
     text = (message or "").strip()
     if not text or len(text) > LONGEST:
         raise InputError(
             f"'text' has {len(text)} characters: a banner needs from 1 to {LONGEST} of them."
         )
-    return Banner(text, kind)
+    return {"message": text, "type": kind}
 
 
-class BannerApi:
-    """The one place that talks to the admin API about its banner. Every call of it may be repeated."""
-
-    def __init__(self, url: str, token: str, deadline: Deadline, ca_cert: str | None) -> None:
-        self._url = url
-        self._where = f"The admin API at {without_query(url)}"
-        self._token = token
-        self._deadline = deadline
-        self._ca_cert = ca_cert
-
-    def read(self) -> Banner | None:
-        answer = self._ask("GET")
-        try:
-            shown = answer.json()["banner"]
-            return Banner(str(shown["message"]).strip(), str(shown["type"])) if shown else None
-        except (ValueError, LookupError, TypeError) as exc:
-            raise VerificationError(
-                f"{self._where} does not say which banner is shown: check the URL."
-            ) from exc
-
-    def show(self, banner: Banner | None) -> None:
-        """Put this one in the place of whatever is shown; None takes it down."""
-        if banner is None:
-            self._ask("DELETE")
-        else:
-            self._ask("POST", banner.to_result())
-
-    def _ask(self, method: str, body: dict[str, str] | None = None) -> Answer:
-        answer = ask(
-            self._where,
-            method,
-            self._url,
-            json=body,
-            authorization=bearer(self._token),
-            timeout=max(0.1, self._deadline.left()),
-            ca_cert=self._ca_cert,
-            repeat=Repeat(self._deadline),
+def shown_in(answer: Answer, where: str) -> Banner:
+    try:
+        shown = answer.json()["banner"]
+        return (
+            {"message": str(shown["message"]).strip(), "type": str(shown["type"])} if shown else {}
         )
-        return good(
-            answer,
-            self._where,
-            forbidden="correct 'token'",
-            otherwise=(RefusedError, "correct 'url' or the banner"),
-            secret=self._token,
-        )
+    except (ValueError, LookupError, TypeError) as exc:
+        raise VerificationError(
+            f"{where} does not say which banner is shown: check the URL."
+        ) from exc
+
+
+def call_api(
+    where: str, params: t.Mapping[str, t.Any], deadline: Deadline, method: str, **more: t.Any
+) -> Answer:
+    """The one place that talks to the admin API about its banner. Every call may be repeated."""
+    answer = ask(
+        where,
+        method,
+        params["url"],
+        authorization=bearer(params["token"]),
+        timeout=max(0.1, deadline.left()),
+        ca_cert=params["ca_cert"],
+        repeat=Repeat(deadline),
+        **more,
+    )
+    return good(
+        answer,
+        where,
+        forbidden="correct 'token'",
+        otherwise=(RefusedError, "correct 'url' or the banner"),
+        secret=params["token"],
+    )
 
 
 def main() -> None:

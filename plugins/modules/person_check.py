@@ -15,7 +15,7 @@ description:
   - Every answer is kept with name and time, and how it was given.
   - In check mode no question is asked.
 extends_documentation_fragment:
-  - easymo.deploy._module.reads
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._module.verdict
   - easymo.deploy._kubernetes.elsewhere
   - easymo.deploy._libraries.kubernetes
@@ -95,10 +95,6 @@ options:
   release:
     description: The release whose record has answers for O(feedback).
     type: str
-    version_added: 0.3.0
-  kubernetes:
-    description: The cluster of the record. Needed with O(release).
-    type: dict
     version_added: 0.3.0
 requirements:
   - kubernetes, only for O(release)
@@ -210,7 +206,11 @@ def run(module: Module) -> dict[str, t.Any]:
         if module.check_mode:
             row = question.planned()
         else:
-            row = answered(question, answers.get(question.name), ask, params)
+            answer, started = answers.get(question.name), time.monotonic()
+            if answer is None and params["prompt"]:
+                answer = ask(question, params["timeout"])
+            silence = PersonAnswer(note=f"the terminal prompt is off: {question.text}")
+            row = question.result_of(answer or silence, time.monotonic() - started)
             emit_progress(
                 module, "PersonAnswered", line(row), {"name": row["name"], "status": row["status"]}
             )
@@ -219,17 +219,6 @@ def run(module: Module) -> dict[str, t.Any]:
     if feedback:
         result["watch"] = with_feedback(watch, rows, gate=gate, since=feedback["since"])
     return result
-
-
-def answered(
-    question: Question, answer: PersonAnswer | None, ask: Ask, params: t.Mapping[str, t.Any]
-) -> dict[str, t.Any]:
-    started = time.monotonic()
-    if answer is None and params["prompt"]:
-        answer = ask(question, params["timeout"])
-    if answer is None:
-        answer = PersonAnswer(note=f"the terminal prompt is off: {question.text}")
-    return question.result_of(answer, time.monotonic() - started)
 
 
 def no_answer(_question: Question, _timeout: int) -> PersonAnswer:

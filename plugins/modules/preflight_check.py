@@ -25,7 +25,6 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.jmespath
   - easymo.deploy._libraries.boto3
-  - easymo.deploy._libraries.slack_sdk
 attributes:
   check_mode:
     support: full

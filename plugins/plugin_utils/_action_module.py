@@ -62,13 +62,16 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
 
     module: t.Any
     """The Python module of that name, with its `module_spec`, its `run` and the `NEEDS` that it may have."""
+    shell: type[ControllerModule] = ControllerModule
+    anywhere = False
+    """Whether it runs in the controller whatever the connection."""
 
     def run(self, tmp: None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
-        if self._connection.transport not in LOCAL:
+        if self._connection.transport not in LOCAL and not self.anywhere:
             handed: Result = self._execute_module(task_vars=task_vars)
             return {**result, **handed}
-        spec = self.module.module_spec()
+        self.task_vars, spec = task_vars or {}, self.module.module_spec()
         if wrong := wrong_kinds(spec["argument_spec"], self._task.args):
             return {**result, "failed": True, **InputError(" ".join(wrong)).to_result()}
         try:
@@ -76,11 +79,11 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
         except AnsibleActionFail as exc:
             raise AnsibleActionFail(in_short(str(exc))) from None
         given = {name: validated.validated_parameters.get(name) for name in spec["argument_spec"]}
-        module = ControllerModule(
-            self.parameters(given, task_vars or {}),
+        module = self.shell(
+            self.parameters(given),
             check_mode=bool(self._task.check_mode),
             diff=bool(self._task.diff),
-            host=(task_vars or {}).get("inventory_hostname", "localhost"),
+            host=self.task_vars.get("inventory_hostname", "localhost"),
         )
         try:
             refuse_missing(getattr(self.module, "NEEDS", ()))
@@ -93,11 +96,7 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
             outcome["warnings"] = module.warnings
         return {**result, **remove_values(outcome, validated._no_log_values)}
 
-    def parameters(
-        self,
-        given: dict[str, t.Any],
-        task_vars: t.Mapping[str, t.Any],  # noqa: ARG002 - for those that override this
-    ) -> dict[str, t.Any]:
+    def parameters(self, given: dict[str, t.Any]) -> dict[str, t.Any]:
         """What `run` gets, for a module that needs to know more of the run than its task says."""
         return given
 

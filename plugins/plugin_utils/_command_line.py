@@ -6,10 +6,11 @@ Extra variables are told by their names alone, for a value may be a secret.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import json
 import os
 import re
+import shutil
 import sys
 import typing as t
 from pathlib import Path
@@ -58,18 +59,13 @@ def _names_in(typed: str) -> list[str]:
     return [*map(str, parse_kv(typed))]
 
 
-def extra_variable_names(play: t.Any) -> list[str]:
-    return sorted(play.get_variable_manager().extra_vars)
-
-
 def program() -> str:
     """ansible-playbook as it was typed; by its name alone where a shell finds it."""
     typed = sys.argv[0] if sys.argv else ""
     if os.path.basename(typed) != "ansible-playbook":  # noqa: PTH119 - compared as text
         return "ansible-playbook"
-    for folder in os.environ.get("PATH", "").split(os.pathsep):
-        if folder and os.path.join(folder, "ansible-playbook") == typed:  # noqa: PTH118
-            return "ansible-playbook"
+    if shutil.which("ansible-playbook") == typed:
+        return "ansible-playbook"
     here = os.getcwd() + os.sep  # noqa: PTH109
     return typed.removeprefix(here)
 
@@ -101,14 +97,9 @@ def nearby(path: str) -> str:
 @functools.cache
 def collection_version() -> str:
     """From the metadata of an installed collection, or of a checkout."""
-    root = Path(__file__).parents[2]
-    try:
-        manifest = json.loads((root / "MANIFEST.json").read_text("utf-8"))
-        return str(manifest["collection_info"]["version"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    try:
-        match = re.search(r"^version:\s*(\S+)", (root / "galaxy.yml").read_text("utf-8"), re.M)
-    except OSError:
-        return ""
-    return match[1] if match else ""
+    for name in ("MANIFEST.json", "galaxy.yml"):
+        with contextlib.suppress(OSError):
+            text = (Path(__file__).parents[2] / name).read_text("utf-8")
+            if match := re.search(r'^\s*"?version"?:\s*"?([^\s",]+)', text, re.MULTILINE):
+                return match[1]
+    return ""

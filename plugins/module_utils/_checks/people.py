@@ -12,7 +12,7 @@ from .._errors import DeployError, RefusedError, UnreachableError, VerificationE
 from .._http import REQUESTS
 from .._messages import plan
 from .._messages.apply import would_take
-from .._messages.slack import SLACK_SDK, attempt, from_answer, web_client
+from .._messages.slack import call, failure
 from .._release.models import SIGN_OFFS
 from .._release.record import SignOff
 from .._release.sign_off import (
@@ -36,13 +36,13 @@ TOKEN = frozenset(
 )
 
 Client = t.Any
-"""slack_sdk's."""
+"""Its methods are those of the Web API, as Slack's own client names them."""
 Shift = tuple[str, datetime, "datetime | None"]
 
 
 def look_slack(options: Options, ground: Ground) -> Finding:
     """Whether the people and channels that messages name are there, as Slack's Web API tells."""
-    client = web_client(options["api_url"], options["token"], ground.timeout, options["ca_cert"])
+    client = SlackReader(options, ground.timeout)
     contacts = [look_up(find_person, client, name) for name in options["people"]]
     contacts += [look_up(find_channel, client, name) for name in options["channels"]]
     for status in (FAIL, HOLD):
@@ -93,7 +93,7 @@ def _open(channel: t.Mapping[str, t.Any]) -> str:
 def look_up(find: t.Callable[[Client, str], str], client: Client, name: str) -> Finding:
     """The name, with what is wrong with it."""
     try:
-        problem = attempt(lambda: find(client, name), _refused)
+        problem = find(client, name)
         return failed(f"{name} {problem}") if problem else passed(name)
     except UnreachableError as exc:
         return held(f"{name} cannot be looked up: {exc}")
@@ -104,14 +104,37 @@ def look_up(find: t.Callable[[Client, str], str], client: Client, name: str) -> 
         return (failed if word in TOKEN else held)(f"{name} cannot be looked up: {exc}")
 
 
-def _refused(response: t.Any) -> Exception:
-    word, problem = str(response.get("error") or ""), from_answer(response)
+class SlackReader:
+    """`users_info` is the method users.info; one with a `limit` gives page by page."""
+
+    def __init__(self, options: Options, timeout: float) -> None:
+        self._place = (options["api_url"], options["token"])
+        self._how = {"http": "GET", "timeout": timeout, "ca_cert": options["ca_cert"]}
+
+    def __getattr__(self, name: str) -> t.Callable[..., t.Any]:
+        method = name.replace("_", ".", 1)
+
+        def ask(**params: t.Any) -> dict[str, t.Any]:
+            return call(method, *self._place, refusal=_refused, params=params, **self._how)
+
+        def pages(**params: t.Any) -> t.Iterator[dict[str, t.Any]]:
+            cursor = None
+            while cursor != "":
+                page = ask(**params, **({"cursor": cursor} if cursor else {}))
+                yield page
+                cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
+
+        return lambda **params: (pages if "limit" in params else ask)(**params)
+
+
+def _refused(status: int, headers: t.Mapping[str, str], word: str) -> Exception:
+    problem = failure(status, headers, word)
     if isinstance(problem, UnreachableError):
         return problem
     cure = ": check the bot token" if word in TOKEN else ""
     if word == "missing_scope":
         cure = f": give the app {SCOPES}"
-    return RefusedError(f"Slack refused ({word or 'without a reason'}){cure}.", word=word)
+    return RefusedError(f"Slack refused ({word}){cure}.", word=word)
 
 
 def look_pagerduty(options: Options, ground: Ground) -> list[Finding]:
@@ -169,8 +192,8 @@ def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) ->
 def look_mail(options: Options, ground: Ground) -> Finding:
     """Whether a mail server would take a mail. None is sent: the conversation ends before its text."""
     mail = plan.mail({**options, "subject": ""}, text="")
-    would_take(mail, Deadline(ground.timeout), options["ca_cert"])
-    return passed(f"{mail.host}:{mail.port} takes mail for {mail.target}")
+    would_take(options, Deadline(ground.timeout), options["ca_cert"])
+    return passed(f"{options['host']}:{options['port']} takes mail for {mail.target}")
 
 
 def look_sign_offs(options: Options, ground: Ground) -> list[Finding]:
@@ -206,7 +229,7 @@ def look_sign_offs(options: Options, ground: Ground) -> list[Finding]:
 
 
 KINDS: Kinds = {
-    "slack": Kind(look_slack, (SLACK_SDK,)),
+    "slack": Kind(look_slack, (REQUESTS,)),
     "pagerduty": Kind(look_pagerduty, (REQUESTS,)),
     "mail": Kind(look_mail),
     "sign_offs": Kind(look_sign_offs, reads_record=True),

@@ -6,37 +6,36 @@ One channel that fails keeps none of the others from being told. Slack has a fil
 
 from __future__ import annotations
 
+import functools
+import mimetypes
 import smtplib
-import socket
 import ssl
 import typing as t
 from contextlib import contextmanager
 from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
-from pathlib import Path
-from types import MappingProxyType
+from pathlib import Path, PurePath
 
 from .. import _http
 from .._errors import DeployError, InputError, RefusedError, UnreachableError
 from .._http import Repeat
 from .._time import Deadline, format_time, now
-from .plan import Delivered, Mail, Message, PagerDutyEvent, StatusPageIncident, Undelivered
+from .plan import Message, Options
 from .slack import send_slack_message
 
+Result = dict[str, t.Any]
 ATTACHED_LIMIT = 10_000_000
 
 
 def read_attachments(paths: t.Iterable[str]) -> dict[str, bytes]:
     """The files by path; one that can't be read is refused before anybody is told anything."""
-    contents: dict[str, bytes] = {}
-    for path in paths:
-        try:
-            contents[path] = Path(path).read_bytes()
-        except OSError as exc:
-            raise InputError(
-                f"email.attachments has '{path}', which can't be read ({exc.strerror}): correct the path."
-            ) from None
+    try:
+        contents = {path: Path(path).read_bytes() for path in paths}
+    except OSError as exc:
+        raise InputError(
+            f"email.attachments has '{exc.filename}', which can't be read ({exc.strerror}): correct the path."
+        ) from None
     if sum(map(len, contents.values())) > ATTACHED_LIMIT:
         raise InputError(
             f"email.attachments are more than {ATTACHED_LIMIT // 1_000_000} MB together: link to them instead."
@@ -44,76 +43,85 @@ def read_attachments(paths: t.Iterable[str]) -> dict[str, bytes]:
     return contents
 
 
-def compose(mail: Mail) -> EmailMessage:
-    message = EmailMessage()
-    message["From"] = mail.sender
-    message["To"] = ", ".join(mail.recipients)
-    message["Subject"] = mail.subject
+def compose(mail: Message) -> EmailMessage:
+    """With its text, its HTML and its attachments."""
+    message, options = EmailMessage(), mail.options
+    message["From"] = options["sender"]
+    message["To"] = mail.target
+    message["Subject"] = options["subject"]
     message["Date"] = formatdate(localtime=False)
-    message["Message-ID"] = make_msgid(domain=mail.sender.rpartition("@")[2].strip("<> ") or None)
+    domain = options["sender"].rpartition("@")[2].strip("<> ")
+    message["Message-ID"] = make_msgid(domain=domain or None)
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
-    if mail.html:
-        message.add_alternative(mail.html, subtype="html")
-    for each in mail.attachments:
-        kind, _slash, subtype = each.content_type.partition("/")
+    if options.get("html"):
+        message.add_alternative(options["html"], subtype="html")
+    for path, content in options["contents"].items():
+        calendar = PurePath(path).suffix == ".ics"
+        guessed = "text/calendar" if calendar else mimetypes.guess_type(path)[0]
+        kind, _slash, subtype = (guessed or "application/octet-stream").partition("/")
+        name = PurePath(path).name
         if kind == "text":
-            text = each.content.decode("utf-8", "replace")
-            message.add_attachment(text, subtype=subtype, filename=each.filename)
+            text = content.decode("utf-8", "replace")
+            message.add_attachment(text, subtype=subtype, filename=name)
         else:
-            message.add_attachment(
-                each.content, maintype=kind, subtype=subtype, filename=each.filename
-            )
+            message.add_attachment(content, maintype=kind, subtype=subtype, filename=name)
     return message
 
 
-def send_mail(mail: Mail, deadline: Deadline, ca_cert: str | None) -> Delivered:
+def send_mail(mail: Message, deadline: Deadline, ca_cert: str | None) -> Result:
     """One attempt: a mail sent twice is worse than one that is reported as not sent."""
     message = compose(mail)
-    with conversation(mail, deadline, ca_cert) as session:
-        missed = session.send_message(message, to_addrs=list(mail.recipients))
+    with conversation(mail.options, deadline, ca_cert) as session:
+        missed = session.send_message(message, to_addrs=mail.options["recipients"])
     if missed:
         raise RefusedError(
-            f"{_server(mail)} refused {', '.join(sorted(missed))}; the others got the mail."
+            f"{_server(mail.options)} refused {', '.join(sorted(missed))}; the others got the mail."
         )
-    return Delivered(mail.kind, mail.target, id=message["Message-ID"])
+    return mail.result(id=message["Message-ID"])
 
 
-def would_take(mail: Mail, deadline: Deadline, ca_cert: str | None) -> None:
+def would_take(options: Options, deadline: Deadline, ca_cert: str | None) -> None:
     """Raise unless the server takes the sender and all recipients. Nothing is sent."""
-    with conversation(mail, deadline, ca_cert) as session:
+    addresses = (options["sender"], *options["recipients"])
+    with conversation(options, deadline, ca_cert) as session:
         session.ehlo_or_helo_if_needed()
-        replies = [session.mail(mail.sender), *map(session.rcpt, mail.recipients)]
+        replies = [session.mail(addresses[0]), *map(session.rcpt, addresses[1:])]
         session.rset()
-    for address, (code, text) in zip((mail.sender, *mail.recipients), replies, strict=True):
+    for address, (code, text) in zip(addresses, replies, strict=True):
         if code >= 400:
-            kind = RefusedError if code >= 500 else UnreachableError
-            raise kind(
-                f"{_server(mail)} does not take {address} ({answer(code, text)}): check the address."
+            raise _refusal(code)(
+                f"{_server(options)} does not take {address} ({answer(code, text)}): check the address."
             )
 
 
-def _server(mail: Mail) -> str:
-    return f"The mail server {mail.host}:{mail.port}"
+def _server(options: Options) -> str:
+    return f"The mail server {options['host']}:{options['port']}"
+
+
+def _refusal(code: int) -> type[DeployError]:
+    """Whether the server may say otherwise later."""
+    return RefusedError if code >= 500 else UnreachableError
 
 
 @contextmanager
-def conversation(mail: Mail, deadline: Deadline, ca_cert: str | None) -> t.Iterator[smtplib.SMTP]:
+def conversation(
+    options: Options, deadline: Deadline, ca_cert: str | None
+) -> t.Iterator[smtplib.SMTP]:
     """With the mail's server, encrypted and logged in as it asks for. What goes wrong is a DeployError."""
-    server = _server(mail)
+    server = _server(options)
     try:
-        with connect(mail, max(0.1, deadline.left()), ca_cert) as session:
-            encrypt(session, mail, ca_cert, server)
-            if mail.username:
-                session.login(mail.username, mail.password)
+        with connect(options, max(0.1, deadline.left()), ca_cert) as session:
+            encrypt(session, options, ca_cert)
+            if options.get("username"):
+                session.login(options["username"], options.get("password") or "")
             yield session
     except smtplib.SMTPRecipientsRefused as exc:
         raise RefusedError(
             f"{server} refused all recipients ({answer(*max(exc.recipients.values()))}): check the addresses."
         ) from None
     except smtplib.SMTPResponseException as exc:
-        kind = RefusedError if exc.smtp_code >= 500 else UnreachableError
-        raise kind(
+        raise _refusal(exc.smtp_code)(
             f"{server} did not take the mail ({answer(exc.smtp_code, exc.smtp_error)})."
         ) from None
     except ssl.SSLError as exc:
@@ -121,185 +129,152 @@ def conversation(mail: Mail, deadline: Deadline, ca_cert: str | None) -> t.Itera
             f"{server} failed TLS verification ({exc.reason}): check ca_cert and email.host."
         ) from None
     except (OSError, smtplib.SMTPException) as exc:
-        why = (
-            "no answer in time"
-            if isinstance(exc, (socket.timeout, TimeoutError))
-            else type(exc).__name__
-        )
+        why = "no answer in time" if isinstance(exc, TimeoutError) else type(exc).__name__
         raise UnreachableError(f"{server} can't be reached ({why}): check email.host.") from None
 
 
-def connect(mail: Mail, timeout: float, ca_cert: str | None) -> smtplib.SMTP:
+def connect(options: Options, timeout: float, ca_cert: str | None) -> smtplib.SMTP:
     """A port for implicit TLS, by RFC 8314, says nothing in clear."""
-    if mail.starttls != "implicit":
-        return smtplib.SMTP(mail.host, mail.port, timeout=timeout)
+    host, port = options["host"], options["port"]
+    if options["starttls"] != "implicit":
+        return smtplib.SMTP(host, port, timeout=timeout)
     context = ssl.create_default_context(cafile=ca_cert)
-    return smtplib.SMTP_SSL(mail.host, mail.port, timeout=timeout, context=context)
+    return smtplib.SMTP_SSL(host, port, timeout=timeout, context=context)
 
 
-def encrypt(session: smtplib.SMTP, mail: Mail, ca_cert: str | None, server: str) -> None:
+def encrypt(session: smtplib.SMTP, options: Options, ca_cert: str | None) -> None:
+    """A password does not travel in clear."""
+    starttls = options["starttls"]
     session.ehlo_or_helo_if_needed()
-    if mail.starttls == "implicit":
-        return
-    offered = session.has_extn("starttls")
-    if mail.starttls == "never" or (
-        mail.starttls == "optional" and not offered and not mail.username
-    ):
-        return
-    if not offered:
-        raise RefusedError(f"{server} does not offer STARTTLS: nothing was sent.")
-    session.starttls(context=ssl.create_default_context(cafile=ca_cert))
-    session.ehlo()
+    if session.has_extn("starttls") and starttls in ("required", "optional"):
+        session.starttls(context=ssl.create_default_context(cafile=ca_cert))
+        session.ehlo()
+    elif starttls == "required" or (starttls == "optional" and options.get("username")):
+        raise RefusedError(f"{_server(options)} does not offer STARTTLS: nothing was sent.")
 
 
 def answer(code: int, text: bytes | str) -> str:
+    """What a mail server said, in short."""
     sentence = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     return f"{code} {' '.join(sentence.split())}"[:200]
 
 
-Json = t.Any
-
-
-class ChannelService:
-    """One service's API: who it is in sentences, where it is, and the header that lets us in."""
-
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        deadline: Deadline,
-        *,
-        authorization: str = "",
-        ca_cert: str | None = None,
-    ) -> None:
-        self._name = name
-        self._url = url.rstrip("/")
-        self._deadline = deadline
-        self._authorization = authorization
-        self._ca_cert = ca_cert
-
-    def ask(self, method: str, path: str, body: Json = None, *, idempotent: bool) -> Json:
-        """The JSON of a good answer. Repeats only what may be repeated."""
-        answer = _http.ask(
-            self._name,
-            method,
-            f"{self._url}{path}",
-            json=body,
-            authorization=self._authorization,
-            timeout=max(0.1, self._deadline.left()),
-            ca_cert=self._ca_cert,
-            repeat=Repeat(self._deadline, lost=idempotent),
-        )
-        check = "check the token and the names in the task"
-        _http.good(answer, self._name, forbidden=check, otherwise=(RefusedError, check))
-        try:
-            return answer.json()
-        except ValueError:
-            raise RefusedError(f"{self._name} did not answer with JSON: check the URL.") from None
-
-
-def send_pagerduty_event(
-    event: PagerDutyEvent, deadline: Deadline, ca_cert: str | None
-) -> Delivered:
-    """PagerDuty itself makes repeating safe: one dedup_key, one incident."""
-    body: dict[str, t.Any] = {
-        "routing_key": event.routing_key,
-        "event_action": event.action,
-        "dedup_key": event.dedup_key,
-    }
-    if event.action == "trigger":
-        body["payload"] = {
-            "summary": event.summary,
-            "source": event.source,
-            "severity": event.severity,
-            "custom_details": event.details,
-        }
-    service = ChannelService("PagerDuty", event.url, deadline, ca_cert=ca_cert)
-    answer = service.ask("POST", "/v2/enqueue", body, idempotent=True)
-    known = str(answer.get("dedup_key", event.dedup_key))
-    return Delivered(event.kind, event.target, id=known, action=event.action)
-
-
-def send_status_page_incident(
-    incident: StatusPageIncident, deadline: Deadline, ca_cert: str | None
-) -> Delivered:
-    """Updates the open incident of that name, if there is one; else opens it."""
-    service = ChannelService(
-        "The status page",
-        f"{incident.url.rstrip('/')}/pages/{incident.page_id}",
-        deadline,
-        authorization=f"OAuth {incident.token}",
+def ask_json(
+    name: str,
+    url: str,
+    deadline: Deadline,
+    ca_cert: str | None,
+    body: t.Any = None,
+    *,
+    method: str = "GET",
+    authorization: str = "",
+    idempotent: bool = False,
+) -> t.Any:
+    """The JSON of a service's good answer, which is called `name` in sentences. Repeats only what may be repeated."""
+    answer = _http.ask(
+        name,
+        method,
+        url,
+        json=body,
+        authorization=authorization,
+        timeout=max(0.1, deadline.left()),
         ca_cert=ca_cert,
+        repeat=Repeat(deadline, lost=idempotent or method == "GET"),
     )
-    wanted: dict[str, t.Any] = {
-        "name": incident.name,
-        "status": incident.status,
-        "body": incident.body,
+    check = "check the token and the names in the task"
+    _http.good(answer, name, forbidden=check, otherwise=(RefusedError, check))
+    try:
+        return answer.json()
+    except ValueError:
+        raise RefusedError(f"{name} did not answer with JSON: check the URL.") from None
+
+
+def send_pagerduty_event(event: Message, deadline: Deadline, ca_cert: str | None) -> Result:
+    """PagerDuty itself makes repeating safe: one dedup_key, one incident."""
+    options = event.options
+    body = {
+        "routing_key": options["routing_key"],
+        "event_action": options["action"],
+        "dedup_key": options["dedup_key"],
     }
-    if incident.components:
-        wanted |= {"components": incident.components, "component_ids": [*incident.components]}
-    result = open_incident(service, incident)
-    if result and said_already(result, incident):
-        return Delivered(incident.kind, incident.target, id=str(result["id"]), changed=False)
-    if result:
-        path, method = f"/incidents/{result['id']}", "PATCH"
-    else:
-        path, method = "/incidents", "POST"
-        wanted |= maintenance_times(incident)
-    answer = service.ask(method, path, {"incident": wanted}, idempotent=False)
-    return Delivered(incident.kind, incident.target, id=str(answer["id"]))
+    if options["action"] == "trigger":
+        body["payload"] = {
+            "summary": event.text,
+            "source": options["source"],
+            "severity": options["severity"],
+            "custom_details": options.get("details") or {},
+        }
+    url = f"{options['url'].rstrip('/')}/v2/enqueue"
+    answer = ask_json("PagerDuty", url, deadline, ca_cert, body, method="POST", idempotent=True)
+    known = str(answer.get("dedup_key", event.target))
+    return event.result(id=known, action=options["action"])
 
 
-def maintenance_times(incident: StatusPageIncident) -> dict[str, str]:
-    """A maintenance is only one with its times: without them the API takes it for an outage."""
-    if not incident.maintenance:
-        return {}
-    begin = now()
-    until = begin + timedelta(minutes=incident.minutes)
-    return {"scheduled_for": format_time(begin), "scheduled_until": format_time(until)}
+def send_status_page_incident(incident: Message, deadline: Deadline, ca_cert: str | None) -> Result:
+    """Updates the open incident of that name, if there is one; else opens it."""
+    options = incident.options
+    url = f"{options['url'].rstrip('/')}/pages/{options['page_id']}/incidents"
+    ask = functools.partial(
+        ask_json,
+        "The status page",
+        deadline=deadline,
+        ca_cert=ca_cert,
+        authorization=f"OAuth {options['token']}",
+    )
+    wanted = {"name": incident.target, "status": options["status"], "body": incident.text}
+    if components := options.get("components"):
+        wanted |= {"components": components, "component_ids": [*components]}
+    maintenance = options["status"] in MAINTENANCE
+    known = open_incident(ask, url, incident.target, maintenance=maintenance)
+    latest = (known.get("incident_updates") or [{}])[0]
+    if known and (known.get("status"), latest.get("body")) == (wanted["status"], wanted["body"]):
+        return incident.result(id=str(known["id"]), changed=False)
+    if known:
+        answer = ask(f"{url}/{known['id']}", body={"incident": wanted}, method="PATCH")
+        return incident.result(id=str(answer["id"]))
+    if maintenance:
+        # Without its times the API takes it for an outage.
+        begin = now()
+        until = begin + timedelta(minutes=options.get("minutes", 120))
+        wanted |= {"scheduled_for": format_time(begin), "scheduled_until": format_time(until)}
+    answer = ask(url, body={"incident": wanted}, method="POST")
+    return incident.result(id=str(answer["id"]))
 
 
-def open_incident(service: ChannelService, incident: StatusPageIncident) -> dict[str, t.Any]:
+MAINTENANCE = frozenset({"scheduled", "in_progress", "verifying", "completed"})
+"""States of a status page's incident that is planned."""
+
+
+def open_incident(
+    ask: t.Callable[[str], t.Any], url: str, name: str, *, maintenance: bool
+) -> dict[str, t.Any]:
     """A maintenance is listed apart from outages, and before it begins apart from what runs."""
-    lists = ("active_maintenance", "scheduled") if incident.maintenance else ("unresolved",)
-    for name in lists:
-        listed = service.ask("GET", f"/incidents/{name}", idempotent=True)
+    for path in ("active_maintenance", "scheduled") if maintenance else ("unresolved",):
+        listed = ask(f"{url}/{path}")
         for result in listed if isinstance(listed, list) else []:
-            if incident.name == result.get("name"):
+            if name == result.get("name"):
                 return dict(result)
     return {}
 
 
-def said_already(results: t.Mapping[str, t.Any], incident: StatusPageIncident) -> bool:
-    latest = (results.get("incident_updates") or [{}])[0]
-    return (results.get("status"), latest.get("body")) == (incident.status, incident.body)
-
-
-Send = t.Callable[[t.Any, Deadline, "str | None"], Delivered]
-
-SENDERS: t.Mapping[str, Send] = MappingProxyType(
-    {
-        "slack": send_slack_message,
-        "email": send_mail,
-        "pagerduty": send_pagerduty_event,
-        "statuspage": send_status_page_incident,
-    }
-)
+SENDERS: dict[str, t.Callable[[Message, Deadline, str | None], Result]] = {
+    "slack": send_slack_message,
+    "email": send_mail,
+    "pagerduty": send_pagerduty_event,
+    "statuspage": send_status_page_incident,
+}
 
 
 def deliver(
-    messages: t.Iterable[Message],
-    *,
-    timeout: float,
-    ca_cert: str | None,
-    senders: t.Mapping[str, Send] = SENDERS,
-) -> tuple[list[Delivered], list[Undelivered]]:
-    """Each message has `timeout` seconds of its own, retries included."""
-    delivered: list[Delivered] = []
-    undelivered: list[Undelivered] = []
+    messages: t.Iterable[Message], *, timeout: float, ca_cert: str | None
+) -> tuple[list[Result], list[dict[str, str]]]:
+    """What arrived and what did not, and why. Each has `timeout` seconds of its own, retries included."""
+    delivered: list[Result] = []
+    undelivered: list[dict[str, str]] = []
     for message in messages:
         try:
-            delivered.append(senders[message.kind](message, Deadline(timeout), ca_cert))
+            delivered.append(SENDERS[message.kind](message, Deadline(timeout), ca_cert))
         except DeployError as exc:
-            undelivered.append(Undelivered(message.kind, message.target, exc.reason, str(exc)))
+            receiver = {"channel": message.kind, "target": message.target}
+            undelivered.append({**receiver, "reason": exc.reason, "msg": str(exc)})
     return delivered, undelivered

@@ -14,8 +14,9 @@ from .._gate.report import judged_as
 from .._release.models import stopped_by
 from .._release.record import RecordedMetric
 from . import headline
-from .mrkdwn import CONTROL, code, code_block, escape, plain
-from .release_status import SERVICES_PHASE, Link, ReleaseStatus, RunStep
+from .mrkdwn import code, code_block, escape, one_line, plain
+from .outbox import Content
+from .release_status import SERVICES_PHASE, WATCH_PHASE, ReleaseStatus
 
 Block = dict[str, t.Any]
 
@@ -25,28 +26,43 @@ BUTTONS, BUTTON, ADDRESS = 5, 75, 3_000
 IN_ALL = 10_000
 """Characters of all blocks together. No page names a limit; at some 13,000 Slack answered msg_blocks_too_long:
 https://github.com/slackapi/bolt-js/issues/2509"""
+TEXT = 3_800
+"""Slack folds a text that is longer."""
 CAUSE = 580
 """Each character may become five, and all stands in one section."""
 SHOWN_NAMES = 12
-SHOWN_PROGRESS = 4
 WORST_FIRST = {"breach": 0, "missing": 1, "between": 2}
 
 
-def render(status: ReleaseStatus, now: float) -> list[Block]:
-    """The oldest lines of another run give way where there is no room for all."""
-    top = [header(headline.title(status, bold="")), context(headline.context(status, now))]
+def render(status: ReleaseStatus, now: float) -> Content:
+    """The oldest lines of another run give way where there is no room for all. The text says the same."""
+    about = headline.context(status, now)
+    top: list[Block] = [
+        {"type": "header", "text": plain_text(headline.title(status, bold=""), HEADER)},
+        {"type": "context", "elements": [mrkdwn(shortened(about, SECTION))]},
+    ]
     links = buttons(status.release.links)
-    phases = sections(list(headline.phase_lines(status, now, brief=True)))
+    phases = sections(headline.phase_lines(status, now))
     below = [
         *sections(services(status)),
-        *metrics(headline.current_readings(status)),
+        # Of this run's watch, else as the record keeps them.
+        *metrics(status.readings or status.record.evidence(WATCH_PHASE).metrics),
         *sections(cause(status)),
     ]
-    room = IN_ALL - sum(map(characters, [*top, *links, *phases, *below]))
+    room = TEXT - sum(map(characters, [*top, *links, *phases, *below]))
     plays = headline.play_lines(status, now)
     heading = f"*{headline.run_name(status)[1]}*"
-    blocks = sections([heading, *fitting(plays, room - len(heading) - 1)]) if plays else []
-    return within([*top, *phases, *blocks, *below], links)
+    others = sections([heading, *fitting(plays, room - len(heading) - 1)]) if plays else []
+    shown = within([*top, *phases, *others, *below], links)
+    lines = [headline.title(status), about, *map(as_text, shown[2:])]
+    lines += [f"{plain(text)}: {escape(url)}" for text, url in status.release.links]
+    return Content(shortened("\n".join(filter(None, lines)), TEXT), shown)
+
+
+def as_text(block: Block) -> str:
+    """A section as lines; "" for buttons."""
+    texts = [block["text"]] if "text" in block else block.get("fields", ())
+    return " · ".join(entry["text"] for entry in texts)
 
 
 def within(body: t.Sequence[Block], links: t.Sequence[Block]) -> list[Block]:
@@ -73,30 +89,17 @@ def fitting(lines: t.Sequence[str], room: int) -> list[str]:
 
 
 def services(status: ReleaseStatus) -> list[str]:
-    """Those that this run rolls."""
-    step = status.step_of(SERVICES_PHASE)
-    if step is None or not (step.live or step.failed):
-        return []
-    done = sorted(step.rolled - step.failed)
-    whole = max(step.hosts, len(step.rolled))
-    lines = [f"*Services* {len(done)} of {whole}"]
-    if done:
-        lines.append(f"✅ {named(done)}")
-    lines += rolling(step)
-    if step.failed:
-        lines.append(f"❌ {named(sorted(step.failed))}")
+    """Those that this run rolls, and what the hosts said last."""
+    lines, stage = [], status.stage_of(SERVICES_PHASE)
+    if stage and (stage.live or stage.failed):
+        done = sorted(stage.rolled - stage.failed)
+        lines.append(f"*Services* {headline.rolled_words(stage)}")
+        lines += [f"✅ {named(done)}"] if done else []
+    if status.current:
+        lines += [f"⏳ {line}" for line in headline.progress_lines(status.current)]
+    if stage and stage.failed:
+        lines.append(f"❌ {named(sorted(stage.failed))}")
     return lines
-
-
-def rolling(step: RunStep) -> list[str]:
-    sentences = [
-        (host, text) for host, text in step.progress.items() if text and host not in step.rolled
-    ]
-    lines = [
-        f"⏳ {headline.host_line(host, text, 120)}" for host, text in sentences[-SHOWN_PROGRESS:]
-    ]
-    more = len(sentences) - len(lines)
-    return [*lines, *([f"⏳ and {more} more"] if more > 0 else [])]
 
 
 def named(names: t.Sequence[str]) -> str:
@@ -111,7 +114,8 @@ def metrics(readings: t.Sequence[RecordedMetric]) -> list[Block]:
     chosen = ordered if len(ordered) <= FIELDS else ordered[: FIELDS - 1]
     texts = [shortened(headline.reading_words(entry), FIELD) for entry in chosen]
     more = len(ordered) - len(chosen)
-    return [fields([*texts, *([f"and {more} more"] if more else [])])]
+    texts += [f"and {more} more"] if more else []
+    return [{"type": "section", "fields": [mrkdwn(text) for text in texts]}]
 
 
 def cause(status: ReleaseStatus) -> list[str]:
@@ -123,15 +127,8 @@ def cause(status: ReleaseStatus) -> list[str]:
     return [f"*Cause* {where}", code_block(text.sentence, CAUSE)]
 
 
-def header(text: str) -> Block:
-    return {
-        "type": "header",
-        "text": {"type": "plain_text", "text": shortened(text, HEADER), "emoji": True},
-    }
-
-
-def context(text: str) -> Block:
-    return {"type": "context", "elements": [mrkdwn(shortened(text, SECTION))]}
+def plain_text(text: str, limit: int) -> Block:
+    return {"type": "plain_text", "text": shortened(text, limit), "emoji": True}
 
 
 def sections(lines: t.Sequence[str]) -> list[Block]:
@@ -145,30 +142,18 @@ def sections(lines: t.Sequence[str]) -> list[Block]:
     return [{"type": "section", "text": mrkdwn(text)} for text in texts]
 
 
-def fields(texts: t.Sequence[str]) -> Block:
-    return {"type": "section", "fields": [mrkdwn(text) for text in texts[:FIELDS]]}
-
-
-def buttons(links: t.Sequence[Link]) -> list[Block]:
+def buttons(links: t.Sequence[tuple[str, str]]) -> list[Block]:
     made = [
         {
             "type": "button",
-            "text": {
-                "type": "plain_text",
-                "text": shortened(label(link.text), BUTTON),
-                "emoji": True,
-            },
-            "url": link.url,
+            "text": plain_text(escape(one_line(text)), BUTTON),
+            "url": url,
             "action_id": f"link-{number}",
         }
-        for number, link in enumerate(links)
-        if len(link.url) <= ADDRESS and label(link.text)
+        for number, (text, url) in enumerate(links)
+        if len(url) <= ADDRESS and one_line(text)
     ]
     return [{"type": "actions", "elements": made[:BUTTONS]}] if made else []
-
-
-def label(text: str) -> str:
-    return escape(" ".join(CONTROL.sub("", text).split()))
 
 
 def mrkdwn(text: str) -> Block:

@@ -3,24 +3,18 @@
 
 from __future__ import annotations
 
-import itertools
-import typing as t
-
 from .._formats import counted, quantity, shortened, span, stopwatch
 from .._gate.report import judged_as
 from .._release.models import DONE, ROLLED_BACK, stopped_by
-from .._release.record import NO_PHASE, Act, Phase, RecordedMetric
+from .._release.record import Act, Phase, RecordedMetric
 from .._story.plan import Planned
+from .._terminal.models import RunFailure
+from .._terminal.run import Stage
 from .._time import epoch
-from .mrkdwn import code, code_block, escape, mention, plain
-from .release_status import SERVICES_PHASE, ReleaseStatus, RunStep, TaskFailure
+from .mrkdwn import code, code_block, mention, plain
+from .release_status import SERVICES_PHASE, ReleaseStatus
 
-LIMIT = 3_800
-"""Slack folds what is longer."""
 SHOWN_PROGRESS = 4
-READINGS_A_LINE = 3
-WATCH_PHASE = "monitoring"
-INDENT = "\u2003\u2003"
 
 OTHER_RUNS = {
     "rollback.yml": ("↩️", "Rollback"),
@@ -32,28 +26,6 @@ OTHER_RUNS = {
 STATUS_SIGNS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing": "⚪"}
 
 
-def render(status: ReleaseStatus, now: float) -> str:
-    """The whole message, within LIMIT characters: the oldest plays of another run give way."""
-    head = [title(status), context(status, now), "", *phase_lines(status, now)]
-    links = [f"{plain(link.text)}: {escape(link.url)}" for link in status.release.links]
-    tail = ["", *links] if links else []
-    steps = play_lines(status, now)
-    left_out = False
-    while steps and len("\n".join([*head, *steps, *tail])) > LIMIT:
-        steps.pop(0)
-        left_out = True
-    body = [*(["…"] if left_out else []), *steps]
-    heading = ["", f"*{run_name(status)[1]}*"] if body else []
-    return shortened("\n".join([*head, *heading, *body, *tail]), LIMIT)
-
-
-def play_lines(status: ReleaseStatus, now: float) -> list[str]:
-    """The plays of another run than a deployment."""
-    return [
-        line for step in status.steps if not step.phase for line in step_lines(status, step, now)
-    ]
-
-
 def title(status: ReleaseStatus, bold: str = "*") -> str:
     mark, words = state_words(status)
     place = f" · {plain(status.release.environment)}" if status.release.environment else ""
@@ -61,38 +33,24 @@ def title(status: ReleaseStatus, bold: str = "*") -> str:
 
 
 def state_words(status: ReleaseStatus) -> tuple[str, str]:
-    return deployment_words(status) if status.deploys else other_words(status)
-
-
-def deployment_words(status: ReleaseStatus) -> tuple[str, str]:
-    if status.outcome == "failed":
-        words = "is on hold" if status.held else "stopped"
-        where = f" in {plain(status.where(status.failures[0]))}" if status.failures else ""
-        return ("⏸️" if status.held else "🛑"), f"{words}{where}"
-    if status.outcome == "interrupted":
-        return "🛑", "was interrupted"
-    if status.record.status == DONE:
-        return "✅", "is live"
-    if status.outcome == "done":
-        phases = status.phases
-        done = sum(1 for entry in status.release.plan if phases.get(entry.name, NO_PHASE).settled)
-        of = (
-            f": {done} of {len(status.release.plan)} phases are done" if status.release.plan else ""
-        )
-        return "☑️", f"run finished{of}"
-    return "🚀", "is being deployed"
-
-
-def other_words(status: ReleaseStatus) -> tuple[str, str]:
+    """The mark of the run, and what became of it."""
     mark, name = run_name(status)
-    if status.outcome == "failed" and status.held:
-        return "⏸️", f"· {name} is on hold"
-    if status.outcome in ("failed", "interrupted"):
-        return "🛑", f"· {name} {'stopped' if status.outcome == 'failed' else 'was interrupted'}"
-    if status.outcome == "done":
+    what, held = "" if status.deploys else f"· {name} ", status.ending == "failed" and status.held
+    if status.ending in ("failed", "interrupted"):
+        stages = (f" in {plain(stage.title)}" for stage in status.stages if stage.failures)
+        where = next(stages, "") if status.deploys and status.ending == "failed" else ""
+        words = {"failed": "is on hold" if held else "stopped", "interrupted": "was interrupted"}
+        return ("⏸️" if held else "🛑"), f"{what}{words[status.ending]}{where}"
+    if status.deploys and status.record.status == DONE:
+        return "✅", "is live"
+    if status.deploys and status.ending:
+        done = sum(status.record.phase(phase).settled for phase in status.plan.names)
+        of = f": {done} of {len(status.plan)} phases are done" if status.plan else ""
+        return "☑️", f"run finished{of}"
+    if status.ending:
         whole = status.record.status == ROLLED_BACK and mark == "↩️"
         return mark, "was rolled back" if whole else f"· {name}: run finished"
-    return mark, f"· {name} is running"
+    return ("🚀", "is being deployed") if status.deploys else (mark, f"{what}is running")
 
 
 def run_name(status: ReleaseStatus) -> tuple[str, str]:
@@ -104,8 +62,8 @@ def context(status: ReleaseStatus, now: float) -> str:
     """Which attempt, how long it has taken against the plan, and who is on call."""
     record = status.record
     began = epoch(record.started) or status.started
-    ended = (epoch(record.finished) if status.outcome else None) or now
-    minutes = sum(entry.minutes for entry in status.release.plan) if status.deploys else 0
+    ended = (epoch(record.finished) if status.ending else None) or now
+    minutes = sum(entry.minutes for entry in status.plan) if status.deploys else 0
     spent = f"`{stopwatch(ended - began)}`" + (f" of {span(60 * minutes)}" if minutes else "")
     caller = status.release.on_call_name
     parts = [
@@ -113,57 +71,48 @@ def context(status: ReleaseStatus, now: float) -> str:
         spent,
         f"on call: {plain(caller)}" if caller else "",
     ]
-    return " · ".join(part for part in parts if part)
+    return " · ".join(filter(None, parts))
 
 
-def phase_lines(status: ReleaseStatus, now: float, *, brief: bool = False) -> t.Iterator[str]:
-    """`brief`: one line each, where metrics, services and causes stand elsewhere."""
-    phases = status.phases
-    names = status.release.plan.names
-    known = {step.phase for step in status.steps if step.phase} | set(phases)
-    for name in [*names, *sorted(known - set(names))]:
-        lines = one_phase(status, status.release.plan.phase(name), phases.get(name), now)
-        yield from (itertools.islice(lines, 1) if brief else lines)
+def phase_lines(status: ReleaseStatus, now: float) -> list[str]:
+    """One each; metrics, services and causes stand elsewhere."""
+    phases, names = status.phases, status.plan.names
+    known = {stage.phase for stage in status.stages if stage.phase} | set(phases)
+    return [
+        one_phase(status, status.plan.phase(name), status.stage_of(name), phases.get(name), now)
+        for name in [*names, *sorted(known - set(names))]
+    ]
+
+
+def play_lines(status: ReleaseStatus, now: float) -> list[str]:
+    """The plays of another run than a deployment."""
+    return [
+        one_phase(status, Planned("", shortened(stage.title, 120)), stage, None, now)
+        for stage in status.stages
+        if not stage.phase
+    ]
 
 
 def one_phase(
-    status: ReleaseStatus, planned: Planned, fact: Phase | None, now: float
-) -> t.Iterator[str]:
-    step = status.step_of(planned.name)
-    mark, words = phase_state(status, step, fact)
-    live = bool(step and step.live)
-    name = plain(planned.title)
-    parts = [f"{mark} *{name}*" if live else f"{mark} {name}"]
-    parts.append(time_words(planned, time_spent(step, fact, now)))
-    parts += [services_words(planned, step, fact), words]
-    if step and step.live and step.task:
-        parts.append(f"_{plain(shortened(step.task, 80))}_")
-    yield " · ".join(part for part in parts if part)
-    readings = current_readings(status)
-    if planned.name == WATCH_PHASE and readings:
-        for first in range(0, len(readings), READINGS_A_LINE):
-            line = readings[first : first + READINGS_A_LINE]
-            yield INDENT + " · ".join(reading_words(entry) for entry in line)
-    if step:
-        yield from cause_lines(status, step)
-        yield from progress_lines(step)
-
-
-def current_readings(status: ReleaseStatus) -> tuple[RecordedMetric, ...]:
-    """Of this run's watch, else as the record keeps them."""
-    return status.readings or status.phases.get(WATCH_PHASE, NO_PHASE).evidence.metrics
-
-
-def phase_ended(planned: Planned, fact: Phase) -> str:
-    """The one line of the thread about a phase that was settled."""
+    status: ReleaseStatus, planned: Planned, stage: Stage | None, fact: Phase | None, now: float
+) -> str:
+    mark, words = phase_state(status, stage, fact)
+    name, live = plain(planned.title), bool(stage and stage.live)
+    task = f"_{plain(shortened(stage.task, 80))}_" if stage and live and stage.task else ""
     parts = [
-        f"✅ {plain(planned.title)}",
-        time_words(planned, time_spent(None, fact, 0.0)),
-        services_words(planned, None, fact),
-        "waived" if fact.waived else "",
-        plain(decision_words(fact.evidence.decision)),
+        f"{mark} *{name}*" if live else f"{mark} {name}",
+        time_words(planned, time_spent(stage, fact, now)),
+        services_words(planned, stage, fact),
+        words,
+        task,
     ]
-    return " · ".join(part for part in parts if part)
+    return " · ".join(filter(None, parts))
+
+
+def phase_ended(status: ReleaseStatus, planned: Planned, fact: Phase) -> str:
+    """The one line of the thread about a phase that was settled."""
+    decision = plain(decision_words(fact.evidence.decision))
+    return " · ".join(filter(None, [one_phase(status, planned, None, fact, 0.0), decision]))
 
 
 def decision_words(decision: Act | None) -> str:
@@ -172,34 +121,27 @@ def decision_words(decision: Act | None) -> str:
     return f"{word} by {decision.by}: {decision.reason}" if decision and word else ""
 
 
-def cause_lines(status: ReleaseStatus, step: RunStep) -> t.Iterator[str]:
-    """The first failure of a step, in short: the thread has it whole."""
-    failures = [failure for failure in status.failures if failure.step == step.name]
-    if failures:
-        yield INDENT + host_line(failures[0].host, failures[0].sentence, 200)
-
-
-def phase_state(status: ReleaseStatus, step: RunStep | None, fact: Phase | None) -> tuple[str, str]:
+def phase_state(status: ReleaseStatus, step: Stage | None, fact: Phase | None) -> tuple[str, str]:
     """Its mark, and what else is to be said. What this run sees fail counts before what the record had."""
     if step and step.failed:
-        held = any(failure.step == step.name and failure.held for failure in status.failures)
+        held = any(failure.held for failure in step.failures)
         return ("⏸️", "on hold") if held else ("❌", "failed")
     if fact and fact.settled:
         return "✅", "waived" if fact.waived else ""
     if step and step.live:
         return "⏳", ""
-    if step and status.outcome == "interrupted":
+    if step and status.ending == "interrupted":
         return "🛑", "interrupted"
     if fact and fact.failed:
         return ("⏸️", "on hold") if fact.evidence.on_hold else ("❌", "failed")
     if fact and fact.taken_back:
         return "↩️", fact.status.replace("_", " ")
-    if fact or step:
-        return "❔", "not finished"
-    return "▫️", ""
+    if step and not step.phase:
+        return "✅", ""
+    return ("❔", "not finished") if fact or step else ("▫️", "")
 
 
-def time_spent(step: RunStep | None, fact: Phase | None, now: float) -> float | None:
+def time_spent(step: Stage | None, fact: Phase | None, now: float) -> float | None:
     """Seconds; None of a phase that was taken back: its record keeps when the rollback ended, not the phase."""
     if fact and fact.taken_back and not step:
         return None
@@ -220,13 +162,19 @@ def time_words(planned: Planned, spent: float | None) -> str:
     return f"`{stopwatch(spent)}`{of}{late}"
 
 
-def services_words(planned: Planned, step: RunStep | None, fact: Phase | None) -> str:
+def services_words(planned: Planned, step: Stage | None, fact: Phase | None) -> str:
     if planned.name != SERVICES_PHASE:
         return ""
     if fact and fact.settled:
         services = sum(1 for service in fact.evidence.services if service.known)
         return counted(services, "service") if services else ""
-    return f"{len(step.rolled)} of {max(step.hosts, len(step.rolled))} services" if step else ""
+    return f"{rolled_words(step)} services" if step else ""
+
+
+def rolled_words(stage: Stage) -> str:
+    """How many of its services run the release and answer."""
+    services = (stage.hosts | stage.rolled) - {"localhost"}
+    return f"{len(stage.rolled - stage.failed)} of {len(services)}"
 
 
 def reading_words(reading: RecordedMetric) -> str:
@@ -235,22 +183,12 @@ def reading_words(reading: RecordedMetric) -> str:
     return f"{mark} {name} {plain(quantity(reading.newest, reading.unit))}".strip()
 
 
-def step_lines(status: ReleaseStatus, step: RunStep, now: float) -> t.Iterator[str]:
-    mark = "❌" if step.failed else "⏳" if step.live else "✅"
-    name = plain(shortened(step.name, 120))
-    parts = [f"{mark} *{name}*" if step.live else f"{mark} {name}"]
-    parts.append(f"`{stopwatch((now if step.finished is None else step.finished) - step.started)}`")
-    if step.live and step.task:
-        parts.append(f"_{plain(shortened(step.task, 80))}_")
-    yield " · ".join(parts)
-    yield from cause_lines(status, step)
-    yield from progress_lines(step)
-
-
-def progress_lines(step: RunStep) -> t.Iterator[str]:
-    for host, text in list(step.progress.items())[-SHOWN_PROGRESS:]:
-        if text:
-            yield INDENT + host_line(host, text, 120)
+def progress_lines(stage: Stage) -> list[str]:
+    """What its hosts said last, but for those that are through; the newest, and how many more there are."""
+    said = [(host, text) for host, text in stage.progress.items() if host not in stage.rolled]
+    lines = [host_line(host, text, 120) for host, text in said if text]
+    more = len(lines) - SHOWN_PROGRESS
+    return [*lines[-SHOWN_PROGRESS:], *([f"and {more} more"] if more > 0 else [])]
 
 
 def host_line(host: str, text: str, limit: int) -> str:
@@ -260,25 +198,22 @@ def host_line(host: str, text: str, limit: int) -> str:
     return line if itself else f"{code(host)} {line}"
 
 
-def detail(failure: TaskFailure) -> str:
+def detail(failure: RunFailure) -> str:
     """The reply about one failure, as it happens."""
     return f"❌ {code(failure.host)} failed in {code(failure.task)}\n{code_block(failure.sentence)}"
 
 
 def alarm(status: ReleaseStatus) -> str:
     """The one reply that calls somebody: what stopped, and why. "" after a good end, and when nothing was touched."""
-    if status.outcome in ("", "done") or not status.touched:
+    if status.ending in (None, "done") or not status.touched:
         return ""
     mark, words = state_words(status)
-    calls = status.release.on_call and not status.refused
-    called = f"{call(status.release.on_call)} " if calls else ""
+    called = ""
+    if status.release.on_call and not status.refused:
+        called = mention(status.release.on_call)
+        called += " " if called.startswith("<") else " (only a name: not notified) "
     text = f"{mark} {called}*{plain(status.release.title)}* {words}"
     if not status.failures:
         return f"{text}."
     cause = stopped_by(status.failures)
     return f"{text}, {code(cause.host)} in {code(cause.task)}:\n{code_block(cause.sentence)}"
-
-
-def call(who: str) -> str:
-    called = mention(who)
-    return called if called.startswith("<") else f"{called} (only a name: not notified)"

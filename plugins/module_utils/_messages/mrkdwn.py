@@ -27,9 +27,14 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def one_line(text: str) -> str:
+    """Without what only a terminal obeys, not escaped."""
+    return " ".join(CONTROL.sub("", text).split())
+
+
 def plain(text: str) -> str:
     """One line in which style marks, @names and :emoji: are only characters, and addresses stay links."""
-    line = " ".join(CONTROL.sub("", text).split())
+    line = one_line(text)
     stored, place = [], 0
     for address in ADDRESS.finditer(line):
         stored += [_characters(line[place : address.start()]), escape(address[0])]
@@ -44,7 +49,7 @@ def _characters(text: str) -> str:
 
 def code(text: str, limit: int = 120) -> str:
     """A short text as code. A grave accent would end it, so it becomes an apostrophe."""
-    line = shortened(" ".join(CONTROL.sub("", text).split()), limit).replace("`", "'")
+    line = shortened(one_line(text), limit).replace("`", "'")
     return f"`{escape(line)}`" if line else ""
 
 

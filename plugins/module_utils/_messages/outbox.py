@@ -9,109 +9,70 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import threading
 import time
 import typing as t
 from collections import deque
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .._errors import DeployError, RefusedError
+from .._errors import DeployError, UnreachableError
 from .slack import Blocks, BusyError, GoneError, NoBlocksError, SlackClient
 
 
-@dataclass(frozen=True)
-class Posted:
-    """`api_url` and `wanted` (the channel as the inventory names it) tell one workspace's message from another's.
-
-    `attempt` is 0 until the release record was seen.
-    """
-
-    api_url: str
-    wanted: str
-    channel: str
-    ts: str
-    attempt: int = 0
-    started: str = ""
-
-    def belongs_to(self, identity: tuple[int, str]) -> bool:
-        return not self.attempt or (self.attempt, self.started) == identity
-
-
 class MessageState:
-    """`path` None remembers nothing. What can't be read counts as not there; what can't be written is let go."""
+    """The file that remembers which message is an attempt's; `path` None remembers nothing.
+
+    `api_url` and `wanted` (the channel as the inventory names it) tell one workspace's message from another's. What
+    can't be read counts as not there; what can't be written is let go.
+    """
 
     def __init__(self, path: Path | None, api_url: str = "", wanted: str = "") -> None:
         self._path = path
-        self._here = (api_url, wanted)
-        self._identity = (0, "")
+        self._own: dict[str, t.Any] = {"api_url": api_url, "wanted": wanted}
         self._lock = threading.Lock()
-        result = read(path) if path else None
-        self.kept = result if result and (result.api_url, result.wanted) == self._here else None
+        self._kept: dict[str, t.Any] = {}
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stored = json.loads(path.read_text(encoding="utf-8")) if path else {}
+            self._kept = stored if self._own.items() <= stored.items() else {}
 
-    def forget(self) -> None:
+    @property
+    def last(self) -> tuple[str, str]:
+        """Channel and ts of the newest message, "" for none."""
+        return str(self._kept.get("channel") or ""), str(self._kept.get("ts") or "")
+
+    def of(self, identity: tuple[int, str]) -> tuple[str, str]:
+        """Those of this attempt's message. The next one that is posted is this attempt's too."""
         with self._lock:
-            self.kept = None
+            self._own |= {"attempt": identity[0], "started": identity[1]}
+            return self.last if self._own.items() <= self._kept.items() else ("", "")
 
     def posted(self, channel: str, ts: str) -> None:
         """Called on the thread that posts."""
-        with self._lock:
-            self._keep(Posted(*self._here, channel, ts, *self._identity))
-
-    def belongs(self, identity: tuple[int, str]) -> None:
-        """The message, that of now or the one to come, is that of this attempt."""
-        with self._lock:
-            self._identity = identity
-            if self.kept:
-                self._keep(replace(self.kept, attempt=identity[0], started=identity[1]))
-
-    def _keep(self, stored: Posted) -> None:
-        if stored == self.kept:
-            return
-        self.kept = stored
-        if self._path:
-            with contextlib.suppress(OSError):
-                write(self._path, json.dumps(asdict(stored), indent=1))
-
-
-def read(path: Path) -> Posted | None:
-    try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-        stored = Posted(**body)
-    except (OSError, ValueError, TypeError):
-        return None
-    names: t.Iterable[str] = (
-        stored.api_url,
-        stored.wanted,
-        stored.channel,
-        stored.ts,
-        stored.started,
-    )
-    return stored if all(isinstance(name, str) for name in names) and stored.ts else None
+        with self._lock, contextlib.suppress(OSError):
+            self._kept = {**self._own, "channel": channel, "ts": ts}
+            if self._path:
+                write(self._path, json.dumps(self._kept, indent=1) + "\n")
 
 
 def write(path: Path, text: str) -> None:
     """All or nothing, and for this user alone."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.touch(mode=0o600)
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
+PACE = 2.0
+"""Seconds between two edits."""
+CAPACITY = 200
 REFUSALS = 3
 """So many refusals in a row mean that no message will be taken: a revoked token, a missing channel."""
 HOPELESS_AFTER = 1.0
 """Seconds that the end of a run waits for a Slack that gives no sign of life."""
 
 
-@dataclass(frozen=True)
-class ChannelReply:
+class ChannelReply(t.NamedTuple):
     text: str
     broadcast: bool
 
@@ -123,36 +84,21 @@ class Content(t.NamedTuple):
     blocks: Blocks = ()
 
 
-@dataclass(frozen=True)
-class Headline:
-    """`write` gives the one message as it is now."""
-
-    version: int
-    write: t.Callable[[], Content]
-
-
 class Outbox:
-    """`pace`: seconds between two edits.
-
-    `posted` hears of channel and ts of the message once it is there.
-    """
+    """`posted` hears of channel and ts of the message once it is there."""
 
     def __init__(
         self,
         client: SlackClient,
-        *,
         posted: t.Callable[[str, str], None] = lambda _channel, _ts: None,
-        pace: float = 2.0,
-        capacity: int = 200,
     ) -> None:
         self._client = client
         self._posted = posted
-        self._pace = pace
-        self._replies: deque[ChannelReply] = deque()
-        self._capacity = capacity
-        self._headline: Headline | None = None
-        self._sent = 0
-        """The version of the headline that was sent last."""
+        self._replies: deque[ChannelReply] = deque(maxlen=CAPACITY)
+        self._write: t.Callable[[], Content] | None = None
+        """What gives the one message as it is now."""
+        self._version = self._sent = 0
+        """Of the one message, that of now and the one that was sent last."""
         self._sent_content: Content | None = None
         self._takes_blocks = True
         self.ts = ""
@@ -166,7 +112,6 @@ class Outbox:
         """When Slack last gave a sign of life; in the future while it asks to wait."""
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="slack", daemon=True)
-        self._started = False
         self.lost = 0
         self.reason = "Slack did not answer in time."
         """Why the last message that failed did."""
@@ -189,9 +134,9 @@ class Outbox:
         `write` is called on the outbox's thread, once it can be sent.
         """
         with self._changed:
-            if self._client.can_edit or last or self._headline is None:
-                before = self._headline.version if self._headline else 0
-                self._headline = Headline(before + 1, write)
+            if self._client.can_edit or last or self._write is None:
+                self._write = write
+                self._version += 1
             self._wake()
 
     def reply(self, text: str, *, detail: bool = False, broadcast: bool = False) -> None:
@@ -202,15 +147,14 @@ class Outbox:
         with self._changed:
             if detail and not self._client.can_edit:
                 return
-            if len(self._replies) >= self._capacity:
-                self._replies.popleft()
-                self.lost += 1
+            # The oldest gives way.
+            self.lost += len(self._replies) == self._replies.maxlen
             self._replies.append(ChannelReply(text, broadcast))
             self._wake()
 
     def close(self, drain: float) -> int:
         """Give what is left `drain` seconds to be sent; returns how many messages were lost in all."""
-        if not self._started:
+        if self._thread.ident is None:
             return 0
         closed = time.monotonic()
         with self._changed:
@@ -223,11 +167,10 @@ class Outbox:
             if waited > HOPELESS_AFTER and hopeless:
                 break
         with self._changed:
-            return self.lost + len(self._replies) + (self._newer() is not None)
+            return self.lost + len(self._replies) + (self._version != self._sent)
 
     def _wake(self) -> None:
-        if not self._started:
-            self._started = True
+        if self._thread.ident is None:
             self._thread.start()
         self._changed.notify_all()
 
@@ -252,54 +195,43 @@ class Outbox:
             while (left := until - time.monotonic()) > 0 and not (hasten and self._closing):
                 self._changed.wait(timeout=left)
 
-    def _newer(self) -> Headline | None:
-        known = self._headline
-        return known if known and known.version != self._sent else None
-
-    def _next(self) -> Headline | ChannelReply | None:
-        """None while nothing is due."""
+    def _next(self) -> int | ChannelReply | None:
+        """The version of the one message, or a reply, that is due."""
         if self._waiting:
             return None
-        due = self._closing or time.monotonic() - self._edited >= self._pace
-        if due and (newer := self._newer()):
-            return newer
-        return self._replies[0] if self._replies and self._has_thread() else None
+        due = self._closing or time.monotonic() - self._edited >= PACE
+        if due and self._version != self._sent:
+            return self._version
+        # A reply waits for its message, unless none will come.
+        none = not self._client.can_edit or (self._closing and self._write is None)
+        return self._replies[0] if self._replies and (self.ts or none) else None
 
-    def _has_thread(self) -> bool:
-        """A reply waits for its message, unless none will come."""
-        hopeless = self._closing and self._headline is None
-        return bool(self.ts) or hopeless or not self._client.can_edit
-
-    def _send(self, work: Headline | ChannelReply) -> float:
+    def _send(self, work: int | ChannelReply) -> float:
         """One attempt; seconds to wait before the next."""
         try:
-            if isinstance(work, Headline):
-                self._send_headline(work.write())
-            else:
+            if isinstance(work, ChannelReply):
                 self._client.post(work.text, thread_ts=self.ts, broadcast=work.broadcast)
-        except GoneError as exc:
-            # Somebody deleted it, or it is too old to be edited: then a new one.
-            self.reason = str(exc)
-            self._refusals += 1
-            self.begin("", "")
-            return 0.0
+            elif self._write:
+                self._send_headline(self._write())
         except BusyError as exc:
             self.reason = str(exc)
             self._alive = time.monotonic() + exc.retry_after + 1
             return exc.retry_after
-        except RefusedError as exc:
-            self.reason = str(exc)
-            self._refusals += 1
-            self._give_up(work)
-            return 0.0
-        except DeployError as exc:
+        except UnreachableError as exc:
             self.reason = str(exc)
             was_failing, self._failing = self._failing, True
             return 4.0 if was_failing else 1.0
         except Exception as exc:
-            self.reason = f"Slack's client failed with {type(exc).__name__}."
+            known = isinstance(exc, DeployError)
+            self.reason = str(exc) if known else f"Slack's client failed with {type(exc).__name__}."
             self._refusals += 1
-            self._give_up(work)
+            if isinstance(exc, GoneError):
+                # Somebody deleted it, or it is too old to be edited: then a new one.
+                self.begin("", "")
+            elif isinstance(work, ChannelReply):
+                # A refused reply is lost. A refused headline is tried again, as the next version.
+                self.lost += 1
+                self._done(work)
             return 0.0
         self._refusals, self._failing, self._alive = 0, False, time.monotonic()
         self._done(work)
@@ -332,16 +264,10 @@ class Outbox:
             self._posted(self._client.location, ts)
         return ts
 
-    def _done(self, work: Headline | ChannelReply) -> None:
+    def _done(self, work: int | ChannelReply) -> None:
         with self._changed:
-            if isinstance(work, Headline):
-                self._sent = work.version
+            if isinstance(work, int):
+                self._sent = work
             # A full queue may have dropped it meanwhile.
             elif self._replies and self._replies[0] is work:
                 self._replies.popleft()
-
-    def _give_up(self, work: Headline | ChannelReply) -> None:
-        """A refused reply is lost. A refused headline is tried again, as the next version."""
-        if isinstance(work, ChannelReply):
-            self.lost += 1
-            self._done(work)

@@ -7,17 +7,21 @@ import re
 import threading
 import time
 import typing as t
+from dataclasses import replace
 
-from .._formats import stopwatch
-from .._progress import WAVE_ROLLED, Progress
+from .._formats import counted, stopwatch
+from .._progress import WAVE_ROLLED
 from .._redaction import Redactor
-from .._release.models import ROLLED_BACK
+from .._release.models import ROLLED_BACK, sentence_of
 from .._release.record import NO_PHASE, Record, RecordedMetric
+from .._terminal import models
+from .._terminal.layout import bare
+from .._terminal.telling import LOCKS, SERVICE
 from .._time import epoch
 from . import blocks, headline
 from .mrkdwn import plain
 from .outbox import Content, MessageState, Outbox
-from .release_status import Play, ReleaseStatus, TaskFailure
+from .release_status import ReleaseStatus
 
 SAMPLED = "MetricsSampled"
 DRAIN = 3.0
@@ -27,7 +31,7 @@ DRAIN = 3.0
 class RunMessage:
     """Everything that is told of one run, redacted before it is written down.
 
-    A message that an earlier run left is edited once the release record has told that it is this attempt's.
+    Which message is edited is known once the release record has told which attempt it is.
     """
 
     def __init__(
@@ -45,142 +49,129 @@ class RunMessage:
         self._clock = clock
         self._lock = threading.RLock()
         """Callbacks come from two threads, and the outbox writes on a third what the status shows."""
-        self._over = False
-        self._ended: set[str] = set()
+        self._told: set[str] = set()
         """Phases whose end the thread was told."""
-        self._settled = state.kept is None
+        self._settled = False
         """Whether it is known which message is edited."""
-        if not self._settled:
-            outbox.wait()
+        outbox.wait()
 
-    def play_started(self, name: str, phase: str, hosts: int) -> None:
+    def on(self, event: models.Event) -> None:
+        """The message and its thread after it. The times of the events count nothing here: the record's are epochs."""
         with self._lock:
-            self._status.play_started(Play(self._redact(name), phase, hosts), self._clock())
-
-    def task_started(self, name: str) -> None:
-        with self._lock:
-            self._status.task_started(without_role(self._redact(name)), self._clock())
+            stages = self._status.stages
+            if self._status.ending:
+                return
+            if isinstance(event, models.PlayBegun):
+                if self._status.has(event.phase):
+                    play = replace(event, name=self._redact(event.name))
+                    self._status.begin(play, self._clock())
+                return
+            if isinstance(event, models.TaskBegun) and stages:
+                stages[-1].task = bare(self._redact(event.task.name))
+            elif isinstance(event, models.TaskEnded):
+                self._ended(event)
+            elif isinstance(event, models.Reported):
+                self._reported(event)
+            elif isinstance(event, models.RunEnded):
+                self._end(event)
+                return
             self._show()
 
-    def touched(self) -> None:
-        """This run has changed something. Before that it may be refused, and then it posts nothing."""
-        with self._lock:
-            self._status.touched = True
-            self._show()
+    def _ended(self, event: models.TaskEnded) -> None:
+        action, result = event.task.action, event.result
+        bad = event.status in ("failed", "unreachable")
+        if event.status == "skipped" or (bad and event.ignored):
+            return
+        # Before it changes something a run may be refused, and then it posts nothing. A refused run may have the lock.
+        self._status.touched |= bool(result.get("changed")) and action not in LOCKS
+        if bad:
+            self._failed(event)
+            return
+        if "document" in result:
+            self._record_seen(Record.of_result(result))
+            if result.get("decision") and result.get("changed"):
+                sentence = plain(self._redact(str(result.get("sentence") or "")))
+                self._outbox.reply(f"⚖️ {sentence}", detail=True)
+        if action == SERVICE and self._status.stages:
+            # It runs the release and answers.
+            self._status.stages[-1].rolled.add(event.host)
 
-    def host_done(self, host: str, action: str = "") -> None:
-        with self._lock:
-            self._status.host_done(host, action)
-            self._show()
-
-    def decided(self, sentence: str) -> None:
-        """A person has decided what is held."""
-        with self._lock:
-            self._outbox.reply(f"⚖️ {plain(self._redact(sentence))}", detail=True)
-
-    def host_failed(self, host: str, task: str, why: str, reason: str = "") -> None:
+    def _failed(self, event: models.TaskEnded) -> None:
+        away = "It is unreachable: " if event.status == "unreachable" else ""
         # What a template put together has gaps where parts of it were empty.
-        text = re.sub(" {2,}", " ", self._redact(why))
-        with self._lock:
-            steps = self._status.steps
-            step = steps[-1].name if steps else self._status.release.playbook
-            failure = TaskFailure(step, host, without_role(self._redact(task)), text, reason)
-            if self._status.host_failed(failure) and len(self._status.failures) > 1:
-                # The first is in the headline at once, and the call at the end quotes it.
-                self._outbox.reply(headline.detail(failure), detail=True)
-            self._show()
+        text = re.sub(" {2,}", " ", self._redact(f"{away}{sentence_of(event.result)}"))
+        task, reason = bare(self._redact(event.task.name)), str(event.result.get("reason") or "")
+        failure = models.RunFailure(event.host, task, text, reason=reason)
+        if self._status.failed(failure) and len(self._status.failures) > 1:
+            # The first is in the headline at once, and the call at the end quotes it.
+            self._outbox.reply(headline.detail(failure), detail=True)
 
-    def progressed(self, progress: Progress) -> None:
-        text = self._redact(progress.text)
-        with self._lock:
-            if progress.event == SAMPLED and self._measured(progress.data):
-                self._status.progressed("", watched(progress.data))
-            else:
-                if progress.event == WAVE_ROLLED:
-                    self._status.wave_rolled(progress.data.get("services") or {})
-                self._status.progressed(progress.host, text)
-            self._show()
+    def _reported(self, event: models.Reported) -> None:
+        data = event.data
+        if event.event == SAMPLED and self._measured(data):
+            whole = float(data.get("duration") or 0)
+            watched = f"watched {stopwatch(float(data.get('elapsed') or 0))} of {stopwatch(whole)}"
+            self._status.progressed("", watched if whole else "")
+            return
+        if event.event == WAVE_ROLLED and self._status.stages:
+            # The services that are through, before their hosts report it.
+            services = data.get("services") or {}
+            through = {name for name in services if not services[name].get("failed")}
+            self._status.stages[-1].rolled |= through
+        self._status.progressed(event.host, self._redact(event.text))
 
     def _measured(self, data: t.Mapping[str, t.Any]) -> bool:
-        values, statuses = data.get("values"), data.get("statuses")
+        values, units = data.get("values"), self._status.release.units
         if not isinstance(values, dict):
             return False
-        units = self._status.release.units
-        messages = statuses if isinstance(statuses, dict) else {}
+        known: t.Mapping[str, t.Any] = data.get("statuses") or {}
         self._status.measured(
-            RecordedMetric(
-                name, units.get(name, ""), status=str(messages.get(name, "")), newest=value
-            )
+            RecordedMetric(name, units.get(name, ""), status=str(known.get(name, "")), newest=value)
             for name, value in values.items()
             if value is None or isinstance(value, (int, float))
         )
         return True
 
-    def record_seen(self, record: Record) -> None:
-        if not record.attempt:
+    def _record_seen(self, record: Record) -> None:
+        # Of a release that is back, opening a phase begins the next attempt.
+        if not record.attempt or (record.status == ROLLED_BACK and self._status.deploys):
             return
-        with self._lock:
-            if record.status == ROLLED_BACK and self._status.deploys:
-                return  # opening a phase begins the next attempt
-            before = self._status.record
-            self._status.record_seen(record)
-            if before.attempt and self._settled and before.identity != record.identity:
-                self._state.forget()
-                self._outbox.begin("", "")
-            elif not self._settled:
-                self._settle(record.identity)
-            self._state.belongs(record.identity)
-            self._tell_phases()
-            self._show()
+        before = self._status.record
+        self._status.record_seen(record)
+        if not self._settled or before.identity != record.identity:
+            self._settled = True
+            self._outbox.begin(*self._state.of(record.identity))
+        self._tell_phases()
 
     def _tell_phases(self) -> None:
         """A line for each phase of this run that the record has settled since."""
-        for step in self._status.steps:
+        for step in self._status.stages:
             phase = self._status.phases.get(step.phase, NO_PHASE)
-            if not phase.settled or step.phase in self._ended:
+            if not phase.settled or step.phase in self._told:
                 continue
             if (epoch(phase.finished) or 0) >= int(step.started):
-                self._ended.add(step.phase)
-                line = headline.phase_ended(self._status.release.plan.phase(step.phase), phase)
+                self._told.add(step.phase)
+                planned = self._status.plan.phase(step.phase)
+                line = headline.phase_ended(self._status, planned, phase)
                 self._outbox.reply(self._redact(line), detail=True)
 
-    def _settle(self, identity: tuple[int, str] | None) -> None:
-        """The kept message is edited if it is this attempt's, or if that is unknown."""
-        self._settled = True
-        stored = self._state.kept
-        if stored and (identity is None or stored.belongs_to(identity)):
-            self._outbox.begin(stored.channel, stored.ts)
-        else:
-            self._state.forget()
-            self._outbox.begin("", "")
+    def _end(self, event: models.RunEnded) -> None:
+        self._status.close(self._clock(), event.ending)
+        if alarm := headline.alarm(self._status):
+            # A hold is announced, so the channel knows.
+            self._outbox.reply(alarm, broadcast=not self._status.held)
+        if not self._settled and self._status.touched:
+            # Without a record the message would lose what earlier runs wrote into it: only its thread is told.
+            self._outbox.begin(*self._state.last)
+            self._settled = not self._state.last[1]
+        self._show(last=True)
 
-    def finished(self, *, good: bool) -> int:
-        """Ends the run; returns how many messages were lost."""
-        with self._lock:
-            self._status.finished(self._clock(), good=good)
-        return self._end()
-
-    def interrupted(self) -> int:
-        with self._lock:
-            self._status.interrupted(self._clock())
-        return self._end()
-
-    def _end(self) -> int:
-        with self._lock:
-            if self._over:
-                return 0
-            self._over = True
-            alarm = headline.alarm(self._status)
-            if alarm:
-                # A hold is announced, so the channel knows.
-                self._outbox.reply(alarm, broadcast=not self._status.held)
-            if self._settled:
-                self._show(last=True)
-            elif self._status.touched:
-                # Without a record the message would lose what earlier runs wrote into it: only its thread is told.
-                self._settle(None)
+    def close(self) -> str:
+        """After the end of the run; a sentence about the messages that were lost, "" without any."""
         # Not under the lock, which the outbox needs to write the last version.
-        return self._outbox.close(DRAIN)
+        lost = self._outbox.close(DRAIN)
+        how_many = counted(lost, "message was", "messages were")
+        return f"{how_many} not delivered. {self._outbox.reason}" if lost else ""
 
     def _show(self, *, last: bool = False) -> None:
         if self._settled and self._status.touched:
@@ -188,18 +179,4 @@ class RunMessage:
 
     def _headline(self) -> Content:
         with self._lock:
-            now = self._clock()
-            return Content(headline.render(self._status, now), blocks.render(self._status, now))
-
-
-def without_role(task: str) -> str:
-    """Ansible puts the role in front of a task's name; in a message it is only in the way."""
-    return task.rpartition(" : ")[2]
-
-
-def watched(data: t.Mapping[str, t.Any]) -> str:
-    """How far a watch is, when its data tell."""
-    elapsed, whole = data.get("elapsed"), data.get("duration")
-    if not isinstance(elapsed, (int, float)) or not isinstance(whole, (int, float)):
-        return ""
-    return f"watched {stopwatch(elapsed)} of {stopwatch(whole)}"
+            return blocks.render(self._status, self._clock())

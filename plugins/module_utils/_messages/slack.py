@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Slack by slack_sdk, one attempt a call: by bot token, which can edit and thread, or by incoming webhook."""
+"""Slack by its Web API, which can edit and thread, or by incoming webhook.
+
+https://docs.slack.dev/apis/web-api
+"""
 
 from __future__ import annotations
 
-import http.client
-import json
-import ssl
 import typing as t
 
-from .._errors import Library, RefusedError, UnreachableError
+from .._errors import RefusedError, UnreachableError
+from .._http import Repeat, ask, bearer
 from .._time import Deadline
-from .plan import Delivered, SlackMessage
-
-T = t.TypeVar("T")
+from .plan import Message
 
 
 class BusyError(UnreachableError):
@@ -23,38 +22,13 @@ class BusyError(UnreachableError):
         self.retry_after = retry_after
 
 
-def retrying(  # noqa: UP047 - targets may run an older Python
-    call: t.Callable[[], T], deadline: Deadline, *, idempotent: bool
-) -> T:
-    """The first result of `call`, or its last error once waiting would pass the deadline."""
-    pause = 0.5
-    while True:
-        try:
-            return call()
-        except BusyError as exc:
-            wait = exc.retry_after
-            if wait >= deadline.left():
-                raise
-        except UnreachableError:
-            wait, pause = pause, pause * 2
-            if not idempotent or wait >= deadline.left():
-                raise
-        deadline.sleep(wait)
+class GoneError(RefusedError):
+    """The message that was to be edited or answered is not there, or no longer to be edited."""
 
 
-def retry_after(headers: t.Mapping[str, str], default: float = 1.0) -> float:
-    """Seconds from a Retry-After header; a date or nonsense counts as `default`."""
-    value = next((v for k, v in headers.items() if k.lower() == "retry-after"), "")
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        return default
+class NoBlocksError(RefusedError):
+    """The other side takes no blocks, or not these."""
 
-
-SLACK_SDK = Library("slack-sdk >= 3.36")
-with SLACK_SDK:
-    import slack_sdk
-    import slack_sdk.errors
 
 GONE = frozenset(
     {"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}
@@ -79,185 +53,121 @@ ADVICE = {
 }
 
 
-class GoneError(RefusedError):
-    """The message that was to be edited or answered is not there, or no longer to be edited."""
-
-
-class NoBlocksError(RefusedError):
-    """The other side takes no blocks, or not these."""
-
-
-Blocks = t.Sequence[dict[str, t.Any]]
-
-
-class SlackClient(t.Protocol):
-    """`post` gives the message's ts, "" where there is none; errors are RefusedError, BusyError, UnreachableError.
-
-    `broadcast` shows a reply in the channel too. `blocks` are shown instead of the text, which notifications show.
-    """
-
-    can_edit: bool
-    location: str
-
-    def post(
-        self, text: str, thread_ts: str = "", broadcast: bool = False, blocks: Blocks = ()
-    ) -> str: ...
-
-    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None: ...
-
-
-class SlackApi:
-    """One channel of one workspace. `location` is the channel's id once a message was posted."""
-
-    can_edit = True
-
-    def __init__(
-        self, *, api_url: str, token: str, channel: str, timeout: float, ca_cert: str | None = None
-    ) -> None:
-        self._client = web_client(api_url, token, timeout, ca_cert)
-        self.location = channel
-
-    def post(
-        self, text: str, thread_ts: str = "", broadcast: bool = False, blocks: Blocks = ()
-    ) -> str:
-        answer = attempt(
-            lambda: self._client.chat_postMessage(
-                channel=self.location,
-                text=text,
-                blocks=list(blocks) or None,
-                thread_ts=thread_ts or None,
-                reply_broadcast=bool(thread_ts and broadcast) or None,
-                unfurl_links=False,
-                unfurl_media=False,
-            )
-        )
-        # Only posting takes a channel's name; an edit wants the id.
-        self.location = str(answer["channel"])
-        return str(answer["ts"])
-
-    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None:
-        # Without the argument Slack keeps the blocks that were there.
-        attempt(
-            lambda: self._client.chat_update(
-                channel=self.location, ts=ts, text=text, blocks=list(blocks)
-            )
-        )
-
-    def archive(self) -> None:
-        """The channel, once a message was posted into it."""
-        try:
-            attempt(lambda: self._client.conversations_archive(channel=self.location))
-        except RefusedError as exc:
-            if "already_archived" not in str(exc):
-                raise
-
-
-class SlackWebhook:
-    """The channel that belongs to a webhook: it can post, not edit or reply."""
-
-    can_edit = False
-
-    def __init__(self, *, url: str, timeout: float, ca_cert: str | None = None) -> None:
-        context = ssl.create_default_context(cafile=ca_cert)
-        self.location = ""
-        self._client = slack_sdk.WebhookClient(
-            url, timeout=max(1, round(timeout)), ssl=context, retry_handlers=[]
-        )
-
-    def post(
-        self,
-        text: str,
-        thread_ts: str = "",  # noqa: ARG002
-        broadcast: bool = False,  # noqa: ARG002
-        blocks: Blocks = (),
-    ) -> str:
-        body = {"text": text, **({"blocks": list(blocks)} if blocks else {})}
-        answer = attempt(lambda: self._client.send_dict(body))
-        if answer.status_code == 429:
-            raise busy(answer.headers)
-        if answer.status_code >= 500:
-            raise UnreachableError(f"Slack answered HTTP {answer.status_code}: try again later.")
-        if answer.status_code != 200:
-            raise refused(str(answer.body)[:60])
-        return ""
-
-    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None:  # noqa: ARG002
-        raise RefusedError("A Slack webhook can't edit what it posted: use a bot token.")
-
-
-def web_client(
-    api_url: str, token: str, timeout: float, ca_cert: str | None
-) -> slack_sdk.WebClient:
-    """That repeats nothing by itself."""
-    return slack_sdk.WebClient(
-        token=token,
-        base_url=api_url.rstrip("/") + "/",
-        timeout=max(1, round(timeout)),
-        ssl=ssl.create_default_context(cafile=ca_cert),
-        retry_handlers=[],
-    )
-
-
-def attempt(
-    call: t.Callable[[], t.Any], refusal: t.Callable[[t.Any], Exception] | None = None
-) -> t.Any:
-    """One call; whatever goes wrong becomes one of our errors, without URL or token in it."""
-    try:
-        return call()
-    except slack_sdk.errors.SlackApiError as exc:
-        raise (refusal or from_answer)(exc.response) from None
-    except (
-        slack_sdk.errors.SlackClientError,
-        OSError,
-        http.client.HTTPException,
-        json.JSONDecodeError,
-    ) as exc:
-        raise UnreachableError(
-            f"Slack can't be reached ({reason_of(exc)}): check the network and the API's URL."
-        ) from None
-
-
-def from_answer(response: t.Any) -> Exception:
-    status = getattr(response, "status_code", 0)
+def failure(status: int, headers: t.Mapping[str, str], word: str) -> Exception:
+    """What Slack's refusal means; `word` is Slack's own."""
     if status == 429:
-        return busy(response.headers)
+        wait = retry_after(headers)
+        return BusyError(f"Slack limits the rate for {wait:.0f} s: try again later.", wait)
     if status >= 500:
         return UnreachableError(f"Slack answered HTTP {status}: try again later.")
-    return refused(str(response.get("error") or f"HTTP {status}"))
-
-
-def busy(headers: t.Mapping[str, str]) -> BusyError:
-    wait = retry_after(headers)
-    return BusyError(f"Slack limits the rate for {wait:.0f} s: try again later.", wait)
-
-
-def refused(word: str) -> RefusedError:
     advice = ADVICE.get(word, "see Slack's documentation of the method")
     error = GoneError if word in GONE else NoBlocksError if word in NO_BLOCKS else RefusedError
     return error(f"Slack refused the message ({word}): {advice}.")
 
 
-def reason_of(exc: BaseException) -> str:
-    """What happened, without the address: a webhook's URL is a secret."""
-    inner = getattr(exc, "reason", None)
-    return str(inner) if isinstance(inner, OSError) else type(exc).__name__
+def retry_after(headers: t.Mapping[str, str]) -> float:
+    """Seconds from a Retry-After header; a date or nonsense counts as one."""
+    value = next((v for k, v in headers.items() if k.lower() == "retry-after"), "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        return 1.0
 
 
-def send_slack_message(message: SlackMessage, deadline: Deadline, ca_cert: str | None) -> Delivered:
+def call(
+    method: str,
+    api_url: str,
+    token: str,
+    *,
+    http: str = "POST",
+    refusal: t.Callable[[int, t.Mapping[str, str], str], Exception] = failure,
+    **how: t.Any,
+) -> dict[str, t.Any]:
+    """Slack's answer to a method. `how` is as for `_http.send`; what goes wrong names neither URL nor token."""
+    url = f"{api_url.rstrip('/')}/{method}"
+    answer = ask("Slack", http, url, authorization=bearer(token), **how)
+    try:
+        body = dict(answer.json())
+    except (ValueError, TypeError):
+        body = {}
+    if body.get("ok"):
+        return body
+    word = str(body.get("error") or f"HTTP {answer.status}")
+    raise refusal(answer.status, answer.headers, word)
+
+
+Blocks = t.Sequence[dict[str, t.Any]]
+
+
+class SlackClient:
+    """One channel of one workspace; without a token that of a webhook, which can post, and not edit or reply.
+
+    `location` is the channel's id once a message was posted by token. Without `repeat` a call is one attempt.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        token: str = "",
+        channel: str = "",
+        api_url: str = "",
+        webhook_url: str = "",
+        ca_cert: str | None = None,
+        repeat: Repeat | None = None,
+    ) -> None:
+        self.can_edit = bool(token)
+        self.location = channel if token else ""
+        self._place = (api_url, token)
+        self._webhook_url = webhook_url
+        self._how: dict[str, t.Any] = {"timeout": timeout, "ca_cert": ca_cert, "repeat": repeat}
+
+    def post(
+        self, text: str, thread_ts: str = "", broadcast: bool = False, blocks: Blocks = ()
+    ) -> str:
+        """The message's ts, "" by webhook. `broadcast` shows a reply in the channel too.
+
+        `blocks` are shown instead of the text, which notifications show.
+        """
+        body: dict[str, t.Any] = {"text": text, **({"blocks": [*blocks]} if blocks else {})}
+        if not self.can_edit:
+            answer = ask("Slack", "POST", self._webhook_url, json=body, **self._how)
+            if answer.status != 200:
+                raise failure(answer.status, answer.headers, answer.text[:60])
+            return ""
+        body |= {"channel": self.location, "unfurl_links": False, "unfurl_media": False}
+        if thread_ts:
+            body |= {"thread_ts": thread_ts, "reply_broadcast": broadcast}
+        known = call("chat.postMessage", *self._place, json=body, **self._how)
+        # Only posting takes a channel's name; an edit wants the id.
+        self.location = str(known["channel"])
+        return str(known["ts"])
+
+    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None:
+        """By token alone. Without `blocks` Slack would keep those that were there."""
+        body = {"channel": self.location, "ts": ts, "text": text, "blocks": [*blocks]}
+        call("chat.update", *self._place, json=body, **self._how)
+
+    def archive(self, deadline: Deadline) -> None:
+        """The channel, once a message was posted into it."""
+        self._how["repeat"] = Repeat(deadline)
+        try:
+            channel = {"channel": self.location}
+            call("conversations.archive", *self._place, json=channel, **self._how)
+        except RefusedError as exc:
+            if "already_archived" not in str(exc):
+                raise
+
+
+def send_slack_message(
+    message: Message, deadline: Deadline, ca_cert: str | None
+) -> dict[str, t.Any]:
     """A message that was perhaps posted is not posted again: people would be told twice."""
-    timeout = max(1.0, deadline.left())
-    client: SlackApi | SlackWebhook
-    if message.token:
-        client = SlackApi(
-            api_url=message.api_url,
-            token=message.token,
-            channel=message.channel,
-            timeout=timeout,
-            ca_cert=ca_cert,
-        )
-    else:
-        client = SlackWebhook(url=message.webhook_url, timeout=timeout, ca_cert=ca_cert)
-    ts = retrying(lambda: client.post(message.text), deadline, idempotent=False)
-    if message.archive and isinstance(client, SlackApi):
-        retrying(client.archive, deadline, idempotent=True)
-    return Delivered(message.kind, message.target, id=ts, location=client.location)
+    names = ("token", "channel", "api_url", "webhook_url")
+    given = {name: message.options[name] for name in names if message.options.get(name)}
+    once, seconds = Repeat(deadline, lost=False), max(1.0, deadline.left())
+    client = SlackClient(timeout=seconds, ca_cert=ca_cert, repeat=once, **given)
+    ts = client.post(message.text)
+    if message.options.get("archive"):
+        client.archive(deadline)
+    return message.result(id=ts, location=client.location)

@@ -9,7 +9,7 @@ import shlex
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._story.next_step import DEPLOY, MENTIONED, PlaybookRun
+from .._story.next_step import BACK_AGAIN, DEPLOY, LOOK, MENTIONED, RAMP, PlaybookRun
 
 ANY_TAG = frozenset({"all", "always", "never", "tagged", "untagged"})
 
@@ -30,8 +30,7 @@ class Arguments:
     known_inventories: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class PlayTarget:
+class PlayTarget(t.NamedTuple):
     """A play: its pattern of hosts, and its tags with those of its tasks."""
 
     hosts: str
@@ -40,9 +39,12 @@ class PlayTarget:
 
 @dataclass(frozen=True)
 class Inventory:
+    """`matches` as if there was no --limit, `left` with it."""
+
     groups: tuple[str, ...]
     hosts: frozenset[str]
     matches: Matches
+    left: Matches
 
 
 def problem(typed: Arguments, targets: t.Sequence[PlayTarget], inventory: Inventory) -> str:
@@ -69,16 +71,9 @@ def _no_inventory(typed: Arguments, targets: t.Sequence[PlayTarget], inventory: 
     wanted = list(dict.fromkeys(target.hosts for target in targets))
     if any(inventory.matches(pattern) for pattern in wanted):
         return ""
-    instead = f" -i {' or -i '.join(typed.known_inventories)}" if typed.known_inventories else " -i"
-    if not inventory.hosts:
-        given = " and ".join(typed.inventories)
-        what = f"The inventory {given} has no hosts" if given else "No inventory was given"
-        return f"{what}, so nothing would run: add{instead}."
-    groups = ", ".join(inventory.groups) or "none"
-    return (
-        f"The inventory {' and '.join(typed.inventories)} has no group {', '.join(wanted)}, so nothing would run: its "
-        f"groups are {groups}. Use{instead}."
-    )
+    given = f"The inventory {' and '.join(typed.inventories)} has no group {', '.join(wanted)}"
+    what = given if typed.inventories else "No inventory was given"
+    return f"{what}, so nothing would run: use -i {' or -i '.join(typed.known_inventories)}."
 
 
 def _wrong_limit(typed: Arguments, inventory: Inventory) -> str:
@@ -92,40 +87,22 @@ def _wrong_limit(typed: Arguments, inventory: Inventory) -> str:
     for part in typed.limit_parts:
         name = part.lstrip("!&")
         if not name.startswith("@") and not inventory.matches(name):
-            groups = ", ".join(inventory.groups)
-            return (
-                f"--limit {name!r} matches nothing{_nearest(name, names)}: the groups are {groups}."
-            )
+            there = f"the groups are {', '.join(inventory.groups)}"
+            return f"--limit {name!r} matches nothing{_nearest(name, names)}: {there}."
     return ""
 
 
 def _nothing_left(typed: Arguments, targets: t.Sequence[PlayTarget], inventory: Inventory) -> str:
     chosen = [target for target in targets if _selected(typed, target)]
-    limited = _limited(typed, inventory)
-    if any(inventory.matches(entry.hosts) & limited for entry in chosen):
+    if any(inventory.left(entry.hosts) for entry in chosen):
         return ""
-    tags = f"--tags {','.join(typed.tags)}" if typed.tags != ("all",) else typed.playbook
+    tags = f"--tags {','.join(typed.tags)}" if typed.tags != ALL else typed.playbook
     if typed.skip_tags:
         tags += f" --skip-tags {','.join(typed.skip_tags)}"
     if not chosen:
         return f"{tags} leaves nothing to run."
     where = ", ".join(dict.fromkeys(entry.hosts for entry in chosen))
     return f"Nothing would run: {tags} runs on {where}, and --limit {typed.limit} leaves none of these hosts."
-
-
-def _limited(typed: Arguments, inventory: Inventory) -> t.AbstractSet[str]:
-    """Ansible's own rule: parts add up, then `&` keeps and `!` takes away."""
-    parts = [part for part in typed.limit_parts if not part.startswith("@")]
-    if typed.limit is None or len(parts) < len(typed.limit_parts):
-        return inventory.matches("all") | inventory.hosts
-    adding = [part for part in parts if part[:1] not in ("!", "&")]
-    left = {host for part in adding or ["all"] for host in inventory.matches(part)}
-    for part in parts:
-        if part.startswith("&"):
-            left &= inventory.matches(part[1:])
-        elif part.startswith("!"):
-            left -= inventory.matches(part[1:])
-    return left
 
 
 def _selected(typed: Arguments, target: PlayTarget) -> bool:
@@ -143,6 +120,8 @@ def _nearest(name: str, known: t.Collection[str]) -> str:
 
 
 ALL = ("all",)
+BESIDE = (DEPLOY, BACK_AGAIN, RAMP, LOOK)
+"""Playbooks that are not everywhere."""
 
 
 @dataclass(frozen=True)
@@ -158,11 +137,9 @@ class Typed:
 
     def line(self, playbook: str, *words: str) -> str:
         """`words` are as a shell reads them."""
-        path = typed_playbook(self.playbooks, playbook)
-        sources = [f"-i {shlex.quote(inventory)}" for inventory in self.inventories]
-        return " ".join(
-            [shlex.quote(self.program or "ansible-playbook"), shlex.quote(path), *sources, *words]
-        )
+        program, path = self.program or "ansible-playbook", typed_playbook(self.playbooks, playbook)
+        sources = [f"-i {quoted(inventory)}" for inventory in self.inventories]
+        return " ".join([quoted(program), quoted(path), *sources, *words])
 
     def completed(self, sentence: str) -> str:
         """With each playbook that it names as the command that is typed here."""
@@ -181,43 +158,27 @@ class Command:
     """What was typed, with the program as it was found.
 
     `extra`: the values of -e that may be repeated. `hidden`: names of those that may be a secret, and are left out.
-    `phases`: those that the playbooks hold, whatever tags chose of them. `release`, `rollback` and
-    `ramp`: the playbooks beside this one that deploy all, go back, and ramp up, "" when there are none. `place`: where
-    they are, as for `Typed`.
+    `phases`: those that the playbooks hold, whatever tags chose of them. `beside`: which of BESIDE stand beside this
+    one.
     """
 
     playbooks: tuple[str, ...]
-    inventories: tuple[str, ...] = ()
+    typed: Typed = Typed()
     tags: tuple[str, ...] = ALL
     limit: str = ""
     check: bool = False
     extra: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     phases: tuple[str, ...] = ()
-    release: str = ""
-    rollback: str = ""
-    ramp: str = ""
-    status: str = ""
-    diagnose: str = ""
-    place: str = "playbooks"
-    program: str = "ansible-playbook"
-
-    @property
-    def typed(self) -> Typed:
-        return Typed(self.place, self.inventories, self.program)
+    beside: tuple[str, ...] = ()
 
     def line(self) -> str:
-        parts = [self.program, *self.playbooks]
-        for inventory in self.inventories:
-            parts += ["-i", inventory]
-        if self.tags != ALL:
-            parts += ["--tags", ",".join(self.tags)]
-        if self.limit:
-            parts += ["--limit", self.limit]
-        for entry in self.extra:
-            parts += ["-e", entry]
-        if self.check:
-            parts.append("--check")
+        parts = [self.typed.program or "ansible-playbook", *self.playbooks]
+        parts += [word for inventory in self.typed.inventories for word in ("-i", inventory)]
+        parts += ["--tags", ",".join(self.tags)] if self.tags != ALL else []
+        parts += ["--limit", self.limit] if self.limit else []
+        parts += [word for entry in self.extra for word in ("-e", entry)]
+        parts += ["--check"] if self.check else []
         # The shell's variable of the same name has what must not be told.
         return " ".join([*map(quoted, parts), *(f'-e {name}="${name}"' for name in self.hidden)])
 
@@ -235,25 +196,21 @@ class Command:
         if step.playbook == DEPLOY:
             deploying = self._deploying(step.tags or tuple(plan), tuple(plan), limited=limited)
             return " ".join([deploying.line(), *step.words[bool(step.tags) :]]) if deploying else ""
-        path = typed_playbook(self.place, step.playbook)
-        known = {
-            "rollback.yml": self.rollback,
-            "ramp.yml": self.ramp,
-            "diagnose.yml": self.diagnose,
-        }
-        there = path in self.playbooks or known.get(step.playbook, path)
+        path = typed_playbook(self.typed.playbooks, step.playbook)
+        there = path in self.playbooks or step.playbook in self.beside
+        there = there or step.playbook not in BESIDE
         return self.typed.line(step.playbook, *step.words) if there else ""
 
     def _deploying(
         self, phases: tuple[str, ...], plan: tuple[str, ...], *, limited: bool
     ) -> Command | None:
         """With what was typed, if that was a deployment; by the playbook beside it where it has not all of them."""
-        typed = self if self.phases else Command((), self.inventories, program=self.program)
+        typed = self if self.phases else Command((), self.typed)
         if limited and phases and phases[0] in self.tags:
             # A person who typed some phases alone meant to go no further.
             phases = tuple(name for name in phases if name in self.tags)
-        if self.release and not {*phases} <= {*self.phases}:
-            typed = replace(typed, playbooks=(self.release,))
+        if DEPLOY in self.beside and not {*phases} <= {*self.phases}:
+            typed = replace(typed, playbooks=(typed_playbook(self.typed.playbooks, DEPLOY),))
         else:
             typed = replace(typed, playbooks=self.playbooks)
             phases = tuple(name for name in phases if name in self.phases)

@@ -4,48 +4,24 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from .._flags.apply import KilledError
 from .._formats import span, stopwatch
 from .._lock.models import FrozenError
 from .._progress import WAVE_ROLLED
-from .._release.models import failed_rounds, is_hold, sentence_of
+from .._release.models import failed_rounds, sentence_of
 from .._release.record import Record
-from .ending import Block, done_lines, stopped_lines
-from .facts.platform import receivers, still_told, tells
+from .._story.plan import UNPLANNED
+from . import models, telling
+from .commands import Command
+from .ending import Block, end_lines
 from .layout import INDENT, RIGHT, bare, clipped, clock, fact_lines, hanging, one_line, righted
 from .live import Live
-from .models import (
-    Event,
-    Fact,
-    Group,
-    Item,
-    Line,
-    PlayBegun,
-    Reported,
-    RunBegun,
-    RunEnded,
-    RunFailure,
-    Stage,
-    Task,
-    TaskBegun,
-    TaskEnded,
-    earlier_runs,
-)
-from .screen import Screen
-from .telling import (
-    ANNOUNCE,
-    LOCKS,
-    RECORD_READERS,
-    REPORT,
-    RUN,
-    Telling,
-    last_lines,
-    lasted,
-    records,
-    report_files,
-)
+from .models import Fact, Group, Item, Line, TaskEnded
+from .run import Run, Stage
+from .tellers import receivers, still_told, tells
+from .telling import Telling
 
 FOLDED = ("called", "checked", "read", "webhook")
 """Labels of checks that share a line while they go well."""
@@ -54,28 +30,23 @@ TOLD_DURATION = 1.0
 """Seconds; what was quicker needs no duration."""
 
 
-@dataclass
-class _Pending:
-    """The results of the task that runs now, until the next one begins."""
-
-    began: float
-    ended: float = 0.0
-    results: list[TaskEnded] = field(default_factory=list)
+NOT_BEGUN = models.RunBegun("", "", "", Command(()))
 
 
 class Console:
     """State of a run. `on` takes what happened and gives the lines to show, often none."""
 
     def __init__(self, *, verbose: bool = False) -> None:
-        """`verbose`: Ansible shows the tasks, and only phases and the end are told."""
+        """`verbose`: Ansible shows the tasks, and only headings and the end are told."""
         self._verbose = verbose
-        self.run: RunBegun | None = None
-        self.screen: Screen | None = None
+        self.begun = NOT_BEGUN
+        self.run = Run(UNPLANNED, 0.0)
         self.live = Live()
         self.evidence: list[TaskEnded] = []
         """What failed for good, whole."""
         self.block = Block()
-        self._pending: _Pending | None = None
+        self._ended: list[TaskEnded] = []
+        """The results of the task that runs now, until the next one begins."""
         self._began: dict[str, float] = {}
         self._telling = Telling()
         self._checks: list[Fact] = []
@@ -84,160 +55,131 @@ class Console:
         self._ours = False
         self._columns = 80
 
-    def on(self, event: Event, columns: int = 80) -> list[Line]:
+    def on(self, event: models.Event, columns: int = 80) -> list[Line]:
         self._columns = columns
-        if isinstance(event, RunBegun):
-            self.run = event
-            self.screen = Screen(event.plan, event.at, check=event.command.check)
+        if isinstance(event, models.RunBegun):
+            self.begun, self.run = event, Run(event.plan, event.at)
             command = event.command
             self._telling = Telling(check=command.check, limited=bool(command.limit))
-            return []
-        if self.run is None or self.screen is None:
-            return []
-        if isinstance(event, PlayBegun):
-            return self._play(event, self.screen)
-        if isinstance(event, TaskBegun):
+        if isinstance(event, models.PlayBegun):
+            return self._play(event)
+        if isinstance(event, models.TaskBegun):
             return self._task(event)
         if isinstance(event, TaskEnded):
-            return self._result(event, self.screen)
-        if isinstance(event, Reported):
+            return self._result(event)
+        if isinstance(event, models.Reported):
             return self._report(event)
-        return self._end(event, self.run, self.screen)
+        return self._end(event) if isinstance(event, models.RunEnded) else []
 
     # --- plays -------------------------------------------------------------------------------------------------------
 
-    def _play(self, event: PlayBegun, screen: Screen) -> list[Line]:
+    def _play(self, event: models.PlayBegun) -> list[Line]:
         lines = self._flush()
-        if event.phase and screen.plan and not screen.plans(event.phase):
-            return [*lines, *self._not_planned(event.phase)]
+        if not self.run.has(event.phase):
+            # It ends at once, which is worth a line where it was asked for by name.
+            if event.phase in self.begun.command.tags:
+                text = f"{' ' * INDENT}- {event.phase} is not a phase of this release"
+                lines += self._said([Line(text, "calm")])
+            return lines
         self._ours = self._ours or event.ours or bool(event.phase)
-        before = screen.current
-        text = screen.play_started(event, event.at)
-        if self._verbose:
-            return text
-        if screen.current is not before:
+        before = self.run.current
+        begins = self.run.begin(event, event.at)
+        stage = self.run.stages[-1]
+        if begins:
             # A phase that said nothing was gone through all the same.
             lines += self._said([], always=bool(before and before.number))
-            self._heading = [Line(self._title(screen, event), "head")] if event.ours else []
-        self.live.play(event, t.cast(Stage, screen.current).title)
-        return lines
+            shown = event.ours or self._verbose
+            self._heading = [Line(self._title(stage, event.at), "head")] if shown else []
+        self.live.play(event, stage.title)
+        return [*lines, *self._said([], always=self._verbose)]
 
-    def _not_planned(self, phase: str) -> list[Line]:
-        """It ends at once, which is worth a line where it was asked for by name."""
-        if phase not in t.cast("RunBegun", self.run).command.tags:
-            return []
-        return self._said([Line(f"{' ' * INDENT}- {phase} is not a phase of this release", "calm")])
-
-    def _title(self, screen: Screen, event: PlayBegun) -> str:
-        stage = t.cast(Stage, screen.current)
-        now = self._clock(event.at)
+    def _title(self, stage: Stage, at: float) -> str:
+        now = self._clock(at)
         if not stage.number:
             title = clipped(one_line(stage.title), self._columns - RIGHT)
             return righted(title, now, self._columns)
         planned = f" · planned {span(stage.planned)}" if stage.planned else ""
-        return f"{stage.number}/{len(screen.plan)} {stage.title} · {now}{planned}"
+        return f"{stage.number}/{len(self.run.plan)} {stage.title} · {now}{planned}"
 
     def _clock(self, at: float) -> str:
-        run = t.cast("RunBegun", self.run)
-        return clock(run.clock + at - run.at)
+        return clock(self.begun.clock + at - self.begun.at)
 
     def _top(self) -> list[Line]:
         """The release, its place, its deployer; after it each phase has its heading."""
-        run, screen = t.cast("RunBegun", self.run), t.cast("Screen", self.screen)
-        what = f"Release {run.version}" if run.version else run.title
-        where = f" → {run.environment}" if run.environment else ""
-        stage = screen.current
-        phased = bool(stage and stage.number)
-        attempt = f"attempt {screen.earlier.attempt}" if phased else ""
-        check = "check mode, nothing is changed" if run.command.check else ""
+        begun, block = self.begun, self.block
+        what = f"Release {begun.version}" if begun.version else begun.title
+        where = f" → {begun.environment}" if begun.environment else ""
+        phased = bool(self.run.current and self.run.current.number)
         parts = [
             f"{what}{where}",
-            run.title if run.version else "",
-            attempt,
-            self.block.holder,
-            check,
+            begun.title if begun.version else "",
+            f"attempt {block.attempt}" if phased else "",
+            block.holder,
+            "check mode, nothing is changed" if begun.command.check else "",
+            f"{span(block.earlier)} in earlier runs" if phased and block.earlier else "",
         ]
-        earlier = screen.earlier.total if phased else 0
-        before = f"{span(earlier)} in earlier runs" if earlier else ""
-        text = " · ".join(filter(None, [*parts, before]))
+        text = " · ".join(filter(None, parts))
         return [Line(entry, "head") for entry in hanging(text, self._columns)]
 
     def _said(self, lines: t.Sequence[Line], *, always: bool = False) -> list[Line]:
         """With the heading of the phase before the first of its lines."""
         if not lines and not self._checks and not always:
             return []
-        top: list[Line] = []
-        if not self._header:
-            self._header = True
-            top = self._top()
+        top = [] if self._header else self._top()
+        self._header = True
         heading, self._heading = self._heading, []
         return [*top, *heading, *self._checked(), *lines]
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
-    def _task(self, event: TaskBegun) -> list[Line]:
+    def _task(self, event: models.TaskBegun) -> list[Line]:
         self._began.setdefault(event.task.uid, event.at)
         self.live.task(event)
-        if self._pending and self._pending.results[0].task.uid != event.task.uid:
-            return self._flush()
-        return []
+        return self._flush(event.task)
 
-    def _result(self, event: TaskEnded, screen: Screen) -> list[Line]:
+    def _result(self, event: TaskEnded) -> list[Line]:
         self.live.ended(event)
         if event.status == "skipped":
             return []
-        lines: list[Line] = []
-        if self._pending and self._pending.results[0].task.uid != event.task.uid:
-            lines = self._flush()
-        lines += self._note(event, screen)
-        if self._pending is None:
-            began = self._began.pop(event.task.uid, event.at)
-            self._pending = _Pending(began)
-        self._pending.ended = event.at
-        self._pending.results.append(event)
+        lines = self._flush(event.task)
+        self._note(event)
+        self._ended.append(event)
         return lines
 
-    def _note(self, event: TaskEnded, screen: Screen) -> list[Line]:
+    def _note(self, event: TaskEnded) -> None:
         """What later lines need to know."""
-        lines: list[Line] = []
-        action, result = event.task.action, event.result
+        action, result, block = event.task.action, event.result, self.block
         self._telling.note(event)
         if event.status in ("failed", "unreachable") and not event.ignored:
-            self._failed(event, screen)
-        if action in LOCKS and event.status == "ok" and not tells(result):
+            self._failed(event)
+        if action in telling.LOCKS and event.status == "ok" and not tells(result):
             lock = result.get("lock") or {}
             held = lock.get("held") and not lock.get("manual")
-            self.block.holder = f"locked by {lock.get('holder')}" if held else ""
-        if action in RECORD_READERS:
-            lines = self._recorded(event, screen)
-        if action == REPORT and event.status == "ok":
-            self.block.report = {
-                "verdict": str(result.get("verdict") or ""),
-                "deviations": list(map(str, result.get("deviations") or ())),
-                "files": report_files(result),
-            }
-        elif action == ANNOUNCE and self.evidence:
+            block.holder = f"locked by {lock.get('holder')}" if held else ""
+        if action in telling.RECORD_READERS and (record := Record.of_result(result)).exists:
+            block.attempt = record.attempt or 1
+            block.earlier = block.earlier or models.earlier_seconds(record, self.begun.began)
+            # What a run begins with is as it will be.
+            if action != telling.RUN and not event.task.check:
+                block.story = replace(block.story, record=record)
+        if action == telling.REPORT and event.status == "ok":
+            block.report = result
+        elif action == telling.ANNOUNCE and self.evidence:
             text = receivers(Group(event.task.name, (Item(event.host, result),)))
-            self.block.announced = still_told([*self.block.announced, *text])
-        if result.get("changed") and not records(action, result) and event.status == "ok":
-            screen.changed(event.host, event.task.name)
-        return lines if self._verbose else []
+            block.announced = still_told([*block.announced, *text])
+        changed = (
+            result.get("changed") and not telling.records(action, result) and event.status == "ok"
+        )
+        if changed and (stage := self.run.current):
+            stage.changed = True
 
-    def _recorded(self, event: TaskEnded, screen: Screen) -> list[Line]:
-        record = Record.of_result(event.result)
-        if not record.exists:
-            return []
-        # What a run begins with is as it will be.
-        if event.task.action != RUN and not event.task.check:
-            self.block.story = replace(self.block.story, record=record)
-        return screen.recorded(earlier_runs(record, t.cast("RunBegun", self.run).began))
-
-    def _failed(self, event: TaskEnded, screen: Screen) -> None:
-        result = event.result
+    def _failed(self, event: TaskEnded) -> None:
+        result, stage = event.result, self.run.current
         missing = tuple(map(str, result.get("missing_phases") or ()))
         if result.get("standing"):
             self.block.standing = dict(result["standing"])
-            screen.begins_with(missing)
+            if stage:
+                stage.missing = missing
             if self.evidence:
                 # The end of a phase repeats what failed in it.
                 return
@@ -245,11 +187,13 @@ class Console:
         self.evidence.append(event)
         text = next(iter(failed_rounds(result)), result)
         reason = str(text.get("reason") or ("InvalidInput" if "argument_errors" in text else ""))
-        held, log = is_hold(reason), last_lines(text)
         other = str(text.get("unfinished") or text.get("later") or "")
-        screen.failed(
-            RunFailure(event.host, event.task.name, why, missing, held, reason, log, other)
-        )
+        log = telling.last_lines(text)
+        if stage:
+            failure = models.RunFailure(
+                event.host, event.task.name, why, missing, reason, log, other
+            )
+            stage.failures.append(failure)
         lock = text.get("lock")
         self.block.story = replace(
             self.block.story,
@@ -260,12 +204,15 @@ class Console:
 
     # --- facts -------------------------------------------------------------------------------------------------------
 
-    def _flush(self) -> list[Line]:
-        pending, self._pending = self._pending, None
-        if pending is None or self._verbose or not pending.results[0].task.ours:
+    def _flush(self, task: models.Task | None = None) -> list[Line]:
+        """The lines of the task before this one."""
+        if not self._ended or (task and self._ended[0].task.uid == task.uid):
             return []
-        stage = t.cast("Screen", self.screen).current
-        message = self._telling.said_in_lines(pending.results)
+        ended, self._ended = self._ended, []
+        began = self._began.pop(ended[0].task.uid, ended[0].at)
+        if self._verbose or not ended[0].task.ours:
+            return []
+        message = self._telling.said_in_lines(ended)
         if message:
             room = self._columns - INDENT
             # A command is there to be copied.
@@ -275,15 +222,15 @@ class Console:
                 for part in ([text] if COMMAND in text else hanging(text, room))
             )
             return self._said([Line(f"{' ' * INDENT}{part}") for part in parts])
-        facts = self._telling.facts(pending.results, failing=bool(self.evidence))
-        if not (stage and stage.number):
+        facts = self._telling.facts(ended, failing=bool(self.evidence))
+        if not (self.run.current and self.run.current.number):
             # The page is for those who wait for a deployment.
             facts = [fact for fact in facts if fact.label != "page"]
         if facts and all(fact.tone == "good" and fact.label in FOLDED for fact in facts):
             self._checks += facts
             return []
         self._keep_for_the_end(facts)
-        took = max(pending.ended - pending.began, *map(lasted, pending.results), 0.0)
+        took = max(ended[-1].at - began, *map(telling.lasted, ended), 0.0)
         return self._said(self._drawn(facts, stopwatch(took) if took >= TOLD_DURATION else ""))
 
     def _keep_for_the_end(self, facts: t.Sequence[Fact]) -> None:
@@ -305,10 +252,9 @@ class Console:
             checks = [Fact("checked", " · ".join(check.text for check in checks))]
         return self._drawn(checks, "")
 
-    def differs(self, task: Task, host: str, diffs: t.Sequence[str]) -> list[Line]:
+    def differs(self, task: models.Task, host: str, diffs: t.Sequence[str]) -> list[Line]:
         """A difference that somebody asked for, whole, after the lines of the task before it."""
-        before = self._pending and self._pending.results[0].task.uid != task.uid
-        done = self._flush() if before else []
+        done = self._flush(task)
         heading = Line(f"    ± {bare(task.name)} · {host}", "head")
         text = [
             Line(f"      {line}") for diff in diffs for line in diff.splitlines() if line.strip()
@@ -317,7 +263,7 @@ class Console:
 
     # --- while a task runs, and the end -----------------------------------------------------------------------------
 
-    def _report(self, event: Reported) -> list[Line]:
+    def _report(self, event: models.Reported) -> list[Line]:
         fact = self.live.report(event)
         facts, beside = [fact] if fact else [], self._clock(event.at)
         if event.event == WAVE_ROLLED:
@@ -332,20 +278,19 @@ class Console:
         text = self.live.text(now)
         return self._said([Line(clipped(f"    … {text}", self._columns), "calm")] if text else [])
 
-    def _end(self, event: RunEnded, run: RunBegun, screen: Screen) -> list[Line]:
-        lines = self._flush()
-        lines += self._said([], always=event.ending == "done" and self._ours)
-        text = screen.ended(event.ending, event.at)
-        if not screen.stages or not self._ours:
+    def _end(self, event: models.RunEnded) -> list[Line]:
+        lines, good = self._flush(), event.ending == "done"
+        lines += self._said([], always=good and self._ours and not self._verbose)
+        self.run.close(event.at, event.ending)
+        if not self.run.stages or not self._ours:
             return lines
-        lines = text if self._verbose else lines
-        if event.ending == "done" and not self.block.report and _only_looked(screen):
+        looked = not any(stage.number or stage.changed for stage in self.run.stages)
+        if good and not self.block.report and looked:
+            # What such a playbook has said is its end.
             return lines
-        draw = done_lines if event.ending == "done" else stopped_lines
-        block = draw(
-            screen, run, self.block, event, clock=self._clock(event.at), columns=self._columns
-        )
-        return [*lines, Line(""), *block]
+        clock_time = self._clock(event.at)
+        end = end_lines(self.run, self.begun, self.block, clock_time, self._columns)
+        return [*lines, Line(""), *end]
 
 
 def _took(wave: t.Mapping[str, t.Any]) -> str:
@@ -353,8 +298,3 @@ def _took(wave: t.Mapping[str, t.Any]) -> str:
     services: t.Mapping[str, t.Mapping[str, t.Any]] = wave.get("services") or {}
     took = max((float(result.get("duration") or 0) for result in services.values()), default=0.0)
     return stopwatch(took) if took >= TOLD_DURATION else ""
-
-
-def _only_looked(screen: Screen) -> bool:
-    """What such a playbook has said is its end."""
-    return not any(stage.number or stage.changes for stage in screen.stages)

@@ -9,62 +9,45 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._formats import counted, span, stopwatch
-from .._release.models import ROLLED_BACK
-from .._story.next_step import (
-    BACK_AGAIN,
-    LOOK,
-    Nothing,
-    Person,
-    Stop,
-    Story,
-    few_commands_in,
-    steps,
-    worded,
-)
+from .._release.models import DONE, ROLLED_BACK
+from .._story import next_step
+from .._story.next_step import Story, few_commands_in
 from .commands import Command, without_options
-from .layout import CAUSE, SENTENCE_LIMIT, WIDEST, clipped, folded, hanging, one_line
-from .models import Ending, Line, RunBegun, RunEnded, RunFailure, Stage, Tone
-from .screen import Screen
+from .layout import CAUSE, SENTENCE_LIMIT, WIDEST, clipped, hanging, hung, one_line
+from .models import Line, RunBegun, RunFailure, Tone
+from .run import Run, Stage
+from .telling import report_files
 
-LABELS: t.Mapping[str, str] = {BACK_AGAIN: "back", LOOK: "look"}
+LABELS: t.Mapping[str, str] = {next_step.BACK_AGAIN: "back", next_step.LOOK: "look"}
 
 
-def next_steps(
-    screen: Screen, command: Command, ending: Ending, story: Story
-) -> list[tuple[str, str]]:
+def next_steps(run: Run, command: Command, story: Story) -> list[tuple[str, str]]:
     """What to type next, each with a word for what it is for."""
-    stage, plan = screen.stages[-1], screen.plan.names
+    stage, failed = run.stages[-1], run.ending != "done"
     undone = story.record.status == ROLLED_BACK and "rollback" in " ".join(command.playbooks)
-    if ending == "done" and (command.check or not (stage.number or undone)):
+    if not failed and (command.check or not (stage.number or undone)):
         return []
-    failed = ending != "done"
-    cause = stage.cause if failed else None
+    stop = next_step.Stop(phase=stage.phase if stage.number else "")
+    if failed and (cause := stage.cause):
+        named = few_commands_in(cause.sentence)
+        stop = next_step.Stop(cause.reason, stop.phase, named, cause.missing, cause.other)
+        command = _mended(command, cause)
     story = replace(
         story,
-        plan=screen.plan,
-        ramps=bool(command.ramp),
+        plan=run.plan,
+        ramps=next_step.RAMP in command.beside,
         switched_off=frozenset(stage.missing),
-        stop=_stop(stage, cause) if failed else None,
+        stop=stop if failed else None,
     )
-    if cause:
-        command = _mended(command, cause)
     lines: dict[str, str] = {}
     # After a good end only what comes next: nothing is wrong from which to go back.
-    for step in steps(story)[: None if failed else 1]:
+    for step in next_step.steps(story)[: None if failed else 1]:
         label = LABELS.get(getattr(step, "playbook", ""), "or") if lines else "next"
-        if isinstance(step, Person):
-            lines.setdefault(worded(step), label)
-        elif not isinstance(step, Nothing):
-            line = command.carrying(step, plan, limited=failed)
-            lines.setdefault(line, label)
+        if isinstance(step, next_step.Person):
+            lines.setdefault(next_step.worded(step), label)
+        elif not isinstance(step, next_step.Nothing):
+            lines.setdefault(command.carrying(step, run.plan.names, limited=failed), label)
     return [(label, line) for line, label in lines.items() if line]
-
-
-def _stop(stage: Stage, cause: RunFailure | None) -> Stop:
-    phase = stage.key if stage.number else ""
-    if cause is None:
-        return Stop(phase=phase)
-    return Stop(cause.reason, phase, few_commands_in(cause.sentence), cause.missing, cause.other)
 
 
 def _mended(command: Command, cause: RunFailure) -> Command:
@@ -81,22 +64,26 @@ SHORT = 140
 """Columns of a deviation, all of which is in the report."""
 WHOLE = 6000
 """Columns of a refusal that stands nowhere else, such as a list of all that is missing."""
+REFUSALS = frozenset({"InvalidInput", "Locked", "OutOfOrder"})
+"""Reasons with which nothing has begun: there is nothing to go back from, and nothing to examine."""
 OPTION = re.compile(r"""\b[Aa]dd ((?: ?-e (?:"[^"]*"|'[^']*'|[^\s,;]+))+)""")
-STATES: t.Mapping[str, str] = {"done": "DEPLOYED", "rolled_back": "ROLLED BACK"}
 
 
 @dataclass
 class Block:
     """What the run has learned on its way that its last lines tell.
 
-    `problems`: what was wrong, each as "name: why". `standing`: how the platform was found, by part.
+    `earlier`: seconds that the runs of this attempt before it took. `problems`: what was wrong, each as "name: why".
+    `report`: what release_report returned. `standing`: how the platform was found, by part.
     """
 
+    attempt: int = 1
+    earlier: float = 0.0
     holder: str = ""
     detail: str = ""
     announced: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    report: dict[str, t.Any] = field(default_factory=dict)
+    report: t.Mapping[str, t.Any] = field(default_factory=dict)
     standing: dict[str, t.Any] = field(default_factory=dict)
     story: Story = field(default_factory=Story)
 
@@ -104,9 +91,8 @@ class Block:
 def row(
     label: str, text: str, columns: int, tone: Tone = "", limit: int = SENTENCE_LIMIT
 ) -> list[Line]:
-    columns = min(columns, WIDEST)
-    first, *rest = folded(one_line(text, limit), columns - LABEL - 2)
-    lines = [f"  {label:<{LABEL}}{first}", *(f"  {'':<{LABEL}}{entry}" for entry in rest)]
+    lead, text = f"  {label:<{LABEL}}", one_line(text, limit)
+    lines = hung(lead, text, min(columns, WIDEST), len(lead))
     return [Line(line.rstrip(), tone) for line in lines]
 
 
@@ -115,60 +101,69 @@ def command_row(label: str, text: str, tone: Tone = "head") -> Line:
     return Line(f"  {label:<{LABEL}}{text}", tone)
 
 
-def _took(screen: Screen, at: float) -> str:
-    here = at - screen.started
-    earlier = screen.earlier.total if screen.stages[-1].number else 0
-    return (
-        f"{stopwatch(here)}, {span(here + earlier)} with earlier runs"
-        if earlier
-        else stopwatch(here)
-    )
-
-
-def done_lines(
-    screen: Screen, run: RunBegun, block: Block, event: RunEnded, *, clock: str, columns: int
-) -> list[Line]:
-    stage = screen.stages[-1]
-    took = _took(screen, event.at)
-    if run.command.check:
-        headline = f"✓ CHECKED in {took}, nothing was changed"
-    elif stage.number and stage.number == len(screen.plan) and block.story.record.status == "done":
-        headline = f"✓ {STATES['done']} in {took}"
-    elif (
-        not stage.number and block.story.record.status == "rolled_back" and "rollback" in run.title
-    ):
-        headline = f"✓ {STATES['rolled_back']} in {took}"
+def end_lines(run: Run, begun: RunBegun, block: Block, clock: str, columns: int) -> list[Line]:
+    """What came of a run that ended at that time of day."""
+    stage, command = run.stages[-1], begun.command
+    here = (stage.finished or run.started) - run.started
+    took = stopwatch(here)
+    if stage.number and block.earlier:
+        took += f", {span(here + block.earlier)} with earlier runs"
+    good = run.ending == "done"
+    tone: Tone
+    if good:
+        head, tone = f"✓ {_done(run, begun, block, took)}, {clock}", "good"
+        rows = [] if command.check else _report(stage, block, columns)
     else:
-        headline = f"✓ {run.title} done in {took}"
-    lines = [Line(entry, "good") for entry in hanging(f"{headline}, {clock}", columns)]
-    deviations = block.report.get("deviations") or ()
-    if deviations and stage.number and not run.command.check:
+        word, tone = _word(run)
+        place = f"{stage.number}/{len(run.plan)} {stage.title}" if stage.number else stage.title
+        check = " Check mode, nothing was changed." if command.check else ""
+        head = f"{word} in {place}, {clock}, after {took}.{check}"
+        rows = _failure(stage, block, columns, tone)
+    lines = [*(Line(entry, tone) for entry in hanging(head, columns)), *rows]
+    lines += [command_row(*entry) for entry in next_steps(run, command, block.story)]
+    if block.detail and not good:
+        lines.append(command_row("detail", block.detail, ""))
+    return lines
+
+
+def _done(run: Run, begun: RunBegun, block: Block, took: str) -> str:
+    stage, status = run.stages[-1], block.story.record.status
+    if begun.command.check:
+        return f"CHECKED in {took}, nothing was changed"
+    if stage.number and stage.number == len(run.plan) and status == DONE:
+        return f"DEPLOYED in {took}"
+    if not stage.number and status == ROLLED_BACK and "rollback" in begun.title:
+        return f"ROLLED BACK in {took}"
+    return f"{begun.title} done in {took}"
+
+
+def _report(stage: Stage, block: Block, columns: int) -> list[Line]:
+    lines: list[Line] = []
+    deviations = [*map(str, block.report.get("deviations") or ())]
+    if deviations and stage.number:
         more = f" And {len(deviations) - 1} more, see the report." if deviations[1:] else ""
-        lines += row("differs", f"{clipped(deviations[0], SHORT)}{more}", columns, "warn")
-    files = () if run.command.check else block.report.get("files", ())
-    for place, path in enumerate(files):
-        lines.append(command_row("" if place else "report", str(path), ""))
-    rows = next_steps(screen, run.command, "done", block.story)
-    return [*lines, *(command_row(label, text) for label, text in rows)]
+        lines = row("differs", f"{clipped(deviations[0], SHORT)}{more}", columns, "warn")
+    files = report_files(block.report)
+    return lines + [command_row(*each, "") for each in zip(("report", ""), files, strict=False)]
 
 
-def stopped_lines(
-    screen: Screen, run: RunBegun, block: Block, event: RunEnded, *, clock: str, columns: int
-) -> list[Line]:
-    stage = screen.stages[-1]
-    cause = stage.cause
-    word, tone = _word(event, cause)
-    place = f"{stage.number}/{len(screen.plan)} {stage.title}" if stage.number else stage.title
-    check = " Check mode, nothing was changed." if run.command.check else ""
-    head = f"{word} in {place}, {clock}, after {_took(screen, event.at)}.{check}"
-    lines = [Line(entry, tone) for entry in hanging(head, columns)]
-    if cause:
+def _word(run: Run) -> tuple[str, Tone]:
+    cause = run.stages[-1].cause
+    if run.ending == "interrupted":
+        return "✗ INTERRUPTED", "bad"
+    return ("! ON HOLD", "warn") if cause and cause.held else ("✗ STOPPED", "bad")
+
+
+def _failure(stage: Stage, block: Block, columns: int, tone: Tone) -> list[Line]:
+    """The cause, how the platform was found after it, and who was told."""
+    lines: list[Line] = []
+    if cause := stage.cause:
         where = "" if cause.host == "localhost" else f"{cause.host}: "
         sentence = cause.sentence
         if few_commands_in(sentence):
             # They are whole below.
             sentence = without_options(sentence)
-        limit = WHOLE if cause.refused and not block.detail else CAUSE
+        limit = WHOLE if cause.reason in REFUSALS and not block.detail else CAUSE
         why = clipped(one_line(_unsaid(sentence, block.problems), WHOLE), limit)
         lines += row("cause", f"{where}{why}", columns, tone, WHOLE)
         for number, line in enumerate(cause.log):
@@ -179,13 +174,12 @@ def stopped_lines(
         if others:
             more = counted(len(others), "other failure")
             lines += row("", f"and {more}, see detail", columns)
-    lines += _now(block, columns)
+    if block.standing.get("undone"):
+        lines += row("undone", str(block.standing["undone"]), columns)
+    for number, text in enumerate(block.standing.get("now") or ()):
+        lines += row("" if number else "now", str(text), columns)
     if block.announced:
         lines += row("told", " · ".join(block.announced), columns)
-    rows = next_steps(screen, run.command, event.ending, block.story)
-    lines += [command_row(label, text) for label, text in rows]
-    if block.detail:
-        lines.append(command_row("detail", block.detail, ""))
     return lines
 
 
@@ -197,21 +191,3 @@ def _unsaid(sentence: str, sentences: t.Sequence[str]) -> str:
         end = "." if text.endswith((".", "!", "?")) else ""
         message = message.replace(text, f"{name} (above){end}" if reason else text)
     return message
-
-
-def _word(event: RunEnded, cause: RunFailure | None) -> tuple[str, Tone]:
-    if event.ending == "interrupted":
-        return "✗ INTERRUPTED", "bad"
-    return ("! ON HOLD", "warn") if cause and cause.held else ("✗ STOPPED", "bad")
-
-
-def _now(block: Block, columns: int) -> list[Line]:
-    """How the platform was found after the failure."""
-    lines: list[Line] = []
-    if block.standing.get("undone"):
-        lines += row("undone", str(block.standing["undone"]), columns)
-    label = "now"
-    for text in block.standing.get("now") or ():
-        lines += row(label, str(text), columns)
-        label = ""
-    return lines

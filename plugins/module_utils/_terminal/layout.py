@@ -7,20 +7,12 @@ import re
 import typing as t
 import unicodedata
 
-from .._formats import MINUTE, lasting, shortened
+from .._formats import MINUTE, shortened
 from .models import Fact, Line, Tone
 
 SENTENCE_LIMIT = 600
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 """What a terminal takes for a command, such as a colour in a service's log."""
-
-
-def against_plan(spent: float, planned: float) -> str:
-    """How far behind or ahead of the plan, to the minute."""
-    behind = round((spent - planned) / MINUTE) * MINUTE
-    if behind == 0:
-        return "on plan"
-    return f"{lasting(abs(behind))} {'behind' if behind > 0 else 'ahead of'} the plan"
 
 
 def one_line(text: str, limit: int = SENTENCE_LIMIT) -> str:
@@ -33,11 +25,6 @@ def one_line(text: str, limit: int = SENTENCE_LIMIT) -> str:
 def bare(task: str) -> str:
     """The task's own name, without the role it stands in."""
     return one_line(task.rpartition(" : ")[2])
-
-
-def words_of(reason: t.Any) -> str:
-    """A reason in CamelCase as words: "ImageNotFound" is "image not found"."""
-    return re.sub(r"(?<!^)(?=[A-Z])", " ", str(reason or "")).lower()
 
 
 def clock(seconds: float) -> str:
@@ -73,13 +60,7 @@ def clipped(text: str, columns: int) -> str:
     """Its beginning, with an ellipsis where something is missing."""
     if width(text) <= columns:
         return text
-    stored, used = [], 0
-    for entry in text:
-        used += _columns(entry)
-        if used > columns - 1:
-            break
-        stored.append(entry)
-    return "".join(stored).rstrip() + "…"
+    return _head(text, columns - 1).rstrip() + "…"
 
 
 def folded(text: str, columns: int) -> list[str]:
@@ -101,6 +82,14 @@ def folded(text: str, columns: int) -> list[str]:
     return [*lines, line] if line or not lines else lines
 
 
+def hung(lead: str, text: str, columns: int, indent: int) -> list[str]:
+    """Folded behind `lead`, or below it where that takes more than `indent`; what follows stands so far in."""
+    lines = [f"{' ' * indent}{entry}" for entry in folded(text, max(10, columns - indent))]
+    if width(lead) > indent:
+        return [lead.rstrip(), *lines]
+    return [f"{lead}{lines[0][indent:]}", *lines[1:]]
+
+
 def hanging(text: str, columns: int) -> list[str]:
     """Folded where it is too long: what follows stands under the value behind a label, or two columns further in."""
     if width(text) <= columns:
@@ -109,8 +98,7 @@ def hanging(text: str, columns: int) -> list[str]:
     lead = label[0] if label and width(label[0]) <= columns // 2 else ""
     begin = " " * (len(text) - len(text.lstrip()))
     indent = width(lead) if lead else len(begin) + 2
-    first, *rest = folded(text[len(lead) :].strip(), columns - indent)
-    return [f"{lead or begin}{first}", *(f"{' ' * indent}{entry}" for entry in rest)]
+    return hung(lead or begin, text[len(lead) :].strip(), columns, indent)
 
 
 def _head(text: str, columns: int) -> str:
@@ -128,16 +116,10 @@ def fact_lines(fact: Fact, took: str, columns: int) -> list[Line]:
     label = f"{fact.label}{' ' * max(0, LABEL - width(fact.label))} " if fact.label else ""
     if width(label) > LABEL + 1:
         label = f"{fact.label}  "
-    start = f"{' ' * INDENT}{MARKS[fact.tone]} "
-    shown = [f"{start}{label}{fact.text}".rstrip()]
-    room = columns - (RIGHT if took else 0)
+    lead = f"{' ' * INDENT}{MARKS[fact.tone]} {label}"
+    shown, room = [f"{lead}{fact.text}".rstrip()], columns - (RIGHT if took else 0)
     if width(shown[0]) > room:
-        hang = min(width(start + label), INDENT + 2 + LABEL + 1)
-        body = folded(fact.text, max(10, room - hang))
-        lead = f"{start}{label}"
-        beside = width(lead) <= hang
-        first, rest = (f"{lead}{body[0]}", body[1:]) if beside else (lead.rstrip(), body)
-        shown = [first, *(f"{' ' * hang}{entry}" for entry in rest)]
+        shown = hung(lead, fact.text, room, min(width(lead), INDENT + 2 + LABEL + 1))
     if took:
         shown[0] = righted(shown[0], took, columns)
     return [Line(entry, fact.tone) for entry in shown]

@@ -5,34 +5,25 @@ from __future__ import annotations
 
 import threading
 import typing as t
-from dataclasses import dataclass
 
-from .._formats import listed, span, stopwatch
+from .._formats import listed, stopwatch
 from .._progress import LOST, NEWS, WAVE_ROLLED
 from .layout import bare, clipped, one_line
-from .models import Fact, Line, PlayBegun, Reported, TaskBegun, TaskEnded, Tone
+from .models import Fact, PlayBegun, Reported, TaskBegun, TaskEnded, Tone
+
+SHORTEST = 0.1
 
 
-class Heartbeat:
-    """Calls `beat` until it is stopped; `beat` tells after how many seconds it wants to be called again."""
+def heartbeat(beat: t.Callable[[], float]) -> t.Callable[[], None]:
+    """Calls `beat`, which tells after how many seconds it is due again, until what is returned is called."""
+    over = threading.Event()
 
-    SHORTEST = 0.1
+    def run() -> None:
+        while not over.wait(max(SHORTEST, beat())):
+            pass
 
-    def __init__(self, beat: t.Callable[[], float]) -> None:
-        self._beat = beat
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._over.set()
-
-    def _run(self) -> None:
-        delay = self._beat()
-        while not self._over.wait(max(self.SHORTEST, delay)):
-            delay = self._beat()
+    threading.Thread(target=run, name="pulse", daemon=True).start()
+    return over.set
 
 
 FIRST = 15.0
@@ -59,24 +50,17 @@ TONES: t.Mapping[str, Tone] = {
 """Of news about a phase, by its `status`."""
 
 
-@dataclass(frozen=True)
-class _Running:
-    task: str
-    action: str
-    since: float
-
-
 class Live:
     """Knows the tasks that run, what they reported last, and since when the run prints nothing."""
 
     def __init__(self) -> None:
         self._printed, self._patience = 0.0, FIRST
-        self._running: dict[tuple[str, str], _Running] = {}
+        self._running: dict[tuple[str, str], TaskBegun] = {}
         self._title, self._since = "", 0.0
         self._pods: dict[str, tuple[int, int, bool]] = {}
         self._last = ""
         self._ended = 0
-        self._look: tuple[float, str] | None = None
+        self._look: tuple[float, dict[str, str]] | None = None
 
     def play(self, event: PlayBegun, title: str) -> None:
         self._pods, self._last, self._look = {}, "", None
@@ -86,8 +70,7 @@ class Live:
     def task(self, event: TaskBegun) -> None:
         if not self._running:
             self._last, self._look, self._ended = "", None, 0
-        running = _Running(event.task.name, event.task.action, event.at)
-        self._running[(event.host, event.task.uid)] = running
+        self._running[(event.host, event.task.uid)] = event
 
     def ended(self, event: TaskEnded) -> None:
         self._running.pop((event.host, event.task.uid), None)
@@ -97,44 +80,35 @@ class Live:
     @property
     def asking(self) -> bool:
         """Somebody types at this terminal."""
-        return any(entry.action in ASKING for entry in self._running.values())
-
-    @property
-    def _first(self) -> _Running:
-        """The task that has run longest."""
-        return min(self._running.values(), key=lambda running: running.since)
+        return any(entry.task.action in ASKING for entry in self._running.values())
 
     def printed(self, now: float) -> None:
         self._printed, self._patience = now, FIRST
 
-    def beat(self, now: float) -> tuple[list[Line], float]:
-        """The line that is due after a long silence, if one is, and after how many seconds to ask again."""
+    def due(self, now: float) -> tuple[bool, float]:
+        """Whether a line is due after a long silence, and after how many seconds to ask again."""
         due = self._printed + self._patience
         if not self._running or self.asking:
-            return [], FIRST
+            return False, FIRST
         if now < due:
-            return [], due - now
+            return False, due - now
         self._printed, self._patience = now, min(MOST, self._patience * 2)
-        first = self._first
-        hosts = sorted(
-            host for (host, _uid), entry in self._running.items() if entry.task == first.task
-        )
-        line = f"Still at '{first.task}' on {listed(hosts)} after {span(now - first.since)}"
-        return [Line(line, "calm")], self._patience
+        return True, self._patience
 
     def text(self, now: float) -> str:
         """ "" while nothing runs."""
         if not self._running or self.asking:
             return ""
-        first, since = self._first, self._first.since
+        # The one that has run longest.
+        first = min(self._running.values(), key=lambda begun: begun.at)
         hosts = sorted({host for host, _uid in self._running} - {"localhost"})
-        if not self._pods and now - first.since < SHORT:
+        if not self._pods and now - first.at < SHORT:
             # A task that is over at once, or skipped, is not what goes on.
             return f"{stopwatch(now - self._since)}  {self._title}"
-        name = one_line(bare(first.task))
+        name = bare(first.task.name)
         what = self._waves() or self._last or name
         where = f" · {listed(hosts, 2)}" if hosts and what == name else ""
-        return f"{stopwatch(now - since)}  {what}{where}"
+        return f"{stopwatch(now - first.at)}  {what}{where}"
 
     def _waves(self) -> str:
         if not self._pods:
@@ -177,18 +151,15 @@ class Live:
     def _sampled(self, data: t.Mapping[str, t.Any], event: Reported) -> Fact | None:
         elapsed, duration = float(data.get("elapsed") or 0), float(data.get("duration") or 0)
         statuses: t.Mapping[str, str] = data.get("statuses") or {}
-        state = ",".join(f"{name}={status}" for name, status in sorted(statuses.items()))
-        due = max(SOONEST, duration / LOOKS)
-        if not duration:
+        look, due = (elapsed, {**statuses}), max(SOONEST, duration / LOOKS)
+        known = self._look and self._look[1] == look[1] and elapsed < self._look[0] + due
+        if known or not duration:
             return None
-        if self._look and self._look[1] == state and elapsed < self._look[0] + due:
-            return None
-        self._look = (elapsed, state)
-        good = [name for name, status in statuses.items() if status == "good"]
+        self._look = look
         rest = [f"{name} {status}" for name, status in statuses.items() if status != "good"]
-        sentence = f"{len(good)}/{len(statuses)} good" + (f", {listed(rest)}" if rest else "")
-        bad = any(status in ("bad", "breach", "failed") for status in statuses.values())
-        tone: Tone = "bad" if bad else "warn" if rest else "good"
-        values = one_line(event.text).partition(": ")[2]
-        shown = "" if rest else f" · {clipped(values, VALUES)}"
-        return Fact("look", f"{sentence}{shown}", tone)
+        sentence = f"{len(statuses) - len(rest)}/{len(statuses)} good"
+        if not rest:
+            values = clipped(one_line(event.text).partition(": ")[2], VALUES)
+            return Fact("look", f"{sentence} · {values}")
+        bad = {"bad", "breach", "failed"} & {*statuses.values()}
+        return Fact("look", f"{sentence}, {listed(rest)}", "bad" if bad else "warn")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run as plain data: its events, and its phases against their plan.
+"""A run as plain data: its events, and what lines are made of.
 
 Times are seconds on one clock that the console reads.
 """
@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from .._release.models import SETTLED, stopped_by
-from .._release.record import Record, Try
+from .._release.models import is_hold
+from .._release.record import Record
 from .._story.plan import UNPLANNED, Plan
 from .._time import parse_time
 from .commands import Command
 
 Tone = t.Literal["", "head", "good", "warn", "bad", "calm"]
-REFUSALS = frozenset({"InvalidInput", "Locked", "OutOfOrder"})
 Ending = t.Literal["done", "failed", "interrupted"]
 
 
@@ -60,6 +58,25 @@ class Group:
     would: bool = False
     wave: int = 0
 
+    @property
+    def tone(self) -> Tone:
+        """Of what went well, or would."""
+        return "calm" if self.would else "good"
+
+    @property
+    def good(self) -> list[Item]:
+        return [item for item in self.items if not item.failed]
+
+    def rows(self, key: str) -> list[t.Any]:
+        """What is not empty of the lists that the results have by this key."""
+        return [row for item in self.items for row in item.result.get(key) or () if row]
+
+    def would_or(self, verb: str, label: str, text: str) -> list[Fact]:
+        """What was done, or with a verb before it in check mode; nothing without a text."""
+        if not text:
+            return []
+        return [Fact("would", f"{verb} {text}", "calm") if self.would else Fact(label, text)]
+
 
 @dataclass(frozen=True)
 class RunFailure:
@@ -72,62 +89,14 @@ class RunFailure:
     task: str
     sentence: str
     missing: tuple[str, ...] = ()
-    held: bool = False
     reason: str = ""
     log: tuple[str, ...] = ()
     other: str = ""
 
     @property
-    def refused(self) -> bool:
-        """Nothing has begun: there is nothing to go back from, and nothing to examine."""
-        return self.reason in REFUSALS
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """What runs before this one did in the same attempt: seconds and last status by phase."""
-
-    attempt: int = 1
-    seconds: t.Mapping[str, float] = field(default_factory=dict)
-    status: t.Mapping[str, str] = field(default_factory=dict)
-    own: t.Mapping[str, float] = field(default_factory=dict)
-    """Seconds by phase that this run ended, as the record has them: what report and messages tell too."""
-
-    @property
-    def total(self) -> float:
-        return sum(self.seconds.values())
-
-    def settled(self, phase: str) -> bool:
-        return self.status.get(phase) in SETTLED
-
-
-@dataclass
-class Stage:
-    """A phase, or a play that is none, as far as it is in this run. Times are seconds on one clock."""
-
-    key: str
-    title: str
-    number: int
-    planned: float
-    started: float
-    finished: float | None = None
-    ending: Ending | None = None
-    hosts: int = 0
-    changes: dict[str, set[str]] = field(default_factory=dict)
-    failures: list[RunFailure] = field(default_factory=list)
-    missing: tuple[str, ...] = ()
-    """The phases that the next run has to begin with, for what was switched off."""
-    recorded: float | None = None
-    """Seconds by the release record, which are told in place of what the terminal saw."""
-
-    def lasted(self, now: float) -> float:
-        if self.finished is not None and self.recorded is not None:
-            return self.recorded
-        return (now if self.finished is None else self.finished) - self.started
-
-    @property
-    def cause(self) -> RunFailure | None:
-        return stopped_by(self.failures) if self.failures else None
+    def held(self) -> bool:
+        """Whether nothing went wrong for sure."""
+        return is_hold(self.reason)
 
 
 Status = t.Literal["ok", "failed", "skipped", "unreachable"]
@@ -211,24 +180,14 @@ class RunEnded:
 Event = t.Union[RunBegun, PlayBegun, TaskBegun, TaskEnded, Reported, RunEnded]  # noqa: UP007
 
 
-def earlier_runs(record: Record, began: str) -> Earlier:
-    """`began` is when this run began: what was opened since then is its own."""
-    seconds: dict[str, float] = {}
-    status: dict[str, str] = {}
-    own: dict[str, float] = {}
+def earlier_seconds(record: Record, began: str) -> float:
+    """What the runs of this attempt took before this one, which `began` at that time."""
     limit = parse_time(began)
-    for name, phase in record.phases.items():
-        if _before(phase, limit):
-            status[name] = phase.status
-        elif phase.lasted is not None:
-            own[name] = float(phase.lasted)
-        # What this run did counts nothing here, nor a try without a recorded end.
-        spent = sum(try_.lasted or 0 for try_ in phase.tries if _before(try_, limit))
-        if spent:
-            seconds[name] = float(spent)
-    return Earlier(record.attempt or 1, seconds, status, own)
-
-
-def _before(entry: Try, limit: datetime | None) -> bool:
-    # The record has whole seconds.
-    return bool(entry.begun and limit and entry.begun < limit.replace(microsecond=0))
+    # A try without a recorded end counts nothing.
+    return sum(
+        entry.lasted or 0
+        for phase in record.phases.values()
+        for entry in phase.tries
+        # The record has whole seconds.
+        if entry.begun and limit and entry.begun < limit.replace(microsecond=0)
+    )

@@ -6,19 +6,18 @@ from __future__ import annotations
 import typing as t
 
 from .._release.models import has_failed, sentence_of
-from .facts import checks, platform
 from .layout import bare, clipped, one_line
 from .models import Fact, Group, Item, TaskEnded
+from .tellers import facts_of
 
 SILENT = frozenset(
-    f"ansible.builtin.{name}"
-    for name in (
-        *("add_host", "assert", "file", "gather_facts", "group_by", "import_role", "import_tasks"),
-        *("include_role", "include_tasks", "meta", "set_fact", "setup", "tempfile"),
-        "validate_argument_spec",
-    )
-)
-"""What only carries a run on."""
+    {f"easymo.deploy.{name}" for name in
+     ("diagnosis", "release_info", "release_report", "release_variables", "rollout_info", "rollout_wave", "stop")}
+    | {f"ansible.builtin.{name}" for name in
+       ("add_host", "assert", "file", "gather_facts", "group_by", "import_role", "import_tasks", "include_role",
+        "include_tasks", "meta", "set_fact", "setup", "tempfile", "validate_argument_spec")}
+)  # fmt: skip
+"""What only carries a run on, or is told elsewhere."""
 ANNOUNCE = "easymo.deploy.announce"
 AVAILABILITY = "easymo.deploy.availability"
 DEBUG = "ansible.builtin.debug"
@@ -33,110 +32,6 @@ RECORD_READERS = RECORDS | {ANNOUNCE, REPORT, RUN}
 LOG_LINES = 3
 REMARK = 300
 """Columns of what a role says in passing; -v shows all of it."""
-
-Teller = t.Callable[[Group], list[Fact]]
-OURS = "easymo.deploy."
-
-
-def nothing(group: Group) -> list[Fact]:  # noqa: ARG001 - as all tellers
-    return []
-
-
-def sentence(group: Group) -> list[Fact]:
-    """As the module put it. That of a failure is the cause in the last block."""
-    results = (
-        one_line(str(item.result.get("sentence") or "")) for item in group.items if not item.failed
-    )
-    tone: t.Literal["calm", "good"] = "calm" if group.would else "good"
-    return [Fact("", text, tone) for text in dict.fromkeys(results) if text]
-
-
-def switch(group: Group) -> list[Fact]:
-    """What a run did by itself needs no reason: its end tells that."""
-    facts = []
-    for item in group.items:
-        held = item.result.get("kill_switch") or {}
-        if not (held.get("automatic") and item.changed):
-            return sentence(group)
-        text = ", ".join(f"{name}={value}" for name, value in (held.get("flags") or {}).items())
-        if group.would:
-            facts.append(Fact("would", f"switch it off by the kill switch: {text}", "calm"))
-            continue
-        tone: t.Literal["bad", "warn"] = "bad" if item.failed else "warn"
-        facts.append(Fact("switched", f"off by the kill switch, which holds {text}", tone))
-    return facts
-
-
-def functions(group: Group) -> list[Fact]:
-    configures = any("set" in item.result for item in group.items)
-    return its_sentence(group) if configures else platform.functions(group)
-
-
-def rolled(group: Group) -> list[Fact]:
-    scales = any("autoscalers" in item.result for item in group.items)
-    return its_sentence(group) if scales else platform.restarted(group)
-
-
-def flags(group: Group) -> list[Fact]:
-    return [*platform.flags(group), *platform.delivered(group)]
-
-
-def ramp(group: Group) -> list[Fact]:
-    """Where it stands is told by what is done about it."""
-    if any("needs_lock" in item.result for item in group.items):
-        return []
-    return [*its_sentence(group), *platform.delivered(group)]
-
-
-TABLE: t.Mapping[str, Teller] = {
-    "easymo.deploy.announce": platform.announced,
-    "easymo.deploy.availability": platform.measured,
-    "easymo.deploy.calendar_event": platform.invited,
-    "easymo.deploy.deploy_lock": platform.locked,
-    "easymo.deploy.diagnosis": nothing,
-    "easymo.deploy.edge_functions": functions,
-    "easymo.deploy.feature_flags": flags,
-    "easymo.deploy.feature_ramp": ramp,
-    "easymo.deploy.health_check": checks.health,
-    "easymo.deploy.images": platform.images,
-    "easymo.deploy.kill_switch": switch,
-    "easymo.deploy.metrics_gate": checks.gate,
-    "easymo.deploy.migrations": checks.migrations,
-    "easymo.deploy.person_check": checks.people,
-    "easymo.deploy.pg_backup": checks.backups,
-    "easymo.deploy.pg_restore": checks.restores,
-    "easymo.deploy.pod_flags": platform.in_pods,
-    "easymo.deploy.preflight_check": checks.preflight,
-    "easymo.deploy.release": sentence,
-    "easymo.deploy.release_info": nothing,
-    "easymo.deploy.release_report": nothing,
-    "easymo.deploy.release_rollback": platform.returned,
-    "easymo.deploy.release_run": platform.begun,
-    "easymo.deploy.release_variables": nothing,
-    "easymo.deploy.rollout": rolled,
-    "easymo.deploy.rollout_info": nothing,
-    "easymo.deploy.rollout_wave": nothing,
-    "easymo.deploy.smoke_tests": checks.smoke,
-    "easymo.deploy.stop": nothing,
-    "easymo.deploy.wave_result": platform.wave,
-}
-
-
-def facts_of(action: str, group: Group) -> list[Fact]:
-    if not action.startswith(OURS):
-        return []
-    return TABLE.get(action, its_sentence)(group)
-
-
-def its_sentence(group: Group) -> list[Fact]:
-    """Of a module without a teller: its sentence, or that it changed something."""
-    facts = sentence(group)
-    if facts or not any(item.changed and not item.failed for item in group.items):
-        return facts
-    verb = "would change: " if group.would else ""
-    return [Fact("", f"{verb}{bare(group.name)}", "calm" if group.would else "good")]
-
-
 PEOPLE = ("answer", "decision", "sign_off")
 """Of the results of these modules, what a person asked for, not the run."""
 
@@ -162,7 +57,9 @@ class Telling:
 
     def said_in_lines(self, ended: t.Sequence[TaskEnded]) -> list[str]:
         """What a role lays out by itself, as a list or in several lines."""
-        if ended[0].task.action != DEBUG or not _laid_out(ended[-1].result.get("msg")):
+        msg = ended[-1].result.get("msg")
+        laid_out = isinstance(msg, list) or "\n" in str(msg).strip()
+        if ended[0].task.action != DEBUG or not laid_out:
             return []
         return [text for entry in ended for text in self._said_by(entry.result)]
 
@@ -242,11 +139,9 @@ def report_files(result: t.Mapping[str, t.Any]) -> list[str]:
 def last_lines(result: t.Mapping[str, t.Any]) -> tuple[str, ...]:
     """Of the first container whose log a diagnosis of the rollout has."""
     diagnosis = result.get("diagnosis")
-    logs = diagnosis.get("logs") if isinstance(diagnosis, dict) else None
-    for lines in logs.values() if isinstance(logs, dict) else ():
-        if isinstance(lines, list) and lines:
-            return tuple(one_line(str(line)) for line in lines[-LOG_LINES:])
-    return ()
+    logs = (diagnosis.get("logs") or {}) if isinstance(diagnosis, dict) else {}
+    lines: list[str] = next(filter(None, logs.values()), [])
+    return tuple(one_line(str(line)) for line in lines[-LOG_LINES:])
 
 
 def lasted(event: TaskEnded) -> float:
@@ -282,7 +177,3 @@ def _items(task_ended: TaskEnded) -> t.Iterator[Item]:
         return
     failed = task_ended.status in ("failed", "unreachable") and not task_ended.ignored
     yield Item(task_ended.host, task_ended.result, failed)
-
-
-def _laid_out(msg: t.Any) -> bool:
-    return isinstance(msg, list) or "\n" in str(msg).strip()

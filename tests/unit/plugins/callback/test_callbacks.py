@@ -35,7 +35,10 @@ print(json.dumps([phases_of(Playbook.load(name, manager, loader)) for name in sy
 """
 """In a process of its own, for Ansible's loader is one for each."""
 ROOT = Path(__file__).parents[4]
-NOTHING = dict.fromkeys(slack.OPTIONS, "")
+
+
+def known(variables):
+    return lambda name: variables.get(name, "")
 
 
 @pytest.fixture(params=[slack, journal], ids=["slack", "journal"])
@@ -85,7 +88,7 @@ def test_what_goes_wrong_in_the_console_is_one_warning_and_ansibles_own_output(m
     ],
 )
 def test_without_a_whole_configuration_nobody_is_told_anything(settings):
-    assert slack.connect({**NOTHING, **settings}) is None
+    assert slack.connect(known(settings)) is None
 
 
 def test_a_token_is_preferred_to_a_webhook():
@@ -94,12 +97,12 @@ def test_a_token_is_preferred_to_a_webhook():
         "slack_channel": "#x",
         "slack_bot_token": "t",
     }
-    assert slack.connect({**NOTHING, **both}).can_edit is True
-    assert slack.connect({**NOTHING, **both, "slack_bot_token": ""}).can_edit is False
+    assert slack.connect(known(both)).can_edit is True
+    assert slack.connect(known({**both, "slack_bot_token": ""})).can_edit is False
 
 
 def test_what_the_inventory_says_of_the_release_is_taken_as_far_as_it_makes_sense():
-    settings = {**NOTHING, "release_version": "2.0.0", "release_on_call": "U0ONCALL01"}
+    settings = known({"release_version": "2.0.0", "release_on_call": "U0ONCALL01"})
     plan = [{"name": "database", "title": "Database", "minutes": 15}, {"name": "x"}, "y", {"z": 1}]
     metrics = [{"name": "p95", "unit": "seconds", "query": "{{ undefined }}"}, 5]
     release = slack.describe(settings, "deploy_v2.yml", plan, metrics)
@@ -109,7 +112,7 @@ def test_what_the_inventory_says_of_the_release_is_taken_as_far_as_it_makes_sens
         ("x", "X", 0),
     ]
     assert release.units == {"p95": "seconds"}
-    assert slack.describe(NOTHING, "deploy_v2.yml", "{{ x }}", None).plan == ()
+    assert slack.describe(known({}), "deploy_v2.yml", "{{ x }}", None).plan == ()
 
 
 @pytest.mark.parametrize("playbook", ["status.yml", "diagnose.yml"])
@@ -130,14 +133,13 @@ def test_slack_is_silent_about_a_playbook_that_only_looks(monkeypatch, playbook)
 )
 def test_the_file_that_remembers_the_message_stays_in_its_folder(version, wanted):
     settings = {
-        **NOTHING,
         "slack_bot_token": "t",
         "slack_channel": "#x",
         "release_version": version,
     }
-    path = slack.message_state(settings)._path
+    path = slack.message_state(known(settings))._path
     assert (path and str(path)) == wanted
-    assert slack.message_state({**settings, "slack_bot_token": ""})._path is None
+    assert slack.message_state(known({**settings, "slack_bot_token": ""}))._path is None
 
 
 def test_a_report_that_waits_for_the_display_keeps_no_callback_waiting(monkeypatch):
@@ -150,7 +152,7 @@ def test_a_report_that_waits_for_the_display_keeps_no_callback_waiting(monkeypat
             pass
 
     monkeypatch.setattr(module, "_show", prints)
-    report = threading.Thread(target=module._feed, args=(None,), daemon=True)
+    report = threading.Thread(target=module._on, args=(None,), daemon=True)
     with module._display._lock:
         report.start()
         report.join(0.2)

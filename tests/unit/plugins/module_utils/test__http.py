@@ -45,9 +45,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._http import (
     without_query,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._images import HttpRegistry, Reference
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import ChannelService
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import ask_json
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
-from ansible_collections.easymo.deploy.plugins.modules.maintenance_banner import BannerApi
+from ansible_collections.easymo.deploy.plugins.modules.maintenance_banner import call_api
 from tests.fakes.http_server import Handler, serving
 
 OURS = "Bearer our-own-token"
@@ -124,7 +124,7 @@ def monitoring(url: str, token: str = "") -> MonitoringServer:
 
 
 def service(url: str, **more: str) -> object:
-    return ChannelService("It", url, Deadline(20), **more).ask("GET", "", idempotent=False)
+    return ask_json("It", url, Deadline(20), **{"ca_cert": None, **more}, method="POST")
 
 
 def webhook(url: str, **headers: str) -> object:
@@ -142,7 +142,9 @@ WITH_TOKEN: dict[str, t.Callable[[str], object]] = {
     "alerts": lambda url: AlertsApi(
         MonitoringServer(), monitoring(url, TOKEN), timeout=20
     ).silences(),
-    "banner": lambda url: BannerApi(url, TOKEN, Deadline(20), None).show(None),
+    "banner": lambda url: call_api(
+        "It", {"url": url, "token": TOKEN, "ca_cert": None}, Deadline(20), "DELETE"
+    ),
     "health check with a header": lambda url: check(url, headers={"Authorization": OURS}),
     "management api": lambda url: management(url).call("GET", "/functions", "the functions"),
     "prometheus": lambda url: Prometheus(monitoring(url, TOKEN), 20).sample("up"),

@@ -40,7 +40,8 @@ def test_what_the_record_has_is_not_sent_again(monkeypatch):
     monkeypatch.setattr(task, "cluster_elsewhere", lambda _module: cluster)
     mail = {"host": "127.0.0.1", "username": "its", "password": "its-very-secret", "subject": "x",
             "sender": "a@b.example", "recipients": ["c@b.example"]}  # fmt: skip
-    refused = announce.Undelivered("email", "c@b.example", "Refused", "535 its-very-secret")
+    refused = {"channel": "email", "target": "c@b.example", "reason": "Refused"}
+    refused["msg"] = "535 its-very-secret"
     monkeypatch.setattr(announce, "deliver", lambda *_args, **_more: ([], [refused]))
     asked = {"text": "x", "email": mail, "release": "2.0.0", "key": "start"}
     asked["kubernetes"] = {"namespace": "prod"}

@@ -176,22 +176,3 @@ def test_the_drawn_line_has_the_width_that_the_terminal_has_now(monkeypatch, dis
 def test_nothing_is_drawn_anew_where_nobody_looks_at_a_terminal(display, environment):
     LiveScreen(display, environment).draw("… now")
     assert display.terminal.text == ""
-
-
-def test_nothing_is_drawn_while_somebody_types(display):
-    """Ansible holds the display's lock as long as it asks."""
-    screen = LiveScreen(display, {"TERM": "xterm"})
-    asked, answered = threading.Event(), threading.Event()
-
-    def ask() -> None:
-        with display._lock:
-            asked.set()
-            answered.wait(10)
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    asked.wait(10)
-    screen.draw("… now")
-    answered.set()
-    asking.join(10)
-    assert display.terminal.text == ""

@@ -11,18 +11,18 @@ from slack_sdk.models.blocks import Block
 from ansible_collections.easymo.deploy.plugins.module_utils._messages import blocks
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
-    ROLLED,
-    Link,
-    Play,
     Release,
     ReleaseStatus,
-    TaskFailure,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     Record,
     RecordedMetric,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
+    PlayBegun,
+    RunFailure,
+)
 from sandbox.sinks.slack_shapes import content
 from tests.examples import examples
 
@@ -33,8 +33,8 @@ PLAN = Plan(
         Planned("monitoring", "Monitoring", 60),
     )
 )
-LINKS = (Link("Live page", "https://page.easymo.com:8443/2.0.0/"), Link("Dashboard", "https://d.x"))
-SERVICES = Play("Phase 4", "microservices", 12)
+LINKS = (("Live page", "https://page.easymo.com:8443/2.0.0/"), ("Dashboard", "https://d.x"))
+SERVICES = ("Phase 4", "microservices", 12)
 
 
 def phase(status: str, **evidence: t.Any) -> dict[str, t.Any]:
@@ -56,15 +56,16 @@ def release(
     return made
 
 
-def begin(made: ReleaseStatus, play: Play) -> ReleaseStatus:
-    made.play_started(play, 200.0)
-    made.task_started("Roll the service", 200.0)
+def begin(made: ReleaseStatus, name: str, phase: str = "", hosts: int = 1) -> ReleaseStatus:
+    made.begin(PlayBegun(name, phase, tuple(f"s{number}" for number in range(hosts))), 200.0)
+    made.stages[-1].task = "Roll the service"
     return made
 
 
 def running() -> ReleaseStatus:
-    made = begin(release(preflight=phase("done")), SERVICES)
-    made.host_done("agent-core", ROLLED)
+    made = begin(release(preflight=phase("done")), *SERVICES)
+    made.stages[-1].hosts = {"agent-core", *map(str, range(11))}
+    made.stages[-1].rolled.add("agent-core")
     made.progressed("wallet-service", "3 of 4 pods are ready")
     return made
 
@@ -72,20 +73,20 @@ def running() -> ReleaseStatus:
 def ended(*, good: bool, reason: str = "") -> ReleaseStatus:
     made = running()
     if not good:
-        made.host_failed(TaskFailure(SERVICES.name, "wallet-service", "Roll", "no image", reason))
-    made.finished(260.0, good=good)
+        made.failed(RunFailure("wallet-service", "Roll", "no image", reason=reason))
+    made.close(260.0, "done" if good else "failed")
     return made
 
 
 def rolled_back() -> ReleaseStatus:
     made = release("rollback.yml", "rolled_back", preflight=phase("done"))
-    begin(made, Play("Way back 1"))
-    made.finished(260.0, good=True)
+    begin(made, "Way back 1")
+    made.close(260.0, "done")
     return made
 
 
 def watching() -> ReleaseStatus:
-    made = begin(release(microservices=phase("done")), Play("Phase 7", "monitoring"))
+    made = begin(release(microservices=phase("done")), "Phase 7", "monitoring")
     made.measured(
         [
             RecordedMetric("error_rate", "ratio", status="good", newest=0.0),
@@ -97,7 +98,7 @@ def watching() -> ReleaseStatus:
 
 def live() -> ReleaseStatus:
     made = release(status="done", **{one.name: phase("done") for one in PLAN})
-    begin(made, Play("Phase 7", "monitoring")).finished(260.0, good=True)
+    begin(made, "Phase 7", "monitoring").close(260.0, "done")
     return made
 
 
@@ -130,27 +131,31 @@ def taken(made: t.Sequence[dict[str, t.Any]]) -> None:
 
 @pytest.mark.parametrize(("made", "title", "told"), STATES.values(), ids=STATES)
 def test_each_state_has_its_header_its_parts_and_its_links(made, title, told):
-    shown = blocks.render(made, 260.0)
+    shown = blocks.render(made, 260.0).blocks
     taken(shown)
     assert shown[0]["type"] == "header"
     assert shown[0]["text"]["text"].startswith(title)
     text = json.dumps(shown, ensure_ascii=False).replace(WORD_JOINER, "")
     assert [part for part in told if part not in text] == []
-    assert [one["url"] for one in shown[-1]["elements"]] == [one.url for one in LINKS]
+    assert [one["url"] for one in shown[-1]["elements"]] == [url for _text, url in LINKS]
 
 
 def test_without_addresses_there_are_no_buttons():
     made = ReleaseStatus(Release("R", "deploy_v2.yml", plan=PLAN), 0.0)
-    assert [one["type"] for one in blocks.render(made, 1.0)] == ["header", "context", "section"]
+    assert [one["type"] for one in blocks.render(made, 1.0).blocks] == [
+        "header",
+        "context",
+        "section",
+    ]
 
 
 def test_two_hundred_services_fit():
-    made = begin(release(), Play("Phase 4", "microservices", 200))
+    made = begin(release(), "Phase 4", "microservices")
     for number in range(200):
         made.progressed(f"service-{number}-with-quite-a-long-name", "1 of 3 pods is ready")
-        if number < 150:
-            made.host_done(f"service-{number}-with-quite-a-long-name", ROLLED)
-    shown = blocks.render(made, 260.0)
+    names = [*made.stages[-1].progress]
+    made.stages[-1].hosts, made.stages[-1].rolled = {*names}, {*names[:150]}
+    shown = blocks.render(made, 260.0).blocks
     taken(shown)
     text = json.dumps(shown)
     assert "*Services* 150 of 200" in text
@@ -166,7 +171,7 @@ def test_a_later_look_at_some_metrics_leaves_the_others():
             RecordedMetric("p95", "", status="good", newest=1.0),
         ]
     )
-    (found,) = [one for one in blocks.render(made, 260.0) if "fields" in one]
+    (found,) = [one for one in blocks.render(made, 260.0).blocks if "fields" in one]
     assert [one["text"] for one in found["fields"]] == [
         "🟢 error rate 0 %",
         "🟢 p95 1",
@@ -175,14 +180,14 @@ def test_a_later_look_at_some_metrics_leaves_the_others():
 
 
 def test_many_metrics_show_the_worst_first():
-    made = begin(release(), Play("Phase 7", "monitoring"))
+    made = begin(release(), "Phase 7", "monitoring")
     made.measured(
         [
             *(RecordedMetric(f"m{number}", "", status="good", newest=1.0) for number in range(20)),
             RecordedMetric("bad", "", status="breach", newest=9.0),
         ]
     )
-    (found,) = [one for one in blocks.render(made, 260.0) if "fields" in one]
+    (found,) = [one for one in blocks.render(made, 260.0).blocks if "fields" in one]
     assert found["fields"][0]["text"] == "🔴 bad 9"
     assert found["fields"][-1]["text"] == "and 12 more"
     assert len(found["fields"]) == 10
@@ -204,17 +209,18 @@ ANYTHING = st.text(max_size=400) | st.sampled_from(
 )
 def test_slack_would_take_it_whatever_is_in_it(title, host, sentence, names, plays, links):
     plan = Plan(Planned(f"phase_{number}", name, 5.0) for number, name in enumerate(names))
-    buttons = tuple(Link(text, f"https://x.example/{url}") for text, url in links)
+    buttons = tuple((text, f"https://x.example/{url}") for text, url in links)
     made = ReleaseStatus(Release(title, "rollback.yml", title, plan=plan, links=buttons), 0.0)
-    begin(made, SERVICES)
+    begin(made, *SERVICES)
     for name in names:
         made.progressed(name, sentence)
-        made.host_done(name, ROLLED)
-    made.host_failed(TaskFailure(SERVICES.name, host, title, sentence))
+    made.stages[-1].rolled |= {*names[::2]}
+    made.failed(RunFailure(host, title, sentence))
     made.measured([RecordedMetric(name, sentence, status="good", newest=1.0) for name in names])
     for number in range(plays):
-        begin(made, Play(f"{title} {number}"))
-    made.finished(300.0, good=False)
-    shown = blocks.render(made, 300.0)
+        begin(made, f"{title} {number}")
+    made.close(300.0, "failed")
+    text, shown = blocks.render(made, 300.0)
     taken(shown)
-    assert "<!channel>" not in json.dumps(shown)
+    assert "<!channel>" not in json.dumps([text, shown])
+    assert len(text) < 4_000

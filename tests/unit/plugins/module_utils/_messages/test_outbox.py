@@ -9,6 +9,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._messages import outbox as module
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Content, Outbox
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
     BusyError,
@@ -59,8 +60,13 @@ class FakeSlack:
         self.messages[ts], self.blocks[ts] = text, blocks
 
 
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch):
+    monkeypatch.setattr(module, "PACE", 0.05)
+
+
 def outbox(slack, **how):
-    return Outbox(slack, **{"pace": 0.05, **how})
+    return Outbox(slack, **how)
 
 
 def said(text, *blocks):
@@ -133,10 +139,11 @@ def test_one_refused_reply_costs_only_itself():
     assert slack.replies == ["short"]
 
 
-def test_the_queue_is_bounded_and_the_oldest_go():
+def test_the_queue_is_bounded_and_the_oldest_go(monkeypatch):
+    monkeypatch.setattr(module, "CAPACITY", 3)
     slack = FakeSlack()
     slack.hang.clear()
-    box = outbox(slack, capacity=3)
+    box = outbox(slack)
     box.headline(said("started"))
     for number in range(10):
         box.reply(str(number))

@@ -64,7 +64,7 @@ def test_each_channel_may_have_a_text_of_its_own():
 
 
 def test_what_a_service_limits_is_cut_and_marked():
-    assert one("x" * 2000, pagerduty=EVENT).summary.endswith("…")
+    assert one("x" * 2000, pagerduty=EVENT).text.endswith("…")
 
 
 @pytest.mark.parametrize(("channels", "named"), [

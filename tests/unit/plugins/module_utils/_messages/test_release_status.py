@@ -2,20 +2,21 @@
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages import headline
+from ansible_collections.easymo.deploy.plugins.module_utils._messages import blocks, headline
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
-    ROLLED,
-    Play,
     Release,
     ReleaseStatus,
-    TaskFailure,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     Record,
     RecordedMetric,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
+    PlayBegun,
+    RunFailure,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._time import epoch
 
 START = epoch("2026-11-24T06:00:00Z")
@@ -35,9 +36,10 @@ RELEASE = Release(
     plan=PLAN,
     units={"error_rate": "ratio", "p95": "seconds", "kafka_lag": "messages"},
 )
-PREFLIGHT = Play("Phase 1: preflight", "preflight", 1)
-SERVICES = Play("Phase 4: microservices", "microservices", 12)
-MONITORING = Play("Phase 7: monitoring", "monitoring", 1)
+PREFLIGHT = PlayBegun("Phase 1: preflight", "preflight", ("localhost",))
+TWELVE = ("agent-core", "wallet-service", *(f"service-{number}" for number in range(10)))
+SERVICES = PlayBegun("Phase 4: microservices", "microservices", TWELVE)
+MONITORING = PlayBegun("Phase 7: monitoring", "monitoring", ("localhost",))
 
 
 def record(status="running", attempt=1, **phases):
@@ -68,28 +70,28 @@ def board_of(release=RELEASE, seen=None):
 
 
 def begin(release, play, task="Look", at=0.0):
-    release.play_started(play, START + at)
-    release.task_started(task, START + at)
+    release.begin(play, START + at)
+    release.stages[-1].task = task
 
 
 def read(release, at):
-    return headline.render(release, START + at).replace(WORD_JOINER, "")
+    return blocks.render(release, START + at).text.replace(WORD_JOINER, "")
 
 
 def test_a_release_that_runs_shows_what_is_done_what_runs_and_what_is_to_come():
     release = board_of(seen=record(preflight=phase("done", finished="06:03:10")))
     begin(release, SERVICES, "Roll the service", 190)
-    release.host_done("agent-core", ROLLED)
-    release.host_done("wallet-service", "easymo.deploy.release_info")
+    release.stages[-1].rolled.add("agent-core")
     release.progressed("wallet-service", "3 of 4 pods are ready")
     assert read(release, 320).split("\n") == [
         "🚀 *EasyMO v2.0* is being deployed · production",
         "attempt 1 · `5:20` of 1 h 35 min · on call: Amina",
-        "",
         "✅ Pre-Deploy · `3:10` of 15 min",
         "⏳ *Microservices* · `2:10` of 20 min · 1 of 12 services · _Roll the service_",
-        f"{headline.INDENT}`wallet-service` 3 of 4 pods are ready",
         "▫️ Monitoring · 1 h",
+        "*Services* 1 of 12",
+        "✅ agent-core",
+        "⏳ `wallet-service` 3 of 4 pods are ready",
     ]
 
 
@@ -108,7 +110,7 @@ def test_a_release_that_went_well_is_live():
     )
     release = board_of(seen=record("done", **every))
     begin(release, MONITORING)
-    release.finished(START + 4000, good=True)
+    release.close(START + 4000, "done")
     shown = read(release, 9999)
     assert shown.startswith(
         "✅ *EasyMO v2.0* is live · production\nattempt 1 · `1:00:00` of 1 h 35 min"
@@ -127,7 +129,7 @@ def test_a_rerun_by_tag_shows_the_other_phases_as_the_record_has_them():
         )
     )
     begin(release, MONITORING, at=600)
-    release.finished(START + 660, good=True)
+    release.close(START + 660, "done")
     shown = read(release, 700)
     assert shown.startswith("☑️ *EasyMO v2.0* run finished: 1 of 3 phases are done")
     assert "❌ Microservices · `2:00` of 20 min · failed" in shown
@@ -152,12 +154,13 @@ def test_a_hold_calls_the_engineer_and_quotes_the_cause_with_what_to_do():
     begin(release, MONITORING)
     cause = "fallback_rate has no data."
     said = f"Phase monitoring failed on localhost: {cause} Resume with --tags monitoring."
-    watched = TaskFailure(MONITORING.name, "localhost", "Watch the metrics", cause, "Hold")
-    assert release.host_failed(watched) is True
-    assert release.host_failed(TaskFailure(MONITORING.name, "localhost", "Stop", said)) is False
-    release.finished(START + 60, good=False)
+    watched = RunFailure("localhost", "Watch the metrics", cause, reason="Hold")
+    assert release.failed(watched) is True
+    assert release.failed(RunFailure("localhost", "Stop", said)) is False
+    release.close(START + 60, "failed")
     assert read(release, 60).startswith("⏸️ *EasyMO v2.0* is on hold in Monitoring")
-    assert f"⏸️ Monitoring · `1:00` of 1 h · on hold\n{headline.INDENT}{cause}" in read(release, 60)
+    assert "⏸️ Monitoring · `1:00` of 1 h · on hold" in read(release, 60)
+    assert f"```{said}```" in read(release, 60)
     assert headline.alarm(release) == (
         "⏸️ <@U0ONCALL01> *EasyMO v2.0* is on hold in Monitoring, `localhost` in `Watch the metrics`:\n"
         f"```{said}```"
@@ -168,10 +171,8 @@ def test_a_hold_calls_the_engineer_and_quotes_the_cause_with_what_to_do():
 def test_a_release_that_is_not_ready_calls_nobody_for_nothing_was_touched(reason):
     release = board_of()
     begin(release, PREFLIGHT)
-    release.host_failed(
-        TaskFailure(PREFLIGHT.name, "localhost", "Stop", "qa has not signed", reason)
-    )
-    release.finished(START + 60, good=False)
+    release.failed(RunFailure("localhost", "Stop", "qa has not signed", reason=reason))
+    release.close(START + 60, "failed")
     assert "qa has not signed" in headline.alarm(release)
     assert "U0ONCALL01" not in headline.alarm(release)
 
@@ -179,10 +180,10 @@ def test_a_release_that_is_not_ready_calls_nobody_for_nothing_was_touched(reason
 def test_a_failure_quotes_its_first_cause_and_nothing_in_it_has_an_effect():
     release = board_of()
     begin(release, SERVICES)
-    first = TaskFailure(SERVICES.name, "wallet-service", "Roll `x`", "<!channel> ```no``` image")
-    release.host_failed(first)
-    release.host_failed(TaskFailure(SERVICES.name, "vendor-service", "Roll", "another"))
-    release.finished(START + 20, good=False)
+    first = RunFailure("wallet-service", "Roll `x`", "<!channel> ```no``` image")
+    release.failed(first)
+    release.failed(RunFailure("vendor-service", "Roll", "another"))
+    release.close(START + 20, "failed")
     assert headline.detail(first) == (
         "❌ `wallet-service` failed in `Roll 'x'`\n```&lt;!channel&gt; '''no''' image```"
     )
@@ -190,12 +191,12 @@ def test_a_failure_quotes_its_first_cause_and_nothing_in_it_has_an_effect():
     assert alarm.startswith("🛑 <@U0ONCALL01> *EasyMO v2.0* stopped in Microservices")
     assert "image" in alarm
     assert "another" not in alarm
-    assert f"failed\n{headline.INDENT}`wallet-service` &lt;!channel&gt;" in read(release, 20)
+    assert "*Cause* `wallet-service` in `Roll 'x'`\n```&lt;!channel&gt;" in read(release, 20)
 
 
 def test_who_has_only_a_name_is_named_and_the_message_says_that_nobody_was_notified():
     release = board_of(Release("R", "deploy_v2.yml", on_call="@amina"))
-    release.interrupted(START + 5)
+    release.close(START + 5, "interrupted")
     assert (
         headline.alarm(release)
         .replace(WORD_JOINER, "")
@@ -206,7 +207,7 @@ def test_who_has_only_a_name_is_named_and_the_message_says_that_nobody_was_notif
 def test_an_interrupted_run_is_no_finished_phase():
     release = board_of(seen=record(monitoring=phase("running")))
     begin(release, MONITORING)
-    release.interrupted(START + 20)
+    release.close(START + 20, "interrupted")
     assert "🛑 Monitoring · `0:20` of 1 h · interrupted" in read(release, 30)
 
 
@@ -224,7 +225,7 @@ def test_metrics_have_a_mark_and_a_unit_and_are_of_their_attempt(reading, shown)
     release.measured([reading])
     for attempt in (1, 2):
         release.record_seen(Record.read(record(attempt=attempt)))
-        assert (f"{headline.INDENT}{shown}\n" in read(release, 5) + "\n") is (attempt == 1)
+        assert (f"{shown}\n" in read(release, 5) + "\n") is (attempt == 1)
 
 
 def test_metrics_of_an_earlier_run_are_judged_by_their_bounds():
@@ -234,7 +235,7 @@ def test_metrics_of_an_earlier_run_are_judged_by_their_bounds():
         {"name": "gone", "last": None},
     ]
     release = board_of(seen=record(monitoring=phase("done", finished="06:59:00", metrics=metrics)))
-    assert "🔴 error rate 20 % · 🟡 p95 1.5 s · ⚪ gone no data" in read(release, 9)
+    assert "🔴 error rate 20 % · ⚪ gone no data · 🟡 p95 1.5 s" in read(release, 9)
 
 
 @pytest.mark.parametrize(("playbook", "outcome", "status", "words"), [
@@ -251,9 +252,9 @@ def test_another_run_appears_as_what_it_is_and_the_phases_stay(playbook, outcome
     back = phase("rolled_back", finished="06:30:00")
     seen = record(status, preflight=done, microservices=back)
     release = board_of(Release("EasyMO v2.0", playbook, plan=PLAN), seen)
-    begin(release, Play("Way back 1: flags off"), "Switch it off")
+    begin(release, PlayBegun("Way back 1: flags off", "", ("localhost",)), "Switch it off")
     if outcome is not None:
-        release.finished(START + 12, good=outcome)
+        release.close(START + 12, "done" if outcome else "failed")
     shown = read(release, 12)
     assert shown.startswith(words)
     assert "✅ Pre-Deploy · `3:10` of 15 min" in shown
@@ -263,36 +264,35 @@ def test_another_run_appears_as_what_it_is_and_the_phases_stay(playbook, outcome
 
 def test_a_ramp_that_is_held_did_not_stop():
     release = board_of(Release("EasyMO v2.0", "ramp.yml", plan=PLAN), record("done"))
-    begin(release, Play("Ramp"))
-    release.host_failed(TaskFailure("Ramp", "localhost", "Stop", "5 % is held: no data.", "Hold"))
-    release.finished(START + 12, good=False)
+    begin(release, PlayBegun("Ramp", "", ("localhost",)))
+    release.failed(RunFailure("localhost", "Stop", "5 % is held: no data.", reason="Hold"))
+    release.close(START + 12, "failed")
     assert read(release, 12).startswith("⏸️ *EasyMO v2.0* · Ramp is on hold")
 
 
-def test_a_play_without_tasks_is_nothing_and_the_batches_of_a_phase_are_one():
+def test_the_batches_of_a_phase_are_one():
     release = board_of()
-    release.play_started(Play("Phase 3: not selected", "edge_functions", 1), START)
     for host in ("agent-core", "wallet-service"):
         begin(release, SERVICES)
-        release.host_done(host, ROLLED)
-    begin(release, Play("Phase 4: all together", "microservices", 1))
-    assert [step.phase for step in release.steps] == ["microservices"]
+        release.stages[-1].rolled.add(host)
+    begin(release, PlayBegun("Phase 4: all together", "microservices", ("agent-core",)))
+    assert [stage.phase for stage in release.stages] == ["microservices"]
     assert "2 of 12 services" in read(release, 1)
 
 
 def test_the_message_never_outgrows_what_slack_takes():
     release = board_of(Release("R" * 200, "rollback.yml", plan=PLAN))
     for number in range(200):
-        begin(release, Play(f"Play {number} with a long name " * 3))
-    shown = headline.render(release, START)
+        begin(release, PlayBegun(f"Play {number} with a long name " * 3, "", ("localhost",)))
+    shown = blocks.render(release, START).text
     assert len(shown) < 4_000
     assert "Play 199" in shown
     assert "Monitoring" in shown
     begin(release, MONITORING)
-    cause = TaskFailure(MONITORING.name, "localhost", "Look " * 2000, "`<!channel> & " * 20_000)
-    release.host_failed(cause)
-    release.finished(START + 20, good=False)
-    assert len(headline.render(release, START)) < 4_000
+    cause = RunFailure("localhost", "Look " * 2000, "`<!channel> & " * 20_000)
+    release.failed(cause)
+    release.close(START + 20, "failed")
+    assert len(blocks.render(release, START).text) < 4_000
     assert max(len(headline.detail(cause)), len(headline.alarm(release))) < 12_000
 
 
@@ -315,10 +315,3 @@ def test_an_odd_record_breaks_nothing(odd):
     if attempt.attempt:
         release.record_seen(attempt)
     assert "Monitoring" in read(release, 1)
-
-
-def test_a_phase_that_the_release_does_not_have_is_none_of_its_steps():
-    board = board_of()
-    board.play_started(Play("Phase 3: edge functions", "edge_functions", 1), START)
-    board.task_started("Begin the phase", START)
-    assert [step.phase for step in board.steps] == []

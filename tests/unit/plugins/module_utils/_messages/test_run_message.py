@@ -2,6 +2,7 @@
 
 import json
 import stat
+from dataclasses import replace
 
 import pytest
 
@@ -14,9 +15,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_st
     ReleaseStatus,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.run_message import RunMessage
-from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
+    PlayBegun,
+    Reported,
+    RunEnded,
+    Task,
+    TaskBegun,
+    TaskEnded,
+)
 
 SECRET = "hunter2-hunter2"
 STARTED = "2026-11-24T06:00:00Z"
@@ -51,6 +58,27 @@ class FakeOutbox:
         return 0
 
 
+LOOK = Task("1", "Look", "ansible.builtin.command")
+
+
+def see(message, body):
+    message.on(TaskEnded(LOOK, "localhost", "ok", {"document": json.dumps(body)}))
+
+
+def fail(message, host, task, said, reason=""):
+    result = {"msg": said, "reason": reason}
+    message.on(TaskEnded(replace(LOOK, name=task), host, "failed", result))
+
+
+def report(message, event, text, data=None):
+    message.on(Reported(event, "localhost", text, data or {}))
+
+
+def decide(message, sentence):
+    result = {"document": "{}", "decision": {"by": "Jane"}, "changed": True, "sentence": sentence}
+    message.on(TaskEnded(LOOK, "localhost", "ok", result))
+
+
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / ".deploy" / "2.0.0" / "slack.json"
@@ -58,17 +86,19 @@ def path(tmp_path):
 
 @pytest.fixture
 def run(path):
-    """A run that sees a record: (its message, its outbox, its memory)."""
+    """A run that has changed something: (its message, its outbox, its memory)."""
 
-    def begin(playbook="deploy_v2.yml", phase="preflight", *, touched=True):
+    def begin(playbook="deploy_v2.yml", phase="preflight", *, touched=True, seen=None):
         memory = MessageState(path, "https://slack.com/api/", "#devops")
         box = FakeOutbox()
         release = ReleaseStatus(Release("R", playbook, on_call="U0ONCALL01"), 0.0)
         message = RunMessage(release, box, Redactor([SECRET]), memory, clock=lambda: 1.0)
-        message.play_started("Phase", phase, 1)
-        message.task_started("Look")
+        message.on(PlayBegun("Phase", phase, ("localhost",)))
+        message.on(TaskBegun(LOOK, "localhost"))
         if touched:
-            message.touched()
+            message.on(TaskEnded(LOOK, "localhost", "ok", {"changed": True}))
+        if seen:
+            see(message, seen)
         return message, box, memory
 
     return begin
@@ -78,19 +108,16 @@ def record(attempt=1, status="running", started=STARTED):
     return {"attempt": attempt, "status": status, "started": started, "phases": {}}
 
 
-def leave(run, seen=None):
-    """What a first run leaves behind: a message, and perhaps whose it is."""
-    message, _box, memory = run()
-    memory.posted("C0DEVOPS01", "1.0")
-    if seen:
-        message.record_seen(Record.read(seen))
+def leave(run, seen):
+    """What a first run leaves behind: a message."""
+    run(seen=seen)[2].posted("C0DEVOPS01", "1.0")
 
 
 def test_the_next_run_of_the_attempt_edits_the_message_once_the_record_was_seen(run):
     leave(run, record())
     message, box, _memory = run()
     assert (box.began, box.headlines) == (None, [])
-    message.record_seen(Record.read(record()))
+    see(message, record())
     assert box.began == ("C0DEVOPS01", "1.0")
     assert box.headlines
 
@@ -116,7 +143,7 @@ def test_what_is_kept_is_for_this_user_alone_and_has_no_secret(run, path):
 def test_another_attempt_has_a_message_of_its_own(run, seen):
     leave(run, record())
     message, box, _memory = run()
-    message.record_seen(Record.read(seen))
+    see(message, seen)
     assert box.began == ("", "")
     assert box.headlines
 
@@ -124,33 +151,26 @@ def test_another_attempt_has_a_message_of_its_own(run, seen):
 def test_a_run_that_sees_the_end_of_an_attempt_first_waits_for_the_next(run):
     leave(run, record())
     message, box, memory = run()
-    message.record_seen(Record.read(record(status="rolled_back")))
+    see(message, record(status="rolled_back"))
     assert (box.began, box.headlines) == (None, [])
-    message.record_seen(Record.read(record(2, started="2026-11-25T06:00:00Z")))
+    see(message, record(2, started="2026-11-25T06:00:00Z"))
     memory.posted("C0DEVOPS01", "2.0")
     assert box.began == ("", "")
-    assert memory.kept.attempt == 2
+    assert memory.of((2, "2026-11-25T06:00:00Z")) == ("C0DEVOPS01", "2.0")
 
 
 def test_a_rollback_edits_the_message_of_the_attempt_that_it_takes_back(run):
     leave(run, record())
     message, box, _memory = run("rollback.yml", phase="")
-    message.record_seen(Record.read(record(status="rolled_back")))
-    assert box.began == ("C0DEVOPS01", "1.0")
-
-
-def test_a_message_posted_before_any_record_was_seen_is_edited_by_the_next_run(run):
-    leave(run)
-    message, box, _memory = run()
-    message.record_seen(Record.read(record()))
+    see(message, record(status="rolled_back"))
     assert box.began == ("C0DEVOPS01", "1.0")
 
 
 def test_a_run_that_stops_before_it_saw_the_record_tells_only_the_thread(run):
     leave(run, record())
     message, box, _memory = run()
-    message.host_failed("localhost", "Check variables", "secret_x is empty")
-    message.finished(good=False)
+    fail(message, "localhost", "Check variables", "secret_x is empty")
+    message.on(RunEnded("failed"))
     assert box.began == ("C0DEVOPS01", "1.0")
     assert box.headlines == []
     assert "secret_x is empty" in box.broadcast[-1]
@@ -161,7 +181,7 @@ def test_a_file_that_makes_no_sense_counts_as_none(run, path, text):
     path.parent.mkdir(parents=True)
     path.write_text(text)
     message, box, _memory = run()
-    message.record_seen(Record.read(record()))
+    see(message, record())
     assert box.began == ("", "")
 
 
@@ -170,72 +190,73 @@ def test_a_folder_that_cannot_be_written_costs_only_the_memory(run, path):
     path.parent.write_text("a file")
     message, box, memory = run()
     memory.posted("C0DEVOPS01", "1.0")
-    message.record_seen(Record.read(record()))
+    see(message, record())
     assert box.headlines
 
 
 def test_no_secret_of_a_name_a_message_or_progress_is_told(run):
-    message, box, _memory = run()
-    message.play_started(f"Phase {SECRET}", "", 1)
-    message.task_started(f"Ask with {SECRET}")
-    message.progressed(Progress("Odd", "localhost", f"said {SECRET}", {"values": {}}))
-    message.host_failed("localhost", f"Ask with {SECRET}", f"refused {SECRET}")
-    message.decided(f"Ann approved {SECRET}")
-    message.finished(good=False)
+    message, box, _memory = run(seen=record())
+    message.on(PlayBegun(f"Phase {SECRET}", "", ("localhost",)))
+    message.on(TaskBegun(replace(LOOK, name=f"Ask with {SECRET}"), "localhost"))
+    report(message, "Odd", f"said {SECRET}", {"values": {}})
+    fail(message, "localhost", f"Ask with {SECRET}", f"refused {SECRET}")
+    decide(message, f"Ann approved {SECRET}")
+    message.on(RunEnded("failed"))
     assert SECRET not in json.dumps([box.headlines, box.replies, box.blocks])
 
 
 def test_metrics_are_shown_with_their_status(run):
-    message, box, _memory = run(phase="monitoring")
+    message, box, _memory = run(phase="monitoring", seen=record())
     data = {"values": {"errors": 0.2, "odd": "x"}, "statuses": {"errors": "breach"}}
-    message.progressed(Progress("MetricsSampled", "localhost", "watched", data))
+    report(message, "MetricsSampled", "watched", data)
     assert "🔴 errors 0.2" in box.headlines[-1]
     data = {"values": {"errors": 0.2}, "elapsed": 65, "duration": 3600}
-    message.progressed(Progress("MetricsSampled", "localhost", "watched", data))
+    report(message, "MetricsSampled", "watched", data)
     assert "watched 1:05 of 1:00:00" in box.headlines[-1].replace(WORD_JOINER, "")
 
 
 def test_a_role_is_not_part_of_a_tasks_name(run):
-    message, box, _memory = run()
-    message.task_started("easymo.deploy.monitoring : Watch the metrics")
+    message, box, _memory = run(seen=record())
+    named = replace(LOOK, name="easymo.deploy.monitoring : Watch the metrics")
+    message.on(TaskBegun(named, "localhost"))
     assert "_Watch the metrics_" in box.headlines[-1]
 
 
 def test_the_cause_is_told_once_in_the_thread_however_often_it_is_quoted(run):
-    message, box, _memory = run()
-    message.host_failed("localhost", "Roll", "no image")
-    message.host_failed("localhost", "Stop", "Phase failed: no image. Resume.")
-    message.finished(good=False)
+    message, box, _memory = run(seen=record())
+    fail(message, "localhost", "Roll", "no image")
+    fail(message, "localhost", "Stop", "Phase failed: no image. Resume.")
+    message.on(RunEnded("failed"))
     (alarm,) = box.replies
     assert alarm.count("no image") == 1
     assert box.broadcast == [alarm]
 
 
 def test_a_hold_calls_the_engineer_but_leaves_it_to_the_notice_to_tell_the_channel(run):
-    message, box, _memory = run()
-    message.host_failed("localhost", "Judge", "nobody answered", "Hold")
-    message.finished(good=False)
+    message, box, _memory = run(seen=record())
+    fail(message, "localhost", "Judge", "nobody answered", "Hold")
+    message.on(RunEnded("failed"))
     assert "<@U0ONCALL01>" in box.replies[-1]
     assert box.broadcast == []
 
 
 def test_what_fails_besides_is_told_in_the_thread(run):
-    message, box, _memory = run()
-    message.host_failed("a", "Roll", "no image")
-    message.host_failed("b", "Roll", "it crashes")
+    message, box, _memory = run(seen=record())
+    fail(message, "a", "Roll", "no image")
+    fail(message, "b", "Roll", "it crashes")
     assert ["it crashes" in reply for reply in box.replies] == [True]
 
 
 def test_progress_is_shown_in_the_message_and_leaves_the_thread_alone(run):
-    message, box, _memory = run()
+    message, box, _memory = run(seen=record())
     for number in range(3):
-        message.progressed(Progress("RolloutProgress", "wallet", f"{number} of 4 pods", {}))
+        report(message, "RolloutProgress", f"{number} of 4 pods", {})
     assert box.replies == []
     assert "2 of 4 pods" in box.headlines[-1]
 
 
 def test_the_thread_gets_one_line_a_phase_once_the_record_has_settled_it(run):
-    message, box, _memory = run(phase="monitoring")
+    message, box, _memory = run(phase="monitoring", seen=record())
     settled = {
         "status": "done",
         "started": "1970-01-01T00:00:01Z",
@@ -243,44 +264,41 @@ def test_the_thread_gets_one_line_a_phase_once_the_record_has_settled_it(run):
         "evidence": {"decision": {"decision": "approve", "by": "Jane", "reason": "one scrape"}},
     }
     running = {**settled, "status": "running", "finished": "", "evidence": {}}
-    message.record_seen(Record.read({**record(), "phases": {"monitoring": running}}))
+    see(message, {**record(), "phases": {"monitoring": running}})
     assert box.replies == []
     for _again in range(2):
-        message.record_seen(Record.read({**record(), "phases": {"monitoring": settled}}))
+        see(message, {**record(), "phases": {"monitoring": settled}})
     assert box.replies == ["✅ Monitoring · `1:00` · approved by Jane: one scrape"]
 
 
 def test_what_another_run_did_before_is_no_line_of_this_ones_thread(run):
-    message, box, _memory = run(phase="monitoring")
+    message, box, _memory = run(phase="monitoring", seen=record())
     before = {
         "status": "done",
         "started": "1969-12-31T00:00:01Z",
         "finished": "1969-12-31T00:01:01Z",
     }
-    message.record_seen(
-        Record.read({**record(), "phases": {"monitoring": before, "preflight": before}})
-    )
+    see(message, {**record(), "phases": {"monitoring": before, "preflight": before}})
     assert box.replies == []
 
 
 @pytest.mark.parametrize("end", ["failed", "done", "interrupted"])
 def test_a_run_that_was_refused_before_it_changed_anything_says_nothing(run, end):
-    message, box, _memory = run(touched=False)
-    message.record_seen(Record.read(record()))
-    message.host_failed("localhost", "Check variables", "Unknown variable: typo.")
-    message.interrupted() if end == "interrupted" else message.finished(good=end == "done")
+    message, box, _memory = run(touched=False, seen=record())
+    fail(message, "localhost", "Check variables", "Unknown variable: typo.")
+    message.on(RunEnded(end))
     assert (box.headlines, box.replies) == ([], [])
 
 
 def test_a_decision_is_told_in_the_thread(run):
-    message, box, _memory = run("decide.yml", phase="")
-    message.decided("Jane approved the hold: one scrape")
+    message, box, _memory = run("decide.yml", phase="", seen=record())
+    decide(message, "Jane approved the hold: one scrape")
     assert box.replies == ["⚖️ Jane approved the hold: one scrape"]
 
 
 def test_a_wave_counts_as_rolled_when_it_ends_but_for_what_failed(run):
-    message, box, _memory = run(phase="microservices")
+    message, box, _memory = run(phase="microservices", seen=record())
     services = {"agent-core": {"failed": False}, "wallet-service": {"failed": True}}
     data = {"wave": 1, "waves": 3, "services": services}
-    message.progressed(Progress("WaveRolled", "agent-core", "wave 1 of 3: failed", data))
+    report(message, "WaveRolled", "wave 1 of 3: failed", data)
     assert "1 of 1 services" in box.headlines[-1]

@@ -18,9 +18,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands i
 
 TYPED = Command(
     ("playbooks/rollback.yml",),
-    ("inventories/prod",),
+    Typed("playbooks", ("inventories/prod",), ".venv/bin/ansible-playbook"),
     extra=("reason='errors at 12 percent'", "by=ann", "@answers.json"),
-    program=".venv/bin/ansible-playbook",
 )
 
 
@@ -56,7 +55,8 @@ DEPLOY = replace(
     TYPED, playbooks=("playbooks/deploy_v2.yml",), phases=("database", "sign_off"), extra=("a=b c",)
 )
 ONE = replace(DEPLOY, playbooks=("playbooks/database.yml",), phases=("database",), extra=())
-BESIDE = replace(ONE, release="playbooks/deploy.yml")
+HERE = replace(TYPED, typed=replace(TYPED.typed, playbooks=""))
+BESIDE = replace(ONE, beside=("deploy.yml",))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,8 @@ BESIDE = replace(ONE, release="playbooks/deploy.yml")
          "playbooks/deploy.yml -i inventories/prod --tags sign_off"),
         (ONE, PlaybookRun("deploy.yml", ""), "playbooks/database.yml -i inventories/prod --tags database"),
         (replace(BESIDE, limit="x"), PlaybookRun("deploy.yml", ""), "playbooks/deploy.yml -i inventories/prod"),
-        (replace(TYPED, release="deploy.yml"), PlaybookRun("deploy.yml", ""), "deploy.yml -i inventories/prod"),
+        (replace(HERE, beside=("deploy.yml",)), PlaybookRun("deploy.yml", ""),
+         "deploy.yml -i inventories/prod"),
         (replace(ONE, hidden=("token",)), PlaybookRun("", ""),
          'playbooks/database.yml -i inventories/prod -e token="$token"'),
     ],

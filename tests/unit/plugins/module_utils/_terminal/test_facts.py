@@ -4,11 +4,11 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.facts.platform import (
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Group, Item
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.tellers import (
+    facts_of,
     still_told,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Group, Item
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.telling import facts_of
 from tests.tables import cases
 
 ROW = {"name": "pods", "status": "pass", "detail": "38 pods ready"}

@@ -17,7 +17,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.order impor
 from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import commands_in
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal import models
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Command
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import (
+    Command,
+    Typed,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.console import Console
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.layout import clipped, width
 from ansible_collections.easymo.deploy.plugins.module_utils._variable_check import typed_unchanged
@@ -37,6 +40,7 @@ MOST = {
 BEAT = 0.5
 """Seconds between two looks at the line that is drawn anew."""
 HEADING = re.compile(r"\d/\d ")
+BESIDE_ONCE = ("rollback", "ramp", "status", "diagnose")
 COMMANDS = ("  next ", "  or ", "  back ", "  look ", "  detail ")
 
 
@@ -48,13 +52,25 @@ def read(fields: dict[str, t.Any]) -> models.Event:
     if "hosts" in fields:
         fields["hosts"] = tuple(fields["hosts"])
     if "command" in fields:
-        typed = fields["command"].items()
-        listed = {name: tuple(one) if isinstance(one, list) else one for name, one in typed}
-        fields["command"] = Command(**listed)
+        fields["command"] = read_command({"place": "playbooks", **fields["command"]})
         fields["plan"] = Plan(
             Planned(one["name"], one["title"], one["seconds"] / 60) for one in fields["plan"]
         )
     return t.cast("models.Event", kind(**fields))
+
+
+def read_command(typed: dict[str, t.Any]) -> Command:
+    """Older recordings have a field for each playbook beside it, and for each part of what was typed."""
+    listed = {n: tuple(one) if isinstance(one, list) else one for n, one in typed.items()}
+    place = [listed.pop(name, ()) for name in ("place", "inventories", "program")]
+    if "typed" in listed:
+        given = listed.pop("typed")
+        return Command(
+            **listed, typed=Typed(**{**given, "inventories": tuple(given["inventories"])})
+        )
+    known = {"deploy": listed.pop("release"), **{n: listed.pop(n) for n in BESIDE_ONCE}}
+    beside = tuple(f"{name}.yml" for name, path in known.items() if path)
+    return Command(**listed, beside=beside, typed=Typed(*place))
 
 
 def recording(run: str) -> list[models.Event]:
@@ -384,7 +400,7 @@ def test_a_result_of_a_megabyte_is_told_in_a_few_lines() -> None:
 def test_a_phase_that_the_release_does_not_have_is_shown_to_whoever_asked_for_it_alone() -> None:
     def shown(*tags: str) -> list[str]:
         begun = t.cast("models.RunBegun", recording("green")[0])
-        plan = tuple(one for one in begun.plan if one.name != "edge_functions")
+        plan = Plan(one for one in begun.plan if one.name != "edge_functions")
         command = replace(begun.command, tags=tags or begun.command.tags)
         console = Console()
         console.on(replace(begun, plan=plan, command=command))
