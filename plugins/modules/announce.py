@@ -300,9 +300,10 @@ def send(module: Module) -> Result:
         raise InputError(f"No channel is set: set at least one of {', '.join(CHANNELS)}.")
     refuse_missing(REQUESTS for each in messages if each.kind != "email")
 
-    told = () if module.check_mode else messages
     delivered, undelivered = deliver(
-        told, timeout=module.params["timeout"], ca_cert=module.params["ca_cert"]
+        () if module.check_mode else messages,
+        timeout=module.params["timeout"],
+        ca_cert=module.params["ca_cert"],
     )
     if module.check_mode:
         delivered = [message.result() for message in messages]

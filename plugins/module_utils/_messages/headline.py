@@ -185,8 +185,8 @@ def reading_words(reading: RecordedMetric) -> str:
 
 def progress_lines(stage: Stage) -> list[str]:
     """What its hosts said last, but for those that are through; the newest, and how many more there are."""
-    said = [(host, text) for host, text in stage.progress.items() if host not in stage.rolled]
-    lines = [host_line(host, text, 120) for host, text in said if text]
+    texts = [(host, text) for host, text in stage.progress.items() if host not in stage.rolled]
+    lines = [host_line(host, text, 120) for host, text in texts if text]
     more = len(lines) - SHOWN_PROGRESS
     return [*lines[-SHOWN_PROGRESS:], *([f"and {more} more"] if more > 0 else [])]
 

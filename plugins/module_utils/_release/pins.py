@@ -151,7 +151,7 @@ def write_pins(cluster: Cluster, record: str, version: str, pins: Pins) -> None:
     encoded = json.dumps(content, sort_keys=True).encode()
     data = {
         "attempt": str(pins.attempt),
-        "pins": pack(content, f"The pins of release {version!r}"),
+        "pins": pack(encoded, f"The pins of release {version!r}"),
     }
     name = pins_name(record)
     body = config_map(name, cluster.namespace, version, PINS, data, fence=pins.fence)
