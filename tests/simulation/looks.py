@@ -68,11 +68,15 @@ class Instant:
 
 @dataclass(frozen=True)
 class Look:
-    """`status` and `lines` as the module release_status_info returns them, `page` before it is HTML."""
+    """`status` and `lines` as the module release_status_info returns them, `page` before it is HTML.
+
+    `live`: whether a run that holds the lock is at work on the release.
+    """
 
     status: t.Mapping[str, t.Any]
     lines: t.Sequence[str]
     page: Report
+    live: bool
 
 
 def look_at(world: World, release: str, phases: t.Sequence[str]) -> Look:
@@ -86,6 +90,7 @@ def look_at(world: World, release: str, phases: t.Sequence[str]) -> Look:
         undo = held and lock["purpose"] == UNDO
         sight = observer(release, services)(cluster)
         runs = sight.runs(undo=undo)
+        live = runs and held
         options = ReportOptions(
             plan,
             release=release,
@@ -93,8 +98,9 @@ def look_at(world: World, release: str, phases: t.Sequence[str]) -> Look:
             flags=sight.flags,
             versions={name: service["version"] for name, service in sight.services.items()},
             now=moment if runs else None,
-            live=runs and held,
+            live=live,
             undo=undo,
         )
         record = sight.watched if runs else sight.record
-        return Look(status, lines_of(status, moment), build_report(record.body, options))
+        page = build_report(record.body, options)
+        return Look(status, lines_of(status, moment), page, live)

@@ -81,7 +81,8 @@ class RecordInvariants:
                     all(one == "done" for one in states),
                     f"{by} made phase {name} {now}, and before it is {states}",
                 )
-                if name == WATCH and states[-1] == "done":
+                # A watch that is not simulated is closed without having been opened.
+                if name == WATCH and now == "running" and states[-1] == "done":
                     self._check_flags_stand(by, after)
 
     def _check_flags_stand(self, by: str, phases: Object) -> None:
