@@ -153,12 +153,9 @@ class Child:
         self._process = process
         self._errors = errors
         self._ended = False
-        self._giving = False
         self._failure: BaseException | None = None
         self._writing: threading.Thread | None = None
         self.timed_out = False
-        self.starved = False
-        """Whether it waited for input when its time was up: it is our source that was too slow."""
         if write is not None:
             self._writing = threading.Thread(target=self._write, args=(write,), daemon=True)
             self._writing.start()
@@ -170,14 +167,11 @@ class Child:
     def give(self, chunk: bytes) -> bool:
         """For its writer alone: write to its standard input; False when it reads no more."""
         stdin = t.cast("t.IO[bytes]", self._process.stdin)
-        self._giving = True
         try:
             stdin.write(chunk)
             stdin.flush()
         except BrokenPipeError:
             return False
-        finally:
-            self._giving = False
         return True
 
     def exit_code(self) -> int:
@@ -209,8 +203,6 @@ class Child:
     def expire(self) -> None:
         """Its time is up. What it has started may still hold its output open, also when it has ended."""
         self.timed_out = not self._ended
-        waits = self._writing is not None and self._writing.is_alive() and not self._giving
-        self.starved = self.timed_out and waits
         self.kill()
 
     def kill(self) -> None:

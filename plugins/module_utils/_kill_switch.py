@@ -181,7 +181,6 @@ class KillSwitching:
             cluster,
             name,
             wish,
-            force=True,
             check_mode=check_mode,
             document=document,
             attempts=ATTEMPTS,

@@ -85,7 +85,6 @@ notes:
     C(leases) of C(coordination.k8s.io), without which the lock is not looked at.
 seealso:
   - module: easymo.deploy.feature_flags
-  - module: easymo.deploy.pod_flags
 """
 
 EXAMPLES = r"""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from .. import _child_process
 from .._errors import InputError, NotReadyError, VerificationError
+from .._postgres import mask_secret
 from .._threads import begin
 from .plan import GZIP, ZSTD, compression_argument, is_listing, may_use_zstd, parse_program_version
 
@@ -112,18 +113,13 @@ class Listing:
     timeout: float
 
     def refuse_late(self, consequence: str) -> None:
-        """Raise NotReadyError after a timeout. Reading and listing share the time; the slower side is named."""
-        if not self.ended.timed_out:
-            return
-        if self.ended.starved:
+        """Raise NotReadyError after a timeout. Reading and listing share the time."""
+        if self.ended.timed_out:
             raise NotReadyError(
-                f"{self.what} could not be read within {self.timeout:g} s; {consequence}. Raise option 'timeout' if "
-                "S3 is this slow."
+                f"pg_restore --list of {self.what} did not end within {self.timeout:g} s and was stopped; "
+                f"{consequence}. "
+                "Raise option 'timeout' if S3 or this machine is that slow."
             )
-        raise NotReadyError(
-            f"pg_restore --list of {self.what} did not end within {self.timeout:g} s and was stopped; {consequence}. "
-            "Raise option 'timeout' if this machine is that slow."
-        )
 
     def refuse_unreadable(self, consequence: str) -> None:
         if self.rc != 0 or not is_listing(self.lines):
@@ -144,6 +140,13 @@ def list_dump(pg_restore: Program, what: str, write: Writer, *, timeout: float) 
         lines = tuple(line.decode("utf-8", "replace").rstrip("\r\n") for line in running.stdout)
         rc = running.wait()
         return Listing(what, lines, rc, running.stderr(), running, timeout)
+
+
+def complaint(running: Child, password: str | None) -> str:
+    """Its first line about an error, without the lines of data that PostgreSQL adds."""
+    lines = mask_secret(running.stderr(), password).splitlines()
+    telling = (line for line in lines if "error:" in line or "ERROR:" in line or "FATAL:" in line)
+    return next(telling, lines[-1] if lines else "no reason given").strip().rstrip(".")
 
 
 Reporter = t.Callable[[str, dict[str, t.Any]], None]
@@ -209,8 +212,8 @@ class Upload:
         self._etags: list[str] = []
         self._started = 0
 
-    def send(self, source: t.IO[bytes], passed: Callable[[bytes, int], None]) -> None:
-        """Read `source` to its end; `passed` gets each chunk and the bytes so far."""
+    def send(self, source: t.IO[bytes], passed: Callable[[int], None]) -> None:
+        """Read `source` to its end; `passed` gets the bytes so far."""
         # No name may keep a chunk longer than it is on its way: it is a large part of our memory.
         while self._make_room(part_size(self._started)) and self._send_one(source, passed):
             pass
@@ -229,13 +232,13 @@ class Upload:
             ):  # the upload is given up, so the results of its parts do not matter
                 self._pending.popleft()[1].result()
 
-    def _send_one(self, source: t.IO[bytes], passed: Callable[[bytes, int], None]) -> bool:
+    def _send_one(self, source: t.IO[bytes], passed: Callable[[int], None]) -> bool:
         chunk = source.read(part_size(self._started))
         if not chunk:
             return False
         self._digest.update(chunk)
         self._size += len(chunk)
-        passed(chunk, self._size)
+        passed(self._size)
         self._started += 1
         self._pending.append((len(chunk), self._begin(self._started, chunk)))
         return True

@@ -11,12 +11,12 @@ from pathlib import Path
 from .. import _child_process
 from .._backup import programs
 from .._backup.catalog import read_catalog
-from .._backup.plan import newest_per_release, refuse_older_programs
+from .._backup.plan import refuse_older_programs
 from .._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
 from .._migration.prisma_folder import read_folder, refuse_unsettled
 from .._migration.prisma_history import read_history, use_schema
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError, connected
-from .._s3 import BOTO3, S3Bucket, Storage
+from .._s3 import BOTO3, S3Bucket
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
 
 NO_TABLE = "42P01"
@@ -128,7 +128,7 @@ def look_backup_age(options: Options, ground: Ground) -> t.Sequence[Finding]:
 def newest_ages(backups: t.Iterable[t.Any], now: datetime) -> dict[str, int]:
     """Seconds by the name of the database."""
     ages: dict[str, int] = {}
-    for backup in newest_per_release(backups):
+    for backup in backups:
         name = backup.manifest.name
         ages[name] = min(backup.age(now), ages.get(name, backup.age(now)))
     return ages
@@ -153,12 +153,7 @@ def judge_backup_age(
 
 def look_bucket(options: Options, ground: Ground) -> t.Sequence[Finding]:
     """Whether the key of the backups may do in its prefix what backups do. Nothing is left there."""
-    storage = Storage(
-        server_side_encryption=options["server_side_encryption"],
-        kms_key_id=options["kms_key_id"],
-        storage_class=options["storage_class"],
-    )
-    bucket = S3Bucket.from_params(options, storage, patience=ground.timeout, attempts=_ATTEMPTS)
+    bucket = S3Bucket.from_params(options, patience=ground.timeout, attempts=_ATTEMPTS)
     try:
         bucket.check()
     except InputError as exc:

@@ -10,7 +10,6 @@ from fractions import Fraction
 
 from .._cluster import RELEASE_ANNOTATION, Object
 from .._rollout.models import LAST_APPLIED, Deployment, selects
-from .._rollout.scale import autoscaled
 from .rollout_facts import ERROR, WARNING, NamespaceFacts, RolloutProblem, references_of
 
 SUFFIXES = {
@@ -219,7 +218,11 @@ def _standing(body: Object, facts: NamespaceFacts) -> Findings:
             )
             return
         counts = deployment.counts
-        scaled = autoscaled(facts.autoscalers, [deployment.name])
+        targets = [body["spec"]["scaleTargetRef"] for body in facts.autoscalers]
+        scaled = any(
+            target.get("kind") == "Deployment" and target["name"] == deployment.name
+            for target in targets
+        )
         if scaled and counts.updated == counts.total and not trouble:
             yield "Scaling", WARNING, f"its autoscaler is scaling it, at {counts}"
             return

@@ -21,13 +21,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._cluster import FLAGS_SYNC_ANNOTATION, Clock, Cluster, Operation
+from .._cluster import FLAGS_SYNC_ANNOTATION, Clock, Cluster, Operation, escape, operation
 from .._errors import ConflictError, DeployError
-from .._rollout.models import Deployment
-from .._rollout.observer import desired_replicas
 from .._time import now
-from .apply import Written
-from .pods import IDLE, OVERDUE, REACHED, STALE, UNKNOWN, Asker, PodState
+from .pods import IDLE, OVERDUE, REACHED, STALE, UNKNOWN, PodState
 
 LOOK_EVERY = 0.5
 COMING = 20.0
@@ -250,87 +247,9 @@ def hurry(cluster: Cluster, pod: PodState) -> None:
 
 
 def to_annotation(pod: PodState, value: str) -> t.Iterator[Operation]:
-    yield {"op": "test", "path": "/metadata/uid", "value": pod.uid}
+    yield operation("test", "/metadata/uid", pod.uid)
     if not pod.annotated:
         # An annotation that was made meanwhile stays.
-        yield {"op": "test", "path": "/metadata/resourceVersion", "value": pod.version}
-        yield {"op": "add", "path": "/metadata/annotations", "value": {}}
-    name = FLAGS_SYNC_ANNOTATION.replace("/", "~1")
-    yield {"op": "add", "path": f"/metadata/annotations/{name}", "value": value}
-
-
-def latest(pods: t.Iterable[PodState]) -> float | None:
-    """Seconds until the last pod with the flags was observed; None without any."""
-    return max((pod.at for pod in pods if pod.state == REACHED), default=None)
-
-
-@dataclass(frozen=True)
-class FlagsProof:
-    """`pods` at the last look, without terminating ones; `replaced` by name; `note`: the problem, if any."""
-
-    pods: t.Sequence[PodState]
-    replaced: tuple[str, ...] = ()
-    note: str = ""
-
-
-class Prover:
-    def __init__(
-        self,
-        cluster: Cluster,
-        deployment: Deployment,
-        container: str,
-        asker: Asker,
-        written: Written,
-        *,
-        clock: Clock,
-        report: t.Callable[[str], None],
-    ) -> None:
-        self._cluster = cluster
-        self._deployment = deployment
-        self._container = container
-        self._asker = asker
-        self._written = written
-        self._clock = clock
-        self._report = report
-        self._began = clock.now()
-
-    def look(self) -> list[PodState]:
-        return [pod for pod in self._ask() if not pod.deleting]
-
-    def follow(self, patience: float, settle: float = 0.0) -> FlagsProof:
-        """By their volumes, while they run."""
-        return self._follow(patience, self._may_follow, settle)
-
-    def replace(self, patience: float) -> FlagsProof:
-        """By others in their places, as far as that helps: an environment that is wrong stays so."""
-        replaced_pods = replace_stale_pods(
-            self._cluster,
-            self._ask,
-            Replaceable(frozenset(), self._began, self._written.helps),
-            replicas=lambda: desired_replicas(self._cluster, self._deployment),
-            clock=self._clock,
-            deadline=self._began + patience,
-            report=self._report,
-        )
-        proof = self._follow(patience, lambda pod: pod.state not in (REACHED, STALE))
-        return FlagsProof(proof.pods, replaced_pods.replaced, replaced_pods.problem)
-
-    def _follow(
-        self, patience: float, waits_for: t.Callable[[PodState], bool], settle: float = 0.0
-    ) -> FlagsProof:
-        pods, note = follow(
-            self._cluster,
-            self.look,
-            clock=self._clock,
-            deadline=self._began + patience,
-            report=self._report,
-            waits_for=waits_for,
-            settle=settle,
-        )
-        return FlagsProof(pods, note=note)
-
-    def _may_follow(self, pod: PodState) -> bool:
-        return pod.state != REACHED and self._written.helps(pod)
-
-    def _ask(self) -> list[PodState]:
-        return self._asker.ask(self._cluster, self._deployment, self._container)
+        yield operation("test", "/metadata/resourceVersion", pod.version)
+        yield operation("add", "/metadata/annotations", {})
+    yield operation("add", f"/metadata/annotations/{escape(FLAGS_SYNC_ANNOTATION)}", value)

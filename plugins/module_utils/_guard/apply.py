@@ -312,7 +312,6 @@ class RampGuard:
             self._cluster,
             self._task.place.config_map,
             wish,
-            force=True,
             check_mode=check_mode,
             document=self._task.document,
             attempts=ATTEMPTS,

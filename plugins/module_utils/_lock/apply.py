@@ -319,6 +319,11 @@ def epoch_now(cluster: Cluster) -> int:
         return 0
 
 
+class WriteCheck(t.Protocol):
+    def check(self, *, fresh: bool = False) -> None:
+        """Raise a DeployError when the deploy lock is not ours any more, or deployments are frozen."""
+
+
 class NoLeaseCheck:
     """For tasks that were given no lock."""
 
@@ -331,7 +336,7 @@ NO_LEASE_CHECK = NoLeaseCheck()
 
 def lease_check_for(
     cluster: Cluster, fence: int, *, clock: Clock, name: str | None = None
-) -> LeaseCheck | NoLeaseCheck:
+) -> WriteCheck:
     """The guard of a task's options `fence` and `lock`; a fence of 0 means that there is no lock."""
     return LeaseCheck(cluster, name or LEASE, fence, clock=clock) if fence else NO_LEASE_CHECK
 
@@ -364,9 +369,7 @@ def lock_check(module: Module, *, cluster: Cluster | None = None, patience: floa
     return check_of(guard, clock, patience, functools.partial(emit_progress, module))
 
 
-def check_of(
-    guard: LeaseCheck | NoLeaseCheck, clock: Clock, patience: float, report: Emit
-) -> Check:
+def check_of(guard: WriteCheck, clock: Clock, patience: float, report: Emit) -> Check:
     def check() -> None:
         give_up = clock.now() + patience
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from .._cluster import FENCE_ANNOTATION, Cluster, Object, operation, set_annotations
@@ -193,7 +193,7 @@ class DeployFreeze:
         return end is None or now < end
 
     def to_result(self) -> dict[str, t.Any]:
-        return {"name": self.name, "reason": self.reason, "by": self.by, "until": self.until}
+        return asdict(self)
 
     def __str__(self) -> str:
         by = f" by {self.by}" if self.by else ""

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 
 from .._errors import DeployError, RefusedError
 from .._postgres import (
-    PostgresSession,
     PostgresTarget,
     Session,
     SqlError,
@@ -236,7 +235,7 @@ def refuse_read_only(session: Session, where: str) -> None:
         )
 
 
-def refuse_transaction_pooler(session: PostgresSession, target: PostgresTarget) -> None:
+def refuse_transaction_pooler(session: Session, target: PostgresTarget) -> None:
     """Raise where each transaction may be given another session of the server."""
     if shares_sessions(session, target):
         raise RefusedError(

@@ -231,7 +231,6 @@ class Ramp:
             self._cluster,
             self._place.config_map,
             wish,
-            force=True,
             check_mode=check_mode,
             document=self._document,
         )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from .._backup.tables import refuse_pooler
 from .._errors import ConflictError, RefusedError
-from .._postgres import PostgresSession, PostgresTarget, Session, SqlError, connected, lift_timeouts
+from .._postgres import PostgresTarget, Session, SqlError, connected, lift_timeouts
 from .models import NEWBORN_LIMIT, DatabaseMark, Rights, ServerDatabase, ServerStatus, unmarked
 
 if t.TYPE_CHECKING:
@@ -55,7 +55,7 @@ ORDER BY a.pid
 
 
 @contextmanager
-def administering(target: PostgresTarget) -> Iterator[PostgresSession]:
+def administering(target: PostgresTarget) -> Iterator[Session]:
     """A session. The server's errors become RefusedError."""
     try:
         with connected(target, application_name=CONTROL) as session:
@@ -66,9 +66,9 @@ def administering(target: PostgresTarget) -> Iterator[PostgresSession]:
         raise RefusedError(f"PostgreSQL at {target.host}:{target.port} refused: {exc}.") from exc
 
 
-def observe(session: Session, version: tuple[int, str], database: str) -> ServerStatus:
+def observe(session: Session, database: str) -> ServerStatus:
     return ServerStatus(
-        version=version,
+        version=session.server_version,
         databases=tuple(ServerDatabase(*row) for row in session.rows(_DATABASES)),
         rights=Rights(*session.rows(_RIGHTS, (database,))[0]),
         read_only=str(session.rows(_READ_ONLY)[0][0]),
@@ -171,34 +171,21 @@ WHERE d.datname = %s AND (a.grantee = 0 OR r.oid IS NOT NULL)
 
 def create(session: Session, name: str, mark: DatabaseMark, like: ServerDatabase | None) -> None:
     """Empty, open, marked; sorted and encoded as `like`, else as the server's own. Known as ours at every moment."""
-    if like is None:
-        statement = composed(session, "CREATE DATABASE %I TEMPLATE template0", name)
-    else:
-        parts = [
-            ("CREATE DATABASE %I", name),
-            (" OWNER %I", like.owner),
-            (" TEMPLATE template0 ENCODING %L", like.encoding),
-            *_tablespace(like),
-            *_locale(like),
-        ]
-        template, values = (
-            "".join(part for part, _value in parts),
-            [value for _part, value in parts],
-        )
-        statement = composed(session, template, *values)
+    likeness = [*_likeness(like)] if like else [(" TEMPLATE template0", "")]
+    parts, values = zip(("CREATE DATABASE %I", name), *likeness, strict=True)
+    statement = composed(session, "".join(parts), *values)
     session.execute(f"{statement} ALLOW_CONNECTIONS false CONNECTION LIMIT {NEWBORN_LIMIT}")
     with transaction(session):
         set_mark(session, name, mark)
         change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true CONNECTION LIMIT -1", name)
 
 
-def _tablespace(like: ServerDatabase) -> Iterator[tuple[str, str]]:
+def _likeness(like: ServerDatabase) -> Iterator[tuple[str, str]]:
+    yield " OWNER %I", like.owner
+    yield " TEMPLATE template0 ENCODING %L", like.encoding
     # Naming even the default tablespace needs a superuser's right.
     if like.tablespace != "pg_default":
         yield " TABLESPACE %I", like.tablespace
-
-
-def _locale(like: ServerDatabase) -> Iterator[tuple[str, str]]:
     yield " LC_COLLATE %L", like.collate
     yield " LC_CTYPE %L", like.ctype
     if like.provider != "libc" and like.locale:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from .._backup.tables import find_others
 from .._errors import RefusedError
 from .._postgres import SqlError
+from . import databases
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -332,7 +333,7 @@ def try_extensions(session: Session, names: Sequence[str]) -> tuple[dict[str, st
         for name in names:
             session.execute("SAVEPOINT attempt")
             try:
-                session.execute(_creating(session, name))
+                databases.change(session, "CREATE EXTENSION IF NOT EXISTS %I CASCADE", name)
             except SqlError as exc:
                 session.execute("ROLLBACK TO SAVEPOINT attempt")
                 impossible[name] = exc.message
@@ -346,11 +347,6 @@ SELECT pg_catalog.concat_ws(' ', n.nspname, c.relname)
 FROM pg_catalog.pg_extension x CROSS JOIN LATERAL pg_catalog.unnest(x.extconfig) AS u (relation)
 JOIN pg_catalog.pg_class c ON c.oid = u.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 """
-
-
-def _creating(session: Session, name: str) -> str:
-    sql = "SELECT pg_catalog.format('CREATE EXTENSION IF NOT EXISTS %%I CASCADE', %s)"
-    return str(session.rows(sql, (name,))[0][0])
 
 
 def _names(session: Session, sql: str) -> frozenset[str]:

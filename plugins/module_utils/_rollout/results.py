@@ -49,23 +49,12 @@ ENDINGS: t.Mapping[str, Ending] = {
 
 
 @dataclass(frozen=True)
-class Side:
-    """A Deployment before or after."""
-
-    image: str
-    revision: str
-
-    @classmethod
-    def of(cls, deployment: Deployment, container: str) -> Side:
-        return cls(image=deployment.images.get(container, ""), revision=deployment.revision)
-
-
-@dataclass(frozen=True)
 class RolloutResult:
     result: str
     changed: bool
-    before: Side
-    after: Side
+    before: dict[str, str]
+    """The image of the container, and the revision."""
+    after: dict[str, str]
     counts: ReplicaCounts
     terminating: int = 0
     """Pods of older revisions that are still ending: their code is not gone yet."""
@@ -81,18 +70,14 @@ class RolloutResult:
     """Whether only the fence was written on it."""
 
     def to_result(self) -> dict[str, t.Any]:
-        counts = self.counts
         return {
             "changed": self.changed,
             "result": self.result,
             "hint": ENDINGS[self.result].hint,
-            "before": {"image": self.before.image, "revision": self.before.revision},
-            "after": {"image": self.after.image, "revision": self.after.revision},
+            "before": self.before,
+            "after": self.after,
             "replicas": {
-                "desired": counts.desired,
-                "updated": counts.updated,
-                "ready": counts.ready,
-                "available": counts.available,
+                **self.counts.shown(),
                 "terminating": self.terminating,
                 "old": self.old,
             },
@@ -102,6 +87,10 @@ class RolloutResult:
             "taken_away": [change.to_json() for change in self.takes],
             "fenced": self.fenced,
         }
+
+
+def _side(deployment: Deployment, container: str) -> dict[str, str]:
+    return {"image": deployment.images.get(container, ""), "revision": deployment.revision}
 
 
 class RolloutError(DeployError):
@@ -143,8 +132,8 @@ class RolloutResults:
             result=result,
             # A rollback is a change, also of an earlier run's patch.
             changed=plan.changed or ENDINGS[result].changed == "always",
-            before=Side.of(plan.before, container),
-            after=Side.of(after, container),
+            before=_side(plan.before, container),
+            after=_side(after, container),
             counts=after.counts,
             terminating=sum(pod.deleting for pod in old),
             old=len(old),
@@ -163,10 +152,8 @@ class RolloutResults:
         diagnosis: t.Mapping[str, t.Any] | None = None,
         what_was_done: str = "",
     ) -> RolloutError:
-        lost = self._lost_to(result)
-        if lost is not None:
-            outcome = replace(self.outcome("lease_lost", plan, after), diagnosis=diagnosis or {})
-            return RolloutError(self._overruled(lost), reason=lost.reason, outcome=outcome)
+        if lost := self._lost(result, plan, after, diagnosis):
+            return lost
         release = f" of release {self._wanted.release!r}" if self._wanted.release else ""
         sentence = f"The rollout{release} of {self._name!r} failed: {verdict.sentence}."
         return RolloutError(
@@ -180,19 +167,28 @@ class RolloutResults:
         result = exc.details.get("result")
         if result is None:
             return exc
-        lost = self._lost_to(result)
-        if lost is not None:
-            outcome = self.outcome("lease_lost", unchanged(before), before)
-            return RolloutError(self._overruled(lost), reason=lost.reason, outcome=outcome)
+        if lost := self._lost(result, unchanged(before), before):
+            return lost
         outcome = self.outcome(result, unchanged(before), before)
         outcome = replace(outcome, fenced=bool(exc.details.get("fenced")))
         return RolloutError(str(exc), reason=exc.reason, outcome=outcome, **exc.details)
 
-    def _lost_to(self, result: str) -> DeployError | None:
-        return self._loss() if result == "superseded" else None
-
-    def _overruled(self, lost: DeployError) -> str:
-        return f"Deployment {self._name!r} was changed by somebody else. {lost}"
+    def _lost(
+        self,
+        result: str,
+        plan: RolloutPlan,
+        after: Deployment,
+        diagnosis: t.Mapping[str, t.Any] | None = None,
+    ) -> RolloutError | None:
+        """The failure where the other writer is the run that holds the deploy lock by now."""
+        lost = self._loss() if result == "superseded" else None
+        if lost is None:
+            return None
+        return RolloutError(
+            f"Deployment {self._name!r} was changed by somebody else. {lost}",
+            reason=lost.reason,
+            outcome=replace(self.outcome("lease_lost", plan, after), diagnosis=diagnosis or {}),
+        )
 
     def lost_sight(self, plan: RolloutPlan, patched: Deployment, exc: DeployError) -> RolloutError:
         return RolloutError(

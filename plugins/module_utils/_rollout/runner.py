@@ -8,25 +8,27 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from .._cluster import SOAK_ANNOTATION, Clock, Cluster
-from .._errors import DeployError, RefusedError, UnreachableError
-from .apply import (
-    GuardedCluster,
-    NoWriteCheck,
-    Undo,
-    WriteCheck,
-    apply_plan,
-    loss,
-    require,
-    require_for_undo,
-)
+from .._errors import ConflictError, DeployError, RefusedError, UnreachableError
+from .._lock.apply import NO_LEASE_CHECK, WriteCheck
+from .apply import GuardedCluster, apply_plan, deleted, loss, require, require_for_undo
 from .changes import describe_changes
 from .diagnosis import diagnose, find_log_line
 from .evaluate import CONTROLLER_SILENCE, Evaluation, RolloutProgress, start_course
 from .failures import signs_of
 from .follow import RESTARTS, Follower, Report, RolloutStatus, as_kill
 from .models import Deployment, Pod
-from .observer import RolloutObserver, observe_all_pods, observe_deployment
-from .plan import Pin, RolloutPlan, RolloutRequest, plan_rollout, plan_soaked, runs_release
+from .observer import RolloutObserver, find_deployment, observe_all_pods, observe_deployment
+from .plan import (
+    Pin,
+    RolloutPlan,
+    RolloutRequest,
+    check_fence,
+    plan_return,
+    plan_rollout,
+    plan_soaked,
+    runs_release,
+    superseded,
+)
 from .results import RolloutResult, RolloutResults
 
 HANDS_OFF = {
@@ -68,7 +70,7 @@ class Rollout:
         settings: Settings,
         clock: Clock,
         report: Report,
-        guard: WriteCheck | None = None,
+        guard: WriteCheck = NO_LEASE_CHECK,
     ) -> None:
         self._started = clock.now()
         self._deadline = self._started + settings.wait_timeout
@@ -79,7 +81,7 @@ class Rollout:
         self._settings = settings
         self._clock = clock
         self._report = report
-        self._guard: WriteCheck = guard or NoWriteCheck()
+        self._guard = guard
         ask = require_for_undo if wanted.state == "rolled_back" else require
         self._guarded = GuardedCluster(
             self._cluster, lambda: ask(self._guard), clock, self._deadline
@@ -237,12 +239,6 @@ class Rollout:
             replace_pod=guarded.delete_pod,
         )
 
-    def _follow_back(
-        self, progress: RolloutProgress, restored: Deployment, guarded: GuardedCluster
-    ) -> RolloutStatus:
-        with self._observer(restored, guarded.deadline) as observer:
-            return self._follower(observer, guarded).follow(progress)
-
     def _verify_log(self, status: RolloutStatus) -> RolloutStatus:
         if status.deployment is None:
             return status
@@ -323,6 +319,23 @@ class Rollout:
                 plan, verdict, "failed_no_undo", deployment, diagnosis, why
             )
         self._report(f"failing, undoing: {verdict.sentence}", deployment.counts)
+        failing = frozenset(pod.uid for pod in self._failing)
+        return self._undo(plan, pin, replace(progress, failing_before=failing), verdict, diagnosis)
+
+    def _undo(
+        self,
+        plan: RolloutPlan,
+        pin: Pin,
+        progress: RolloutProgress,
+        verdict: Evaluation,
+        diagnosis: t.Mapping[str, t.Any],
+    ) -> DeployError:
+        """Undo what `plan` wrote, in as much time again. Returns the error that describes the failure and its undo."""
+        latest = plan.before
+
+        def failure(result: str, after: Deployment, why: str) -> DeployError:
+            return self._results.failure(plan, verdict, result, after, diagnosis, why)
+
         deadline = self._clock.now() + self._settings.wait_timeout
         guarded = GuardedCluster(
             self._cluster.until(deadline),
@@ -330,12 +343,52 @@ class Rollout:
             self._clock,
             deadline,
         )
-        undo = Undo(
-            guarded,
-            self._wanted,
-            pin,
-            follow=lambda progress, restored: self._follow_back(progress, restored, guarded),
-            results=self._results,
+        try:
+            current = find_deployment(guarded.cluster, plan.before.name)
+            if current is None:
+                raise deleted(plan.before)
+            latest = current
+            status = self._return(guarded, current, plan, pin, progress)
+        except ConflictError as exc:
+            return failure(exc.details.get("result", "rollback_failed"), latest, str(exc))
+        except DeployError as exc:
+            return failure("rollback_failed", latest, f"Undoing it failed too: {exc}")
+        after, outcome = status.deployment or latest, status.verdict.outcome
+        if outcome == "complete":
+            image = after.images.get(self._wanted.container, "")
+            why = f"It was rolled back to {image} and serves as before."
+            return failure("rolled_back", after, why)
+        result = outcome if outcome in TAKEN else "rollback_failed"
+        return failure(result, after, f"Undoing it failed too: {status.verdict.sentence}.")
+
+    def _return(
+        self,
+        guarded: GuardedCluster,
+        current: Deployment,
+        plan: RolloutPlan,
+        pin: Pin,
+        progress: RolloutProgress,
+    ) -> RolloutStatus:
+        ours = plan.changed and current.template == progress.template
+
+        def back(deployment: Deployment) -> RolloutPlan:
+            undo = plan_return(deployment, self._wanted, pin, ours=ours)
+            if undo.changed:
+                check_fence(deployment, self._wanted)
+            return undo
+
+        if plan.changed and not ours:
+            raise superseded(current, self._wanted)
+        undo = back(current)
+        restored = current
+        if undo.writes:
+            restored = apply_plan(guarded, undo, self._wanted, replan=back)
+        way_back = replace(
+            start_course(current, restored, self._wanted.container, self._clock.now()),
+            quorum=progress.quorum,
+            stall=progress.stall,
+            needs_pods=False,
+            failing_before=progress.failing_before,
         )
-        failing = frozenset(pod.uid for pod in self._failing)
-        return undo.carry_out(plan, replace(progress, failing_before=failing), verdict, diagnosis)
+        with self._observer(restored, guarded.deadline) as observer:
+            return self._follower(observer, guarded).follow(way_back)

@@ -162,7 +162,6 @@ def _service(deployment: Body | None) -> dict[str, t.Any]:
         "version": service_version(deployment["name"], deployment["images"]),
         "desired": replicas["desired"],
         "available": replicas["available"],
-        "terminating": replicas["terminating"],
         "complete": deployment["complete"],
         "paused": deployment["paused"],
     }

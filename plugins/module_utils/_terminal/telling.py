@@ -76,7 +76,7 @@ def functions(group: Group) -> list[Fact]:
 
 
 def rolled(group: Group) -> list[Fact]:
-    scales = any("autoscalers" in item.result for item in group.items)
+    scales = any("left_alone" in item.result for item in group.items)
     return its_sentence(group) if scales else platform.restarted(group)
 
 
@@ -108,7 +108,6 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.person_check": checks.people,
     "easymo.deploy.pg_backup": checks.backups,
     "easymo.deploy.pg_restore": checks.restores,
-    "easymo.deploy.pod_flags": platform.in_pods,
     "easymo.deploy.preflight_check": checks.preflight,
     "easymo.deploy.release": sentence,
     "easymo.deploy.release_info": nothing,
@@ -117,7 +116,6 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.release_run": platform.begun,
     "easymo.deploy.release_variables": nothing,
     "easymo.deploy.rollout": rolled,
-    "easymo.deploy.rollout_info": nothing,
     "easymo.deploy.rollout_wave": nothing,
     "easymo.deploy.smoke_tests": checks.smoke,
     "easymo.deploy.stop": nothing,

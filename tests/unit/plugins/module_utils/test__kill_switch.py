@@ -72,7 +72,7 @@ ROBOT = KillSwitch(
 
 
 def decided(cluster: MemoryCluster, decide: t.Callable[[FlagsMap], Wish]) -> FlagsPlan:
-    return decide_flags(cluster, "feature-flags", decide, force=True, check_mode=False)
+    return decide_flags(cluster, "feature-flags", decide, check_mode=False)
 
 
 def set_by_module(

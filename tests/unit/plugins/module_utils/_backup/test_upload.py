@@ -18,7 +18,7 @@ def small_parts(monkeypatch):
     monkeypatch.setattr(programs, "_IN_FLIGHT", 16)
 
 
-def ignore(_chunk: bytes, _size: int) -> None:
+def ignore(_size: int) -> None:
     pass
 
 

@@ -15,11 +15,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import (
+    NO_LEASE_CHECK,
+    WriteCheck,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
     FrozenError,
     LeaseLostError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import WriteCheck
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, RolloutRequest
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import (
@@ -66,7 +69,7 @@ class World:
         *,
         state: str = "released",
         pin: Pin | None = None,
-        guard: WriteCheck | None = None,
+        guard: WriteCheck = NO_LEASE_CHECK,
         at: str = "",
         fence: int = 0,
         soak: float | None = None,
@@ -138,7 +141,7 @@ def world() -> World:
 def test_a_release_succeeds_with_one_patch_and_few_requests(world):
     outcome = world.roll(log_line=f"{NEW} started")
     assert (outcome.result, outcome.changed) == ("succeeded", True)
-    assert (outcome.before.image, outcome.after.image) == (OLD, NEW)
+    assert (outcome.before["image"], outcome.after["image"]) == (OLD, NEW)
     assert world.cluster.writes == ["patch Deployment"]
     assert world.reports[-1] == "3 of 3 updated, 3 available"
     assert len(world.cluster.requests) <= 30
