@@ -92,8 +92,8 @@ def _wait_and_execute(reading: int, execute: Executor) -> t.NoReturn:
             signal.signal(number, signal.SIG_DFL)
         for number in _IGNORED_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        reading = _keep_only(reading)
-        lines = _read_all(reading).splitlines()
+        with os.fdopen(_keep_only(reading), encoding="utf-8", errors="replace") as notes:
+            lines = notes.read().splitlines()
         if _DONE not in lines:
             execute(lines)
     finally:
@@ -109,13 +109,6 @@ def _keep_only(descriptor: int) -> int:
     os.dup2(stored, _FIRST)
     os.closerange(_FIRST + 1, os.sysconf("SC_OPEN_MAX"))
     return _FIRST
-
-
-def _read_all(descriptor: int) -> str:
-    content = b""
-    while chunk := os.read(descriptor, 4096):
-        content += chunk
-    return content.decode("utf-8", "replace")
 
 
 Environment = t.Mapping[str, str]

@@ -132,7 +132,7 @@ class FlagsDelivery:
         cluster = cluster_for(module)
         deployment = observe_deployment(cluster, name)
         expected = {key: value for key, value in written.flags.items() if value is not None}
-        asker = Asker(expected, clock=clock, wall=wall_clock, probe=self._probe)
+        asker = Asker(expected, clock, wall_clock, clock.now(), self._probe)
         config_map = module.params["name"] if written.checksum else ""
         standing = Written(cluster, config_map, expected, clock)
 

@@ -42,14 +42,9 @@ class PostgresTarget:
         """Of the options of the doc fragment _postgres. InputError for an address that can't do what is done here."""
         _refuse_transaction_pooler(params["login_host"], params["login_port"])
         return cls(
-            host=params["login_host"],
-            port=params["login_port"],
-            user=params["login_user"],
-            password=params["login_password"],
+            **{name: params[f"login_{name}"] for name in ("host", "port", "user", "password")},
+            **{name: params[name] for name in ("ssl_mode", "ca_cert", "connect_timeout")},
             database=params["login_db"],
-            ssl_mode=params["ssl_mode"],
-            ca_cert=params["ca_cert"],
-            connect_timeout=params["connect_timeout"],
         )
 
     @property

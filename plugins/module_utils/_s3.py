@@ -123,11 +123,14 @@ class S3Bucket:
             self._client.head_bucket(Bucket=self.name)
 
     def list(self, prefix: str) -> t.Iterator[StoredObject]:
+        for entry in self._listed("list_objects_v2", "Contents", prefix):
+            yield StoredObject(entry["Key"], entry["Size"])
+
+    def _listed(self, operation: str, entries: str, prefix: str) -> t.Iterator[dict[str, t.Any]]:
         with self._speaking():
-            pages = self._client.get_paginator("list_objects_v2")
+            pages = self._client.get_paginator(operation)
             for page in pages.paginate(Bucket=self.name, Prefix=prefix):
-                for entry in page.get("Contents", ()):
-                    yield StoredObject(entry["Key"], entry["Size"])
+                yield from page.get(entries, ())
 
     def read(self, key: str) -> t.Iterator[bytes]:
         """Its bytes; after a lost connection it goes on where it was, and never with those of another object."""
@@ -187,11 +190,8 @@ class S3Bucket:
 
     def list_uploads(self, prefix: str) -> t.Iterator[tuple[str, str]]:
         """The key and the id of each multipart upload that was neither completed nor aborted."""
-        with self._speaking():
-            pages = self._client.get_paginator("list_multipart_uploads")
-            for page in pages.paginate(Bucket=self.name, Prefix=prefix):
-                for entry in page.get("Uploads", ()):
-                    yield entry["Key"], entry["UploadId"]
+        for entry in self._listed("list_multipart_uploads", "Uploads", prefix):
+            yield entry["Key"], entry["UploadId"]
 
     def start_upload(self, key: str) -> str:
         with self._speaking(key):

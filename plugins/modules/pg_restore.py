@@ -227,12 +227,6 @@ differences:
   type: list
   elements: dict
   sample: [{backup: 12000, restored: 11999, table: public.orders}]
-clients:
-  description: The sessions that would not end.
-  returned: when they were in the way
-  type: list
-  elements: str
-  sample: ["psql as postgres from 10.0.0.7 (process 4711)"]
 """
 
 import typing as t

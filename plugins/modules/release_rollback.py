@@ -305,8 +305,8 @@ def return_deployment(
         guard=guard,
     )
     plan = rollout.plan()
-    outcome = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
-    return {**outcome.to_result(), "diff": plan.to_diff()}
+    result = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
+    return {**result, "diff": plan.to_diff()}
 
 
 def main() -> None:

@@ -235,23 +235,6 @@ left_alone:
   type: list
   elements: str
   sample: []
-scaled:
-  description: Deployments whose count was set when the task failed.
-  returned: failure midway with O(deployments)
-  type: list
-  elements: str
-  sample: [checkout]
-not_scaled:
-  description: Deployments whose count was not set when the task failed.
-  returned: failure midway with O(deployments)
-  type: list
-  elements: str
-  sample: [wallet-service]
-waiting:
-  description: What was left to wait for when the time was up, by Deployment.
-  returned: when the time was up, with O(deployments)
-  type: dict
-  sample: {wallet-service: "1 pods left, 1 of them ending"}
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: ImageNotFound}
 """
 
@@ -289,10 +272,11 @@ def scale(module: Module) -> Result:
     params = module.params
     refuse_below(params, wait_timeout=1)
     clock = MonotonicClock()
+    deadline = clock.now() + params["wait_timeout"]
     scaling = Scaling(
-        cluster_for(module),
+        cluster_for(module).until(deadline),
         clock=clock,
-        deadline=clock.now() + params["wait_timeout"],
+        deadline=deadline,
         report=lambda text: emit_progress(
             module, "ScaleProgress", text, {"state": params["state"]}
         ),

@@ -85,7 +85,7 @@ def test_all_pods_follow_without_a_restart_and_a_second_run_changes_nothing(read
     predicted = readers.follow(ON, check_mode=True)
     assert predicted["changed"] is True
     assert predicted["pods"][0]["seen"] == {AGENTS: "false", PERCENTAGE: "0"}
-    assert predicted["diff"]["after"] == {
+    assert predicted["diff"][0]["after"] == {
         pod: {AGENTS: "true", PERCENTAGE: "10"} for pod in readers.pods
     }
 

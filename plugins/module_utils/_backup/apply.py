@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from .._child_process import cleanup_process
+from .._child_process import child, child_environment, cleanup_process
 from .._errors import DeployError, NotReadyError, RefusedError, VerificationError
 from . import programs
 from .catalog import abort_uploads, remove_remains, run_cleanup
@@ -19,55 +19,50 @@ from .plan import (
     Backup,
     DumpContents,
     Manifest,
+    compression_argument,
     manifest_key,
     parse_contents,
 )
-from .programs import Upload, Uploaded, list_dump
+from .programs import Upload, list_dump
 from .tables import cure, exported_snapshot
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from .._child_process import Child, CleanupNotes
     from .._postgres import PostgresTarget
     from .._s3 import S3Bucket
-    from .programs import BackupProgress, Program
+    from .programs import BackupProgress
     from .tables import DumpedTable, ExportedSnapshot
 
 
-def read_back(
-    pg_restore: Program, bucket: S3Bucket, key: str, uploaded: Uploaded, *, timeout: float
-) -> DumpContents:
+def read_back(request: BackupRequest, bucket: S3Bucket, upload: Upload) -> DumpContents:
     """Read the dump once, for its checksum and pg_restore's table of contents."""
-    where = f"s3://{bucket.name}/{key}"
+    where = f"s3://{bucket.name}/{request.key}"
     digest = hashlib.sha256()
     size = 0
 
     def write(running: Child) -> None:
         nonlocal size
         listens = True
-        for chunk in _within(timeout, bucket.read(key), where):
+        for chunk in _within(request.timeout, bucket.read(request.key), where):
             digest.update(chunk)
             size += len(chunk)
             # pg_restore needs no more than the table of contents.
             listens = listens and running.give(chunk)
             if running.timed_out:
                 return
+        if (size, digest.hexdigest()) != (upload.size, upload.sha256):
+            raise VerificationError(
+                f"{where} differs from what was sent: {upload.size} bytes went up, and {size} with another SHA-256 "
+                "came down; it was removed and is no backup. Try again."
+            )
 
-    listing = list_dump(pg_restore, where, write, timeout=timeout)
-    listing.refuse_late("nothing was kept")
-    if size != uploaded.size:
-        raise VerificationError(
-            f"{where} differs from what was sent: {uploaded.size} bytes went up and {size} came "
-            "down; it was removed and is no backup. Try again."
-        )
-    if digest.hexdigest() != uploaded.sha256:
-        raise VerificationError(
-            f"{where} differs from what was sent: its {size} bytes have another SHA-256; it was "
-            "removed and is no backup. Try again."
-        )
-    listing.refuse_unreadable("it was removed and is no backup")
-    return parse_contents(listing.lines)
+    timeout = request.timeout
+    return parse_contents(
+        list_dump(request.pg_restore, where, write, timeout=timeout, consequence="nothing was kept")
+    )
 
 
 def refuse_other_tables(where: str, contents: DumpContents, tables: Sequence[DumpedTable]) -> None:
@@ -130,7 +125,7 @@ def take_backup(
                 if isinstance(exc, DeployError):
                     exc.details["left_behind"] = f"Perhaps parts of {key}: {left}"
             raise
-        # A lost response to the upload's start leaves a second upload. Another backup finds it in some hours, too.
+        # A lost response to the upload's start leaves a second upload, whose number nobody noted.
         with suppress(DeployError):
             abort_uploads(bucket, key)
         return backup
@@ -143,9 +138,9 @@ def _take(
     with exported_snapshot(request.target, lock_timeout=request.lock_timeout) as snapshot:
         upload = Upload(bucket, request.key)
         cleanup.note(upload.upload)
-        uploaded, rows = _stream(request, upload, snapshot, progress)
-    progress.reading_back(uploaded.size)
-    contents = read_back(request.pg_restore, bucket, request.key, uploaded, timeout=request.timeout)
+        rows = _stream(request, upload, snapshot, progress)
+    progress.reading_back(upload.size)
+    contents = read_back(request, bucket, upload)
     refuse_other_tables(request.target.where, contents, snapshot.tables)
     manifest = Manifest(
         name=request.name,
@@ -153,8 +148,8 @@ def _take(
         database=request.target.database,
         host=request.target.host,
         key=request.key,
-        size=uploaded.size,
-        sha256=uploaded.sha256,
+        size=upload.size,
+        sha256=upload.sha256,
         started=started,
         finished=_now(),
         server_version=request.server_version,
@@ -174,27 +169,35 @@ def _stream(
     upload: Upload,
     snapshot: ExportedSnapshot,
     progress: BackupProgress,
-) -> tuple[Uploaded, dict[str, int]]:
-    """The uploaded dump, and the rows of each table in it."""
+) -> dict[str, int]:
+    """Dump and upload. Returns the rows of each table in it."""
     try:
         with (
-            programs.dumping(
-                request.pg_dump,
-                request.target,
-                compression=request.compression,
-                lock_timeout=request.lock_timeout,
-                snapshot=snapshot.identifier,
-                left_out=snapshot.others.closed,
-                timeout=request.timeout,
-            ) as running,
+            _dumping(request, snapshot) as running,
             snapshot.counting() as counting,
         ):
             upload.send(running.stdout, progress.dumped)
             _refuse_failed_dump(request, running)
             rows = counting(max(1.0, request.timeout - progress.seconds))
-        return upload.complete(), rows
+        upload.complete()
+        return rows
     finally:
         upload.stop()
+
+
+def _dumping(request: BackupRequest, snapshot: ExportedSnapshot) -> AbstractContextManager[Child]:
+    """A running pg_dump of the snapshot, in custom format on its standard output."""
+    argv = [
+        request.pg_dump.path,
+        "--format=custom",
+        compression_argument(request.compression, request.pg_dump.major),
+        f"--lock-wait-timeout={request.lock_timeout * 1000}",
+        f"--snapshot={snapshot.identifier}",
+        "--no-password",
+        *(f"--exclude-table={identifier}" for identifier in snapshot.others.closed),
+    ]
+    environment = {**request.target.environment(), "PGAPPNAME": "easymo.deploy pg_backup"}
+    return child(argv, child_environment(environment), timeout=request.timeout)
 
 
 def _refuse_failed_dump(request: BackupRequest, running: Child) -> None:

@@ -55,7 +55,7 @@ class Manifest:
         document = json.loads(text)
         if not isinstance(document, dict):
             raise ValueError("a manifest is an object")
-        values = {}
+        values: dict[str, t.Any] = {}
         for entry in fields(cls):
             # Older manifests lack the lists.
             value = document.get(entry.name, [] if entry.type == "list[str]" else None)

@@ -112,11 +112,6 @@ SELECT c.oid,
  ORDER BY 2
 """
 
-_SETTINGS = (
-    "search_path = pg_catalog",
-    # As pg_dump has it: an error where a policy would hide rows.
-    "row_security = off",
-)
 _NAMED = 5
 _AT_ONCE = 50
 
@@ -159,8 +154,9 @@ def refuse_unreadable(tables: Sequence[DumpedTable], target: PostgresTarget) -> 
 def begin_reading(session: Session) -> None:
     """Begin one snapshot for all later statements, whatever the role's settings. After a failure, close the session."""
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    for setting in _SETTINGS:
-        session.execute(f"SET LOCAL {setting}")
+    session.execute("SET LOCAL search_path = pg_catalog")
+    # As pg_dump has it: an error where a policy would hide rows.
+    session.execute("SET LOCAL row_security = off")
 
 
 def count_rows(session: Session, tables: Sequence[DumpedTable]) -> dict[str, int]:

@@ -310,31 +310,31 @@ def differing(current: FlagsMap, flags: Changes) -> tuple[str, ...]:
     return tuple(sorted(name for name, value in flags.items() if current.data.get(name) != value))
 
 
+@dataclass
 class Written:
     """`flags` as they were written to a ConfigMap. A ConfigMap with the name "" is unknown and never read."""
 
-    def __init__(self, cluster: Cluster, config_map: str, flags: Changes, clock: Clock) -> None:
-        self._cluster = cluster
-        self._config_map = config_map
-        self._flags = flags
-        self._clock = clock
-        self._read_at = float("-inf")
-        self._changed: tuple[str, ...] = ()
+    cluster: Cluster
+    config_map: str
+    flags: Changes
+    clock: Clock
+    _read_at: float = float("-inf")
+    _changed: tuple[str, ...] = ()
 
     def changed(self) -> tuple[str, ...]:
         """Flags that another writer has changed since. An unreadable ConfigMap counts as unchanged."""
-        if self._config_map and self._clock.now() - self._read_at >= ASK_EVERY:
+        if self.config_map and self.clock.now() - self._read_at >= ASK_EVERY:
             try:
-                current = observe_flags(self._cluster, self._config_map)
+                current = observe_flags(self.cluster, self.config_map)
             except DeployError:
                 return self._changed
-            self._read_at = self._clock.now()
-            self._changed = differing(current, self._flags)
+            self._read_at = self.clock.now()
+            self._changed = differing(current, self.flags)
         return self._changed
 
     def helps(self, pod: PodState) -> bool:
         """Whether reading the ConfigMap again may bring the pod closer to the written flags."""
         if pod.state != STALE:
             return True
-        wrong = {name for name, value in self._flags.items() if pod.values.get(name) != value}
+        wrong = {name for name, value in self.flags.items() if pod.values.get(name) != value}
         return not wrong <= {*self.changed()}

@@ -43,6 +43,7 @@ class ReplacedPods:
     problem: str = ""
 
 
+@dataclass
 class Replaceable:
     """The pods that may be replaced: `known`, which started before the flags were written, and others while it helps.
 
@@ -51,35 +52,33 @@ class Replaceable:
     else is wrong, and only `known` remain. `helps`: whether a replacement would run other flags at all.
     """
 
-    def __init__(
-        self, known: frozenset[str], written: float, helps: t.Callable[[PodState], bool]
-    ) -> None:
-        self._known = known
-        self._written = written
-        self._helps = helps
-        self._in_vain: frozenset[str] = frozenset()
-        self._others: frozenset[str] = frozenset()
-        self.kubelets_know = False
-        self._looked = self._replacing_helps = False
+    known: frozenset[str]
+    written: float
+    helps: t.Callable[[PodState], bool]
+    kubelets_know: bool = False
+    _in_vain: frozenset[str] = frozenset()
+    _others: frozenset[str] = frozenset()
+    _looked: bool = False
+    _replacing_helps: bool = False
 
     def note(self, pods: t.Collection[PodState], now: float) -> None:
-        self.kubelets_know = now - self._written >= KUBELETS_KNOW
+        self.kubelets_know = now - self.written >= KUBELETS_KNOW
         if not (self._looked and self.kubelets_know):
-            self._others |= {pod.uid for pod in pods} - self._known
+            self._others |= {pod.uid for pod in pods} - self.known
         self._looked = True
-        self._in_vain = frozenset(pod.uid for pod in pods if not self._helps(pod))
-        either = self._known | self._others
+        self._in_vain = frozenset(pod.uid for pod in pods if not self.helps(pod))
+        either = self.known | self._others
         self._replacing_helps = not any(
             pod.state == STALE and pod.uid not in either for pod in pods
         )
 
     @property
     def now(self) -> frozenset[str]:
-        return self.ever if self.kubelets_know else self._known - self._in_vain
+        return self.ever if self.kubelets_know else self.known - self._in_vain
 
     @property
     def ever(self) -> frozenset[str]:
-        all_of_them = self._known | self._others if self._replacing_helps else self._known
+        all_of_them = self.known | self._others if self._replacing_helps else self.known
         return all_of_them - self._in_vain
 
 

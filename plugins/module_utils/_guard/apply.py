@@ -382,7 +382,6 @@ class RampGuard:
             expected=expected,
             checksum=checksum_of_all,
             actor=self._task.by,
-            at=format_time(self._wall()),
             wait_timeout=self._task.wait_timeout,
             mounted=self._task.mounted,
             probe=self._task.probe,

@@ -133,10 +133,15 @@ def read_contents(order: RestoreRequest, bucket: S3Bucket) -> DumpEntries:
             if not running.give(chunk):
                 return
 
-    listing = list_dump(order.pg_restore, order.backup.uri, write, timeout=order.timeout)
-    listing.refuse_late("nothing was touched")
-    listing.refuse_unreadable("nothing was touched")
-    return parse_entries(listing.lines)
+    return parse_entries(
+        list_dump(
+            order.pg_restore,
+            order.backup.uri,
+            write,
+            timeout=order.timeout,
+            consequence="nothing was touched",
+        )
+    )
 
 
 def parse_entries(lines: Iterable[str]) -> DumpEntries:

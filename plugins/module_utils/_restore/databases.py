@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import csv
 import time
 import typing as t
 from contextlib import contextmanager
@@ -226,20 +227,7 @@ def dress_settings(session: Session, name: str, like: str) -> None:
 
 def split_list(value: str) -> list[str]:
     """The names of a list as PostgreSQL stores it: separated by commas, quoted where they must be."""
-    items: list[str] = []
-    name, quoted, opened = "", False, False
-    for char in value:
-        if char == '"':
-            # A doubled quote closes and opens again: the second one is a quote in the name.
-            if not quoted and opened:
-                name += char
-            quoted, opened = not quoted, True
-        elif char == "," and not quoted:
-            items.append(name)
-            name, opened = "", False
-        elif quoted or not char.isspace():
-            name += char
-    return [*items, name] if value.strip() else []
+    return next(csv.reader([value], skipinitialspace=True), [])
 
 
 def _dress_rights(session: Session, name: str, like: ServerDatabase) -> None:

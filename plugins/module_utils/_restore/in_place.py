@@ -182,15 +182,15 @@ def _run(
     return counted
 
 
+@dataclass
 class _Script:
     """Feeds psql piece by piece. The COMMIT follows only when the block has agreed to it."""
 
-    def __init__(
-        self, overwrite: Overwrite, pg_restore: Child, refuse: t.Callable[[], None]
-    ) -> None:
-        self._overwrite = overwrite
-        self._pg_restore = pg_restore
-        self._refuse = refuse
+    overwrite: Overwrite
+    pg_restore: Child
+    refuse: t.Callable[[], None]
+
+    def __post_init__(self) -> None:
         self._agreed: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def agree(self) -> None:
@@ -201,14 +201,14 @@ class _Script:
         self._agreed.put(False)
 
     def send(self, psql: Child) -> None:
-        if not psql.give(self._overwrite.begin.encode()):
+        if not psql.give(self.overwrite.begin.encode()):
             return
-        while script := self._pg_restore.stdout.read1(_PIPE):  # type: ignore[attr-defined]
+        while script := self.pg_restore.stdout.read1(_PIPE):  # type: ignore[attr-defined]
             if not psql.give(script):
                 return
-        self._refuse()
-        if psql.give(self._overwrite.count.encode()) and self._agreed.get():
-            psql.give(self._overwrite.commit.encode())
+        self.refuse()
+        if psql.give(self.overwrite.count.encode()) and self._agreed.get():
+            psql.give(self.overwrite.commit.encode())
 
 
 def _refuse_incomplete(pg_restore: Child, feed: Feed, order: RestoreRequest) -> None:

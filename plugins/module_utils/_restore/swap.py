@@ -111,8 +111,7 @@ def _switch(
     holding = databases.clients(session, live.name) + databases.clients(session, copy)
     raise NotReadyError(
         f"{order.target.where} cannot be renamed because of open sessions or prepared "
-        f"transactions: {databases.names(holding)}. End them, then run this again.",
-        clients=holding,
+        f"transactions: {databases.names(holding)}. End them, then run this again."
     )
 
 

@@ -133,16 +133,14 @@ class ScalePlan:
         }
 
 
+@dataclass
 class Scaling:
     """Several Deployments' way to `state`, stopped or running."""
 
-    def __init__(
-        self, cluster: Cluster, *, clock: Clock, deadline: float, report: t.Callable[[str], None]
-    ) -> None:
-        self._cluster = cluster.until(deadline)
-        self._clock = clock
-        self._deadline = deadline
-        self._report = report
+    cluster: Cluster
+    clock: Clock
+    deadline: float
+    report: t.Callable[[str], None]
 
     def plan(self, names: t.Sequence[str], state: str) -> ScalePlan:
         """Nothing is stopped when there is a problem with one."""
@@ -152,7 +150,7 @@ class Scaling:
         for name in dict.fromkeys(names):
             try:
                 if name not in listed:
-                    raise _not_there(name, self._cluster.namespace)
+                    raise _not_there(name, self.cluster.namespace)
                 steps.append(plan_step(listed[name], state))
             except InputError as exc:
                 problems.append(exc)
@@ -165,7 +163,7 @@ class Scaling:
         for step in plan.steps:
             if step.changed:
                 name = step.deployment.name
-                self._cluster.patch("Deployment", name, step.operations, dry_run=True)
+                self.cluster.patch("Deployment", name, step.operations, dry_run=True)
         if plan.problems:
             raise _together(plan.problems, **plan.to_result())
 
@@ -197,16 +195,16 @@ class Scaling:
         last: ConflictError | None = None
         for attempt in range(ATTEMPTS):
             try:
-                self._cluster.patch("Deployment", name, step.operations)
+                self.cluster.patch("Deployment", name, step.operations)
             except ConflictError as exc:
                 last = exc
             else:
-                self._report(f"{name}: {step.replicas} → {step.replicas_after} replicas")
+                self.report(f"{name}: {step.replicas} → {step.replicas_after} replicas")
                 return
-            self._clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
-            current = find_deployment(self._cluster, name)
+            self.clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
+            current = find_deployment(self.cluster, name)
             if current is None:
-                raise _not_there(name, self._cluster.namespace)
+                raise _not_there(name, self.cluster.namespace)
             step = plan_step(current, state)
             if not step.changed:
                 return  # an earlier answer was lost, or another operator did the same
@@ -218,18 +216,17 @@ class Scaling:
     def _wait(self, names: t.Collection[str], state: str) -> None:
         """Wait for all pods. Raises NotReadyError with the remaining ones at the deadline."""
         doing = "to end" if state == STOPPED else "to be available"
-        started, reported = self._clock.now(), ""
+        started, reported = self.clock.now(), ""
         while waiting := self._waiting(names, state):
             names = [*waiting]
             pods = sum(count for count, _detail in waiting.values())
             text = f"waits for {pods} pods {doing}, of {len(waiting)} Deployments"
             if text != reported:
                 reported = text
-                self._report(text)
-            if self._clock.now() >= self._deadline:
-                details = {name: detail for name, (_count, detail) in waiting.items()}
-                raise NotReadyError(_too_late(details, state), waiting=details)
-            self._clock.sleep(pause(self._clock.now() - started))
+                self.report(text)
+            if self.clock.now() >= self.deadline:
+                raise NotReadyError(_too_late(waiting, state))
+            self.clock.sleep(pause(self.clock.now() - started))
 
     def _waiting(self, names: t.Collection[str], state: str) -> dict[str, tuple[int, str]]:
         """By name those that are not as they are to be: how many pods are missing or too many, and in words."""
@@ -244,7 +241,7 @@ class Scaling:
                 if unobserved or missing > 0:
                     waiting[name] = missing, f"{counts.available} of {counts.desired} available"
             # Ending ones too: a pod writes until it is gone.
-            elif pods := observe_all_pods(self._cluster, deployment):
+            elif pods := observe_all_pods(self.cluster, deployment):
                 ending = sum(pod.deleting for pod in pods)
                 waiting[name] = len(pods), f"{len(pods)} pods left, {ending} of them ending"
             elif unobserved or counts.total:
@@ -252,11 +249,11 @@ class Scaling:
         return waiting
 
     def _deployments(self) -> t.Iterator[Deployment]:
-        return map(Deployment.from_json, self._cluster.list_objects("Deployment"))
+        return map(Deployment.from_json, self.cluster.list_objects("Deployment"))
 
 
-def _too_late(details: t.Mapping[str, str], state: str) -> str:
-    standing = "; ".join(f"{name}: {detail}" for name, detail in details.items())
+def _too_late(waiting: t.Mapping[str, tuple[int, str]], state: str) -> str:
+    standing = "; ".join(f"{name}: {detail}" for name, (_count, detail) in waiting.items())
     if state == STOPPED:
         return (
             f"Not all pods were gone within 'wait_timeout': {standing}. They may still write: "
@@ -279,7 +276,7 @@ def _midway(
     )
     rest = f", but not {', '.join(left)}" if left else ""
     standing = f"Of {len(plan.steps)} Deployments {len(done)} are {verb}{rest}. {ending}"
-    return _together(failures, standing, scaled=list(done), not_scaled=left)
+    return _together(failures, standing)
 
 
 def _together(failures: t.Sequence[DeployError], *more: str, **details: t.Any) -> DeployError:

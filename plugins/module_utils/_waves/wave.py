@@ -72,14 +72,13 @@ def roll_one(module: Module, pins: PinsReader = release_pins) -> Result:
             f"Deployment {params['name']!r} was made with 'kubectl apply': the next apply of a manifest with "
             "another image undoes this. Update its manifest."
         )
-    outcome = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
+    result = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
     if plan.takes:
         module.warn(describe_changes(plan.takes))
-    if pods := outcome.failing_before:
+    if pods := result["failing_before"]:
         module.warn(
             f"{counted(len(pods), 'pod')} of {params['name']!r} had trouble before this rollout: {listed(pods)}."
         )
-    result = outcome.to_result()
     if module._diff:
         result["diff"] = plan.to_diff()
     return result

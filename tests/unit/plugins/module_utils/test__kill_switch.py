@@ -559,7 +559,8 @@ def deployed() -> tuple[MemoryCluster, list[str]]:
 
 def states_of(cluster: MemoryCluster) -> dict[str, PodState]:
     deployment = Deployment.from_json(cluster.objects["Deployment", NAME])
-    asker = Asker({AGENTS: "false"}, clock=FakeClock(), wall=lambda: NOON)
+    clock = FakeClock()
+    asker = Asker({AGENTS: "false"}, clock, lambda: NOON, clock.now())
     return {pod.pod: pod for pod in asker.ask(cluster, deployment, NAME)}
 
 

@@ -48,7 +48,7 @@ class Readers:
         self.deployment = Deployment.from_json(self.cluster.objects["Deployment", NAME])
         self.pods = [name for kind, name in self.cluster.objects if kind == "Pod"]
         self.set_flags(dict.fromkeys(self.pods, "false"))
-        self.asker = Asker(EXPECTED, clock=self.clock, wall=lambda: NOON, probe=ENDPOINT)
+        self.asker = Asker(EXPECTED, self.clock, lambda: NOON, self.clock.now(), ENDPOINT)
         self.reports: list[str] = []
 
     def set_flags(self, values: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 import copy
 import typing as t
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,7 +28,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, RolloutRequest
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import (
     ENDINGS,
-    RolloutResult,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
 from tests.fakes.cluster import FakeClock, MemoryCluster
@@ -76,7 +76,7 @@ class World:
         allow_no_replicas: bool = False,
         check_mode: bool = False,
         **settings: t.Any,
-    ) -> RolloutResult:
+    ) -> SimpleNamespace:
         rollout = Rollout(
             self.cluster,
             NAME,
@@ -99,8 +99,8 @@ class World:
         )
         plan = rollout.plan()
         outcome = rollout.predict(plan) if check_mode else rollout.carry_out(plan)
-        as_promised(outcome.to_result(), failed=False)
-        return outcome
+        as_promised(outcome, failed=False)
+        return SimpleNamespace(**outcome)
 
     def fail(self, image: str = NEW, **settings: t.Any) -> DeployError:
         with pytest.raises(DeployError) as caught:
@@ -341,7 +341,7 @@ def test_scaling_between_look_and_patch_only_makes_the_patch_anew(world):
     world.cluster.before_write = scale
     outcome = world.roll()
     assert outcome.result == "succeeded"
-    assert outcome.counts.available == world.body()["spec"]["replicas"] == 5
+    assert outcome.replicas["available"] == world.body()["spec"]["replicas"] == 5
 
 
 def test_a_run_that_was_killed_is_taken_up_without_a_second_patch(world):
