@@ -38,7 +38,7 @@ postgres:
       type: str
       default: SELECT 1
     expect:
-      description: The first column of the first row of the answer.
+      description: The first column of the first row of the answer. Any is right when this is empty.
       type: str
       default: "1"
 redis:

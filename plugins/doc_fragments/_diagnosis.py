@@ -16,7 +16,7 @@ class ModuleDocFragment:
     DOCUMENTATION: str = f"""
 options:
   kubernetes:
-    description: The cluster, with the options of M(easymo.deploy.rollout_info).
+    description: The cluster, with the options of M(easymo.deploy.rollout).
     type: dict
     suboptions:
 {nested(CONNECTION, 4, "kubernetes")}  prometheus:

@@ -150,16 +150,7 @@ mail:
   suboptions:
 """
     + nested(S3, 4, "checks[].bucket")
-    + r"""    server_side_encryption:
-      description: How S3 is to encrypt what is written.
-      type: str
-    kms_key_id:
-      description: The key of AWS KMS for that.
-      type: str
-    storage_class:
-      description: How S3 is to store what is written.
-      type: str
-webhook:
+    + r"""webhook:
   description:
     - Whether a webhook answers the challenge, refuses what it must, and takes a well signed notification that
       holds no message. The check answers no user.
@@ -231,7 +222,7 @@ flags_readers:
       choices: [environment, volume]
       default: environment
     probe:
-      description: How pods will be asked, as O(easymo.deploy.pod_flags#module:probe).
+      description: How pods will be asked, as O(easymo.deploy.feature_flags#module:probe).
       type: dict
       default: {}
     flagd:

@@ -6,7 +6,7 @@ class ModuleDocFragment:
     DOCUMENTATION: str = r"""
 options:
   name:
-    description: The Deployment. Needed but with O(deployments).
+    description: The Deployment. Needed but with O(deployments) and O(state=read).
     type: str
   container:
     description: The container whose image is released. The Deployment's name when not given.
@@ -17,13 +17,15 @@ options:
       - V(restarted) replaces every pod, once per O(checksum).
       - V(rolled_back) returns to what is pinned for O(release). Nothing happens when it is there already.
       - V(stopped) scales each of O(deployments) to 0, and V(running) gives it the count that it had. Added in 0.3.0.
+      - V(read) only reads where O(deployments) stand. Added in 0.3.0.
     type: str
-    choices: [released, restarted, rolled_back, stopped, running]
+    choices: [released, restarted, rolled_back, stopped, running, read]
     default: released
   deployments:
     description:
-      - The Deployments to stop or start, in the order in which they are written.
-      - One that is missing keeps all others from being stopped, but none from being started.
+      - The Deployments to stop, start or read, in the order in which they are written. All of the namespace are read
+        when not given.
+      - One that is missing keeps all others from being stopped or read, but none from being started.
     type: list
     elements: str
     version_added: 0.3.0
@@ -43,9 +45,6 @@ options:
       - The version that this belongs to, for example V(2.0.0). Written on the Deployment, and the way to its pins.
       - Required with O(state=rolled_back).
     type: str
-  record:
-    description: The ConfigMap with the release record. C(release-) and O(release) when not given.
-    type: str
   checksum:
     description:
       - Of what the pods read when they start, as RV(easymo.deploy.feature_flags#module:checksum). It is written on the
@@ -57,6 +56,21 @@ options:
       - Whether a failing rollout is undone. Yes with O(state=released) and no otherwise when not given.
       - An undone rollout still fails the task; RV(result) tells that the Deployment serves as before.
     type: bool
+  allow_no_replicas:
+    description: Whether O(state=released) may succeed for a Deployment with 0 replicas, though no pod proves anything.
+    type: bool
+    default: false
+    version_added: 0.2.0
+  log_line:
+    description:
+      - Text that the log of every new pod must contain, for example V(started successfully).
+      - Looked for after a rollout of this task, not when there was nothing to do.
+    type: str
+"""
+
+    # Of all that follows pods to their end.
+    FOLLOWED = r"""
+options:
   wait_timeout:
     description:
       - Seconds for the rollout at most, measured on a monotonic clock. Pods that come and go do not prolong it.
@@ -77,36 +91,31 @@ options:
     choices: [nodes, any, all]
     default: nodes
     version_added: 0.2.0
+  actor:
+    description: Who does it, written on the Deployments. The user and name of this machine when not given.
+    type: str
+"""
+
+    # Of all that releases.
+    PROVEN = r"""
+options:
   wait_for_old:
     description:
       - Whether to wait until the last pod of older revisions is gone, those that are ending included, as before a
-        migration that their code would not survive. Without it RV(replicas) tells how many are left.
+        migration that their code would not survive. Without it the result tells how many are left.
       - The task fails, and nothing is undone, when they are not gone within O(wait_timeout).
-    type: bool
-    default: false
-    version_added: 0.2.0
-  allow_no_replicas:
-    description: Whether O(state=released) may succeed for a Deployment with 0 replicas, though no pod proves anything.
     type: bool
     default: false
     version_added: 0.2.0
   soak:
     description:
       - Seconds to watch the finished rollout. A container that restarts meanwhile dooms it.
-      - With O(state=released) it is watched, all the same, until its liveness probe has answered. That is until a new
-        pod has run for C(initialDelaySeconds), one C(periodSeconds) and C(timeoutSeconds), when its events arrive and
-        tell of no failure, or else for C(failureThreshold) periods, after which it would have been killed. A pod that
-        has run for so long when the rollout is complete costs no time. Up to that much goes on top of O(wait_timeout).
+      - A release is watched, all the same, until its liveness probe has answered. That is until a new pod has run for
+        C(initialDelaySeconds), one C(periodSeconds) and C(timeoutSeconds), when its events arrive and tell of no
+        failure, or else for C(failureThreshold) periods, after which it would have been killed. A pod that has run for
+        so long when the rollout is complete costs no time. Up to that much goes on top of O(wait_timeout).
       - What a run that was killed did not watch to its end, the next one does. Until then the Deployment has the
         annotation C(easymo.com/soak).
       - V(0) watches nothing. Without a liveness probe, and without this option, nothing is watched either.
     type: int
-  log_line:
-    description:
-      - Text that the log of every new pod must contain, for example V(started successfully).
-      - Looked for after a rollout of this task, not when there was nothing to do.
-    type: str
-  actor:
-    description: Who releases, written on the Deployment. The user and name of this machine when not given.
-    type: str
 """

@@ -12,7 +12,7 @@ description: Tells what was undone and which service stands where, once as data 
 positional: failures, policy, returned, rollouts
 options:
   _input:
-    description: The services as they stand, RV(easymo.deploy.rollout_info#module:deployments).
+    description: The services as they stand, RV(easymo.deploy.rollout#module:deployments).
     type: list
     elements: dict
     required: true

@@ -92,8 +92,8 @@ def _wait_and_execute(reading: int, execute: Executor) -> t.NoReturn:
             signal.signal(number, signal.SIG_DFL)
         for number in _IGNORED_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        reading = _keep_only(reading)
-        lines = _read_all(reading).splitlines()
+        with os.fdopen(_keep_only(reading), encoding="utf-8", errors="replace") as notes:
+            lines = notes.read().splitlines()
         if _DONE not in lines:
             execute(lines)
     finally:
@@ -109,13 +109,6 @@ def _keep_only(descriptor: int) -> int:
     os.dup2(stored, _FIRST)
     os.closerange(_FIRST + 1, os.sysconf("SC_OPEN_MAX"))
     return _FIRST
-
-
-def _read_all(descriptor: int) -> str:
-    content = b""
-    while chunk := os.read(descriptor, 4096):
-        content += chunk
-    return content.decode("utf-8", "replace")
 
 
 Environment = t.Mapping[str, str]
@@ -153,12 +146,9 @@ class Child:
         self._process = process
         self._errors = errors
         self._ended = False
-        self._giving = False
         self._failure: BaseException | None = None
         self._writing: threading.Thread | None = None
         self.timed_out = False
-        self.starved = False
-        """Whether it waited for input when its time was up: it is our source that was too slow."""
         if write is not None:
             self._writing = threading.Thread(target=self._write, args=(write,), daemon=True)
             self._writing.start()
@@ -170,14 +160,11 @@ class Child:
     def give(self, chunk: bytes) -> bool:
         """For its writer alone: write to its standard input; False when it reads no more."""
         stdin = t.cast("t.IO[bytes]", self._process.stdin)
-        self._giving = True
         try:
             stdin.write(chunk)
             stdin.flush()
         except BrokenPipeError:
             return False
-        finally:
-            self._giving = False
         return True
 
     def exit_code(self) -> int:
@@ -209,8 +196,6 @@ class Child:
     def expire(self) -> None:
         """Its time is up. What it has started may still hold its output open, also when it has ended."""
         self.timed_out = not self._ended
-        waits = self._writing is not None and self._writing.is_alive() and not self._giving
-        self.starved = self.timed_out and waits
         self.kill()
 
     def kill(self) -> None:

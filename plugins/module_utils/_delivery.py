@@ -8,15 +8,15 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ._cluster import MonotonicClock
-from ._errors import ConflictError, DeployError, InputError, VerificationError
+from ._errors import ConflictError, DeployError, VerificationError
 from ._flags.apply import Written
-from ._flags.pods import ENVIRONMENT, REACHED, STALE, VOLUME, Asker, PodState, to_probe
-from ._flags.proof import SETTLE, FlagsProof, Prover, latest
-from ._flags.values import to_values
+from ._flags.consumer import container_of
+from ._flags.pods import ENVIRONMENT, REACHED, STALE, Asker, PodState, to_probe
+from ._flags.proof import SETTLE, Replaceable, ReplacedPods, follow, replace_stale_pods
 from ._kubernetes import cluster_for
 from ._lock.models import LeaseLostError
 from ._module import Module, Result, emit_progress, refuse_below
-from ._rollout.observer import observe_deployment
+from ._rollout.observer import desired_replicas, observe_deployment
 from ._time import now as wall_clock
 from ._waves.wave import options_of, roll_one
 
@@ -49,7 +49,7 @@ class FlagsDelivery:
         self._restarts = params["delivery"] == ENVIRONMENT
         if self._names:
             refuse_below(params, wait_timeout=1)
-            to_probe(params["delivery"], params["probe"])
+            self._probe = to_probe(params["delivery"], params["probe"])
 
     @property
     def names(self) -> str:
@@ -65,8 +65,14 @@ class FlagsDelivery:
         # What check mode would write is in no pod.
         if self._module.check_mode and written.changed:
             return done
-        proofs = self._each(lambda name: self._prove(name, written))
+        proofs = self._each(lambda name: self._prove(name, written, self._patience))
         return {name: {**done.get(name, {}), **proof} for name, proof in proofs.items()}
+
+    def prove(self, flags: t.Mapping[str, str | None]) -> dict[str, Result]:
+        """What the pods of each consumer run, after those with mounted flags had their time to follow."""
+        patience = 0 if self._restarts else self._patience
+        standing = WrittenFlags(flags, "", changed=False)
+        return self._each(lambda name: self._prove(name, standing, patience))
 
     def bring_back(self, written: WrittenFlags) -> str:
         """The same after `bring` failed: why pods may still lack them, or "". Raises when the lock is lost."""
@@ -75,7 +81,7 @@ class FlagsDelivery:
             try:
                 if self._restarts:
                     self._restart_back(name, written)
-                self._prove(name, written)
+                self._prove(name, written, self._patience)
             except DeployError as exc:
                 if lost_lock(exc):
                     raise
@@ -87,7 +93,7 @@ class FlagsDelivery:
         if self._restart(name, written, written.checksum)["changed"]:
             return
         try:
-            self._prove(name, written, wait_timeout=0)
+            self._prove(name, written, patience=0)
         except DeployError:
             self._restart(name, written, "")
 
@@ -100,8 +106,14 @@ class FlagsDelivery:
             except DeployError as exc:
                 failures.append(exc)
         if failures:
-            raise retold(failures[0], " ".join(dict.fromkeys(map(str, failures))))
+            # That pods run other flags is more than that others could not be asked.
+            cause = max(failures, key=lambda failure: isinstance(failure, VerificationError))
+            raise retold(cause, " ".join(dict.fromkeys(map(str, failures))))
         return done
+
+    @property
+    def _patience(self) -> int:
+        return int(self._module.params["wait_timeout"])
 
     def _restart(self, name: str, written: WrittenFlags, checksum: str) -> Result:
         params = self._module.params
@@ -111,18 +123,69 @@ class FlagsDelivery:
         result = roll_one(self._with(options))
         return {key: result[key] for key in SHOWN if key in result}
 
-    def _prove(self, name: str, written: WrittenFlags, **options: t.Any) -> Result:
-        """A pod may have started with flags that its kubelet knew before."""
-        given = {
-            **self._module.params,
-            "name": name,
-            "container": None,
-            "flags": written.flags,
-            "config_map": self._module.params["name"],
-            "replace": self._restarts,
-            "moved": written.changed,
+    def _prove(self, name: str, written: WrittenFlags, patience: int) -> Result:
+        """Ask every pod. Within `patience` seconds running ones follow their volumes, and others are replaced.
+
+        A pod may have started with flags that its kubelet knew before.
+        """
+        module, clock = self._module, MonotonicClock()
+        cluster = cluster_for(module)
+        deployment = observe_deployment(cluster, name)
+        expected = {key: value for key, value in written.flags.items() if value is not None}
+        asker = Asker(expected, clock, wall_clock, clock.now(), self._probe)
+        config_map = module.params["name"] if written.checksum else ""
+        standing = Written(cluster, config_map, expected, clock)
+
+        def ask() -> list[PodState]:
+            return asker.ask(cluster, deployment, container_of(deployment))
+
+        def look() -> list[PodState]:
+            return [pod for pod in ask() if not pod.deleting]
+
+        def report(text: str) -> None:
+            emit_progress(module, "FlagsProgress", f"{name}: {text}", {"deployment": name})
+
+        began, before = clock.now(), look()
+        until: dict[str, t.Any] = {"clock": clock, "deadline": began + patience, "report": report}
+        proof = ReplacedPods(tuple(before))
+        behind = any(pod.state == STALE for pod in before)
+        if patience and behind and module.check_mode:
+            after = [replace(pod, values=expected) if pod.state == STALE else pod for pod in before]
+            return {"changed": True, **to_result(proof), **to_diff(module, before, after)}
+        reached = all(pod.state == REACHED for pod in before)
+        settle = SETTLE if written.changed and not module.check_mode else 0.0
+        if patience and self._restarts and not (reached or module.check_mode):
+            # By others in their places, as far as that helps: an environment that is wrong stays so.
+            proof = replace_stale_pods(
+                cluster,
+                ask,
+                Replaceable(frozenset(), began, standing.helps),
+                replicas=lambda: desired_replicas(cluster, deployment),
+                **until,
+            )
+            pods, _problem = follow(
+                cluster, look, waits_for=lambda pod: pod.state not in (REACHED, STALE), **until
+            )
+            proof = replace(proof, pods=tuple(pods))
+        elif patience and not self._restarts and (settle or not reached):
+            pods, problem = follow(
+                cluster,
+                look,
+                waits_for=lambda pod: pod.state != REACHED and standing.helps(pod),
+                settle=settle,
+                **until,
+            )
+            proof = ReplacedPods(tuple(pods), problem=problem)
+        if proof.problem:
+            module.warn(proof.problem)
+        check(name, proof, 0 if self._restarts else patience, standing)
+        if self._probe.weakness:
+            module.warn(self._probe.weakness)
+        return {
+            "changed": bool(proof.replaced or (patience and behind)),
+            **to_result(proof),
+            **to_diff(module, before, proof.pods),
         }
-        return prove_pods(self._with({**given, **options}))
 
     def _with(self, params: dict[str, t.Any]) -> Module:
         module = copy.copy(self._module)
@@ -155,60 +218,8 @@ def retold(cause: DeployError, message: str, **details: t.Any) -> DeployError:
     return failure
 
 
-def prove_pods(module: Module) -> Result:
-    """Ask every pod of one Deployment, by the options of the module pod_flags."""
-    params, clock = module.params, MonotonicClock()
-    refuse_below(params, wait_timeout=0)
-    name, container = params["name"], params["container"] or params["name"]
-    patience = params["wait_timeout"]
-    replaces = bool(patience and params["replace"])
-    probe = to_probe(VOLUME if patience and not replaces else ENVIRONMENT, params["probe"])
-    values = to_values(params["flags"], {})
-    expected = {key: value for key, value in values.items() if value is not None}
-    cluster = cluster_for(module)
-    deployment = observe_deployment(cluster, name)
-    if container not in deployment.images:
-        raise InputError(
-            f"Deployment {name!r} has no container {container!r}: it has "
-            f"{', '.join(map(repr, deployment.images))}. Set 'container' to one of them."
-        )
-    written = Written(cluster, params["config_map"], expected, clock)
-    prover = Prover(
-        cluster,
-        deployment,
-        container,
-        Asker(expected, clock=clock, wall=wall_clock, probe=probe),
-        written,
-        clock=clock,
-        report=lambda text: emit_progress(
-            module, "FlagsProgress", f"{name}: {text}", {"deployment": name}
-        ),
-    )
-    before = prover.look()
-    proof = FlagsProof(before)
-    behind = any(pod.state == STALE for pod in before)
-    if patience and behind and module.check_mode:
-        after = [replace(pod, values=expected) if pod.state == STALE else pod for pod in before]
-        return {"changed": True, **to_result(proof), **to_diff(module, before, after)}
-    reached = all(pod.state == REACHED for pod in before)
-    settle = SETTLE if params["moved"] and not module.check_mode else 0.0
-    if replaces and not (reached or module.check_mode):
-        proof = prover.replace(patience)
-    elif patience and not replaces and (settle or not reached):
-        proof = prover.follow(patience, settle)
-    if proof.note:
-        module.warn(proof.note)
-    check(name, proof, patience, replaces=replaces, written=written)
-    if probe.weakness:
-        module.warn(probe.weakness)
-    return {
-        "changed": bool(proof.replaced or (patience and behind)),
-        **to_result(proof),
-        **to_diff(module, before, proof.pods),
-    }
-
-
-def check(name: str, proof: FlagsProof, patience: int, *, replaces: bool, written: Written) -> None:
+def check(name: str, proof: ReplacedPods, followed: int, written: Written) -> None:
+    """Raise unless every pod runs the flags. `followed`: seconds that pods had to follow their volumes."""
     details, pods = to_result(proof), proof.pods
     if not pods:
         raise VerificationError(
@@ -233,16 +244,17 @@ def check(name: str, proof: FlagsProof, patience: int, *, replaces: bool, writte
             f"In place of {', '.join(proof.replaced)} others were started since: do they read this ConfigMap, or has "
             "somebody changed it?"
         )
-    elif patience and not replaces:
+    elif followed:
         cure = (
-            f"They had {patience} s to follow the mounted ConfigMap: does each mount it as a folder, and read it "
+            f"They had {followed} s to follow the mounted ConfigMap: does each mount it as a folder, and read it "
             "again?"
         )
     raise VerificationError(f"{pods_run} {cure}", **details)
 
 
-def to_result(proof: FlagsProof) -> dict[str, t.Any]:
-    after = latest(proof.pods)
+def to_result(proof: ReplacedPods) -> dict[str, t.Any]:
+    """The pods, which were ended, and the seconds until the last with the flags was observed."""
+    after = max((pod.at for pod in proof.pods if pod.state == REACHED), default=None)
     return {
         "pods": [
             {

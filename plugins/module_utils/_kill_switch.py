@@ -6,8 +6,9 @@ Decide the writes of setting, resetting and lowering from the current flags. Pur
 
 from __future__ import annotations
 
+import functools
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ._cluster import (
@@ -138,23 +139,18 @@ Report = t.Callable[[str, str], None]
 """Called with the consumer's name and a text."""
 
 
+@dataclass
 class KillSwitching:
     """One task. `open_cluster` makes a new client at each call."""
 
-    def __init__(
-        self,
-        open_cluster: OpenCluster,
-        *,
-        clock: Clock,
-        wall: t.Callable[[], datetime],
-        report: Report,
-    ) -> None:
-        self._started = clock.now()
-        self._open_cluster = open_cluster
-        self._clock = clock
-        self._wall = wall
+    open_cluster: OpenCluster
+    clock: Clock
+    wall: t.Callable[[], datetime]
+    report: Report
+
+    def __post_init__(self) -> None:
+        self._started = self.clock.now()
         self._speaking = Lock()
-        self._report = report
 
     def write(
         self,
@@ -171,7 +167,7 @@ class KillSwitching:
         Only an `automatic` switch reads the lock; else its epoch is 0. Without a readable lock the epoch on the flags
         counts.
         """
-        cluster = self._open_cluster().until(deadline)
+        cluster = self.open_cluster().until(deadline)
 
         def wish(observed: FlagsMap) -> Wish:
             written = epoch_in(observed.annotations)
@@ -181,19 +177,18 @@ class KillSwitching:
             cluster,
             name,
             wish,
-            force=True,
             check_mode=check_mode,
             document=document,
             attempts=ATTEMPTS,
         )
 
     def _epoch(self, cluster: Cluster) -> int:
-        return epoch_now(cluster.until(self._clock.now() + LOOK))
+        return epoch_now(cluster.until(self.clock.now() + LOOK))
 
     def overruled(self, plan: FlagsPlan) -> tuple[str, ...]:
         """The switch and the flags that differ from the write by now; none while they cannot be read."""
         try:
-            current = observe_flags(self._open_cluster(), plan.before.name)
+            current = observe_flags(self.open_cluster(), plan.before.name)
         except DeployError:
             return ()
         flags = differing(current, {name: plan.after.get(name) for name in plan.wish.flags})
@@ -214,22 +209,16 @@ class KillSwitching:
         request: FlagsRequest,
         act: t.Callable[[Consumer], ConsumerState],
     ) -> list[ConsumerState]:
-        return side_by_side(lambda name: act(self._consumer(name, request)), names)
+        def act_on(name: str) -> ConsumerState:
+            report = functools.partial(self._report, name)
+            more = (self.open_cluster, self.clock, self.wall, report, self._started)
+            return act(Consumer(name, request, *more))
 
-    def _consumer(self, name: str, request: FlagsRequest) -> Consumer:
-        def report(text: str) -> None:
-            with self._speaking:
-                self._report(name, text)
+        return side_by_side(act_on, names)
 
-        return Consumer(
-            name,
-            request,
-            self._open_cluster,
-            clock=self._clock,
-            wall=self._wall,
-            report=report,
-            started=self._started,
-        )
+    def _report(self, name: str, text: str) -> None:
+        with self._speaking:
+            self.report(name, text)
 
 
 def check_reached(
@@ -254,24 +243,11 @@ def check_reached(
         )
     pods = [pod for consumer in consumers for pod in consumer.pods if pod.state in RUNNING]
     good = sum(pod.state == REACHED for pod in pods)
-    why = " ".join(
-        f"{consumer.name}: {consumer.problem}"
-        for consumer in consumers
-        if consumer.problem and consumer.listed
-    )
-    notes = " ".join(f"{consumer.name}: {consumer.note}" for consumer in consumers if consumer.note)
-    raise VerificationError(
-        " ".join(
-            filter(
-                None,
-                (
-                    f"ConfigMap {config_map!r} is written, so new pods have the flags, but only "
-                    f"{good} of {len(pods)} pods are verified; not these: {wrong}.",
-                    why,
-                    notes,
-                    "Run the same command again: it continues with the rest.",
-                ),
-            )
-        ),
-        **details,
-    )
+    sentences = [
+        f"ConfigMap {config_map!r} is written, so new pods have the flags, but only "
+        f"{good} of {len(pods)} pods are verified; not these: {wrong}.",
+        *(f"{each.name}: {each.problem}" for each in consumers if each.problem and each.listed),
+        *(f"{each.name}: {each.note}" for each in consumers if each.note),
+        "Run the same command again: it continues with the rest.",
+    ]
+    raise VerificationError(" ".join(sentences), **details)

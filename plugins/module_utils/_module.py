@@ -56,7 +56,7 @@ SECRET = frozenset({
 })  # fmt: skip
 """Names of options whose values are hidden, whichever module has them."""
 OPEN = frozenset({
-    "archive_key", "client_key", "dedup_key", "key", "key_header", "kms_key_id", "pass", "passed", "prove_key",
+    "archive_key", "client_key", "dedup_key", "key", "key_header", "pass", "passed", "prove_key",
     "required_secrets", "secrets",
 })  # fmt: skip
 """Names that Ansible takes for those of secrets, and that are none."""

@@ -42,14 +42,9 @@ class PostgresTarget:
         """Of the options of the doc fragment _postgres. InputError for an address that can't do what is done here."""
         _refuse_transaction_pooler(params["login_host"], params["login_port"])
         return cls(
-            host=params["login_host"],
-            port=params["login_port"],
-            user=params["login_user"],
-            password=params["login_password"],
+            **{name: params[f"login_{name}"] for name in ("host", "port", "user", "password")},
+            **{name: params[name] for name in ("ssl_mode", "ca_cert", "connect_timeout")},
             database=params["login_db"],
-            ssl_mode=params["ssl_mode"],
-            ca_cert=params["ca_cert"],
-            connect_timeout=params["connect_timeout"],
         )
 
     @property
@@ -82,19 +77,11 @@ class SqlError(Exception):
         """Where in the statement, counted in characters from 1; None when it did not say."""
 
 
-class Session(t.Protocol):
-    """One connection in autocommit: BEGIN and COMMIT are statements like any other."""
+class Session:
+    """One connection in autocommit: BEGIN and COMMIT are statements like any other.
 
-    def execute(self, sql: str, values: Values = None) -> None: ...
-    def rows(self, sql: str, values: Values = None) -> list[Row]: ...
-
-    @property
-    def in_transaction(self) -> bool:
-        """Whether a BEGIN still waits for its COMMIT."""
-
-
-class PostgresSession:
-    """A Session over psycopg2. Raises SqlError, and UnreachableError when the connection is gone."""
+    Raises SqlError, and UnreachableError when the connection is gone.
+    """
 
     def __init__(self, target: PostgresTarget, opened: connection) -> None:
         self._target = target
@@ -108,6 +95,7 @@ class PostgresSession:
 
     @property
     def in_transaction(self) -> bool:
+        """Whether a BEGIN still waits for its COMMIT."""
         return self._connection.info.transaction_status in (
             psycopg2.extensions.TRANSACTION_STATUS_INTRANS,
             psycopg2.extensions.TRANSACTION_STATUS_INERROR,
@@ -149,7 +137,7 @@ class PostgresSession:
 
 
 @contextmanager
-def connected(target: PostgresTarget, *, application_name: str) -> t.Iterator[PostgresSession]:
+def connected(target: PostgresTarget, *, application_name: str) -> t.Iterator[Session]:
     """A session that is closed at the end of the block."""
     try:
         opened = psycopg2.connect(
@@ -174,7 +162,7 @@ def connected(target: PostgresTarget, *, application_name: str) -> t.Iterator[Po
         raise InputError(f"Cannot connect to {target.where}: {_first_line(exc)}.") from exc
     try:
         opened.autocommit = True
-        yield PostgresSession(target, opened)
+        yield Session(target, opened)
     finally:
         opened.close()
 
@@ -284,7 +272,7 @@ def _no_client_certificate() -> dict[str, t.Any]:
 _LOOKS = 3
 
 
-def shares_sessions(session: PostgresSession, target: PostgresTarget) -> bool:
+def shares_sessions(session: Session, target: PostgresTarget) -> bool:
     """Whether settings, snapshots and locks of ours would be other people's; not with a pooler of whole sessions.
 
     A pooler announces a process of its own. Nothing is held open for the look, for in statement mode that is refused.

@@ -7,7 +7,6 @@ import re
 import typing as t
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 
 from ._errors import ConflictError, DeployError, InputError, Library, RefusedError, UnreachableError
 
@@ -68,57 +67,27 @@ def _check(given: t.Mapping[str, str | None]) -> None:
 class StoredObject:
     key: str
     size: int
-    modified: datetime
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """A multipart upload that was neither completed nor aborted."""
-
-    key: str
-    upload: str
-    started: datetime
-
-
-@dataclass(frozen=True)
-class Storage:
-    """How S3 is to keep an object, in its own words; None leaves it to the bucket."""
-
-    server_side_encryption: str | None = None
-    kms_key_id: str | None = None
-    storage_class: str | None = None
-
-    def arguments(self) -> dict[str, str]:
-        given = {
-            "ServerSideEncryption": self.server_side_encryption,
-            "SSEKMSKeyId": self.kms_key_id,
-            "StorageClass": self.storage_class,
-        }
-        return {name: value for name, value in given.items() if value}
 
 
 class S3Bucket:
     """An object store over boto3. One client serves all threads, which boto3 allows for clients."""
 
-    def __init__(
-        self, name: str, client: t.Any, where: str, storage: Storage | None = None
-    ) -> None:
+    def __init__(self, name: str, client: t.Any, where: str) -> None:
         self.name = name
         self._client = client
         self._where = where
-        self._storage = (storage or Storage()).arguments()
 
     @classmethod
     def from_params(
         cls,
         params: t.Mapping[str, t.Any],
-        storage: Storage | None = None,
         *,
         patience: float = _PATIENCE,
         attempts: int = _ATTEMPTS,
     ) -> S3Bucket:
-        """Of the options of the doc fragment _s3. `storage` is for what is written, `patience` the seconds of silence
-        after which a request is repeated, `attempts` how often it is made at most.
+        """Of the options of the doc fragment _s3. `patience`: seconds of silence after which a request is repeated.
+
+        `attempts`: how often it is made at most.
         """
         given = {name: params.get(name) or None for name in CREDENTIALS}
         _check(given)
@@ -146,7 +115,7 @@ class S3Bucket:
             )
         except (ValueError, botocore.exceptions.BotoCoreError) as exc:
             raise InputError(f"The options for S3 are invalid: {exc}.") from exc
-        return cls(params["bucket"], client, params["endpoint_url"] or "AWS", storage)
+        return cls(params["bucket"], client, params["endpoint_url"] or "AWS")
 
     def check(self) -> None:
         """Raise unless the bucket is there and lets us in."""
@@ -154,11 +123,14 @@ class S3Bucket:
             self._client.head_bucket(Bucket=self.name)
 
     def list(self, prefix: str) -> t.Iterator[StoredObject]:
+        for entry in self._listed("list_objects_v2", "Contents", prefix):
+            yield StoredObject(entry["Key"], entry["Size"])
+
+    def _listed(self, operation: str, entries: str, prefix: str) -> t.Iterator[dict[str, t.Any]]:
         with self._speaking():
-            pages = self._client.get_paginator("list_objects_v2")
+            pages = self._client.get_paginator(operation)
             for page in pages.paginate(Bucket=self.name, Prefix=prefix):
-                for entry in page.get("Contents", ()):
-                    yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"])
+                yield from page.get(entries, ())
 
     def read(self, key: str) -> t.Iterator[bytes]:
         """Its bytes; after a lost connection it goes on where it was, and never with those of another object."""
@@ -189,7 +161,6 @@ class S3Bucket:
                     Body=body,
                     ContentType="application/json",
                     IfNoneMatch="*",
-                    **self._storage,
                 )
         except ConflictError:
             # boto3 repeats a call whose answer was lost, and then finds what the first one stored, or meets it.
@@ -211,34 +182,21 @@ class S3Bucket:
                 Body=body,
                 ContentType="text/html; charset=utf-8",
                 CacheControl="no-store",
-                **self._storage,
             )
-
-    def storage(self, key: str) -> Storage:
-        """How an object is kept; None stands for what S3 does not say."""
-        with self._speaking(key):
-            answer = self._client.head_object(Bucket=self.name, Key=key)
-        return Storage(
-            server_side_encryption=answer.get("ServerSideEncryption"),
-            kms_key_id=answer.get("SSEKMSKeyId"),
-            storage_class=answer.get("StorageClass"),
-        )
 
     def delete(self, key: str) -> None:
         with self._speaking(key):
             self._client.delete_object(Bucket=self.name, Key=key)
 
-    def list_uploads(self, prefix: str) -> t.Iterator[Unfinished]:
-        with self._speaking():
-            pages = self._client.get_paginator("list_multipart_uploads")
-            for page in pages.paginate(Bucket=self.name, Prefix=prefix):
-                for entry in page.get("Uploads", ()):
-                    yield Unfinished(entry["Key"], entry["UploadId"], entry["Initiated"])
+    def list_uploads(self, prefix: str) -> t.Iterator[tuple[str, str]]:
+        """The key and the id of each multipart upload that was neither completed nor aborted."""
+        for entry in self._listed("list_multipart_uploads", "Uploads", prefix):
+            yield entry["Key"], entry["UploadId"]
 
     def start_upload(self, key: str) -> str:
         with self._speaking(key):
             answer = self._client.create_multipart_upload(
-                Bucket=self.name, Key=key, ContentType="application/octet-stream", **self._storage
+                Bucket=self.name, Key=key, ContentType="application/octet-stream"
             )
         return t.cast("str", answer["UploadId"])
 

@@ -21,7 +21,6 @@ from ._redaction import excerpt
 
 Item = t.TypeVar("Item")
 Result = t.TypeVar("Result")
-Result_co = t.TypeVar("Result_co", covariant=True)
 
 Event = threading.Event
 Lock = threading.Lock
@@ -46,13 +45,8 @@ def spawn(work: t.Callable[[], None]) -> None:
     threading.Thread(target=work, daemon=True).start()
 
 
-class Begun(t.Protocol[Result_co]):
-    """What runs on a thread of its own."""
-
-    def done(self) -> bool: ...
-
-    def result(self, timeout: float | None = None) -> Result_co:
-        """What it returned or raised, once it has; TimeoutError after so many seconds."""
+Begun = Future
+"""What runs on a thread of its own: whether it is done, and what it returned or raised."""
 
 
 def begin(work: t.Callable[[], Result]) -> Begun[Result]:  # noqa: UP047 - targets may run an older Python

@@ -162,7 +162,7 @@ options:
     type: float
     default: 40
 seealso:
-  - module: easymo.deploy.rollout_info
+  - module: easymo.deploy.rollout
   - module: easymo.deploy.kill_switch
   - module: easymo.deploy.release_rollback
 """

@@ -6,18 +6,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: feature_flags
-short_description: Set feature flags in a ConfigMap
+short_description: Set feature flags in a ConfigMap, and prove which ones pods run
 version_added: 0.1.0
 description:
   - Sets keys of a ConfigMap that containers take their environment from, or mount. Keys that are not named stay as
     they are.
   - Written by server-side apply as C(easymo-deploy), bound to the version that was read, so two writers never undo
     each other unseen, and read back afterwards.
+  - A flag that somebody else set, for example by C(kubectl apply), is changed too, for one that cannot be turned off
+    because of who turned it on endangers production. It is never silent, RV(overruled) and a warning name that person.
+    A later C(kubectl apply) of an older file sets its values again.
   - Values are checked before anything is touched. Text is kept as it is, but V(True) and V(False) as text are refused,
     because the platform reads V(true) and V(false) only.
   - Containers that take them from their environment do not see a change until they start again, so O(consumers) are
     restarted, once per RV(checksum). Those that take a ConfigMap volume's changes up while they run are waited for. In
-    both cases every pod is asked what it runs, as by M(easymo.deploy.pod_flags).
+    both cases every pod is asked what it runs, all at once. What a ConfigMap says is no proof.
   - Flags that do not reach every pod are restored, and so are the pods, before the task fails. Undoing a Deployment
     does not undo the ConfigMap, so an old pod that restarts tomorrow would read the new flags.
 extends_documentation_fragment:
@@ -36,8 +39,11 @@ options:
       - V(set) sets O(flags).
       - V(restored) returns them, and what else O(release) has set, to what they were before it. What it brought is
         removed, and what others keep in the ConfigMap is not touched. Nothing happens when there was no ConfigMap.
+      - V(proven) writes nothing and asks every pod of O(consumers) whether it runs with O(flags), once, or with
+        O(delivery=volume) until all follow. Pods that are ending are left out. A container that does not run counts as
+        a difference, and so does a pod that cannot be asked.
     type: str
-    choices: [set, restored]
+    choices: [set, restored, proven]
     default: set
     version_added: 0.3.0
   name:
@@ -83,18 +89,9 @@ options:
     type: int
     default: 120
     version_added: 0.3.0
-  force:
-    description:
-      - Whether to change a flag that somebody else set, for example by C(kubectl apply) or C(kubectl patch).
-      - By default yes, for a flag that cannot be turned off because of who turned it on endangers production. It is
-        never silent, RV(overruled) and a warning name that person.
-      - A later C(kubectl apply) of an older file sets its values again.
-    type: bool
-    default: true
 seealso:
   - module: easymo.deploy.deploy_lock
   - module: easymo.deploy.kill_switch
-  - module: easymo.deploy.pod_flags
   - module: easymo.deploy.rollout
 """
 
@@ -118,62 +115,77 @@ EXAMPLES = r"""
     release: 2.0.0
     flags: {FEATURE_CHECKOUT: true}
     kill_switch: leave_off
+
+- name: See that every pod was started with the new checkout on for one percent
+  easymo.deploy.feature_flags:
+    namespace: shop-prod
+    state: proven
+    consumers: [checkout]
+    flags:
+      FEATURE_CHECKOUT: true
+      FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: 1
 """
 
 RETURN = r"""
 written:
   description: Whether the ConfigMap was changed, and not pods alone.
-  returned: success
+  returned: success, but for O(state=proven)
   type: bool
   sample: true
   version_added: 0.3.0
 before:
   description: All keys of the ConfigMap before.
-  returned: success
+  returned: success, but for O(state=proven)
   type: dict
   sample: {FEATURE_CHECKOUT: "false"}
 after:
   description: All keys of the ConfigMap after.
-  returned: success
+  returned: success, but for O(state=proven)
   type: dict
   sample: {FEATURE_CHECKOUT: "true"}
 asked:
   description: The keys of O(flags), as they are written.
-  returned: success
+  returned: success, but for O(state=proven)
   type: dict
   sample: {FEATURE_CHECKOUT: "true"}
   version_added: 0.3.0
 checksum:
   description: SHA-256 of all keys after, for O(easymo.deploy.rollout#module:checksum).
-  returned: success
+  returned: success, but for O(state=proven)
   type: str
   sample: 1ff1de774005f8da13f42943881c655f2f1ab1f1cb2a50a76c3c5b3f9c1f6b55
 overruled:
   description: Field managers whose value was changed.
-  returned: success
+  returned: success, but for O(state=proven)
   type: list
   elements: str
   sample: [kubectl-client-side-apply]
 left_off:
   description: Flags that the kill switch holds off and that were left as they are.
-  returned: success
+  returned: success, but for O(state=proven)
   type: list
   elements: str
   sample: []
   version_added: 0.2.0
 consumers:
   description:
-    - What became of each of O(consumers), with RV(ignore:restart) of a rollout, and RV(ignore:pods),
-      RV(ignore:replaced) and RV(ignore:reached_after) as M(easymo.deploy.pod_flags) has them.
+    - What became of each of O(consumers), with RV(ignore:restart) of a rollout, and RV(ignore:replaced), the pods that
+      were ended for others in their places.
+    - Each of its RV(ignore:pods) has what it runs of the expected flags as C(seen), null for one that it does not tell.
+      C(problems) tells in words what differs, and C(at) how many seconds after the beginning of the look it was first
+      seen so, the last of which is RV(ignore:reached_after).
     - In check mode without what pods run when the flags would change.
   returned: success
   type: dict
-  sample: {checkout: {restart: {changed: true}, pods: [{pod: checkout-6b664b4c8d-fq9zg, problems: []}]}}
+  sample:
+    checkout:
+      restart: {changed: true}
+      pods: [{pod: checkout-6b664b4c8d-fq9zg, seen: {FEATURE_CHECKOUT: "true"}, problems: [], at: 1.31}]
   version_added: 0.3.0
 kill_switch:
   description:
     - The switch after, with RV(ignore:set_at), RV(ignore:by) and RV(ignore:reason). Empty when it is not set.
-  returned: success, or when it forbids what was asked for
+  returned: success, but for O(state=proven), or when it forbids what was asked for
   type: dict
   sample: {}
   version_added: 0.2.0
@@ -222,6 +234,8 @@ class FlagsTask:
         flags: Changes = to_values(params["flags"], params["bounds"], params["choices"])
         if params["state"] == "restored":
             flags = self._before_release(flags)
+        elif params["state"] == "proven":
+            return self._proven(flags)
         plan = self._write(flags, params["kill_switch"])
         left_off = sorted({*flags} - {*plan.wish.flags})
         self._warn(plan, left_off)
@@ -247,13 +261,18 @@ class FlagsTask:
             result["diff"] = diffs if len(diffs) > 1 else diffs[0]
         return result
 
+    def _proven(self, flags: Changes) -> Result:
+        done = self._delivery.prove(flags)
+        diffs = take_diffs(done)
+        result = {"changed": has_moved(done), "consumers": done}
+        return {**result, "diff": diffs} if diffs else result
+
     def _write(self, flags: Changes, rule: str) -> FlagsPlan:
         params = self._params
         return decide_flags(
             self._cluster,
             params["name"],
             lambda observed: wish_under(rule, observed, flags, fence=params["fence"]),
-            force=params["force"],
             check_mode=self._module.check_mode,
             document=Document.from_options(params["flagd"]),
             guard=lease_check_for(

@@ -85,7 +85,6 @@ notes:
     C(leases) of C(coordination.k8s.io), without which the lock is not looked at.
 seealso:
   - module: easymo.deploy.feature_flags
-  - module: easymo.deploy.pod_flags
 """
 
 EXAMPLES = r"""
@@ -344,7 +343,6 @@ def to_order(params: t.Mapping[str, t.Any], plan: FlagsPlan, probe: FlagsProbe) 
         expected=wanted_of(plan),
         checksum=plan.checksum,
         actor=actor_of({"actor": params["by"]}),
-        at=utc_now(),
         wait_timeout=params["wait_timeout"],
         mounted=params["delivery"] == VOLUME,
         probe=probe,

@@ -68,32 +68,10 @@ options:
     description: Seconds the dump may take, and as many again reading it back.
     type: int
     default: 3600
-  server_side_encryption:
-    description: How S3 is to encrypt the dump and its manifest. Without it, as the bucket's own setting says.
-    type: str
-    choices: [AES256, "aws:kms"]
-    version_added: 0.2.0
-  kms_key_id:
-    description: The key for O(server_side_encryption=aws:kms). Without it, the one that AWS keeps for S3.
-    type: str
-    version_added: 0.2.0
-  storage_class:
-    description:
-      - The storage class of the dump and its manifest, for example V(STANDARD_IA). Without it, S3's own default.
-      - V(GLACIER) and V(DEEP_ARCHIVE) are refused, because their objects cannot be read back.
-    type: str
-    version_added: 0.2.0
-  local_copy:
-    description:
-      - A folder for an extra copy of the dump, which only the user who runs this may read. It must exist.
-      - The copy is written while the dump streams and gets its name once the backup is proven. None is made of a backup
-        that was there already.
-      - When it cannot be written, the whole backup fails, and nothing is left of it in either place.
-    type: path
-    version_added: 0.2.0
 notes:
   - A backup that fails or is killed, by SIGKILL too, leaves nothing behind. A second process of this module waits
-    beside it, and removes what it left in S3. Should that fail as well, a later run removes it, see RV(swept).
+    beside it, and removes what it left in S3. What a lost machine leaves is no backup, and stays until somebody or a
+    lifecycle rule of the bucket removes it.
   - With a local connection it tells every few seconds how far it is.
   - Memory stays below 150 MB for dumps of up to 87 GiB. Above that the parts S3 takes must be larger than 32 MiB, for
     there may be 10,000 of them.
@@ -115,20 +93,6 @@ EXAMPLES = r"""
     ca_cert: /etc/ssl/certs/supabase-ca.crt
     bucket: shop-backups
     prefix: v2-migration/
-
-- name: Keep it encrypted with a key of ours, cheaper than usual, and once more on this machine
-  easymo.deploy.pg_backup:
-    name: supabase_prod
-    release: 2.0.0
-    login_host: db.lhbowpbcpwoiparwnwgt.supabase.co
-    login_user: postgres
-    login_password: "{{ vault_supabase_db_password }}"
-    login_db: postgres
-    bucket: shop-backups
-    server_side_encryption: aws:kms
-    kms_key_id: alias/shop-backups
-    storage_class: STANDARD_IA
-    local_copy: /srv/backups
 
 - name: Take a new one unless there is one less than an hour old
   easymo.deploy.pg_backup:
@@ -183,21 +147,6 @@ left_out:
   elements: str
   version_added: 0.2.0
   sample: [table auth.schema_migrations, table storage.migrations]
-local_copy:
-  description: The extra copy on this machine's disk. Empty when none was made.
-  returned: success
-  type: str
-  version_added: 0.2.0
-  sample: /srv/backups/supabase_prod_20251111_060012_5e1f0a.dump
-swept:
-  description:
-    - Keys of dumps and uploads that earlier runs for this very O(name) left unfinished, and that were removed now.
-    - Only what is so old that its run cannot be alive, which is twice O(timeout) and one hour, at least three hours.
-  returned: success
-  type: list
-  elements: str
-  version_added: 0.2.0
-  sample: []
 left_behind:
   description: What may be left in S3 after a failure, and why. A process of its own still tries to remove it.
   returned: failure, when S3 did not let it be removed
@@ -210,34 +159,25 @@ reason: {description: One word for why the task failed., returned: failure, type
 import secrets
 import typing as t
 from datetime import UTC, datetime
-from pathlib import Path
 
 from ..module_utils import _postgres, _s3
-from ..module_utils._backup import apply, programs
+from ..module_utils._backup import programs
 from ..module_utils._backup.apply import BackupRequest, take_backup
-from ..module_utils._backup.catalog import UnfinishedBackups, find_remains, read_catalog
+from ..module_utils._backup.catalog import read_catalog
 from ..module_utils._backup.plan import (
     GZIP,
     NAME,
     ZSTD,
-    Backup,
     dump_key,
-    plan_backup,
+    find_sufficient,
     refuse_older_programs,
-    refuse_storage,
 )
 from ..module_utils._backup.programs import BackupProgress
-from ..module_utils._backup.tables import (
-    find_room,
-    list_dumped,
-    refuse_pooler,
-    refuse_shortage,
-    refuse_unreadable,
-)
+from ..module_utils._backup.tables import list_dumped, refuse_pooler, refuse_unreadable
 from ..module_utils._errors import InputError
 from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
 from ..module_utils._postgres import PostgresTarget
-from ..module_utils._s3 import S3Bucket, Storage
+from ..module_utils._s3 import S3Bucket
 from ..module_utils._time import read_time
 
 NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
@@ -254,41 +194,28 @@ def run(module: Module) -> dict[str, t.Any]:
     bucket = connect(params)
     bucket.check()
     now = datetime.now(UTC)
-    catalog = read_catalog(bucket, prefix=params["prefix"], name=params["name"])
-    plan = plan_backup(
-        catalog.backups,
+    existing = backup = find_sufficient(
+        read_catalog(bucket, prefix=params["prefix"], name=params["name"]).backups,
         release=params["release"],
         max_age=params["max_age"],
         now=now,
         not_before=not_before,
     )
-
-    backup, swept, copy = plan.existing, UnfinishedBackups(), ""
-    left_out = backup.manifest.left_out if backup else []
-    if plan.changed:
+    left_out = existing.manifest.left_out if existing else []
+    if existing is None:
         request = request_of(params, now)
         left_out = list(request.left_out)
-        swept = find_remains(
-            bucket, catalog, params["prefix"], request.name, timeout=request.timeout, now=now
-        )
         if not module.check_mode:
-            swept.apply(bucket)
             progress = BackupProgress(
                 request.name, lambda text, data: emit_progress(module, "BackupProgress", text, data)
             )
             backup = take_backup(request, bucket, progress, lambda: connect(params))
-            copy = str(request.remains.local[1]) if request.remains.local else ""
-        for warning in swept.problems:
-            module.warn(warning)
-    result: dict[str, t.Any] = {
-        "changed": plan.changed,
-        "backup": describe(backup),
-        "left_out": left_out,
-        "local_copy": copy,
-        "swept": swept.keys,
-    }
+    described = backup.to_result() if backup else {}
+    result = {"changed": existing is None, "backup": described, "left_out": left_out}
     if module._diff:
-        result["diff"] = diff(plan.existing, backup, params)
+        predicted = {"name": params["name"], "release": params["release"]}
+        before = existing.to_result() if existing else {}
+        result["diff"] = {"before": before, "after": described or predicted}
     return result
 
 
@@ -300,15 +227,7 @@ def read_not_before(text: str | None) -> datetime | None:
 
 
 def connect(params: t.Mapping[str, t.Any]) -> S3Bucket:
-    return S3Bucket.from_params(params, storage_of(params), patience=params["timeout"])
-
-
-def storage_of(params: t.Mapping[str, t.Any]) -> Storage:
-    return Storage(
-        server_side_encryption=params["server_side_encryption"],
-        kms_key_id=params["kms_key_id"],
-        storage_class=params["storage_class"],
-    )
+    return S3Bucket.from_params(params, patience=params["timeout"])
 
 
 def refuse_bad_input(params: t.Mapping[str, t.Any]) -> None:
@@ -320,9 +239,6 @@ def refuse_bad_input(params: t.Mapping[str, t.Any]) -> None:
     if not params["release"].strip():
         raise InputError("Option 'release' is empty: a backup belongs to a release.")
     refuse_below(params, max_age=0, lock_timeout=1, timeout=1)
-    refuse_storage(storage_of(params))
-    if params["local_copy"]:
-        apply.refuse_unusable(Path(params["local_copy"]))
 
 
 def request_of(params: t.Mapping[str, t.Any], now: datetime) -> BackupRequest:
@@ -337,7 +253,6 @@ def request_of(params: t.Mapping[str, t.Any], now: datetime) -> BackupRequest:
         refuse_older_programs(server=server, pg_dump=pg_dump.numbers, pg_restore=pg_restore.numbers)
         tables, others = list_dumped(session)
         refuse_unreadable(tables, target)
-        refuse_shortage(find_room(session), len(tables), f"A dump of {target.where}")
     method = params["compression"]
     return BackupRequest(
         name=params["name"],
@@ -349,22 +264,9 @@ def request_of(params: t.Mapping[str, t.Any], now: datetime) -> BackupRequest:
         pg_dump=pg_dump,
         pg_restore=pg_restore,
         compression=_METHODS.get(method) or programs.best_compression(pg_dump),
-        storage=storage_of(params),
-        local_folder=Path(params["local_copy"]) if params["local_copy"] else None,
         lock_timeout=params["lock_timeout"],
         timeout=params["timeout"],
     )
-
-
-def describe(backup: Backup | None) -> dict[str, t.Any]:
-    return backup.to_result() if backup else {}
-
-
-def diff(
-    existing: Backup | None, backup: Backup | None, params: t.Mapping[str, t.Any]
-) -> dict[str, t.Any]:
-    predicted = {"name": params["name"], "release": params["release"]}
-    return {"before": describe(existing), "after": describe(backup) or predicted}
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ description:
   - With O(fence) the deploy lock is looked at before anything is changed, and again right before what was restored goes
     live. A run that lost it meanwhile leaves the database as it was. An API server that is out of reach is asked again
     for ten minutes.
+  - Sessions of others that are in the way are ended.
   - What was written after the backup was begun is lost to the application. With O(method=swap) it is still in the
     database that is kept.
 extends_documentation_fragment:
@@ -76,12 +77,6 @@ options:
       - C(template1) is used instead when O(login_db) has that very name. O(method=in_place) has no need of it.
     type: str
     default: postgres
-  terminate_sessions:
-    description:
-      - Whether sessions of others that are in the way are ended.
-      - With V(false), a database that is in use is a failure that names who uses it, before anything is touched.
-    type: bool
-    default: true
   owners:
     description:
       - V(keep) restores owners and grants, whose roles must exist.
@@ -122,7 +117,7 @@ options:
     version_added: 0.3.0
 notes:
   - In check mode nothing is written. It names the backup and its age, counts the rows there are now beside those in the
-    backup, and lists the steps. Counting reads every table.
+    backup. Counting reads every table.
   - The mark by which a restore is known again is the last line of a database's comment.
   - Replication slots and subscriptions stay with the database that is kept by O(method=swap).
 seealso:
@@ -239,12 +234,6 @@ left_out:
   elements: str
   version_added: 0.2.0
   sample: ["schemas of other roles: auth, storage", "event triggers: pgrst_ddl_watch"]
-steps:
-  description: What was done, in order, in check mode what would be. Empty when there was nothing to do.
-  returned: when O(state=present)
-  type: list
-  elements: str
-  sample: ["create checkout_prod_restore_20251111_101500 as the twin of checkout_prod"]
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: VerificationFailed}
 standing:
   description: Which database serves after the failure and what else is there. The message ends in it, too.
@@ -257,12 +246,6 @@ differences:
   type: list
   elements: dict
   sample: [{backup: 12000, restored: 11999, table: public.orders}]
-clients:
-  description: The sessions that would not end.
-  returned: when they were in the way
-  type: list
-  elements: str
-  sample: ["psql as postgres from 10.0.0.7 (process 4711)"]
 """
 
 from ..module_utils import _postgres, _s3

@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._lock.fence
+  - easymo.deploy._rollout.followed
 options:
   state:
     description:
@@ -88,7 +89,7 @@ options:
     default: {}
     version_added: 0.3.0
   pods:
-    description: Whether the feature is off, the result of a loop over M(easymo.deploy.pod_flags). For V(verified).
+    description: Whether the feature is off, the result of M(easymo.deploy.feature_flags). For V(verified).
     type: dict
     default: {}
     version_added: 0.3.0
@@ -121,18 +122,6 @@ options:
     description: How many return side by side at most, within one wave.
     type: int
     default: 50
-  wait_timeout:
-    description: Seconds for the way back of each Deployment at most.
-    type: int
-    default: 300
-  quorum:
-    description: How many pods must show a failure before it counts, as with M(easymo.deploy.rollout).
-    type: str
-    choices: [nodes, any, all]
-    default: nodes
-  actor:
-    description: Who goes back. The user and name of this machine when not given.
-    type: str
 notes:
   - Going back is allowed while deployments are frozen, and while the lock cannot be looked at.
   - The order stands in the fact C(waves) of the release record, a list of lists of Deployments in the order of the
@@ -237,24 +226,25 @@ document:
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: NotReturned}
 """
 
-import typing as t
 
-from ..module_utils._cluster import MonotonicClock
+from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._errors import InputError
 from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._lock.apply import lease_check_for
-from ..module_utils._module import Module, documented, execute, refuse_below
+from ..module_utils._lock.apply import WriteCheck, lease_check_for
+from ..module_utils._module import Module, Result, documented, execute, refuse_below
+from ..module_utils._release.pins import Pins
 from ..module_utils._rollback import RollbackRecord
-from ..module_utils._rollout.changes import describe_changes
+from ..module_utils._rollout.changes import Taken, describe_changes
+from ..module_utils._rollout.plan import RolloutRequest
+from ..module_utils._rollout.runner import Rollout, Settings
 from ..module_utils._time import utc_now
 from ..module_utils._waves.rollback import (
-    DeploymentRollback,
     NotReturnedError,
-    Returned,
-    RollbackRequest,
     describe_return,
     plan_waves,
+    return_all,
+    to_service,
 )
 from ..module_utils._waves.wave import emit_counts
 
@@ -263,81 +253,87 @@ NEEDS = (KUBERNETES,)
 module_spec = documented(DOCUMENTATION)
 
 
-def run(module: Module) -> dict[str, t.Any]:
-    state, request = module.params["state"], to_request(module.params)
-    if state == "returned":
-        return return_services(module, request)
+def run(module: Module) -> Result:
+    params = module.params
+    refuse_below(params, parallel=1, wait_timeout=1, fence=0)
+    if not params["name"]:
+        raise InputError("'name' is empty: set the release to roll back.")
+    if params["state"] == "returned":
+        return return_services(module)
     record = RollbackRecord(module, cluster_for(module))
     act = {
         "begun": record.begin,
         "verified": record.verify,
         "closed": record.close,
         "restored": record.end_restore,
-    }[state]
-    return {**act(), "document": record.document}
+    }
+    return {**act[params["state"]](), "document": record.document}
 
 
-def return_services(module: Module, request: RollbackRequest) -> dict[str, t.Any]:
-    clock = MonotonicClock()
-    cluster = cluster_for(module).until(clock.now() + request.wait_timeout)
-    pins, waves = plan_waves(cluster, request, clock)
-    guard = lease_check_for(cluster, request.fence, clock=clock, name=module.params["lock"])
-    rollback = DeploymentRollback(
-        cluster,
-        pins,
-        request,
-        guard=guard,
-        clock=clock,
-        report=lambda name, text, counts: emit_counts(module, name, text, counts),
-        check_mode=module.check_mode,
+def return_services(module: Module) -> Result:
+    params, clock = module.params, MonotonicClock()
+    cluster = cluster_for(module).until(clock.now() + params["wait_timeout"])
+    pins, waves = plan_waves(cluster, params, clock)
+    guard = lease_check_for(cluster, params["fence"], clock=clock, name=params["lock"])
+    returned = return_all(
+        waves,
+        lambda name: return_deployment(module, cluster, pins, guard, name),
+        parallel=params["parallel"],
     )
-    returned = rollback.all(waves)
-    for outcome in returned:
-        if outcome.takes:
-            module.warn(f"{outcome.name}: {describe_changes(outcome.takes)}")
-    services = {outcome.name: outcome.to_json() for outcome in returned}
-    result = {
-        "changed": any(outcome.changed for outcome in returned),
+    for name, outcome in returned.items():
+        if takes := [Taken(**change) for change in outcome["taken_away"]]:
+            module.warn(f"{name}: {describe_changes(takes)}")
+    services = {name: to_service(outcome) for name, outcome in returned.items()}
+    failed = [name for name, service in services.items() if service["message"]]
+    result: Result = {
+        "changed": any(service["changed"] for service in services.values()),
         "services": services,
         "waves": waves,
-        "failed_services": [outcome.name for outcome in returned if not outcome.returned],
-        "summary": describe_return(returned, request.release),
+        "failed_services": failed,
+        "summary": describe_return(services, params["name"]),
     }
     if module._diff:
-        result["diff"] = to_diff(returned)
-    partly = bool(request.names or result["failed_services"])
-    if module.params["phase"] and (result["changed"] or result["failed_services"]):
+        result["diff"] = [
+            {"before_header": name, "after_header": name, **outcome["diff"]}
+            for name, outcome in returned.items()
+            if outcome.get("changed") and outcome.get("diff")
+        ]
+    if params["phase"] and (result["changed"] or failed):
         record = RollbackRecord(module, cluster_for(module))
-        record.returned(services, partly=partly)
+        record.returned(services, partly=bool(params["deployments"] or failed))
         result["document"] = record.document
-    if result["failed_services"]:
+    if failed:
         raise NotReturnedError(str(result["summary"]), **result)
     return result
 
 
-def to_request(params: t.Mapping[str, t.Any]) -> RollbackRequest:
-    refuse_below(params, parallel=1, wait_timeout=1, fence=0)
-    if not params["name"]:
-        raise InputError("'name' is empty: set the release to roll back.")
-    return RollbackRequest(
-        release=params["name"],
-        names=tuple(params["deployments"]),
-        first=tuple(params["first"]),
-        parallel=params["parallel"],
-        wait_timeout=params["wait_timeout"],
-        quorum=params["quorum"],
-        actor=actor_of(params),
-        at=utc_now(),
-        fence=params["fence"],
+def return_deployment(
+    module: Module, cluster: Cluster, pins: Pins, guard: WriteCheck, name: str
+) -> Result:
+    """Return one Deployment to its pin and follow it to its end, on any thread."""
+    params, images = module.params, pins.deployments[name]["images"]
+    rollout = Rollout(
+        cluster,
+        name,
+        RolloutRequest(
+            state="rolled_back",
+            container=name if name in images else next(iter(images)),
+            release=params["name"],
+            actor=actor_of(params),
+            at=utc_now(),
+            fence=params["fence"],
+        ),
+        pins.deployment(name),
+        settings=Settings(
+            wait_timeout=params["wait_timeout"], undo_on_failure=False, quorum=params["quorum"]
+        ),
+        clock=MonotonicClock(),
+        report=lambda text, counts: emit_counts(module, name, text, counts),
+        guard=guard,
     )
-
-
-def to_diff(returned: t.Sequence[Returned]) -> list[dict[str, t.Any]]:
-    return [
-        {"before_header": outcome.name, "after_header": outcome.name, **outcome.diff}
-        for outcome in returned
-        if outcome.changed and outcome.diff
-    ]
+    plan = rollout.plan()
+    result = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
+    return {**result, "diff": plan.to_diff()}
 
 
 def main() -> None:

@@ -91,12 +91,12 @@ options:
     default: ""
     version_added: 0.2.0
 notes:
-  - Needs the verb C(get) on C(leases) of C(coordination.k8s.io) and on C(configmaps), and C(list) on C(deployments) and
-    C(replicasets) of C(apps) and on C(pods).
+  - Needs the verb C(get) on C(leases) of C(coordination.k8s.io) and on C(configmaps), and C(list) on C(deployments)
+    of C(apps).
 seealso:
   - module: easymo.deploy.release_info
   - module: easymo.deploy.deploy_lock
-  - module: easymo.deploy.rollout_info
+  - module: easymo.deploy.rollout
 """
 
 EXAMPLES = r"""

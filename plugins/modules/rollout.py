@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rollout
-short_description: Roll one Deployment to an image, restart it, return it exactly, or stop several
+short_description: Roll one Deployment to an image, restart it, return it exactly, stop several, or see where they stand
 version_added: 0.1.0
 description:
   - Looks at one Deployment, writes one patch when something is to change, and follows the rollout until it is complete,
@@ -30,9 +30,10 @@ description:
   - A Deployment that had no replicas remembers 0, and has 0 afterwards. One that is stopped already keeps its memory.
   - When somebody scales a stopped Deployment, what it remembers counts all the same. A warning says so.
   - A HorizontalPodAutoscaler does nothing while its Deployment has 0 replicas, by Kubernetes' own rule, and goes on
-    when it has its count again. RV(autoscalers) names them.
+    when it has its count again.
   - A write of a count is bound to what was seen. It is made anew, up to five times, when somebody else wrote in
     between.
+  - With O(state=read) it reads where Deployments stand, in one request however many there are.
   - On a host with a local connection it runs in the controller and shows one line per change of counts.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
@@ -40,6 +41,8 @@ extends_documentation_fragment:
   - easymo.deploy._kubernetes
   - easymo.deploy._lock.fence
   - easymo.deploy._rollout
+  - easymo.deploy._rollout.followed
+  - easymo.deploy._rollout.proven
 attributes:
   idempotent:
     support: partial
@@ -49,10 +52,8 @@ notes:
     group C(apps), C(list), C(watch) and C(delete) on C(pods), C(get) on C(pods/log), C(list) on C(events), and C(get)
     on C(configmaps). Without C(watch) it asks more often; without C(delete) it does not replace pods.
   - With O(deployments) it needs C(list), C(get) and C(patch) on C(deployments), and C(list) on C(pods).
-    C(list) on C(horizontalpodautoscalers) of C(autoscaling) if they are to be reported.
 seealso:
   - module: easymo.deploy.release
-  - module: easymo.deploy.rollout_info
   - module: easymo.deploy.preflight_check
 """
 
@@ -105,6 +106,16 @@ EXAMPLES = r"""
     deployments: "{{ groups.microservices }}"
     state: running
     wait_timeout: 600
+
+- name: See where every Deployment stands
+  easymo.deploy.rollout:
+    namespace: shop-prod
+    state: read
+  register: rollouts
+
+- name: Insist that all are complete, with every pod ready
+  ansible.builtin.assert:
+    that: rollouts.deployments | rejectattr('complete') | length == 0
 """
 
 RETURN = r"""
@@ -124,7 +135,7 @@ result:
     - V(indeterminate) means that the API server was out of sight to the end. Run the task again.
     - C(changed) tells whether this run wrote. With V(no_change), V(blocked) and V(rejected) it never did, with
       V(rolled_back) it always did.
-  returned: always, but for bad input and with O(deployments)
+  returned: always, but for bad input, with O(deployments) and with O(state=read)
   type: str
   sample: succeeded
 hint:
@@ -199,38 +210,31 @@ diagnosis:
     hint: Push the image, or correct its tag.
     image: shop/wallet-service:v2.0.0
 deployments:
-  description: The replicas of each Deployment before and after, and what it remembers.
-  returned: success with O(deployments)
-  type: dict
-  sample: {wallet-service: {before: 3, after: 0, remembered: 3, changed: true}}
+  description:
+    - One entry for each of O(deployments), with its C(name). When it was stopped or started it has the replicas
+      C(before) and C(after), and what it has C(remembered).
+    - With O(state=read) it has the C(images) by container, and the C(revision) of the current template. It is
+      C(complete) when the last change was observed and every pod is updated and available.
+    - C(release) is the one that this module last wrote on it, empty if none, and C(change_cause) why it was last
+      changed, as far as somebody noted it.
+  returned: success with O(deployments) or O(state=read)
+  type: list
+  elements: dict
+  sample:
+    - name: wallet-service
+      images: {wallet-service: "shop/wallet-service:v2.0.0"}
+      revision: "8"
+      complete: true
+      paused: false
+      release: 2.0.0
+      change_cause: "release 2.0.0: wallet-service shop/wallet-service:v2.0.0"
+      replicas: {desired: 3, updated: 3, ready: 3, available: 3}
 left_alone:
   description: Deployments that were not started because this module had not stopped them.
   returned: success with O(deployments)
   type: list
   elements: str
   sample: []
-autoscalers:
-  description: The HorizontalPodAutoscaler of each Deployment that has one.
-  returned: success with O(deployments)
-  type: dict
-  sample: {wallet-service: wallet-service}
-scaled:
-  description: Deployments whose count was set when the task failed.
-  returned: failure midway with O(deployments)
-  type: list
-  elements: str
-  sample: [checkout]
-not_scaled:
-  description: Deployments whose count was not set when the task failed.
-  returned: failure midway with O(deployments)
-  type: list
-  elements: str
-  sample: [wallet-service]
-waiting:
-  description: What was left to wait for when the time was up, by Deployment.
-  returned: when the time was up, with O(deployments)
-  type: dict
-  sample: {wallet-service: "1 pods left, 1 of them ending"}
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: ImageNotFound}
 """
 
@@ -239,6 +243,7 @@ from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.apply import lease_check_for
 from ..module_utils._module import Module, Result, documented, emit_progress, execute, refuse_below
+from ..module_utils._rollout.observer import observe_standings
 from ..module_utils._rollout.scale import Scaling
 from ..module_utils._waves.wave import roll_one
 
@@ -257,23 +262,28 @@ module_spec = documented(
 
 
 def run(module: Module) -> Result:
-    return scale(module) if module.params["state"] in SCALES else roll_one(module)
+    state = module.params["state"]
+    if state == "read":
+        standings = observe_standings(cluster_for(module), module.params["deployments"])
+        return {"changed": False, "deployments": standings}
+    return scale(module) if state in SCALES else roll_one(module)
 
 
 def scale(module: Module) -> Result:
     params = module.params
     refuse_below(params, wait_timeout=1)
-    cluster, clock = cluster_for(module), MonotonicClock()
+    clock = MonotonicClock()
+    deadline = clock.now() + params["wait_timeout"]
+    cluster = cluster_for(module).until(deadline)
     scaling = Scaling(
         cluster,
         clock=clock,
-        deadline=clock.now() + params["wait_timeout"],
+        deadline=deadline,
         report=lambda text: emit_progress(
             module, "ScaleProgress", text, {"state": params["state"]}
         ),
     )
     plan = scaling.plan(params["deployments"], params["state"])
-    autoscalers = scaling.autoscalers(plan)
     if plan.overruled:
         module.warn(
             f"Somebody scaled {', '.join(plan.overruled)} while stopped: the stored count applies."
@@ -283,7 +293,7 @@ def scale(module: Module) -> Result:
     else:
         lease_check_for(cluster, params["fence"], clock=clock, name=params["lock"]).check()
         scaling.carry_out(plan)
-    result = {**plan.to_result(), "autoscalers": autoscalers}
+    result = plan.to_result()
     if module._diff:
         result["diff"] = plan.to_diff()
     return result

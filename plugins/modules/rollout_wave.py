@@ -24,6 +24,8 @@ extends_documentation_fragment:
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._lock.fence
+  - easymo.deploy._rollout.followed
+  - easymo.deploy._rollout.proven
   - easymo.deploy._checks
 options:
   services:
@@ -84,25 +86,6 @@ options:
     description: Whether a failing rollout is undone, as O(easymo.deploy.rollout#module:undo_on_failure).
     type: bool
     default: true
-  wait_timeout:
-    description: Seconds that each rollout may take, as O(easymo.deploy.rollout#module:wait_timeout).
-    type: int
-    default: 300
-  quorum:
-    description: How many pods must show a failure, as O(easymo.deploy.rollout#module:quorum).
-    type: str
-    choices: [nodes, any, all]
-    default: nodes
-  soak:
-    description: Seconds to watch each finished rollout, as O(easymo.deploy.rollout#module:soak).
-    type: int
-  wait_for_old:
-    description: Whether to wait for the end of old pods, as O(easymo.deploy.rollout#module:wait_for_old).
-    type: bool
-    default: false
-  actor:
-    description: Who releases, written on the Deployments. The user and name of this machine when not given.
-    type: str
   fail:
     description: Whether the task fails when a service did. If not, look at RV(failed_services).
     type: bool

@@ -39,7 +39,7 @@ options:
         type: dict
         default: {}
       rollouts:
-        description: What M(easymo.deploy.rollout_info) returned.
+        description: What M(easymo.deploy.rollout) returned of O(ignore:state=read).
         type: dict
         default: {}
       flags:

@@ -1,7 +1,6 @@
 """A bucket in memory that behaves as S3 does where backups rely on it."""
 
 import typing as t
-from datetime import UTC, datetime
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
@@ -9,9 +8,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._s3 import (
-    Storage,
     StoredObject,
-    Unfinished,
 )
 
 
@@ -22,8 +19,6 @@ class MemoryBucket:
         self.objects = dict(objects or {})
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.fail_part: int | None = None
-        self.kept_as = Storage()
-        self.now = datetime.now(UTC)
 
     def check(self) -> None:
         pass
@@ -31,7 +26,7 @@ class MemoryBucket:
     def list(self, prefix: str) -> t.Iterator[StoredObject]:
         for key, body in sorted(self.objects.items()):
             if key.startswith(prefix):
-                yield StoredObject(key, len(body), self.now)
+                yield StoredObject(key, len(body))
 
     def read(self, key: str) -> t.Iterator[bytes]:
         if key not in self.objects:
@@ -47,16 +42,13 @@ class MemoryBucket:
         self.uploads[key] = {}
         return key
 
-    def storage(self, key: str) -> Storage:
-        return self.kept_as
-
     def delete(self, key: str) -> None:
         self.objects.pop(key, None)
 
-    def list_uploads(self, prefix: str) -> t.Iterator[Unfinished]:
+    def list_uploads(self, prefix: str) -> t.Iterator[tuple[str, str]]:
         for key in sorted(self.uploads):
             if key.startswith(prefix):
-                yield Unfinished(key, key, self.now)
+                yield key, key
 
     def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str:
         if number == self.fail_part:

@@ -80,7 +80,7 @@ class Child:
 
 def die_at(number: int) -> None:
     """Have this process killed at a statement: 2n - 1 before the nth is sent, 2n after its answer."""
-    sent = _postgres.PostgresSession._run
+    sent = _postgres.Session._run
     count = 0
 
     def counted(*arguments: t.Any, **options: t.Any) -> t.Any:
@@ -94,4 +94,4 @@ def die_at(number: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
 
-    _postgres.PostgresSession._run = counted  # type: ignore[method-assign]
+    _postgres.Session._run = counted  # type: ignore[method-assign]

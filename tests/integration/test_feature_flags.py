@@ -3,8 +3,7 @@
 import json
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._flags import proof
-from ansible_collections.easymo.deploy.plugins.modules import feature_flags, pod_flags, rollout
+from ansible_collections.easymo.deploy.plugins.modules import feature_flags, rollout
 from tests.integration.conftest import SERVICE, Place
 
 PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
@@ -45,9 +44,6 @@ def test_created_changed_and_taken_out_in_check_mode_for_real_and_again(place):
 
 def test_what_kubectl_set_is_changed_and_named(place):
     apply_by_kubectl(place, {"FEATURE_AI_AGENTS": "true"})
-    kept = place.run(feature_flags, flags={"FEATURE_AI_AGENTS": False}, force=False)
-    assert kept["failed"] is True
-    assert data_of(place) == {"FEATURE_AI_AGENTS": "true"}
     result = place.run(feature_flags, flags={"FEATURE_AI_AGENTS": False})
     assert result["overruled"] == ["kubectl-client-side-apply"]
     assert data_of(place) == {"FEATURE_AI_AGENTS": "false"}
@@ -59,29 +55,16 @@ def test_a_value_out_of_bounds_touches_nothing(place):
     assert place.kubectl("get", "configmap", "feature-flags", "--ignore-not-found") == ""
 
 
-def test_pods_that_started_with_older_flags_make_place_for_others(deployed, monkeypatch):
-    monkeypatch.setattr(proof, "KUBELETS_KNOW", 3.0)
-    deployed.run(feature_flags, flags=ON)
-    wanted = {"name": SERVICE, "flags": ON, "wait_timeout": 90, "replace": True}
-    before = set(deployed.kubectl("get", "pods", "-o", "name").split())
-    assert deployed.run(pod_flags, **wanted, check_mode=True)["changed"] is True
-    assert set(deployed.kubectl("get", "pods", "-o", "name").split()) == before
-    result = deployed.run(pod_flags, **wanted)
-    assert {f"pod/{name}" for name in result["replaced"]} == before
-    assert [pod["problems"] for pod in result["pods"]] == [[], []]
-    again = deployed.run(pod_flags, **wanted)
-    assert (again["changed"], again["replaced"]) == (False, [])
-
-
 def test_pods_are_restarted_once_for_their_flags_and_run_with_them(deployed):
     flags = deployed.run(feature_flags, flags=ON)
-    stale = deployed.run(pod_flags, name=SERVICE, flags=ON)
-    assert stale["failed"] is True
+    wanted = {"state": "proven", "consumers": [SERVICE], "flags": ON}
+    stale = deployed.run(feature_flags, **wanted)
+    assert (stale["failed"], stale["reason"]) == (True, "VerificationFailed")
     assert "FEATURE_AI_AGENTS is unset instead of 'true'" in stale["msg"]
-    assert len(stale["pods"]) == 2
+    assert "2 of 2 pods" in stale["msg"]
 
     restart = {"name": SERVICE, "state": "restarted", "checksum": flags["checksum"]}
     assert deployed.run(rollout, **restart)["changed"] is True
     assert deployed.run(rollout, **restart)["changed"] is False
-    fresh = deployed.run(pod_flags, name=SERVICE, environment=ON)
+    fresh = deployed.run(feature_flags, **wanted)["consumers"][SERVICE]
     assert [pod["problems"] for pod in fresh["pods"]] == [[], []]

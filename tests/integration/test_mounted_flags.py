@@ -10,7 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._flags import consumer as consumers
-from ansible_collections.easymo.deploy.plugins.modules import feature_flags, kill_switch, pod_flags
+from ansible_collections.easymo.deploy.plugins.modules import feature_flags, kill_switch
 from sandbox.services.manifests import FLAGS
 from tests.agent_core_pods import (
     AGENTS,
@@ -32,6 +32,7 @@ OFF = {AGENTS: False, PERCENTAGE: 0}
 ENDPOINT = {"http": {"port": 8080, "path": "/flags"}, "values": "flags"}
 SOON = 15
 """Seconds in which every pod has followed, and far less than the kubelet takes by itself."""
+PROVEN = {"state": "proven", "consumers": [NAME], "delivery": "volume", "probe": ENDPOINT}
 DELIVERIES: t.Mapping[str, dict[str, t.Any]] = {"files": {}, "flagd": {"flagd": {"key": FLAGD_KEY}}}
 
 
@@ -47,8 +48,9 @@ class Readers:
         return self.place.run(feature_flags, flags=flags, **self.more)
 
     def follow(self, flags: dict[str, t.Any], **options: t.Any) -> t.Any:
-        given = {"name": NAME, "flags": flags, "probe": ENDPOINT, "wait_timeout": SOON, **options}
-        return self.place.run(pod_flags, **given)
+        given = {**PROVEN, "flags": flags, "wait_timeout": SOON, **options}
+        result = self.place.run(feature_flags, **given)
+        return {**result, **result.get("consumers", {}).get(NAME, {})}
 
     def kill(self, **options: t.Any) -> t.Any:
         return self.place.run(kill_switch, **{**self.order, **options})
@@ -83,7 +85,7 @@ def test_all_pods_follow_without_a_restart_and_a_second_run_changes_nothing(read
     predicted = readers.follow(ON, check_mode=True)
     assert predicted["changed"] is True
     assert predicted["pods"][0]["seen"] == {AGENTS: "false", PERCENTAGE: "0"}
-    assert predicted["diff"]["after"] == {
+    assert predicted["diff"][0]["after"] == {
         pod: {AGENTS: "true", PERCENTAGE: "10"} for pod in readers.pods
     }
 
@@ -150,7 +152,7 @@ def test_pods_that_mount_the_flags_by_a_subpath_are_all_named(place):
     ]
     pods = start(place, body)
     place.run(feature_flags, flags=ON)
-    left = place.run(pod_flags, name=NAME, flags=ON, probe=ENDPOINT, wait_timeout=5)
+    left = place.run(feature_flags, **PROVEN, flags=ON, wait_timeout=5)
     assert "2 of 2 pods" in left["msg"]
     assert all(pod in left["msg"] for pod in pods)
     assert "does each mount it as a folder" in left["msg"]

@@ -132,9 +132,6 @@ def test_what_is_stored_restores_to_the_same_rows(world, options, tmp_path):
         ({"name": "../x"}, "InvalidInput", "'name'"),
         ({"release": " "}, "InvalidInput", "'release'"),
         ({"pg_dump": "/nonexistent"}, "InvalidInput", "'pg_dump'"),
-        ({"local_copy": "/nonexistent"}, "InvalidInput", "is not a folder"),
-        ({"storage_class": "GLACIER"}, "InvalidInput", "cannot be read back"),
-        ({"kms_key_id": "x"}, "InvalidInput", "'server_side_encryption: aws:kms'"),
     ],
 )
 def test_what_cannot_work_is_refused_with_a_reason_and_leaves_nothing(

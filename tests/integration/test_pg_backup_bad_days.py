@@ -1,9 +1,7 @@
 """S3 and PostgreSQL on their bad days: a backup that is whole, or a sentence and nothing left."""
 
-import re
 import threading
 import typing as t
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +10,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup import apply
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup
 from tests.fakes.tcp_proxy import HOST, Answer, Hook, TcpProxy, cut_after, passing
 from tests.integration.backups import keys, nothing_is_left, s3_through, unfinished
-from tests.integration.module_process import started
-from tests.integration.running import client
 from tests.module_runner import Result, run_module
 
 FORBIDDEN = (
@@ -144,43 +140,6 @@ def test_a_database_that_is_lost_in_the_middle_leaves_nothing(options):
     assert result["failed"]
     assert result["reason"] in ("Refused", "Unreachable")
     assert options["login_password"] not in str(result)
-    assert nothing_is_left(options)
-
-
-def test_a_local_copy_is_the_same_and_for_its_owner_only(options, tmp_path):
-    backup = run_module(pg_backup, **options, local_copy=str(tmp_path))
-    copy = Path(backup["local_copy"])
-    assert [copy] == list(tmp_path.iterdir())
-    assert copy.stat().st_mode & 0o777 == 0o600
-    stored = client(options).get_object(Bucket=options["bucket"], Key=backup["backup"]["key"])
-    assert copy.read_bytes() == stored["Body"].read()
-
-
-def test_a_disk_that_is_full_fails_the_backup_and_leaves_nothing_anywhere(options, tmp_path):
-    arguments = {**options, "local_copy": str(tmp_path)}
-    with started("pg_backup", arguments, largest_file=9_000_000) as process:
-        result = process.result()
-    assert (result["failed"], result["reason"]) == (True, "Refused")
-    assert f"The local copy in {tmp_path} cannot be written" in result["msg"]
-    assert list(tmp_path.iterdir()) == []
-    assert nothing_is_left(options)
-
-
-def test_encryption_and_storage_class_reach_the_dump_and_its_manifest(options):
-    asked = {"server_side_encryption": "AES256", "storage_class": "STANDARD_IA"}
-    backup = run_module(pg_backup, **options, **asked)["backup"]
-    for key in (backup["key"], backup["key"] + ".manifest.json"):
-        seen = client(options).head_object(Bucket=options["bucket"], Key=key)
-        assert (seen["ServerSideEncryption"], seen["StorageClass"]) == ("AES256", "STANDARD_IA")
-
-
-def test_an_s3_that_keeps_it_otherwise_than_asked_is_not_believed(options):
-    def claim(chunk: bytes) -> bytes:
-        return re.sub(rb"(?i)(x-amz-storage-class): \w+", rb"\1: STANDARD", chunk)
-
-    result = backed_up(options, down=claim, storage_class="STANDARD_IA")
-    assert (result["failed"], result["reason"]) == (True, "VerificationFailed")
-    assert "'STANDARD' and should be 'STANDARD_IA'" in result["msg"]
     assert nothing_is_left(options)
 
 

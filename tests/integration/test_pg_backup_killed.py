@@ -3,8 +3,6 @@
 import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 import pytest
@@ -65,23 +63,12 @@ MOMENTS = {
 AFTER_THE_MANIFEST = (b"PUT", b".manifest.json", True)
 
 
-@dataclass(frozen=True)
-class Scene:
-    """A bucket's prefix and a folder, where a backup was killed and everything it started has ended."""
-
-    options: dict[str, t.Any]
-    folder: Path
-
-
 @pytest.fixture(scope="module")
-def scenes(world, backup_database, tmp_path_factory) -> dict[str, Scene]:
+def scenes(world, backup_database) -> dict[str, dict[str, t.Any]]:
     """One for each moment. What tidies up takes its time, so they are played side by side."""
     moments = {**MOMENTS, "after-the-manifest": AFTER_THE_MANIFEST}
     made = {
-        name: Scene(
-            {**backup_database, **bucket(world, f"{backup_database['prefix']}{name}/")},
-            tmp_path_factory.mktemp("x"),
-        )
+        name: {**backup_database, **bucket(world, f"{backup_database['prefix']}{name}/")}
         for name in moments
     }
     with ThreadPoolExecutor(len(made)) as pool:
@@ -90,10 +77,10 @@ def scenes(world, backup_database, tmp_path_factory) -> dict[str, Scene]:
     return made
 
 
-def play(scene: Scene, method: bytes, has: bytes, answer: bool) -> None:
-    with s3_through(scene.options) as (proxy, through):
+def play(options: dict[str, t.Any], method: bytes, has: bytes, answer: bool) -> None:
+    with s3_through(options) as (proxy, through):
         holding = Holding(proxy, method, has, answer=answer)
-        with started("pg_backup", {**through, "local_copy": str(scene.folder)}) as process:
+        with started("pg_backup", through) as process:
             assert holding.reached.wait(180), f"still running: {process.running}"
             family = process.family()
             process.kill()
@@ -103,20 +90,17 @@ def play(scene: Scene, method: bytes, has: bytes, answer: bool) -> None:
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_nothing_is_left_and_the_next_run_makes_one_valid_backup(scenes, moment):
-    scene = scenes[moment]
-    assert nothing_is_left(scene.options)
-    assert list(scene.folder.iterdir()) == []
-    backup = run_module(pg_backup, **scene.options)["backup"]
-    assert keys(scene.options) == [backup["key"], backup["key"] + ".manifest.json"]
-    assert unfinished(scene.options) == []
+    options = scenes[moment]
+    assert nothing_is_left(options)
+    backup = run_module(pg_backup, **options)["backup"]
+    assert keys(options) == [backup["key"], backup["key"] + ".manifest.json"]
+    assert unfinished(options) == []
 
 
 def test_killed_after_the_manifest_the_backup_stands(scenes):
-    scene = scenes["after-the-manifest"]
-    again = run_module(pg_backup, **scene.options)
+    options = scenes["after-the-manifest"]
+    again = run_module(pg_backup, **options)
     assert again["changed"] is False
-    kept = again["backup"]["key"].rpartition("/")[2]
-    assert [path.name for path in scene.folder.iterdir()] == [kept]
 
 
 def test_killed_while_pg_dump_waits_nothing_is_left(options, tmp_path):

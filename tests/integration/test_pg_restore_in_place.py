@@ -65,7 +65,7 @@ def test_a_restore_in_place_is_predicted_done_and_then_known_to_be_done(spoilt):
 
     for check in (True, False):
         again = spoilt.restore(check=check)
-        assert (again["changed"], again["dropped"], again["steps"]) == (False, [], [])
+        assert (again["changed"], again["dropped"]) == (False, [])
         assert again["diff"]["before"] == again["diff"]["after"]
 
 
@@ -84,13 +84,10 @@ def test_what_other_schemas_need_is_not_dropped(spoilt):
     assert "depend on what is to be restored" in untouched(spoilt, spoilt.restore())
 
 
-def test_who_is_connected_is_ended_or_named(spoilt):
+def test_who_is_connected_is_ended(spoilt):
     holder = spoilt.start_psql("BEGIN; LOCK orders; SELECT pg_sleep(30)")
     try:
         spoilt.wait_for_client("pg_sleep(30)")
-        result = spoilt.restore(terminate_sessions=False)
-        assert result["reason"] == "Conflict"
-        assert "psql as supabase_admin" in result["msg"]
         assert spoilt.restore(diff=False)["changed"]
     finally:
         holder.kill()

@@ -45,21 +45,6 @@ def test_what_no_restore_made_is_neither_replaced_nor_dropped(place):
     assert place.orders() == WHOLE
 
 
-def test_one_in_use_is_left_when_sessions_are_not_to_be_ended(place):
-    scratch = f"{place.database}_look"
-    place.restore(login_db=scratch)
-    client = place.start_psql("SELECT pg_sleep(60)", scratch)
-    try:
-        place.wait_for_client("pg_sleep(60)")
-        result = place.restore(login_db=scratch, state="absent", terminate_sessions=False)
-        assert "in use by psql as supabase_admin" in result["msg"]
-        assert place.orders(scratch) == WHOLE
-        assert place.restore(login_db=scratch, state="absent")["changed"]
-    finally:
-        client.kill()
-        client.communicate()
-
-
 def test_owners_that_are_not_there_fail_with_the_way_out(place):
     scratch, role = f"{place.database}_look", f"{place.database}_owner"
     place.psql(f"CREATE ROLE {role}; ALTER TABLE orders OWNER TO {role}")

@@ -9,7 +9,6 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     preflight_check,
     release,
     rollout,
-    rollout_info,
 )
 from tests.integration.conftest import ABSENT, CRASHING, LOG_LINE, NEW, OLD, SERVICE, Place, Result
 
@@ -66,10 +65,9 @@ def test_a_rollout_leaves_its_trace_and_takes_few_requests(deployed, monkeypatch
     assert result["result"] == "succeeded"
     assert len(asked) <= 30, asked
     assert "release 2.0.0" in deployed.kubectl("rollout", "history", f"deployment/{SERVICE}")
-    [standing] = deployed.run(rollout_info, names=[SERVICE])["deployments"]
+    [standing] = deployed.run(rollout, state="read", deployments=[SERVICE])["deployments"]
     assert (standing["release"], standing["complete"]) == ("2.0.0", True)
-    assert deployed.run(rollout_info, names=[])["deployments"] == []
-    assert all(pod["ready"] for pod in standing["pods"] if not pod["terminating"])
+    assert deployed.run(rollout, state="read", deployments=[])["deployments"] == []
 
 
 @pytest.mark.parametrize(
@@ -113,7 +111,8 @@ def test_a_paused_deployment_is_refused_untouched(deployed):
 def test_what_is_not_there_is_named(deployed):
     assert "no Deployment 'nobody'" in roll(deployed, name="nobody")["msg"]
     assert f"it has '{SERVICE}'" in roll(deployed, container="nobody")["msg"]
-    assert "no Deployment 'nobody'" in deployed.run(rollout_info, names=["nobody"])["msg"]
+    missing = deployed.run(rollout, state="read", deployments=["nobody"])
+    assert "no Deployment 'nobody'" in missing["msg"]
 
 
 def stands_against(place: Place, name: str, *, check_mode: bool = False) -> Result:

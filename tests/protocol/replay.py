@@ -40,7 +40,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
     BLOCKED,
-    LeaseObservation,
     plan_held,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import ROLLED_BACK
@@ -205,9 +204,7 @@ class Replay:
             holder = state.lease.holder
             if run.at != "lock.read" or (holder not in (FREE, DEAD) and state.runs[holder].paused):
                 continue
-            step = plan_held(
-                self._lock(), self._claim(who), self._alive, LeaseObservation(self._wall())
-            )
+            step = plan_held(self._lock(), self._claim(who), self._alive, self._wall())
             assert (step.outcome != BLOCKED) == ((who, "lock.read") in able), (
                 f"run {who}: {step.outcome}"
             )
@@ -395,7 +392,7 @@ class Replay:
 
     def _write_flags(self, run: Remembered, again: str, then: str) -> str:
         try:
-            _apply(self.cluster, run.plan, force=True, check_mode=False)
+            _apply(self.cluster, run.plan, check_mode=False)
         except ConflictError:
             return again
         return then
@@ -409,7 +406,7 @@ class Replay:
         wish = plan_set(observed, wanted, epoch_now(self.cluster) if automatic else 0)
         plan = plan_flags(observed, wish.flags, wish.annotations)
         if plan.writes:
-            _apply(self.cluster, plan, force=True, check_mode=False)
+            _apply(self.cluster, plan, check_mode=False)
 
     def do_again_read(self, who: int, run: Remembered, before: State, after: State) -> None:
         self.do_kill_read(who, run, before, after)

@@ -50,7 +50,6 @@ class Child:
     """_child_process.Child, as far as the product uses it."""
 
     timed_out = False
-    starved = False
 
     def __init__(
         self, rc: int, output: bytes, errors: str, failure: Exception | None = None

@@ -43,7 +43,6 @@ class Psql:
     """_child_process.Child of a psql, as far as the product uses it."""
 
     timed_out = False
-    starved = False
 
     def __init__(self, world: World, database: str, write: t.Callable[[Psql], None]) -> None:
         self._world = world

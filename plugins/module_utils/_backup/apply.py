@@ -1,169 +1,68 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stream pg_dump into S3, read the object back, and keep what is proven there and, when wanted, in a local folder."""
+"""Stream pg_dump into S3, read the object back, and keep what is proven."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 import typing as t
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
 
-from .._child_process import cleanup_process
-from .._errors import DeployError, InputError, NotReadyError, RefusedError, VerificationError
-from .._postgres import mask_secret
-from . import programs, tables
-from .catalog import UnfinishedBackup, run_cleanup
+from .._child_process import child, child_environment, cleanup_process
+from .._errors import DeployError, NotReadyError, RefusedError, VerificationError
+from . import programs
+from .catalog import abort_uploads, remove_remains, run_cleanup
 from .plan import (
     TIME_FORMAT,
     Backup,
     DumpContents,
     Manifest,
+    compression_argument,
     manifest_key,
-    other_storage,
     parse_contents,
 )
-from .programs import Upload, Uploaded, list_dump
-from .tables import exported_snapshot
+from .programs import Upload, list_dump
+from .tables import cure, exported_snapshot
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from .._child_process import Child, CleanupNotes
     from .._postgres import PostgresTarget
-    from .._s3 import S3Bucket, Storage
-    from .programs import BackupProgress, Program
+    from .._s3 import S3Bucket
+    from .programs import BackupProgress
     from .tables import DumpedTable, ExportedSnapshot
 
 
-_UNPROVEN = ".part"
-
-
-class LocalCopy:
-    """A copy that only its owner may read. Its name ends in .part until `keep`."""
-
-    def __init__(self, paths: tuple[Path, Path], descriptor: int) -> None:
-        self._unproven, self.path = paths
-        self._descriptor = descriptor
-
-    def write(self, chunk: bytes) -> None:
-        left = memoryview(chunk)
-        with self._explained():
-            while left:
-                left = left[os.write(self._descriptor, left) :]
-
-    def keep(self) -> None:
-        """On the disk, and under its name."""
-        with self._explained():
-            os.fsync(self._descriptor)
-            # The random part makes the name unique: nothing is replaced.
-            self._unproven.rename(self.path)
-            _sync_folder(self.path.parent)
-
-    def discard(self) -> None:
-        for path in (self._unproven, self.path):
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as exc:
-            raise _refusal(self.path.parent, exc) from exc
-
-
-def paths(folder: Path, key: str) -> tuple[Path, Path]:
-    """Where the copy of the object `key` is made, and where it stays."""
-    final = folder / PurePosixPath(key).name
-    return final.with_name(final.name + _UNPROVEN), final
-
-
-@contextmanager
-def opened(folder: Path | None, key: str) -> Iterator[LocalCopy | None]:
-    """A copy being written, or None without a folder; an exception in the block leaves no file."""
-    if folder is None:
-        yield None
-        return
-    both = paths(folder, key)
-    try:
-        descriptor = os.open(both[0], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except OSError as exc:
-        raise _refusal(folder, exc) from exc
-    copy = LocalCopy(both, descriptor)
-    try:
-        yield copy
-    except BaseException:
-        copy.discard()
-        raise
-    finally:
-        os.close(descriptor)
-
-
-def refuse_unusable(folder: Path) -> None:
-    """Before anything is touched."""
-    if not folder.is_dir():
-        raise InputError(
-            f"Option 'local_copy' is {str(folder)!r}, which is not a folder: create it, or correct the option."
-        )
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(
-            f"Option 'local_copy' is {str(folder)!r}, where this user may not write: allow it, "
-            "or choose another folder."
-        )
-
-
-def _refusal(folder: Path, exc: OSError) -> RefusedError:
-    return RefusedError(
-        f"The local copy in {folder} cannot be written: {exc.strerror}. Nothing was kept, there "
-        "or in S3: make room, or run without option 'local_copy'."
-    )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def read_back(
-    pg_restore: Program, bucket: S3Bucket, key: str, uploaded: Uploaded, *, timeout: float
-) -> DumpContents:
+def read_back(request: BackupRequest, bucket: S3Bucket, upload: Upload) -> DumpContents:
     """Read the dump once, for its checksum and pg_restore's table of contents."""
-    where = f"s3://{bucket.name}/{key}"
+    where = f"s3://{bucket.name}/{request.key}"
     digest = hashlib.sha256()
     size = 0
 
     def write(running: Child) -> None:
         nonlocal size
         listens = True
-        for chunk in _within(timeout, bucket.read(key), where):
+        for chunk in _within(request.timeout, bucket.read(request.key), where):
             digest.update(chunk)
             size += len(chunk)
             # pg_restore needs no more than the table of contents.
             listens = listens and running.give(chunk)
             if running.timed_out:
                 return
+        if (size, digest.hexdigest()) != (upload.size, upload.sha256):
+            raise VerificationError(
+                f"{where} differs from what was sent: {upload.size} bytes went up, and {size} with another SHA-256 "
+                "came down; it was removed and is no backup. Try again."
+            )
 
-    listing = list_dump(pg_restore, where, write, timeout=timeout)
-    listing.refuse_late("nothing was kept")
-    if size != uploaded.size:
-        raise VerificationError(
-            f"{where} differs from what was sent: {uploaded.size} bytes went up and {size} came "
-            "down; it was removed and is no backup. Try again."
-        )
-    if digest.hexdigest() != uploaded.sha256:
-        raise VerificationError(
-            f"{where} differs from what was sent: its {size} bytes have another SHA-256; it was "
-            "removed and is no backup. Try again."
-        )
-    listing.refuse_unreadable("it was removed and is no backup")
-    return parse_contents(listing.lines)
+    timeout = request.timeout
+    return parse_contents(
+        list_dump(request.pg_restore, where, write, timeout=timeout, consequence="nothing was kept")
+    )
 
 
 def refuse_other_tables(where: str, contents: DumpContents, tables: Sequence[DumpedTable]) -> None:
@@ -203,15 +102,8 @@ class BackupRequest:
     pg_dump: programs.Program
     pg_restore: programs.Program
     compression: str
-    storage: Storage
-    local_folder: Path | None
     lock_timeout: int
     timeout: float
-
-    @property
-    def remains(self) -> UnfinishedBackup:
-        folder = self.local_folder
-        return UnfinishedBackup(self.key, paths(folder, self.key) if folder else None)
 
 
 def take_backup(
@@ -221,63 +113,54 @@ def take_backup(
     connect: Callable[[], S3Bucket],
 ) -> Backup:
     """Dump, verify, seal. Nothing is left on any failure. When we are killed, a process with `connect` cleans up."""
-    remains = request.remains
-    with cleanup_process(lambda notes: run_cleanup(remains, connect, notes)) as cleanup:
+    key = request.key
+    with cleanup_process(lambda notes: run_cleanup(key, connect, notes)) as cleanup:
         try:
-            return _take(request, bucket, progress, cleanup)
+            backup = _take(request, bucket, progress, cleanup)
         except BaseException as exc:
             try:
-                remains.remove(bucket)
+                remove_remains(bucket, key)
             except DeployError as left:
                 cleanup.leave_it()
                 if isinstance(exc, DeployError):
-                    exc.details["left_behind"] = f"Perhaps parts of {request.key}: {left}"
+                    exc.details["left_behind"] = f"Perhaps parts of {key}: {left}"
             raise
+        # A lost response to the upload's start leaves a second upload, whose number nobody noted.
+        with suppress(DeployError):
+            abort_uploads(bucket, key)
+        return backup
 
 
 def _take(
     request: BackupRequest, bucket: S3Bucket, progress: BackupProgress, cleanup: CleanupNotes
 ) -> Backup:
     started = _now()
-    with opened(request.local_folder, request.key) as copy:
-        with exported_snapshot(request.target, lock_timeout=request.lock_timeout) as snapshot:
-            upload = Upload(bucket, request.key)
-            cleanup.note(upload.upload)
-            uploaded, rows = _stream(request, upload, snapshot, copy, progress)
-        if difference := other_storage(request.storage, bucket.storage(request.key)):
-            raise VerificationError(
-                f"s3://{bucket.name}/{request.key} is not stored as requested: {difference}; nothing was "
-                "kept."
-            )
-        progress.reading_back(uploaded.size)
-        contents = read_back(
-            request.pg_restore, bucket, request.key, uploaded, timeout=request.timeout
-        )
-        refuse_other_tables(request.target.where, contents, snapshot.tables)
-        if copy:
-            copy.keep()
-        manifest = Manifest(
-            name=request.name,
-            release=request.release,
-            database=request.target.database,
-            host=request.target.host,
-            key=request.key,
-            size=uploaded.size,
-            sha256=uploaded.sha256,
-            started=started,
-            finished=_now(),
-            server_version=request.server_version,
-            pg_dump_version=request.pg_dump.version,
-            compression=request.compression,
-            entries=contents.entries,
-            rows=rows,
-            schemas_of_others=list(snapshot.others.schemas),
-            left_out=list(snapshot.others.left_out),
-        )
-        bucket.put_new(manifest_key(request.key), manifest.to_json())
-    # A lost response to the upload's start leaves a second upload. Another backup finds it in some hours, too.
-    with suppress(DeployError):
-        request.remains.abort_uploads(bucket)
+    with exported_snapshot(request.target, lock_timeout=request.lock_timeout) as snapshot:
+        upload = Upload(bucket, request.key)
+        cleanup.note(upload.upload)
+        rows = _stream(request, upload, snapshot, progress)
+    progress.reading_back(upload.size)
+    contents = read_back(request, bucket, upload)
+    refuse_other_tables(request.target.where, contents, snapshot.tables)
+    manifest = Manifest(
+        name=request.name,
+        release=request.release,
+        database=request.target.database,
+        host=request.target.host,
+        key=request.key,
+        size=upload.size,
+        sha256=upload.sha256,
+        started=started,
+        finished=_now(),
+        server_version=request.server_version,
+        pg_dump_version=request.pg_dump.version,
+        compression=request.compression,
+        entries=contents.entries,
+        rows=rows,
+        schemas_of_others=list(snapshot.others.schemas),
+        left_out=list(snapshot.others.left_out),
+    )
+    bucket.put_new(manifest_key(request.key), manifest.to_json())
     return Backup(bucket=bucket.name, manifest=manifest)
 
 
@@ -285,35 +168,36 @@ def _stream(
     request: BackupRequest,
     upload: Upload,
     snapshot: ExportedSnapshot,
-    copy: LocalCopy | None,
     progress: BackupProgress,
-) -> tuple[Uploaded, dict[str, int]]:
-    """The uploaded dump, and the rows of each table in it."""
-
-    def passed(chunk: bytes, size: int) -> None:
-        progress.dumped(size)
-        if copy:
-            copy.write(chunk)
-
+) -> dict[str, int]:
+    """Dump and upload. Returns the rows of each table in it."""
     try:
         with (
-            programs.dumping(
-                request.pg_dump,
-                request.target,
-                compression=request.compression,
-                lock_timeout=request.lock_timeout,
-                snapshot=snapshot.identifier,
-                left_out=snapshot.others.closed,
-                timeout=request.timeout,
-            ) as running,
+            _dumping(request, snapshot) as running,
             snapshot.counting() as counting,
         ):
-            upload.send(running.stdout, passed)
+            upload.send(running.stdout, progress.dumped)
             _refuse_failed_dump(request, running)
-            rows = counting.result(within=max(1.0, request.timeout - progress.seconds))
-        return upload.complete(), rows
+            rows = counting(max(1.0, request.timeout - progress.seconds))
+        upload.complete()
+        return rows
     finally:
         upload.stop()
+
+
+def _dumping(request: BackupRequest, snapshot: ExportedSnapshot) -> AbstractContextManager[Child]:
+    """A running pg_dump of the snapshot, in custom format on its standard output."""
+    argv = [
+        request.pg_dump.path,
+        "--format=custom",
+        compression_argument(request.compression, request.pg_dump.major),
+        f"--lock-wait-timeout={request.lock_timeout * 1000}",
+        f"--snapshot={snapshot.identifier}",
+        "--no-password",
+        *(f"--exclude-table={identifier}" for identifier in snapshot.others.closed),
+    ]
+    environment = {**request.target.environment(), "PGAPPNAME": "easymo.deploy pg_backup"}
+    return child(argv, child_environment(environment), timeout=request.timeout)
 
 
 def _refuse_failed_dump(request: BackupRequest, running: Child) -> None:
@@ -324,13 +208,10 @@ def _refuse_failed_dump(request: BackupRequest, running: Child) -> None:
             "stopped; nothing was kept. Raise option 'timeout' if it was still working."
         )
     if rc != 0:
-        lines = mask_secret(running.stderr(), request.target.password).splitlines()
-        reason = next(
-            (line for line in lines if "error:" in line), lines[-1] if lines else "no reason"
-        )
+        reason = programs.complaint(running, request.target.password)
         raise RefusedError(
             f"pg_dump of {request.target.where} failed with exit code {rc}, nothing was kept: "
-            f"{reason.rstrip('.')}.{tables.cure(reason)}",
+            f"{reason}.{cure(reason)}",
             rc=rc,
         )
 

@@ -15,8 +15,6 @@ from .._time import read_time
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .._s3 import Storage
-
 
 MANIFEST_SUFFIX = ".manifest.json"
 # Microseconds, so that the newer of two backups of one second is the newer one.
@@ -57,13 +55,17 @@ class Manifest:
         document = json.loads(text)
         if not isinstance(document, dict):
             raise ValueError("a manifest is an object")
-        values = {
-            entry.name: document.get(entry.name, _BEFORE.get(entry.name)) for entry in fields(cls)
-        }
-        for name, value in values.items():
-            if not _FITS.get(name, _is_text)(value):
-                raise ValueError(f"{name} is {value!r}")
-        return cls(**values)
+        values: dict[str, t.Any] = {}
+        for entry in fields(cls):
+            # Older manifests lack the lists.
+            value = document.get(entry.name, [] if entry.type == "list[str]" else None)
+            if not _FITS[str(entry.type)](value):
+                raise ValueError(f"{entry.name} is {value!r}")
+            values[entry.name] = value
+        manifest = cls(**values)
+        parse_time(manifest.started)
+        parse_time(manifest.finished)
+        return manifest
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self), indent=1, sort_keys=True).encode()
@@ -77,10 +79,6 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_time(value: object) -> bool:
-    return isinstance(value, str) and parse_time(value) is not None
-
-
 def _are_counts(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_count, value.values()))
 
@@ -89,16 +87,11 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
 
-# Values of fields that older manifests lack.
-_BEFORE: dict[str, object] = {"schemas_of_others": [], "left_out": []}
 _FITS: dict[str, t.Callable[[object], bool]] = {
-    "size": _is_count,
-    "entries": _is_count,
-    "started": _is_time,
-    "finished": _is_time,
-    "rows": _are_counts,
-    "schemas_of_others": _are_texts,
-    "left_out": _are_texts,
+    "str": _is_text,
+    "int": _is_count,
+    "dict[str, int]": _are_counts,
+    "list[str]": _are_texts,
 }
 
 
@@ -163,24 +156,14 @@ GZIP = "gzip:6"
 _METHODS_SINCE = 16
 
 
-@dataclass(frozen=True)
-class BackupPlan:
-    existing: Backup | None
-    """The backup that suffices; None when another must be taken."""
-
-    @property
-    def changed(self) -> bool:
-        return self.existing is None
-
-
-def plan_backup(
+def find_sufficient(
     backups: Iterable[Backup],
     *,
     release: str,
     max_age: int,
     now: datetime,
     not_before: datetime | None = None,
-) -> BackupPlan:
+) -> Backup | None:
     """The newest valid backup of the release suffices when it is at most `max_age` seconds old; 0 is any age.
 
     A backup that began before `not_before` does not suffice.
@@ -189,20 +172,12 @@ def plan_backup(
         recent = not max_age or backup.age(now) <= max_age
         current = not_before is None or backup.begun >= not_before
         if backup.manifest.release == release and recent and current:
-            return BackupPlan(existing=backup)
-    return BackupPlan(existing=None)
+            return backup
+    return None
 
 
 def newest_first(backups: Iterable[Backup]) -> list[Backup]:
     return sorted(backups, key=lambda backup: (backup.manifest.started, backup.uri), reverse=True)
-
-
-def newest_per_release(backups: Iterable[Backup]) -> list[Backup]:
-    """One backup for each name and release, the newest first."""
-    newest: dict[tuple[str, str], Backup] = {}
-    for backup in newest_first(backups):
-        newest.setdefault((backup.manifest.name, backup.manifest.release), backup)
-    return list(newest.values())
 
 
 def parse_program_version(output: str) -> tuple[int, str]:
@@ -238,48 +213,6 @@ def compression_argument(method: str, pg_dump_major: int) -> str:
 
 def may_use_zstd(pg_dump_major: int) -> bool:
     return pg_dump_major >= _METHODS_SINCE
-
-
-# Objects of these classes must be restored before they can be read, which takes hours.
-_ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
-
-
-def refuse_storage(storage: Storage) -> None:
-    """Refuse a storage that S3 would refuse late, or that could not be read back."""
-    if storage.kms_key_id and storage.server_side_encryption != "aws:kms":
-        raise InputError(
-            "Option 'kms_key_id' is for 'server_side_encryption: aws:kms' only: set that, or leave the key out."
-        )
-    if storage.storage_class in _ARCHIVES:
-        raise InputError(
-            f"Option 'storage_class' is {storage.storage_class!r}, whose objects cannot be read "
-            "back and verified: use another class, and archive later by a lifecycle rule of the "
-            "bucket."
-        )
-
-
-def other_storage(requested: Storage, applied: Storage) -> str:
-    """Where S3 says that it keeps an object otherwise than asked; empty when it does not say so."""
-    pairs = {
-        "server-side encryption": (
-            requested.server_side_encryption,
-            applied.server_side_encryption,
-        ),
-        "storage class": (requested.storage_class, applied.storage_class),
-        "KMS key": (_key_id(requested.kms_key_id), _key_id(applied.kms_key_id)),
-    }
-    return ", ".join(
-        f"its {what} is {has!r} and should be {wanted!r}"
-        for what, (wanted, has) in pairs.items()
-        if wanted and has and wanted != has
-    )
-
-
-def _key_id(named: str | None) -> str | None:
-    """The key's id. S3 answers with an ARN, whose last part is the id; an alias hides its key."""
-    if named is None or "alias/" in named:
-        return None
-    return named.rpartition("/")[2]
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,14 @@ from dataclasses import dataclass
 
 from .. import _child_process
 from .._errors import InputError, NotReadyError, VerificationError
+from .._postgres import mask_secret
 from .._threads import begin
-from .plan import GZIP, ZSTD, compression_argument, is_listing, may_use_zstd, parse_program_version
+from .plan import GZIP, ZSTD, is_listing, may_use_zstd, parse_program_version
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from .._child_process import Child, Writer
-    from .._postgres import PostgresTarget
     from .._s3 import S3Bucket
     from .._threads import Begun
 
@@ -71,70 +70,13 @@ def best_compression(pg_dump: Program) -> str:
     return GZIP if "does not support compression" in completed.stderr else ZSTD
 
 
-def dumping(
-    pg_dump: Program,
-    target: PostgresTarget,
-    *,
-    compression: str,
-    lock_timeout: int,
-    snapshot: str,
-    left_out: t.Sequence[str],
-    timeout: float,
-) -> AbstractContextManager[Child]:
-    """A running pg_dump of an exported snapshot, in custom format on its standard output; `lock_timeout` in seconds.
+def list_dump(
+    pg_restore: Program, what: str, write: Writer, *, timeout: float, consequence: str
+) -> tuple[str, ...]:
+    """The lines of the listing of the dump `what`. `write` feeds pg_restore, which reads only its beginning.
 
-    `left_out`: tables and sequences that are not dumped, as SQL wants them.
+    Raises the errors of `write`, NotReadyError after so many seconds, and VerificationError for what is no dump.
     """
-    argv = [
-        pg_dump.path,
-        "--format=custom",
-        compression_argument(compression, pg_dump.major),
-        f"--lock-wait-timeout={lock_timeout * 1000}",
-        f"--snapshot={snapshot}",
-        "--no-password",
-        *(f"--exclude-table={identifier}" for identifier in left_out),
-    ]
-    environment = {**target.environment(), "PGAPPNAME": "easymo.deploy pg_backup"}
-    return _child_process.child(
-        argv, _child_process.child_environment(environment), timeout=timeout
-    )
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The program's output about the dump `what`, and its end."""
-
-    what: str
-    lines: tuple[str, ...]
-    rc: int
-    complaint: str
-    ended: Child
-    timeout: float
-
-    def refuse_late(self, consequence: str) -> None:
-        """Raise NotReadyError after a timeout. Reading and listing share the time; the slower side is named."""
-        if not self.ended.timed_out:
-            return
-        if self.ended.starved:
-            raise NotReadyError(
-                f"{self.what} could not be read within {self.timeout:g} s; {consequence}. Raise option 'timeout' if "
-                "S3 is this slow."
-            )
-        raise NotReadyError(
-            f"pg_restore --list of {self.what} did not end within {self.timeout:g} s and was stopped; {consequence}. "
-            "Raise option 'timeout' if this machine is that slow."
-        )
-
-    def refuse_unreadable(self, consequence: str) -> None:
-        if self.rc != 0 or not is_listing(self.lines):
-            complaint = self.complaint or "it did not mention a dump"
-            raise VerificationError(
-                f"pg_restore cannot read {self.what} (exit code {self.rc}: {complaint}); {consequence}."
-            )
-
-
-def list_dump(pg_restore: Program, what: str, write: Writer, *, timeout: float) -> Listing:
-    """List a dump. `write` feeds it; pg_restore reads only its beginning. Raises the errors of `write`."""
     with _child_process.child(
         [pg_restore.path, "--list"],
         _child_process.child_environment({}),
@@ -143,7 +85,24 @@ def list_dump(pg_restore: Program, what: str, write: Writer, *, timeout: float) 
     ) as running:
         lines = tuple(line.decode("utf-8", "replace").rstrip("\r\n") for line in running.stdout)
         rc = running.wait()
-        return Listing(what, lines, rc, running.stderr(), running, timeout)
+        if running.timed_out:
+            raise NotReadyError(
+                f"pg_restore --list of {what} did not end within {timeout:g} s and was stopped; {consequence}. Raise "
+                "option 'timeout' if S3 or this machine is that slow."
+            )
+        if rc != 0 or not is_listing(lines):
+            reason = running.stderr() or "it did not mention a dump"
+            raise VerificationError(
+                f"pg_restore cannot read {what} (exit code {rc}: {reason}); {consequence}."
+            )
+        return lines
+
+
+def complaint(running: Child, password: str | None) -> str:
+    """Its first line about an error, without the lines of data that PostgreSQL adds."""
+    lines = mask_secret(running.stderr(), password).splitlines()
+    telling = (line for line in lines if "error:" in line or "ERROR:" in line or "FATAL:" in line)
+    return next(telling, lines[-1] if lines else "no reason given").strip().rstrip(".")
 
 
 Reporter = t.Callable[[str, dict[str, t.Any]], None]
@@ -190,12 +149,6 @@ _IN_FLIGHT = 32 << 20
 _PARTS_PER_SIZE = 1600
 
 
-@dataclass(frozen=True)
-class Uploaded:
-    size: int
-    sha256: str
-
-
 class Upload:
     """A multipart upload in progress: no object until `complete`. `stop` leaves its parts for an abort."""
 
@@ -204,22 +157,26 @@ class Upload:
         self._key = key
         self.upload = bucket.start_upload(key)
         self._digest = hashlib.sha256()
-        self._size = 0
+        self.size = 0
         self._pending: deque[tuple[int, Begun[str]]] = deque()
         self._etags: list[str] = []
         self._started = 0
 
-    def send(self, source: t.IO[bytes], passed: Callable[[bytes, int], None]) -> None:
-        """Read `source` to its end; `passed` gets each chunk and the bytes so far."""
+    def send(self, source: t.IO[bytes], passed: Callable[[int], None]) -> None:
+        """Read `source` to its end; `passed` gets the bytes so far."""
         # No name may keep a chunk longer than it is on its way: it is a large part of our memory.
         while self._make_room(part_size(self._started)) and self._send_one(source, passed):
             pass
 
-    def complete(self) -> Uploaded:
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def complete(self) -> None:
+        """Raises the error of any part."""
         while self._pending:
             self._collect()
         self._bucket.complete_upload(self._key, self.upload, self._etags)
-        return Uploaded(size=self._size, sha256=self._digest.hexdigest())
 
     def stop(self) -> None:
         """Send no more. Returns when nothing is in flight."""
@@ -229,13 +186,13 @@ class Upload:
             ):  # the upload is given up, so the results of its parts do not matter
                 self._pending.popleft()[1].result()
 
-    def _send_one(self, source: t.IO[bytes], passed: Callable[[bytes, int], None]) -> bool:
+    def _send_one(self, source: t.IO[bytes], passed: Callable[[int], None]) -> bool:
         chunk = source.read(part_size(self._started))
         if not chunk:
             return False
         self._digest.update(chunk)
-        self._size += len(chunk)
-        passed(chunk, self._size)
+        self.size += len(chunk)
+        passed(self.size)
         self._started += 1
         self._pending.append((len(chunk), self._begin(self._started, chunk)))
         return True

@@ -6,7 +6,6 @@ Only a database's owner may leave out unreadable tables: for other users they ar
 
 from __future__ import annotations
 
-import math
 import typing as t
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,13 +16,12 @@ from .._postgres import shares_sessions
 from .._threads import begin
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from .._postgres import PostgresSession, PostgresTarget, Session
-    from .._threads import Begun
+    from .._postgres import PostgresTarget, Session
 
 
-def refuse_pooler(session: PostgresSession, target: PostgresTarget) -> None:
+def refuse_pooler(session: Session, target: PostgresTarget) -> None:
     if shares_sessions(session, target):
         raise RefusedError(
             f"A pooler at {target.host}:{target.port} gives each transaction another session, so "
@@ -35,52 +33,6 @@ def refuse_pooler(session: PostgresSession, target: PostgresTarget) -> None:
 
 CURE = "raise max_locks_per_transaction of the server and restart it"
 _FULL = "out of shared memory"
-# PostgreSQL guarantees so many; the rest of its shared memory holds up to as many again.
-_SURE_TO_FAIL = 2
-_STEP = 64
-
-# MaxBackends of src/backend/utils/init/postinit.c and the prepared transactions, each with its share of the lock table
-# (NLOCKENTS of lock.c). autovacuum_worker_slots came with 18.
-_LOCK_SETTINGS = """
-SELECT pg_catalog.current_setting('max_locks_per_transaction')::int,
-       pg_catalog.current_setting('max_connections')::int
-       + COALESCE(pg_catalog.current_setting('autovacuum_worker_slots', true),
-                  pg_catalog.current_setting('autovacuum_max_workers'))::int
-       + pg_catalog.current_setting('max_worker_processes')::int
-       + pg_catalog.current_setting('max_wal_senders')::int
-       + pg_catalog.current_setting('max_prepared_transactions')::int + 2,
-       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks l WHERE NOT l.fastpath)
-"""
-
-
-@dataclass(frozen=True)
-class LockTableRoom:
-    per_transaction: int
-    shares: int
-    taken: int
-
-    @property
-    def free(self) -> int:
-        return max(0, self.per_transaction * self.shares - self.taken)
-
-    def enough(self, needed: int) -> int:
-        """The max_locks_per_transaction that so many locks need."""
-        return math.ceil((needed + self.taken) / self.shares / _STEP) * _STEP
-
-
-def find_room(session: Session) -> LockTableRoom:
-    return LockTableRoom(*session.rows(_LOCK_SETTINGS)[0])
-
-
-def refuse_shortage(room: LockTableRoom, needed: int, what: str, otherwise: str = "") -> None:
-    """Refuse only a certain shortage: between the guarantee and the limit it may work."""
-    if needed > _SURE_TO_FAIL * room.free:
-        raise RefusedError(
-            f"{what} locks at least {needed} objects at once, but the server has room for "
-            f"{room.free}: set its "
-            f"max_locks_per_transaction (now {room.per_transaction}) to {room.enough(needed)} or more and restart it"
-            f"{otherwise}. Nothing was touched."
-        )
 
 
 def cure(message: str) -> str:
@@ -160,11 +112,6 @@ SELECT c.oid,
  ORDER BY 2
 """
 
-_SETTINGS = (
-    "search_path = pg_catalog",
-    # As pg_dump has it: an error where a policy would hide rows.
-    "row_security = off",
-)
 _NAMED = 5
 _AT_ONCE = 50
 
@@ -207,8 +154,9 @@ def refuse_unreadable(tables: Sequence[DumpedTable], target: PostgresTarget) -> 
 def begin_reading(session: Session) -> None:
     """Begin one snapshot for all later statements, whatever the role's settings. After a failure, close the session."""
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    for setting in _SETTINGS:
-        session.execute(f"SET LOCAL {setting}")
+    session.execute("SET LOCAL search_path = pg_catalog")
+    # As pg_dump has it: an error where a policy would hide rows.
+    session.execute("SET LOCAL row_security = off")
 
 
 def count_rows(session: Session, tables: Sequence[DumpedTable]) -> dict[str, int]:
@@ -251,42 +199,35 @@ class ExportedSnapshot:
     identifier: str
     tables: tuple[DumpedTable, ...]
     others: ForeignSchemas
-    _session: _postgres.PostgresSession
+    _session: _postgres.Session
     _target: PostgresTarget
 
     @contextmanager
-    def counting(self) -> Iterator[Counting]:
-        """Count beside the block; counting stops at its end."""
+    def counting(self) -> Iterator[Callable[[float], dict[str, int]]]:
+        """Count beside the block, at whose end counting stops. Yields the rows by table, within so many seconds."""
         counts = begin(lambda: count_rows(self._session, self.tables))
+
+        def result(within: float) -> dict[str, int]:
+            try:
+                return counts.result(within)
+            except TimeoutError as exc:
+                raise NotReadyError(
+                    f"The rows of {self._target.where} were not counted within {within:.0f} s after its dump; nothing "
+                    "was kept. Raise option 'timeout'."
+                ) from exc
+            except _postgres.SqlError as exc:
+                raise RefusedError(
+                    f"The rows of {self._target.where} cannot be counted, nothing was kept: {exc}."
+                ) from exc
+
         try:
-            yield Counting(counts, self._target)
+            yield result
         finally:
             if not counts.done():
                 self._session.cancel()
                 # The session must not be used or closed while a thread waits for its answer.
                 with suppress(Exception):
                     counts.result()
-
-
-@dataclass(frozen=True)
-class Counting:
-    _counts: Begun[dict[str, int]]
-    _target: PostgresTarget
-
-    def result(self, *, within: float) -> dict[str, int]:
-        """Rows by schema.table, waited for at most so many seconds."""
-        try:
-            return self._counts.result(within)
-        except TimeoutError as exc:
-            raise NotReadyError(
-                f"The rows of {self._target.where} were not counted within {within:.0f} s after "
-                "its dump; "
-                "nothing was kept. Raise option 'timeout'."
-            ) from exc
-        except _postgres.SqlError as exc:
-            raise RefusedError(
-                f"The rows of {self._target.where} cannot be counted, nothing was kept: {exc}."
-            ) from exc
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from .._backup.plan import newest_first, refuse_older_programs
 from .._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
 from .._migration.prisma_history import read_folder, read_history, refuse_unsettled, use_schema
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError, connected
-from .._s3 import BOTO3, S3Bucket, Storage
+from .._s3 import BOTO3, S3Bucket
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
 
 NO_TABLE = "42P01"
@@ -117,12 +117,7 @@ def look_backup_age(options: Options, ground: Ground) -> Finding:
 
 def look_bucket(options: Options, ground: Ground) -> Finding:
     """Whether the key of the backups may do in its prefix what backups do. Nothing is left there."""
-    storage = Storage(
-        server_side_encryption=options["server_side_encryption"],
-        kms_key_id=options["kms_key_id"],
-        storage_class=options["storage_class"],
-    )
-    bucket = S3Bucket.from_params(options, storage, patience=ground.timeout, attempts=_ATTEMPTS)
+    bucket = S3Bucket.from_params(options, patience=ground.timeout, attempts=_ATTEMPTS)
     try:
         bucket.check()
     except InputError as exc:

@@ -52,7 +52,7 @@ def probe_postgres(options: Options, timeout: float) -> str:
             raise CheckError(f"{target.where} refused the query: {exc}.") from exc
         value = rows[0][0] if rows and rows[0] else None
         version = session.server_version[1]
-    if not same(value, options["expect"]):
+    if options["expect"] and not same(value, options["expect"]):
         raise CheckError(
             f"{target.where} answered {value!r} to {options['query']!r} and not {options['expect']!r}."
         )

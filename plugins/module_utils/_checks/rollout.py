@@ -9,7 +9,6 @@ from decimal import Decimal
 from .._cluster import RELEASE_ANNOTATION, Object
 from .._kubernetes_client import KUBERNETES
 from .._rollout.models import LAST_APPLIED, Deployment, selects
-from .._rollout.scale import autoscaled
 from .rollout_facts import ERROR, WARNING, NamespaceFacts, RolloutProblem, references_of
 
 with KUBERNETES:
@@ -89,7 +88,9 @@ def _in_flight(body: Object, facts: NamespaceFacts) -> Findings:
         goes_on = "its rollout of this release is incomplete and will continue"
         yield WARNING, f"{goes_on}, at {counts}{because}"
         return
-    scaled = autoscaled(facts.autoscalers, [deployment.name])
+    targets = [autoscaler["spec"]["scaleTargetRef"] for autoscaler in facts.autoscalers]
+    mine = ("Deployment", deployment.name)
+    scaled = any((target.get("kind"), target["name"]) == mine for target in targets)
     if scaled and counts.updated == counts.total and not trouble:
         yield WARNING, f"its autoscaler is scaling it, at {counts}"
     else:

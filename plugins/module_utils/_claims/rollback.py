@@ -112,9 +112,9 @@ def verification(
 ) -> list[dict[str, str]]:
     """A row with `name`, `status` and `detail` for each.
 
-    `tests`: the result of the module smoke_tests; `pods`: those of pod_flags, in a loop. `pins`: by
-    Deployment, what ran before, with `images`; None when services did not go back. `deployments`: as rollout_info
-    returns them. `running`: the result of the module health_check about all pods, `returned`: about the services that
+    `tests`: the result of the module smoke_tests; `pods`: that of feature_flags, which proved them. `pins`: by
+    Deployment, what ran before, with `images`; None when services did not go back. `deployments`: as rollout
+    reads them. `running`: the result of the module health_check about all pods, `returned`: about the services that
     went back; None or empty when that was not looked at.
     """
     results = tests.get("results")
@@ -133,7 +133,7 @@ def verification(
     rows += [_checked(RETURNED, returned)] if returned else []
     rows += [_checked(PODS, running)] if running else []
     # A release without flags has no pods to ask.
-    rows += [_flags(pods)] if pods.get("results") != [] else []
+    rows += [_flags(pods)] if pods.get("consumers") != {} else []
     rows += [_versions(pins, deployments)] if pins is not None else []
     return rows
 
@@ -148,13 +148,14 @@ def _checked(name: str, checked: Body) -> dict[str, str]:
 
 
 def _flags(pods: Body) -> dict[str, str]:
-    results = [result for result in pods.get("results") or () if isinstance(result, dict)]
-    wrong = " ".join(str(result.get("msg")) for result in results if result.get("failed"))
-    if any(result.get("reason") == DIFFERS for result in results):
-        return row(FLAGS, FAILED, wrong)
-    if wrong or not results or any(result.get("skipped") for result in results):
-        return row(FLAGS, NOT_LOOKED_AT, wrong or "no pod was asked")
-    return row(FLAGS, VERIFIED, f"{sum(len(result.get('pods') or ()) for result in results)} pods")
+    if pods.get("failed"):
+        return row(
+            FLAGS, FAILED if pods.get("reason") == DIFFERS else NOT_LOOKED_AT, pods.get("msg")
+        )
+    if not pods.get("consumers"):
+        return row(FLAGS, NOT_LOOKED_AT, "no pod was asked")
+    known = sum(len(consumer["pods"]) for consumer in pods["consumers"].values())
+    return row(FLAGS, VERIFIED, f"{known} pods")
 
 
 def _versions(pins: Body, deployments: t.Sequence[Body]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .._backup.catalog import read_catalog
-from .._backup.plan import newest_per_release
+from .._backup.plan import newest_first
 from .._errors import RefusedError
 from .._migration.execution import mask_literals
 from .._postgres import PostgresTarget, Session, SqlError, connected
@@ -100,7 +100,7 @@ def look_at_backups(
     file = "postgres/backups.txt"
     bucket.check()
     catalog = read_catalog(bucket, prefix=prefix)
-    newest = {entry.manifest.name: entry for entry in reversed(newest_per_release(catalog.backups))}
+    newest = {entry.manifest.name: entry for entry in reversed(newest_first(catalog.backups))}
     for name in names:
         backup = newest.get(name)
         if backup is None:

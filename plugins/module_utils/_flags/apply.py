@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from .._cluster import (
     FENCE_ANNOTATION,
@@ -23,7 +23,7 @@ from .._cluster import (
     Object,
 )
 from .._errors import ConflictError, DeployError, VerificationError
-from .._lock.apply import NO_LEASE_CHECK, LeaseCheck, NoLeaseCheck
+from .._lock.apply import NO_LEASE_CHECK, WriteCheck
 from .._lock.models import epoch_in, refuse_later
 from .plan import Changes, FlagsMap, FlagsPlan, Wish, plan_flags
 from .pods import STALE, PodState
@@ -88,13 +88,7 @@ class KillSwitch:
         return json.dumps(self.to_result(), sort_keys=True)
 
     def to_result(self) -> dict[str, t.Any]:
-        return {
-            "set_at": self.set_at,
-            "by": self.by,
-            "reason": self.reason,
-            "automatic": self.automatic,
-            "flags": dict(self.flags),
-        }
+        return asdict(self)
 
     def __str__(self) -> str:
         how = " automatically" if self.automatic else ""
@@ -225,9 +219,8 @@ def decide_flags(
     name: str,
     decide: Decide,
     *,
-    force: bool,
     check_mode: bool,
-    guard: LeaseCheck | NoLeaseCheck = NO_LEASE_CHECK,
+    guard: WriteCheck = NO_LEASE_CHECK,
     document: Document | None = None,
     attempts: int = ATTEMPTS,
 ) -> FlagsPlan:
@@ -248,13 +241,8 @@ def decide_flags(
         if not check_mode:
             guard.check()
         try:
-            _apply(cluster, plan, force=force, check_mode=check_mode)
+            _apply(cluster, plan, check_mode=check_mode)
         except ConflictError as exc:
-            if not force and plan.overruled:
-                raise ConflictError(
-                    f"The flags in ConfigMap {name!r} are set by {', '.join(plan.overruled)} "
-                    f"too, and 'force' is false, so nothing was changed: {exc}"
-                ) from exc
             last = exc
             continue
         if not check_mode:
@@ -284,9 +272,9 @@ def _refuse_switched_off(observed: FlagsMap, wish: Wish) -> None:
     refuse_up(KillSwitch.from_annotations(left), observed.data, wish.flags)
 
 
-def _apply(cluster: Cluster, plan: FlagsPlan, *, force: bool, check_mode: bool) -> None:
+def _apply(cluster: Cluster, plan: FlagsPlan, *, check_mode: bool) -> None:
     body = cluster.apply(
-        "ConfigMap", plan.to_object(cluster.namespace), force=force, dry_run=check_mode
+        "ConfigMap", plan.to_object(cluster.namespace), force=True, dry_run=check_mode
     )
     if check_mode:
         return
@@ -301,19 +289,16 @@ def _verify_written(cluster: Cluster, plan: FlagsPlan, decide: Decide, fence: in
     if not differing:
         return
     _refuse_later_epoch(current, fence)
-    if KILL_SWITCH_ANNOTATION in plan.wish.annotations and not _wants_more(current, decide):
-        return  # another writer set the switch at the same moment with the same flags
+    if KILL_SWITCH_ANNOTATION in plan.wish.annotations:
+        anew = decide(current)
+        if not plan_flags(current, anew.flags, anew.annotations).changed:
+            return  # another writer set the switch at the same moment with the same flags
     # A kill switch that was set right after our write wins, with an error of its own.
     _refuse_switched_off(current, plan.wish)
     raise VerificationError(
         f"ConfigMap {plan.before.name!r} was written but reads differently: check "
         f"{', '.join(differing)}. Something else writes to it."
     )
-
-
-def _wants_more(current: FlagsMap, decide: Decide) -> bool:
-    wish = decide(current)
-    return plan_flags(current, wish.flags, wish.annotations).changed
 
 
 ASK_EVERY = 2.0
@@ -325,31 +310,31 @@ def differing(current: FlagsMap, flags: Changes) -> tuple[str, ...]:
     return tuple(sorted(name for name, value in flags.items() if current.data.get(name) != value))
 
 
+@dataclass
 class Written:
     """`flags` as they were written to a ConfigMap. A ConfigMap with the name "" is unknown and never read."""
 
-    def __init__(self, cluster: Cluster, config_map: str, flags: Changes, clock: Clock) -> None:
-        self._cluster = cluster
-        self._config_map = config_map
-        self._flags = flags
-        self._clock = clock
-        self._read_at = float("-inf")
-        self._changed: tuple[str, ...] = ()
+    cluster: Cluster
+    config_map: str
+    flags: Changes
+    clock: Clock
+    _read_at: float = float("-inf")
+    _changed: tuple[str, ...] = ()
 
     def changed(self) -> tuple[str, ...]:
         """Flags that another writer has changed since. An unreadable ConfigMap counts as unchanged."""
-        if self._config_map and self._clock.now() - self._read_at >= ASK_EVERY:
+        if self.config_map and self.clock.now() - self._read_at >= ASK_EVERY:
             try:
-                current = observe_flags(self._cluster, self._config_map)
+                current = observe_flags(self.cluster, self.config_map)
             except DeployError:
                 return self._changed
-            self._read_at = self._clock.now()
-            self._changed = differing(current, self._flags)
+            self._read_at = self.clock.now()
+            self._changed = differing(current, self.flags)
         return self._changed
 
     def helps(self, pod: PodState) -> bool:
         """Whether reading the ConfigMap again may bring the pod closer to the written flags."""
         if pod.state != STALE:
             return True
-        wrong = {name for name, value in self._flags.items() if pod.values.get(name) != value}
+        wrong = {name for name, value in self.flags.items() if pod.values.get(name) != value}
         return not wrong <= {*self.changed()}

@@ -15,6 +15,7 @@ from .._rollout.models import Deployment
 from .._rollout.observer import desired_replicas, observe_all_pods, observe_deployment
 from .._rollout.plan import RolloutPlan, RolloutRequest
 from .._rollout.runner import Rollout, Settings
+from .._time import format_time
 from .apply import Written
 from .pods import IDLE, REACHED, STALE, UNKNOWN, Asker, FlagsProbe, PodState
 from .proof import (
@@ -90,7 +91,7 @@ OVERTAKEN = ("superseded", "paused")
 
 @dataclass(frozen=True)
 class FlagsRequest:
-    """The flags to bring consumers to, and their ConfigMap. `checksum`: of all flags. `at`: the time, RFC 3339.
+    """The flags to bring consumers to, and their ConfigMap. `checksum`: of all flags.
 
     `mounted`: they have their flags from a ConfigMap volume and take changes up while they run.
     """
@@ -99,53 +100,47 @@ class FlagsRequest:
     expected: t.Mapping[str, str]
     checksum: str
     actor: str
-    at: str
     wait_timeout: float
     mounted: bool = False
     probe: FlagsProbe = field(default_factory=FlagsProbe)
 
 
+@dataclass
 class Consumer:
-    def __init__(
-        self,
-        name: str,
-        request: FlagsRequest,
-        open_cluster: t.Callable[[], Cluster],
-        *,
-        clock: Clock,
-        wall: t.Callable[[], datetime],
-        report: t.Callable[[str], None],
-        started: float,
-    ) -> None:
-        """`started`: when the task began, on `clock`."""
-        self._name = name
-        self._request = request
-        self._clock = clock
-        self._report = report
-        self._started = clock.now()
-        self._deadline = self._started + request.wait_timeout
-        self._cluster = open_cluster().until(self._deadline)
-        self._written = Written(self._cluster, request.config_map, request.expected, clock)
-        self._asker = Asker(
-            request.expected, clock=clock, wall=wall, probe=request.probe, started=started
-        )
+    """Brings one Deployment's pods to the flags. `started`: when the task began, on `clock`."""
+
+    name: str
+    request: FlagsRequest
+    open_cluster: t.Callable[[], Cluster]
+    clock: Clock
+    wall: t.Callable[[], datetime]
+    report: t.Callable[[str], None]
+    started: float
+
+    def __post_init__(self) -> None:
+        request = self.request
+        self._began = self.clock.now()
+        self._deadline = self._began + request.wait_timeout
+        self._cluster = self.open_cluster().until(self._deadline)
+        self._written = Written(self._cluster, request.config_map, request.expected, self.clock)
+        self._asker = Asker(request.expected, self.clock, self.wall, self.started, request.probe)
 
     def look(self) -> ConsumerState:
         """Its pods' flags, without changing anything."""
         try:
-            deployment = observe_deployment(self._cluster, self._name)
-            return ConsumerState(self._name, pods=tuple(self._ask(deployment)))
+            deployment = observe_deployment(self._cluster, self.name)
+            return ConsumerState(self.name, pods=tuple(self._ask(deployment)))
         except DeployError as exc:
-            return ConsumerState(self._name, problem=str(exc), listed=False)
+            return ConsumerState(self.name, problem=str(exc), listed=False)
 
     def switch(self) -> ConsumerState:
         """Bring its pods to the flags. Never raises for errors of the cluster: other consumers go on."""
         restarted, problem, note = False, "", ""
         try:
-            deployment = observe_deployment(self._cluster, self._name)
+            deployment = observe_deployment(self._cluster, self.name)
             # Listed without asking them: the restart should not wait for their answers.
             known = frozenset(pod.uid for pod in observe_all_pods(self._cluster, deployment))
-            if self._request.mounted:
+            if self.request.mounted:
                 replaced_pods, problem, note = self._follow(deployment, known)
             else:
                 if deployment.paused:
@@ -154,15 +149,14 @@ class Consumer:
                     restarted, problem = self._restart(deployment)
                 replaced_pods = self._replace_stale(deployment, known)
         except DeployError as exc:
-            return ConsumerState(self._name, restarted=restarted, problem=str(exc), listed=False)
-        wrong = [pod for pod in replaced_pods.pods if pod.state in (STALE, UNKNOWN)]
-        if any(pod.state == STALE and pod.uid not in known for pod in wrong):
+            return ConsumerState(self.name, restarted=restarted, problem=str(exc), listed=False)
+        if any(pod.state == STALE and pod.uid not in known for pod in replaced_pods.pods):
             note = (
                 "Its pods started after the flags were written and lack them: does it read them, or did somebody "
                 "change them meanwhile?"
             )
         return ConsumerState(
-            self._name,
+            self.name,
             pods=replaced_pods.pods,
             restarted=restarted,
             replaced=replaced_pods.replaced,
@@ -174,13 +168,13 @@ class Consumer:
         self, deployment: Deployment, known: frozenset[str]
     ) -> tuple[ReplacedPods, str, str]:
         """Its pods, why some did not follow, and another hint."""
-        patience = self._request.wait_timeout * ROLLING
+        patience = self.request.wait_timeout * ROLLING
         pods, note = follow(
             self._cluster,
             lambda: self._ask(deployment),
-            clock=self._clock,
-            deadline=self._started + patience,
-            report=self._report,
+            clock=self.clock,
+            deadline=self._began + patience,
+            report=self.report,
             waits_for=self._waits_for,
             settle=SETTLE,
         )
@@ -193,18 +187,18 @@ class Consumer:
 
     def _waits_for(self, pod: PodState) -> bool:
         """Whether to wait for the pod: a pod that starts now may get old files."""
-        early = self._clock.now() - self._started < KUBELETS_KNOW
+        early = self.clock.now() - self._began < KUBELETS_KNOW
         return (is_behind(pod) and self._written.helps(pod)) or (early and pod.state == IDLE)
 
     def _replace_stale(self, deployment: Deployment, known: frozenset[str]) -> ReplacedPods:
         return replace_stale_pods(
             self._cluster,
             lambda: self._ask(deployment),
-            Replaceable(known, self._started, self._written.helps),
+            Replaceable(known, self._began, self._written.helps),
             replicas=lambda: desired_replicas(self._cluster, deployment),
-            clock=self._clock,
-            deadline=max(self._deadline, self._clock.now() + 1.0),
-            report=self._report,
+            clock=self.clock,
+            deadline=max(self._deadline, self.clock.now() + 1.0),
+            report=self.report,
         )
 
     def _restart(self, deployment: Deployment) -> tuple[bool, str]:
@@ -220,7 +214,7 @@ class Consumer:
                 problem = str(exc)
                 if exc.details.get("result") not in OVERTAKEN:
                     break
-                self._report(f"changed by somebody else, trying again: {exc}")
+                self.report(f"changed by somebody else, trying again: {exc}")
                 if exc.details["result"] == "paused":
                     break
             else:
@@ -241,28 +235,28 @@ class Consumer:
     def _rollout(self, wanted: RolloutRequest) -> Rollout:
         return Rollout(
             self._cluster,
-            self._name,
+            self.name,
             wanted,
             None,
             settings=Settings(
                 wait_timeout=max(
-                    self._started + self._request.wait_timeout * ROLLING - self._clock.now(), 1.0
+                    self._began + self.request.wait_timeout * ROLLING - self.clock.now(), 1.0
                 ),
                 undo_on_failure=False,
                 quorum="any",
                 stall_timeout=STALLED,
             ),
-            clock=self._clock,
-            report=lambda text, _counts: self._report(text),
+            clock=self.clock,
+            report=lambda text, _counts: self.report(text),
         )
 
     def _wanted(self, deployment: Deployment) -> RolloutRequest:
         return RolloutRequest(
             state="restarted",
             container=container_of(deployment),
-            checksum=self._request.checksum,
-            actor=self._request.actor,
-            at=self._request.at,
+            checksum=self.request.checksum,
+            actor=self.request.actor,
+            at=format_time(self.wall()),
         )
 
     def _ask(self, deployment: Deployment) -> list[PodState]:

@@ -15,6 +15,8 @@ from .._cluster import (
     RAMP_ANNOTATION,
     Object,
     Operation,
+    escape,
+    operation,
 )
 from .._errors import ConflictError
 from .values import Document
@@ -133,12 +135,12 @@ class FlagsPlan:
         left = [f"/data/{key}" for key in self.removed if key in (body.get("data") or {})]
         present = body["metadata"].get("annotations") or {}
         left += [
-            f"/metadata/annotations/{_escape(key)}"
+            f"/metadata/annotations/{escape(key)}"
             for key, value in self.wish.annotations.items()
             if value is None and key in present
         ]
         version = body["metadata"]["resourceVersion"]
-        test = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
+        test = operation("test", "/metadata/resourceVersion", version)
         return [test, *({"op": "remove", "path": path} for path in left)] if left else []
 
     def differing(self, current: FlagsMap) -> list[str]:
@@ -221,7 +223,3 @@ def _applied(
 
 def _keys(fields: Object | None) -> set[str]:
     return {key[2:] for key in fields or {} if key.startswith("f:")}
-
-
-def _escape(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")

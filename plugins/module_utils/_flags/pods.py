@@ -34,17 +34,10 @@ _PRINT_FILES = (
 
 
 @dataclass(frozen=True)
-class Http:
-    port: int
-    path: str
-    tls: bool = False
-
-
-@dataclass(frozen=True)
 class FlagsProbe:
     """One of `http`, `command` and `files`, or none for `env`. `values`: JMESPath of the flags by name in the JSON."""
 
-    http: Http | None = None
+    http: t.Mapping[str, t.Any] | None = None
     command: tuple[str, ...] = ()
     files: str = ""
     values: str = "@"
@@ -65,9 +58,7 @@ class FlagsProbe:
                 f"The 'files' of 'probe' are {files!r}: name the folder by its full path."
             )
         return cls(
-            http=Http(http["port"], http["path"].lstrip("/"), http.get("scheme") == "https")
-            if http
-            else None,
+            http=http or None,
             command=tuple(command or ()),
             files=(files or "").rstrip("/"),
             values=values,
@@ -90,8 +81,9 @@ class FlagsProbe:
     def ask(self, cluster: Cluster, pod: str, container: str, names: t.Iterable[str]) -> Values:
         """The pod's values of `names`, and maybe of others. Raises a DeployError without an answer."""
         if self.http:
-            answer = cluster.proxy(pod, self.http.port, self.http.path, tls=self.http.tls)
-            return self._parse(answer, f"GET /{self.http.path} of pod {pod}")
+            path, tls = self.http["path"].lstrip("/"), self.http.get("scheme") == "https"
+            answer = cluster.proxy(pod, self.http["port"], path, tls=tls)
+            return self._parse(answer, f"GET /{path} of pod {pod}")
         if self.command:
             answer = cluster.execute(pod, container, self.command)
             return self._parse(answer, f"{self.command[0]!r} in pod {pod}")
@@ -197,23 +189,15 @@ def differences(values: t.Mapping[str, str], expected: t.Mapping[str, str]) -> s
     )
 
 
+@dataclass
 class Asker:
-    """Asks the pods of one Deployment for the flags in `expected`."""
+    """Asks the pods of one Deployment for the flags in `expected`. `started`: when the task began, on `clock`."""
 
-    def __init__(
-        self,
-        expected: t.Mapping[str, str],
-        *,
-        clock: Clock,
-        wall: t.Callable[[], datetime],
-        probe: FlagsProbe | None = None,
-        started: float | None = None,
-    ) -> None:
-        self._expected = expected
-        self._probe = probe or FlagsProbe()
-        self._clock = clock
-        self._wall = wall
-        self._started = clock.now() if started is None else started
+    expected: t.Mapping[str, str]
+    clock: Clock
+    wall: t.Callable[[], datetime]
+    started: float = 0.0
+    probe: FlagsProbe = field(default_factory=FlagsProbe)
 
     def ask(self, cluster: Cluster, deployment: Deployment, container: str) -> list[PodState]:
         """The state of every pod of the selector. Raises the errors of listing them.
@@ -246,14 +230,14 @@ class Asker:
                 pod.ready,
                 detail,
                 values or {},
-                at=self._clock.now() - self._started,
+                at=self.clock.now() - self.started,
                 version=body["metadata"].get("resourceVersion", ""),
                 annotated=bool(body["metadata"].get("annotations")),
                 deleting=pod.deleting,
             )
 
         if pod.deleting:
-            if is_overdue(body, self._wall()):
+            if is_overdue(body, self.wall()):
                 return state_of(UNKNOWN, "should have ended long ago: its node may be gone")
             return state_of(ENDING)
         status = next((status for status in pod.containers if status.name == container), None)
@@ -266,19 +250,19 @@ class Asker:
             if exc.details.get("status") == 404 and _is_gone(cluster, pod):
                 return None
             return state_of(UNKNOWN, f"cannot be asked: {exc}")
-        wrong = differences(values, self._expected)
-        relevant = {key: values.get(key) for key in self._expected}
+        wrong = differences(values, self.expected)
+        relevant = {key: values.get(key) for key in self.expected}
         return state_of(STALE if wrong else REACHED, wrong, relevant)
 
     def _values(self, cluster: Cluster, pod: str, container: str) -> t.Mapping[str, t.Any]:
         """The pod's answer, with one retry: a lost answer may take longer than the patience with a pod."""
         try:
-            return self._probe.ask(self._patient(cluster), pod, container, self._expected)
+            return self.probe.ask(self._patient(cluster), pod, container, self.expected)
         except UnreachableError:
-            return self._probe.ask(self._patient(cluster), pod, container, self._expected)
+            return self.probe.ask(self._patient(cluster), pod, container, self.expected)
 
     def _patient(self, cluster: Cluster) -> Cluster:
-        return cluster.until(self._clock.now() + PATIENCE)
+        return cluster.until(self.clock.now() + PATIENCE)
 
 
 def _is_gone(cluster: Cluster, pod: Pod) -> bool:

@@ -21,13 +21,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._cluster import FLAGS_SYNC_ANNOTATION, Clock, Cluster, Operation
+from .._cluster import FLAGS_SYNC_ANNOTATION, Clock, Cluster, Operation, escape, operation
 from .._errors import ConflictError, DeployError
-from .._rollout.models import Deployment
-from .._rollout.observer import desired_replicas
 from .._time import now
-from .apply import Written
-from .pods import IDLE, OVERDUE, REACHED, STALE, UNKNOWN, Asker, PodState
+from .pods import IDLE, OVERDUE, REACHED, STALE, UNKNOWN, PodState
 
 LOOK_EVERY = 0.5
 COMING = 20.0
@@ -46,6 +43,7 @@ class ReplacedPods:
     problem: str = ""
 
 
+@dataclass
 class Replaceable:
     """The pods that may be replaced: `known`, which started before the flags were written, and others while it helps.
 
@@ -54,35 +52,33 @@ class Replaceable:
     else is wrong, and only `known` remain. `helps`: whether a replacement would run other flags at all.
     """
 
-    def __init__(
-        self, known: frozenset[str], written: float, helps: t.Callable[[PodState], bool]
-    ) -> None:
-        self._known = known
-        self._written = written
-        self._helps = helps
-        self._in_vain: frozenset[str] = frozenset()
-        self._others: frozenset[str] = frozenset()
-        self.kubelets_know = False
-        self._looked = self._replacing_helps = False
+    known: frozenset[str]
+    written: float
+    helps: t.Callable[[PodState], bool]
+    kubelets_know: bool = False
+    _in_vain: frozenset[str] = frozenset()
+    _others: frozenset[str] = frozenset()
+    _looked: bool = False
+    _replacing_helps: bool = False
 
     def note(self, pods: t.Collection[PodState], now: float) -> None:
-        self.kubelets_know = now - self._written >= KUBELETS_KNOW
+        self.kubelets_know = now - self.written >= KUBELETS_KNOW
         if not (self._looked and self.kubelets_know):
-            self._others |= {pod.uid for pod in pods} - self._known
+            self._others |= {pod.uid for pod in pods} - self.known
         self._looked = True
-        self._in_vain = frozenset(pod.uid for pod in pods if not self._helps(pod))
-        either = self._known | self._others
+        self._in_vain = frozenset(pod.uid for pod in pods if not self.helps(pod))
+        either = self.known | self._others
         self._replacing_helps = not any(
             pod.state == STALE and pod.uid not in either for pod in pods
         )
 
     @property
     def now(self) -> frozenset[str]:
-        return self.ever if self.kubelets_know else self._known - self._in_vain
+        return self.ever if self.kubelets_know else self.known - self._in_vain
 
     @property
     def ever(self) -> frozenset[str]:
-        all_of_them = self._known | self._others if self._replacing_helps else self._known
+        all_of_them = self.known | self._others if self._replacing_helps else self.known
         return all_of_them - self._in_vain
 
 
@@ -250,87 +246,9 @@ def hurry(cluster: Cluster, pod: PodState) -> None:
 
 
 def to_annotation(pod: PodState, value: str) -> t.Iterator[Operation]:
-    yield {"op": "test", "path": "/metadata/uid", "value": pod.uid}
+    yield operation("test", "/metadata/uid", pod.uid)
     if not pod.annotated:
         # An annotation that was made meanwhile stays.
-        yield {"op": "test", "path": "/metadata/resourceVersion", "value": pod.version}
-        yield {"op": "add", "path": "/metadata/annotations", "value": {}}
-    name = FLAGS_SYNC_ANNOTATION.replace("/", "~1")
-    yield {"op": "add", "path": f"/metadata/annotations/{name}", "value": value}
-
-
-def latest(pods: t.Iterable[PodState]) -> float | None:
-    """Seconds until the last pod with the flags was observed; None without any."""
-    return max((pod.at for pod in pods if pod.state == REACHED), default=None)
-
-
-@dataclass(frozen=True)
-class FlagsProof:
-    """`pods` at the last look, without terminating ones; `replaced` by name; `note`: the problem, if any."""
-
-    pods: t.Sequence[PodState]
-    replaced: tuple[str, ...] = ()
-    note: str = ""
-
-
-class Prover:
-    def __init__(
-        self,
-        cluster: Cluster,
-        deployment: Deployment,
-        container: str,
-        asker: Asker,
-        written: Written,
-        *,
-        clock: Clock,
-        report: t.Callable[[str], None],
-    ) -> None:
-        self._cluster = cluster
-        self._deployment = deployment
-        self._container = container
-        self._asker = asker
-        self._written = written
-        self._clock = clock
-        self._report = report
-        self._began = clock.now()
-
-    def look(self) -> list[PodState]:
-        return [pod for pod in self._ask() if not pod.deleting]
-
-    def follow(self, patience: float, settle: float = 0.0) -> FlagsProof:
-        """By their volumes, while they run."""
-        return self._follow(patience, self._may_follow, settle)
-
-    def replace(self, patience: float) -> FlagsProof:
-        """By others in their places, as far as that helps: an environment that is wrong stays so."""
-        replaced_pods = replace_stale_pods(
-            self._cluster,
-            self._ask,
-            Replaceable(frozenset(), self._began, self._written.helps),
-            replicas=lambda: desired_replicas(self._cluster, self._deployment),
-            clock=self._clock,
-            deadline=self._began + patience,
-            report=self._report,
-        )
-        proof = self._follow(patience, lambda pod: pod.state not in (REACHED, STALE))
-        return FlagsProof(proof.pods, replaced_pods.replaced, replaced_pods.problem)
-
-    def _follow(
-        self, patience: float, waits_for: t.Callable[[PodState], bool], settle: float = 0.0
-    ) -> FlagsProof:
-        pods, note = follow(
-            self._cluster,
-            self.look,
-            clock=self._clock,
-            deadline=self._began + patience,
-            report=self._report,
-            waits_for=waits_for,
-            settle=settle,
-        )
-        return FlagsProof(pods, note=note)
-
-    def _may_follow(self, pod: PodState) -> bool:
-        return pod.state != REACHED and self._written.helps(pod)
-
-    def _ask(self) -> list[PodState]:
-        return self._asker.ask(self._cluster, self._deployment, self._container)
+        yield operation("test", "/metadata/resourceVersion", pod.version)
+        yield operation("add", "/metadata/annotations", {})
+    yield operation("add", f"/metadata/annotations/{escape(FLAGS_SYNC_ANNOTATION)}", value)

@@ -38,27 +38,20 @@ def to_values(
     for option, named in (("bounds", bounds), ("choices", choices)):
         for name in named:
             _check_name(name, option)
-    return {
-        name: _to_value(name, value, bounds.get(name), choices.get(name))
-        for name, value in flags.items()
-    }
+    values: dict[str, str | None] = {}
+    for name, value in flags.items():
+        _check_name(name, "flags")
+        values[name] = None if value is None else _to_text(name, value)
+        if value is not None and bounds.get(name) is not None:
+            _check_bounds(name, value, bounds[name])
+        if value is not None and choices.get(name) is not None:
+            _check_choices(name, str(values[name]), choices[name])
+    return values
 
 
 def only_flags(data: t.Mapping[str, str]) -> dict[str, str]:
     """The flags of a ConfigMap, without a document or file beside them."""
     return {name: value for name, value in data.items() if NAME.fullmatch(name)}
-
-
-def _to_value(name: str, value: t.Any, bounds: t.Any, choices: t.Any) -> str | None:
-    _check_name(name, "flags")
-    if value is None:
-        return None
-    text = _to_text(name, value)
-    if bounds is not None:
-        _check_bounds(name, value, bounds)
-    if choices is not None:
-        _check_choices(name, text, choices)
-    return text
 
 
 def _to_text(name: str, value: t.Any) -> str:
@@ -98,9 +91,17 @@ def _check_name(name: t.Any, option: str) -> None:
 
 
 def _check_bounds(name: str, value: t.Any, bounds: t.Any) -> None:
-    low, high = _bounds_of(name, bounds)
-    number = int(value) if not isinstance(value, bool) and _is_integer(value) else None
-    if number is None or not low <= number <= high:
+    if not (
+        isinstance(bounds, (list, tuple))
+        and len(bounds) == 2
+        and all(map(_is_integer, bounds))
+        and int(bounds[0]) <= int(bounds[1])
+    ):
+        raise InputError(
+            f"The bounds of {name} are {bounds!r}: they must be two integers, the lower first, like [0, 100]."
+        )
+    low, high = map(int, bounds)
+    if isinstance(value, bool) or not _is_integer(value) or not low <= int(value) <= high:
         raise InputError(
             f"The flag {name} is {value!r}: it must be an integer from {low} to {high}."
         )
@@ -114,19 +115,6 @@ def _check_choices(name: str, text: str, choices: t.Any) -> None:
     allowed = [_to_text(name, choice) for choice in choices]
     if text not in allowed:
         raise InputError(f"The flag {name} is {text!r}: it must be one of {', '.join(allowed)}.")
-
-
-def _bounds_of(name: str, bounds: t.Any) -> tuple[int, int]:
-    if (
-        isinstance(bounds, (list, tuple))
-        and len(bounds) == 2
-        and all(_is_integer(bound) for bound in bounds)
-        and int(bounds[0]) <= int(bounds[1])
-    ):
-        return int(bounds[0]), int(bounds[1])
-    raise InputError(
-        f"The bounds of {name} are {bounds!r}: they must be two integers, the lower first, like [0, 100]."
-    )
 
 
 def _is_integer(value: t.Any) -> bool:

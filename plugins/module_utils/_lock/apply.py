@@ -28,7 +28,6 @@ from .models import UNDO, DeployFreeze, Lock, LockClaim, fence_of
 from .plan import (
     BLOCKED,
     TAKEN,
-    LeaseObservation,
     LockStep,
     check_fence,
     describe,
@@ -91,27 +90,17 @@ class LeaseObserver:
         return self._clock.now() - self._since
 
 
+@dataclass
 class Locking:
     """One lock of one namespace, as one claimant sees it."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        name: str,
-        claim: LockClaim,
-        *,
-        clock: Clock,
-        alive: Alive,
-        wall: WallClock = now,
-        report: Report | None = None,
-    ) -> None:
-        self._cluster = cluster
-        self._name = name
-        self._claim = claim
-        self._clock = clock
-        self._alive = alive
-        self._wall = wall
-        self._report = report or (lambda _text: None)
+    cluster: Cluster
+    name: str
+    claim: LockClaim
+    clock: Clock
+    alive: Alive
+    wall: WallClock = now
+    report: Report = lambda _text: None
 
     def hold(
         self, *, wait: float = 0, fence: int = 0, force: bool = False, check_mode: bool = False
@@ -121,33 +110,35 @@ class Locking:
         A lock that looks abandoned is watched for its duration even without `wait`: no person is needed to get it
         back. With `fence` it must be held since that epoch.
         """
-        watch, deadline, reported = LeaseObserver(self._clock), self._clock.now() + wait, ""
+        watch, deadline, reported = LeaseObserver(self.clock), self.clock.now() + wait, ""
         self._refuse_frozen()
         while True:
             lock = self.read()
-            check_fence(lock, self._claim, fence)
-            sight = LeaseObservation(self._wall(), watch.see(lock), force)
-            step = plan_held(lock, self._claim, self._alive, sight)
+            check_fence(lock, self.claim, fence)
+            moment, unchanged_for = self.wall(), watch.see(lock)
+            step = plan_held(
+                lock, self.claim, self.alive, moment, unchanged_for=unchanged_for, force=force
+            )
             if step.outcome != BLOCKED:
                 if reported:
                     self._refuse_frozen()  # it may have been set while we waited
                 return self._settle(lock, step, fence=fence, force=force, check_mode=check_mode)
             end = deadline
-            if looks_abandoned(lock, sight.now) and not watch.moved:
-                end = max(end, self._clock.now() - sight.unchanged_for + lock.duration + MARGIN)
-            if check_mode or self._clock.now() >= end:
+            if looks_abandoned(lock, moment) and not watch.moved:
+                end = max(end, self.clock.now() - unchanged_for + lock.duration + MARGIN)
+            if check_mode or self.clock.now() >= end:
                 raise locked(lock)
             if describe(lock) != reported:
                 reported = describe(lock)
-                self._report(f"waiting for the deploy lock: {reported}")
-            self._clock.sleep(min(1.0, max(end - self._clock.now(), 0.1)))
+                self.report(f"waiting for the deploy lock: {reported}")
+            self.clock.sleep(min(1.0, max(end - self.clock.now(), 0.1)))
 
     def free(self, *, force: bool = False, check_mode: bool = False) -> LockChange:
         """Give it back. Another's lock stays, which is no failure: there is nothing of ours to free."""
         last: ConflictError | None = None
         for attempt in range(CONFLICTS):
             lock = self.read()
-            after = plan_free(lock, self._claim, self._alive, force=force)
+            after = plan_free(lock, self.claim, self.alive, force=force)
             if after == lock or check_mode:
                 return LockChange(lock, after, changed=after != lock)
             try:
@@ -155,15 +146,15 @@ class Locking:
             except ConflictError as exc:
                 last = exc
             self._pause(attempt)
-        raise _restless(self._name) from last
+        raise _restless(self.name) from last
 
     def read(self) -> Lock:
         """The lock. Without a Lease: a free lock, above every epoch that a guarded object carries."""
-        body = self._patient().read("Lease", self._name)
+        body = self._patient().read("Lease", self.name)
         if body is not None:
             return Lock.from_json(body)
         return Lock(
-            name=self._name, fence=max(map(self._highest_epoch, ("Deployment", "ConfigMap")))
+            name=self.name, fence=max(map(self._highest_epoch, ("Deployment", "ConfigMap")))
         )
 
     def _highest_epoch(self, kind: str) -> int:
@@ -174,7 +165,7 @@ class Locking:
 
     def freeze(self) -> DeployFreeze | None:
         """The freeze that is in force, if any."""
-        return read_freeze(self._patient(), self._wall())
+        return read_freeze(self._patient(), self.wall())
 
     def describe(self) -> dict[str, t.Any]:
         """The result of a task that only reads both."""
@@ -191,7 +182,7 @@ class Locking:
         }
 
     def _refuse_frozen(self) -> None:
-        if self._claim.purpose == UNDO or self._claim.manual:
+        if self.claim.purpose == UNDO or self.claim.manual:
             return
         freeze = self.freeze()
         if freeze is not None:
@@ -215,18 +206,16 @@ class Locking:
             lock = self.read()
             if step.outcome == TAKEN and _same_grasp(lock, wanted):
                 return LockChange(before, lock, changed=True, why=step.why)  # the answer was lost
-            check_fence(lock, self._claim, fence)
+            check_fence(lock, self.claim, fence)
             # A holder that changed it meanwhile is alive: earlier observations count no more.
-            step = plan_held(
-                lock, self._claim, self._alive, LeaseObservation(self._wall(), force=force)
-            )
+            step = plan_held(lock, self.claim, self.alive, self.wall(), force=force)
             if step.outcome == BLOCKED:
                 raise locked(lock) from last
             before = lock
-        raise _restless(self._name) from last
+        raise _restless(self.name) from last
 
     def _write(self, lock: Lock) -> Lock:
-        body = lock.to_json(self._cluster.namespace)
+        body = lock.to_json(self.cluster.namespace)
         cluster = self._patient()
         try:
             if lock.resource_version:
@@ -238,10 +227,10 @@ class Locking:
             raise
 
     def _patient(self) -> Cluster:
-        return self._cluster.until(self._clock.now() + PATIENCE)
+        return self.cluster.until(self.clock.now() + PATIENCE)
 
     def _pause(self, attempt: int) -> None:
-        self._clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
+        self.clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
 
 
 def read_freeze(cluster: Cluster, now: datetime) -> DeployFreeze | None:
@@ -278,32 +267,30 @@ FRESH = 5.0
 """Seconds for which one look at lock and freeze counts."""
 
 
+@dataclass
 class LeaseCheck:
     """`fence` is the epoch at which the run took the lock. A takeover raises the lock's epoch."""
 
-    def __init__(
-        self, cluster: Cluster, name: str, fence: int, *, clock: Clock, wall: WallClock = now
-    ) -> None:
-        self._cluster = cluster
-        self._name = name
-        self._fence = fence
-        self._clock = clock
-        self._wall = wall
-        self._passed: float | None = None
+    cluster: Cluster
+    name: str
+    fence: int
+    clock: Clock
+    wall: WallClock = now
+    _passed: float | None = None
 
     def check(self, *, fresh: bool = False) -> None:
         """Raise LeaseLostError or FrozenError; UnreachableError when the lock cannot be read.
 
         `fresh`: an earlier check does not count. A freeze does not stop a run that holds the lock to roll back.
         """
-        started = self._clock.now()
+        started = self.clock.now()
         if not fresh and self._passed is not None and started - self._passed < FRESH:
             return
-        body = self._cluster.read("Lease", self._name)
-        lock = Lock(name=self._name) if body is None else Lock.from_json(body)
-        if not lock.holder or lock.fence != self._fence:
-            raise lost(lock, self._fence)
-        freeze = read_freeze(self._cluster, self._wall()) if lock.purpose != UNDO else None
+        body = self.cluster.read("Lease", self.name)
+        lock = Lock(name=self.name) if body is None else Lock.from_json(body)
+        if not lock.holder or lock.fence != self.fence:
+            raise lost(lock, self.fence)
+        freeze = read_freeze(self.cluster, self.wall()) if lock.purpose != UNDO else None
         if freeze is not None:
             raise frozen(freeze)
         # The time before the request: the response may have been long on its way.
@@ -319,6 +306,11 @@ def epoch_now(cluster: Cluster) -> int:
         return 0
 
 
+class WriteCheck(t.Protocol):
+    def check(self, *, fresh: bool = False) -> None:
+        """Raise a DeployError when the deploy lock is not ours any more, or deployments are frozen."""
+
+
 class NoLeaseCheck:
     """For tasks that were given no lock."""
 
@@ -331,7 +323,7 @@ NO_LEASE_CHECK = NoLeaseCheck()
 
 def lease_check_for(
     cluster: Cluster, fence: int, *, clock: Clock, name: str | None = None
-) -> LeaseCheck | NoLeaseCheck:
+) -> WriteCheck:
     """The guard of a task's options `fence` and `lock`; a fence of 0 means that there is no lock."""
     return LeaseCheck(cluster, name or LEASE, fence, clock=clock) if fence else NO_LEASE_CHECK
 
@@ -364,9 +356,7 @@ def lock_check(module: Module, *, cluster: Cluster | None = None, patience: floa
     return check_of(guard, clock, patience, functools.partial(emit_progress, module))
 
 
-def check_of(
-    guard: LeaseCheck | NoLeaseCheck, clock: Clock, patience: float, report: Emit
-) -> Check:
+def check_of(guard: WriteCheck, clock: Clock, patience: float, report: Emit) -> Check:
     def check() -> None:
         give_up = clock.now() + patience
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from .._cluster import FENCE_ANNOTATION, Cluster, Object, operation, set_annotations
@@ -193,7 +193,7 @@ class DeployFreeze:
         return end is None or now < end
 
     def to_result(self) -> dict[str, t.Any]:
-        return {"name": self.name, "reason": self.reason, "by": self.by, "until": self.until}
+        return asdict(self)
 
     def __str__(self) -> str:
         by = f" by {self.by}" if self.by else ""
@@ -246,23 +246,17 @@ def leave_epoch(cluster: Cluster, name: str, epoch: int) -> None:
         if body is None or fence_of(body) == epoch:
             return
         refuse_later(f"ConfigMap {name!r}", fence_of(body), epoch)
-        metadata = body["metadata"]
+        metadata, fence = body["metadata"], {FENCE_ANNOTATION: str(epoch)}
         present = metadata.get("annotations") or {}
+        operations = [
+            operation("test", "/metadata/resourceVersion", metadata["resourceVersion"]),
+            *set_annotations("/metadata/annotations", present, fence),
+        ]
         try:
-            cluster.patch(
-                "ConfigMap",
-                name,
-                [
-                    operation("test", "/metadata/resourceVersion", metadata["resourceVersion"]),
-                    *set_annotations(
-                        "/metadata/annotations", present, {FENCE_ANNOTATION: str(epoch)}
-                    ),
-                ],
-            )
+            cluster.patch("ConfigMap", name, operations)
+            return
         except ConflictError as exc:
             last = exc
-            continue
-        return
     raise ConflictError(
         f"ConfigMap {name!r} was changed {ATTEMPTS} times during our writes: something else keeps writing to it. "
         "Find out what, and try again."

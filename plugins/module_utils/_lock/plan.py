@@ -32,36 +32,40 @@ class LockStep:
     why: str = ""
 
 
-@dataclass(frozen=True)
-class LeaseObservation:
-    """Facts about a lock besides its fields: `unchanged_for` seconds on our own monotonic clock."""
+def plan_held(
+    lock: Lock,
+    claim: LockClaim,
+    alive: Alive,
+    now: datetime,
+    *,
+    unchanged_for: float = 0.0,
+    force: bool = False,
+) -> LockStep:
+    """The step that gives the lock to this claim. The order of the rules makes it safe.
 
-    now: datetime
-    unchanged_for: float = 0.0
-    force: bool = False
+    `unchanged_for`: seconds on our own monotonic clock.
+    """
 
+    def taken(why: str = "") -> LockStep:
+        return LockStep(TAKEN, _take(lock, claim, now), why)
 
-def plan_held(lock: Lock, claim: LockClaim, alive: Alive, sight: LeaseObservation) -> LockStep:
-    """The step that gives the lock to this claim. The order of the rules makes it safe."""
     if not lock.holder:
-        return LockStep(TAKEN, _take(lock, claim, sight.now))
+        return taken()
     if is_ours(lock, claim):
-        return LockStep(RENEWED, _renew(lock, claim, sight.now))
+        return LockStep(RENEWED, _renew(lock, claim, now))
     if claim.run is not None and (lock.holder, lock.run) == (claim.holder, claim.run):
-        return LockStep(TAKEN, _take(lock, claim, sight.now), "this run changes its purpose")
-    if sight.force:
-        return LockStep(TAKEN, _take(lock, claim, sight.now), "by force")
+        return taken("this run changes its purpose")
+    if force:
+        return taken("by force")
     if lock.manual:
         # No run stands behind a lock set by hand, so an undo has nothing to stop, and leaves the sign up.
         return LockStep(RESPECTED if claim.purpose == UNDO else BLOCKED, lock)
     if claim.purpose == UNDO and lock.purpose != UNDO:
-        return LockStep(
-            TAKEN, _take(lock, claim, sight.now), "an undo does not wait for a deployment"
-        )
+        return taken("an undo does not wait for a deployment")
     if lock.run is not None and alive(lock.run) is False:
-        return LockStep(TAKEN, _take(lock, claim, sight.now), "its run is dead")
-    if lock.duration > 0 and sight.unchanged_for >= lock.duration:
-        return LockStep(TAKEN, _take(lock, claim, sight.now), "it was not renewed for one duration")
+        return taken("its run is dead")
+    if lock.duration > 0 and unchanged_for >= lock.duration:
+        return taken("it was not renewed for one duration")
     return LockStep(BLOCKED, lock)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from .._arguments import read_who_and_why, refuse_placeholders
 from .._cluster import Clock, Cluster, MonotonicClock
@@ -27,36 +27,24 @@ Ended = t.Callable[[float], bool]
 """Waits up to so many seconds. Returns whether the run ended."""
 
 
+@dataclass
 class LeaseRenewer:
     """Renews one `lock` that was just taken. The keeper that it named before is dead, and replaced."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        lock: Lock,
-        claim: LockClaim,
-        *,
-        me: Run,
-        ended: Ended,
-        clock: Clock,
-        wall: WallClock = now,
-    ) -> None:
-        self._cluster = cluster
-        self._name = lock.name
-        self._fence = lock.fence
-        self._claim = claim
-        self._me = me
-        self._known = (None, me, lock.keeper)
-        self._ended = ended
-        self._clock = clock
-        self._wall = wall
-        self._renewed: float | None = None
+    cluster: Cluster
+    lock: Lock
+    claim: LockClaim
+    me: Run
+    ended: Ended
+    clock: Clock
+    wall: WallClock = now
+    _renewed: float | None = None
 
     def keep(self) -> None:
         """Until the run ends or the lock is seen to be another's. Trouble with the API is sat out."""
-        pause = min(LOOK_EVERY, self._claim.duration / 3)
+        pause = min(LOOK_EVERY, self.claim.duration / 3)
         while self._look():
-            if self._ended(pause):
+            if self.ended(pause):
                 self._give_back()
                 return
 
@@ -64,13 +52,13 @@ class LeaseRenewer:
         """Whether it is still ours to keep."""
         try:
             lock = self._read()
-            if lock is None or lock.keeper not in self._known:
+            if lock is None or lock.keeper not in (None, self.me, self.lock.keeper):
                 return False
-            due = self._claim.duration / 3
-            if self._renewed is None or self._clock.now() - self._renewed >= due:
-                began = self._clock.now()
-                moment = format_time(self._wall())
-                self._write(replace(lock, renewed=moment, keeper=self._me))
+            due = self.claim.duration / 3
+            if self._renewed is None or self.clock.now() - self._renewed >= due:
+                began = self.clock.now()
+                moment = format_time(self.wall())
+                self._write(replace(lock, renewed=moment, keeper=self.me))
                 self._renewed = began
         except DeployError:
             return True
@@ -78,31 +66,31 @@ class LeaseRenewer:
 
     def _give_back(self) -> None:
         """Give the lock back. After one duration without success it has lapsed anyway."""
-        end = self._clock.now() + self._claim.duration
-        while self._clock.now() < end:
+        end = self.clock.now() + self.claim.duration
+        while self.clock.now() < end:
             try:
                 lock = self._read()
                 if lock is not None:
-                    self._write(plan_free(lock, self._claim, never_alive, force=False))
+                    self._write(plan_free(lock, self.claim, never_alive, force=False))
             except ConflictError:
                 continue
             except DeployError:
-                self._clock.sleep(1.0)
+                self.clock.sleep(1.0)
                 continue
             return
 
     def _read(self) -> Lock | None:
         """The lock, if it is ours since our epoch."""
-        body = self._soon().read("Lease", self._name)
+        body = self._soon().read("Lease", self.lock.name)
         lock = None if body is None else Lock.from_json(body)
-        ours = lock is not None and is_ours(lock, self._claim) and lock.fence == self._fence
+        ours = lock is not None and is_ours(lock, self.claim) and lock.fence == self.lock.fence
         return lock if ours else None
 
     def _write(self, lock: Lock) -> None:
-        self._soon().replace("Lease", lock.to_json(self._cluster.namespace))
+        self._soon().replace("Lease", lock.to_json(self.cluster.namespace))
 
     def _soon(self) -> Cluster:
-        return self._cluster.until(self._clock.now() + CALL)
+        return self.cluster.until(self.clock.now() + CALL)
 
 
 Params = t.Mapping[str, t.Any]

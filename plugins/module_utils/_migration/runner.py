@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, field
 
 from .._errors import DeployError, RefusedError, UnreachableError
 from .._postgres import (
-    PostgresSession,
     PostgresTarget,
     Session,
     SqlError,
@@ -79,7 +78,7 @@ class BlockerMonitor:
     Where that is refused, as when the server has no more connections, it sees nothing: a migration doesn't fail for it.
     """
 
-    def __init__(self, target: PostgresTarget, session: PostgresSession) -> None:
+    def __init__(self, target: PostgresTarget, session: Session) -> None:
         self.blocker = ""
         """Who held what we waited for, the last time that was seen, as a clause."""
         self._target = target
@@ -197,7 +196,7 @@ def transaction(session: Session) -> t.Iterator[None]:
 
 
 @contextmanager
-def migrating(target: PostgresTarget) -> t.Iterator[PostgresSession]:
+def migrating(target: PostgresTarget) -> t.Iterator[Session]:
     """A session; what the server refuses outside of a migration's own statements is a RefusedError."""
     try:
         with connected(target, application_name="easymo.deploy migrations") as session:

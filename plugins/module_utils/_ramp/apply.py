@@ -202,7 +202,6 @@ class Ramp:
             self.cluster,
             self.place.config_map,
             wish,
-            force=True,
             check_mode=check_mode,
             document=self.document,
         )

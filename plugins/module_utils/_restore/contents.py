@@ -46,23 +46,6 @@ _IN_SCHEMAS = (
     "TEXT SEARCH TEMPLATE",
 )
 
-# A relation and the type of its rows, a constraint and its index; an owner is given under a lock, too.
-_LOCKS = {
-    "TABLE": 2,
-    "VIEW": 2,
-    "MATERIALIZED VIEW": 2,
-    "FOREIGN TABLE": 2,
-    "CONSTRAINT": 2,
-    "FK CONSTRAINT": 1,
-    "INDEX": 1,
-    "SEQUENCE": 1,
-    "TYPE": 1,
-    "DOMAIN": 1,
-    "FUNCTION": 1,
-    "PROCEDURE": 1,
-    "AGGREGATE": 1,
-}
-
 # (kind as pg_restore --list names it, schema, name as it prints it, how to drop it). One row for each object that is
 # there by itself and of a role that we may act as: none of an extension, no sequence of a column, no type of a table.
 # Needs an empty search_path.
@@ -104,23 +87,6 @@ WHERE (y.typtype IN ('d', 'e', 'r') OR (y.typtype = 'c' AND c.relkind = 'c'))
 ORDER BY 1, 2, 3, 4
 """
 
-# Dropping locks each object that goes with what is dropped, of whatever catalog.
-_STANDING = """
-WITH ours AS (
-    SELECT n.oid FROM pg_catalog.pg_namespace n
-    WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND NOT ({foreign})
-), relations AS (
-    SELECT c.oid, c.reltoastrelid FROM pg_catalog.pg_class c JOIN ours n ON n.oid = c.relnamespace
-)
-SELECT (SELECT pg_catalog.count(*) + 2 * pg_catalog.count(*) FILTER (WHERE reltoastrelid <> 0) FROM relations)
-     + (SELECT pg_catalog.count(*) FROM pg_catalog.pg_type y JOIN ours n ON n.oid = y.typnamespace)
-     + (SELECT pg_catalog.count(*) FROM pg_catalog.pg_constraint o JOIN ours n ON n.oid = o.connamespace)
-     + (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attrdef a JOIN relations r ON r.oid = a.adrelid)
-     + (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger g JOIN relations r ON r.oid = g.tgrelid)
-     + (SELECT pg_catalog.count(*) FROM pg_catalog.pg_rewrite w JOIN relations r ON r.oid = w.ev_class)
-     + (SELECT pg_catalog.count(*) FROM pg_catalog.pg_proc p JOIN ours n ON n.oid = p.pronamespace)
-"""
-
 _SCHEMAS = """
 SELECT n.nspname FROM pg_catalog.pg_namespace n
 WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1
@@ -142,27 +108,11 @@ class DumpEntries:
         """Whether it makes the schema or something in it; an empty database has `public`."""
         return name == "public" or any(self._has(f"{kind} {name} ") for kind in _IN_SCHEMAS)
 
-    def locks(self) -> int:
-        """The least number of locks that creating all of it takes, in one transaction."""
-        return sum(each * self._count(kind) for kind, each in _LOCKS.items())
-
-    def _count(self, kind: str) -> int:
-        after = chr(ord(" ") + 1)
-        return bisect_left(self.entries, kind + after) - bisect_left(self.entries, f"{kind} ")
-
     def _has(self, beginning: str) -> bool:
         """A name is printed as it is, blanks and all but on one line, and the owner follows."""
         printed = beginning.replace("\n", " ").replace("\r", " ")
         position = bisect_left(self.entries, printed)
         return position < len(self.entries) and self.entries[position].startswith(printed)
-
-
-@dataclass(frozen=True)
-class Dump:
-    """A dump's bucket and its contents."""
-
-    bucket: S3Bucket
-    contents: DumpEntries
 
 
 @dataclass(frozen=True)
@@ -183,10 +133,15 @@ def read_contents(order: RestoreRequest, bucket: S3Bucket) -> DumpEntries:
             if not running.give(chunk):
                 return
 
-    listing = list_dump(order.pg_restore, order.backup.uri, write, timeout=order.timeout)
-    listing.refuse_late("nothing was touched")
-    listing.refuse_unreadable("nothing was touched")
-    return parse_entries(listing.lines)
+    return parse_entries(
+        list_dump(
+            order.pg_restore,
+            order.backup.uri,
+            write,
+            timeout=order.timeout,
+            consequence="nothing was touched",
+        )
+    )
 
 
 def parse_entries(lines: Iterable[str]) -> DumpEntries:
@@ -223,8 +178,3 @@ def foreign_schemas(session: Session, contents: DumpEntries, others: Collection[
     if not foreign:
         return "false"
     return composed(session, f"n.nspname IN ({', '.join(['%L'] * len(foreign))})", *foreign)
-
-
-def standing_locks(session: Session, foreign: str) -> int:
-    """The number of locks for dropping the present objects; `foreign` as `foreign_schemas` returns it."""
-    return int(session.rows(_STANDING.format(foreign=foreign))[0][0])

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import csv
 import time
 import typing as t
 from contextlib import contextmanager
 
 from .._backup.tables import refuse_pooler
 from .._errors import ConflictError, RefusedError
-from .._postgres import PostgresSession, PostgresTarget, Session, SqlError, connected, lift_timeouts
+from .._postgres import PostgresTarget, Session, SqlError, connected, lift_timeouts
 from .models import NEWBORN_LIMIT, DatabaseMark, Rights, ServerDatabase, ServerStatus, unmarked
 
 if t.TYPE_CHECKING:
@@ -55,7 +56,7 @@ ORDER BY a.pid
 
 
 @contextmanager
-def administering(target: PostgresTarget) -> Iterator[PostgresSession]:
+def administering(target: PostgresTarget) -> Iterator[Session]:
     """A session. The server's errors become RefusedError."""
     try:
         with connected(target, application_name=CONTROL) as session:
@@ -66,9 +67,9 @@ def administering(target: PostgresTarget) -> Iterator[PostgresSession]:
         raise RefusedError(f"PostgreSQL at {target.host}:{target.port} refused: {exc}.") from exc
 
 
-def observe(session: Session, version: tuple[int, str], database: str) -> ServerStatus:
+def observe(session: Session, database: str) -> ServerStatus:
     return ServerStatus(
-        version=version,
+        version=session.server_version,
         databases=tuple(ServerDatabase(*row) for row in session.rows(_DATABASES)),
         rights=Rights(*session.rows(_RIGHTS, (database,))[0]),
         read_only=str(session.rows(_READ_ONLY)[0][0]),
@@ -171,34 +172,21 @@ WHERE d.datname = %s AND (a.grantee = 0 OR r.oid IS NOT NULL)
 
 def create(session: Session, name: str, mark: DatabaseMark, like: ServerDatabase | None) -> None:
     """Empty, open, marked; sorted and encoded as `like`, else as the server's own. Known as ours at every moment."""
-    if like is None:
-        statement = composed(session, "CREATE DATABASE %I TEMPLATE template0", name)
-    else:
-        parts = [
-            ("CREATE DATABASE %I", name),
-            (" OWNER %I", like.owner),
-            (" TEMPLATE template0 ENCODING %L", like.encoding),
-            *_tablespace(like),
-            *_locale(like),
-        ]
-        template, values = (
-            "".join(part for part, _value in parts),
-            [value for _part, value in parts],
-        )
-        statement = composed(session, template, *values)
+    likeness = [*_likeness(like)] if like else [(" TEMPLATE template0", "")]
+    parts, values = zip(("CREATE DATABASE %I", name), *likeness, strict=True)
+    statement = composed(session, "".join(parts), *values)
     session.execute(f"{statement} ALLOW_CONNECTIONS false CONNECTION LIMIT {NEWBORN_LIMIT}")
     with transaction(session):
         set_mark(session, name, mark)
         change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true CONNECTION LIMIT -1", name)
 
 
-def _tablespace(like: ServerDatabase) -> Iterator[tuple[str, str]]:
+def _likeness(like: ServerDatabase) -> Iterator[tuple[str, str]]:
+    yield " OWNER %I", like.owner
+    yield " TEMPLATE template0 ENCODING %L", like.encoding
     # Naming even the default tablespace needs a superuser's right.
     if like.tablespace != "pg_default":
         yield " TABLESPACE %I", like.tablespace
-
-
-def _locale(like: ServerDatabase) -> Iterator[tuple[str, str]]:
     yield " LC_COLLATE %L", like.collate
     yield " LC_CTYPE %L", like.ctype
     if like.provider != "libc" and like.locale:
@@ -239,20 +227,7 @@ def dress_settings(session: Session, name: str, like: str) -> None:
 
 def split_list(value: str) -> list[str]:
     """The names of a list as PostgreSQL stores it: separated by commas, quoted where they must be."""
-    items: list[str] = []
-    name, quoted, opened = "", False, False
-    for char in value:
-        if char == '"':
-            # A doubled quote closes and opens again: the second one is a quote in the name.
-            if not quoted and opened:
-                name += char
-            quoted, opened = not quoted, True
-        elif char == "," and not quoted:
-            items.append(name)
-            name, opened = "", False
-        elif quoted or not char.isspace():
-            name += char
-    return [*items, name] if value.strip() else []
+    return next(csv.reader([value], skipinitialspace=True), [])
 
 
 def _dress_rights(session: Session, name: str, like: ServerDatabase) -> None:

@@ -9,7 +9,7 @@ import typing as t
 from contextlib import closing
 from dataclasses import dataclass
 
-from .._backup.tables import TABLES, find_room, refuse_shortage
+from .._backup.tables import TABLES
 from .._errors import DeployError, UnreachableError
 from .._postgres import LIFT_TIMEOUTS, SqlError
 from . import databases, programs
@@ -18,8 +18,6 @@ from .contents import (
     dropping,
     find_objects,
     foreign_schemas,
-    parse_entries,
-    standing_locks,
 )
 from .models import RestoreOutcome, RestoreRequest, ServerDatabase, unmarked
 from .plan import refuse_other_rows
@@ -33,7 +31,7 @@ if t.TYPE_CHECKING:
     from .._child_process import Child
     from .._postgres import Session
     from .._s3 import S3Bucket
-    from .contents import Dump, DumpEntries
+    from .contents import DumpEntries
     from .selection import DumpSelection
 
 _PIPE = 1 << 16
@@ -74,13 +72,17 @@ class Overwrite:
     selection: DumpSelection | None
     """The restored entries of the backup; None for all."""
 
-    @property
-    def left_out(self) -> tuple[str, ...]:
-        return self.selection.left_out if self.selection else ()
-
     def expected(self, order: RestoreRequest) -> Mapping[str, int]:
         rows = order.backup.manifest.rows
         return self.selection.expected(rows) if self.selection else rows
+
+    def outcome(
+        self, order: RestoreRequest, counted: Mapping[str, int] | None = None
+    ) -> RestoreOutcome:
+        """Of a restore, or without counted rows of a predicted one."""
+        dropped = tuple(item.description for item in self.extras)
+        left_out = self.selection.left_out if self.selection else ()
+        return RestoreOutcome("", counted, dropped, self.expected(order), left_out)
 
 
 def survey(order: RestoreRequest, contents: DumpEntries, live: ServerDatabase) -> Overwrite:
@@ -90,15 +92,8 @@ def survey(order: RestoreRequest, contents: DumpEntries, live: ServerDatabase) -
         ground, first = find_ground(session, order, contents)
         others = ground.others if ground else ()
         selection = select_in_place(contents.lines, ground) if ground else None
-        restored = parse_entries(selection.lines) if selection else contents
         objects = find_objects(session, contents, others)
         schemas = foreign_schemas(session, contents, others)
-        refuse_shortage(
-            find_room(session),
-            standing_locks(session, schemas) + restored.locks(),
-            f"To restore {order.target.where} in place, in one transaction,",
-            "" if others else ", or restore with method 'swap'",
-        )
         marked = databases.composed(
             session,
             "COMMENT ON DATABASE %I IS %L",
@@ -136,18 +131,16 @@ def survey(order: RestoreRequest, contents: DumpEntries, live: ServerDatabase) -
 
 
 def restore_in_place(
-    session: Session, order: RestoreRequest, live: ServerDatabase, dump: Dump, report: Report
+    session: Session, order: RestoreRequest, overwrite: Overwrite, bucket: S3Bucket, report: Report
 ) -> RestoreOutcome:
-    overwrite = survey(order, dump.contents, live)
+    """Carry out what the survey planned, just before."""
     with settling(lambda: _standing(order)):
-        if order.terminate_sessions:
-            # Those hold no lock of a table, and the restore of another database would break off.
-            databases.end_sessions(session, order.database, spare=databases.CONTROL)
-        counted = _run(order, dump.bucket, overwrite, report)
+        # Those hold no lock of a table, and the restore of another database would break off.
+        databases.end_sessions(session, order.database, spare=databases.CONTROL)
+        counted = _run(order, bucket, overwrite, report)
         with databases.administering(order.target) as inside:
             inside.execute("ANALYZE")
-    dropped = tuple(item.description for item in overwrite.extras)
-    return RestoreOutcome("", counted, dropped, overwrite.expected(order), overwrite.left_out)
+    return overwrite.outcome(order, counted)
 
 
 def _standing(order: RestoreRequest) -> str:
@@ -156,7 +149,7 @@ def _standing(order: RestoreRequest) -> str:
         with databases.administering(order.target) as session:
             # Or the COMMIT itself is still on its way.
             databases.end_sessions(session, order.database, only=databases.APPLICATION)
-            live = databases.observe(session, (0, ""), order.database).get(order.database)
+            live = databases.observe(session, order.database).get(order.database)
     except (DeployError, SqlError) as exc:
         return f"Whether it was committed is unknown ({exc}): run this again, which looks first."
     mark = live.mark if live else None
@@ -189,15 +182,15 @@ def _run(
     return counted
 
 
+@dataclass
 class _Script:
     """Feeds psql piece by piece. The COMMIT follows only when the block has agreed to it."""
 
-    def __init__(
-        self, overwrite: Overwrite, pg_restore: Child, refuse: t.Callable[[], None]
-    ) -> None:
-        self._overwrite = overwrite
-        self._pg_restore = pg_restore
-        self._refuse = refuse
+    overwrite: Overwrite
+    pg_restore: Child
+    refuse: t.Callable[[], None]
+
+    def __post_init__(self) -> None:
         self._agreed: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def agree(self) -> None:
@@ -208,14 +201,14 @@ class _Script:
         self._agreed.put(False)
 
     def send(self, psql: Child) -> None:
-        if not psql.give(self._overwrite.begin.encode()):
+        if not psql.give(self.overwrite.begin.encode()):
             return
-        while script := self._pg_restore.stdout.read1(_PIPE):  # type: ignore[attr-defined]
+        while script := self.pg_restore.stdout.read1(_PIPE):  # type: ignore[attr-defined]
             if not psql.give(script):
                 return
-        self._refuse()
-        if psql.give(self._overwrite.count.encode()) and self._agreed.get():
-            psql.give(self._overwrite.commit.encode())
+        self.refuse()
+        if psql.give(self.overwrite.count.encode()) and self._agreed.get():
+            psql.give(self.overwrite.commit.encode())
 
 
 def _refuse_incomplete(pg_restore: Child, feed: Feed, order: RestoreRequest) -> None:

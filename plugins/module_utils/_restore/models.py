@@ -82,7 +82,6 @@ class ServerDatabase:
     connection_limit: int
     open: bool
     comment: str | None
-    size: int = 0
 
     @property
     def mark(self) -> DatabaseMark | None:
@@ -130,12 +129,9 @@ class RestoreRequest:
     approved_by: str
     reason: str
     now: datetime
-    stamp: str
-    """`now` as YYYYMMDD_HHMMSS in UTC, in the names of the databases that are made."""
     pg_restore: Program
     psql: Program
     timeout: float
-    terminate_sessions: bool
     keep_owners: bool
     check_lock: Check = no_check
     """Called before the restore begins, and right before the restored database goes live."""
@@ -143,6 +139,11 @@ class RestoreRequest:
     @property
     def database(self) -> str:
         return self.target.database
+
+    @property
+    def stamp(self) -> str:
+        """`now` as YYYYMMDD_HHMMSS in UTC, in the names of the databases that are made."""
+        return f"{self.now:%Y%m%d_%H%M%S}"
 
     def mark(self, kind: Kind) -> DatabaseMark:
         return DatabaseMark(
@@ -157,16 +158,6 @@ class RestoreRequest:
 
     def aimed_at(self, database: str) -> PostgresTarget:
         return replace(self.target, database=database)
-
-
-@dataclass(frozen=True)
-class TableRows:
-    """The rows of one table: now (None: not counted or not there), in the backup, and afterwards."""
-
-    table: str
-    before: int | None
-    backup: int | None
-    after: int | None
 
 
 @dataclass(frozen=True)

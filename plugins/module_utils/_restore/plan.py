@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decide which backup is restored, whether it may be, and by which steps. Pure."""
+"""Decide which backup is restored, and whether it may be. Pure."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ import hashlib
 import re
 import typing as t
 from dataclasses import dataclass
-from datetime import timedelta
 
 from .._backup.plan import newest_first, parse_program_version
 from .._errors import ConflictError, InputError, RefusedError, VerificationError
 from .._formats import listed
-from .models import RestoreRequest, ServerDatabase, ServerStatus, TableRows
+from .models import RestoreRequest, ServerDatabase, ServerStatus
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping
 
     from .._backup.plan import Backup
 
@@ -61,26 +59,16 @@ def is_derived(name: str, database: str, word: str) -> bool:
     return stamp is not None and name == derived_name(database, word, stamp[0])
 
 
-def free_stamp(now: datetime, database: str, taken: Iterable[str]) -> str:
-    """`now` as YYYYMMDD_HHMMSS, or the next second of which no database has the name yet."""
-    names = set(taken)
-    while True:
-        stamp = f"{now:%Y%m%d_%H%M%S}"
-        if names.isdisjoint(derived_name(database, word, stamp) for word in ("restore", "failed")):
-            return stamp
-        now += timedelta(seconds=1)
-
-
 @dataclass(frozen=True)
 class RestorePlan:
-    """The steps of a restore. `done`: the database that shows that this very request was carried out before."""
+    """What a restore has to do."""
 
     done: ServerDatabase | None
+    """The database that shows that this very request was carried out before; None when there is all to do."""
     leftovers: tuple[ServerDatabase, ...]
     """Copies and unfinished databases of runs that died; they go first."""
     reopen: bool
     """Whether a run that died has left the live database closed."""
-    steps: tuple[str, ...]
 
     @property
     def changed(self) -> bool:
@@ -110,7 +98,7 @@ def plan_restore(order: RestoreRequest, standing: ServerStatus) -> RestorePlan:
     if done is None:
         refuse_backup(order, standing)
         refuse_rights(order, standing)
-    return RestorePlan(done, leftovers, reopen, () if done else _steps(order, len(leftovers)))
+    return RestorePlan(done, leftovers, reopen)
 
 
 def _plan_scratch(order: RestoreRequest, standing: ServerStatus) -> RestorePlan:
@@ -122,11 +110,10 @@ def _plan_scratch(order: RestoreRequest, standing: ServerStatus) -> RestorePlan:
         )
     mark = database.mark if database else None
     if mark and mark.whole and mark.request == order.request:
-        return RestorePlan(database, (), reopen=False, steps=())
+        return RestorePlan(database, (), reopen=False)
     refuse_backup(order, standing)
     refuse_rights(order, standing)
-    leftovers = (database,) if database else ()
-    return RestorePlan(None, leftovers, reopen=False, steps=_steps(order, len(leftovers)))
+    return RestorePlan(None, (database,) if database else (), reopen=False)
 
 
 def is_scratch(database: ServerDatabase) -> bool:
@@ -222,34 +209,6 @@ def refuse_rights(order: RestoreRequest, standing: ServerStatus) -> None:
         )
 
 
-def _steps(order: RestoreRequest, leftovers: int) -> tuple[str, ...]:
-    began = (f"drop {leftovers} database(s) that an earlier run left",) if leftovers else ()
-    counted = "compare the rows of each restored table with the backup's"
-    if order.method == "in_place":
-        return (
-            *began,
-            f"in one transaction: drop what the backup lacks, restore {order.backup.uri}, "
-            f"compare its checksum, {counted}",
-        )
-    if order.method == "scratch":
-        return (
-            *began,
-            f"create database {order.database}",
-            f"restore {order.backup.uri} into it and compare its checksum",
-            counted,
-        )
-    retained = derived_name(order.database, "failed", order.stamp)
-    return (
-        *began,
-        f"create {derived_name(order.database, 'restore', order.stamp)} as the copy of "
-        f"{order.database}",
-        f"restore {order.backup.uri} into it and compare its checksum",
-        counted,
-        f"close {order.database} to new connections and end its sessions",
-        f"rename {order.database} to {retained} and the copy to {order.database}, in one transaction",
-    )
-
-
 def refuse_other_rows(expected: Mapping[str, int], counted: Mapping[str, int], where: str) -> None:
     """Every table of the backup must have exactly the rows that were counted when it was taken."""
     wrong = [
@@ -268,18 +227,3 @@ def refuse_other_rows(expected: Mapping[str, int], counted: Mapping[str, int], w
         f"The rows restored into {where} differ from the backup: {listed(differences, _SHOWN, '; ')}.",
         differences=wrong,
     )
-
-
-def table_of_rows(
-    before: Mapping[str, int] | None, backup: Mapping[str, int], after: Mapping[str, int] | None
-) -> Sequence[TableRows]:
-    """Every table of either, by name."""
-    return [
-        TableRows(
-            table=table,
-            before=before.get(table) if before is not None else None,
-            backup=backup.get(table),
-            after=after.get(table) if after is not None else None,
-        )
-        for table in sorted({*(before or {}), *backup, *(after or {})})
-    ]

@@ -10,9 +10,9 @@ import typing as t
 from contextlib import contextmanager
 
 from .. import _child_process
-from .._backup import tables
+from .._backup.programs import complaint
+from .._backup.tables import cure
 from .._errors import NotReadyError, RefusedError, VerificationError
-from .._postgres import mask_secret
 from .databases import APPLICATION
 
 if t.TYPE_CHECKING:
@@ -84,29 +84,20 @@ def restore_into(
 
 
 def refuse_failure(running: Child, rc: int, program: str, order: RestoreRequest) -> None:
-    if running.starved and program == "pg_restore":
-        raise NotReadyError(
-            f"{order.backup.uri} could not be read within {order.timeout:g} s. Raise option "
-            "'timeout' if S3 is this slow."
-        )
     if running.timed_out:
         raise NotReadyError(
             f"{program} did not end within {order.timeout:g} s and was stopped. Raise option "
-            "'timeout' if it was still working."
+            "'timeout' if it was still working, or if S3 is that slow."
         )
     if rc == 0:
         return
     reason = complaint(running, order.target.password)
-    advice = tables.cure(reason)
-    if _is_about_roles(reason):
+    advice = cure(reason)
+    if "role " in reason and "does not exist" in reason:
         advice = " Option 'owners' set to 'skip' restores without them."
     raise RefusedError(
         f"{program} failed on {order.backup.uri} with exit code {rc}: {reason}.{advice}", rc=rc
     )
-
-
-def _is_about_roles(reason: str) -> bool:
-    return "role " in reason and "does not exist" in reason
 
 
 Running: t.TypeAlias = "AbstractContextManager[Child]"
@@ -184,10 +175,3 @@ def connection_string(database: str) -> str:
     """A name with an equals sign or a scheme in it would be read as more than a name."""
     quoted = database.replace("\\", r"\\").replace("'", r"\'")
     return f"dbname='{quoted}'"
-
-
-def complaint(running: Child, password: str | None) -> str:
-    """Its first line about an error, without the lines of data that PostgreSQL adds."""
-    lines = mask_secret(running.stderr(), password).splitlines()
-    telling = (line for line in lines if "error:" in line or "ERROR:" in line or "FATAL:" in line)
-    return next(telling, lines[-1] if lines else "no reason given").strip().rstrip(".")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from .._backup.tables import find_others
 from .._errors import RefusedError
 from .._postgres import SqlError
+from . import databases
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -190,15 +191,11 @@ def _select(
     tells: Callable[[DumpEntry], bool],
 ) -> DumpSelection:
     selected: list[str] = []
-    out: list[DumpEntry] = []
+    named: dict[str, list[str]] = {}
     for entry in parse(lines):
         if keeps(entry):
             selected.append(entry.line)
-        else:
-            out.append(entry)
-    named: dict[str, list[str]] = {}
-    for entry in out:
-        if entry.kind in _FOR_SUPERUSERS or tells(entry):
+        elif entry.kind in _FOR_SUPERUSERS or tells(entry):
             named.setdefault(entry.kind, []).append(entry.name)
     by_kind = (f"{kind.lower()}s: {', '.join(names)}" for kind, names in named.items())
     return DumpSelection(tuple(selected), (*left_out, *by_kind))
@@ -276,42 +273,36 @@ def find_ground(
     if is_superuser(session):
         return None, ()
     others = find_others(session).schemas
-    goes: list[tuple[str, bool, str]] = []
-    stays: list[str] = []
-    for name, schema, ours, allowed, drop in session.rows(_TRIGGERS, (list(others),)):
-        if ours and schema not in others and contents.has_schema(schema):
-            goes.append((name, allowed, drop))
-        else:
-            stays.append(name)
-    if closed := [name for name, allowed, _drop in goes if not allowed]:
+
+    def is_restored(schema: str) -> bool:
+        return schema not in others and contents.has_schema(schema)
+
+    triggers = session.rows(_TRIGGERS, (list(others),))
+    goes = {
+        name: (allowed, drop)
+        for name, schema, ours, allowed, drop in triggers
+        if ours and is_restored(schema)
+    }
+    if closed := [name for name, (allowed, _drop) in goes.items() if not allowed]:
         raise RefusedError(
             f"Trigger {', '.join(closed)} goes with its function, and user {order.target.user!r} "
             "lacks the privilege TRIGGER to make it again: grant it. Nothing was touched."
         )
-    _refuse_lost_policies(session, others, contents)
+    policies = session.rows(_POLICIES, (list(others),))
+    if lost := [policy for policy, schema in policies if is_restored(schema)]:
+        raise RefusedError(
+            f"Policy {', '.join(lost)} uses what is to be restored, and only the owner of its "
+            "table can make it again: drop it, restore, and make it again. Nothing was touched."
+        )
     ground = RestoreTarget(
         roles=roles_of(session),
         others=frozenset(others),
         schemas=_names(session, _SCHEMAS),
         extensions=_names(session, _EXTENSIONS),
         publications=_names(session, _PUBLICATIONS),
-        triggers=frozenset(stays),
+        triggers=frozenset(name for name, *_rest in triggers if name not in goes),
     )
-    return ground, tuple(sorted({drop for _name, _allowed, drop in goes}))
-
-
-def _refuse_lost_policies(session: Session, others: Sequence[str], contents: DumpEntries) -> None:
-    policies = session.rows(_POLICIES, (list(others),))
-    lost = [
-        policy
-        for policy, schema in policies
-        if schema not in others and contents.has_schema(schema)
-    ]
-    if lost:
-        raise RefusedError(
-            f"Policy {', '.join(lost)} uses what is to be restored, and only the owner of its "
-            "table can make it again: drop it, restore, and make it again. Nothing was touched."
-        )
+    return ground, tuple(sorted({drop for _allowed, drop in goes.values()}))
 
 
 def is_superuser(session: Session) -> bool:
@@ -332,7 +323,7 @@ def try_extensions(session: Session, names: Sequence[str]) -> tuple[dict[str, st
         for name in names:
             session.execute("SAVEPOINT attempt")
             try:
-                session.execute(_creating(session, name))
+                databases.change(session, "CREATE EXTENSION IF NOT EXISTS %I CASCADE", name)
             except SqlError as exc:
                 session.execute("ROLLBACK TO SAVEPOINT attempt")
                 impossible[name] = exc.message
@@ -346,11 +337,6 @@ SELECT pg_catalog.concat_ws(' ', n.nspname, c.relname)
 FROM pg_catalog.pg_extension x CROSS JOIN LATERAL pg_catalog.unnest(x.extconfig) AS u (relation)
 JOIN pg_catalog.pg_class c ON c.oid = u.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 """
-
-
-def _creating(session: Session, name: str) -> str:
-    sql = "SELECT pg_catalog.format('CREATE EXTENSION IF NOT EXISTS %%I CASCADE', %s)"
-    return str(session.rows(sql, (name,))[0][0])
 
 
 def _names(session: Session, sql: str) -> frozenset[str]:

@@ -25,7 +25,6 @@ if t.TYPE_CHECKING:
 
     from .._postgres import Session
     from .._s3 import S3Bucket
-    from .contents import Dump
     from .selection import DumpSelection
 
 
@@ -98,7 +97,7 @@ def _switch(
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS false", live.name)
         databases.set_mark(session, copy, replace(order.mark("copy"), closed=True))
     for _attempt in range(_ATTEMPTS):
-        if not _sessions_end(session, order, live.name, copy):
+        if not _sessions_end(session, live.name, copy):
             break
         # Its sessions may have taken their time.
         order.check_lock()
@@ -112,8 +111,7 @@ def _switch(
     holding = databases.clients(session, live.name) + databases.clients(session, copy)
     raise NotReadyError(
         f"{order.target.where} cannot be renamed because of open sessions or prepared "
-        f"transactions: {databases.names(holding)}. End them, then run this again.",
-        clients=holding,
+        f"transactions: {databases.names(holding)}. End them, then run this again."
     )
 
 
@@ -129,15 +127,14 @@ def _rename(
         databases.set_mark(session, retained, order.mark("failed"), unmarked(live.comment))
 
 
-def _sessions_end(session: Session, order: RestoreRequest, *names: str) -> bool:
+def _sessions_end(session: Session, *names: str) -> bool:
     """Whether the closed databases lost all sessions within `_PATIENCE`, which bounds the time without service."""
     deadline = time.monotonic() + _PATIENCE
     while any(databases.clients(session, name) for name in names):
         if time.monotonic() >= deadline:
             return False
         for name in names:
-            if order.terminate_sessions or name != order.database:
-                databases.end_sessions(session, name)
+            databases.end_sessions(session, name)
         time.sleep(0.05)
     return True
 
@@ -164,7 +161,7 @@ def _give_up(order: RestoreRequest, copy: str) -> str:
 
 def _put_back(order: RestoreRequest, copy: str) -> str:
     with databases.administering(order.control) as session:
-        standing = databases.observe(session, (0, ""), order.database)
+        standing = databases.observe(session, order.database)
         if standing.get(copy) is None and _is_retained(standing.databases, order):
             return (
                 f"But the restored database serves as {order.database!r}: only the answer to the "
@@ -173,7 +170,7 @@ def _put_back(order: RestoreRequest, copy: str) -> str:
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", order.database)
         with suppress(SqlError):
             databases.drop(session, copy)
-        left = [database.name for database in databases.observe(session, (0, ""), copy).databases]
+        left = [database.name for database in databases.observe(session, copy).databases]
     ending = f"{copy!r} is left, a rerun drops it" if copy in left else "no copy is left"
     return f"Database {order.database!r} serves as before and {ending}."
 
@@ -187,7 +184,8 @@ def restore_scratch(
     session: Session,
     order: RestoreRequest,
     origin: ServerDatabase | None,
-    dump: Dump,
+    bucket: S3Bucket,
+    lines: Sequence[str],
     report: Report,
 ) -> RestoreOutcome:
     """`origin`: the backed-up database, if this server has it. The scratch database gets its collation."""
@@ -195,10 +193,10 @@ def restore_scratch(
     like = replace(origin, owner=order.target.user) if origin else None
     with settling(lambda: _drop_unfinished(order)):
         databases.create(session, order.database, replace(mark, whole=False), like)
-        selection = _select(order, dump.contents.lines)
+        selection = _select(order, lines)
         report(f"restoring {order.backup.uri} into {order.database}")
         with _telling(selection):
-            restore_into(order, dump.bucket, order.database, report, selection)
+            restore_into(order, bucket, order.database, report, selection)
         counted = inspect(order, order.database, selection)
         if origin is not None:
             databases.dress_settings(session, order.database, origin.name)
@@ -251,16 +249,6 @@ def find_scratch(standing: ServerStatus, database: str) -> ServerDatabase | None
             f"Database {database!r} is not a scratch database of ours: it is not dropped."
         )
     return scratch
-
-
-def drop_scratch(session: Session, scratch: ServerDatabase, *, terminate_sessions: bool) -> None:
-    connected = [] if terminate_sessions else databases.clients(session, scratch.name)
-    if connected:
-        raise ConflictError(
-            f"Scratch database {scratch.name!r} is in use by {databases.names(connected)}: it is not dropped. "
-            "Wait for them, or set 'terminate_sessions'."
-        )
-    databases.drop(session, scratch.name)
 
 
 def _drop_unfinished(order: RestoreRequest) -> str:

@@ -1,29 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write a planned change to a Deployment while the run may deploy, and undo only what this release wrote."""
+"""Write a planned change to a Deployment while the run may deploy."""
 
 from __future__ import annotations
 
 import random
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .._cluster import Clock, Cluster, Object, Operation
 from .._errors import ConflictError, DeployError, RefusedError, UnreachableError
-from .evaluate import Evaluation, RolloutProgress, start_course
-from .follow import RolloutStatus
+from .._lock.apply import WriteCheck
 from .models import Deployment
 from .observer import find_deployment
 from .plan import (
-    Pin,
     RolloutPlan,
     RolloutRequest,
     check_fence,
     is_own_write,
     plan_admitted,
-    plan_return,
     superseded,
 )
-from .results import RolloutResults
 
 FROZEN = "Frozen"
 """The reason of an error of `check` that forbids releases, but not their undoing."""
@@ -33,21 +29,6 @@ PAUSE = 1.0
 """Seconds until the guard is asked again."""
 
 Written = t.TypeVar("Written")
-
-
-class WriteCheck(t.Protocol):
-    def check(self, *, fresh: bool = False) -> None:
-        """Raise a DeployError when the deploy lock is not ours any more, or deployments are frozen.
-
-        `fresh`: an earlier answer does not count.
-        """
-
-
-class NoWriteCheck:
-    """For a task that was given no lock."""
-
-    def check(self, *, fresh: bool = False) -> None:  # noqa: ARG002 - it has nothing to look at
-        return
 
 
 def require(guard: WriteCheck) -> None:
@@ -62,13 +43,9 @@ def require(guard: WriteCheck) -> None:
 
 def require_for_undo(guard: WriteCheck) -> None:
     """Before a write that goes back: a freeze does not forbid it, nor does a lock out of sight."""
-    try:
-        guard.check()
-    except UnreachableError:
-        return
-    except DeployError as exc:
-        if exc.reason != FROZEN:
-            raise _refusal(exc) from exc
+    lost = loss(guard, fresh=False)
+    if lost is not None:
+        raise lost
 
 
 @dataclass(frozen=True)
@@ -112,10 +89,10 @@ class GuardedCluster:
             self.clock.sleep(PAUSE)
 
 
-def loss(guard: WriteCheck) -> ConflictError | None:
-    """The error of a lock that another run holds, by a fresh check; None while it is ours or unreachable."""
+def loss(guard: WriteCheck, *, fresh: bool = True) -> ConflictError | None:
+    """The error of a lock that another run holds; None while it is ours or unreachable."""
     try:
-        guard.check(fresh=True)
+        guard.check(fresh=fresh)
     except UnreachableError:
         return None
     except DeployError as exc:
@@ -206,77 +183,3 @@ def deleted(deployment: Deployment) -> ConflictError:
     return ConflictError(
         f"Deployment {deployment.name!r} was deleted before it could be written.", result="deleted"
     )
-
-
-FOREIGN = frozenset({"superseded", "deleted", "paused"})
-"""Outcomes of an undo that another writer caused."""
-
-
-@dataclass
-class Undo:
-    """One undo. `guarded` and `follow` carry its own deadline."""
-
-    guarded: GuardedCluster
-    wanted: RolloutRequest
-    pin: Pin
-    follow: t.Callable[[RolloutProgress, Deployment], RolloutStatus]
-    results: RolloutResults
-
-    def carry_out(
-        self,
-        plan: RolloutPlan,
-        progress: RolloutProgress,
-        verdict: Evaluation,
-        diagnosis: t.Mapping[str, t.Any],
-    ) -> DeployError:
-        """Undo what `plan` wrote. Returns the error that describes the failure and its undo."""
-        latest = plan.before
-
-        def failure(result: str, after: Deployment, why: str) -> DeployError:
-            return self.results.failure(plan, verdict, result, after, diagnosis, why)
-
-        try:
-            current = find_deployment(self.guarded.cluster, plan.before.name)
-            if current is None:
-                raise deleted(plan.before)
-            latest = current
-            status = self._return(current, plan, progress)
-        except ConflictError as exc:
-            return failure(exc.details.get("result", "rollback_failed"), latest, str(exc))
-        except DeployError as exc:
-            return failure("rollback_failed", latest, f"Undoing it failed too: {exc}")
-        after = status.deployment or latest
-        if status.verdict.outcome == "complete":
-            image = after.images.get(self.wanted.container, "")
-            return failure(
-                "rolled_back", after, f"It was rolled back to {image} and serves as before."
-            )
-        result = status.verdict.outcome if status.verdict.outcome in FOREIGN else "rollback_failed"
-        return failure(result, after, f"Undoing it failed too: {status.verdict.sentence}.")
-
-    def _return(
-        self, current: Deployment, plan: RolloutPlan, progress: RolloutProgress
-    ) -> RolloutStatus:
-        ours = plan.changed and current.template == progress.template
-
-        def back(deployment: Deployment) -> RolloutPlan:
-            undo = plan_return(deployment, self.wanted, self.pin, ours=ours)
-            if undo.changed:
-                check_fence(deployment, self.wanted)
-            return undo
-
-        if plan.changed and not ours:
-            raise superseded(current, self.wanted)
-        undo = back(current)
-        restored = current
-        if undo.writes:
-            restored = apply_plan(self.guarded, undo, self.wanted, replan=back)
-        way_back = start_course(current, restored, self.wanted.container, self.guarded.clock.now())
-        way_back = replace(
-            way_back,
-            quorum=progress.quorum,
-            stall=progress.stall,
-            needs_pods=False,
-            failing_before=progress.failing_before,
-        )
-        return self.follow(way_back, restored)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from .._cluster import Object
 from .._redaction import redact
 from .failures import (
-    Sign,
     Suspicion,
     counts,
     first_signs_of,
@@ -45,6 +44,9 @@ class QuorumVerdict:
     suspect: Suspicion | None = None
 
 
+UNDECIDED = QuorumVerdict()
+
+
 def find_proof(
     failing: t.Sequence[Suspicion],
     pods: t.Sequence[Pod],
@@ -63,7 +65,7 @@ def find_proof(
         failing = [suspicion for suspicion in failing if suspicion.sign.pod not in ended]
         pods = [pod for pod in pods if pod.uid not in ended]
     elif not failing:
-        return QuorumVerdict()
+        return UNDECIDED
     if quorum == "any":
         return QuorumVerdict(proof=failing[0])
     for suspicion in failing:
@@ -71,7 +73,7 @@ def find_proof(
             return QuorumVerdict(proof=suspicion)
     if quorum == "all":
         everywhere = {suspicion.sign.pod for suspicion in failing} >= _counted(pods)
-        return QuorumVerdict(proof=failing[0]) if everywhere else QuorumVerdict()
+        return QuorumVerdict(proof=failing[0]) if everywhere else UNDECIDED
     return _by_nodes(failing, pods, replaced, nodes)
 
 
@@ -89,7 +91,7 @@ def _by_nodes(
     echoes = _echoes(pods, replaced)
     troubles = [*failing, *echoes]
     if not troubles:
-        return QuorumVerdict()
+        return UNDECIDED
     bad = {replacement.suspicion.sign.node for replacement in replaced}
     if failing and len(bad | {suspicion.sign.node for suspicion in failing}) > 1:
         return QuorumVerdict(proof=failing[0])
@@ -98,7 +100,7 @@ def _by_nodes(
     if everywhere and echoes and elsewhere:
         return QuorumVerdict(proof=troubles[0])
     if not (everywhere or failing):
-        return QuorumVerdict()
+        return UNDECIDED
     if len(replaced) < MOST_REPLACED:
         # One that is ready just now serves, perhaps alone; if it is ill, it will be not ready again.
         serving = {pod.uid for pod in pods if pod.ready}
@@ -107,30 +109,21 @@ def _by_nodes(
                 (suspicion for suspicion in troubles if suspicion.sign.pod not in serving), None
             )
         )
-    return QuorumVerdict(proof=troubles[0]) if everywhere else QuorumVerdict()
+    return QuorumVerdict(proof=troubles[0]) if everywhere else UNDECIDED
 
 
 def _echoes(pods: t.Sequence[Pod], replaced: t.Sequence[Replacement]) -> list[Suspicion]:
-    """First signs of fresh pods that repeat the failure class of a replaced pod."""
+    """First signs of fresh pods that repeat the failure class of a replaced pod, whose restarts count too."""
     confirmed = []
     for sign in first_signs_of(pods):
+        rule = rule_for(sign, restarts=1)
         for replacement in replaced:
-            if sign.pod not in replacement.known and _same_class(sign, replacement.suspicion):
-                confirmed.append(
-                    replace(replacement.suspicion, sign=_worse(sign, replacement.suspicion.sign))
-                )
+            known = replacement.suspicion
+            if sign.pod not in replacement.known and rule == known.rule:
+                worse = replace(sign, restarts=sign.restarts + known.sign.restarts)
+                confirmed.append(replace(known, sign=worse))
                 break
     return confirmed
-
-
-def _same_class(sign: Sign, suspicion: Suspicion) -> bool:
-    rule = rule_for(sign, restarts=1)
-    return rule is not None and rule.name == suspicion.rule.name
-
-
-def _worse(sign: Sign, known: Sign) -> Sign:
-    """The fresh pod's sign, with the restarts of the replaced pod added."""
-    return replace(sign, restarts=sign.restarts + known.restarts)
 
 
 def _counted(pods: t.Iterable[Pod]) -> set[str]:
@@ -301,13 +294,27 @@ def _weigh(
         # A deadline that passes meanwhile is none of ours either.
         return replace(progress, progressed=now, patched=now), WAITING
     if _deadline_passed(progress, deployment, now):
-        return progress, _deadline_verdict(progress, deployment)
+        return progress, _no_progress(
+            progress,
+            deployment,
+            "DeadlineExceeded",
+            "within its progressDeadlineSeconds",
+            read_events(deployment),
+        )
     patience = max(
         deployment.progress_deadline if progress.stall is None else progress.stall,
         ready_budget(deployment),
     )
     if now - progress.progressed >= patience:
-        return progress, _stall_verdict(progress, deployment, patience)
+        return progress, _no_progress(
+            progress,
+            deployment,
+            "Stalled",
+            f"for {patience:.0f} s",
+            "Raise its progressDeadlineSeconds if its pods are slow to become ready."
+            if progress.stall is None
+            else read_events(deployment),
+        )
     return progress, WAITING
 
 
@@ -344,35 +351,17 @@ def troubles(progress: RolloutProgress, deployment: Deployment) -> list[str]:
     ]
 
 
-def _deadline_verdict(progress: RolloutProgress, deployment: Deployment) -> Evaluation:
+def _no_progress(
+    progress: RolloutProgress, deployment: Deployment, reason: str, span: str, hint: str
+) -> Evaluation:
     known = troubles(progress, deployment)
     because = known[0] if known else f"it is at {deployment.counts}"
-    return Evaluation(
-        "failing",
-        "DeadlineExceeded",
-        f"it made no progress within its progressDeadlineSeconds: {because}",
-        read_events(deployment),
-    )
+    return Evaluation("failing", reason, f"it made no progress {span}: {because}", hint)
 
 
 def read_events(deployment: Deployment) -> str:
     return (
         f"Read what happened to its pods: kubectl describe pods --selector '{deployment.selector}'."
-    )
-
-
-def _stall_verdict(
-    progress: RolloutProgress, deployment: Deployment, patience: float
-) -> Evaluation:
-    known = troubles(progress, deployment)
-    because = known[0] if known else f"it is at {deployment.counts}"
-    return Evaluation(
-        "failing",
-        "Stalled",
-        f"it made no progress for {patience:.0f} s: {because}",
-        "Raise its progressDeadlineSeconds if its pods are slow to become ready."
-        if progress.stall is None
-        else read_events(deployment),
     )
 
 

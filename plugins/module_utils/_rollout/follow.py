@@ -10,13 +10,13 @@ from __future__ import annotations
 import copy
 import re
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .._cluster import Clock, Object
 from .._errors import RefusedError
 from .._redaction import excerpt
 from .evaluate import Evaluation, RolloutProgress, RolloutSnapshot, evaluate, troubles
-from .models import Container, Deployment, Pod, ReplicaCounts, ReplicaSet
+from .models import Container, Deployment, Pod, ReplicaCounts
 from .observer import RolloutObserver
 
 KILLED = re.compile(r"Container (\S+) failed (liveness|startup) probe")
@@ -201,42 +201,33 @@ class RolloutStatus:
 
     verdict: Evaluation
     deployment: Deployment | None
-    replica_set: ReplicaSet | None
 
 
+@dataclass
 class Follower:
     """Follows one Deployment. Made for one rollout or one undo.
 
     `replace_pod` ends a pod of that name, as far as it may; see quorum.py.
     """
 
-    def __init__(
-        self,
-        observer: RolloutObserver,
-        *,
-        clock: Clock,
-        deadline: float,
-        report: Report,
-        replace_pod: t.Callable[[str], None],
-    ) -> None:
-        self._observer = observer
-        self._clock = clock
-        self._deadline = deadline
-        self._report = report
-        self._replace_pod = replace_pod
-        self._counts: ReplicaCounts | None = None
-        self._reported: list[str] = []
-        self._ages = Ages()
+    observer: RolloutObserver
+    clock: Clock
+    deadline: float
+    report: Report
+    replace_pod: t.Callable[[str], None]
+    _counts: ReplicaCounts | None = None
+    _reported: list[str] = field(default_factory=list)
+    _ages: Ages = field(default_factory=Ages)
 
     def follow(self, progress: RolloutProgress) -> RolloutStatus:
         """Until complete, failing, out of time or out of our hands."""
         while True:
-            snapshot = self._observer.snapshot(progress.generation)
-            now = self._clock.now()
+            snapshot = self.observer.snapshot(progress.generation)
+            now = self.clock.now()
             further, verdict = evaluate(progress, snapshot, now)
-            if verdict.outcome != "waiting" or verdict.replace or now >= self._deadline:
+            if verdict.outcome != "waiting" or verdict.replace or now >= self.deadline:
                 # What ends something is not believed of a watch alone.
-                snapshot = self._observer.snapshot(progress.generation, fresh=True)
+                snapshot = self.observer.snapshot(progress.generation, fresh=True)
                 further, verdict = evaluate(progress, snapshot, now)
             progress = further
             if snapshot.pods is not None:
@@ -245,16 +236,16 @@ class Follower:
             if verdict.replace:
                 progress = self._replace(progress, verdict, snapshot)
             if verdict.outcome != "waiting":
-                return RolloutStatus(verdict, snapshot.deployment, snapshot.replica_set)
-            if now >= self._deadline:
+                return RolloutStatus(verdict, snapshot.deployment)
+            if now >= self.deadline:
                 verdict = _timeout(progress, snapshot.deployment)
-                return RolloutStatus(verdict, snapshot.deployment, snapshot.replica_set)
-            self._observer.wait(min(pause(now - progress.started), max(self._deadline - now, 0.1)))
+                return RolloutStatus(verdict, snapshot.deployment)
+            self.observer.wait(min(pause(now - progress.started), max(self.deadline - now, 0.1)))
 
     def soaking(self, deadline: float) -> Follower:
         """A follower with the same history and a deadline of its own for the soak."""
         twin = copy.copy(self)
-        twin._deadline = max(self._deadline, deadline)
+        twin.deadline = max(self.deadline, deadline)
         return twin
 
     def soak(
@@ -264,54 +255,54 @@ class Follower:
 
         Time without observations does not count.
         """
-        end = self._clock.now() + seconds
+        end = self.clock.now() + seconds
         restarts: dict[str, int] = {}
         proof = LivenessProof(patience)
         while True:
-            snapshot = self._observer.snapshot(progress.generation, with_pods=True)
-            now = self._clock.now()
+            snapshot = self.observer.snapshot(progress.generation, with_pods=True)
+            now = self.clock.now()
             _progress, verdict = evaluate(progress, replace(snapshot, pods=None), now)
             if snapshot.deployment is None or verdict.outcome not in ("complete", "waiting"):
-                return RolloutStatus(verdict, snapshot.deployment, snapshot.replica_set)
+                return RolloutStatus(verdict, snapshot.deployment)
             if self._ages.note(snapshot.pods or (), now):
                 anew = max(min(seconds, TOLD_LATE), patience.killed)
-                end, self._deadline = max(end, now + anew), max(self._deadline, now + anew + 1.0)
+                end, self.deadline = max(end, now + anew), max(self.deadline, now + anew + 1.0)
             wrong = _restarted(snapshot.pods or (), restarts)
-            wrong = wrong or proof.weigh(*self._ages.oldest(now), self._observer.events_of)
+            wrong = wrong or proof.weigh(*self._ages.oldest(now), self.observer.events_of)
             left = max(end - now, proof.left)
-            if wrong or left <= 0 or now >= self._deadline:
-                return RolloutStatus(wrong or verdict, snapshot.deployment, snapshot.replica_set)
+            if wrong or left <= 0 or now >= self.deadline:
+                return RolloutStatus(wrong or verdict, snapshot.deployment)
             self._tell_soak(snapshot.deployment, proof.left)
             soon = proof.until_due if proof.left > 0 else left
-            self._observer.wait(min(2.0, max(min(left, soon), 0.1)))
+            self.observer.wait(min(2.0, max(min(left, soon), 0.1)))
 
     def _tell_soak(self, deployment: Deployment, left: float) -> None:
         """Report a text once, and only for a wait of more than a second."""
         text = "complete, watched until its liveness probe has answered"
         if left > 1 and text not in self._reported:
             self._reported.append(text)
-            self._report(f"{text}: {left:.0f} s more", deployment.counts)
+            self.report(f"{text}: {left:.0f} s more", deployment.counts)
 
     def wait_for_old(self, deployment: Deployment) -> list[Pod]:
         """Wait for the old pods to go. Returns those left at the deadline, terminating pods too."""
         while True:
-            old = self._observer.old_pods(deployment)
-            if not old or self._clock.now() >= self._deadline:
+            old = self.observer.old_pods(deployment)
+            if not old or self.clock.now() >= self.deadline:
                 return old
-            self._report(f"{len(old)} old left to end", deployment.counts)
-            self._observer.wait(OLD_EVERY)
+            self.report(f"{len(old)} old left to end", deployment.counts)
+            self.observer.wait(OLD_EVERY)
 
     def _replace(
         self, progress: RolloutProgress, verdict: Evaluation, snapshot: RolloutSnapshot
     ) -> RolloutProgress:
         if snapshot.deployment is not None:
             text = f"replacing pod {verdict.replace}, in case its node is at fault"
-            self._report(
+            self.report(
                 "; ".join([text, *troubles(progress, snapshot.deployment)[:1]]),
                 snapshot.deployment.counts,
             )
         try:
-            self._replace_pod(verdict.replace)
+            self.replace_pod(verdict.replace)
         except RefusedError:
             # Without the right to do so, what was seen must be enough.
             return replace(progress, quorum="any")
@@ -323,7 +314,7 @@ class Follower:
         known = troubles(progress, deployment)
         if deployment.counts != self._counts or known != self._reported:
             self._counts, self._reported = deployment.counts, known
-            self._report("; ".join([str(deployment.counts), *known[:1]]), deployment.counts)
+            self.report("; ".join([str(deployment.counts), *known[:1]]), deployment.counts)
 
 
 def pause(elapsed: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from .._cluster import FIELD_MANAGER, Object
 
@@ -44,6 +44,10 @@ class ReplicaCounts:
     total: int
     ready: int
     available: int
+
+    def shown(self) -> dict[str, int]:
+        """The counts for results and progress."""
+        return {name: count for name, count in asdict(self).items() if name != "total"}
 
     def __str__(self) -> str:
         old = max(self.total - self.updated, 0)
@@ -334,14 +338,17 @@ def is_same_image(current: str, written: str) -> bool:
 
 def owner_of(metadata: Object) -> str:
     """The uid of the controller that owns an object, empty without one."""
-    owners = metadata.get("ownerReferences") or []
-    return next((owner["uid"] for owner in owners if owner.get("controller")), "")
+    return str(_controller(metadata).get("uid", ""))
 
 
 def controller_kind(metadata: Object) -> str:
     """The kind of that controller, empty without one."""
+    return str(_controller(metadata).get("kind", ""))
+
+
+def _controller(metadata: Object) -> Object:
     owners = metadata.get("ownerReferences") or []
-    return next((owner.get("kind", "") for owner in owners if owner.get("controller")), "")
+    return next((owner for owner in owners if owner.get("controller")), {})
 
 
 def to_label_selector(selector: Object) -> str:

@@ -7,7 +7,6 @@ for a connection may be dead without an error."""
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict
 
 from .._cluster import CHANGE_CAUSE_ANNOTATION, RELEASE_ANNOTATION, Clock, Cluster, Object, Watch
 from .._errors import InputError, RefusedError
@@ -22,63 +21,32 @@ from .models import (
     controller_kind,
     current_replica_set,
     old_pods,
-    owned_by,
 )
 
-Standing = dict[str, t.Any]
 
-
-def observe_standings(cluster: Cluster, names: t.Sequence[str] | None) -> list[Standing]:
+def observe_standings(cluster: Cluster, names: t.Sequence[str] | None) -> list[dict[str, t.Any]]:
+    """Where the Deployments stand, all of the namespace without `names`."""
     deployments = map(Deployment.from_json, cluster.list_objects("Deployment"))
     by_name = {deployment.name: deployment for deployment in deployments}
     missing = [name for name in names or () if name not in by_name]
     if missing:
         raise InputError(
             f"There is no Deployment {', '.join(map(repr, missing))} in namespace "
-            f"{cluster.namespace!r}: correct 'names' or 'namespace'."
+            f"{cluster.namespace!r}: correct 'deployments' or 'namespace'."
         )
-    replica_sets = [ReplicaSet.from_json(body) for body in cluster.list_objects("ReplicaSet")]
-    pods = [Pod.from_json(body) for body in cluster.list_objects("Pod")]
-    wanted = sorted(by_name) if names is None else names
-    return [to_standing(by_name[name], replica_sets, pods) for name in wanted]
-
-
-def to_standing(
-    deployment: Deployment, replica_sets: t.Sequence[ReplicaSet], pods: t.Sequence[Pod]
-) -> Standing:
-    owned = {replica_set.uid for replica_set in owned_by(deployment, replica_sets)}
-    current = current_replica_set(deployment, replica_sets)
-    mine = [pod for pod in pods if pod.owner in owned]
-    counts = asdict(deployment.counts)
-    counts.pop("total")
-    return {
-        "name": deployment.name,
-        "images": deployment.images,
-        "revision": deployment.revision,
-        "complete": deployment.complete,
-        "paused": deployment.paused,
-        "release": deployment.annotations.get(RELEASE_ANNOTATION, ""),
-        "change_cause": deployment.annotations.get(CHANGE_CAUSE_ANNOTATION, ""),
-        "replicas": {**counts, "terminating": sum(pod.deleting for pod in mine)},
-        "replica_set": current.name if current else "",
-        "conditions": [asdict(condition) for condition in deployment.conditions],
-        "pods": [_pod_face(pod, current) for pod in mine],
-    }
-
-
-def _pod_face(pod: Pod, current: ReplicaSet | None) -> dict[str, t.Any]:
-    return {
-        "name": pod.name,
-        "phase": pod.phase,
-        "node": pod.node,
-        "ready": pod.ready,
-        "restarts": sum(container.restarts for container in pod.containers),
-        "waiting": [
-            container.reason for container in pod.containers if container.state == "waiting"
-        ],
-        "current": current is not None and pod.owner == current.uid,
-        "terminating": pod.deleting,
-    }
+    return [
+        {
+            "name": deployment.name,
+            "images": deployment.images,
+            "revision": deployment.revision,
+            "complete": deployment.complete,
+            "paused": deployment.paused,
+            "release": deployment.annotations.get(RELEASE_ANNOTATION, ""),
+            "change_cause": deployment.annotations.get(CHANGE_CAUSE_ANNOTATION, ""),
+            "replicas": deployment.counts.shown(),
+        }
+        for deployment in (by_name[name] for name in (sorted(by_name) if names is None else names))
+    ]
 
 
 def find_deployment(cluster: Cluster, name: str) -> Deployment | None:
@@ -207,7 +175,12 @@ class RolloutObserver:
         self._pods_at = now
         replica_set = self._replica_set_of(deployment)
         every = self._every_pod(deployment, fresh=fresh)
-        new = tuple(pod for pod in every if _is_of(pod, replica_set))
+        new = tuple(
+            pod
+            for pod in every
+            if replica_set is not None
+            and (pod.owner, pod.template_hash) == (replica_set.uid, replica_set.template_hash)
+        )
         return RolloutSnapshot(
             deployment,
             replica_set,
@@ -281,14 +254,6 @@ def _fails(conditions: t.Iterable[Condition]) -> bool:
     return any(
         condition.type == "ReplicaFailure" and condition.status == "True"
         for condition in conditions
-    )
-
-
-def _is_of(pod: Pod, replica_set: ReplicaSet | None) -> bool:
-    return (
-        replica_set is not None
-        and pod.owner == replica_set.uid
-        and pod.template_hash == replica_set.template_hash
     )
 
 

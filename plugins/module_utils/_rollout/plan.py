@@ -237,28 +237,25 @@ def _plan_release(deployment: Deployment, wanted: RolloutRequest) -> RolloutPlan
     # The test of the generation covers what is replaced by it.
     adds = [operation("add", f"{path}/env", variables)] if wanted.environment else []
     container |= {"env": variables} if wanted.environment else {}
-    identity = _identity(wanted, deployment)
+    identity, what = _identity(wanted, deployment), f"{wanted.container} {wanted.image}"
     annotations = {
         **identity,
-        CHANGE_CAUSE_ANNOTATION: _cause(wanted, f"{wanted.container} {wanted.image}"),
+        CHANGE_CAUSE_ANNOTATION: f"release {wanted.release}: {what}" if wanted.release else what,
         **_fence(wanted),
     }
     if wanted.environment:
         annotations[ENVIRONMENT_ANNOTATION] = ",".join(sorted(wanted.environment))
     if wanted.longest_soak(template):
         annotations[SOAK_ANNOTATION] = identity[ROLLOUT_ID_ANNOTATION]
-    return RolloutPlan(
-        before=deployment,
-        operations=(
-            *_tests(deployment, wanted),
-            operation("replace", f"{path}/image", wanted.image),
-            *adds,
-            *set_annotations("/metadata/annotations", deployment.annotations, annotations),
-        ),
+    release = _planned(
+        deployment,
+        wanted,
+        annotations,
+        operation("replace", f"{path}/image", wanted.image),
+        *adds,
         template=template,
-        annotations={**deployment.annotations, **annotations},
-        releases=True,
     )
+    return replace(release, releases=True)
 
 
 def _with_environment(variables: t.Sequence[Object], wanted: t.Mapping[str, str]) -> list[Object]:
@@ -298,11 +295,23 @@ def _plan_restart(deployment: Deployment, wanted: RolloutRequest) -> RolloutPlan
     template = copy.deepcopy(deployment.template)
     template["metadata"]["annotations"] = {**present, **mark}
     annotations = {ACTOR_ANNOTATION: wanted.actor, **_fence(wanted)}
+    marks = set_annotations("/spec/template/metadata/annotations", present, mark)
+    return _planned(deployment, wanted, annotations, *marks, template=template)
+
+
+def _planned(
+    deployment: Deployment,
+    wanted: RolloutRequest,
+    annotations: t.Mapping[str, str],
+    *operations: Operation,
+    template: Object,
+) -> RolloutPlan:
+    """These operations and annotations, on what was seen alone."""
     return RolloutPlan(
         before=deployment,
         operations=(
             *_tests(deployment, wanted),
-            *set_annotations("/spec/template/metadata/annotations", present, mark),
+            *operations,
             *set_annotations("/metadata/annotations", deployment.annotations, annotations),
         ),
         template=template,
@@ -430,16 +439,8 @@ def _plan_fence(deployment: Deployment, wanted: RolloutRequest) -> RolloutPlan:
     """The fence alone. Nothing restarts for it."""
     if epoch_in(deployment.annotations) >= wanted.fence:
         return unchanged(deployment)
-    annotations = _fence(wanted)
-    return replace(
-        unchanged(deployment),
-        operations=(
-            *_tests(deployment, wanted),
-            *set_annotations("/metadata/annotations", deployment.annotations, annotations),
-        ),
-        annotations={**deployment.annotations, **annotations},
-        fences=True,
-    )
+    fence = _planned(deployment, wanted, _fence(wanted), template=deployment.template)
+    return replace(fence, fences=True)
 
 
 def _fence(wanted: RolloutRequest) -> dict[str, str]:
@@ -456,10 +457,6 @@ def _identity(wanted: RolloutRequest, deployment: Deployment) -> dict[str, str]:
         ROLLOUT_ID_ANNOTATION: _asked_id(deployment, wanted),
         ACTOR_ANNOTATION: wanted.actor,
     }
-
-
-def _cause(wanted: RolloutRequest, what: str) -> str:
-    return f"release {wanted.release}: {what}" if wanted.release else what
 
 
 def unchanged(deployment: Deployment) -> RolloutPlan:

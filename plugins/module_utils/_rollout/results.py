@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from .._cluster import Clock
 from .._errors import DeployError
-from .changes import Taken
 from .evaluate import Evaluation
-from .models import Deployment, Pod, ReplicaCounts
+from .models import Deployment, Pod
 from .plan import RolloutPlan, RolloutRequest, unchanged
 
 
@@ -48,111 +47,66 @@ ENDINGS: t.Mapping[str, Ending] = {
 """Every value of a rollout's `result`."""
 
 
-@dataclass(frozen=True)
-class Side:
-    """A Deployment before or after."""
-
-    image: str
-    revision: str
-
-    @classmethod
-    def of(cls, deployment: Deployment, container: str) -> Side:
-        return cls(image=deployment.images.get(container, ""), revision=deployment.revision)
-
-
-@dataclass(frozen=True)
-class RolloutResult:
-    result: str
-    changed: bool
-    before: Side
-    after: Side
-    counts: ReplicaCounts
-    terminating: int = 0
-    """Pods of older revisions that are still ending: their code is not gone yet."""
-    old: int | None = 0
-    """All pods of older revisions, ending ones included; None when they could not be counted."""
-    duration: float = 0.0
-    diagnosis: t.Mapping[str, t.Any] = field(default_factory=dict)
-    failing_before: tuple[str, ...] = ()
-    """The pods that were in trouble before anything was written."""
-    takes: tuple[Taken, ...] = ()
-    """Fields that the rollback changed and the release did not write."""
-    fenced: bool = False
-    """Whether only the fence was written on it."""
-
-    def to_result(self) -> dict[str, t.Any]:
-        counts = self.counts
-        return {
-            "changed": self.changed,
-            "result": self.result,
-            "hint": ENDINGS[self.result].hint,
-            "before": {"image": self.before.image, "revision": self.before.revision},
-            "after": {"image": self.after.image, "revision": self.after.revision},
-            "replicas": {
-                "desired": counts.desired,
-                "updated": counts.updated,
-                "ready": counts.ready,
-                "available": counts.available,
-                "terminating": self.terminating,
-                "old": self.old,
-            },
-            "duration": round(self.duration, 1),
-            "diagnosis": dict(self.diagnosis),
-            "failing_before": list(self.failing_before),
-            "taken_away": [change.to_json() for change in self.takes],
-            "fenced": self.fenced,
-        }
+Result = dict[str, t.Any]
+"""As the module returns it."""
 
 
 class RolloutError(DeployError):
     """A rollout ended otherwise than asked; carries its outcome."""
 
-    def __init__(
-        self, message: str, *, reason: str, outcome: RolloutResult, **details: t.Any
-    ) -> None:
-        super().__init__(message, **{**details, **outcome.to_result()})
+    def __init__(self, message: str, *, reason: str, outcome: Result, **details: t.Any) -> None:
+        super().__init__(message, **{**details, **outcome})
         self.reason = reason
 
 
+@dataclass
 class RolloutResults:
-    """For one rollout, from when it is made. `failing_before` is set once it is known.
+    """For one rollout, from when it is made.
 
     `loss` checks whether another run holds the deploy lock by now: then that run is the other writer.
     """
 
-    def __init__(
-        self,
-        name: str,
-        wanted: RolloutRequest,
-        *,
-        clock: Clock,
-        loss: t.Callable[[], DeployError | None],
-    ) -> None:
-        self.failing_before: tuple[str, ...] = ()
-        self._name = name
-        self._wanted = wanted
-        self._clock = clock
-        self._loss = loss
-        self._started = clock.now()
+    name: str
+    wanted: RolloutRequest
+    clock: Clock
+    loss: t.Callable[[], DeployError | None]
+    failing_before: tuple[str, ...] = ()
+    """Set once it is known."""
+
+    def __post_init__(self) -> None:
+        self._started = self.clock.now()
 
     def outcome(
-        self, result: str, plan: RolloutPlan, after: Deployment, old: t.Sequence[Pod] = ()
-    ) -> RolloutResult:
-        container = self._wanted.container
-        return RolloutResult(
-            result=result,
+        self,
+        result: str,
+        plan: RolloutPlan,
+        after: Deployment,
+        old: t.Sequence[Pod] | None = (),
+        diagnosis: t.Mapping[str, t.Any] | None = None,
+    ) -> Result:
+        """`old`: pods of older revisions, ending ones included; None when they could not be counted."""
+        return {
             # A rollback is a change, also of an earlier run's patch.
-            changed=plan.changed or ENDINGS[result].changed == "always",
-            before=Side.of(plan.before, container),
-            after=Side.of(after, container),
-            counts=after.counts,
-            terminating=sum(pod.deleting for pod in old),
-            old=len(old),
-            duration=self._clock.now() - self._started,
-            failing_before=self.failing_before,
-            takes=plan.takes,
-            fenced=plan.fences,
-        )
+            "changed": plan.changed or ENDINGS[result].changed == "always",
+            "result": result,
+            "hint": ENDINGS[result].hint,
+            "before": self._side(plan.before),
+            "after": self._side(after),
+            "replicas": {
+                **after.counts.shown(),
+                "terminating": sum(pod.deleting for pod in old or ()),
+                "old": None if old is None else len(old),
+            },
+            "duration": round(self.clock.now() - self._started, 1),
+            "diagnosis": dict(diagnosis or {}),
+            "failing_before": list(self.failing_before),
+            "taken_away": [change.to_json() for change in plan.takes],
+            "fenced": plan.fences,
+        }
+
+    def _side(self, deployment: Deployment) -> dict[str, str]:
+        image = deployment.images.get(self.wanted.container, "")
+        return {"image": image, "revision": deployment.revision}
 
     def failure(
         self,
@@ -163,16 +117,14 @@ class RolloutResults:
         diagnosis: t.Mapping[str, t.Any] | None = None,
         what_was_done: str = "",
     ) -> RolloutError:
-        lost = self._lost_to(result)
-        if lost is not None:
-            outcome = replace(self.outcome("lease_lost", plan, after), diagnosis=diagnosis or {})
-            return RolloutError(self._overruled(lost), reason=lost.reason, outcome=outcome)
-        release = f" of release {self._wanted.release!r}" if self._wanted.release else ""
-        sentence = f"The rollout{release} of {self._name!r} failed: {verdict.sentence}."
+        if lost := self._lost(result, plan, after, diagnosis):
+            return lost
+        release = f" of release {self.wanted.release!r}" if self.wanted.release else ""
+        sentence = f"The rollout{release} of {self.name!r} failed: {verdict.sentence}."
         return RolloutError(
             " ".join(part for part in (sentence, what_was_done, verdict.hint) if part),
             reason=verdict.reason,
-            outcome=replace(self.outcome(result, plan, after), diagnosis=diagnosis or {}),
+            outcome=self.outcome(result, plan, after, diagnosis=diagnosis),
         )
 
     def refused(self, exc: DeployError, before: Deployment) -> DeployError:
@@ -180,23 +132,32 @@ class RolloutResults:
         result = exc.details.get("result")
         if result is None:
             return exc
-        lost = self._lost_to(result)
-        if lost is not None:
-            outcome = self.outcome("lease_lost", unchanged(before), before)
-            return RolloutError(self._overruled(lost), reason=lost.reason, outcome=outcome)
+        if lost := self._lost(result, unchanged(before), before):
+            return lost
         outcome = self.outcome(result, unchanged(before), before)
-        outcome = replace(outcome, fenced=bool(exc.details.get("fenced")))
+        outcome["fenced"] = bool(exc.details.get("fenced"))
         return RolloutError(str(exc), reason=exc.reason, outcome=outcome, **exc.details)
 
-    def _lost_to(self, result: str) -> DeployError | None:
-        return self._loss() if result == "superseded" else None
-
-    def _overruled(self, lost: DeployError) -> str:
-        return f"Deployment {self._name!r} was changed by somebody else. {lost}"
+    def _lost(
+        self,
+        result: str,
+        plan: RolloutPlan,
+        after: Deployment,
+        diagnosis: t.Mapping[str, t.Any] | None = None,
+    ) -> RolloutError | None:
+        """The failure where the other writer is the run that holds the deploy lock by now."""
+        lost = self.loss() if result == "superseded" else None
+        if lost is None:
+            return None
+        return RolloutError(
+            f"Deployment {self.name!r} was changed by somebody else. {lost}",
+            reason=lost.reason,
+            outcome=self.outcome("lease_lost", plan, after, diagnosis=diagnosis),
+        )
 
     def lost_sight(self, plan: RolloutPlan, patched: Deployment, exc: DeployError) -> RolloutError:
         return RolloutError(
-            f"Deployment {self._name!r} could not be seen during its rollout, so the result is "
+            f"Deployment {self.name!r} could not be seen during its rollout, so the result is "
             f"unknown and nothing was undone: {exc} Run the same task again to continue.",
             reason=exc.reason,
             outcome=self.outcome("indeterminate", plan, patched),
@@ -208,7 +169,7 @@ class RolloutResults:
         """It rolled out, but code of the old revision is not gone."""
         names = ", ".join(pod.name for pod in old[:3]) + (", …" if len(old) > 3 else "")
         return RolloutError(
-            f"Deployment {self._name!r} rolled out, but {len(old)} pods of older revisions are still "
+            f"Deployment {self.name!r} rolled out, but {len(old)} pods of older revisions are still "
             f"there after 'wait_timeout' ({names}): find out why they do not end. Nothing was "
             "undone.",
             reason="OldPodsRemain",

@@ -8,26 +8,28 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from .._cluster import SOAK_ANNOTATION, Clock, Cluster
-from .._errors import DeployError, RefusedError, UnreachableError
-from .apply import (
-    GuardedCluster,
-    NoWriteCheck,
-    Undo,
-    WriteCheck,
-    apply_plan,
-    loss,
-    require,
-    require_for_undo,
-)
+from .._errors import ConflictError, DeployError, RefusedError, UnreachableError
+from .._lock.apply import NO_LEASE_CHECK, WriteCheck
+from .apply import GuardedCluster, apply_plan, deleted, loss, require, require_for_undo
 from .changes import describe_changes
 from .diagnosis import diagnose, find_log_line
 from .evaluate import CONTROLLER_SILENCE, Evaluation, RolloutProgress, start_course
 from .failures import signs_of
 from .follow import RESTARTS, Follower, Report, RolloutStatus, as_kill
 from .models import Deployment, Pod
-from .observer import RolloutObserver, observe_all_pods, observe_deployment
-from .plan import Pin, RolloutPlan, RolloutRequest, plan_rollout, plan_soaked, runs_release
-from .results import RolloutResult, RolloutResults
+from .observer import RolloutObserver, find_deployment, observe_all_pods, observe_deployment
+from .plan import (
+    Pin,
+    RolloutPlan,
+    RolloutRequest,
+    check_fence,
+    plan_return,
+    plan_rollout,
+    plan_soaked,
+    runs_release,
+    superseded,
+)
+from .results import Result, RolloutResults
 
 HANDS_OFF = {
     "superseded": "superseded",
@@ -55,53 +57,46 @@ class Settings:
     wait_for_old: bool = False
 
 
+@dataclass
 class Rollout:
     """One Deployment's rollout to `wanted`. `pin`: its state in the release record, if recorded."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        name: str,
-        wanted: RolloutRequest,
-        pin: Pin | None,
-        *,
-        settings: Settings,
-        clock: Clock,
-        report: Report,
-        guard: WriteCheck | None = None,
-    ) -> None:
-        self._started = clock.now()
-        self._deadline = self._started + settings.wait_timeout
-        self._cluster = cluster.until(self._deadline)
-        self._name = name
-        self._wanted = wanted
-        self._pin = pin
-        self._settings = settings
-        self._clock = clock
-        self._report = report
-        self._guard: WriteCheck = guard or NoWriteCheck()
-        ask = require_for_undo if wanted.state == "rolled_back" else require
+    cluster: Cluster
+    name: str
+    wanted: RolloutRequest
+    pin: Pin | None
+    settings: Settings
+    clock: Clock
+    report: Report
+    guard: WriteCheck = NO_LEASE_CHECK
+
+    def __post_init__(self) -> None:
+        self._deadline = self.clock.now() + self.settings.wait_timeout
+        self.cluster = self.cluster.until(self._deadline)
+        ask = require_for_undo if self.wanted.state == "rolled_back" else require
         self._guarded = GuardedCluster(
-            self._cluster, lambda: ask(self._guard), clock, self._deadline
+            self.cluster, lambda: ask(self.guard), self.clock, self._deadline
         )
-        self._results = RolloutResults(name, wanted, clock=clock, loss=lambda: loss(self._guard))
+        self._results = RolloutResults(
+            self.name, self.wanted, clock=self.clock, loss=lambda: loss(self.guard)
+        )
         self._failing: tuple[Pod, ...] = ()
 
     def plan(self) -> RolloutPlan:
         try:
-            deployment = observe_deployment(self._cluster, self._name)
+            deployment = observe_deployment(self.cluster, self.name)
         except UnreachableError as exc:
             raise UnreachableError(str(exc), **{**exc.details, "result": "indeterminate"}) from exc
         try:
-            return plan_rollout(deployment, self._wanted, self._pin)
+            return plan_rollout(deployment, self.wanted, self.pin)
         except DeployError as exc:
             raise self._results.refused(exc, deployment) from exc
 
-    def predict(self, plan: RolloutPlan) -> RolloutResult:
+    def predict(self, plan: RolloutPlan) -> Result:
         """Let the server judge the patch without keeping it."""
         if plan.writes:
             try:
-                self._cluster.patch("Deployment", self._name, plan.operations, dry_run=True)
+                self.cluster.patch("Deployment", self.name, plan.operations, dry_run=True)
             except RefusedError as exc:
                 rejected = RefusedError(str(exc), **{**exc.details, "result": "rejected"})
                 raise self._results.refused(rejected, plan.before) from exc
@@ -111,7 +106,7 @@ class Rollout:
         after = replace(plan.before, template=plan.template, revision=revision)
         return self._results.outcome(self._done() if plan.changed else "no_change", plan, after)
 
-    def carry_out(self, plan: RolloutPlan) -> RolloutResult:
+    def carry_out(self, plan: RolloutPlan) -> Result:
         stands = not plan.changed and plan.before.complete and not self._is_unproven(plan.before)
         if stands and not plan.writes:
             return self._results.outcome("no_change", plan, plan.before)
@@ -138,14 +133,14 @@ class Rollout:
         if not plan.writes:
             return plan.before
         if plan.changed:
-            self._note_trouble(observe_all_pods(self._cluster, plan.before))
+            self._note_trouble(observe_all_pods(self.cluster, plan.before))
         if plan.takes:
-            self._report(describe_changes(plan.takes), plan.before.counts)
+            self.report(describe_changes(plan.takes), plan.before.counts)
         return apply_plan(
             self._guarded,
             plan,
-            self._wanted,
-            replan=lambda current: plan_rollout(current, self._wanted, self._pin),
+            self.wanted,
+            replan=lambda current: plan_rollout(current, self.wanted, self.pin),
         )
 
     def _note_trouble(self, pods: t.Sequence[Pod]) -> None:
@@ -156,10 +151,10 @@ class Rollout:
 
     def _progress(self, plan: RolloutPlan, patched: Deployment) -> RolloutProgress:
         progress = replace(
-            start_course(plan.before, patched, self._wanted.container, self._clock.now()),
-            quorum=self._settings.quorum,
-            stall=self._settings.stall_timeout,
-            needs_pods=self._wanted.state == "released" and not self._wanted.allow_no_replicas,
+            start_course(plan.before, patched, self.wanted.container, self.clock.now()),
+            quorum=self.settings.quorum,
+            stall=self.settings.stall_timeout,
+            needs_pods=self.wanted.state == "released" and not self.wanted.allow_no_replicas,
             failing_before=frozenset(pod.uid for pod in self._failing),
         )
         # No patch now: the template is of an earlier run's rollout, which this run resumes.
@@ -170,7 +165,7 @@ class Rollout:
         status = follower.follow(progress)
         if status.verdict.outcome == "complete" and status.deployment is not None:
             status = self._soak(progress, status, status.deployment, follower)
-        if status.verdict.outcome == "complete" and self._settings.log_line:
+        if status.verdict.outcome == "complete" and self.settings.log_line:
             status = self._verify_log(status)
         return status
 
@@ -185,8 +180,8 @@ class Rollout:
         longest = self._longest_soak(deployment)
         if not longest:
             return status
-        after = follower.soaking(self._clock.now() + longest + 1.0).soak(
-            progress, self._wanted.soak or 0.0, self._wanted.patience(deployment.template)
+        after = follower.soaking(self.clock.now() + longest + 1.0).soak(
+            progress, self.wanted.soak or 0.0, self.wanted.patience(deployment.template)
         )
         if after.verdict.outcome not in ("waiting", "complete"):
             return after
@@ -197,7 +192,7 @@ class Rollout:
         return last
 
     def _longest_soak(self, deployment: Deployment) -> float:
-        return self._wanted.longest_soak(deployment.template) if deployment.counts.desired else 0.0
+        return self.wanted.longest_soak(deployment.template) if deployment.counts.desired else 0.0
 
     def _note_soaked(
         self, progress: RolloutProgress, deployment: Deployment, follower: Follower
@@ -206,13 +201,13 @@ class Rollout:
 
         `deployment`: as it was when the soak began. Returns its status when another writer has changed it meanwhile.
         """
-        operations = plan_soaked(deployment, self._wanted)
+        operations = plan_soaked(deployment, self.wanted)
         if not operations:
             return None
         with suppress(DeployError):
-            noted = Deployment.from_json(self._guarded.patch_deployment(self._name, operations))
+            noted = Deployment.from_json(self._guarded.patch_deployment(self.name, operations))
             # To the controller it is another generation, which is observed when the task ends.
-            now = self._clock.now()
+            now = self.clock.now()
             noted_progress = replace(progress, generation=noted.generation, started=now)
             since = follower.soaking(now + CONTROLLER_SILENCE).follow(noted_progress)
             return since if since.verdict.outcome in TAKEN else None
@@ -225,33 +220,27 @@ class Rollout:
     def _observer(self, deployment: Deployment, deadline: float) -> RolloutObserver:
         # The last look comes at the deadline, and a server that stumbles just then is asked again.
         return RolloutObserver(
-            self._cluster, deployment, clock=self._clock, deadline=deadline + LAST_LOOK
+            self.cluster, deployment, clock=self.clock, deadline=deadline + LAST_LOOK
         )
 
     def _follower(self, observer: RolloutObserver, guarded: GuardedCluster) -> Follower:
         return Follower(
             observer,
-            clock=self._clock,
+            clock=self.clock,
             deadline=guarded.deadline,
-            report=self._report,
+            report=self.report,
             replace_pod=guarded.delete_pod,
         )
-
-    def _follow_back(
-        self, progress: RolloutProgress, restored: Deployment, guarded: GuardedCluster
-    ) -> RolloutStatus:
-        with self._observer(restored, guarded.deadline) as observer:
-            return self._follower(observer, guarded).follow(progress)
 
     def _verify_log(self, status: RolloutStatus) -> RolloutStatus:
         if status.deployment is None:
             return status
         silent = find_log_line(
-            self._cluster,
+            self.cluster,
             status.deployment,
-            self._wanted.container,
-            self._settings.log_line,
-            clock=self._clock,
+            self.wanted.container,
+            self.settings.log_line,
+            clock=self.clock,
         )
         if not silent:
             return status
@@ -260,27 +249,24 @@ class Rollout:
             verdict=Evaluation(
                 "failing",
                 "LogLineMissing",
-                f"the log of {', '.join(silent)} does not say {self._settings.log_line!r}",
+                f"the log of {', '.join(silent)} does not say {self.settings.log_line!r}",
                 "Read the log below.",
             ),
         )
 
     def _done(self) -> str:
-        return "rolled_back" if self._wanted.state == "rolled_back" else "succeeded"
+        return "rolled_back" if self.wanted.state == "rolled_back" else "succeeded"
 
-    def _succeed(
-        self, plan: RolloutPlan, after: Deployment, observer: RolloutObserver
-    ) -> RolloutResult:
-        if self._settings.wait_for_old:
-            old = self._follower(observer, self._guarded).wait_for_old(after)
-            if old:
-                raise self._results.old_remain(plan, after, old)
+    def _succeed(self, plan: RolloutPlan, after: Deployment, observer: RolloutObserver) -> Result:
+        if self.settings.wait_for_old:
+            if left := self._follower(observer, self._guarded).wait_for_old(after):
+                raise self._results.old_remain(plan, after, left)
             return self._results.outcome(self._done(), plan, after)
         try:
-            old = observer.old_pods(after)
+            old: t.Sequence[Pod] | None = observer.old_pods(after)
         except (UnreachableError, RefusedError):
             # The rollout succeeded, also when its old pods cannot be counted.
-            return replace(self._results.outcome(self._done(), plan, after), old=None)
+            old = None
         return self._results.outcome(self._done(), plan, after, old)
 
     def _named(self, verdict: Evaluation) -> Evaluation:
@@ -289,16 +275,16 @@ class Rollout:
             return verdict
         try:
             by_uid = f"involvedObject.uid={verdict.pod}"
-            return as_kill(verdict, self._cluster.list_objects("Event", field_selector=by_uid))
+            return as_kill(verdict, self.cluster.list_objects("Event", field_selector=by_uid))
         except (UnreachableError, RefusedError):
             return verdict
 
     def _pin_for_undo(self, plan: RolloutPlan) -> Pin | None:
         """The template that this run replaced. Where the same release wrote it: the template before that release."""
-        release = self._wanted.release
+        release = self.wanted.release
         if plan.changed and not (release and runs_release(plan.before, release)):
             return Pin.of(plan.before)
-        return self._pin or (Pin.of(plan.before) if plan.changed else None)
+        return self.pin or (Pin.of(plan.before) if plan.changed else None)
 
     def _fail(
         self, plan: RolloutPlan, progress: RolloutProgress, status: RolloutStatus
@@ -309,11 +295,11 @@ class Rollout:
             return self._results.failure(plan, verdict, result, deployment or plan.before)
         verdict = self._named(verdict)
         diagnosis = diagnose(
-            self._cluster, deployment, verdict, container=self._wanted.container, clock=self._clock
+            self.cluster, deployment, verdict, container=self.wanted.container, clock=self.clock
         )
         pin = self._pin_for_undo(plan)
-        if not self._settings.undo_on_failure or self._wanted.state == "rolled_back":
-            result = "rollback_failed" if self._wanted.state == "rolled_back" else "failed_no_undo"
+        if not self.settings.undo_on_failure or self.wanted.state == "rolled_back":
+            result = "rollback_failed" if self.wanted.state == "rolled_back" else "failed_no_undo"
             return self._results.failure(
                 plan, verdict, result, deployment, diagnosis, "It was not undone."
             )
@@ -322,20 +308,77 @@ class Rollout:
             return self._results.failure(
                 plan, verdict, "failed_no_undo", deployment, diagnosis, why
             )
-        self._report(f"failing, undoing: {verdict.sentence}", deployment.counts)
-        deadline = self._clock.now() + self._settings.wait_timeout
+        self.report(f"failing, undoing: {verdict.sentence}", deployment.counts)
+        failing = frozenset(pod.uid for pod in self._failing)
+        return self._undo(plan, pin, replace(progress, failing_before=failing), verdict, diagnosis)
+
+    def _undo(
+        self,
+        plan: RolloutPlan,
+        pin: Pin,
+        progress: RolloutProgress,
+        verdict: Evaluation,
+        diagnosis: t.Mapping[str, t.Any],
+    ) -> DeployError:
+        """Undo what `plan` wrote, in as much time again. Returns the error that describes the failure and its undo."""
+        latest = plan.before
+
+        def failure(result: str, after: Deployment, why: str) -> DeployError:
+            return self._results.failure(plan, verdict, result, after, diagnosis, why)
+
+        deadline = self.clock.now() + self.settings.wait_timeout
         guarded = GuardedCluster(
-            self._cluster.until(deadline),
-            lambda: require_for_undo(self._guard),
-            self._clock,
+            self.cluster.until(deadline),
+            lambda: require_for_undo(self.guard),
+            self.clock,
             deadline,
         )
-        undo = Undo(
-            guarded,
-            self._wanted,
-            pin,
-            follow=lambda progress, restored: self._follow_back(progress, restored, guarded),
-            results=self._results,
+        try:
+            current = find_deployment(guarded.cluster, plan.before.name)
+            if current is None:
+                raise deleted(plan.before)
+            latest = current
+            status = self._return(guarded, current, plan, pin, progress)
+        except ConflictError as exc:
+            return failure(exc.details.get("result", "rollback_failed"), latest, str(exc))
+        except DeployError as exc:
+            return failure("rollback_failed", latest, f"Undoing it failed too: {exc}")
+        after, outcome = status.deployment or latest, status.verdict.outcome
+        if outcome == "complete":
+            image = after.images.get(self.wanted.container, "")
+            why = f"It was rolled back to {image} and serves as before."
+            return failure("rolled_back", after, why)
+        result = outcome if outcome in TAKEN else "rollback_failed"
+        return failure(result, after, f"Undoing it failed too: {status.verdict.sentence}.")
+
+    def _return(
+        self,
+        guarded: GuardedCluster,
+        current: Deployment,
+        plan: RolloutPlan,
+        pin: Pin,
+        progress: RolloutProgress,
+    ) -> RolloutStatus:
+        ours = plan.changed and current.template == progress.template
+
+        def back(deployment: Deployment) -> RolloutPlan:
+            undo = plan_return(deployment, self.wanted, pin, ours=ours)
+            if undo.changed:
+                check_fence(deployment, self.wanted)
+            return undo
+
+        if plan.changed and not ours:
+            raise superseded(current, self.wanted)
+        undo = back(current)
+        restored = current
+        if undo.writes:
+            restored = apply_plan(guarded, undo, self.wanted, replan=back)
+        way_back = replace(
+            start_course(current, restored, self.wanted.container, self.clock.now()),
+            quorum=progress.quorum,
+            stall=progress.stall,
+            needs_pods=False,
+            failing_before=progress.failing_before,
         )
-        failing = frozenset(pod.uid for pod in self._failing)
-        return undo.carry_out(plan, replace(progress, failing_before=failing), verdict, diagnosis)
+        with self._observer(restored, guarded.deadline) as observer:
+            return self._follower(observer, guarded).follow(way_back)

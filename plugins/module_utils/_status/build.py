@@ -144,7 +144,7 @@ def _service(deployment: Body | None) -> dict[str, t.Any]:
     return {
         "exists": True,
         "version": service_version(deployment["name"], deployment["images"]),
-        **{name: deployment["replicas"][name] for name in ("desired", "available", "terminating")},
+        **{name: deployment["replicas"][name] for name in ("desired", "available")},
         **{name: deployment[name] for name in ("complete", "paused")},
     }
 

@@ -158,7 +158,7 @@ def standing(
     parts: t.Mapping[str, str],
     settlement: Fields,
 ) -> dict[str, t.Any]:
-    """What release_info, rollout_info, feature_flags and the filter wave_outcome returned, each as it is.
+    """What release_info, rollout, feature_flags and the filter wave_outcome returned, each as it is.
 
     `parts`: by phase, what it brings to the release. Returns `undone`, a sentence, "" without a decision about that,
     and `now`, a list of lines.

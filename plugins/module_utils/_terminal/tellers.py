@@ -283,7 +283,7 @@ def _failed(item: Item, label: str) -> list[Fact]:
 
 
 def restarted(group: Group) -> list[Fact]:
-    if any("autoscalers" in item.result for item in group.items):
+    if any("left_alone" in item.result for item in group.items):
         return its_sentence(group)
     moved = [item for item in group.good if item.changed]
     if group.would:
@@ -495,7 +495,6 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.person_check": people,
     "easymo.deploy.pg_backup": backups,
     "easymo.deploy.pg_restore": restores,
-    "easymo.deploy.pod_flags": in_pods,
     "easymo.deploy.preflight_check": preflight,
     "easymo.deploy.release": sentence,
     "easymo.deploy.release_rollback": returned,

@@ -22,15 +22,17 @@ from .._progress import WAVE_ROLLED
 from .._release.pins import Pins, read_pins, record_name
 from .._rollout.changes import describe_changes
 from .._rollout.models import LAST_APPLIED, ReplicaCounts
-from .._rollout.plan import Pin, RolloutRequest
+from .._rollout.plan import RolloutRequest
 from .._rollout.runner import Rollout, Settings
 from .._threads import Lock, Patience, side_by_side
 from .._time import utc_now
 
+FRAGMENTS = ("_kubernetes", "_lock.fence", "_rollout", "_rollout.followed", "_rollout.proven")
+
 
 def options_of(wave: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The options of one rollout of a wave, with defaults for what a wave does not have."""
-    shared = fragment_spec("_kubernetes") | fragment_spec("_lock.fence") | fragment_spec("_rollout")
+    shared = {name: spec for part in FRAGMENTS for name, spec in fragment_spec(part).items()}
     common = {name: value for name, value in wave.items() if name in shared}
     own = {name: value for name, value in service.items() if name in shared and name != "host"}
     defaults = {name: option.get("default") for name, option in shared.items()}
@@ -44,9 +46,7 @@ PinsReader = t.Callable[[Cluster, Params], "Pins | None"]
 
 def release_pins(cluster: Cluster, params: Params) -> Pins | None:
     """Those of the release that a rollout belongs to, if it belongs to one."""
-    if not (params["record"] or params["release"]):
-        return None
-    return read_pins(cluster, params["record"] or record_name(params["release"]))
+    return read_pins(cluster, record_name(params["release"])) if params["release"] else None
 
 
 def roll_one(module: Module, pins: PinsReader = release_pins) -> Result:
@@ -54,11 +54,13 @@ def roll_one(module: Module, pins: PinsReader = release_pins) -> Result:
     wanted, settings = to_wanted(params), to_settings(params)
     # Every look may take as long as the rollout: an API server that stumbles is waited for.
     cluster = cluster_for(module).until(clock.now() + settings.wait_timeout)
+    # A restart returns to the restarted template.
+    pinned = None if params["state"] == "restarted" else pins(cluster, params)
     rollout = Rollout(
         cluster,
         params["name"],
         wanted,
-        find_pin(cluster, params, pins),
+        pinned.deployment(params["name"]) if pinned else None,
         settings=settings,
         clock=clock,
         report=lambda text, counts: emit_counts(module, params["name"], text, counts),
@@ -66,25 +68,20 @@ def roll_one(module: Module, pins: PinsReader = release_pins) -> Result:
     )
     plan = rollout.plan()
     if plan.changed and LAST_APPLIED in plan.before.annotations:
-        module.warn(applied_by_kubectl(params["name"]))
-    outcome = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
+        module.warn(
+            f"Deployment {params['name']!r} was made with 'kubectl apply': the next apply of a manifest with "
+            "another image undoes this. Update its manifest."
+        )
+    result = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
     if plan.takes:
         module.warn(describe_changes(plan.takes))
-    if pods := outcome.failing_before:
+    if pods := result["failing_before"]:
         module.warn(
             f"{counted(len(pods), 'pod')} of {params['name']!r} had trouble before this rollout: {listed(pods)}."
         )
-    result = outcome.to_result()
     if module._diff:
         result["diff"] = plan.to_diff()
     return result
-
-
-def applied_by_kubectl(name: str) -> str:
-    return (
-        f"Deployment {name!r} was made with 'kubectl apply': the next apply of a manifest with "
-        "another image undoes this. Update its manifest."
-    )
 
 
 def to_wanted(params: Params) -> RolloutRequest:
@@ -136,25 +133,13 @@ def to_settings(params: Params) -> Settings:
     )
 
 
-def find_pin(cluster: Cluster, params: Params, pins: PinsReader) -> Pin | None:
-    """The Deployment's pin in the release record. A restart returns to the restarted template."""
-    pinned = None if params["state"] == "restarted" else pins(cluster, params)
-    return None if pinned is None else pinned.deployment(params["name"])
-
-
 def emit_counts(module: Module, name: str, text: str, counts: ReplicaCounts) -> None:
     """One line for each change of a Deployment's counts, for the terminal and the callbacks."""
     emit_progress(
         module,
         "RolloutProgress",
         f"{name}: {text}",
-        {
-            "deployment": name,
-            "desired": counts.desired,
-            "updated": counts.updated,
-            "ready": counts.ready,
-            "available": counts.available,
-        },
+        {"deployment": name, **counts.shown()},
     )
 
 
@@ -207,15 +192,11 @@ def plan_waves(
     if waves is None:
         return [[*hosts]]
     placed = [str(host) for wave in waves for host in wave]
-    twice = sorted({host for host in placed if placed.count(host) > 1})
-    if twice:
-        raise InputError(f"'waves' names {twice[0]!r} twice: a service is rolled in one wave.")
-    unknown = sorted({*placed} - {*hosts})
-    if unknown:
-        raise InputError(f"'waves' names {unknown[0]!r}, which is no host in 'services'.")
-    missing = [host for host in hosts if host not in placed]
-    if missing:
-        raise InputError(f"'waves' does not name {missing[0]!r} of 'services': add it to a wave.")
+    for host in (*placed, *hosts):
+        if placed.count(host) != 1 or host not in hosts:
+            raise InputError(
+                f"'waves' must name each host of 'services' in one wave, and no other: correct {host!r}."
+            )
     return [[*wave] for wave in waves if wave]
 
 

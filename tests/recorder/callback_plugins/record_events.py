@@ -51,7 +51,7 @@ UNUSED = frozenset(
 )
 PHASE = ("status", "started", "finished", "earlier_failures")
 TOLD_NOTHING = frozenset(
-    {"easymo.deploy.rollout_wave", "easymo.deploy.rollout_info"}
+    {"easymo.deploy.rollout_wave"}
     | {
         f"ansible.builtin.{name}"
         for name in ("assert", "set_fact", "include_role", "include_tasks")

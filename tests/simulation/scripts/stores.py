@@ -61,10 +61,6 @@ def _back_up(script: Script, name: str) -> Result:
         pg_restore="pg_restore",
         max_age=3600,
         not_before=None,
-        server_side_encryption=None,
-        kms_key_id=None,
-        storage_class=None,
-        local_copy=None,
         module_defaults={**CONNECTION, "login_db": name, **BUCKET},
     )
 

@@ -65,8 +65,8 @@ def test_the_notes_are_acted_upon(tmp_path, how):
 def test_it_is_a_session_of_its_own_and_holds_nothing_of_ours(tmp_path):
     play(tmp_path, "killed")
     executed(tmp_path)
-    # The standard three, the pipe, and the folder that is being listed.
-    assert (tmp_path / "state").read_text() == "True [0, 1, 2, 3] 5"
+    # The standard three, and the folder that is being listed.
+    assert (tmp_path / "state").read_text() == "True [0, 1, 2, 3] 4"
 
 
 def test_who_ends_well_leaves_nothing_to_do_and_no_zombie(tmp_path):

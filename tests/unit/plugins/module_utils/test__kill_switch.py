@@ -72,7 +72,7 @@ ROBOT = KillSwitch(
 
 
 def decided(cluster: MemoryCluster, decide: t.Callable[[FlagsMap], Wish]) -> FlagsPlan:
-    return decide_flags(cluster, "feature-flags", decide, force=True, check_mode=False)
+    return decide_flags(cluster, "feature-flags", decide, check_mode=False)
 
 
 def set_by_module(
@@ -559,7 +559,8 @@ def deployed() -> tuple[MemoryCluster, list[str]]:
 
 def states_of(cluster: MemoryCluster) -> dict[str, PodState]:
     deployment = Deployment.from_json(cluster.objects["Deployment", NAME])
-    asker = Asker({AGENTS: "false"}, clock=FakeClock(), wall=lambda: NOON)
+    clock = FakeClock()
+    asker = Asker({AGENTS: "false"}, clock, lambda: NOON, clock.now())
     return {pod.pod: pod for pod in asker.ask(cluster, deployment, NAME)}
 
 

@@ -7,11 +7,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import 
     Backup,
     DumpContents,
     compression_argument,
+    find_sufficient,
     is_listing,
-    newest_per_release,
     parse_contents,
     parse_program_version,
-    plan_backup,
     refuse_older_programs,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
@@ -37,22 +36,16 @@ def backup(*, release: str = "2.0.0", age: int = 60, name: str = "supabase_prod"
     "another release's": ([backup(release="1.9.0")], 0, None),
 })  # fmt: skip
 def test_the_newest_backup_of_the_release_serves(backups, max_age, serves):
-    plan = plan_backup(backups, release="2.0.0", max_age=max_age, now=NOW)
-    assert plan.existing == serves
+    assert find_sufficient(backups, release="2.0.0", max_age=max_age, now=NOW) == serves
 
 
 @pytest.mark.parametrize(("age", "serves"), [(99, True), (100, True), (101, False)])
 def test_one_that_was_begun_before_the_database_was_put_right_does_not_serve(age, serves):
     since = NOW - timedelta(seconds=100)
-    planned = plan_backup(
+    existing = find_sufficient(
         [backup(age=age)], release="2.0.0", max_age=3600, now=NOW, not_before=since
     )
-    assert planned.changed is not serves
-
-
-def test_the_newest_of_each_name_and_release_is_listed():
-    listed = newest_per_release([backup(age=9), backup(age=5), backup(age=7, name="agent_core")])
-    assert [backup.manifest.key for backup in listed] == ["supabase_prod_5", "agent_core_7"]
+    assert (existing is not None) is serves
 
 
 @pytest.mark.parametrize(

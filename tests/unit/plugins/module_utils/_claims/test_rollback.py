@@ -20,7 +20,7 @@ MENU, PAYMENT = "Webhook", "Payment integration"
 Row = dict[str, t.Any]
 PINS = {"agent-core": {"images": {"agent-core": "easymo/agent-core:v1.9.0"}}}
 RUNS = [{"name": "agent-core", "images": {"agent-core": "easymo/agent-core:v1.9.0"}}]
-OFF = {"results": [{"pods": [{}, {}, {}]}]}
+OFF = {"consumers": {"agent-core": {"pods": [{}, {}, {}]}}}
 
 
 def ran(**statuses: str) -> Row:
@@ -56,15 +56,9 @@ def test_each_thing_is_verified_failed_or_not_looked_at() -> None:
 @pytest.mark.parametrize(
     ("pods", "status"),
     [
-        (
-            {"results": [{"failed": True, "reason": "VerificationFailed", "msg": "a is on"}]},
-            "failed",
-        ),
-        (
-            {"results": [{"failed": True, "reason": "Unreachable", "msg": "no API"}]},
-            "not looked at",
-        ),
-        ({"results": [{"skipped": True}]}, "not looked at"),
+        ({"failed": True, "reason": "VerificationFailed", "msg": "a is on"}, "failed"),
+        ({"failed": True, "reason": "Unreachable", "msg": "no API"}, "not looked at"),
+        ({"skipped": True}, "not looked at"),
         ({}, "not looked at"),
     ],
 )
@@ -162,7 +156,7 @@ def test_a_rollback_without_a_look_claims_nothing(rows: t.Any) -> None:
 
 
 def test_a_release_without_flags_has_none_that_are_off() -> None:
-    rows = verification(ran(menu="pass", rate="hold"), {"results": []})
+    rows = verification(ran(menu="pass", rate="hold"), {"consumers": {}})
     assert FLAGS not in states(rows)
     assert words(rows)["impact"] == "what users do was tried and works"
     assert words(rows)["state"] == "user flows work, 100 % of those tried"

@@ -31,7 +31,7 @@ def cluster_with(data: dict[str, str], manager: str = KUBECTL) -> MemoryCluster:
 
 def change(cluster: MemoryCluster, flags: dict[str, str | None], **options: t.Any) -> FlagsPlan:
     wish = Wish(flags, options.pop("annotations", {}), options.pop("fence", 0))
-    settings = {"force": True, "check_mode": False, **options}
+    settings = {"check_mode": False, **options}
     return decide_flags(cluster, "feature-flags", lambda _observed: wish, **settings)
 
 
@@ -174,13 +174,6 @@ def test_another_managers_flag_is_taken_over_by_name():
     assert plan.overruled == (KUBECTL,)
     assert data_of(cluster) == {"A": "false", "B": "true"}
     assert change(cluster, {"A": "false"}).overruled == ()
-
-
-def test_without_force_another_managers_flag_is_left_alone():
-    cluster = cluster_with({"A": "true"})
-    with pytest.raises(ConflictError, match=f"set by {KUBECTL} too"):
-        change(cluster, {"A": "false"}, force=False)
-    assert data_of(cluster) == {"A": "true"}
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["ours", "theirs"])

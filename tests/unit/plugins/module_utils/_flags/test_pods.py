@@ -20,7 +20,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.proof import (
     SETTLE,
     follow,
-    latest,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from tests.fakes.cluster import FakeClock, MemoryCluster
@@ -49,7 +48,7 @@ class Readers:
         self.deployment = Deployment.from_json(self.cluster.objects["Deployment", NAME])
         self.pods = [name for kind, name in self.cluster.objects if kind == "Pod"]
         self.set_flags(dict.fromkeys(self.pods, "false"))
-        self.asker = Asker(EXPECTED, clock=self.clock, wall=lambda: NOON, probe=ENDPOINT)
+        self.asker = Asker(EXPECTED, self.clock, lambda: NOON, self.clock.now(), ENDPOINT)
         self.reports: list[str] = []
 
     def set_flags(self, values: dict[str, str]) -> None:
@@ -127,7 +126,7 @@ def test_pods_that_follow_are_told_by_when_each_was_first_seen_to():
     readers.ask = ask  # type: ignore[method-assign]
     pods, note = readers.follow()
     assert [pods[pod].at for pod in readers.pods] == [2.0, 9.0, 30.0]
-    assert (latest(pods.values()), note) == (30.0, "")
+    assert note == ""
     assert readers.reports == [f"{count} of 3 pods run the flags" for count in range(3)]
 
 
@@ -174,7 +173,7 @@ def test_pods_that_keep_the_flags_are_believed_after_a_while():
     began = readers.clock.now()
     pods, _ = readers.follow(settle=SETTLE)
     assert SETTLE <= readers.clock.now() - began <= SETTLE + 1
-    assert latest(pods.values()) == 0.0
+    assert {pod.at for pod in pods.values()} == {0.0}
     assert readers.reports == [
         "3 of 3 pods run the flags, and are watched for 15 s: do they keep them?"
     ]

@@ -29,9 +29,7 @@ def change(
     cluster: MemoryCluster, flags: dict[str, str | None], annotations: t.Any = None
 ) -> FlagsPlan:
     wish = Wish(flags, annotations or {})
-    return decide_flags(
-        cluster, "feature-flags", lambda _observed: wish, force=True, check_mode=False
-    )
+    return decide_flags(cluster, "feature-flags", lambda _observed: wish, check_mode=False)
 
 
 def turn_on(cluster: MemoryCluster, fence: int = 0) -> FlagsPlan:
@@ -40,7 +38,6 @@ def turn_on(cluster: MemoryCluster, fence: int = 0) -> FlagsPlan:
         cluster,
         "feature-flags",
         lambda observed: wish_under(RESET_AUTOMATIC, observed, dict(ON), fence=fence),
-        force=True,
         check_mode=False,
     )
 

@@ -72,7 +72,7 @@ def test_what_cannot_be_read_is_not_known_to_be_changed(monkeypatch):
 def test_pods_of_an_undo_that_read_what_was_given_up_are_restarted_again(monkeypatch):
     restarts: list[str] = []
 
-    def prove(_module: t.Any) -> None:
+    def prove(*_arguments: t.Any, **_patience: t.Any) -> None:
         if "" not in restarts:
             raise UnreachableError("They run with other flags.")
 
@@ -81,7 +81,7 @@ def test_pods_of_an_undo_that_read_what_was_given_up_are_restarted_again(monkeyp
         return {"changed": False}
 
     monkeypatch.setattr(_delivery, "roll_one", roll)
-    monkeypatch.setattr(_delivery, "prove_pods", prove)
+    monkeypatch.setattr(_delivery.FlagsDelivery, "_prove", prove)
     given = {"name": "f", "consumers": ["web"], "delivery": "environment", "probe": None}
     module: t.Any = SimpleNamespace(params={**given, "wait_timeout": 60})
     written = _delivery.WrittenFlags(OFF, "of before", changed=True)

@@ -1,6 +1,6 @@
 import typing as t
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -28,11 +28,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import
     choose_backup,
     default_request,
     derived_name,
-    free_stamp,
     is_derived,
     plan_restore,
     refuse_other_rows,
-    table_of_rows,
 )
 from tests.fakes.backups import manifest
 from tests.tables import cases
@@ -59,11 +57,9 @@ def order(method: t.Any = "swap", **more: t.Any) -> RestoreRequest:
         "approved_by": "Jane Doe",
         "reason": "gone",
         "now": NOW,
-        "stamp": "20251111_101500",
         "pg_restore": PROGRAM,
         "psql": PROGRAM,
         "timeout": 60,
-        "terminate_sessions": True,
         "keep_owners": True,
         **more,
     }
@@ -131,12 +127,6 @@ def test_a_derived_name_fits_and_is_known_again(name):
     assert not is_derived(made, "another", "failed")
 
 
-def test_a_second_whose_names_are_taken_is_passed_over():
-    taken = ["shop_failed_20251111_101500", "shop_restore_20251111_101501"]
-    assert free_stamp(NOW, "shop", taken) == f"{NOW + timedelta(seconds=2):%Y%m%d_%H%M%S}"
-    assert free_stamp(NOW, "shop", []) == "20251111_101500"
-
-
 def test_a_mark_is_read_back_from_a_comment_that_people_wrote_too():
     mark = DatabaseMark(
         kind="failed", database="d", request="r", backup="b", at="2025", reason="it's\nso"
@@ -175,7 +165,7 @@ def test_a_finished_restore_still_tidies_up():
     copy = marked("shop_prod_restore_20251111_050000", "copy")
     failed = marked("shop_prod_failed_20251111_060000", "failed")
     plan = plan_restore(order(), standing(database(), copy, failed))
-    assert (plan.done, plan.steps, plan.changed) == (failed, (), True)
+    assert (plan.done, plan.changed) == (failed, True)
 
 
 @cases(("given", "databases", "error", "words"), {
@@ -244,11 +234,3 @@ def test_rows_are_those_of_the_backup_or_it_is_refused(counted, words):
     with pytest.raises(VerificationError, match=words) as refused:
         refuse_other_rows(expected, counted, "copy")
     assert len(refused.value.details["differences"]) == 1
-
-
-def test_the_table_of_rows_has_every_table_of_either():
-    rows = table_of_rows({"a": 1, "new": 2}, {"a": 3, "gone": 4}, {"a": 3, "gone": 4})
-    assert [
-        (table_rows.table, table_rows.before, table_rows.backup, table_rows.after)
-        for table_rows in rows
-    ] == [("a", 1, 3, 3), ("gone", None, 4, 4), ("new", 2, None, None)]

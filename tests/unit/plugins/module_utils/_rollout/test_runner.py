@@ -3,6 +3,7 @@
 import copy
 import typing as t
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,16 +16,18 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import (
+    NO_LEASE_CHECK,
+    WriteCheck,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
     FrozenError,
     LeaseLostError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import WriteCheck
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, RolloutRequest
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import (
     ENDINGS,
-    RolloutResult,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
 from tests.fakes.cluster import FakeClock, MemoryCluster
@@ -66,14 +69,14 @@ class World:
         *,
         state: str = "released",
         pin: Pin | None = None,
-        guard: WriteCheck | None = None,
+        guard: WriteCheck = NO_LEASE_CHECK,
         at: str = "",
         fence: int = 0,
         soak: float | None = None,
         allow_no_replicas: bool = False,
         check_mode: bool = False,
         **settings: t.Any,
-    ) -> RolloutResult:
+    ) -> SimpleNamespace:
         rollout = Rollout(
             self.cluster,
             NAME,
@@ -96,8 +99,8 @@ class World:
         )
         plan = rollout.plan()
         outcome = rollout.predict(plan) if check_mode else rollout.carry_out(plan)
-        as_promised(outcome.to_result(), failed=False)
-        return outcome
+        as_promised(outcome, failed=False)
+        return SimpleNamespace(**outcome)
 
     def fail(self, image: str = NEW, **settings: t.Any) -> DeployError:
         with pytest.raises(DeployError) as caught:
@@ -138,7 +141,7 @@ def world() -> World:
 def test_a_release_succeeds_with_one_patch_and_few_requests(world):
     outcome = world.roll(log_line=f"{NEW} started")
     assert (outcome.result, outcome.changed) == ("succeeded", True)
-    assert (outcome.before.image, outcome.after.image) == (OLD, NEW)
+    assert (outcome.before["image"], outcome.after["image"]) == (OLD, NEW)
     assert world.cluster.writes == ["patch Deployment"]
     assert world.reports[-1] == "3 of 3 updated, 3 available"
     assert len(world.cluster.requests) <= 30
@@ -338,7 +341,7 @@ def test_scaling_between_look_and_patch_only_makes_the_patch_anew(world):
     world.cluster.before_write = scale
     outcome = world.roll()
     assert outcome.result == "succeeded"
-    assert outcome.counts.available == world.body()["spec"]["replicas"] == 5
+    assert outcome.replicas["available"] == world.body()["spec"]["replicas"] == 5
 
 
 def test_a_run_that_was_killed_is_taken_up_without_a_second_patch(world):

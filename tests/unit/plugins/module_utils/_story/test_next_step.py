@@ -113,7 +113,7 @@ class World(Scene):
         self.records().change(change, check_mode=False)
 
     def flags(self, wish: t.Callable[[t.Any], Wish]) -> None:
-        apply.decide_flags(self.cluster, FLAGS, wish, force=True, check_mode=False)
+        apply.decide_flags(self.cluster, FLAGS, wish, check_mode=False)
 
     def kill(self, automatic: str = "", fence: int = 0) -> None:
         switch = apply.KillSwitch(self.now(), "eve@there", "errors", bool(automatic), OFF)

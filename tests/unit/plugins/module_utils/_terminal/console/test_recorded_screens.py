@@ -48,6 +48,12 @@ def read(fields: dict[str, t.Any]) -> models.Event:
     """What the recorder wrote."""
     kind = getattr(models, fields.pop("kind"))
     if "task" in fields:
+        if fields["task"]["action"] == "easymo.deploy.pod_flags":
+            # Recorded before feature_flags proved what pods run.
+            fields["task"]["action"] = "easymo.deploy.feature_flags"
+            for result in (fields.get("result") or {}).pop("results", ()):
+                told = fields["result"].setdefault("consumers", {})
+                told[result["_ansible_item_label"]] = result
         fields["task"] = models.Task(**fields["task"])
     if "hosts" in fields:
         fields["hosts"] = tuple(fields["hosts"])
