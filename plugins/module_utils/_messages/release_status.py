@@ -13,7 +13,7 @@ from .._release.models import NOT_READY
 from .._release.record import Phase, Record, RecordedMetric
 from .._story.plan import UNPLANNED, Plan
 from .._terminal.models import RunFailure
-from .._terminal.run import Run, Stage
+from .._terminal.run import PlaybookState, Stage
 
 SERVICES_PHASE, WATCH_PHASE = "microservices", "monitoring"
 
@@ -35,7 +35,7 @@ class Release:
     units: t.Mapping[str, str] = field(default_factory=dict)
 
 
-class ReleaseStatus(Run):
+class ReleaseStatus(PlaybookState):
     """State of a release as this run sees it."""
 
     def __init__(self, release: Release, started: float) -> None:

@@ -48,7 +48,7 @@ class DeployRequest:
 
 
 @dataclass(frozen=True)
-class Plan:
+class MigrationPlan:
     """What would run, and where the folder and the history stand to each other."""
 
     pending: tuple[Migration, ...]
@@ -88,15 +88,20 @@ class Engine(t.Protocol):
     RESETS: bool
     """Whether each file begins with the session's first settings."""
 
-    def plan(self, session: Session) -> Plan:
+    def plan(self, session: Session) -> MigrationPlan:
         """Raises when nothing may run."""
 
     def begin(
-        self, session: Session, plan: Plan, limits: SessionTimeouts, retries: LockRetries, /
+        self,
+        session: Session,
+        plan: MigrationPlan,
+        limits: SessionTimeouts,
+        retries: LockRetries,
+        /,
     ) -> t.Callable[[Migration], AppliedFile]:
         """Make the history where there is none. What applies a migration and writes its row."""
 
-    def verify(self, session: Session, plan: Plan) -> list[str]:
+    def verify(self, session: Session, plan: MigrationPlan) -> list[str]:
         """Read the history back: what was run is in it, and nothing else is new. All its versions."""
 
 
@@ -104,7 +109,7 @@ class Engine(t.Protocol):
 class DeployOutcome:
     """`runs` has each applied file by its name, None when nothing was to be applied but predicted."""
 
-    plan: Plan
+    plan: MigrationPlan
     guard: GuardReport
     versions: list[str]
     tables: list[dict[str, t.Any]]
@@ -180,7 +185,9 @@ def migrate(
     return DeployOutcome(plan, guard, versions, tables, runs)
 
 
-def _look(session: Session, order: DeployRequest, engine: Engine) -> tuple[Plan, GuardReport]:
+def _look(
+    session: Session, order: DeployRequest, engine: Engine
+) -> tuple[MigrationPlan, GuardReport]:
     """Raises when nothing may run."""
     plan = engine.plan(session)
     if order.refuse_drift and plan.drift:
@@ -298,7 +305,9 @@ def read_waivers(params: t.Mapping[str, t.Any], files: t.Collection[str]) -> t.M
     return waivers
 
 
-def guarded(session: Session, order: DeployRequest, plan: Plan, *, resets: bool) -> GuardReport:
+def guarded(
+    session: Session, order: DeployRequest, plan: MigrationPlan, *, resets: bool
+) -> GuardReport:
     """Raise one error when a pending file is not additive and not waived, and for all problems with it.
 
     `resets` when each file begins with the session's first settings.

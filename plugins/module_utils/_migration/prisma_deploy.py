@@ -17,7 +17,7 @@ from .. import _child_process
 from .._errors import DeployError, InputError, RefusedError, VerificationError
 from .._postgres import PostgresTarget, Session, SqlError, mask_secret
 from .._redaction import redact
-from .deploy import DeployOutcome, Plan
+from .deploy import DeployOutcome, MigrationPlan
 from .execution import mask_message
 from .models import GenerateError, Migration
 from .prisma_history import (
@@ -258,7 +258,7 @@ class PrismaEngine:
         self.local = local
         self.schema = schema
 
-    def plan(self, session: Session) -> Plan:
+    def plan(self, session: Session) -> MigrationPlan:
         table = use_schema(session, self.schema)
         history = read_history(session, self.schema, table)
         plan = plan_prisma(history, self.local)
@@ -267,7 +267,12 @@ class PrismaEngine:
         return replace(plan, problems=problems, state=(history, table))
 
     def begin(
-        self, session: Session, plan: Plan, limits: SessionTimeouts, retries: LockRetries, /
+        self,
+        session: Session,
+        plan: MigrationPlan,
+        limits: SessionTimeouts,
+        retries: LockRetries,
+        /,
     ) -> t.Callable[[Migration], AppliedFile]:
         history, table = plan.state
         if not history.exists:
@@ -280,7 +285,7 @@ class PrismaEngine:
 
         return apply
 
-    def verify(self, session: Session, plan: Plan) -> list[str]:
+    def verify(self, session: Session, plan: MigrationPlan) -> list[str]:
         """Nothing is pending, and no name is in the history but those expected."""
         before, table = plan.state
         expected = {row.name for row in before.rows} | {each.name for each in plan.pending}

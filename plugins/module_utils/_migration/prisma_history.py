@@ -18,7 +18,7 @@ from functools import cached_property
 from .._errors import ConflictError, InputError
 from .._postgres import Session
 from .._time import now
-from .deploy import Plan
+from .deploy import MigrationPlan
 from .execution import controls_transaction, mask_logs, runs_alone
 from .models import FailedMigrationError, Migration, NotEmptyError, existing
 from .runner import transaction
@@ -137,20 +137,20 @@ class PrismaHistory:
         return [row for row in self.rows if row.name == name]
 
 
-def plan_prisma(history: PrismaHistory, local: t.Sequence[PrismaMigration]) -> Plan:
+def plan_prisma(history: PrismaHistory, local: t.Sequence[PrismaMigration]) -> MigrationPlan:
     """What runs; raises when Prisma would run nothing before a person has settled something."""
     refuse_unsettled(history, local)
     return compare(history, local)
 
 
-def compare(history: PrismaHistory, local: t.Sequence[PrismaMigration]) -> Plan:
+def compare(history: PrismaHistory, local: t.Sequence[PrismaMigration]) -> MigrationPlan:
     """Of what only the database has Prisma goes on, and so do we."""
     known = {row.name for row in history.rows if not row.rolled_back}
     recorded = {row.name: row.checksum for row in history.rows if row.applied}
     names = {migration.name for migration in local}
     missing = [name for name in history.applied if name not in names]
     warning = f"The database has migrations missing in the folder: {', '.join(missing)}."
-    return Plan(
+    return MigrationPlan(
         pending=tuple(migration for migration in local if migration.name not in known),
         versions=history.applied,
         drift={

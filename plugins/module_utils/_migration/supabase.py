@@ -15,7 +15,7 @@ from functools import cached_property
 
 from .._errors import InputError, VerificationError
 from .._postgres import Session, SqlError
-from .deploy import Plan, count
+from .deploy import MigrationPlan, count
 from .execution import (
     Step,
     controls_transaction,
@@ -379,7 +379,7 @@ class SupabaseFiles:
             )
         return pending
 
-    def plan(self, session: Session) -> Plan:
+    def plan(self, session: Session) -> MigrationPlan:
         history = self.read_history(session)
         local = self.folder.files
         pending = self.pending_after(history, local)
@@ -389,7 +389,7 @@ class SupabaseFiles:
             version: [f"{' and '.join(names)} share a version, {version}: give each its own."]
             for version, names in twice.items()
         }
-        return Plan(
+        return MigrationPlan(
             pending=tuple(pending),
             versions=sorted((row.version for row in history), key=self.version_order),
             drift=self.find_drift(history, [each for each in local if each.version not in twice]),
@@ -397,14 +397,19 @@ class SupabaseFiles:
         )
 
     def begin(
-        self, session: Session, _plan: Plan, limits: SessionTimeouts, retries: LockRetries, /
+        self,
+        session: Session,
+        _plan: MigrationPlan,
+        limits: SessionTimeouts,
+        retries: LockRetries,
+        /,
     ) -> t.Callable[[Migration], AppliedFile]:
         retries.insist("the history table", lambda: self.ensure_history(session), lambda: True)
         return lambda migration: FileRun(
             session, migration, limits, retries, self.insert_row, self._role
         ).apply()
 
-    def verify(self, session: Session, plan: Plan) -> list[str]:
+    def verify(self, session: Session, plan: MigrationPlan) -> list[str]:
         history = self.read_history(session)
         versions = [row.version for row in history]
         expected = {*plan.versions, *(each.version for each in plan.pending)}

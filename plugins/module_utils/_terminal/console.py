@@ -19,7 +19,7 @@ from .ending import Block, end_lines
 from .layout import INDENT, RIGHT, bare, clipped, clock, fact_lines, hanging, one_line, righted
 from .live import Live
 from .models import Fact, Group, Item, Line, TaskEnded
-from .run import Run, Stage
+from .run import PlaybookState, Stage
 from .tellers import receivers, still_told, tells
 from .telling import Telling
 
@@ -40,7 +40,7 @@ class Console:
         """`verbose`: Ansible shows the tasks, and only headings and the end are told."""
         self._verbose = verbose
         self.begun = NOT_BEGUN
-        self.run = Run(UNPLANNED, 0.0)
+        self.run = PlaybookState(UNPLANNED, 0.0)
         self.live = Live()
         self.evidence: list[TaskEnded] = []
         """What failed for good, whole."""
@@ -58,7 +58,7 @@ class Console:
     def on(self, event: models.Event, columns: int = 80) -> list[Line]:
         self._columns = columns
         if isinstance(event, models.RunBegun):
-            self.begun, self.run = event, Run(event.plan, event.at)
+            self.begun, self.run = event, PlaybookState(event.plan, event.at)
             command = event.command
             self._telling = Telling(check=command.check, limited=bool(command.limit))
         if isinstance(event, models.PlayBegun):

@@ -15,13 +15,13 @@ from .._story.next_step import Story, few_commands_in
 from .commands import Command, without_options
 from .layout import CAUSE, SENTENCE_LIMIT, WIDEST, clipped, hanging, hung, one_line
 from .models import Line, RunBegun, RunFailure, Tone
-from .run import Run, Stage
+from .run import PlaybookState, Stage
 from .telling import report_files
 
 LABELS: t.Mapping[str, str] = {next_step.BACK_AGAIN: "back", next_step.LOOK: "look"}
 
 
-def next_steps(run: Run, command: Command, story: Story) -> list[tuple[str, str]]:
+def next_steps(run: PlaybookState, command: Command, story: Story) -> list[tuple[str, str]]:
     """What to type next, each with a word for what it is for."""
     stage, failed = run.stages[-1], run.ending != "done"
     undone = story.record.status == ROLLED_BACK and "rollback" in " ".join(command.playbooks)
@@ -101,7 +101,9 @@ def command_row(label: str, text: str, tone: Tone = "head") -> Line:
     return Line(f"  {label:<{LABEL}}{text}", tone)
 
 
-def end_lines(run: Run, begun: RunBegun, block: Block, clock: str, columns: int) -> list[Line]:
+def end_lines(
+    run: PlaybookState, begun: RunBegun, block: Block, clock: str, columns: int
+) -> list[Line]:
     """What came of a run that ended at that time of day."""
     stage, command = run.stages[-1], begun.command
     here = (stage.finished or run.started) - run.started
@@ -126,7 +128,7 @@ def end_lines(run: Run, begun: RunBegun, block: Block, clock: str, columns: int)
     return lines
 
 
-def _done(run: Run, begun: RunBegun, block: Block, took: str) -> str:
+def _done(run: PlaybookState, begun: RunBegun, block: Block, took: str) -> str:
     stage, status = run.stages[-1], block.story.record.status
     if begun.command.check:
         return f"CHECKED in {took}, nothing was changed"
@@ -147,7 +149,7 @@ def _report(stage: Stage, block: Block, columns: int) -> list[Line]:
     return lines + [command_row(*each, "") for each in zip(("report", ""), files, strict=False)]
 
 
-def _word(run: Run) -> tuple[str, Tone]:
+def _word(run: PlaybookState) -> tuple[str, Tone]:
     cause = run.stages[-1].cause
     if run.ending == "interrupted":
         return "✗ INTERRUPTED", "bad"

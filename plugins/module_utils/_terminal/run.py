@@ -47,7 +47,7 @@ class Stage:
         return stopped_by(self.failures) if self.failures else None
 
 
-class Run:
+class PlaybookState:
     """State of a run, which `started` at that time; `ending` is None while it goes on."""
 
     def __init__(self, plan: Plan, started: float) -> None:

@@ -14,7 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models imp
     TaskEnded,
     earlier_seconds,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.run import Run
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.run import PlaybookState
 
 PLAN = Plan(
     (
@@ -30,7 +30,7 @@ WAVE = PlayBegun("Phase 4: microservices", "microservices", ("wallet-service", "
 
 
 def test_a_phase_ends_when_the_next_begins_and_its_batches_are_one():
-    run = Run(PLAN, 0)
+    run = PlaybookState(PLAN, 0)
     assert [run.begin(play, 60) for play in (DATABASE, SERVICES, WAVE)] == [True, True, False]
     database, services = run.stages
     assert (database.number, database.title, database.finished) == (2, "Database", 60)
@@ -41,8 +41,12 @@ def test_a_phase_ends_when_the_next_begins_and_its_batches_are_one():
 
 
 def test_a_phase_that_the_release_does_not_have_is_none():
-    assert [Run(PLAN, 0).has(name) for name in ("database", "", "edge_functions")] == [1, 1, 0]
-    assert Run(Plan(), 0).has("edge_functions")
+    assert [PlaybookState(PLAN, 0).has(name) for name in ("database", "", "edge_functions")] == [
+        1,
+        1,
+        0,
+    ]
+    assert PlaybookState(Plan(), 0).has("edge_functions")
 
 
 def test_a_silent_task_is_told_of_ever_more_rarely():
