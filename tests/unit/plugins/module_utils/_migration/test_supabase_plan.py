@@ -4,7 +4,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.deploy import (
-    Plan,
+    MigrationPlan,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
     Migration,
@@ -89,7 +89,7 @@ def test_statements_added_and_taken_away_are_drift(now, how):
     ],
 )  # fmt: skip
 def test_the_diff_shows_sql_but_no_passwords(sql, shown):
-    diff = Plan((migration("1", sql),), []).to_diff()
+    diff = MigrationPlan((migration("1", sql),), []).to_diff()
     assert diff["after"] == f"-- 1_x.sql\n{shown}\n"
 
 
