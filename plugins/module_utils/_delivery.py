@@ -80,7 +80,7 @@ class FlagsDelivery:
         for name in self._names:
             try:
                 if self._restarts:
-                    self._restart_back(name, written)
+                    self._restart_to_undo(name, written)
                 self._prove(name, written, self._patience)
             except DeployError as exc:
                 if lost_lock(exc):
@@ -88,7 +88,7 @@ class FlagsDelivery:
                 problems.append(str(exc))
         return " ".join(dict.fromkeys(problems))
 
-    def _restart_back(self, name: str, written: WrittenFlags) -> None:
+    def _restart_to_undo(self, name: str, written: WrittenFlags) -> None:
         """An undo restores a template and not the ConfigMap: its pods may have read what was given up."""
         if self._restart(name, written, written.checksum)["changed"]:
             return

@@ -22,8 +22,8 @@ from .models import (
     Measured,
     Outage,
     TargetRecord,
+    as_json,
     to_text,
-    written,
 )
 from .plan import add_gap, longest_pause
 
@@ -73,7 +73,7 @@ class Availability:
     summary: tuple[str, ...] = ()
 
     def to_json(self) -> Json:
-        return written(self)
+        return as_json(self)
 
 
 def availability_of(

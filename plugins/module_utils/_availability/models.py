@@ -110,7 +110,7 @@ class Measured:
     closed: bool = False
 
     def to_json(self) -> Json:
-        return written(self)
+        return as_json(self)
 
     @classmethod
     def from_json(cls, body: Json) -> Measured:
@@ -129,7 +129,7 @@ LENGTHS = frozenset({"downtime", "unseen"})
 """Names of fields that are times, and that are seconds between two."""
 
 
-def written(record: t.Any) -> Json:
+def as_json(record: t.Any) -> Json:
     """A dataclass of this package as it is kept, and as tasks return it."""
     return t.cast("Json", _plain(asdict(record)))
 

@@ -290,7 +290,7 @@ def play_health(options: Options) -> Finding:
     if wrong:
         judge = models.failed if any(row.known for row in wrong) else models.held
         return judge(" ".join(map(str, wrong)), steps=steps)
-    return models.passed(models.together(rows), steps=steps)
+    return models.passed(models.listed_or_counted(rows), steps=steps)
 
 
 def _libraries_of_health(options: Options) -> list[Library]:

@@ -245,7 +245,7 @@ def _row(check: Check, finding: Finding, seconds: float) -> Finding:
     )
 
 
-def together(well: t.Sequence[object]) -> str:
+def listed_or_counted(well: t.Sequence[object]) -> str:
     """All of a few, else their number: the steps have them all."""
     return ", ".join(map(str, well)) if len(well) <= 2 else f"{len(well)} of {len(well)} well"
 

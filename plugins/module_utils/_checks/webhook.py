@@ -20,7 +20,7 @@ from .._http import REQUESTS, Answer, NoAnswerError, send
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError
 from .._threads import side_by_side
 from .._time import Deadline
-from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed, together
+from .models import Finding, Ground, Kind, Kinds, Options, failed, held, listed_or_counted, passed
 from .webhook_probes import (
     ProbeResult,
     WebhookProbe,
@@ -270,7 +270,7 @@ def play_webhook(options: Options) -> Finding:
         # The platform's log may be late: that proves nothing against a message that was answered well.
         judge = held if all(each.unseen for each in wrong) else failed
         return judge("; ".join(map(str, wrong)), steps=steps)
-    return passed(together(outcomes), steps=steps)
+    return passed(listed_or_counted(outcomes), steps=steps)
 
 
 def _messages(options: Options) -> str:

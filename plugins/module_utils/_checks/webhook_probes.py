@@ -133,7 +133,7 @@ def plan_guards(
 
     answered = _expect("the challenge", (200,), "being echoed", "check the verify token")
 
-    def echoes(answer: Answer) -> str:
+    def judge_echo(answer: Answer) -> str:
         if answer.status == 200 and answer.text != challenge:
             return "the challenge was answered 200 but not echoed: something else answers"
         return answered(answer)
@@ -141,7 +141,7 @@ def plan_guards(
     unsigned, forged = (_without_message(f"{kind}.{challenge}") for kind in ("unsigned", "forged"))
     malformed = b'{"object": "whatsapp_business_account", "entry": 1'
     probes = [
-        WebhookProbe("verification challenge", ask_with(verify_token), echoes),
+        WebhookProbe("verification challenge", ask_with(verify_token), judge_echo),
         WebhookProbe(
             "challenge with a wrong token",
             ask_with(f"not-{challenge}"),

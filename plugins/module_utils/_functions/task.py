@@ -74,7 +74,7 @@ class FunctionsTask:
             missing_secrets(self.required_secrets, self.api.secrets())
         listed = self._listed()
         slugs = {source.slug for source in collected.sources}
-        extra = _active(listed) - slugs - {*collected.disabled}
+        extra = _active_slugs(listed) - slugs - {*collected.disabled}
         pruned = prune(sorted(extra), self.memory.known, self.force) if self.prune else ()
         prepared = self.prepare(collected.sources, listed, pruned)
         plan = plan_functions(
@@ -120,7 +120,7 @@ class FunctionsTask:
             for source in archive.sources
             if source.slug in since and prepared.running[source.slug].is_as(source)
         }
-        retained = sorted(((since - back) | ({*archive.absent} - created)) & _active(listed))
+        retained = sorted(((since - back) | ({*archive.absent} - created)) & _active_slugs(listed))
         plan = plan_functions(
             prepared.running,
             prepared.wanted,
@@ -336,7 +336,7 @@ def _ran(present: Deployed | None) -> tuple[int, str]:
     return (present.version, present.sha256) if present else (0, "")
 
 
-def _active(listed: Listed) -> set[str]:
+def _active_slugs(listed: Listed) -> set[str]:
     return {slug for slug, entry in listed.items() if entry.status == "ACTIVE"}
 
 

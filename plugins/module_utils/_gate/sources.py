@@ -65,7 +65,7 @@ class LogSource:
         count = sum(1 for text in texts for line in text.splitlines() if pattern.search(line))
         return Sample(float(count))
 
-    def users(self, query: str, seconds: int) -> Sample:
+    def count_users(self, query: str, seconds: int) -> Sample:
         """How many different values the first group of the pattern has, within so many seconds. Errors as above."""
         pattern = read_pattern(query)
         if not pattern.groups:
@@ -153,7 +153,7 @@ class CohortSource:
         elif SHARE in query:
             return Sample(None, f"the query asks for {SHARE}, which is not known")
         if isinstance(self.source, LogSource):
-            return self.source.users(query, max(1, math.ceil(now - began)))
+            return self.source.count_users(query, max(1, math.ceil(now - began)))
         return self.source.sample(query)
 
 

@@ -198,7 +198,7 @@ def announcements(
     news += _present(observation, memory, stays, announced)
     news += [_act_over(act, memory, stays) for act in own if _cured(act, acts, memory)]
     for ended in memory.ended:
-        key = _news(ended.key, ended.since)
+        key = _news_key(ended.key, ended.since)
         if not ended.act and key in announced:
             text = f"over since {of_epoch(ended.until)}: {ended.text}. {stays}"
             news.append(GuardAnnouncement(f"{key}_over", text))
@@ -239,7 +239,7 @@ def _present(
         if cause.calls_for == TELL and cause.key in episodes:
             by_since.setdefault(episodes[cause.key].since, []).append(cause)
     for since, causes in by_since.items():
-        keys = [_news(cause.key, since) for cause in causes]
+        keys = [_news_key(cause.key, since) for cause in causes]
         if _together(since) in announced:
             continue
         if len(causes) > SHOWN and not any(key in announced for key in keys):
@@ -284,7 +284,7 @@ def _together(since: float) -> str:
     return f"guard_many_{since:.0f}"
 
 
-def _news(key: str, since: float) -> str:
+def _news_key(key: str, since: float) -> str:
     named = hashlib.sha256(key.encode()).hexdigest()[:10]
     return f"guard_{named}_{since:.0f}"
 

@@ -205,7 +205,7 @@ class ScriptRun(MigrationRun):
             self.session.execute(self.migration.text)
         if self.session.in_transaction:
             self._leave_failed("The script left its transaction open.")
-            raise self.left_open()
+            raise self.open_transaction()
         forget_settings(self.session)
         self.table.finish(self.attempt)
 

@@ -478,7 +478,7 @@ class MigrationRun:
         details |= self._coded()
         return MigrationError(f"{where}: {message} ({codes}).{left}", file=file, **details)
 
-    def left_open(self) -> MigrationError:
+    def open_transaction(self) -> MigrationError:
         """Of a file that began a transaction and did not end it."""
         code = f" ({self.CODE})" if self.CODE else ""
         return MigrationError(

@@ -136,7 +136,7 @@ class FileRun(MigrationRun):
         self._run_step(last)
         if self.session.in_transaction:
             self.session.execute("ROLLBACK")
-            raise self.left_open()
+            raise self.open_transaction()
         self.insist(self._write_row, lambda: True)
 
     def what_is_left(self, _error: SqlError, advice: str) -> str:

@@ -139,7 +139,7 @@ def apply_plan(
                 raise plan.refusal
             patched = Deployment.from_json(body)
             return _noted(guarded, patched, wanted) if plan.releases else patched
-        current = _seen_again(guarded, plan.before)
+        current = _observe_again(guarded, plan.before)
         moved = current.template != plan.before.template
         if plan.releases and is_own_write(plan.before, current, wanted):
             return _noted(guarded, current, wanted)
@@ -166,12 +166,12 @@ def _noted(guarded: GuardedCluster, released: Deployment, wanted: RolloutRequest
     except ConflictError as exc:
         if "result" in exc.details:
             raise
-        current = _seen_again(guarded, released)
+        current = _observe_again(guarded, released)
         check_fence(current, wanted)
         raise superseded(current, wanted) from exc
 
 
-def _seen_again(guarded: GuardedCluster, before: Deployment) -> Deployment:
+def _observe_again(guarded: GuardedCluster, before: Deployment) -> Deployment:
     """The Deployment as it is now. Raises when it is gone or was recreated under the same name."""
     current = find_deployment(guarded.cluster, before.name)
     if current is None or current.uid != before.uid:
