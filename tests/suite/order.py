@@ -19,7 +19,7 @@ from tests.suite.steps import LOGS
 
 RECORD = Path(__file__).with_name("seconds.json")
 LEVELS = ("stories", "contract", "interop", "integration")
-LEAST = 60
+LEAST = 30
 """Seconds that a file takes at least to be listed."""
 
 

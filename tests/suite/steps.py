@@ -15,8 +15,6 @@ LANES = min(2, len(os.sched_getaffinity(0)))
 WORKERS = LANES + 2 if LANES > 1 else 1
 """Of the worlds: half of their time they wait for pods and clocks, and another has the core meanwhile."""
 TRAFFIC = "tests/stories/test_story_of_the_waves.py"
-INSTALLED = "tests/stories/test_story_of_an_installed_collection.py"
-"""It needs an environment of its own: `scripts/oldest` makes that, and runs it."""
 SHARED = ("contract", "integration", "interop", "stories")
 """Levels whose files are spread over the lanes together, in the order of `tests/suite/order.py`."""
 
@@ -53,38 +51,38 @@ SPREAD = ("-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
 STAGES: tuple[tuple[Step, ...], ...] = (
     (
         Step("style", ("scripts/lint", "style"), 5),
-        Step("types", ("scripts/types",), 25),
-        Step("prose", (sys.executable, "-m", "tests.interop.prose"), 10),
+        Step("types", ("scripts/types",), 8),
+        Step("prose", (sys.executable, "-m", "tests.interop.prose"), 6),
     ),
     (
         # Side by side rather than by workers, each of which would collect both.
-        Step("units", _tests(*UNITS, OF_PLUGINS), 45),
+        Step("units", _tests(*UNITS, OF_PLUGINS), 58),
         Step("project", _tests(*UNITS, *OTHERS), 40),
-        Step("tools", (sys.executable, "-m", "tests.suite.tools"), 20, 0),
+        Step("tools", (sys.executable, "-m", "tests.suite.tools"), 24, 0),
+        Step("environment", ("scripts/oldest", "installed"), 30, 0),
     ),
     (
         Step(
             "worlds",
             _tests(
-                *(*SPREAD, "--ignore", TRAFFIC, "--ignore", INSTALLED),
+                *(*SPREAD, "--ignore", TRAFFIC),
                 *(f"tests/{level}" for level in SHARED),
             ),
-            640,
+            630,
             LANES,
         ),
-        Step("docs", ("scripts/docs",), 25, 0),
-        Step("sanity", ("scripts/sanity", "day"), 30, 0),
-        Step("playbooks", ("scripts/lint", "playbooks"), 90, 0),
-        Step("slow", _tests("-m", SLOW, "tests/unit"), 40, 0),
-        Step("oldest", ("scripts/oldest", "units"), 60, 0),
+        Step("docs", ("scripts/docs",), 7, 0),
+        Step("sanity", ("scripts/sanity", "day"), 17, 0),
+        Step("playbooks", ("scripts/lint", "playbooks"), 38, 0),
+        Step("slow", _tests("-m", SLOW, "tests/unit"), 92, 0),
+        Step("oldest", ("scripts/oldest", "units"), 29, 0),
     ),
     (
         # With a sandbox of its own: what tests left in one that they share is none of a role's business.
         # Nightly runs all: the stories run each of these roles in check mode, for real and again.
-        Step("molecule", ("scripts/molecule", "rolling_update"), 40),
-        Step("installed", ("scripts/oldest", "story"), 60),
+        Step("molecule", ("scripts/molecule", "rolling_update"), 21),
     ),
     # Alone: what else runs would cost it requests that no rollout lost.
-    (Step("traffic", _tests(TRAFFIC), 120, LANES),),
+    (Step("traffic", _tests(TRAFFIC), 77, LANES),),
 )
 """A stage begins when the one before it has passed. What is found in seconds comes first, and is told in seconds."""
