@@ -53,7 +53,7 @@ def table() -> str:
             for step, seconds, cpu in rows()
         ),
         "",
-        "Seconds of a level are those of its tests, three at a time. Its CPU has that of sandboxes that ended in it,",
+        "Seconds of a level are those of its tests, four at a time. Its CPU has that of sandboxes that ended in it,",
         "and not that of the server of Ansible's runs.",
         "",
     ]
