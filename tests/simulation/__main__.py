@@ -46,11 +46,13 @@ def main() -> int:
         os.environ[HASHING] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
     sys.path.insert(0, str(ROOT / "playbooks" / "collections"))
-    from .draws import plan_of  # noqa: PLC0415
     from .mutants import install  # noqa: PLC0415
+
+    # Before anything of the product is imported, as what draws plans does.
+    mutant = install(args.mutant) if args.mutant else None
+    from .draws import plan_of  # noqa: PLC0415
     from .plan import Plan  # noqa: PLC0415
 
-    mutant = install(args.mutant) if args.mutant else None
     if args.regressions:
         return replay()
     if args.plan is not None:
