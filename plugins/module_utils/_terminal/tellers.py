@@ -215,7 +215,10 @@ def rehearsals(rows: t.Sequence[Row]) -> list[Fact]:
     for row in rows:
         number = counted(len(row["pending"]), "migration")
         if row["status"] == "passed":
-            facts.append(Fact("rehearsed", f"{row['name']}: {number} on its restored backup"))
+            queries = len(row.get("checks") or ())
+            answered = f", {counted(queries, 'query', 'queries')} right" if queries else ""
+            text = f"{row['name']}: {number} on its restored backup{answered}"
+            facts.append(Fact("rehearsed", text))
         elif row["status"] == "waived":
             why = f"{row['waiver']} (by {row['waived_by']})"
             facts.append(Fact("rehearsed", f"{row['name']}: waived, {why}", "warn"))
