@@ -351,5 +351,5 @@ def test_no_user_noticed(operator):
     run = operator.sandbox("traffic", "stop")
     report = json.loads(operator.sandbox("traffic", "report", "--json").output)
     assert report["failed"] == 0, report["first_failures"]
-    assert report["sent"] > 1000
+    assert report["sent"] > 500
     assert run.rc == 0
