@@ -33,10 +33,8 @@ class Message(t.NamedTuple):
 def messages(source: str) -> list[Message]:
     """In their order, each on one line."""
     tree = ast.parse(source)
-    documentation = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr | ast.Assign)
-    }
-    inner = {
+    skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr | ast.Assign)}
+    skipped |= {
         id(part)
         for node in ast.walk(tree)
         if isinstance(node, ast.JoinedStr)
@@ -46,7 +44,7 @@ def messages(source: str) -> list[Message]:
     return [
         Message(node.lineno, text)
         for node in ast.walk(tree)
-        if id(node) not in documentation | inner and _is_sentence(text := _text(node))
+        if id(node) not in skipped and _is_sentence(text := _text(node))
     ]
 
 

@@ -25,7 +25,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan as Phases
 from ansible_collections.easymo.deploy.plugins.module_utils._time import now
 
-from .client import Response, refused, sent
+from .client import Response, Session, refused, sent
 from .platform import FLAGS, NAMESPACE
 
 if t.TYPE_CHECKING:
@@ -34,23 +34,8 @@ if t.TYPE_CHECKING:
 LOCK, UNDO = "easymo-deploy", "undo"
 
 
-class Instant:
-    """_kubernetes_calls._Session of a look: the server answers each request at once, and to nobody's count."""
-
-    accepted = True
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.client = self
-        self.rights: set[str] = set()
-        self.denied_at = float("-inf")
-
-    def learn(self, right: str, status: int = 200) -> None:
-        if status not in (401, 403):
-            self.rights.add(right)
-
-    def use(self, api_client: t.Any) -> None:
-        """Credentials do not expire here."""
+class Instant(Session):
+    """That of a look: the server answers each request at once, and counts none."""
 
     def request(
         self,

@@ -446,7 +446,7 @@ class World:
         if target is not None:
             self._authorizer.admit(User("deployer", ()), target, method, watching=watching)
 
-    def session(self) -> Session | Instant:
+    def session(self) -> Session:
         """Of the Kubernetes client of the process that runs, or of a look."""
         return Instant(self) if self._looked_at else Session(self)
 
