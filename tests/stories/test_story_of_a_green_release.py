@@ -352,4 +352,5 @@ def test_no_user_noticed(operator):
     report = json.loads(operator.sandbox("traffic", "report", "--json").output)
     assert report["failed"] == 0, report["first_failures"]
     assert report["sent"] > 500
+    assert report["sent_per_second"] > 5
     assert run.rc == 0
