@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from .._claims.rollback import latest_cause
 from .._formats import counted, lasting, shortened, shown_both
-from .._release.models import DONE, ROLLED_BACK
+from .._release.models import PLANNED, ROLLBACK_PHASE, ROLLED_BACK
 from .._release.record import ON_HOLD, Evidence, Phase, Record, between
-from .._story.next_step import RESTORE, half_done
+from .._story.next_step import BACK as STATE_BACK
+from .._story.next_step import FINE, RESTORE, Story, state_of
 from .._story.plan import Planned
 from .models import (
     Cell,
@@ -98,17 +99,14 @@ WHAT_NEXT = "playbooks/status.yml says what comes next."
 """It looks at the platform too, which a report does not."""
 SHA_SHOWN = 12
 WELL = ("good", "calm")
+HALF_DONE = {RESTORE: "restore of the databases", ROLLBACK_PHASE: "rollback"}
 JUDGED = (("checklist", "Checklist", 1), ("services", "Services", 2), ("tests", "Tests passed", 1))
 """Parts whose rows are counted at a glance: how that is called, and the column of the result."""
 
 
 def verdict_of(report: Report, record: Record, requested: ReportOptions) -> Summary:
+    """Of the state that the status shows too."""
     status, zone, phases = record.status, report.zone, report.phases
-    failed = [row for row in phases if row.status in (FAILED, ON_HOLD)]
-    if status == ROLLED_BACK:
-        why = latest_cause(record).sentence(zone).rstrip(".")
-        sentence = f"The platform is back at what ran before. Cause: {why}."
-        return Summary("Rolled back", "bad", sentence)
     if requested.live and requested.undo:
         return Summary("Rolling back", "warn", "The release is being rolled back.")
     if requested.live:
@@ -117,17 +115,27 @@ def verdict_of(report: Report, record: Record, requested: ReportOptions) -> Summ
     if requested.undo and requested.now:
         ended = f"The rollback ended at {shown_both(requested.now, zone)} before it was done."
         return Summary("Interrupted", "bad", f"{ended} {WHAT_NEXT}")
-    if way := half_done(record):
-        name = "restore of the databases" if way == RESTORE else "rollback"
-        return Summary("Interrupted", "bad", f"The {name} was begun and has not ended. {WHAT_NEXT}")
+    state = state_of(Story(record, requested.plan))
+    if state.phase in HALF_DONE:
+        begun = f"The {HALF_DONE[state.phase]} was begun and has not ended."
+        return Summary("Interrupted", "bad", f"{begun} {WHAT_NEXT}")
+    if state.word == STATE_BACK:
+        why = latest_cause(record).sentence(zone).rstrip(".")
+        sentence = f"The platform is back at what ran before. Cause: {why}."
+        return Summary("Rolled back", "bad", sentence)
+    failed = [row for row in phases if row.status in (FAILED, ON_HOLD)]
     if failed or status == FAILED:
         return stopped(failed)
     if not status:
         return Summary("Unknown", "warn", "The record has no status of the release.")
+    if status == PLANNED:
+        return Summary("Not begun", "calm", "No phase has begun.")
     left = [
-        row.title for row in phases if row.status in (NOT_RUN, "running") and row.name != LAST_PHASE
+        row.title
+        for row in phases
+        if (row.status in (NOT_RUN, "running") or row.back) and row.name != LAST_PHASE
     ]
-    if status != DONE:
+    if state.word != FINE:
         return unfinished(phases, left, requested)
     if left:
         return Summary("Incomplete", "warn", f"Closed as done without {', '.join(left)}.")

@@ -3,6 +3,7 @@
 They look at the server's objects alone, never at what the product believes, except where a task claims success.
 """
 
+import functools
 import typing as t
 
 from sandbox.kubernetes.requests import parse_path
@@ -25,7 +26,15 @@ from .lock import LockInvariants
 from .record import RecordInvariants
 from .rehearsals import RehearsalInvariants
 from .restores import RestoreInvariants
-from .sentences import ALWAYS_WORKS, FROZEN, GOES_ON, LIVENESS, NO_SURPRISE, SENTENCES
+from .sentences import (
+    ALWAYS_WORKS,
+    CHANNELS_ARE_TRUE,
+    FROZEN,
+    GOES_ON,
+    LIVENESS,
+    NO_SURPRISE,
+    SENTENCES,
+)
 from .services import ServiceInvariants
 from .steps import StepInvariants
 from .stores import StoreInvariants
@@ -93,7 +102,11 @@ class Invariants:
         self._services = ServiceInvariants(self.history)
         self._flags = FlagInvariants(self.history)
         self._swaps = SwapInvariants(self.history)
-        self.channels = ChannelInvariants(self.history)
+        self.channels = ChannelInvariants(
+            [*world.plan.services],
+            self.history.find,
+            functools.partial(self.history.check, CHANNELS_ARE_TRUE),
+        )
         self._backups = BackupInvariants(self.history)
         self._restores = RestoreInvariants(self.history)
         self._parts = (

@@ -6,8 +6,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Obje
 
 from ..looks import Look
 from ..platform import FLAGS, PERCENTAGE, SWITCH
-from .history import LEASE, History, holder_of, switch_of
-from .sentences import CHANNELS_ARE_TRUE
+from .history import LEASE, holder_of, record_of, switch_of
 
 AGREE: t.Mapping[str, t.Collection[str]] = {
     "FINE": ("Deployed",),
@@ -16,38 +15,94 @@ AGREE: t.Mapping[str, t.Collection[str]] = {
     "ON HOLD": ("On hold", "Running"),
     "ROLLED BACK": ("Rolled back",),
     "NOT FINISHED": ("Not finished", "Incomplete", "In progress"),
-    "NO RELEASE": ("Unknown",),
+    "NO RELEASE": ("Unknown", "Not begun"),
 }
 """The page's verdict beside the status's. A lock or a kill switch is the status's alone."""
+MARKS = {"": "▫️", "done": "✅", "waived": "✅", "running": "❔", "failed": "❌", "on hold": "⏸️"}
+"""Of a phase in Slack, by its state; ↩️ is that of one that was taken back."""
 RUNNING = ("Running", "Rolling back")
 """The same of a page whose run lives."""
+HALF_DONE = ("rollback_asked", "restore_asked")
+HOLD = "Hold"
+"""The reason of a failure that waits for a decision."""
 FLAGS_CLAIM, VERSIONS = "Feature flags", "Versions"
 FEW = 4
 """Versions that the lines name."""
 
 
+def waits(phases: t.Iterable[Object]) -> bool:
+    """Whether the last of the failed ones is on hold."""
+    failed = [phase for phase in phases if phase["status"] == "failed"]
+    failures = (failed[-1].get("evidence") or {}).get("failures", {}).values()
+    return any(failure.get("reason") == HOLD for failure in failures)
+
+
 class ChannelInvariants:
-    def __init__(self, history: History) -> None:
-        self._history = history
+    """`find` gives what stands under a plural and a name, `check` takes whether a sentence holds, and the sentence."""
+
+    def __init__(
+        self,
+        services: t.Sequence[str],
+        find: t.Callable[[str, str], Object | None],
+        check: t.Callable[[bool, str], None],
+    ) -> None:
+        self._services_there, self._find, self._check = services, find, check
 
     def look(self, look: Look) -> None:
         versions = self._services(look)
         self._texts(look, versions)
-        flags = self._history.find("configmaps", FLAGS)
+        flags = self._find("configmaps", FLAGS)
         self._flags(look, {} if flags is None else flags)
-        self._lock(look, self._history.find("leases", LEASE))
+        lease = self._find("leases", LEASE)
+        self._lock(look, lease)
+        body = self._find("configmaps", f"release-{look.release}")
+        record = {} if body is None else record_of(body)
+        self._phases(look, record)
+        self._verdict(look, lease, record, flags)
         said, shown = look.status["verdict"], look.page.verdict.word
         agree = RUNNING if look.live else AGREE.get(said, (shown,))
         self._check(shown in agree, f"the status is {said}, the page {shown}")
 
-    def _check(self, holds: bool, what: str) -> None:
-        self._history.check(CHANNELS_ARE_TRUE, holds, what)
+    def _verdict(
+        self, look: Look, lease: Object | None, record: Object, flags: Object | None
+    ) -> None:
+        """The status's word beside the record as it is stored, in the order in which one outweighs the other."""
+        holder, run = holder_of(lease) if lease else ("", "")
+        phases = record.get("phases", {}).values()
+        statuses = {phase["status"] for phase in phases}
+        facts = record.get("facts", {})
+        asked = [facts[name]["at"] for name in HALF_DONE if facts.get(name, {}).get("open")]
+        half = asked and not any(phase["started"] > max(asked) for phase in phases)
+        switch = switch_of(flags) if flags else None
+        if holder and run:
+            words = {"RUNNING", "ON HOLD"}
+        elif half:
+            words = {"INTERRUPTED"}
+        elif record.get("status") == "rolled_back":
+            words = {"ROLLED BACK"}
+        elif switch and not (switch["automatic"] and statuses & {"running", "failed"}):
+            words = {"KILLED"}
+        elif "running" in statuses:
+            words = {"INTERRUPTED"}
+        elif "failed" in statuses:
+            words = {"ON HOLD" if waits(phases) else "FAILED"}
+        elif not record or record["status"] == "planned":
+            words = {"NO RELEASE"}
+        else:
+            whole = record["status"] == "done" and not statuses & {
+                "rolled_back",
+                "partly_rolled_back",
+            }
+            words = {"FINE" if whole else "NOT FINISHED"}
+        self._check(
+            look.status["verdict"] in words, f"the status is {look.status['verdict']}: {words}"
+        )
 
     def _services(self, look: Look) -> dict[str, str]:
         """The version of each, as its Deployment asks for it."""
         versions = {}
-        for name in self._history.world.plan.services:
-            body = self._history.find("deployments", name)
+        for name in self._services_there:
+            body = self._find("deployments", name)
             if body is None:
                 continue
             image = body["spec"]["template"]["spec"]["containers"][0]["image"]
@@ -101,3 +156,20 @@ class ChannelInvariants:
         said = look.status["lock"]
         self._check(said["held"] == bool(holder), f"{said} of {holder!r}")
         self._check(not holder or said["holder"] in holder, f"{said} of {holder!r}")
+
+    def _phases(self, look: Look, record: Object) -> None:
+        stored = record.get("phases", {})
+        rows = {row.name: row.status for row in look.page.phases}
+        for phase, line in zip(look.status["phases"], look.slack, strict=False):
+            entry = stored.get(phase["name"], {})
+            state = entry.get("status", "")
+            if state == "failed" and waits([entry]):
+                state = "on hold"
+            shown = (phase["status"], rows[phase["name"]], line.partition(" ")[0])
+            words = state.replace("_", " ")
+            stands = (
+                words.replace(" ", "_") or "not_started",
+                words or "not run",
+                MARKS.get(state, "↩️"),
+            )
+            self._check(shown == stands, f"{phase['name']} is {state!r}, it is told as {shown}")

@@ -1,0 +1,387 @@
+"""States that the product's own operations leave in a cluster, and what comes next of each."""
+
+import contextlib
+import itertools
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _kill_switch as kill_switch
+from ansible_collections.easymo.deploy.plugins.module_utils import _window
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, HoldError
+from ansible_collections.easymo.deploy.plugins.module_utils._flags import apply
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import Wish
+from ansible_collections.easymo.deploy.plugins.module_utils._gate import (
+    models,
+    state,
+    store,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import UNDO
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp import apply as ramping
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import describe
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
+    HOLD,
+    PROCEED,
+    ROLLBACK,
+    Start,
+    StepRequest,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.order import PhaseOrder, Waiver
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from ansible_collections.easymo.deploy.plugins.module_utils._status import build
+from ansible_collections.easymo.deploy.plugins.module_utils._story import next_step as tells
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import (
+    PlaybookRun,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
+from ansible_collections.easymo.deploy.plugins.module_utils._time import epoch, parse_time
+from tests.fakes.controller import deployment
+from tests.fakes.lock import NAME, NOON, Scene
+from tests.fakes.release_records import PLAN
+from tests.simulation.platform import FLAGS, PERCENTAGE, SWITCH
+from tests.unit.plugins.module_utils._ramp.scenes import HOUR, SCHEDULE
+
+PHASES = tuple(str(phase["name"]) for phase in PLAN)
+CHANGING = ("database", "edge_functions", "microservices", "feature_flags")
+SWITCHES_OFF = ("feature_flags", "smoke_tests", "monitoring")
+ON, OFF = {SWITCH: "true", PERCENTAGE: "1"}, {SWITCH: "false", PERCENTAGE: "0"}
+SERVICES, BEFORE = ("agent-core", "wallet-service", "voice-bridge"), "v1.9.0"
+METRIC = models.Metric("m", "prometheus", "q", "", models.Bounds(maximum=1))
+WATCH = WatchPlan((METRIC,), state.Schedule(duration=100))
+OPENS = NOON + 2 * HOUR
+ALWAYS, AFTERNOON = {"timezone": "UTC"}, {"timezone": "UTC", "start": "14:00", "end": "16:00"}
+
+
+class World(Scene):
+    """A platform at noon, and what playbooks and people do to it.
+
+    `broken`: the phases that fail. `unclear`: those that hold. `going`: the phases of the run that has the lock.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken, self.unclear, self.going = "", "", ()
+        self.window, self.pids = ALWAYS, itertools.count(2)
+        self.cluster.put("ConfigMap", {"metadata": {"name": FLAGS, "annotations": {}}, "data": OFF})
+        self.roll(SERVICES, BEFORE)
+
+    # --- what is seen -------------------------------------------------------------------------------------------------
+
+    def now(self) -> str:
+        return self.wall().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def ramp(self, fence: int = 0) -> ramping.Ramp:
+        place = ramping.RampFlags(FLAGS, PERCENTAGE, SWITCH)
+        return ramping.Ramp(self.cluster, place, SCHEDULE, fence=fence, wall=self.wall)
+
+    def asks(self, **words: str) -> StepRequest:
+        record = self.records().read()
+        signed_off = record is not None and record.status == "done"
+        return StepRequest(
+            "bob", start=Start(blocked="" if signed_off else "not signed off"), **words
+        )
+
+    def options(self) -> build.StatusOptions:
+        ramp = describe(SCHEDULE, self.ramp().look(self.asks())[0])
+        return build.StatusOptions(
+            SERVICES, Plan.read(PLAN), ramp, launch_window=self.window, changing=CHANGING
+        )
+
+    def story(self) -> tells.Story:
+        observed = build.look(self.cluster, lock=NAME, release="2.0.0", config_map=FLAGS)
+        return build.story_of(observed.story, self.options(), self.wall())
+
+    def face(self, story: tells.Story) -> str:
+        """All that a command may change but times."""
+        record, flags = story.record, apply.observe_flags(self.cluster, FLAGS)
+        phases = {name: phase.status for name, phase in record.phases.items()}
+        ramp = (story.ramp["ramp"]["verdict"], story.ramp["action"])
+        half = (record.facts.rollback_open, record.facts.restore_open)
+        facts = (record.facts.decisions, half, story.lock["holder"])
+        return repr(
+            (record.attempt, record.status, phases, facts, flags.data, [*flags.annotations], ramp)
+        )
+
+    # --- what is done -------------------------------------------------------------------------------------------------
+
+    def records(self) -> ReleaseStore:
+        return ReleaseStore(self.cluster, "2.0.0", clock=self.clock)
+
+    def change(self, **given: t.Any) -> None:
+        change = RecordChange("2.0.0", "ann@here", self.now(), **given)
+        self.records().change(change, check_mode=False)
+
+    def roll(self, names: t.Iterable[str], version: str) -> None:
+        for name in names:
+            body = deployment(f"shop/{name}:{version}")
+            body["metadata"]["name"] = name
+            body["status"] = {"availableReplicas": body["spec"]["replicas"]}
+            self.cluster.put("Deployment", body)
+
+    def flags(self, wish: t.Callable[[t.Any], Wish]) -> None:
+        apply.decide_flags(self.cluster, FLAGS, wish, check_mode=False)
+
+    def kill(self, automatic: str = "", fence: int = 0) -> None:
+        switch = apply.KillSwitch(self.now(), "eve@there", "errors", bool(automatic), OFF)
+        self.flags(lambda observed: kill_switch.plan_set(observed, switch, fence))
+
+    def lease(self, **claim: t.Any) -> tuple[t.Any, int]:
+        lock = self.locking(self.claim("bob", pid=next(self.pids), **claim))
+        return lock, lock.hold().after.fence
+
+    def deploy(self, *tags: str, dies: str = "", waived: str = "") -> None:
+        """As the playbooks do it. `dies`: the phase in which the run is killed."""
+        lock, fence = self.lease()
+        for phase in tags or PHASES:
+            lock.hold(fence=fence)
+            hours = _window.read_window(self.window)
+            if phase in CHANGING and not _window.outlook(hours, self.wall()).open:
+                lock.free()
+                raise DeployError("the launch window is closed")
+            waivers = {waived: Waiver("Jane", "hotfix")} if waived else {}
+            order = PhaseOrder(PHASES, flags=FLAGS, waivers=waivers)
+            self.change(phase=phase, phase_status="running", order=order, fence=fence)
+            self.clock.sleep(20)
+            if phase == dies:
+                return
+            reason, evidence = self.work(phase, fence)
+            status = "failed" if reason else "done"
+            if reason:
+                failure = {"task": "x", "message": "It did not work.", "reason": reason}
+                evidence = {**evidence, "failures": {"localhost": failure}}
+            self.change(phase=phase, phase_status=status, evidence=evidence, fence=fence)
+            if reason:
+                break
+            if phase == PHASES[-1]:
+                self.change(status="done", fence=fence)
+        lock.free()
+
+    def work(self, phase: str, fence: int) -> tuple[str, dict[str, t.Any]]:
+        """The reason of a failure, and evidence."""
+        evidence: dict[str, t.Any] = {}
+        if phase == "microservices":
+            self.roll(SERVICES[:1] if phase == self.broken else SERVICES, "v2.0.0")
+        if phase == "feature_flags":
+            rule = apply.RESET_AUTOMATIC
+            self.flags(lambda observed: apply.wish_under(rule, observed, ON, fence=fence))
+            evidence = {"flags": {"asked": ON}}
+        off = apply.observe_flags(self.cluster, FLAGS).data[SWITCH] == "false"
+        if phase in ("smoke_tests", "sign_off") and off:
+            raise DeployError("the feature is off")
+        if phase == self.unclear:
+            return self.watch() if phase == "monitoring" else (HoldError.reason, {})
+        if phase == self.broken and phase in SWITCHES_OFF:
+            self.kill("automatic", fence)
+        return ("VerificationFailed" if phase == self.broken else ""), evidence
+
+    def watch(self) -> tuple[str, dict[str, t.Any]]:
+        at = epoch(self.now()) or 0.0
+        memory = store.ReleaseMemory(
+            self.cluster, "2.0.0", "monitoring", report=self.reports.append, wall=lambda: at
+        )
+        known = memory.recall(WATCH)
+        if known and memory.decision_on(known):
+            return "", {"decision": {"decision": "approve"}}
+        watched = known or state.begin([METRIC], at)
+        memory.keep(replace(watched, held=5.0, held_why=("m has no data",)))
+        return HoldError.reason, {"decision": {}}
+
+    def rollback(self, dies: str = "") -> None:
+        asked = {"by": "", "reason": "errors", "at": self.now(), "open": True}
+        self.change(facts={"rollback_asked": asked})
+        self.clock.sleep(5)
+        self.kill("automatic")
+        lock, fence = self.lease(purpose=UNDO)
+        if dies:
+            return
+        if self.broken != "rollback":
+            self.roll(SERVICES, BEFORE)
+            ended = {"rollback_asked": {"open": False}}
+            self.change(status="rolled_back", facts=ended, fence=fence)
+            for phase in ("microservices", "feature_flags", "edge_functions"):
+                self.back(phase)
+        lock.free()
+
+    def restore(self, dies: str = "") -> None:
+        lock, fence = self.lease(purpose=UNDO)
+        asked = {"by": "Jane", "reason": "it's wrong", "at": self.now(), "open": True}
+        self.change(facts={"restore_asked": asked}, fence=fence)
+        self.kill("automatic")
+        self.clock.sleep(5)
+        if dies:
+            return
+        self.change(facts={"restore_asked": {"open": False}}, fence=fence)
+        self.back("database")
+        lock.free()
+
+    def step_up(self, verdict: str = "", options: str = "") -> None:
+        lock, fence = self.lease()
+        words = (
+            {"release_reason": f"at {fence}", "released_by": "Jane"} if "reason" in options else {}
+        )
+        plan = self.ramp(fence).step(self.asks(**words), check_mode=False).plan
+        if plan.action in ("raise", "watch"):
+            finding = ramping.WatchFinding(plan.percentage or 0, verdict or PROCEED, "bob", ("x",))
+            self.ramp(fence).judge(finding, check_mode=False)
+        lock.free()
+
+    def type(self, step: PlaybookRun) -> None:
+        """Carries a step out. What it has to wait for is over."""
+        if step.after:
+            at = parse_time(step.after.removeprefix("not before ")) or OPENS
+            self.clock.sleep((at - self.wall()).total_seconds())
+        if (
+            "fixing the cause" in step.why
+            or "answering" in step.why
+            or step.playbook == "rollback.yml"
+        ):
+            self.broken = self.unclear = ""
+        if step.playbook == "status.yml":
+            with contextlib.suppress(DeployError):
+                self.free()
+                self.deploy(*self.going)
+            self.free()
+        else:
+            does = {"deploy.yml": self.deploy, "rollback.yml": self.rollback, "decide.yml": self.decide,
+                    "kill_switch.yml": self.reset}  # fmt: skip
+            if "database" in step.tags and step.playbook == "rollback.yml":
+                self.restore()
+                return
+            if step.playbook == "ramp.yml":
+                self.step_up(options=step.options)
+            else:
+                does[step.playbook](*step.tags)
+
+    # --- a word each --------------------------------------------------------------------------------------------------
+
+    def sign(self) -> None:
+        self.change(status="planned", facts={"sign_offs": {"qa": {"by": "Jane"}}})
+
+    def fail(self, phase: str) -> None:
+        self.broken = phase
+        self.deploy()
+
+    def hold(self, phase: str) -> None:
+        self.unclear = phase
+        self.deploy()
+
+    def until(self, phase: str) -> None:
+        self.deploy(*PHASES[: PHASES.index(phase) + 1])
+
+    def run(self, phase: str) -> None:
+        self.deploy(dies=phase)
+        self.going = PHASES[PHASES.index(phase) :]
+
+    def rest(self, seconds: str) -> None:
+        self.clock.sleep(float(seconds))
+
+    def free(self) -> None:
+        self.locking(self.claim("any")).free(force=True)
+
+    def decide(self) -> None:
+        made = Act(
+            gate="monitoring", decision="approve", by="Jane", reason="as always", at=self.now()
+        )
+        assert store.record_decision(self.cluster, "2.0.0", made, check_mode=False)["changed"]
+
+    def reset(self) -> None:
+        self.flags(kill_switch.plan_reset)
+
+    def stuck(self) -> None:
+        self.broken = "rollback"
+        self.rollback()
+
+    def again(self, phase: str) -> None:
+        self.broken = ""
+        self.deploy(phase)
+
+    def back(self, phase: str) -> None:
+        self.change(phase=phase, phase_status="rolled_back")
+
+    def waive(self, phase: str) -> None:
+        self.deploy(PHASES[PHASES.index(phase) + 1], waived=phase)
+
+    def percent(self, value: str) -> None:
+        self.flags(lambda _observed: Wish({PERCENTAGE: value}))
+
+    def closed(self) -> None:
+        self.window = AFTERNOON
+
+    def frozen(self) -> None:
+        self.freeze(by="the CFO", reason="the year ends")
+
+    def locked(self) -> None:
+        self.free()
+        self.locking(self.claim("ann", manual=True, duration=0)).hold()
+
+
+def stands(words: str) -> World:
+    world = World()
+    for word in words.split():
+        name, _colon, argument = word.partition(":")
+        getattr(world, name)(*filter(None, [argument]))
+    return world
+
+
+def left(phase: str) -> str:
+    return f"deploy.yml --tags {','.join(PHASES[PHASES.index(phase) :])}"
+
+
+FOLLOW = "status.yml -e follow=true"
+RESET = "kill_switch.yml -e reset=true -e \"reason='WHY'\""
+DECIDE = "decide.yml -e decision=approve -e by=$USER -e \"reason='WHY'\""
+RELEASE = "ramp.yml -e ramp_release=true -e \"reason='WHY'\" -e by=$USER"
+RESTORE = """rollback.yml --tags database -e '{"by": "Jane", "reason": "it'"'"'s wrong"}'"""
+FLAGS_AND = "deploy.yml --tags feature_flags,"
+STATES: dict[str, str] = {
+    "": "deploy.yml",
+    "sign": "deploy.yml",
+    "fail:preflight": "deploy.yml",
+    "run:preflight rest:120": "deploy.yml",
+    **{f"fail:{phase}": left(phase) for phase in PHASES[1:5]},
+    **{f"run:{phase} rest:120": left(phase) for phase in PHASES[1:]},
+    **{f"run:{phase}": FOLLOW for phase in PHASES},
+    **{f"until:{phase}": left(PHASES[n]) for n, phase in enumerate(PHASES[:-1], start=1)},
+    "fail:smoke_tests": f"{FLAGS_AND}smoke_tests,monitoring,sign_off",
+    "fail:monitoring": f"{FLAGS_AND}monitoring,sign_off",
+    "fail:sign_off": left("sign_off"),
+    "run:database rest:120 free": left("database"),
+    "hold:preflight": "deploy.yml",
+    "hold:smoke_tests": left("smoke_tests"),
+    "hold:monitoring": DECIDE,
+    "hold:monitoring decide": left("monitoring"),
+    "until:database waive:edge_functions": left("feature_flags"),
+    "deploy": "ramp.yml",
+    "deploy step_up": "ramp.yml not before",
+    "deploy step_up rest:172800": "ramp.yml",
+    f"deploy step_up:{HOLD}": RELEASE,
+    f"deploy step_up rest:172800 step_up:{ROLLBACK}": "ramp.yml",
+    "deploy percent:3": "the operator of the release",
+    "deploy kill": RESET,
+    "deploy kill:automatic": RESET,
+    "deploy kill reset": "deploy.yml --tags feature_flags",
+    "fail:smoke_tests kill": RESET,
+    "deploy rollback:dies rest:120": "rollback.yml",
+    "deploy rollback:dies rest:120 free": "rollback.yml",
+    "fail:smoke_tests rollback:dies rest:120 free": "rollback.yml",
+    "deploy stuck": "rollback.yml",
+    "deploy kill stuck": "rollback.yml",
+    "fail:smoke_tests stuck rest:5 again:feature_flags again:smoke_tests": left("monitoring"),
+    "deploy restore:dies rest:120": RESTORE,
+    "deploy restore:dies rest:120 free": RESTORE,
+    "deploy rollback restore:dies rest:120 free": RESTORE,
+    "deploy restore": RESET,
+    "deploy rollback": "deploy.yml",
+    "deploy kill rollback": RESET,
+    "deploy rollback rest:5 deploy": "ramp.yml",
+    "deploy back:microservices": "deploy.yml --tags microservices",
+    "fail:monitoring back:edge_functions": "deploy.yml --tags edge_functions,feature_flags,monitoring,sign_off",
+}
+LIKE_OTHERS = ("run:", "until:")
+FEWER = {words: step for words, step in STATES.items() if not words.startswith(LIKE_OTHERS)}
+FEWER |= {
+    words: STATES[words]
+    for words in ("run:database rest:120", "run:feature_flags", "run:smoke_tests", "until:database")
+}

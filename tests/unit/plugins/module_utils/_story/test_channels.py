@@ -1,0 +1,25 @@
+"""What each channel says of states that operations of the product leave, beside what stands in the cluster."""
+
+import pytest
+
+from tests.simulation.invariants.channels import ChannelInvariants
+from tests.simulation.looks import look_of
+from tests.unit.plugins.module_utils._story.states import FEWER, SERVICES, STATES, stands
+
+KINDS = {"configmaps": "ConfigMap", "deployments": "Deployment", "leases": "Lease"}
+AFTER = ("closed", "frozen", "locked", "kill", "rest:172800")
+SITUATIONS = [*STATES, *(f"{words} {after}" for words in FEWER for after in AFTER)]
+
+
+@pytest.mark.parametrize("words", SITUATIONS)
+def test_each_channel_says_what_stands(words: str) -> None:
+    world = stands(words)
+
+    def find(plural, name):
+        return world.cluster.objects.get((KINDS[plural], name))
+
+    def check(holds, what):
+        assert holds, what
+
+    look = look_of(world.cluster, "2.0.0", world.options(), world.wall())
+    ChannelInvariants(SERVICES, find, check).look(look)
