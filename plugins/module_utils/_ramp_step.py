@@ -11,43 +11,24 @@ from ._cluster import MonotonicClock
 from ._delivery import FlagsDelivery, WrittenFlags, has_moved, retold, take_diffs
 from ._errors import DeployError
 from ._flags.values import Document
-from ._gate.state import evidence_before, outlook
+from ._gate.state import evidence_before
 from ._guard.apply import start_of
 from ._guard.memory import MemoryStore
 from ._guard.tell import looks, when
 from ._kubernetes import actor_of, cluster_for
 from ._lock.apply import LEASE
 from ._module import Module, Result, emit_progress
+from ._ramp import plan as ramp
 from ._ramp.apply import Ramp, RampFlags, RampOutcome, WatchFinding
-from ._ramp.options import (
-    describe,
-    read_moment,
-    read_percentage,
-    read_schedule,
-    to_diff,
-)
-from ._ramp.plan import (
-    DONE,
-    HOLD,
-    LOWER,
-    PROCEED,
-    RAISE,
-    REFUSE,
-    RELEASE,
-    ROLLBACK,
-    WAIT,
-    WATCH,
-    Start,
-    StepRequest,
-    refuse_no_step,
-)
-from ._release.models import DONE as SIGNED_OFF
+from ._ramp.options import describe, read_schedule, to_diff
+from ._ramp.plan import Start, StepRequest
+from ._release.models import DONE
 from ._release.plan import RecordChange
 from ._release.record import Record
 from ._release.store import ReleaseStore
 from ._release.task import plain
 from ._run_process import alive
-from ._time import now, utc_now
+from ._time import moment_of, now, utc_now
 
 EVIDENCE = ("verdict", "reasons", "samples", "alerts", "sensitivity", "feedback")
 
@@ -60,15 +41,12 @@ class RampTask:
         self._module = module
         self._params = params
         self._schedule = read_schedule(params)
-        self._percentage = read_percentage(params["percentage"])
-        refuse_no_step(self._schedule, self._percentage)
+        self._percentage = params["percentage"]
+        ramp.refuse_no_step(self._schedule, self._percentage)
         refuse_placeholders(reason=params["reason"])
-        who_and_why = {
-            "by": params["released_by"].strip(),
-            "reason": params["release_reason"].strip(),
-        }
-        if any(who_and_why.values()):
-            read_who_and_why(**who_and_why)
+        by, why = params["released_by"].strip(), params["release_reason"].strip()
+        if by or why:
+            read_who_and_why(by=by, reason=why)
         self._delivery = FlagsDelivery(module)
         self._place = RampFlags(params["name"], params["flag"], params["enabled_by"])
         cluster = cluster_for(module)
@@ -92,27 +70,19 @@ class RampTask:
         return self._judge() if state == "judged" else self._move()
 
     def _look(self) -> Result:
-        params, (start, guard) = self._params, self._start()
+        start, guard = self._start()
         request = StepRequest(by="", percentage=self._percentage, start=start)
         plan, needs_lock = self._ramp.look(request)
-        known = self._record or Record()
-        ahead = outlook(
-            known,
-            params["schedule"],
-            at=plan.standing.percentage or 0,
-            watch=params["watch_duration"],
-            hold_for=params["hold_for"],
-        )
         result = describe(self._schedule, plan)
         # A refusal says it itself.
-        sentences = [] if plan.action == REFUSE else [result["sentence"]]
+        sentences = [] if plan.action == ramp.REFUSE else [result["sentence"]]
         return {
             "changed": False,
             **result,
             "needs_lock": needs_lock,
             "recorded": self._record is not None,
-            "lines": [*sentences, *plan.notes, *ahead],
-            "evidence_before": evidence_before(known, guard.pop("watch", None)),
+            "lines": [*sentences, *plan.notes],
+            "evidence_before": evidence_before(self._record or Record(), guard.pop("watch", None)),
             "guard": guard,
         }
 
@@ -142,14 +112,14 @@ class RampTask:
         result = self._result(done)
         action, changed = done.plan.action, done.flags.changed
         # A step that waits for its day, or the last one, is already in the pods.
-        if action not in (WAIT, DONE):
+        if action not in (ramp.WAIT, ramp.DONE):
             # Going down needs no lock.
-            fence = 0 if action == LOWER else params["fence"]
+            fence = 0 if action == ramp.LOWER else params["fence"]
             try:
-                self._deliver(done, result, undo=action == RAISE, fence=fence)
+                self._deliver(done, result, undo=action == ramp.RAISE, fence=fence)
             except DeployError as exc:
                 raise self._not_reached(done, exc) from exc
-        if action in (RAISE, LOWER) or (changed and action != WATCH):
+        if action in (ramp.RAISE, ramp.LOWER) or (changed and action != ramp.WATCH):
             text = " ".join([result["sentence"], *result["notes"]])
             self._tell(result, "moved", text, {})
         return result
@@ -161,11 +131,11 @@ class RampTask:
             verdict=params["verdict"],
             by=actor_of(params),
             reasons=tuple(params["verdict_reasons"]),
-            since=read_moment("since", params["since"]),
+            since=moment_of(params["since"]) if params["since"] else None,
         )
         done = self._ramp.judge(finding, check_mode=self._module.check_mode)
         result = self._result(done)
-        if finding.verdict == ROLLBACK:
+        if finding.verdict == ramp.ROLLBACK:
             self._deliver(done, result, undo=False, fence=0)
         evidence = {"verdict": finding.verdict, **params["evidence"]}
         watched = f"{finding.percentage} % since {params['since'] or result['ramp']['since']}"
@@ -194,7 +164,7 @@ class RampTask:
             data = {"percentage": result["percentage"]}
             emit_progress(self._module, "RampMoved", result["sentence"], data)
         if self._module._diff:
-            result["diff"] = to_diff(self._place.flag, done.facts, done.plan)
+            result["diff"] = to_diff(self._place.flag, done.flags.before, done.plan)
         return result
 
     def _deliver(self, done: RampOutcome, result: Result, *, undo: bool, fence: int) -> None:
@@ -216,7 +186,7 @@ class RampTask:
         before = done.plan.standing.percentage
         if self._module.check_mode:
             return cause
-        if done.plan.action != RAISE or before is None:
+        if done.plan.action != ramp.RAISE or before is None:
             stays = (
                 "The ConfigMap has it, so new pods run with it. Find the cause, and run this again."
             )
@@ -234,15 +204,15 @@ class RampTask:
     def _news(self, finding: WatchFinding, result: Result) -> str:
         at, why = f"{finding.percentage} %", "; ".join(finding.reasons)
         return {
-            PROCEED: (
+            ramp.PROCEED: (
                 f"{at} was watched for {self._params['watch_duration']:g} s and is good. "
                 f"{self._params['evidence'].get('sensitivity') or ''}"
             ).strip(),
-            HOLD: (
+            ramp.HOLD: (
                 f"{at} is held: {why}. Run the same command to watch it again, or release it "
-                f"with {RELEASE}."
+                f"with {ramp.RELEASE}."
             ),
-            ROLLBACK: (
+            ramp.ROLLBACK: (
                 f"{at} went back to {result['percentage']} %: {why}. Find the cause first. Then the same command "
                 "watches this step before it goes up."
             ),
@@ -259,22 +229,22 @@ class RampTask:
         result["news"] = text
         if self._store is None or self._record is None:
             return
-        params, ramp = self._params, result["ramp"]
+        params, state = self._params, result["ramp"]
         change = RecordChange(
             version=self._store.version,
             actor=actor_of(params),
             now=utc_now(),
-            facts=plain({"ramp": ramp, "ramp_watches": watches}),
+            facts=plain({"ramp": state, "ramp_watches": watches}),
         )
         self._store.change(change, check_mode=self._module.check_mode)
-        at = ramp["history"][-1]["at"] if ramp["history"] else ramp["since"]
+        at = state["history"][-1]["at"] if state["history"] else state["since"]
         step = result["percentage"] if what == "moved" else params["percentage"]
         result["announcement"] = f"ramp_{step}_{what}_{at}"
 
 
 def blocked_by(version: str, record: Record | None) -> str:
     """Why the release lets nothing go up, "" once it is signed off."""
-    if record is not None and record.status == SIGNED_OFF:
+    if record is not None and record.status == DONE:
         return ""
     how = record.status.replace("_", " ") if record else "never begun"
     return f"release {version} is not signed off ({how}): finish it first, with the phase sign_off"

@@ -135,15 +135,8 @@ reason: {description: One word for why the task failed., returned: failure, type
 import typing as t
 from pathlib import Path
 
+from ..module_utils._alerts import apply as alerts
 from ..module_utils._alerts.api import AlertsApi
-from ..module_utils._alerts.apply import (
-    Destination,
-    LoadedRules,
-    RuleFile,
-    RuleObject,
-    alerts_api,
-    check_routes,
-)
 from ..module_utils._alerts.plan import of_pods, wanted_rules
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import refuse_missing
@@ -166,11 +159,11 @@ module_spec = documented(
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, request_timeout=0.1, wait_timeout=0, wait_sleep=0.1)
-    api = alerts_api(params, params["request_timeout"])
+    api = alerts.alerts_api(params, params["request_timeout"])
     groups = of_pods(params["groups"], params["pods"])
     wanted = wanted_rules(groups)
-    watch = LoadedRules(api, wanted)
-    message = check_routes(api, wanted) if params["alertmanager"] else {}
+    watch = alerts.LoadedRules(api, wanted)
+    message = alerts.check_routes(api, wanted) if params["alertmanager"] else {}
     destination = _destination(module, api)
     before, changed = destination.compare(groups)
     if changed:
@@ -193,12 +186,14 @@ def run(module: Module) -> dict[str, t.Any]:
     return result
 
 
-def _destination(module: Module, api: AlertsApi) -> Destination:
+def _destination(module: Module, api: AlertsApi) -> alerts.RuleObject | alerts.RuleFile:
     params = module.params
     if params["destination"] == "file":
-        return RuleFile(Path(params["path"]), api.reload if params["reload"] else None)
+        return alerts.RuleFile(Path(params["path"]), api.reload if params["reload"] else None)
     refuse_missing((KUBERNETES,))
-    return RuleObject(cluster_for(module), params["name"], params["labels"], force=params["force"])
+    return alerts.RuleObject(
+        cluster_for(module), params["name"], params["labels"], force=params["force"]
+    )
 
 
 def main() -> None:

@@ -139,6 +139,7 @@ reason:
 import typing as t
 
 from ..module_utils._availability.claims import availability_of
+from ..module_utils._availability.plan import as_json
 from ..module_utils._availability.task import Order, conclude, measure
 from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes import cluster_for
@@ -175,7 +176,7 @@ def run(module: Module) -> dict[str, t.Any]:
         "changed": outcome.changed,
         "sentence": outcome.sentence,
         "facts": facts,
-        "availability": availability_of(facts).to_json(),
+        "availability": as_json(availability_of(facts)),
     }
     if module._diff:
         starts = module.params["state"] == "started"

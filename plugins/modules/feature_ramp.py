@@ -96,13 +96,6 @@ options:
     type: float
     default: 0
     version_added: 0.3.0
-  hold_for:
-    description:
-      - Seconds for which a step that must detect something may be held, as
-        O(easymo.deploy.metrics_gate#module:hold_for). For RV(lines).
-    type: float
-    default: 0
-    version_added: 0.3.0
   wait_timeout:
     description: Seconds for pods to follow a mounted ConfigMap, or to be replaced where they started with older flags.
     type: int
@@ -267,8 +260,7 @@ recorded:
   version_added: 0.3.0
 lines:
   description:
-    - RV(sentence), but for a refusal, and RV(notes). For each step with O(schedule[].must_detect) how long its watch
-      will need for that, by the cohorts that were compared last.
+    - RV(sentence), but for a refusal, and RV(notes).
   returned: with O(state=read)
   type: list
   elements: str

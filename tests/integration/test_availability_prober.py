@@ -12,13 +12,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import trustme
 
-from ansible_collections.easymo.deploy.plugins.module_utils._availability.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan import (
     NOT_SEEN,
     STOOD_STILL,
     Measured,
     Target,
+    at,
+    start,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan import at, start
 from ansible_collections.easymo.deploy.plugins.module_utils._availability.prober import (
     MOST_WAITING,
     Address,
@@ -114,11 +115,11 @@ def test_many_that_hang_are_asked_no_more_than_so_many_times_at_once():
 def test_a_machine_without_threads_to_spare_goes_on_asking(monkeypatch):
     with serving(Platform) as url, probing({"a": f"{url}/status/200"}) as prober:
         time.sleep(0.3)
-        monkeypatch.setattr(prober, "_idle", 0)
+        monkeypatch.setattr(prober._threads, "_idle_semaphore", threading.Semaphore(0))
         start_thread = threading.Thread.start
 
         def refuse(self: threading.Thread) -> None:
-            if self.name.endswith("(_answer)"):
+            if self.name.startswith("ThreadPoolExecutor"):
                 raise RuntimeError("can't start new thread")
             start_thread(self)
 

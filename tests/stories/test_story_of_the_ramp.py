@@ -116,10 +116,6 @@ def test_what_the_release_has_watched_waits_for_the_next_day(operator, witness):
     before = witness.kubectl(*version)
     told = ramps(operator, GOOD, "--check", release_ramp_day_length=86400, release_ramp=STEPS)
     assert told.rc == 0, told.tail()
-    assert (
-        "10 % must be able to see 3 times as many failing users: how long that takes is not"
-        in words(told)
-    )
     assert "Next is 5 %, step 2, about 500 users, but day 2 begins at" in words(told)
     assert witness.kubectl(*version) == before
 
@@ -173,7 +169,6 @@ def test_an_alert_whose_rule_says_so_goes_back_one_step_by_itself(operator, witn
     alerts = {"name": "alerts", "kind": "alerts", "query": "Back|Held", "pass": {"max": 0}}
     run = ramps(operator, GOOD, metrics=[{**alerts, "breaches": 1}], release_ramp=STEPS)
     assert run.rc != 0
-    assert "10 % must be able to see 3 times as many failing users: about" in words(run)
     assert "25 % went back to 10 %: Back (service=s) since 20" in words(run)
     assert runs_with(witness) == {"10"}
     assert ramp_of(witness)["verdict"] == "rollback"

@@ -168,7 +168,11 @@ class AlertsApi:
         self, names: t.Sequence[str], seconds: float
     ) -> list[tuple[Labels, list[float]]]:
         """Of the last so many seconds: each alert of these names that fired, and every evaluation at which it did."""
-        query = {"query": f"{firing_series(names)}[{max(1, math.ceil(seconds))}s]"}
+        # RE2 takes a backslash before punctuation only, and PromQL wants it twice.
+        quoted = "|".join(re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\\\1", name) for name in names)
+        quoted = quoted.replace('"', '\\"')
+        series = f'ALERTS{{alertstate="firing",alertname=~"{quoted}"}}'
+        query = {"query": f"{series}[{max(1, math.ceil(seconds))}s]"}
         with self._reading("Prometheus", "/api/v1/query", query) as body:
             return [
                 (dict(entry["metric"]), [float(at) for at, _value in entry["values"]])
@@ -251,14 +255,6 @@ class AlertsApi:
 
     def _where(self, who: str, path: str) -> str:
         return f"{who} at {without_query(self._servers[who].url + path)}"
-
-
-def firing_series(names: t.Sequence[str]) -> str:
-    """The series that Prometheus writes of these alerts while they fire, as a selector."""
-    # RE2 takes a backslash before punctuation only, and PromQL wants it twice.
-    quoted = "|".join(re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\\\1", name) for name in names)
-    quoted = quoted.replace('"', '\\"')
-    return f'ALERTS{{alertstate="firing",alertname=~"{quoted}"}}'
 
 
 def _rule(group: str, rule: t.Mapping[str, t.Any]) -> LoadedRule:

@@ -229,9 +229,6 @@ def _groups_of(body: Object) -> list[dict[str, t.Any]]:
     return plain((body.get("spec") or {}).get("groups") or [])
 
 
-Destination = RuleObject | RuleFile
-
-
 class LoadedRules:
     """The alerts that are wanted, in the eyes of one Prometheus."""
 

@@ -18,13 +18,17 @@ from .._errors import InputError
 PODS = 'job="pods"'
 """What stands for the matchers of the release's pods in the rules that ship."""
 
-_WORD = re.compile(
-    r"""#[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|[A-Za-z_:][\w:]*|\d[\w.]*|=~|!~|!=|\S"""
+_TEXT = r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)"""
+_LABELS = r"\b(?:by|without|on|ignoring|group_left|group_right)"
+_ASIDE = re.compile(rf"({_TEXT})|#[^\n]*|\[[^\]]*\]|{_LABELS}\s*\([^)]*\)", re.IGNORECASE)
+"""Comments, ranges and lists of labels; what stands in quotes is none of them."""
+_SELECTOR = re.compile(
+    rf"{_TEXT}|\d[\w.]*|([A-Za-z_:][\w:]*)?\s*\{{((?:{_TEXT}|[^}}\"'`])*)\}}"
+    r"|([A-Za-z_:][\w:]*)(?!\s*\(|[\w:])"
 )
-_LABELS = frozenset({"by", "without", "on", "ignoring", "group_left", "group_right"})
-"""A list of labels in brackets follows, or may follow."""
-_OPERATORS = frozenset({"and", "or", "unless", "bool", "offset", "atan2", "inf", "nan"})
-_CLOSED_BY = {"(": ")", "{": "}", "[": "]"}
+"""Texts and numbers are none; a name before a bracket is a function."""
+_MATCHER = re.compile(rf"(?:({_TEXT}|[\w.:]+)\s*(=~|!~|!=|=)\s*)?({_TEXT})")
+_OPERATORS = re.compile(rf"{_LABELS}|and|or|unless|bool|offset|atan2|inf|nan", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,7 @@ class Selector:
 
     def among(self, matchers: t.Collection[str]) -> Selector:
         """The same metric by no other matchers than these."""
-        return Selector(
-            self.name, tuple(matcher for matcher in self.matchers if matcher in matchers)
-        )
+        return Selector(self.name, tuple(entry for entry in self.matchers if entry in matchers))
 
     def having(self, labels: t.Iterable[str]) -> Selector:
         """Only those series that have each of the labels."""
@@ -50,68 +52,25 @@ class Selector:
 
 def selectors(query: str) -> tuple[Selector, ...]:
     """Those of the query, each once."""
-    words = _split(query)
-    results: list[Selector] = []
-    at = 0
-    while at < len(words):
-        word, following = words[at], words[at + 1] if at + 1 < len(words) else ""
-        if word == "[" or (word.lower() in _LABELS and following == "("):
-            at = _end(words, at if word == "[" else at + 1)
-        elif word == "{" or _names_series(word, following):
-            begin = at if word == "{" else at + 1
-            end = _end(words, begin) if words[begin : begin + 1] == ["{"] else begin
-            results.append(Selector("" if word == "{" else word, _matchers(words[begin:end])))
-            at = end
-        else:
-            at += 1
+    bare = _ASIDE.sub(lambda match: match[1] or " ", query)
+    results = (
+        Selector(match[1] or match[3] or "", read_matchers(match[2] or ""))
+        for match in _SELECTOR.finditer(bare)
+        if match[2] is not None or (match[3] and not _OPERATORS.fullmatch(match[3]))
+    )
     return tuple(dict.fromkeys(results))
 
 
 def grouped_by(query: str) -> tuple[str, ...]:
     """The labels by which it aggregates, without the bound of a histogram's bucket."""
-    results: list[str] = []
-    words = _split(query)
-    for at, word in enumerate(words):
-        if word.lower() == "by":
-            results += [entry for entry in words[at + 2 : _end(words, at + 1) - 1] if entry != ","]
-    return tuple(entry for entry in dict.fromkeys(results) if entry != "le")
+    lists = re.findall(r"(?i)\bby\s*\(([^)]*)\)", re.sub(_TEXT, "", query))
+    labels = [label for entry in lists for label in re.findall(r"\w+", entry)]
+    return tuple(label for label in dict.fromkeys(labels) if label != "le")
 
 
 def read_matchers(text: str) -> tuple[str, ...]:
     """As between the braces of a selector."""
-    return _matchers(["{", *_split(text), "}"])
-
-
-def _split(query: str) -> list[str]:
-    return [match for match in _WORD.findall(query) if not match.startswith("#")]
-
-
-def _names_series(word: str, following: str) -> bool:
-    name = re.fullmatch(r"[A-Za-z_:][\w:]*", word) is not None
-    taken = word.lower() in _OPERATORS | _LABELS
-    return name and not taken and following != "(" and following.lower() not in ("by", "without")
-
-
-def _end(words: t.Sequence[str], begin: int) -> int:
-    """Behind what closes the bracket at `begin`."""
-    closing = _CLOSED_BY.get(words[begin], "") if begin < len(words) else ""
-    depth = 0
-    for at in range(begin, len(words)):
-        depth += (words[at] == words[begin]) - (words[at] == closing)
-        if depth == 0:
-            return at + 1
-    return len(words)
-
-
-def _matchers(words: t.Sequence[str]) -> tuple[str, ...]:
-    """Of the words with their braces."""
-    parts: list[str] = [""]
-    for word in words[1:-1]:
-        if word == ",":
-            parts.append("")
-        else:
-            parts[-1] += word
-    return tuple(part.replace("'", '"') for part in parts if part)
+    return tuple("".join(parts).replace("'", '"') for parts in _MATCHER.findall(text))
 
 
 Labels = t.Mapping[str, str]
@@ -227,12 +186,9 @@ def wanted_rules(groups: Groups) -> list[WantedRule]:
         raise InputError("'groups' is empty: set the groups of a rule file.")
     results: dict[tuple[str, str], WantedRule] = {}
     for group in groups:
-        name, rules = group.get("name"), group.get("rules")
-        if (
-            not name
-            or not isinstance(rules, list)
-            or not all(isinstance(rule, dict) for rule in rules)
-        ):
+        name, rules = group.get("name"), t.cast("t.Any", group.get("rules"))
+        well = isinstance(rules, list) and all(isinstance(rule, dict) for rule in rules)
+        if not name or not well:
             raise InputError(f"A group of rules needs a 'name' and 'rules'; this is {name!r}.")
         for rule in (_wanted(str(name), rule) for rule in rules if "record" not in rule):
             if (rule.group, rule.name) in results:
@@ -289,8 +245,5 @@ def _reason(wanted: WantedRule, loaded: LoadedRule, formatted: t.Callable[[str],
     for name, value in wanted.annotations.items():
         if loaded.annotations.get(name, "").strip() != value:
             return f"loaded with another annotation {name}"
-    if loaded.health == "ok":
-        return ""
-    if loaded.health == "unknown":
-        return "loaded and not evaluated yet"
-    return f"loaded, and its evaluation fails: {loaded.last_error}"
+    failing = f"loaded, and its evaluation fails: {loaded.last_error}"
+    return {"ok": "", "unknown": "loaded and not evaluated yet"}.get(loaded.health, failing)

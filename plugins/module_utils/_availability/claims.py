@@ -8,24 +8,12 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
-from .._cluster import Cluster, MonotonicClock
-from .._errors import ConflictError, DeployError, RefusedError, VerificationError
+from .._errors import VerificationError
 from .._formats import lasting
-from .._lock.models import Lock
 from .._release.store import ReleaseStore
 from .._time import UTC
-from .models import (
-    UNREADABLE,
-    WRITE_EVERY,
-    Gap,
-    Json,
-    Measured,
-    Outage,
-    TargetRecord,
-    as_json,
-    to_text,
-)
-from .plan import add_gap, longest_pause
+from . import plan
+from .plan import Gap, Json, Measured, Outage, TargetRecord, to_text
 
 DAMAGED = "damaged"
 """The key of facts that stand for a record that cannot be read: the sentence that says why."""
@@ -37,25 +25,12 @@ Verdict = t.Literal["complete", "partial", "not_measured"]
 
 
 @dataclass(frozen=True)
-class TargetAvailability:
-    """Of one address. `seconds` from its first failure to its last."""
-
-    name: str
-    probes: int
-    failures: int
-    first_failure: str
-    last_failure: str
-    seconds: float
-    problem: str
-    sentence: str
-
-
-@dataclass(frozen=True)
 class Availability:
     """`verdict`: `complete` when every address was asked without a gap and never failed.
 
     `partial` when something failed or was not seen, `not_measured` when nothing is known; `reason` says why then.
-    `failed` are the addresses that failed, `outages` and `gaps` are in their order, `downtime` and `unseen` in seconds.
+    `failed` are the addresses that failed, each with a `sentence`; `outages` and `gaps` are in their order, `downtime`
+    and `unseen` in seconds.
     """
 
     verdict: Verdict
@@ -65,15 +40,12 @@ class Availability:
     probes: int = 0
     failures: int = 0
     targets: int = 0
-    failed: tuple[TargetAvailability, ...] = ()
+    failed: tuple[Json, ...] = ()
     outages: tuple[Outage, ...] = ()
     gaps: tuple[Gap, ...] = ()
     downtime: float = 0.0
     unseen: float = 0.0
     summary: tuple[str, ...] = ()
-
-    def to_json(self) -> Json:
-        return as_json(self)
 
 
 def availability_of(
@@ -95,7 +67,7 @@ def availability_of(
         return Availability("not_measured", reason=str(facts[DAMAGED]))
     try:
         measured = Measured.from_json(dict(facts))
-    except UNREADABLE as exc:
+    except (ValueError, TypeError) as exc:
         return Availability(
             "not_measured", reason=f"what was measured is not written as it should be ({exc})"
         )
@@ -122,9 +94,10 @@ def _with_open_ends(measured: Measured, changed: datetime | None, at: datetime |
         now = at.timestamp()
         known = measured.until
         if known is not None and (
-            measured.off or now - known > WRITE_EVERY * 2 + longest_pause(measured.interval)
+            measured.off
+            or now - known > plan.WRITE_EVERY * 2 + plan.longest_pause(measured.interval)
         ):
-            measured = add_gap(measured, now)
+            measured = plan.add_gap(measured, now)
     return measured
 
 
@@ -149,19 +122,20 @@ def _judged(measured: Measured, zone: tzinfo) -> Availability:
     return replace(result, summary=_summary(result, zone))
 
 
-def _target(name: str, record: TargetRecord, zone: tzinfo) -> TargetAvailability:
+def _target(name: str, record: TargetRecord, zone: tzinfo) -> Json:
+    """Of one address. `seconds` from its first failure to its last."""
     first, last = record.first_failure or 0.0, record.last_failure or 0.0
-    return TargetAvailability(
-        name=name,
-        probes=record.probes,
-        failures=record.failures,
-        first_failure=to_text(record.first_failure),
-        last_failure=to_text(record.last_failure),
-        seconds=round(last - first, 3),
-        problem=record.last_problem,
-        sentence=f"{name}: {record.failures:,} of {record.probes:,} probes failed, "
-        f"{_span(first, last, zone)} ({record.last_problem})",
-    )
+    often = f"{record.failures:,} of {record.probes:,} probes failed"
+    return {
+        "name": name,
+        "probes": record.probes,
+        "failures": record.failures,
+        "first_failure": to_text(record.first_failure),
+        "last_failure": to_text(record.last_failure),
+        "seconds": round(last - first, 3),
+        "problem": record.last_problem,
+        "sentence": f"{name}: {often}, {_span(first, last, zone)} ({record.last_problem})",
+    }
 
 
 def _summary(availability: Availability, zone: tzinfo) -> tuple[str, ...]:
@@ -170,7 +144,7 @@ def _summary(availability: Availability, zone: tzinfo) -> tuple[str, ...]:
     if availability.failures:
         failing += f": down for {duration(availability.downtime)} in all"
     gaps = (f"Not seen {_span(gap.start, gap.end, zone)}: {gap.why}" for gap in availability.gaps)
-    return (failing, *(entry.sentence for entry in availability.failed), *gaps)
+    return (failing, *(entry["sentence"] for entry in availability.failed), *gaps)
 
 
 def _unseen(gaps: t.Iterable[Gap]) -> float:
@@ -221,7 +195,7 @@ class MeasuredStore:
             return None
         try:
             return Measured.from_json(json.loads(attachment.content))
-        except UNREADABLE as exc:
+        except (ValueError, TypeError) as exc:
             raise VerificationError(
                 f"What was measured of release {self.releases.version!r} is not written as this collection "
                 f"writes it ({exc}): it counts for nothing."
@@ -241,49 +215,6 @@ class MeasuredStore:
         self._version = self.releases.overwrite(
             measured.attempt, self._name, content, version=self._version
         )
-
-
-@dataclass(frozen=True)
-class Recorder:
-    """Writes for one prober, as long as the lock is its run's. A fence of 0 means that there is no lock."""
-
-    store: MeasuredStore
-    lock: str
-    fence: int
-    me: str
-
-    def write(self, cluster: Cluster, measured: Measured) -> bool:
-        """False when it is another's to write. Trouble with the API is sat out: the next write has it all."""
-        store = self.store
-        store.releases = ReleaseStore(cluster, store.releases.version, clock=MonotonicClock())
-        try:
-            if not self._ours(cluster):
-                return False
-            try:
-                store.write(measured)
-            except (ConflictError, RefusedError):
-                return self._write_over(measured)
-        except DeployError:
-            pass
-        return True
-
-    def _ours(self, cluster: Cluster) -> bool:
-        """Also when the run has given the lock back already, and no other run has taken it since."""
-        if not self.fence:
-            return True
-        body = cluster.read("Lease", self.lock)
-        return body is not None and Lock.from_json(body).fence == self.fence
-
-    def _write_over(self, measured: Measured) -> bool:
-        """Somebody wrote or deleted it: another prober of this run, or a hand, whose work does not count."""
-        try:
-            result = self.store.read()
-        except VerificationError:
-            result = None
-        if result is not None and (result.closed or result.prober not in ("", self.me)):
-            return False
-        self.store.write(measured)
-        return True
 
 
 def facts_of(store: ReleaseStore, attempt: int, present: t.Container[str]) -> dict[str, Json]:

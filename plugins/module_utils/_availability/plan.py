@@ -1,12 +1,156 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fold probes into the bounded record of what was measured, and tell apart what failed from what was not seen. Pure."""
+"""What a public address answered while a release went on, as it is kept in the release's record. Pure.
+
+Probes are folded into a bounded record, and what failed is told apart from what was not seen. Times are seconds since
+1970 here, and RFC 3339 in UTC in JSON.
+"""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime
 
-from .models import NOT_ASKED, NOT_SEEN, STOOD_STILL, Gap, Measured, Outage, Probe, TargetRecord
+from .._release.decode import restored
+from .._time import UTC, read_time
+
+Json = dict[str, t.Any]
+
+NOT_SEEN = "nothing could be reached from this machine"
+"""Why of a gap: every address failed, and so did the API server and the control addresses."""
+NOT_ASKED = "not probed"
+STOOD_STILL = "this machine stalled"
+
+WRITE_EVERY = 15.0
+"""Seconds between two writes of what was measured. So much is lost when the prober is killed."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One address. With a verify token it is the webhook's, which has to echo a challenge."""
+
+    name: str
+    url: str
+    verify_token: str = field(default="", repr=False)
+    ca_cert: str | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question and what came of it. `problem` is empty when it was answered well."""
+
+    name: str
+    at: float
+    problem: str = ""
+    control: bool = False
+    """Whether it only tells if this machine sees anything at all."""
+
+
+@dataclass(frozen=True)
+class TargetRecord:
+    """What one address answered."""
+
+    probes: int = 0
+    failures: int = 0
+    first_failure: float | None = None
+    last_failure: float | None = None
+    last_problem: str = ""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A time of which nothing is known, and why."""
+
+    start: float
+    end: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A time in which at least one address did not answer well: from the probe that failed to the one that did not."""
+
+    start: float
+    end: float
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that was measured of one attempt. `downtime` in seconds is of all outages, those that are not kept too.
+
+    `off` is why no probe runs, since `until`. `closed` tells that what was to be measured is over.
+    """
+
+    attempt: int
+    interval: float = 1.0
+    since: float | None = None
+    until: float | None = None
+    targets: t.Mapping[str, TargetRecord] = field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    downtime: float = 0.0
+    prober: str = ""
+    fence: int = 0
+    off: str = ""
+    closed: bool = False
+
+    def to_json(self) -> Json:
+        return as_json(self)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Measured:
+        """ValueError or TypeError for what no prober wrote."""
+        lacking = {entry.name for entry in fields(cls)}.difference(body)
+        if lacking:
+            raise ValueError(f"it has no {' and no '.join(sorted(lacking))}")
+        measured = restored(cls, _each(body, _read), "availability")
+        for name, target in measured.targets.items():
+            written = body["targets"][name]
+            as_written = (written.get("failures"), written.get("probes"))
+            if as_written != (target.failures, target.probes) or target.failures > target.probes:
+                raise ValueError(f"{target.failures} of {target.probes} probes failed")
+        if measured.downtime < 0:
+            raise ValueError(f"the downtime is {measured.downtime}")
+        return measured
+
+
+MOMENTS = frozenset({"since", "until", "start", "end", "first_failure", "last_failure"})
+LENGTHS = frozenset({"downtime", "unseen"})
+"""Names of fields that are times, and that are seconds between two."""
+
+
+def as_json(record: t.Any) -> Json:
+    """A dataclass of this package as it is kept, and as tasks return it."""
+    return t.cast("Json", _each(asdict(record), _written))
+
+
+def _each(value: t.Any, convert: t.Callable[[str, t.Any], t.Any], name: str = "") -> t.Any:
+    """Plain data with each value converted by the key under which it stands."""
+    if isinstance(value, (list, tuple)):
+        return [_each(entry, convert) for entry in value]
+    if isinstance(value, dict):
+        return {key: _each(entry, convert, key) for key, entry in value.items()}
+    return convert(name, value)
+
+
+def _written(name: str, value: t.Any) -> t.Any:
+    if name in MOMENTS and not isinstance(value, str):
+        return to_text(value)
+    return round(value, 3) if name in LENGTHS else value
+
+
+def _read(name: str, value: t.Any) -> t.Any:
+    return read_time(value).timestamp() if name in MOMENTS and value else value
+
+
+def to_text(moment: float | None) -> str:
+    """RFC 3339 in UTC with milliseconds, "" for none."""
+    if moment is None:
+        return ""
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
 
 OUTAGES_KEPT = 60
 """The longest."""
@@ -135,32 +279,28 @@ def _failed(state: ProberState, probe: Probe) -> ProberState:
 
 
 def _count(state: ProberState, probe: Probe) -> ProberState:
-    measured = state.measured
-    record = count(measured.targets.get(probe.name, TargetRecord()), probe)
+    """One probe of an address more in its record, and in the time in which something is down."""
+    measured, failed = state.measured, bool(probe.problem)
+    known = measured.targets.get(probe.name, TargetRecord())
+    record = replace(
+        known,
+        probes=known.probes + 1,
+        failures=known.failures + failed,
+        first_failure=probe.at if failed and known.first_failure is None else known.first_failure,
+        last_failure=probe.at if failed else known.last_failure,
+        last_problem=probe.problem or known.last_problem,
+    )
     measured = replace(measured, targets={**measured.targets, probe.name: record})
     state = replace(state, measured=measured)
     if probe.name in state.down:
-        return state if probe.problem else _close_outages(state, probe.at, {probe.name})
-    if not probe.problem:
+        return state if failed else _close_outages(state, probe.at, {probe.name})
+    if not failed:
         return state
     return replace(
         state,
         down=state.down | {probe.name},
         down_since=probe.at if state.down_since is None else state.down_since,
         down_names=tuple(dict.fromkeys((*state.down_names, probe.name))),
-    )
-
-
-def count(record: TargetRecord, probe: Probe) -> TargetRecord:
-    """One probe of an address more in its record."""
-    failed = bool(probe.problem)
-    return replace(
-        record,
-        probes=record.probes + 1,
-        failures=record.failures + failed,
-        first_failure=probe.at if failed and record.first_failure is None else record.first_failure,
-        last_failure=probe.at if failed else record.last_failure,
-        last_problem=probe.problem or record.last_problem,
     )
 
 

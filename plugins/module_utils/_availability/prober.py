@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import math
-import queue
 import secrets
 import socket
 import ssl
@@ -20,14 +19,14 @@ import threading
 import time
 import typing as t
 from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlencode, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from .._errors import InputError
 from .._http import basic, verifying
-from .models import Probe, Target
-from .plan import ProberState, fold, longest_pause
+from .plan import Probe, ProberState, Target, fold, longest_pause
 
 LARGEST = 64 << 10
 """Bytes of an answer that are read. One that is longer costs its connection."""
@@ -217,8 +216,8 @@ class Prober:
         self._failing = False
         self._stopped = False
         self._lock = threading.Lock()
-        self._to_ask: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
-        self._threads = self._idle = 0
+        # It makes one more only when none of them waits: one or two are enough, until something hangs.
+        self._threads = ThreadPoolExecutor(self._at_once * len(self._asked))
 
     def run(self, ended: t.Callable[[], bool]) -> None:
         """Until `ended` says so, or `stop` was called."""
@@ -246,49 +245,38 @@ class Prober:
             pause = min(*due.values(), look, now + LOOK_EVERY) - time.monotonic()
             time.sleep(max(0.001, pause))
         self._fold(math.inf)
-        for _thread in range(self._threads):
-            self._to_ask.put(None)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def stop(self) -> None:
         """Within a second. May be called by another thread, or by the handler of a signal."""
         self._stopped = True
 
     def _ask(self, name: str, now: float) -> None:
-        if name in self._controls and not self._suspicious(now):
-            return
-        with self._lock:
-            if self._waiting[name] >= self._at_once or not self._somebody_waits():
-                return
-            self._waiting[name] += 1
-        question = _Question(name, self._wall(), now + self._timeout + GRACE)
-        self._questions.append(question)
-        self._to_ask.put(question)
-
-    def _somebody_waits(self) -> bool:
-        """Whether there is a thread for one more question: one or two are enough, until something hangs."""
-        if self._idle:
-            self._idle -= 1
-            return True
-        try:
-            threading.Thread(target=self._answer, daemon=True).start()
-        except RuntimeError:
-            return False  # this machine has no more of them
-        self._threads += 1
-        return True
-
-    def _suspicious(self, now: float) -> bool:
         oldest = self._questions[0].deadline - self._timeout - GRACE if self._questions else now
-        return self._failing or now - oldest > self._interval
+        suspicious = self._failing or now - oldest > self._interval
+        if name in self._controls and not suspicious:
+            return
+        if self._waiting[name] >= self._at_once:
+            return
+        question = _Question(name, self._wall(), now + self._timeout + GRACE)
+        try:
+            self._threads.submit(self._answer, question)
+        except RuntimeError:  # this machine has no more threads
+            question.deadline = 0.0
+            return
+        self._questions.append(question)
+        with self._lock:
+            self._waiting[name] += 1
 
-    def _answer(self) -> None:
-        while (question := self._to_ask.get()) is not None:
-            problem = self._asked[question.name].ask(self._timeout)
-            with self._lock:
-                self._idle += 1
-                self._waiting[question.name] -= 1
-                if question.problem is None:
-                    question.problem = problem
-                    self._failing = bool(problem)
+    def _answer(self, question: _Question) -> None:
+        if not question.deadline:
+            return  # it waited for a thread that there was not
+        problem = self._asked[question.name].ask(self._timeout)
+        with self._lock:
+            self._waiting[question.name] -= 1
+            if question.problem is None:
+                question.problem = problem
+                self._failing = bool(problem)
 
     def _fold(self, now: float) -> None:
         """All that is known up to the first question that is still open. At the end those are left out."""
@@ -298,12 +286,9 @@ class Prober:
                 if question.deadline > now:
                     return
                 with self._lock:
-                    question.problem = self._silence()
+                    question.problem = f"no answer within {self._timeout:g} s"
             self._questions.popleft()
             if question.problem is not None:
                 control = question.name in self._controls
                 probe = Probe(question.name, question.at, question.problem, control)
                 self.state = fold(self.state, probe)
-
-    def _silence(self) -> str:
-        return f"no answer within {self._timeout:g} s"

@@ -12,18 +12,25 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._cluster import Cluster, MonotonicClock
-from .._errors import DeployError, InputError
+from .._errors import (
+    ConflictError,
+    DeployError,
+    InputError,
+    RefusedError,
+    VerificationError,
+)
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection, connect
+from .._lock.models import Lock
 from .._module import refuse_twice
 from .._release.models import DONE, ROLLED_BACK
 from .._release.record import Record
 from .._release.store import ReleaseStore
 from .._run_process import Run, alive, detach, end, identified, wait_for_end
 from .._time import Deadline
-from .claims import RELEASE, ROLLBACK, MeasuredStore, Recorder
-from .models import WRITE_EVERY, Measured, Target
-from .plan import ProberState, at, begin, close, start, switch_off
+from . import plan
+from .claims import RELEASE, ROLLBACK, MeasuredStore
+from .plan import WRITE_EVERY, Measured, ProberState, Target
 from .prober import Address, Door, Prober, split
 
 CALL = 5.0
@@ -108,14 +115,14 @@ def measure(cluster: Cluster, order: Order, run: Run | None, *, check_mode: bool
         return Outcome(True, f"Would {would}.", known)
     now = time.time()
     if order.off:
-        off = switch_off(known, now, attempt=attempt, reason=order.off)
+        off = plan.switch_off(known, now, attempt=attempt, reason=order.off)
         return _kept(store, off, f"Nothing is measured: {order.off}.")
     if run is None:
         reason = "Only ansible-playbook's own machine probes addresses: use a local connection."
         return Outcome(False, reason, known, reason)
     # The way back that was taken before is told by itself.
     before = None if order.subject == ROLLBACK and known and known.closed else known
-    begun = begin(
+    begun = plan.begin(
         before, now, attempt=attempt, interval=order.interval, fence=order.fence, damaged=damaged
     )
     return _begin(store, order, begun, run)
@@ -136,7 +143,7 @@ def conclude(cluster: Cluster, order: Order, *, check_mode: bool) -> Outcome:
     if running is not None and alive(running):
         end(running)
         known = _wait_for(store, lambda result: not result.prober) or known
-    closed = replace(close(known, time.time()), prober="")
+    closed = replace(plan.close(known, time.time()), prober="")
     return _kept(store, closed, "Measuring has stopped.")
 
 
@@ -203,14 +210,13 @@ def probe(
     prober = Prober(
         addresses,
         controls,
-        start(replace(begun, prober=me), known),
+        plan.start(replace(begun, prober=me), known),
         interval=order.interval,
         timeout=order.timeout,
     )
     signal.signal(signal.SIGTERM, lambda *_: prober.stop())
     over = threading.Event()
-    recorder = Recorder(store, lock=order.lock, fence=order.fence, me=me)
-    writing = threading.Thread(target=_keep_writing, args=(order, recorder, prober, over))
+    writing = threading.Thread(target=_keep_writing, args=(store, order, me, prober, over))
     writing.start()
     try:
         prober.run(lambda: wait_for_end(run, 0))
@@ -219,16 +225,44 @@ def probe(
         writing.join()
 
 
-def _keep_writing(order: Order, recorder: Recorder, prober: Prober, over: threading.Event) -> None:
+def _keep_writing(
+    store: MeasuredStore, order: Order, me: str, prober: Prober, over: threading.Event
+) -> None:
     cluster, clock = KubernetesCluster(order.connection), MonotonicClock()
-    while recorder.write(cluster.until(clock.now() + CALL), _so_far(prober.state)):
+    while _write(store, order, me, cluster.until(clock.now() + CALL), _so_far(prober.state)):
         if over.wait(WRITE_EVERY):
             last = replace(_so_far(prober.state), prober="")
-            recorder.write(cluster.until(clock.now() + LAST_CALL), last)
+            _write(store, order, me, cluster.until(clock.now() + LAST_CALL), last)
             return
     # Another run has taken over.
     prober.stop()
 
 
+def _write(
+    store: MeasuredStore, order: Order, me: str, cluster: Cluster, measured: Measured
+) -> bool:
+    """False when it is another's to write. Trouble with the API is sat out: the next write has it all."""
+    store.releases = ReleaseStore(cluster, order.release, clock=MonotonicClock())
+    try:
+        lock = cluster.read("Lease", order.lock) if order.fence else None
+        # The run may have given the lock back already; no other run has taken it since.
+        if order.fence and (lock is None or Lock.from_json(lock).fence != order.fence):
+            return False
+        try:
+            store.write(measured)
+        except (ConflictError, RefusedError):
+            # Somebody wrote or deleted it: another prober of this run, or a hand, whose work does not count.
+            try:
+                result = store.read()
+            except VerificationError:
+                result = None
+            if result is not None and (result.closed or result.prober not in ("", me)):
+                return False
+            store.write(measured)
+    except DeployError:
+        pass
+    return True
+
+
 def _so_far(state: ProberState) -> Measured:
-    return at(state, state.measured.until or time.time())
+    return plan.at(state, state.measured.until or time.time())

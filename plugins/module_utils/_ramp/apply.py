@@ -22,31 +22,9 @@ from .._lock.plan import describe as describe_lock
 from .._lock.plan import looks_abandoned
 from .._run_process import Alive, never_alive
 from .._time import format_time, now
+from . import plan as ramp
 from .options import describe, sentence
-from .plan import (
-    BREACHED,
-    HELD,
-    HOLD,
-    LOWER,
-    NONE,
-    PROCEED,
-    RAISE,
-    REASON,
-    REFUSE,
-    ROLLBACK,
-    WATCH,
-    RampFacts,
-    RampPlan,
-    RampRefusedError,
-    RampSchedule,
-    RampState,
-    Start,
-    StepRequest,
-    for_now,
-    is_down,
-    plan,
-    stand,
-)
+from .plan import RampFacts, RampPlan, RampSchedule, RampState, StepRequest
 
 _REASONS = 8
 
@@ -69,12 +47,14 @@ class WatchFinding:
 
 def judge(schedule: RampSchedule, facts: RampFacts, finding: WatchFinding) -> RampPlan:
     """Raises ConflictError when the running percentage is not the watched one."""
-    standing = stand(schedule, facts, Start())
+    standing = ramp.stand(schedule, facts, ramp.Start())
     state = standing.state
-    reasons = tuple(shortened(reason, REASON) for reason in finding.reasons[:_REASONS])
+    reasons = tuple(shortened(reason, ramp.REASON) for reason in finding.reasons[:_REASONS])
     target = schedule.following(standing.percentage) if standing.percentage is not None else None
     if _is_stored(state, finding, standing.percentage):
-        return RampPlan(NONE, standing, state, target, for_now(schedule, facts, state, target), ())
+        return RampPlan(
+            ramp.NONE, standing, state, target, ramp.for_now(schedule, facts, state, target), ()
+        )
     if standing.percentage != finding.percentage:
         raise ConflictError(
             f"{finding.percentage} % was watched, but {facts.value or 0} % is set now, so the "
@@ -88,31 +68,30 @@ def judge(schedule: RampSchedule, facts: RampFacts, finding: WatchFinding) -> Ra
             "watch it again."
         )
     why = "; ".join(reasons)
-    if finding.verdict == ROLLBACK:
+    if finding.verdict == ramp.ROLLBACK:
         to = schedule.preceding(finding.percentage)
         begun = replace(state, started=max(state.started, finding.began or state.started))
         after = begun.at(
-            schedule, to, facts.now, holder=finding.by, verdict=ROLLBACK, reasons=reasons
-        ).noted(BREACHED, (finding.percentage, to), facts.now, finding.by, why)
-        return RampPlan(LOWER, standing, after, target, (), standing.notes)
+            schedule, to, facts.now, holder=finding.by, verdict=ramp.ROLLBACK, reasons=reasons
+        ).noted(ramp.BREACHED, (finding.percentage, to), facts.now, finding.by, why)
+        return RampPlan(ramp.LOWER, standing, after, target, (), standing.notes)
     after = replace(state, verdict=finding.verdict, reasons=reasons, holder=finding.by)
-    if finding.verdict == HOLD and (state.verdict, state.reasons) != (HOLD, reasons):
-        after = after.noted(HELD, (finding.percentage,) * 2, facts.now, finding.by, why)
-    reasons_against = for_now(schedule, facts, after, target)
-    return RampPlan(NONE, standing, after, target, reasons_against, standing.notes)
+    if finding.verdict == ramp.HOLD and (state.verdict, state.reasons) != (ramp.HOLD, reasons):
+        after = after.noted(ramp.HELD, (finding.percentage,) * 2, facts.now, finding.by, why)
+    reasons_against = ramp.for_now(schedule, facts, after, target)
+    return RampPlan(ramp.NONE, standing, after, target, reasons_against, standing.notes)
 
 
 def _is_stored(state: RampState, finding: WatchFinding, percentage: int | None) -> bool:
     """Whether this very verdict is stored already: the run that stored it may have died right after."""
-    if finding.verdict == ROLLBACK:
-        last = state.history[-1] if state.history else None
-        return (
-            last is not None
-            and (last.what, last.before, last.to) == (BREACHED, finding.percentage, percentage)
-            and state.verdict == ROLLBACK
-        )
+    if finding.verdict == ramp.ROLLBACK:
+        last = [(entry.what, entry.before, entry.to) for entry in state.history[-1:]]
+        breached = last == [(ramp.BREACHED, finding.percentage, percentage)]
+        return breached and state.verdict == ramp.ROLLBACK
     return (
-        finding.verdict == PROCEED and percentage == finding.percentage and state.verdict == PROCEED
+        finding.verdict == ramp.PROCEED
+        and percentage == finding.percentage
+        and state.verdict == ramp.PROCEED
     )
 
 
@@ -128,9 +107,7 @@ class RampFlags:
     enabled_by: str = ""
 
 
-@dataclass(frozen=True)
-class RampOutcome:
-    facts: RampFacts
+class RampOutcome(t.NamedTuple):
     plan: RampPlan
     flags: FlagsPlan
 
@@ -152,46 +129,44 @@ class Ramp:
         """The plan, and whether it needs the lock: its present holder may give it back until then."""
         facts = self._observe(observe_flags(self.cluster, self.place.config_map), request)
         ramp_plan, alone = (
-            plan(self.schedule, view, request) for view in (facts, replace(facts, held=""))
+            ramp.plan(self.schedule, view, request) for view in (facts, replace(facts, held=""))
         )
-        return ramp_plan, alone.action in (RAISE, WATCH)
+        return ramp_plan, alone.action in (ramp.RAISE, ramp.WATCH)
 
     def step(self, request: StepRequest, *, check_mode: bool) -> RampOutcome:
         """Raises RampRefusedError with every reason why the percentage must not rise."""
 
-        def decide(flags: FlagsMap) -> tuple[RampFacts, RampPlan, int]:
-            facts = self._observe(flags, request)
-            ramp_plan = plan(self.schedule, facts, request)
-            if ramp_plan.action == REFUSE:
-                raise RampRefusedError(
+        def decide(flags: FlagsMap) -> tuple[RampPlan, int]:
+            ramp_plan = ramp.plan(self.schedule, self._observe(flags, request), request)
+            if ramp_plan.action == ramp.REFUSE:
+                raise ramp.RampRefusedError(
                     f"{sentence(self.schedule, ramp_plan)} Nothing was changed.",
                     **describe(self.schedule, ramp_plan),
                 )
-            asks = ramp_plan.action in (RAISE, WATCH) and not check_mode
-            return facts, ramp_plan, self._hold_lock() if asks else 0
+            asks = ramp_plan.action in (ramp.RAISE, ramp.WATCH) and not check_mode
+            return ramp_plan, self._hold_lock() if asks else 0
 
         return self._write(decide, check_mode=check_mode)
 
     def judge(self, finding: WatchFinding, *, check_mode: bool) -> RampOutcome:
         """Only a verdict that lets users in asks for the lock."""
 
-        def decide(flags: FlagsMap) -> tuple[RampFacts, RampPlan, int]:
-            facts = observe_ramp(flags, self.place, self.wall())
-            ramp_plan = judge(self.schedule, facts, finding)
-            asks = finding.verdict == PROCEED and not check_mode
-            return facts, ramp_plan, self._hold_lock() if asks else 0
+        def decide(flags: FlagsMap) -> tuple[RampPlan, int]:
+            ramp_plan = judge(self.schedule, observe_ramp(flags, self.place, self.wall()), finding)
+            asks = finding.verdict == ramp.PROCEED and not check_mode
+            return ramp_plan, self._hold_lock() if asks else 0
 
         return self._write(decide, check_mode=check_mode)
 
     def _write(
-        self, decide: t.Callable[[FlagsMap], tuple[RampFacts, RampPlan, int]], *, check_mode: bool
+        self, decide: t.Callable[[FlagsMap], tuple[RampPlan, int]], *, check_mode: bool
     ) -> RampOutcome:
-        last: list[tuple[RampFacts, RampPlan]] = []
+        last: list[RampPlan] = []
 
         def wish(flags: FlagsMap) -> Wish:
-            facts, ramp_plan, fence = decide(flags)
-            last[:] = [(facts, ramp_plan)]
-            written = ramp_plan.writes(facts.annotation)
+            ramp_plan, fence = decide(flags)
+            last[:] = [ramp_plan]
+            written = ramp_plan.writes(flags.annotations.get(RAMP_ANNOTATION))
             return Wish(
                 flags={self.place.flag: str(ramp_plan.after.percentage)} if ramp_plan.moves else {},
                 annotations={} if written is None else {RAMP_ANNOTATION: written},
@@ -205,8 +180,7 @@ class Ramp:
             check_mode=check_mode,
             document=self.document,
         )
-        facts, ramp_plan = last[0]
-        return RampOutcome(facts, ramp_plan, written)
+        return RampOutcome(last[0], written)
 
     def _hold_lock(self) -> int:
         """The epoch under which this run may let users in."""
@@ -222,7 +196,7 @@ class Ramp:
     def _observe(self, flags: FlagsMap, request: StepRequest) -> RampFacts:
         """The ramp's state. A step down needs no lock, so the lock is not read."""
         facts = observe_ramp(flags, self.place, self.wall())
-        if is_down(facts, request.percentage):
+        if ramp.is_down(facts, request.percentage):
             return facts
         freeze = read_freeze(self.cluster, self.wall())
         return replace(facts, held=self._held_by_another(), frozen=str(freeze) if freeze else "")

@@ -5,25 +5,15 @@ from __future__ import annotations
 
 import itertools
 import typing as t
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from .._cluster import RAMP_ANNOTATION
 from .._errors import InputError
+from .._flags.plan import FlagsMap
 from .._module import refuse_below
-from .._time import format_time, read_time
-from .plan import (
-    DONE,
-    HOLD,
-    NONE,
-    RAISE,
-    REFUSE,
-    WATCH,
-    RampFacts,
-    RampPlan,
-    RampReason,
-    RampSchedule,
-    RampState,
-    RampStep,
-)
+from .._time import format_time
+from . import plan as ramp
+from .plan import RampPlan, RampReason, RampSchedule, RampState, RampStep
 
 DAY = 86400
 LONGEST = 3650 * DAY
@@ -37,32 +27,18 @@ def read_schedule(params: t.Mapping[str, t.Any]) -> RampSchedule:
         raise InputError("Option 'schedule' has no steps: add one, like {day: 1, percentage: 1}.")
     for before, after in itertools.pairwise(steps):
         _refuse_falling(before, after)
-    _refuse_endless(params, steps[-1])
+    # A calendar would end over them.
+    last = steps[-1].day
+    if params["watch_duration"] > LONGEST or last * params["day_length"] > LONGEST:
+        raise InputError(
+            f"The ramp takes longer than {LONGEST / DAY:g} days, with day {last} of {params['day_length']:g} s and "
+            f"watches of {params['watch_duration']:g} s: correct 'schedule', 'day_length' or 'watch_duration'."
+        )
     return RampSchedule(
         steps,
         watch=timedelta(seconds=params["watch_duration"]),
         day=timedelta(seconds=params["day_length"]),
     )
-
-
-def read_percentage(value: int | None) -> int | None:
-    """The percentage. Ansible converts true to 1, which is refused as a mistake."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not 0 <= value <= 100:
-        raise InputError(f"Option 'percentage' is {value!r}: it must be an integer from 0 to 100.")
-    return value
-
-
-def read_moment(option: str, text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return read_time(text)
-    except ValueError:
-        raise InputError(
-            f"Option {option!r} is {text!r}: it must be a time like 2026-11-24T09:00:00Z."
-        ) from None
 
 
 def _read_step(entry: t.Mapping[str, t.Any]) -> RampStep:
@@ -82,15 +58,6 @@ def _read_step(entry: t.Mapping[str, t.Any]) -> RampStep:
         why = "no user is left to compare with" if percentage == 100 else "it is more than 1"
         raise InputError(f"The step of {percentage} % has must_detect {must_detect:g}: {why}.")
     return RampStep(day, percentage, users, must_detect)
-
-
-def _refuse_endless(params: t.Mapping[str, t.Any], last: RampStep) -> None:
-    """Before a calendar ends over them."""
-    if params["watch_duration"] > LONGEST or last.day * params["day_length"] > LONGEST:
-        raise InputError(
-            f"The ramp takes longer than {LONGEST / DAY:g} days, with day {last.day} of {params['day_length']:g} s and "
-            f"watches of {params['watch_duration']:g} s: correct 'schedule', 'day_length' or 'watch_duration'."
-        )
 
 
 def _refuse_falling(before: RampStep, after: RampStep) -> None:
@@ -129,13 +96,14 @@ def describe(schedule: RampSchedule, plan: RampPlan, *, moved: bool = False) -> 
     }
 
 
-def to_diff(flag: str, facts: RampFacts, plan: RampPlan) -> dict[str, t.Any]:
-    """Without the history, which only grows."""
-    moved = plan.writes(facts.annotation)
-    before = _face(RampState.from_annotation(facts.annotation))
-    value = str(plan.after.percentage) if plan.moves else facts.value
+def to_diff(flag: str, flags: FlagsMap, plan: RampPlan) -> dict[str, t.Any]:
+    """From `flags`, the ones before. Without the history, which only grows."""
+    annotation, present = flags.annotations.get(RAMP_ANNOTATION), flags.data.get(flag)
+    moved = plan.writes(annotation)
+    before = _face(RampState.from_annotation(annotation))
+    value = str(plan.after.percentage) if plan.moves else present
     return {
-        "before": {flag: facts.value, "ramp": before},
+        "before": {flag: present, "ramp": before},
         "after": {flag: value, "ramp": _face(plan.after) if moved else before},
     }
 
@@ -144,19 +112,19 @@ def sentence(schedule: RampSchedule, plan: RampPlan, *, moved: bool = False) -> 
     """`moved`: whether the step was taken; false in check mode."""
     at = place(schedule, plan.standing.percentage)
     if plan.moves:
-        way = "up" if plan.action == RAISE else "down"
-        users = _users(plan.target) if plan.action == RAISE else ""
+        way = "up" if plan.action == ramp.RAISE else "down"
+        users = _users(plan.target) if plan.action == ramp.RAISE else ""
         begin = way.capitalize() if moved else f"Would go {way}"
         return f"{begin} from {at} to {place(schedule, plan.percentage)}{users}."
-    if plan.action == DONE:
+    if plan.action == ramp.DONE:
         return f"The ramp is complete: {at}, and it is good."
-    if plan.action == NONE and plan.after.verdict == HOLD:
+    if plan.action == ramp.NONE and plan.after.verdict == ramp.HOLD:
         # The watch that held it names the reason and the release.
         return f"The ramp is held at {at}."
     sentence_start = {
-        REFUSE: f"The ramp stays at {at}",
-        WATCH: f"{at} must be watched for {schedule.watch.total_seconds():g} s",
-        NONE: f"The ramp is at {at} already",
+        ramp.REFUSE: f"The ramp stays at {at}",
+        ramp.WATCH: f"{at} must be watched for {schedule.watch.total_seconds():g} s",
+        ramp.NONE: f"The ramp is at {at} already",
     }.get(plan.action, f"The ramp is at {at}, and it is good")
     if plan.target is None:
         return f"{sentence_start}{_because(plan.reasons)}."

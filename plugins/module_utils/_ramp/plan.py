@@ -158,10 +158,8 @@ class RampState:
     @classmethod
     def from_annotation(cls, text: str | None) -> RampState | None:
         """The state; None without an annotation or with an unreadable one."""
-        if text is None:
-            return None
         try:
-            return restored(cls, json.loads(text), "ramp")
+            return restored(cls, json.loads(text or ""), "ramp")
         except (TypeError, ValueError):
             return None
 
@@ -216,16 +214,18 @@ def stand(schedule: RampSchedule, facts: RampFacts, start: Start) -> RampStatus:
     state = RampState.from_annotation(facts.annotation)
     percentage, number = facts.percentage, schedule.number(facts.percentage)
     if percentage is None or number is None:
-        return _unknown(schedule, facts, state or _fresh(schedule, facts, start, 0))
-    notes: list[str] = []
-    if state is None and facts.annotation is not None:
-        notes.append("The ramp's state on the ConfigMap cannot be read, so it begins again.")
+        note = f"The percentage in the cluster is {facts.value!r}, which is not a step of the schedule ({schedule})."
+        note += f" {', '.join(facts.managers)} set it." if facts.managers else ""
+        state = state or _fresh(schedule, facts, start, 0)
+        return RampStatus(state, percentage, False, (note,))
+    unreadable = state is None and facts.annotation is not None
     history = state.history if state else ()
     if state is not None and start.began is not None and start.began > state.started:
         state = _left_of(state, percentage, start.began)
     if state is None:
-        begun = _fresh(schedule, facts, start, percentage)
-        return RampStatus(replace(begun, history=history), percentage, True, tuple(notes))
+        begun = replace(_fresh(schedule, facts, start, percentage), history=history)
+        note = "The ramp's state on the ConfigMap cannot be read, so it begins again."
+        return RampStatus(begun, percentage, True, (note,) if unreadable else ())
     if state.percentage == percentage:
         return RampStatus(state, percentage, True)
     return _set_elsewhere(schedule, facts, state, percentage)
@@ -269,12 +269,6 @@ def _set_elsewhere(
         "new step, watched before the next."
     )
     return RampStatus(new_state, percentage, True, (note,))
-
-
-def _unknown(schedule: RampSchedule, facts: RampFacts, state: RampState) -> RampStatus:
-    by = f" {', '.join(facts.managers)} set it." if facts.managers else ""
-    note = f"The percentage in the cluster is {facts.value!r}, which is not a step of the schedule ({schedule}).{by}"
-    return RampStatus(state, facts.percentage, False, (note,))
 
 
 def step_key(facts: RampFacts, start: Start) -> str:
@@ -361,8 +355,6 @@ class RampPlan:
 
 
 def plan(schedule: RampSchedule, facts: RampFacts, request: StepRequest) -> RampPlan:
-    """Raises InputError for a percentage that is no step."""
-    refuse_no_step(schedule, request.percentage)
     status = stand(schedule, facts, request.start)
     standing, release_notes = _release(status, facts, request)
     target = schedule.following(standing.percentage) if standing.percentage is not None else None
@@ -391,7 +383,10 @@ def is_down(facts: RampFacts, percentage: int | None) -> bool:
 
 
 def refuse_no_step(schedule: RampSchedule, percentage: int | None) -> None:
-    if percentage is not None and schedule.number(percentage) is None:
+    # Ansible converts true to 1, which would be a mistake.
+    if isinstance(percentage, bool) or (
+        percentage is not None and schedule.number(percentage) is None
+    ):
         raise InputError(
             f"{percentage} % is not a step of the ramp, so nothing was changed: its steps are "
             f"{schedule} %, and 0 %."
@@ -426,9 +421,8 @@ def _skipped(
 ) -> tuple[RampReason, ...]:
     """The reason against a step up that is not the next one."""
     at = standing.percentage
-    if target is None or percentage is None or not standing.known or (at or 0) >= percentage:
-        return ()
-    if percentage == target.percentage:
+    up = standing.known and percentage is not None and percentage > (at or 0)
+    if target is None or not up or percentage == target.percentage:
         return ()
     skip = f"{percentage} % is not the next step after {at} %: that is {target.percentage} %"
     return (RampReason(SKIP, skip),)
@@ -442,29 +436,21 @@ def _reasons(
     start: Start,
 ) -> tuple[RampReason, ...]:
     """Every reason against going up, whatever is asked."""
-    reasons = [
-        RampReason(kind, text)
-        for kind, text in (
-            (KILL_SWITCH, facts.killed),
-            (LOCK, facts.held),
-            (FREEZE, facts.frozen),
-            (BLOCKED, start.blocked),
-            (UNGUARDED, start.unguarded),
-        )
-        if text
-    ]
-    if not facts.enabled:
-        reasons.append(
-            RampReason(
-                OFF,
-                "the feature is off, so a percentage has no effect: run playbooks/deploy.yml --tags feature_flags "
-                "first",
-            )
-        )
+    off = "the feature is off, so a percentage has no effect: run playbooks/deploy.yml --tags feature_flags first"
+    unknown = f"the percentage is {facts.value!r}, which is not a step: go down to one, or to 0"
+    against = {
+        KILL_SWITCH: facts.killed,
+        LOCK: facts.held,
+        FREEZE: facts.frozen,
+        BLOCKED: start.blocked,
+        UNGUARDED: start.unguarded,
+        OFF: "" if facts.enabled else off,
+        UNKNOWN: "" if standing.known else unknown,
+    }
+    lasting = tuple(RampReason(kind, text) for kind, text in against.items() if text)
     if not standing.known:
-        text = f"the percentage is {facts.value!r}, which is not a step: go down to one, or to 0"
-        return (*reasons, RampReason(UNKNOWN, text))
-    return (*reasons, *for_now(schedule, facts, standing.state, target))
+        return lasting
+    return (*lasting, *for_now(schedule, facts, standing.state, target))
 
 
 def for_now(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from .._availability.claims import RELEASE, availability_of, facts_of
+from .._availability.plan import as_json
 from .._cluster import Cluster, MonotonicClock
 from .._flags.apply import KillSwitch
 from .._flags.values import only_flags
@@ -96,7 +97,7 @@ def status_of(observed: Observed, requested: StatusOptions, now: datetime) -> di
             {name: getattr(backup, name) for name in ("name", "finished", "size", "uri")}
             for backup in sorted(record.backups, key=lambda backup: backup.finished)
         ],
-        "availability": availability_of(observed.availability.get(RELEASE), at=now).to_json(),
+        "availability": as_json(availability_of(observed.availability.get(RELEASE), at=now)),
         "page": requested.page_url,
         "next": [*_commands(steps(story), requested.typed)],
     }

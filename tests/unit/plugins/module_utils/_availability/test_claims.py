@@ -10,17 +10,16 @@ from ansible_collections.easymo.deploy.plugins.module_utils._availability.claims
     Availability,
     availability_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._availability.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan import (
     Measured,
     Probe,
-    to_text,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan import (
+    as_json,
     at,
     close,
     fold,
     start,
     switch_off,
+    to_text,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._time import UTC
 
@@ -59,7 +58,7 @@ def test_what_failed_is_told_with_its_times() -> None:
         "wallet-service: 23 of 630 probes failed, 09:31:02-09:31:24 (status 500)",
     )
     (wallet,) = found.failed
-    assert (wallet.seconds, wallet.first_failure) == (22, "2026-11-26T09:31:02.000Z")
+    assert (wallet["seconds"], wallet["first_failure"]) == (22, "2026-11-26T09:31:02.000Z")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +73,7 @@ def test_how_long_it_was_down_is_told_in_words(seconds: float, told: str) -> Non
 def test_times_are_told_in_the_zone_of_the_release() -> None:
     found = availability_of(facts(failing=[62]), zone=ZoneInfo("Africa/Kigali"))
     assert (
-        found.failed[0].sentence
+        found.failed[0]["sentence"]
         == "wallet-service: 1 of 630 probes failed, at 11:31:02 (status 500)"
     )
 
@@ -88,7 +87,11 @@ OFF = switch_off(None, BEGAN.timestamp(), attempt=1, reason="a rehearsal").to_js
         pytest.param(None, "the public addresses were not probed", id="none"),
         pytest.param({}, "the public addresses were not probed", id="empty"),
         pytest.param({"damaged": "It is damaged."}, "It is damaged.", id="damaged"),
-        pytest.param({"attempt": 1}, "is not written as it should be ('downtime')", id="shortened"),
+        pytest.param(
+            {"attempt": 1},
+            "is not written as it should be (it has no closed and no downtime",
+            id="shortened",
+        ),
         pytest.param({**facts(10), "downtime": -3}, "is not written as it should", id="edited"),
         pytest.param(
             {**facts(10), "targets": []}, "is not written as it should", id="another shape"
@@ -144,7 +147,7 @@ def test_a_prober_that_is_silent_is_a_gap_up_to_now() -> None:
 
 
 def test_the_result_can_be_written_as_json() -> None:
-    found = availability_of(facts(failing=[62, 63])).to_json()
+    found = as_json(availability_of(facts(failing=[62, 63])))
     assert found["failed"][0]["name"] == "wallet-service"
     assert found["outages"] == [
         {

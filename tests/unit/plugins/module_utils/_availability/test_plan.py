@@ -7,16 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.easymo.deploy.plugins.module_utils._availability.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan import (
+    GAPS_KEPT,
     NOT_ASKED,
     NOT_SEEN,
+    OUTAGES_KEPT,
     STOOD_STILL,
     Measured,
     Probe,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan import (
-    GAPS_KEPT,
-    OUTAGES_KEPT,
     ProberState,
     at,
     begin,

@@ -12,11 +12,9 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
-from ansible_collections.easymo.deploy.plugins.module_utils._availability.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan import (
     Measured,
     Probe,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan import (
     at,
     close,
     fold,

@@ -3,11 +3,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import (
-    read_moment,
-    read_percentage,
-    read_schedule,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import read_schedule
 from tests.unit.plugins.module_utils._ramp.scenes import SCHEDULE
 
 
@@ -52,14 +48,3 @@ def test_a_schedule_that_is_none_is_refused(entries, message):
 def test_time_does_not_run_backwards(changes):
     with pytest.raises(InputError, match="at least 0"):
         read_schedule({"schedule": [step(1, 1)], "watch_duration": 0, "day_length": 0, **changes})
-
-
-@pytest.mark.parametrize("value", [-1, 101, True])
-def test_what_is_no_percentage_is_refused(value):
-    with pytest.raises(InputError, match="from 0 to 100"):
-        read_percentage(value)
-
-
-def test_what_is_no_time_is_refused():
-    with pytest.raises(InputError, match=r"'since' is 'yesterday': it must be a time like"):
-        read_moment("since", "yesterday")

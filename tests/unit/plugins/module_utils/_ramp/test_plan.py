@@ -22,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     WATCH,
     RampState,
     Start,
+    refuse_no_step,
 )
 from tests.tables import cases
 from tests.unit.plugins.module_utils._ramp.scenes import (
@@ -125,10 +126,10 @@ def test_a_step_cannot_be_skipped(percentage):
     assert "that is 5 %" in result.reasons[0].text
 
 
-@pytest.mark.parametrize("percentage", [2, 7, 99])
-def test_what_is_no_step_is_refused_before_anything_is_looked_at(percentage):
+@pytest.mark.parametrize("percentage", [-1, 2, 7, 99, 101, True])
+def test_what_is_no_step_is_refused(percentage):
     with pytest.raises(InputError, match=f"{percentage} % is not a step of the ramp"):
-        planned(seen_at(30, 50, state_at(50)), percentage)
+        refuse_no_step(SCHEDULE, percentage)
 
 
 @pytest.mark.parametrize("to", [0, 1, 5])
