@@ -21,7 +21,8 @@ from .._alerts.api import (
 from .._alerts.plan import Alerts, LoadedRule, joined
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import DeployError, InputError, RefusedError, UnreachableError, refuse_missing
-from .._functions.log import FunctionLog
+from .._functions.api import SupabaseFunctionsApi
+from .._functions.models import Deployed
 from .._http import REQUESTS, NoAnswerError, pooled, send
 from .._kubernetes_client import KUBERNETES
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError
@@ -382,7 +383,7 @@ ERROR = "error"
 class FunctionLogSource:
     """What the functions of these names logged as errors in the last `window` seconds."""
 
-    log: FunctionLog
+    api: SupabaseFunctionsApi
     functions: tuple[str, ...]
     window: int
 
@@ -390,19 +391,18 @@ class FunctionLogSource:
         """InputError for a wrong pattern; a function or a log that is not there is a missing sample."""
         pattern = read_pattern(query)
         try:
-            ids = self.log.ids()
-            absent = [name for name in self.functions if name not in ids]
+            listed = {entry.slug: entry for entry in self.api.list()}
+            absent = [name for name in self.functions if name not in listed]
             if absent:
                 return failed_sample(f"the project has no function {', '.join(absent)}")
-            logs = side_by_side(self._errors, [ids[name] for name in self.functions])
+            logs = side_by_side(self._errors, [listed[name] for name in self.functions])
         except DeployError as exc:
             return failed_sample(str(exc).rstrip("."))
         return Sample(float(sum(1 for log in logs for text in log if pattern.search(text))))
 
-    def _errors(self, function_id: str) -> list[str]:
-        since = timedelta(seconds=self.window)
-        function = self.log.of_function(function_id, since=since, level=ERROR)
-        return [entry.message for entry in function]
+    def _errors(self, function: Deployed) -> list[str]:
+        lines = self.api.log_of(function, since=timedelta(seconds=self.window), level=ERROR)
+        return [entry.message for entry in lines]
 
 
 @dataclass(frozen=True)
@@ -478,8 +478,8 @@ def sources_of(
         if entry["kind"] == HTTP:
             return HttpSource(entry["url"], timeout, entry["token"] or "", entry["ca_cert"])
         if entry["kind"] == FUNCTION_LOG:
-            log = FunctionLog.from_params(entry["supabase"], timeout=timeout)
-            return FunctionLogSource(log, tuple(entry["functions"]), entry["window"])
+            functions = SupabaseFunctionsApi(entry["supabase"], timeout=timeout, patience=0)
+            return FunctionLogSource(functions, tuple(entry["functions"]), entry["window"])
         if entry["kind"] == LOG and cluster is not None:
             return LogSource(cluster, entry["deployment"], entry["window"], timeout)
         return Prometheus(server, timeout)
