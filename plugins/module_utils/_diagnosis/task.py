@@ -126,7 +126,7 @@ def _of_function(params: Params) -> Looks:
         def by_api(look: t.Callable[..., None], *args: t.Any) -> Look:
             def act(notes: Notebook) -> None:
                 timeout = min(api["request_timeout"], 15)
-                look(notes, SupabaseFunctionsApi(api, timeout=timeout, patience=0), *args)
+                look(notes, SupabaseFunctionsApi(api, timeout=timeout, patience=timeout), *args)
 
             return _needing([REQUESTS], act)
 
