@@ -54,7 +54,7 @@ def _verify(script: Script, deployed: Result) -> None:
 def _call(script: Script, where: str, name: str, **functions: t.Any) -> None:
     calls = {"functions_url": FUNCTIONS_URL, **functions}
     check = {"name": "functions", "kind": "function_calls", "function_calls": calls}
-    script.require(script.task(where, name, checks=[check], wait_timeout=30))
+    script.require(script.task(where, name, checks=[check]))
 
 
 def restore(script: Script) -> None:
