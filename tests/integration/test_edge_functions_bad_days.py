@@ -137,7 +137,9 @@ def test_what_passes_is_waited_for(api, functions, clock, call, status, headers,
     method, ending, _what = CALLS[call]
     api.troubles = [Trouble(method, ending, status, 1, headers)]
     assert deploy(api, functions)["activated"] is True
-    assert clock.slept == [pytest.approx(waited, abs=0.01)]
+    # The list is asked for before an activation is sent again that may have been done.
+    looked = call == "activation" and status == 503
+    assert clock.slept == ([] if looked else [pytest.approx(waited, abs=0.01)])
 
 
 def test_sixty_functions_get_through_the_limit(api, functions):
