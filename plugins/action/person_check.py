@@ -24,7 +24,7 @@ class PromptingModule(ControllerModule):
     def ask(self, question: Question, timeout: int) -> PersonAnswer:
         addressee = f" ({question.asked_of})" if question.asked_of else ""
         words = SCALES[question.scale]
-        text = f"{question.text}{addressee} [{'/'.join(words)}]"
+        text = f"{question.question}{addressee} [{'/'.join(words)}]"
         note = ""
         try:
             while not (answer := self._word(text, question.scale, timeout)):
@@ -36,9 +36,9 @@ class PromptingModule(ControllerModule):
         except AnsiblePromptNoninteractive:
             return person_check.no_answer(question, timeout)
         except AnsiblePromptInterrupt:
-            return PersonAnswer(note=f"the prompt was interrupted: {question.text}")
+            return PersonAnswer(note=f"the prompt was interrupted: {question.question}")
         except TimeoutError:
-            return PersonAnswer(note=f"no answer within {timeout} s: {question.text}")
+            return PersonAnswer(note=f"no answer within {timeout} s: {question.question}")
         return PersonAnswer(answer, self.by, utc_now(), "terminal", note)
 
     def _word(self, text: str, scale: str, timeout: int) -> str:

@@ -17,7 +17,7 @@ CHECKS = (
 kind:
   description: What is checked, and which of the options below is read.
   type: str
-  choices: [postgres, redis, kafka, http, kubernetes, exec, metric]
+  choices: [postgres, redis, kafka, http, function_calls, kubernetes, exec, metric]
   required: true
 timeout:
   description: Seconds one look may take.
@@ -141,6 +141,37 @@ http:
       type: str
     ca_cert:
       description: File with the certificate authorities that may have signed the server's certificate.
+      type: path
+function_calls:
+  description:
+    - Call edge functions. What the Management API lists as C(ACTIVE) need not answer. This calls each function as
+      anybody would, with no JWT, and has a result of each.
+    - By itself a function passes when it answers anything of its own below 500. It fails when the platform answers
+      in its place, for example with C(NOT_FOUND) or C(NOT_FOUND_FUNCTION_BLOB), and when the gateway asks for a JWT.
+  type: dict
+  version_added: 0.3.0
+  suboptions:
+    functions_url:
+      description: URL below which the functions are reached. Of a project it ends in C(.supabase.co/functions/v1).
+      type: str
+      required: true
+    names:
+      description: The functions to call.
+      type: list
+      elements: str
+      required: true
+    probes:
+      description:
+        - How to call functions that need more than a C(GET), by name.
+        - Each takes C(path) below the function, C(method), C(status) as a list of the statuses that pass, and
+          C(skip) for a function that must not be called.
+      type: dict
+      default: {}
+    version:
+      description: The version that a function must tell, where its answer is a JSON object with C(version).
+      type: str
+    ca_cert:
+      description: File with the certificate authorities that may have signed the gateway's certificate.
       type: path
 kubernetes:
   description: All pods run and are ready, none is in a crash loop. Pods that end or have succeeded do not count.

@@ -75,23 +75,11 @@ def api(what: str, url: str) -> str:
 {READER}"""
 
 
-def document(kind: str) -> str:
-    """Where a check of this kind finds the file that it reads."""
-    options = f"""path:
-  description: The file on this machine. This or O(checks[].{kind}.url) is needed.
-  type: path
-url:
-  description: Where to get it instead.
-  type: str
-token:
-  description: Bearer token for the URL.
-  type: str
-ca_cert:
-  description: File with the certificate authorities that may have signed the URL's certificate.
-  type: path
+DOCUMENT = """    path:
+      description: The file on this machine.
+      type: path
+      required: true
 """
-    return indent(options, " " * 4)
-
 
 KINDS = (
     r"""name:
@@ -258,7 +246,7 @@ test_results:
   type: dict
   suboptions:
 """
-    + document("test_results")
+    + DOCUMENT
     + r"""    least:
       description: How many tests must have passed.
       type: int
@@ -271,7 +259,7 @@ load_test:
   type: dict
   suboptions:
 """
-    + document("load_test")
+    + DOCUMENT
     + r"""    least_users:
       description: How many users at the same time there must have been.
       type: float

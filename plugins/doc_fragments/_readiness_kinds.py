@@ -190,16 +190,8 @@ rights:
       description: The namespace. O(namespace) when empty.
       type: str
       default: ""
-    group:
-      description: The API group. The core group when empty.
-      type: str
-      default: ""
-    resource:
-      description: The resource, in the plural.
-      type: str
-      required: true
-    verbs:
-      description: What is to be done with it.
+    rights:
+      description: What is to be done, as V(get deployments.apps), a verb with a resource, and its group if it has one.
       type: list
       elements: str
       required: true

@@ -33,7 +33,15 @@ health:
 """
     + health("tests[].health")
     + r"""webhook:
-  description: Exchanges as those of O(easymo.deploy.health_check#module:webhook). All must pass.
+  description:
+    - Send a webhook what it must accept and what it must refuse. That is the verification challenge with the right and
+      with a wrong token, an unsigned, a wrongly signed, a malformed and an oversized message, and then each of
+      O(tests[].webhook.messages) signed as Meta signs them. All must pass.
+    - Looks for the messages that were accepted where O(tests[].webhook.logs),
+      O(tests[].webhook.messages[].recorded_in) and O(tests[].webhook.messages[].not_recorded_in) say. An answer of 200
+      alone is no proof that a message was worked on.
+    - Reports every exchange that went wrong, not just the first. One that gets no answer does not keep the others from
+      being sent, but when none of the first ones gets any, no message is sent.
   type: dict
   suboptions:
 """

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from textwrap import indent
 
-from ._module import nested
 from ._postgres import DATABASE
 from ._supabase import SUPABASE
 
@@ -149,22 +148,3 @@ request_timeout:
   type: int
   default: 30
 """
-
-
-class ModuleDocFragment:
-    DOCUMENTATION: str = f"""
-options:
-  webhook:
-    description:
-      - In place of O(checks), send a webhook what it must accept and what it must refuse. That is the verification
-        challenge with the right and with a wrong token, an unsigned, a wrongly signed, a malformed and an oversized
-        message, and then each of O(webhook.messages) signed as Meta signs them.
-      - Looks for the messages that were accepted where O(webhook.logs), O(webhook.messages[].recorded_in) and
-        O(webhook.messages[].not_recorded_in) say. An answer of 200 alone is no proof that a message was worked on.
-      - Reports every probe that went wrong, not just the first. One that gets no answer does not keep the others from
-        being sent, but when none of the first ones gets any, no message is sent.
-      - In check mode only the challenges and the refusals are sent, since a message that is accepted is acted upon.
-    type: dict
-    version_added: 0.3.0
-    suboptions:
-{nested(WEBHOOK, 6, "webhook")}"""

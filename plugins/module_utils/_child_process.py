@@ -10,8 +10,6 @@ death.
 
 from __future__ import annotations
 
-import fcntl
-import gc
 import os
 import shutil
 import signal
@@ -23,26 +21,25 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from ._errors import InputError, NotReadyError
+from ._run_process import FIRST, detach
 
 Executor = t.Callable[[t.Sequence[str]], None]
 
 _DONE = "done"
-_FIRST = 3
-_DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM)
-_IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
 
 class CleanupNotes:
     """What is to be done when we die; `leave_it` has it done after a failure as well."""
 
-    def __init__(self, pipe: int, pid: int) -> None:
+    def __init__(self, pipe: int) -> None:
         self._pipe = pipe
-        self._pid = pid
         self._left = False
 
     def note(self, text: str) -> None:
         """One line that the executor gets to read."""
-        self._write(text)
+        # A person who killed it has decided that we go without.
+        with suppress(BrokenPipeError):
+            os.write(self._pipe, f"{text}\n".encode())
 
     def leave_it(self) -> None:
         """Have it executed when the block ends, on its own time."""
@@ -50,17 +47,8 @@ class CleanupNotes:
 
     def close(self) -> None:
         if not self._left:
-            self._write(_DONE)
+            self.note(_DONE)
         os.close(self._pipe)
-        if not self._left:
-            # It ends at once, and is no zombie then.
-            with suppress(ChildProcessError):
-                os.waitpid(self._pid, 0)
-
-    def _write(self, text: str) -> None:
-        # A person who killed it has decided that we go without.
-        with suppress(BrokenPipeError):
-            os.write(self._pipe, f"{text}\n".encode())
 
 
 @contextmanager
@@ -70,45 +58,20 @@ def cleanup_process(execute: Executor) -> t.Iterator[CleanupNotes]:
     Enter it before threads start, and before connections are open that mind a second owner.
     """
     reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        _wait_and_execute(reading, execute)
+
+    def wait_and_execute() -> None:
+        with os.fdopen(FIRST, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+        if _DONE not in lines:
+            execute(lines)
+
+    detach(wait_and_execute, reading)
     os.close(reading)
-    cleanup = CleanupNotes(writing, pid)
+    cleanup = CleanupNotes(writing)
     try:
         yield cleanup
     finally:
         cleanup.close()
-
-
-def _wait_and_execute(reading: int, execute: Executor) -> t.NoReturn:
-    """The life of the other process: it never returns, and has nothing of ours but its end of the pipe."""
-    try:
-        # Descriptors are closed below; nothing that is collected later may close its old number again.
-        gc.freeze()
-        gc.disable()
-        os.setsid()
-        for number in _DEFAULT_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        for number in _IGNORED_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        with os.fdopen(_keep_only(reading), encoding="utf-8", errors="replace") as notes:
-            lines = notes.read().splitlines()
-        if _DONE not in lines:
-            execute(lines)
-    finally:
-        os._exit(0)
-
-
-def _keep_only(descriptor: int) -> int:
-    """Close all but this one, which becomes the first after the standard three; those are /dev/null."""
-    stored = fcntl.fcntl(descriptor, fcntl.F_DUPFD, _FIRST + 1)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for standard in range(_FIRST):
-        os.dup2(nothing, standard)
-    os.dup2(stored, _FIRST)
-    os.closerange(_FIRST + 1, os.sysconf("SC_OPEN_MAX"))
-    return _FIRST
 
 
 Environment = t.Mapping[str, str]

@@ -7,6 +7,8 @@ What an answer means is its caller's to say. Certificates are read as strictly a
 from __future__ import annotations
 
 import base64
+import contextlib
+import itertools
 import json
 import ssl
 import time
@@ -33,13 +35,13 @@ with REQUESTS:
     import requests.utils
     import urllib3
     from urllib3.util import Retry, Timeout
-if REQUESTS.import_error:
-    Retry = Timeout = object  # type: ignore[assignment,misc]
 
 LARGEST = 64 << 20
 """Bytes of an answer: a server that goes on talking must not fill our memory."""
-LATER = frozenset({429, 500, 502, 503, 504})
+LIMITED = 429
+LATER = frozenset({LIMITED, 500, 502, 503, 504})
 """Statuses after which the same request may succeed."""
+_LONGEST_PAUSE = 120.0
 _CHUNK = 64 * 1024
 _SHOWN = 200
 _LOGIN = "set user and password in the URL of HTTPS_PROXY or HTTP_PROXY"
@@ -87,14 +89,28 @@ class NoAnswerError(Exception):
 class Repeat:
     """Ask again until `deadline`, after what Retry-After says. The first attempt has its whole timeout in any case.
 
-    `lost`: after a lost call and a server's error too, which only a request that may arrive twice can have. Without
-    it a request is repeated only when a rate limit kept the server from doing anything.
+    `lost`: after a lost call and a server's error too, which only a request that may arrive twice can have, and `times`
+    at most. Without it a request is repeated only when a rate limit kept the server from doing anything.
     """
 
     deadline: Deadline
     lost: bool = True
     times: int = 100
     statuses: t.Collection[int] = LATER
+
+    def pause(self, attempt: int, result: Answer | NoAnswerError) -> float | None:
+        """Seconds until the next attempt, None where this, counted from 1, is the last."""
+        if isinstance(result, NoAnswerError):
+            again, limited, wanted = result.error is UnreachableError, False, ""
+        else:
+            again, limited = result.status in self.statuses, result.status == LIMITED
+            wanted = result.headers.get("Retry-After", "")
+        if not again or not (limited or (self.lost and attempt <= self.times)):
+            return None
+        seconds = 0.0 if attempt == 1 else min(2.0 ** (attempt - 2), _LONGEST_PAUSE)
+        with contextlib.suppress(urllib3.exceptions.InvalidHeader):
+            seconds = Retry().parse_retry_after(wanted)
+        return seconds if seconds < self.deadline.left() else None
 
 
 def ask(where: str, method: str, url: str, **how: t.Any) -> Answer:
@@ -123,30 +139,34 @@ def send(
     `authorization` is the whole header, see `bearer` and `basic`, and `ca_cert` a file of authorities for this server.
     `largest` in bytes. `more` goes to requests: `params`, `headers`, `json`, `data`, `files`, `cert`.
     """
-    until = _Until(timeout, repeat.deadline if repeat else None)
-    own = None
-    if repeat or not session:
-        own = session = _session(max_retries=_Retries.of(repeat) if repeat else 0)
-    try:
-        answer = session.request(
-            method,
-            url,
-            timeout=until,  # type: ignore[arg-type] # its stubs do not know urllib3's
-            auth=_Permit(authorization),
-            # Of the request and not of the session: there REQUESTS_CA_BUNDLE would take their place.
-            verify=ca_cert or True,
-            allow_redirects=False,
-            stream=True,
-            **more,
-        )
-        body = _read(answer, until.end, largest)
-    except (OSError, ValueError, urllib3.exceptions.HTTPError) as exc:
-        raise _no_answer(exc, until.passed) from None
-    finally:
-        if own:
-            own.close()
-    encoding = "charset" in answer.headers.get("Content-Type", "").lower() and answer.encoding
-    return Answer(answer.status_code, answer.headers, body, encoding or "utf-8")
+    began, left = time.monotonic(), timeout
+    with contextlib.nullcontext(session) if session else _session() as opened:
+        for attempt in itertools.count(1):
+            end = time.monotonic() + left
+            result: Answer | NoAnswerError
+            try:
+                response = opened.request(
+                    method,
+                    url,
+                    timeout=Timeout(total=left),  # type: ignore[arg-type] # its stubs do not know urllib3's
+                    auth=_Permit(authorization),
+                    # Of the request and not of the session: there REQUESTS_CA_BUNDLE would take their place.
+                    verify=ca_cert or True,
+                    allow_redirects=False,
+                    stream=True,
+                    **more,
+                )
+                result = _read(response, end, largest)
+            except (OSError, ValueError, urllib3.exceptions.HTTPError) as exc:
+                result = _no_answer(exc, timeout if attempt == 1 else time.monotonic() - began)
+            pause = repeat.pause(attempt, result) if repeat else None
+            if repeat is None or pause is None:
+                break
+            repeat.deadline.sleep(pause)
+            left = max(0.1, min(timeout, repeat.deadline.left()))
+    if isinstance(result, NoAnswerError):
+        raise result
+    return result
 
 
 def pooled(connections: int) -> requests.Session:
@@ -253,86 +273,12 @@ class _Permit:
         )
 
 
-class _Until(Timeout):
-    """Gives a repeated attempt, for which urllib3 copies it, the seconds that are left."""
-
-    def __init__(self, seconds: float, deadline: Deadline | None) -> None:
-        super().__init__(total=seconds)
-        self._seconds = seconds
-        self._deadline = deadline
-        self._attempts = 0
-        self._began = time.monotonic()
-        self.end = self._began + seconds
-
-    @property
-    def passed(self) -> float:
-        """Seconds that the server was given."""
-        return time.monotonic() - self._began if self._attempts > 1 else self._seconds
-
-    def clone(self) -> Timeout:
-        self._attempts += 1
-        left = self._seconds
-        if self._deadline and self._attempts > 1:
-            left = max(0.1, min(left, self._deadline.left()))
-        self.end = time.monotonic() + left
-        return Timeout(total=left)
-
-
-class _Retries(Retry):
-    """urllib3's, until a deadline: it waits for none that would pass it."""
-
-    repeat: Repeat
-
-    @classmethod
-    def of(cls, repeat: Repeat) -> _Retries:
-        made = cls(
-            total=repeat.times,
-            # A connection that fails for its certificate fails again.
-            other=0,
-            connect=None if repeat.lost else 0,
-            read=None if repeat.lost else False,
-            allowed_methods=None,
-            status_forcelist=repeat.statuses if repeat.lost else {429},
-            backoff_factor=0.5,
-            raise_on_status=False,
-            # Else it would repeat after that header whatever stands in the list; `_wait` heeds it.
-            respect_retry_after_header=False,
-        )
-        made.repeat = repeat
-        return made
-
-    def new(self, **changed: t.Any) -> _Retries:
-        made = super().new(**changed)
-        made.repeat = self.repeat
-        return made
-
-    def increment(self, *arguments: t.Any, **named: t.Any) -> _Retries:
-        after = super().increment(*arguments, **named)
-        if after._wait(named.get("response")) >= self.repeat.deadline.left():
-            raise urllib3.exceptions.MaxRetryError(
-                None,  # type: ignore[arg-type]
-                "",
-                named.get("error"),
-            )
-        return after
-
-    def sleep(self, response: t.Any = None) -> None:
-        self.repeat.deadline.sleep(self._wait(response))
-
-    def _wait(self, response: t.Any) -> float:
-        try:
-            requested = self.get_retry_after(response) if response else None
-        except urllib3.exceptions.InvalidHeader:
-            requested = None
-        return self.get_backoff_time() if requested is None else requested
-
-
-def _read(answer: requests.Response, end: float, largest: int) -> bytes:
+def _read(response: requests.Response, end: float, largest: int) -> Answer:
     """The timeout of a socket begins anew with each byte, ours does not."""
     # An older urllib3 waits for a whole chunk.
-    read = getattr(answer.raw, "read1", answer.raw.read)
+    read = getattr(response.raw, "read1", response.raw.read)
     body = bytearray()
-    with answer:
+    with response:
         while chunk := read(_CHUNK, decode_content=True):
             body += chunk
             if len(body) > largest:
@@ -341,7 +287,9 @@ def _read(answer: requests.Response, end: float, largest: int) -> bytes:
                 )
             if time.monotonic() > end:
                 raise requests.exceptions.Timeout
-    return bytes(body)
+    headers = response.headers
+    encoding = "charset" in headers.get("Content-Type", "").lower() and response.encoding
+    return Answer(response.status_code, headers, bytes(body), encoding or "utf-8")
 
 
 def _no_answer(exc: Exception, passed: float) -> NoAnswerError:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from urllib.request import parse_http_list
 
-from ._cluster import Clock
 from ._errors import DeployError, InputError, RefusedError, UnreachableError, VerificationError
 from ._http import Answer, Repeat, ask, basic
 from ._threads import side_by_side
@@ -110,11 +109,11 @@ _LARGEST = 4 << 20
 class HttpRegistry:
     """Every registry that references name, or the one at the option `registry`.
 
-    `patience`: seconds for which a registry that stumbles is asked again.
+    Until `deadline` a registry that stumbles is asked again.
     """
 
     def __init__(
-        self, options: t.Mapping[str, t.Any], *, timeout: float, patience: float, clock: Clock
+        self, options: t.Mapping[str, t.Any], *, timeout: float, deadline: Deadline
     ) -> None:
         api, username, password = (options[name] for name in ("registry", "username", "password"))
         if bool(username) != bool(password):
@@ -127,7 +126,7 @@ class HttpRegistry:
         self._basic = basic(username, password)
         self._ca_cert = options["ca_cert"]
         self._timeout = timeout
-        self._deadline = Deadline(patience, clock.now, clock.sleep)
+        self._deadline = deadline
 
     def digest(self, reference: Reference) -> str | None:
         """`sha256:…` of what the reference names, None when the registry has no such image. On any thread."""

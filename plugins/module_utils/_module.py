@@ -44,7 +44,6 @@ from ._doc_fragments import (  # noqa: F401 - each is looked up by its name
     _sign_offs,
     _smoke_tests,
     _supabase,
-    _webhook,
 )
 from ._errors import DeployError, InputError, Library, MissingLibraryError, in_short, refuse_missing
 from ._progress import relay
@@ -172,25 +171,17 @@ class Module(t.Protocol):
     def warn(self, warning: str) -> None: ...
 
 
-class Process(Module, t.Protocol):
-    """An AnsibleModule: it ends the process with its result."""
-
-    def exit_json(self, **result: t.Any) -> t.NoReturn: ...
-
-    def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn: ...
-
-
 def execute(
     module_spec: t.Callable[[], dict[str, t.Any]],
     run: t.Callable[[t.Any], Result],
     *,
     needs: t.Iterable[Library] = (),
-) -> t.NoReturn:
+) -> None:
     """Run the module of these options to its end. All modules support check mode."""
     try:
         spec = module_spec()
     except DeployError as exc:
-        _fail_unread(exc)
+        _fail_without_options(exc)
     try:
         module = _Brief(**spec, supports_check_mode=True)
     except (OverflowError, RecursionError, TypeError, ValueError):
@@ -200,7 +191,14 @@ def execute(
         raise
     if wrong := wrong_kinds(spec["argument_spec"], _load_params()):
         module.fail_json(**InputError(" ".join(wrong)).to_result())
-    finish(module, run, needs=needs)
+    try:
+        refuse_missing(needs)
+        result = run(module)
+    except DeployError as exc:
+        module.fail_json(**exc.to_result())
+    except Exception as exc:
+        module.fail_json(**unexpected(exc))
+    module.exit_json(**result)
 
 
 class _Brief(AnsibleModule):  # type: ignore[misc]
@@ -210,35 +208,10 @@ class _Brief(AnsibleModule):  # type: ignore[misc]
         super().fail_json(in_short(msg) if len(msg) > LONGEST else msg, **result)
 
 
-def _fail_unread(why: DeployError) -> t.NoReturn:
-    """Fail as Ansible's modules do, though the options are not known, whichever were given."""
-
-    class Unread(AnsibleModule):  # type: ignore[misc]
-        def fail_json(self, **_result: t.Any) -> None:
-            super().fail_json(**why.to_result())
-
-    Unread(argument_spec={}).fail_json()
-    raise SystemExit(1)
-
-
 def _fail_without_options(why: DeployError) -> t.NoReturn:
     """As AnsibleModule would, where there is none yet."""
     sys.stdout.write(json.dumps({"failed": True, **why.to_result()}))
     raise SystemExit(1) from None
-
-
-def finish(
-    module: Process, run: t.Callable[[t.Any], Result], *, needs: t.Iterable[Library] = ()
-) -> t.NoReturn:
-    """End it with its result, or with a failure in one sentence."""
-    try:
-        refuse_missing(needs)
-        result = run(module)
-    except DeployError as exc:
-        module.fail_json(**exc.to_result())
-    except Exception as exc:
-        module.fail_json(**unexpected(exc))
-    module.exit_json(**result)
 
 
 def unexpected(exc: Exception) -> Result:

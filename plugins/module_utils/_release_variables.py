@@ -113,7 +113,7 @@ def _flags(name: str, release: Release) -> None:
 
 
 def _messages(name: str, release: Release) -> None:
-    spec = fragment_spec("_webhook", "webhook")["messages"]
+    spec = fragment_spec("_smoke_tests", "tests", "webhook")["messages"]
     options_or_refusal({name: spec}, {name: release[name]})
 
 

@@ -5,6 +5,7 @@ Tasks are short processes; a run is the ansible-playbook that forks them. Nothin
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import select
@@ -50,6 +51,8 @@ def never_alive(_run: Run) -> bool | None:
     return None
 
 
+FIRST = 3
+"""The first descriptor after the standard ones."""
 _STARTED = 19
 """The field `starttime` of /proc/<pid>/stat, counted behind the command's closing parenthesis."""
 
@@ -89,8 +92,8 @@ def wait_for_end(run: Run, seconds: float) -> bool:
         os.close(descriptor)
 
 
-def detach(work: t.Callable[[], None]) -> None:
-    """Run `work` in a process of its own session that holds nothing of ours open.
+def detach(work: t.Callable[[], None], descriptor: int | None = None) -> None:
+    """Run `work` in a process of its own session that holds nothing of ours open, but `descriptor` as FIRST.
 
     Forked and not executed, so that the connection's secrets reach it in memory alone.
     """
@@ -104,7 +107,7 @@ def detach(work: t.Callable[[], None]) -> None:
     try:
         os.setsid()
         if os.fork() == 0:
-            _let_go()
+            _let_go(descriptor)
             work()
     finally:
         os._exit(0)
@@ -119,14 +122,18 @@ def end(run: Run) -> None:
             return
 
 
-def _let_go() -> None:
+def _let_go(descriptor: int | None) -> None:
     """A reader that waits for the end of our output must not wait for a companion."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    # What is collected later may not close its old number again.
+    gc.freeze()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
-    os.closerange(3, 65536)
+    for standard in range(FIRST):
+        os.dup2(nothing, standard)
+    if descriptor is not None:
+        os.dup2(descriptor, FIRST)
+    os.closerange(FIRST if descriptor is None else FIRST + 1, 65536)
 
 
 def _poll_for_end(run: Run, seconds: float) -> bool:

@@ -96,7 +96,7 @@ options:
       functions_url: {description: URL below which functions are called., type: str, required: true}
       names: {description: The functions., type: list, elements: str, required: true}
       probes:
-        description: How to call them, as in O(easymo.deploy.health_check#module:functions.probes).
+        description: How to call them, as in O(easymo.deploy.health_check#module:checks[].function_calls.probes).
         type: dict
         default: {}
       verify_jwt: {description: Whether the gateway should ask for a JWT. Not compared when not given., type: bool}

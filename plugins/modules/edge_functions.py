@@ -49,11 +49,6 @@ options:
         description: The secrets to set, by name.
         type: dict
         default: {}
-      absent:
-        description: Names of secrets that the project must not have.
-        type: list
-        elements: str
-        default: []
   directory:
     description: The folder C(supabase/functions) of the application's checkout. Needed by V(deployed).
     type: path
@@ -151,7 +146,6 @@ EXAMPLES = r"""
       values:
         WEBHOOK_SECRET: "{{ webhook_secret }}"
         WEBHOOK_TOKEN: "{{ webhook_token }}"
-      absent: [OLD_TOKEN]
 """
 
 RETURN = r"""
@@ -172,13 +166,6 @@ set:
   elements: str
   version_added: 0.3.0
   sample: [WEBHOOK_SECRET]
-removed:
-  description: Names of secrets that were removed, or in check mode would be.
-  returned: success, with O(state=configured)
-  type: list
-  elements: str
-  version_added: 0.3.0
-  sample: [OLD_TOKEN]
 unchanged:
   description: Functions, or with O(state=configured) names of secrets, that are as asked for.
   returned: success
@@ -242,6 +229,7 @@ import typing as t
 from pathlib import Path
 
 from ..module_utils import _s3
+from ..module_utils._arguments import options_or_refusal
 from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._errors import InputError, refuse_missing
 from ..module_utils._functions.api import SupabaseFunctionsApi
@@ -303,20 +291,21 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def configure(module: Module) -> dict[str, t.Any]:
-    values, absent = module.params["secrets"]["values"], module.params["secrets"]["absent"]
-    if any(not isinstance(value, str) for value in values.values()):
-        wrong = sorted(name for name, value in values.items() if not isinstance(value, str))
-        raise InputError(f"The values of {', '.join(wrong)} are no text: quote them.")
-    api = SupabaseFunctionsApi(module.params)
-    plan = plan_secrets(api.secrets(), values, absent)
-    if plan.differs and not module.check_mode and not apply_secrets(plan, values, api):
+    values, api = module.params["secrets"]["values"], SupabaseFunctionsApi(module.params)
+    plan = plan_secrets(api.secrets(), values)
+    given = {name: values[name] for name in plan}
+    if given and not module.check_mode and not apply_secrets(given, api):
         module.warn(
             "The API's digests are not the SHA-256 of the values that were set: changes cannot "
             "be detected."
         )
-    result = plan.to_result()
+    unchanged = sorted({*values} - {*plan})
+    result = {"changed": bool(plan), "set": list(plan), "unchanged": unchanged}
     if module._diff:
-        result["diff"] = plan.to_diff()
+        # Names alone: even the digest of a short secret would give it away.
+        before = {name: "set" for name, kind in plan.items() if kind == "changed"}
+        after = {name: "set to another value" if name in before else "set" for name in plan}
+        result["diff"] = {"before": before, "after": after}
     return result
 
 
@@ -349,13 +338,10 @@ def _collect(params: t.Mapping[str, t.Any]) -> Collected:
     if not directory.is_dir():
         raise InputError(f"There is no folder {directory}: use the checkout's supabase/functions.")
     root = directory.parents[1]
-    policies = params["verify_jwt_by_name"]
-    wrong = sorted(slug for slug, policy in policies.items() if not isinstance(policy, bool))
-    if wrong:
-        raise InputError(
-            f"'verify_jwt_by_name' says neither true nor false of {', '.join(wrong)}: say which."
-        )
-    options = {**params, "import_map": _import_map(params["import_map"], root)}
+    given = params["verify_jwt_by_name"]
+    policies = options_or_refusal({slug: {"type": "bool"} for slug in given}, given)
+    import_map = _import_map(params["import_map"], root)
+    options = {**params, "import_map": import_map, "verify_jwt_by_name": policies}
     return collect_functions(FolderCheckout(root), directory.relative_to(root).as_posix(), options)
 
 

@@ -129,12 +129,12 @@ reason: {description: One word for why the task failed., returned: failure, type
 
 import typing as t
 
-from ..module_utils._cluster import MonotonicClock
 from ..module_utils._http import REQUESTS
 from ..module_utils._image_build import ImageBuild, refuse_others
 from ..module_utils._images import HttpRegistry, Reference, resolve
 from ..module_utils._module import Module, Result, documented, execute, refuse_below
 from ..module_utils._release.task import change_record, store_of
+from ..module_utils._time import Deadline
 
 NEEDS = (REQUESTS,)
 NOT_CHECKED = "digest not checked"
@@ -166,12 +166,8 @@ def run(module: Module) -> Result:
 
 def _look_up(params: t.Mapping[str, t.Any], pushed: t.Iterable[str]) -> dict[str, dict[str, str]]:
     references = [Reference.parse(entry) for entry in dict.fromkeys([*params["images"], *pushed])]
-    registry = HttpRegistry(
-        params,
-        timeout=params["request_timeout"],
-        patience=params["wait_timeout"],
-        clock=MonotonicClock(),
-    )
+    deadline = Deadline(params["wait_timeout"])
+    registry = HttpRegistry(params, timeout=params["request_timeout"], deadline=deadline)
     digests = resolve(registry, references)
     return {
         reference.text: {

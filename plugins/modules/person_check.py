@@ -209,7 +209,7 @@ def run(module: Module) -> dict[str, t.Any]:
             answer, started = answers.get(question.name), time.monotonic()
             if answer is None and params["prompt"]:
                 answer = ask(question, params["timeout"])
-            silence = PersonAnswer(note=f"the terminal prompt is off: {question.text}")
+            silence = PersonAnswer(note=f"the terminal prompt is off: {question.question}")
             row = question.result_of(answer or silence, time.monotonic() - started)
             emit_progress(
                 module, "PersonAnswered", line(row), {"name": row["name"], "status": row["status"]}

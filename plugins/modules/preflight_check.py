@@ -113,7 +113,7 @@ EXAMPLES = r"""
     checks:
       - name: load_test
         kind: load_test
-        load_test: {url: 'https://ci.example.com/2.0.0/load-test.json', least_users: 100, error_rate: 0.02}
+        load_test: {path: /srv/release/staging-results/load-test.json, least_users: 100, error_rate: 0.02}
     waivers:
       load_test: {by: Jane Doe, reason: the test site has room for 80 users}
 """

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 import requests
 
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import function_query
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.api import function_query
 from sandbox.faults import Fault
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from sandbox.supabase.client import Source

@@ -148,7 +148,7 @@ class MemoryCluster:
         self._request("log")
         return self.logs.get(pod, "")
 
-    def may(self, verb: str, resource: str, *, group: str = "", subresource: str = "") -> bool:
+    def may(self, verb: str, resource: str, **_where: str) -> bool:
         self._request(f"review {verb} {resource}")
         return f"{verb} {resource}" not in self.denied
 

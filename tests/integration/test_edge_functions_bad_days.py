@@ -1,5 +1,6 @@
 """What a Management API that goes wrong does to a deployment of edge functions."""
 
+import functools
 import json
 import typing as t
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._functions import api as functions_api
 from ansible_collections.easymo.deploy.plugins.module_utils._functions import task
+from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
 from ansible_collections.easymo.deploy.plugins.modules import edge_functions
 from tests.fakes.management_api import (
     LOST,
@@ -36,7 +38,8 @@ def api() -> t.Iterator[Management]:
 @pytest.fixture
 def clock(monkeypatch) -> PassingTime:
     passing = PassingTime()
-    monkeypatch.setattr(functions_api, "time", passing)
+    timed = functools.partial(Deadline, clock=passing.monotonic, sleep=passing.sleep)
+    monkeypatch.setattr(functions_api, "Deadline", timed)
     monkeypatch.setattr(task, "LOOK_PAUSE", 0.0)
     return passing
 
@@ -85,7 +88,7 @@ ANSWERS = {
     403: ("Refused", "check 'access_token'"),
     429: ("Unreachable", "try again later"),
     500: ("Unreachable", "try again later"),
-    LOST: ("Unreachable", "check 'api_url' and the network"),
+    LOST: ("Unreachable", "check that it runs"),
 }
 
 
@@ -123,8 +126,8 @@ def test_whatever_goes_wrong_is_one_sentence_and_a_rerun_finishes(
     ("status", "headers", "waited"),
     [
         pytest.param(429, {"Retry-After": "7"}, 7.0, id="retry-after"),
-        pytest.param(429, {"X-RateLimit-Reset": "9"}, 9.0, id="reset"),
-        pytest.param(503, {}, 1.0, id="busy"),
+        pytest.param(429, {}, 0.0, id="limited"),
+        pytest.param(503, {}, 0.0, id="busy"),
     ],
 )
 def test_what_passes_is_waited_for(api, functions, clock, call, status, headers, waited):
@@ -134,15 +137,17 @@ def test_what_passes_is_waited_for(api, functions, clock, call, status, headers,
     method, ending, _what = CALLS[call]
     api.troubles = [Trouble(method, ending, status, 1, headers)]
     assert deploy(api, functions)["activated"] is True
-    assert clock.slept == [pytest.approx(waited, abs=0.01)]
+    # The list is asked for before an activation is sent again that may have been done.
+    looked = call == "activation" and status == 503
+    assert clock.slept == ([] if looked else [pytest.approx(waited, abs=0.01)])
 
 
 def test_sixty_functions_get_through_the_limit(api, functions):
     write(functions, "1", *(f"f{number}" for number in range(60)))
-    api.troubles = [Trouble("POST", "/deploy", 429, 30, {"Retry-After": "0.1"})]
+    api.troubles = [Trouble("POST", "/deploy", 429, 30, {"Retry-After": "0"})]
     assert deploy(api, functions)["activated"] is True
     assert len(api.functions) == 60
-    # No call is sent while the limit is known to hold, so each refusal costs one call at most.
+    # Each refusal costs one call.
     assert sum(call.startswith("POST") for call in api.calls) == 90
 
 

@@ -1,4 +1,4 @@
-"""Preflight against real programs and servers: git, TLS, the sandbox's services, and files over the web."""
+"""Preflight against real programs and servers: git, TLS and the sandbox's services."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import preflight_check, release, release_info
-from tests.fakes.http_server import Handler, serving
 from tests.integration.conftest import Place
 
 Row = dict[str, t.Any]
@@ -156,44 +155,6 @@ def test_what_the_checkout_configures_is_not_run(nowhere, repository):
     repository.git("config", "core.fsmonitor", str(program))
     assert look_at(nowhere, repository)["clean"] == "pass"
     assert not mark.exists()
-
-
-# Files over the web
-
-
-@pytest.fixture
-def web() -> t.Iterator[tuple[str, dict[str, bytes]]]:
-    """A server's URL and what it has, for who has the token."""
-    files: dict[str, bytes] = {}
-
-    class Files(Handler):
-        def do_GET(self) -> None:
-            allowed = self.headers["Authorization"] == f"Bearer {TOKEN}"
-            found = files.get(self.path)
-            self.answer(401 if not allowed else 404 if found is None else 200, found or b"")
-
-    with serving(Files) as url:
-        yield url, files
-
-
-def test_results_come_from_the_web_for_who_has_the_token(nowhere, web, tmp_path):
-    url, files = web
-    files["/unit.json"] = json.dumps({"version": "2.0.0", "passed": 84, "failed": 0}).encode()
-    rows = check(
-        nowhere,
-        of("test_results", "good", url=f"{url}/unit.json", token=TOKEN, least=84),
-        of("test_results", "no_token", url=f"{url}/unit.json"),
-        of("test_results", "not_there", url=f"{url}/other.json", token=TOKEN),
-        of("test_results", "no_server", url="http://127.0.0.1:9/unit.json"),
-        of("test_results", "no_file", path=str(tmp_path / "unit.xml")),
-        of("test_results", "nowhere"),
-        timeout=10,
-    )
-    assert {name: row["status"] for name, row in rows.items()} == {
-        "good": "pass", "no_token": "fail", "not_there": "hold", "no_server": "hold",
-        "no_file": "hold", "nowhere": "hold",
-    }  # fmt: skip
-    assert TOKEN not in json.dumps(rows)
 
 
 # The sandbox's services

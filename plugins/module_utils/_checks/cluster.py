@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._cluster import MonotonicClock, Object
+from .._cluster import Cluster, Object
 from .._errors import InputError
 from .._flags.apply import RESET, KillSwitch
 from .._flags.plan import FlagsMap
@@ -18,6 +18,7 @@ from .._kubernetes_client import KUBERNETES
 from .._release.pins import carries, read_pins, record_name
 from .._rollout.models import Deployment, ReplicaSet, owned_by
 from .._templates import JINJA2, JMESPATH
+from .._time import Deadline
 from .models import Finding, Ground, Kind, Kinds, Options, failed, passed, skipped
 from .rollout import find_problems
 from .rollout_facts import (
@@ -69,43 +70,43 @@ DISPENSABLE = frozenset({"watch deployments.apps", "watch pods", "delete pods", 
 """Without these a release gets by."""
 
 
-def look_rbac(_options: Options, ground: Ground) -> Finding:
-    """Whether the cluster lets this user do all that the phases do there."""
-    cluster, denied = ground.cluster(), []
-    for right in RIGHTS:
+def denied(cluster: Cluster, rights: t.Iterable[str], namespace: str = "") -> list[str]:
+    """Those of the rights that this user does not have. In the cluster's namespace without another."""
+    results = []
+    for right in rights:
         verb, _blank, what = right.partition(" ")
         path, _dot, group = what.partition(".")
         resource, _slash, part = path.partition("/")
-        if not cluster.may(verb, resource, group=group, subresource=part):
-            denied.append(right)
-    namespace = cluster.namespace
+        if not cluster.may(verb, resource, group=group, subresource=part, namespace=namespace):
+            results.append(right)
+    return results
+
+
+def look_rbac(_options: Options, ground: Ground) -> Finding:
+    """Whether the cluster lets this user do all that the phases do there."""
+    cluster = ground.cluster()
+    namespace, missing = cluster.namespace, denied(cluster, RIGHTS)
     warnings = tuple(
         f"You may not {right} in {namespace}, needed to {RIGHTS[right]}."
-        for right in denied
+        for right in missing
         if right in DISPENSABLE
     )
-    fatal = [f"{right} (to {RIGHTS[right]})" for right in denied if right not in DISPENSABLE]
+    fatal = [f"{right} (to {RIGHTS[right]})" for right in missing if right not in DISPENSABLE]
     if fatal:
         return failed(
             f"in {namespace} you may not {'; '.join(fatal)}: apply manifests/rbac/, and bind its Role to your user",
             warnings=warnings,
         )
-    return passed(f"{len(RIGHTS) - len(denied)} of {len(RIGHTS)} rights exist", warnings=warnings)
+    return passed(f"{len(RIGHTS) - len(missing)} of {len(RIGHTS)} rights exist", warnings=warnings)
 
 
 def look_rights(options: Options, ground: Ground) -> Finding:
     """Whether the cluster lets this user do more than what every release does, perhaps in another namespace."""
-    cluster, namespace = ground.cluster(), options["namespace"]
-    what = f"{options['resource']}{f'.{options["group"]}' if options['group'] else ''}"
-    denied = [
-        verb
-        for verb in options["verbs"]
-        if not cluster.may(verb, options["resource"], group=options["group"], namespace=namespace)
-    ]
+    cluster, namespace, rights = ground.cluster(), options["namespace"], options["rights"]
     where = f"in {namespace or cluster.namespace}"
-    if denied:
-        return failed(f"{where} you may not {', '.join(denied)} {what}")
-    return passed(f"{where} you may {', '.join(options['verbs'])} {what}")
+    if missing := denied(cluster, rights, namespace):
+        return failed(f"{where} you may not {', '.join(missing)}")
+    return passed(f"{where} you may {', '.join(rights)}")
 
 
 def look_pins(options: Options, ground: Ground) -> Finding:
@@ -195,10 +196,14 @@ def look_flags_readers(options: Options, ground: Ground) -> Finding:
     gone = [entry for entry, body in deployments.items() if body is None]
     if gone:
         return failed(f"there is no Deployment {', '.join(gone)} that would read the flags")
-    results = {entry: body for entry, body in deployments.items() if body}
-    problem = _by_volume(name, results) if delivery == VOLUME else _by_environment(name, results)
-    if problem:
-        return failed(problem)
+    specs = {entry: each["spec"]["template"]["spec"] for entry, each in deployments.items() if each}
+    blind = [entry for entry, spec in specs.items() if not _has_flags(name, delivery, spec)]
+    if blind:
+        lacks = "does not mount" if delivery == VOLUME else "takes no environment from"
+        whole = " as a folder (a subPath is never brought up to date)" if delivery == VOLUME else ""
+        return failed(
+            f"{', '.join(blind)} {lacks} the ConfigMap {name}{whole}, so flags would change nothing"
+        )
     try:
         probe = to_probe(delivery, options["probe"])
         document = Document.from_options(options["flagd"])
@@ -216,52 +221,22 @@ def look_flags_readers(options: Options, ground: Ground) -> Finding:
     )
 
 
-def _by_environment(name: str, deployments: t.Mapping[str, Object]) -> str:
-    """What keeps them from taking it as environment."""
-    blind = []
-    for entry, body in deployments.items():
-        names = {
-            (source.get(place) or {}).get("name")
-            for source in environment_of(body["spec"]["template"]["spec"]["containers"])
-            for place in ("configMapRef", "configMapKeyRef")
-        }
-        if name not in names:
-            blind.append(entry)
-    if not blind:
-        return ""
-    return f"{', '.join(blind)} takes no environment from the ConfigMap {name}, so flags would change nothing"
-
-
-def _by_volume(name: str, deployments: t.Mapping[str, Object]) -> str:
-    """What keeps them from having it as a folder that the kubelet brings up to date."""
-    blind: list[str] = []
-    fixed: list[str] = []
-    for entry, body in deployments.items():
-        spec = body["spec"]["template"]["spec"]
-        volumes = {
-            volume["name"]
-            for volume in spec.get("volumes") or []
-            for part in parts_of(volume)
-            if (part.get("configMap") or {}).get("name") == name
-        }
-        mounts = [
-            mount
-            for container in spec["containers"]
-            for mount in container.get("volumeMounts") or []
-            if mount["name"] in volumes
-        ]
-        if all(mount.get("subPath") for mount in mounts):
-            (fixed if mounts else blind).append(entry)
-    if blind:
-        return (
-            f"{', '.join(blind)} does not mount the ConfigMap {name}, so flags would change nothing"
-        )
-    if fixed:
-        return (
-            f"{', '.join(fixed)} mounts the ConfigMap {name} by subPath alone, which the kubelet never brings "
-            "up to date: mount the folder"
-        )
-    return ""
+def _has_flags(name: str, delivery: str, spec: Object) -> bool:
+    """Whether a pod has them from the ConfigMap. The kubelet never brings a file by subPath up to date."""
+    if delivery != VOLUME:
+        sources, places = environment_of(spec["containers"]), ("configMapRef", "configMapKeyRef")
+        return name in {(source.get(at) or {}).get("name") for source in sources for at in places}
+    volumes = {
+        volume["name"]
+        for volume in spec.get("volumes") or []
+        for part in parts_of(volume)
+        if (part.get("configMap") or {}).get("name") == name
+    }
+    return any(
+        mount["name"] in volumes and not mount.get("subPath")
+        for container in spec["containers"]
+        for mount in container.get("volumeMounts") or []
+    )
 
 
 def look_images(options: Options, ground: Ground) -> Finding:
@@ -269,9 +244,7 @@ def look_images(options: Options, ground: Ground) -> Finding:
     if options["absent"]:
         return skipped(options["absent"])
     references = [Reference.parse(entry) for entry in dict.fromkeys(options["images"])]
-    registry = HttpRegistry(
-        options, timeout=ground.timeout, patience=ground.timeout, clock=MonotonicClock()
-    )
+    registry = HttpRegistry(options, timeout=ground.timeout, deadline=Deadline(ground.timeout))
     try:
         resolve(registry, references)
     except MissingImagesError as exc:

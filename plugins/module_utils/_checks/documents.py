@@ -9,11 +9,9 @@ import typing as t
 from pathlib import Path
 from xml.etree import ElementTree
 
-from .._errors import InputError, NotReadyError, VerificationError
+from .._errors import NotReadyError, VerificationError
 from .._formats import number
-from .._http import REQUESTS, bearer, without_query
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
-from .web import get
 
 LEAST_OF_A_COMMIT = 7
 """Letters by which a commit is told from others."""
@@ -22,29 +20,16 @@ Document = t.Mapping[str, t.Any]
 """What it says, by the names that summaries in JSON have."""
 
 
-def read_document(options: Options, ground: Ground) -> str:
-    if options["url"]:
-        return get(
-            "The file",
-            options["url"],
-            timeout=ground.timeout,
-            authorization=bearer(options["token"]),
-            ca_cert=options["ca_cert"],
-        ).text
-    if not options["path"]:
-        raise InputError("Neither 'path' nor 'url' is set: set one.")
+def read_document(options: Options) -> str:
+    path = options["path"]
     try:
-        return Path(options["path"]).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise NotReadyError(
-            f"The file {options['path']} is missing: let staging write it, or correct its path."
+            f"The file {path} is missing: let staging write it, or correct its path."
         ) from None
     except (OSError, ValueError) as exc:
-        raise NotReadyError(f"The file {options['path']} cannot be read ({exc}).") from None
-
-
-def place_of(options: Options) -> str:
-    return str(without_query(options["url"]) if options["url"] else options["path"])
+        raise NotReadyError(f"The file {path} cannot be read ({exc}).") from None
 
 
 def parse_json(text: str, where: str) -> Document:
@@ -87,7 +72,7 @@ def _bare(version: str) -> str:
 
 def look_test_results(options: Options, ground: Ground) -> Finding:
     """Whether enough tests passed and none failed, as JUnit XML or a summary in JSON tells."""
-    text, where, least = read_document(options, ground), place_of(options), options["least"]
+    text, where, least = read_document(options), options["path"], options["least"]
     junit = text.lstrip().startswith("<")
     results = _of_junit(text, where) if junit else parse_json(text, where)
     strange = strangeness(results, ground, where)
@@ -134,8 +119,8 @@ def look_load_test(options: Options, ground: Ground) -> Finding:
 
     Only the bounds that are set count; a rate and a duration must be below theirs.
     """
-    where = place_of(options)
-    summary = parse_json(read_document(options, ground), where)
+    where = options["path"]
+    summary = parse_json(read_document(options), where)
     strange = strangeness(summary, ground, where)
     if strange is not None:
         return strange
@@ -166,6 +151,6 @@ def _below(value: float, bound: float) -> bool:
 
 
 KINDS: Kinds = {
-    "test_results": Kind(look_test_results, (REQUESTS,)),
-    "load_test": Kind(look_load_test, (REQUESTS,)),
+    "test_results": Kind(look_test_results),
+    "load_test": Kind(look_load_test),
 }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import typing as t
 from dataclasses import replace
 
@@ -15,14 +16,17 @@ from .._errors import (
     RefusedError,
     UnreachableError,
 )
+from .._functions.probe import FunctionProbe, call, read_probes, verdict
 from .._http import REQUESTS, ask, without_query
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError
 from .._redaction import excerpt
 from .._templates import JMESPATH, holds, search
-from .._threads import ONE_LOOK, Patience
+from .._threads import side_by_side
 from . import metrics, models, pods
 from .models import (
     FAIL,
+    ONE_LOOK,
+    PASS,
     UNKNOWN,
     Check,
     CheckError,
@@ -32,6 +36,7 @@ from .models import (
     Kinds,
     NotKnownError,
     Options,
+    Patience,
 )
 
 
@@ -114,7 +119,9 @@ def probe_kafka(options: Options, timeout: float) -> str:
     """List the topics of a Kafka cluster."""
     where = f"Kafka at {options['bootstrap']}"
     # A consumer that subscribes to nothing joins no group: it only looks.
-    consumer = confluent_kafka.Consumer(client_settings(options), logger=_Silent())
+    # librdkafka reports on stderr by itself otherwise; what matters reaches us as an exception.
+    silent = logging.Logger("kafka", logging.CRITICAL + 1)
+    consumer = confluent_kafka.Consumer(client_settings(options), logger=silent)
     try:
         known = consumer.list_topics(timeout=timeout).topics
         topics = {name for name in known if not name.startswith("__")}  # not Kafka's own
@@ -148,14 +155,8 @@ def client_settings(options: Options) -> dict[str, t.Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
-class _Silent:
-    """librdkafka reports on stderr by itself otherwise; what matters reaches us as an exception."""
-
-    def log(self, *_arguments: object) -> None:
-        return
-
-
 _SHOWN = 200
+_AT_ONCE = 8
 
 
 def probe_http(options: Options, timeout: float) -> str:
@@ -217,11 +218,26 @@ def same(result: t.Any, wanted: t.Any) -> bool:
     return bool(result == wanted or str(result) == str(wanted))
 
 
+def probe_functions(options: Options, timeout: float) -> list[Finding]:
+    """Call edge functions as anybody would, a row for each."""
+
+    def look(probe: FunctionProbe) -> Finding:
+        try:
+            problem = verdict(probe, call(probe, options, timeout))
+        except UnreachableError as exc:
+            problem = str(exc)
+        return Finding(FAIL if problem else PASS, problem or "it answered", name=probe.slug)
+
+    probes = read_probes(options["names"], options["probes"], options["version"] or "")
+    return side_by_side(look, probes, at_once=_AT_ONCE)
+
+
 SERVER_PROBES: Kinds = {
     "postgres": Kind(probe_postgres, (PSYCOPG2,)),
     "redis": Kind(probe_redis, (REDIS,)),
     "kafka": Kind(probe_kafka, (CONFLUENT_KAFKA,)),
     "http": Kind(probe_http, (REQUESTS, JMESPATH)),
+    "function_calls": Kind(probe_functions, (REQUESTS,)),
 }
 
 PROBES: Kinds = {**SERVER_PROBES, **pods.PROBES, **metrics.PROBES}

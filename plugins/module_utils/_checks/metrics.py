@@ -84,17 +84,11 @@ def unseen(
         labels = grouped_by(rule.query)
         for selector in selectors(rule.query):
             metric = selector.among(pods) if set(selector.matchers) & set(pods) else selector
-            if count(str(metric.having(labels))):
-                continue
-            if selector.name in new_metrics:
+            why = missing(metric, labels, count)
+            if why and selector.name in new_metrics:
                 later[selector.name] = None
-                continue
-            # Only where there are some without them is it the labels that are missing.
-            lacking = (
-                f" with the label {', '.join(labels)}" if labels and count(str(metric)) else ""
-            )
-            why = f"Prometheus has no series of {metric}{lacking}"
-            wrong[f"{rule.name!r} can't fire: {why}"] = None
+            elif why:
+                wrong[f"{rule.name!r} can't fire: {why}"] = None
     return list(wrong), list(later)
 
 
@@ -113,7 +107,7 @@ def look_series(options: Options, ground: Ground) -> Finding:
             wrong[name] = str(exc)
             continue
         for selector in selectors(query):
-            why = missing(selector, api.count, options["events"])
+            why = missing(*without_events(selector, options["events"]), api.count)
             if why and selector.name in options["new_metrics"]:
                 later[selector.name] = None
             elif why:
@@ -139,22 +133,26 @@ def queries_of(metrics: t.Iterable[Options], service_errors: str) -> dict[str, s
     return requested | ({"error rate by service": service_errors} if service_errors else {})
 
 
-def missing(selector: Selector, count: t.Callable[[str], int], events: t.Collection[str]) -> str:
-    """What Prometheus has no series of, empty when it has. What a label of `events` says may not have happened yet,
-    so of that only the label must be there.
-    """
-    happening = [matcher for matcher in selector.matchers if label_of(matcher) in events]
-    lasting = [matcher for matcher in selector.matchers if matcher not in happening]
-    wanted = selector.among(lasting)
-    if count(str(wanted.having(map(label_of, happening)))):
+def missing(wanted: Selector, labels: t.Sequence[str], count: t.Callable[[str], int]) -> str:
+    """What Prometheus has no series of that have these labels, whatever they say. Empty when it has some."""
+    if count(str(wanted.having(labels))):
         return ""
-    if happening and count(str(wanted)):
-        return f"there are series of {wanted}, but none with the label {', '.join(map(label_of, happening))}"
-    for left_out in lasting:
-        rest = wanted.among([entry for entry in lasting if entry != left_out])
+    if labels and count(str(wanted)):
+        return f"there are series of {wanted}, but none with the label {', '.join(labels)}"
+    for left_out in wanted.matchers:
+        rest = wanted.among([entry for entry in wanted.matchers if entry != left_out])
         if count(str(rest)):
             return f"there are series of {rest}, but none with {left_out}"
     return f"there is no series of {wanted}"
+
+
+def without_events(
+    selector: Selector, events: t.Collection[str]
+) -> tuple[Selector, t.Sequence[str]]:
+    """What a label of `events` says may not have happened yet, so of that only the label must be there."""
+    happening = [matcher for matcher in selector.matchers if label_of(matcher) in events]
+    lasting = [matcher for matcher in selector.matchers if matcher not in happening]
+    return selector.among(lasting), [label_of(matcher) for matcher in happening]
 
 
 def label_of(matcher: str) -> str:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import functools
+import time
 import typing as t
 from dataclasses import dataclass, field, fields, replace
 
 from .._errors import DeployError, InputError, Library, NotReadyError
-from .._threads import ONE_LOOK, Looking, Patience, UnexpectedError
+from .._redaction import excerpt
+from .._threads import Lock, side_by_side
 
 if t.TYPE_CHECKING:
     from datetime import datetime
@@ -23,12 +25,34 @@ STOPPING = (FAIL, HOLD)
 """A definite problem, and an unknown. Both stop the release."""
 
 Options = t.Mapping[str, t.Any]
+_THREADS = 32
+"""Most of them wait for an answer from somewhere else."""
+_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a check that is not well is looked at again, in seconds. A `timeout` of 0 is one look."""
+
+    timeout: float = 0
+    pause: float = 0
+    clock: t.Callable[[], float] = time.monotonic
+    sleep: t.Callable[[float], None] = time.sleep
+
+
+ONE_LOOK = Patience()
 
 
 class CheckError(DeployError):
     """It answered, and not as it should."""
 
     reason = "CheckFailed"
+
+
+class UnexpectedError(DeployError):
+    """A look ended by an unexpected error, which says nothing about what it looked at."""
+
+    reason = "Unexpected"
 
 
 class NotKnownError(CheckError):
@@ -209,20 +233,41 @@ def run_checks(
     report: t.Callable[[Finding], object] = lambda _row: None,
     patience: Patience = ONE_LOOK,
 ) -> list[Finding]:
-    """The rows in the order of the checks. `report` hears of each as its check ends."""
+    """The rows in the order of the checks. `report` hears of each as its check ends, one at a time.
 
-    def judge(check: Check, result: Findings | DeployError, seconds: float) -> list[Finding]:
-        findings = of_error(result) if isinstance(result, DeployError) else result
+    Nothing that one look raises keeps another from ending, or from being told.
+    """
+    telling = Lock()
+
+    def attempt(check: Check) -> list[Finding]:
+        started = patience.clock()
+        try:
+            findings = look(check)
+        except DeployError as exc:
+            findings = of_error(exc)
+        except Exception as exc:
+            what = f"{type(exc).__name__}: {excerpt(str(exc), _SHOWN)}"
+            findings = of_error(UnexpectedError(f"it could not be checked ({what})"))
         if isinstance(findings, str):
             findings = passed(findings)
         several = [findings] if isinstance(findings, Finding) else findings
+        seconds = patience.clock() - started
         return [_row(check, finding, seconds) for finding in several]
 
-    looking: Looking[Check, Findings, list[Finding]] = Looking(
-        look=look, judge=judge, well=lambda rows: all(row.passed for row in rows), patience=patience
-    )
-    rows = looking.at_all(checks, lambda ended: [report(row) for row in ended])
-    return [row for ended in rows for row in ended]
+    def run(check: Check) -> list[Finding]:
+        until = patience.clock() + patience.timeout
+        while True:
+            rows = attempt(check)
+            well = all(row.passed for row in rows)
+            if well or patience.clock() + patience.pause >= until:
+                break
+            patience.sleep(patience.pause)
+        with telling:
+            for row in rows:
+                report(row)
+        return rows
+
+    return [row for rows in side_by_side(run, checks, at_once=_THREADS) for row in rows]
 
 
 def error_finding(problem: DeployError, *unseen: type[DeployError]) -> Finding:

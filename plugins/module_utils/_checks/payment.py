@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from .._errors import InputError, RefusedError, VerificationError
-from .._http import REQUESTS, Repeat, ask, bearer, said_in
+from .._http import REQUESTS, Repeat, ask, bearer, good
 from .._templates import JMESPATH, search
 from .._time import Deadline
 from .models import Finding, Kind, Kinds, Options, passed
@@ -118,8 +118,9 @@ class HttpWallets:
         body: t.Mapping[str, t.Any] | None = None,
     ) -> dict[str, t.Any]:
         url, options = f"{self._base}{path}", self._options
+        where = f"{method} {url}, for {what},"
         answer = ask(
-            f"{method} {url}, for {what},",
+            where,
             method,
             url,
             headers={self._form["key_header"]: f"{options['key']}/{key}"} if key else {},
@@ -129,16 +130,11 @@ class HttpWallets:
             ca_cert=options["ca_cert"],
             repeat=Repeat(Deadline(math.inf), times=1, statuses=()),
         )
-        if answer.status not in (200, 201):
-            text = said_in(answer) or "no reason given"
-            raise RefusedError(f"{method} {url} answered {answer.status} on {what} ({text}).")
+        good(answer, where, otherwise=(RefusedError, "see the log of the wallet service"))
         try:
-            document = answer.json()
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
-            raise VerificationError(f"{method} {url} did not answer with JSON.")
-        return document
+            return dict(answer.json())
+        except (TypeError, ValueError):
+            raise VerificationError(f"{where} did not answer with JSON.") from None
 
     def _order(self, document: t.Mapping[str, t.Any]) -> PaymentOrder:
         order_id, status, payment_id = (

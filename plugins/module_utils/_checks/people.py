@@ -35,49 +35,69 @@ TOKEN = frozenset(
     {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"}
 )
 
-Client = t.Any
-"""Its methods are those of the Web API, as Slack's own client names them."""
+Ask = t.Callable[..., t.Mapping[str, t.Any]]
+"""Calls a method of Slack's Web API with these parameters."""
 Shift = tuple[str, datetime, "datetime | None"]
 
 
 def look_slack(options: Options, ground: Ground) -> Finding:
     """Whether the people and channels that messages name are there, as Slack's Web API tells."""
-    client = SlackReader(options, ground.timeout)
-    contacts = [look_up(find_person, client, name) for name in options["people"]]
-    contacts += [look_up(find_channel, client, name) for name in options["channels"]]
+
+    def ask(method: str, **params: t.Any) -> t.Mapping[str, t.Any]:
+        return call(
+            method,
+            options["api_url"],
+            options["token"],
+            http="GET",
+            refusal=_refused,
+            params=params,
+            timeout=ground.timeout,
+            ca_cert=options["ca_cert"],
+        )
+
+    contacts = [look_up(find_person, ask, name) for name in options["people"]]
+    contacts += [look_up(find_channel, ask, name) for name in options["channels"]]
     for status in (FAIL, HOLD):
         if wrong := [entry.detail for entry in contacts if entry.status == status]:
             return Finding(status, "; ".join(wrong))
     return passed(f"{', '.join(entry.detail for entry in contacts) or 'no contact'} can be reached")
 
 
-def find_person(client: Client, name: str) -> str:
+def find_person(ask: Ask, name: str) -> str:
     """A member by id, e-mail address or name, or a user group by its handle."""
     wanted = name.removeprefix("@")
     if re.fullmatch(r"[UW][A-Z0-9]{7,}", wanted):
-        return _active(client.users_info(user=wanted)["user"])
+        return _active(ask("users.info", user=wanted)["user"])
     if re.fullmatch(r"[^@\s]+@[^@\s]+", name):
-        return _active(client.users_lookupByEmail(email=name)["user"])
-    for group in client.usergroups_list().get("usergroups") or []:
+        return _active(ask("users.lookupByEmail", email=name)["user"])
+    for group in ask("usergroups.list").get("usergroups") or []:
         if wanted in (group.get("handle"), group.get("id")):
             return "is a user group that was disabled" if group.get("date_delete") else ""
-    for page in client.users_list(limit=_PAGE):
-        for user in page["members"]:
-            profile = user.get("profile") or {}
-            if wanted in (user.get("name"), profile.get("display_name")):
-                return _active(user)
+    for user in _all(ask, "users.list", "members"):
+        if wanted in (user.get("name"), (user.get("profile") or {}).get("display_name")):
+            return _active(user)
     return "is not a member or user group of the workspace: correct the name, or invite them"
 
 
-def find_channel(client: Client, name: str) -> str:
+def find_channel(ask: Ask, name: str) -> str:
     if re.fullmatch(r"[CG][A-Z0-9]{7,}", name):
-        return _open(client.conversations_info(channel=name)["channel"])
+        return _open(ask("conversations.info", channel=name)["channel"])
     kinds = "public_channel,private_channel"
-    for page in client.conversations_list(limit=_PAGE, types=kinds):
-        for channel in page["channels"]:
-            if channel.get("name") == name.removeprefix("#"):
-                return _open(channel)
+    for channel in _all(ask, "conversations.list", "channels", types=kinds):
+        if channel.get("name") == name.removeprefix("#"):
+            return _open(channel)
     return "is not a channel visible to the app: create it, and invite the app if it is private"
+
+
+def _all(ask: Ask, method: str, entries: str, **params: str) -> t.Iterator[t.Mapping[str, t.Any]]:
+    """Of each page."""
+    more: dict[str, str] = {}
+    while True:
+        page = ask(method, limit=_PAGE, **params, **more)
+        yield from page[entries]
+        more = {"cursor": str((page.get("response_metadata") or {}).get("next_cursor") or "")}
+        if not more["cursor"]:
+            return
 
 
 def _active(user: t.Mapping[str, t.Any]) -> str:
@@ -90,10 +110,10 @@ def _open(channel: t.Mapping[str, t.Any]) -> str:
     return "" if channel.get("is_member", True) else "does not have the app: invite it there"
 
 
-def look_up(find: t.Callable[[Client, str], str], client: Client, name: str) -> Finding:
+def look_up(find: t.Callable[[Ask, str], str], ask: Ask, name: str) -> Finding:
     """The name, with what is wrong with it."""
     try:
-        problem = find(client, name)
+        problem = find(ask, name)
         return failed(f"{name} {problem}") if problem else passed(name)
     except UnreachableError as exc:
         return held(f"{name} cannot be looked up: {exc}")
@@ -102,29 +122,6 @@ def look_up(find: t.Callable[[Client, str], str], client: Client, name: str) -> 
         if word in ABSENT:
             return failed(f"{name} is not in the workspace: correct it, or invite them")
         return (failed if word in TOKEN else held)(f"{name} cannot be looked up: {exc}")
-
-
-class SlackReader:
-    """`users_info` is the method users.info; one with a `limit` gives page by page."""
-
-    def __init__(self, options: Options, timeout: float) -> None:
-        self._place = (options["api_url"], options["token"])
-        self._how = {"http": "GET", "timeout": timeout, "ca_cert": options["ca_cert"]}
-
-    def __getattr__(self, name: str) -> t.Callable[..., t.Any]:
-        method = name.replace("_", ".", 1)
-
-        def ask(**params: t.Any) -> dict[str, t.Any]:
-            return call(method, *self._place, refusal=_refused, params=params, **self._how)
-
-        def pages(**params: t.Any) -> t.Iterator[dict[str, t.Any]]:
-            cursor = None
-            while cursor != "":
-                page = ask(**params, **({"cursor": cursor} if cursor else {}))
-                yield page
-                cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
-
-        return lambda **params: (pages if "limit" in params else ask)(**params)
 
 
 def _refused(status: int, headers: t.Mapping[str, str], word: str) -> Exception:

@@ -56,29 +56,52 @@ FOREIGN = {
 }
 """Who else may write to a Deployment, by the beginning of an annotation or label."""
 
-Findings = t.Iterator[tuple[str, str]]
-"""Severity and message."""
+Problems = t.Iterator[tuple[str, str, str]]
+"""Of a check the name, severity and message."""
 
 
 def find_problems(facts: NamespaceFacts) -> list[RolloutProblem]:
     """Of everything that was seen, errors first."""
     problems = [RolloutProblem("", "Unseen", WARNING, note) for note in facts.unseen]
     problems += [
-        RolloutProblem(name, check, severity, message)
+        RolloutProblem(name, *problem)
         for name, body in facts.deployments.items()
-        for check, look in CHECKS.items()
-        for severity, message in look(body, facts)
+        for look in CHECKS
+        for problem in look(body, facts)
     ]
     return sorted(problems, key=lambda problem: problem.severity != ERROR)
 
 
-def _paused(body: Object, _facts: NamespaceFacts) -> Findings:
-    deployment = Deployment.from_json(body)
+def _settings(body: Object, _facts: NamespaceFacts) -> Problems:
+    """What it says of its own rollouts."""
+    deployment, spec = Deployment.from_json(body), body["spec"]
     if deployment.paused:
-        yield ERROR, f"it is paused: run '{deployment.resume}'"
+        yield "Paused", ERROR, f"it is paused: run '{deployment.resume}'"
+    kind = (spec.get("strategy") or {}).get("type", "RollingUpdate")
+    if kind != "RollingUpdate":
+        message = f"its strategy is {kind}, which stops all pods before new ones start"
+        yield "Strategy", ERROR, message
+    replicas, (_surge, unavailable) = spec.get("replicas", 1), surge_of(spec)
+    if replicas and unavailable >= replicas:
+        message = f"maxUnavailable lets {unavailable} of its {replicas} pods go at once: lower it"
+        yield "MaxUnavailable", ERROR, message
+    if replicas == 0:
+        yield "Replicas", ERROR, "it has 0 replicas, so a rollout proves nothing"
+    elif replicas == 1:
+        yield "Replicas", WARNING, "it has one pod, so its node is a single point of failure"
+    limit = spec.get("revisionHistoryLimit", 10)
+    if limit < LEAST_HISTORY:
+        lost = "nothing to return to" if limit < 1 else "one step back, and none after a second try"
+        message = f"revisionHistoryLimit is {limit}, so 'kubectl rollout undo' has {lost}"
+        yield "RevisionHistory", WARNING, message
+    if spec.get("progressDeadlineSeconds", 600) == NO_DEADLINE:
+        yield "ProgressDeadline", WARNING, "it has no progressDeadlineSeconds"
+    if spec["template"]["spec"].get("terminationGracePeriodSeconds", 30) == 0:
+        message = "terminationGracePeriodSeconds is 0, so requests are cut off when a pod ends"
+        yield "TerminationGrace", WARNING, message
 
 
-def _in_flight(body: Object, facts: NamespaceFacts) -> Findings:
+def _in_flight(body: Object, facts: NamespaceFacts) -> Problems:
     deployment = Deployment.from_json(body)
     if deployment.paused or deployment.complete:
         return
@@ -86,71 +109,31 @@ def _in_flight(body: Object, facts: NamespaceFacts) -> Findings:
     because = f": {trouble}" if trouble else ""
     if facts.release and deployment.annotations.get(RELEASE_ANNOTATION) == facts.release:
         goes_on = "its rollout of this release is incomplete and will continue"
-        yield WARNING, f"{goes_on}, at {counts}{because}"
+        yield "InFlight", WARNING, f"{goes_on}, at {counts}{because}"
         return
     targets = [autoscaler["spec"]["scaleTargetRef"] for autoscaler in facts.autoscalers]
     mine = ("Deployment", deployment.name)
     scaled = any((target.get("kind"), target["name"]) == mine for target in targets)
     if scaled and counts.updated == counts.total and not trouble:
-        yield WARNING, f"its autoscaler is scaling it, at {counts}"
+        yield "InFlight", WARNING, f"its autoscaler is scaling it, at {counts}"
     else:
-        yield ERROR, f"another rollout is in flight or stuck, at {counts}{because}"
+        yield "InFlight", ERROR, f"another rollout is in flight or stuck, at {counts}{because}"
 
 
-def _strategy(body: Object, _facts: NamespaceFacts) -> Findings:
-    kind = (body["spec"].get("strategy") or {}).get("type", "RollingUpdate")
-    if kind != "RollingUpdate":
-        yield ERROR, f"its strategy is {kind}, which stops all pods before new ones start"
-
-
-def _max_unavailable(body: Object, _facts: NamespaceFacts) -> Findings:
-    replicas = body["spec"].get("replicas", 1)
-    _surge, unavailable = surge_of(body["spec"])
-    if replicas and unavailable >= replicas:
-        yield (
-            ERROR,
-            f"maxUnavailable lets {unavailable} of its {replicas} pods go at once: lower it",
-        )
-
-
-def _replicas(body: Object, _facts: NamespaceFacts) -> Findings:
-    replicas = body["spec"].get("replicas", 1)
-    if replicas == 0:
-        yield ERROR, "it has 0 replicas, so a rollout proves nothing"
-    elif replicas == 1:
-        yield WARNING, "it has one pod, so its node is a single point of failure"
-
-
-def _probes(body: Object, _facts: NamespaceFacts) -> Findings:
+def _probes(body: Object, _facts: NamespaceFacts) -> Problems:
     containers = body["spec"]["template"]["spec"]["containers"]
     bare = [container for container in containers if not container.get("readinessProbe")]
     if len(bare) == len(containers):
-        yield ERROR, "no container has a readinessProbe, so pods get traffic before they can serve"
+        message = "no container has a readinessProbe, so pods get traffic before they can serve"
+        yield "ReadinessProbe", ERROR, message
         return
     for container in bare:
         if container.get("ports"):
-            yield WARNING, f"container {container['name']} has ports and no readinessProbe"
+            message = f"container {container['name']} has ports and no readinessProbe"
+            yield "ReadinessProbe", WARNING, message
 
 
-def _history(body: Object, _facts: NamespaceFacts) -> Findings:
-    limit = body["spec"].get("revisionHistoryLimit", 10)
-    if limit < LEAST_HISTORY:
-        lost = "nothing to return to" if limit < 1 else "one step back, and none after a second try"
-        yield WARNING, f"revisionHistoryLimit is {limit}, so 'kubectl rollout undo' has {lost}"
-
-
-def _deadline(body: Object, _facts: NamespaceFacts) -> Findings:
-    if body["spec"].get("progressDeadlineSeconds", 600) == NO_DEADLINE:
-        yield WARNING, "it has no progressDeadlineSeconds"
-
-
-def _grace(body: Object, _facts: NamespaceFacts) -> Findings:
-    if body["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30) == 0:
-        cut = "so requests are cut off when a pod ends"
-        yield WARNING, f"terminationGracePeriodSeconds is 0, {cut}"
-
-
-def _pre_stop(body: Object, _facts: NamespaceFacts) -> Findings:
+def _pre_stop(body: Object, _facts: NamespaceFacts) -> Problems:
     """Of containers that take requests, as far as the manifest tells: how a program takes SIGTERM it does not say."""
     spec = body["spec"]["template"]["spec"]
     grace = spec.get("terminationGracePeriodSeconds", 30)
@@ -161,6 +144,7 @@ def _pre_stop(body: Object, _facts: NamespaceFacts) -> Findings:
         slept = ((hook or {}).get("sleep") or {}).get("seconds")
         if not hook or slept == 0:
             yield (
+                "PreStop",
                 WARNING,
                 f"container {container['name']} has no preStop, so it gets SIGTERM at once, while "
                 "routers still send it requests: some fail, unless it keeps serving for some "
@@ -168,6 +152,7 @@ def _pre_stop(body: Object, _facts: NamespaceFacts) -> Findings:
             )
         elif slept is not None and slept >= grace > 0:
             yield (
+                "PreStop",
                 WARNING,
                 f"the preStop of container {container['name']} sleeps {slept} s, as long as its "
                 f"terminationGracePeriodSeconds of {grace}, so it is killed before it finishes "
@@ -175,22 +160,23 @@ def _pre_stop(body: Object, _facts: NamespaceFacts) -> Findings:
             )
 
 
-def _budgets(body: Object, facts: NamespaceFacts) -> Findings:
+def _budgets(body: Object, facts: NamespaceFacts) -> Problems:
     labels = body["spec"]["template"]["metadata"].get("labels") or {}
     mine = [budget for budget in facts.budgets if selects(budget["spec"].get("selector"), labels)]
     if len(mine) > 1:
         names = ", ".join(budget["metadata"]["name"] for budget in mine)
-        yield WARNING, f"several PodDisruptionBudgets ({names}) refuse evictions"
+        message = f"several PodDisruptionBudgets ({names}) refuse evictions"
+        yield "DisruptionBudget", WARNING, message
     replicas = body["spec"].get("replicas", 1)
     for budget in mine:
         spec, name = budget["spec"], budget["metadata"]["name"]
         least = resolve(spec.get("minAvailable", 0), replicas, round_up=True)
         most = resolve(spec.get("maxUnavailable", replicas), replicas, round_up=True)
         if replicas and (least >= replicas or most == 0):
-            yield WARNING, f"{name} lets no pod be evicted, so no node drains"
+            yield "DisruptionBudget", WARNING, f"{name} lets no pod be evicted, so no node drains"
 
 
-def _quota(body: Object, facts: NamespaceFacts) -> Findings:
+def _quota(body: Object, facts: NamespaceFacts) -> Problems:
     surge, unavailable = surge_of(body["spec"])
     # Old pods make room for new ones when some may be unavailable: slower, yet it moves.
     severity, pods = WARNING if unavailable else ERROR, max(surge, 1)
@@ -202,43 +188,37 @@ def _quota(body: Object, facts: NamespaceFacts) -> Findings:
             taken, limit = used.get(key, 0), hard[key]
             if parse_quantity(taken) + wanted[key] > parse_quantity(limit):
                 short = f"quota {name} leaves no room: {taken} of {limit} {key} are used"
-                yield severity, f"{short}, and a rollout starts {pods} more pods first"
+                yield "Quota", severity, f"{short}, and a rollout starts {pods} more pods first"
 
 
-def _references(body: Object, facts: NamespaceFacts) -> Findings:
+def _references(body: Object, facts: NamespaceFacts) -> Problems:
     for (kind, name), needed in references_of(body["spec"]["template"]).items():
         keys = facts.held.get((kind, name), needed)
         if keys is None:
-            yield ERROR, f"its pods need {kind} {name}, which is missing"
+            yield "References", ERROR, f"its pods need {kind} {name}, which is missing"
         elif missing := sorted(needed - keys):
-            yield ERROR, f"its pods need {', '.join(missing)} of {kind} {name}"
+            yield "References", ERROR, f"its pods need {', '.join(missing)} of {kind} {name}"
 
 
-def _others(body: Object, _facts: NamespaceFacts) -> Findings:
+def _others(body: Object, _facts: NamespaceFacts) -> Problems:
     metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}
     marks = [*annotations, *(metadata.get("labels") or {})]
     for beginning, who in FOREIGN.items():
         if any(mark.startswith(beginning) for mark in marks):
-            yield WARNING, f"{who} writes to it too, and may undo a release"
+            yield "OtherWriters", WARNING, f"{who} writes to it too, and may undo a release"
     if LAST_APPLIED in annotations:
         undone = "the next apply of an older manifest undoes a release"
-        yield WARNING, f"it was made with 'kubectl apply': {undone}"
+        yield "OtherWriters", WARNING, f"it was made with 'kubectl apply': {undone}"
 
 
-CHECKS: t.Mapping[str, t.Callable[[Object, NamespaceFacts], Findings]] = {
-    "Paused": _paused,
-    "InFlight": _in_flight,
-    "Strategy": _strategy,
-    "MaxUnavailable": _max_unavailable,
-    "Replicas": _replicas,
-    "ReadinessProbe": _probes,
-    "References": _references,
-    "Quota": _quota,
-    "DisruptionBudget": _budgets,
-    "RevisionHistory": _history,
-    "ProgressDeadline": _deadline,
-    "TerminationGrace": _grace,
-    "PreStop": _pre_stop,
-    "OtherWriters": _others,
-}
+CHECKS: t.Sequence[t.Callable[[Object, NamespaceFacts], Problems]] = (
+    _settings,
+    _in_flight,
+    _probes,
+    _references,
+    _quota,
+    _budgets,
+    _pre_stop,
+    _others,
+)

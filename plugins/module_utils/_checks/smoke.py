@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass, replace
 from xml.etree import ElementTree
 
-from .._arguments import as_meant
+from .._arguments import as_meant, read_options
 from .._errors import HoldError, InputError, VerificationError
 from .._formats import number
 from .._module import refuse_twice
@@ -163,23 +163,23 @@ class Question:
     """`scale` is one of SCALES."""
 
     name: str
-    text: str
+    question: str
     asked_of: str = ""
     scenario: str = ""
     scale: str = YES_NO
 
     def result_of(self, answer: PersonAnswer, seconds: float) -> dict[str, t.Any]:
         """A row like that of a smoke test. Only a yes or a good passes, a no or a bad fails, and silence holds."""
-        addressee = f" (asked of {self.asked_of})" if self.asked_of else ""
         status = SCALES[self.scale].get(answer.word, "hold")
-        if not answer.word:
-            detail = f"no answer came{addressee}: {answer.note or self.text}"
-        else:
+        if answer.word:
             note = f", {answer.note}" if answer.note else ""
             detail = f"{answer.by} said {answer.word} at {answer.at}{note}"
-            detail += "" if status == "pass" else f", asked: {self.text}"
+            detail += "" if status == "pass" else f", asked: {self.question}"
+        else:
+            addressee = f" (asked of {self.asked_of})" if self.asked_of else ""
+            detail = f"no answer came{addressee}: {answer.note or self.question}"
         facts = {
-            "question": self.text,
+            "question": self.question,
             "asked_of": self.asked_of,
             "answer": answer.word or "none",
             "by": answer.by,
@@ -192,53 +192,42 @@ class Question:
 
     def planned(self) -> dict[str, t.Any]:
         """The row in check mode, where no person is asked."""
-        addressee = f" {self.asked_of}" if self.asked_of else " the operator"
-        row = self.result_of(PersonAnswer(), 0.0)
-        return {**row, "status": "planned", "detail": f"would ask{addressee}: {self.text}"}
+        detail = f"would ask {self.asked_of or 'the operator'}: {self.question}"
+        return {**self.result_of(PersonAnswer(), 0.0), "status": "planned", "detail": detail}
 
 
 def read_questions(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Question]:
-    questions = [
-        Question(
-            entry["name"], entry["question"], entry["asked_of"], entry["scenario"], entry["scale"]
-        )
-        for entry in entries
-    ]
+    questions = [Question(**entry) for entry in entries]
     refuse_twice("Questions", questions)
     return questions
+
+
+_ANSWER = {name: {"type": "str", "default": ""} for name in ("answer", "by", "at", "note")}
 
 
 def read_answers(
     given: t.Mapping[str, t.Any], questions: t.Sequence[Question], *, by: str, now: str
 ) -> dict[str, PersonAnswer]:
     """Answers by the question's name. An answer is a word, or a dictionary with `answer`, `by`, `at` and `note`."""
-    known = {question.name: question for question in questions}
-    strange = sorted(set(given) - set(known))
-    if strange:
+    scales = {question.name: question.scale for question in questions}
+    if strange := sorted(given.keys() - scales.keys()):
         raise InputError(
             f"There is no question {', '.join(strange)}; the questions are "
-            f"{', '.join(sorted(known)) or 'none'}."
+            f"{', '.join(sorted(scales)) or 'none'}."
         )
     answers = {}
     for name, entry in given.items():
-        stated = entry if isinstance(entry, dict) else {"answer": entry}
-        excess = sorted(set(stated) - {"answer", "by", "at", "note"})
-        if excess:
-            raise InputError(
-                f"The answer to {name!r} has {excess[0]!r}; it may have answer, by, at and note."
-            )
-        who = as_meant(stated.get("by") or by, name=True)
-        if not who:
-            raise InputError(f"The answer to {name!r} has no name: set 'by' or 'answered_by'.")
-        answers[name] = PersonAnswer(
-            word=read_word(
-                str(stated.get("answer", "")), f"The answer to {name!r}", known[name].scale
-            ),
-            by=who,
-            at=str(stated.get("at") or now),
-            how="variable",
-            note=str(stated.get("note") or ""),
+        what = f"The answer to {name!r}"
+        stated, wrong = read_options(
+            _ANSWER, entry if isinstance(entry, dict) else {"answer": entry}
         )
+        if wrong:
+            raise InputError(f"{what} is wrong: {' '.join(wrong)}")
+        who = as_meant(stated["by"] or by, name=True)
+        if not who:
+            raise InputError(f"{what} has no name: set 'by' or 'answered_by'.")
+        word = read_word(stated["answer"], what, scales[name])
+        answers[name] = PersonAnswer(word, who, stated["at"] or now, "variable", stated["note"])
     return answers
 
 

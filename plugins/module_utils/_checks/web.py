@@ -17,34 +17,27 @@ from urllib.parse import urlsplit
 from .. import _http
 from .._errors import InputError, NotReadyError, RefusedError, UnreachableError
 from .._functions.api import SupabaseFunctionsApi
-from .._functions.log import FunctionLog
-from .._http import REQUESTS, Answer, client_certificate, verifying, without_query
+from .._http import REQUESTS, client_certificate, verifying, without_query
 from .._time import UTC
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed, skipped
 
 
-def get(who: str, url: str, **how: t.Any) -> Answer:
-    """Only a good answer. `how` as for `_http.send`."""
+def get_json(who: str, url: str, **how: t.Any) -> t.Any:
+    """The JSON of a good answer. `how` as for `_http.send`."""
     where = f"{who} at {without_query(url)}"
     answer = _http.ask(where, "GET", url, headers={"Accept": "application/json, */*"}, **how)
     if answer.status == 404:
         raise NotReadyError(f"{where} is missing (HTTP 404): create it, or correct its URL.")
-    return _http.good(
+    _http.good(
         answer,
         where,
         forbidden="set a token that may read it",
         otherwise=(InputError, "correct its URL"),
     )
-
-
-def get_json(who: str, url: str, **how: t.Any) -> t.Any:
-    answer = get(who, url, **how)
     try:
         return answer.json()
     except ValueError:
-        raise InputError(
-            f"{who} at {without_query(url)} did not answer with JSON: correct its URL."
-        ) from None
+        raise InputError(f"{where} did not answer with JSON: correct its URL.") from None
 
 
 def look_clock(options: Options, ground: Ground) -> Finding:
@@ -173,10 +166,10 @@ def read_claims(token: str) -> dict[str, t.Any] | None:
 
 def look_functions(options: Options, ground: Ground) -> Finding:
     """Whether the Management API lets the token in, the project's secrets are set, and its log can be read."""
-    api = SupabaseFunctionsApi(options)
+    api = SupabaseFunctionsApi(options, timeout=ground.timeout)
     wanted, needed = options["functions"], options["secrets"]
     present, secrets = {entry.slug for entry in api.list()}, api.secrets()
-    FunctionLog.from_params(options, timeout=max(1, int(ground.timeout))).lines(["readiness"])
+    api.lines(["readiness"])
     unset = [entry for entry in needed if entry not in secrets]
     if unset:
         return failed(

@@ -8,15 +8,8 @@ import typing as t
 from datetime import timedelta
 
 from .._errors import DeployError, UnreachableError
-from .._functions.api import SupabaseFunctionsApi
-from .._functions.log import (
-    FunctionLog,
-    FunctionProbe,
-    HttpGateway,
-    LogEntry,
-    platform_code,
-    verdict,
-)
+from .._functions.api import LogEntry, SupabaseFunctionsApi
+from .._functions.probe import FunctionProbe, platform_code, verdict
 from .._http import Answer
 from .._threads import side_by_side
 from .._time import of_epoch
@@ -65,12 +58,12 @@ def look_at_secrets(notes: Notebook, api: SupabaseFunctionsApi, required: t.Sequ
             notes.see("no_secret", name, file="supabase/functions.txt")
 
 
-def look_at_logs(notes: Notebook, logs: FunctionLog, names: t.Sequence[str]) -> None:
+def look_at_logs(notes: Notebook, api: SupabaseFunctionsApi, names: t.Sequence[str]) -> None:
     """Each log may fail alone; what the others tell is worth having."""
-    ids = logs.ids()
-    for name in filter(ids.__contains__, names):
+    listed = {entry.slug: entry for entry in api.list()}
+    for name in filter(listed.__contains__, names):
         try:
-            entries = logs.of_function(ids[name], limit=notes.limits.lines, since=SINCE)
+            entries = api.log_of(listed[name], limit=notes.limits.lines, since=SINCE)
         except DeployError as exc:
             notes.blind(f"The log of function {name} could not be read: {exc}")
         else:
@@ -97,10 +90,12 @@ def _tell_log(notes: Notebook, name: str, entries: t.Sequence[LogEntry]) -> None
 
 
 def look_at_answers(
-    notes: Notebook, gateway: HttpGateway, probes: t.Sequence[FunctionProbe]
+    notes: Notebook,
+    probes: t.Sequence[FunctionProbe],
+    call: t.Callable[[FunctionProbe], Answer],
 ) -> None:
     """Call each function once, as anybody would."""
-    answers = side_by_side(lambda probe: _ask(gateway, probe), probes, at_once=AT_ONCE)
+    answers = side_by_side(lambda probe: _ask(call, probe), probes, at_once=AT_ONCE)
     silent = [entry for entry in answers if isinstance(entry, str)]
     for probe, answer in zip(probes, answers, strict=True):
         if isinstance(answer, str):
@@ -111,10 +106,12 @@ def look_at_answers(
         notes.see("gateway_silent", "the functions' gateway", file=ANSWERS, answer=silent[0])
 
 
-def _ask(gateway: HttpGateway, probe: FunctionProbe) -> tuple[Answer, float] | str:
+def _ask(
+    call: t.Callable[[FunctionProbe], Answer], probe: FunctionProbe
+) -> tuple[Answer, float] | str:
     began = time.monotonic()
     try:
-        return gateway.ask(probe), time.monotonic() - began
+        return call(probe), time.monotonic() - began
     except UnreachableError as exc:
         return str(exc)
 

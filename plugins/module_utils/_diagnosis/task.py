@@ -17,7 +17,7 @@ from .._checks.health import libraries, read_checks
 from .._errors import InputError, Library, refuse_missing
 from .._flags.pods import FlagsProbe
 from .._functions.api import SupabaseFunctionsApi
-from .._functions.log import FunctionLog, FunctionProbe, HttpGateway
+from .._functions.probe import call, read_probes
 from .._gate.options import ONE_LOOK, read_metric
 from .._gate.sources import Prometheus, Vector, sources_of
 from .._http import REQUESTS, Answer, send
@@ -115,25 +115,27 @@ def _of_function(params: Params) -> Looks:
         yield "the functions", _blind("Option 'functions' is not given.")
         return
     names = [params["function"]] if params["function"] else given["names"]
-    probes = [_probe(name, given["probes"].get(name) or {}) for name in names]
+    probes = read_probes(names, {name: given["probes"].get(name) for name in names})
     if not api or not api["access_token"]:
         yield "the Management API", _blind("Option 'access_token' of 'supabase' is empty.")
     else:
         policy = {
             name: given["verify_jwt_by_name"].get(name, given["verify_jwt"]) for name in names
         }
-        log = FunctionLog.from_params(api, timeout=min(api["request_timeout"], 15))
 
         def by_api(look: t.Callable[..., None], *args: t.Any) -> Look:
-            return _needing([REQUESTS], lambda notes: look(notes, SupabaseFunctionsApi(api), *args))
+            def act(notes: Notebook) -> None:
+                timeout = min(api["request_timeout"], 15)
+                look(notes, SupabaseFunctionsApi(api, timeout=timeout, patience=timeout), *args)
+
+            return _needing([REQUESTS], act)
 
         yield "the functions' list", by_api(look_at_list, policy)
         yield "the secrets", by_api(look_at_secrets, given["required_secrets"])
-        yield "the functions' logs", _needing([REQUESTS], look_at_logs, log, names)
-    gateway = HttpGateway(
-        given["functions_url"], ca_cert=given["ca_cert"], timeout=given["request_timeout"]
-    )
-    yield "the functions' answers", _needing([REQUESTS], look_at_answers, gateway, probes)
+        yield "the functions' logs", by_api(look_at_logs, names)
+    ask = partial(call, options=given, timeout=given["request_timeout"])
+    look = _needing([REQUESTS], look_at_answers, probes, ask)
+    yield "the functions' answers", look
 
 
 def _of_migration(params: Params) -> Looks:
@@ -168,15 +170,6 @@ def _backups(notes: Notebook, given: Params, names: t.Sequence[str]) -> None:
 
 def _prometheus(given: Params) -> Prometheus:
     return Prometheus(MonitoringServer.from_params(given["server"]), given["query_timeout"])
-
-
-def _probe(name: str, given: Params) -> FunctionProbe:
-    return FunctionProbe(
-        name,
-        str(given.get("method", "GET")).upper(),
-        str(given.get("path", "")),
-        tuple(given.get("status", ())),
-    )
 
 
 def _in_cluster(params: Params, look: t.Callable[..., None], *args: t.Any, **more: t.Any) -> Look:

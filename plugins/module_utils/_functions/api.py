@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Edge functions and secrets at the Supabase Management API, in its own words."""
+"""Edge functions, their log and secrets at the Supabase Management API, in its own words."""
 
 from __future__ import annotations
 
@@ -7,36 +7,23 @@ import email.parser
 import email.policy
 import json
 import posixpath
-import threading
-import time
+import re
 import typing as t
+from dataclasses import dataclass
+from datetime import timedelta
 
 from .._errors import DeployError, InputError, RefusedError, UnreachableError
-from .._http import LATER, Answer, NoAnswerError, bearer, pooled, said_in, send
+from .._formats import number
+from .._http import LATER, Answer, Repeat, ask, bearer, pooled, said_in
+from .._time import Deadline, now
 from .models import Deployed, FunctionSource
 from .scan import SCRIPTS
 
-LONGEST_PAUSE = 65.0
-"""Seconds. The API's rate limit resets within a minute."""
 PATIENCE = 150.0
-"""Seconds that one call may take with all its repetitions."""
+"""Seconds that one call may take with all its repetitions. The API's rate limit resets within a minute."""
+REPETITIONS = 3
+"""Of a call that was lost or met an error of the server. A rate limit is waited for."""
 _CONNECTIONS = 16
-
-
-def _pause(answer: Answer, attempt: int) -> float:
-    if answer.status == 429:
-        for header in ("Retry-After", "X-RateLimit-Reset"):
-            seconds = _seconds(answer.headers.get(header))
-            if seconds is not None:
-                return seconds
-    return float(min(2 ** (attempt - 1), 8))
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        return min(max(float(text or ""), 0.0), LONGEST_PAUSE)
-    except ValueError:
-        return None
 
 
 ACTIVATED = ("id", "slug", "name", "status", "version", "created_at", "verify_jwt", "import_map",
@@ -92,21 +79,75 @@ def parse_sources(content_type: str, body: bytes) -> tuple[dict[str, t.Any], dic
     return metadata, files
 
 
-class SupabaseFunctionsApi:
-    """The Management API's part for functions and secrets, of one project. Threads share it."""
+SEARCHABLE = re.compile(r"[A-Za-z0-9._-]+")
+SKEW = timedelta(minutes=5)
+"""The platform's clock may differ from ours by so much."""
+LINES = 1000
 
-    def __init__(self, params: t.Mapping[str, t.Any]) -> None:
-        """Of the options of the doc fragment _supabase."""
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One line of a function's log; `at` in seconds since the epoch, 0 when unknown."""
+
+    at: float
+    level: str
+    message: str
+
+    @classmethod
+    def from_json(cls, line: t.Mapping[str, t.Any]) -> LogEntry:
+        microseconds, message = number(line.get("timestamp")), str(line.get("event_message", ""))
+        return cls((microseconds or 0) / 1e6, str(line.get("level") or ""), message.rstrip())
+
+
+def searchable(entry: str) -> str:
+    """The log's SQL takes no values apart from its text, so only what can't end a literal gets in."""
+    if not SEARCHABLE.fullmatch(entry):
+        raise InputError(f"The id {entry!r} has characters that the log can't search.")
+    return entry
+
+
+def function_query(function_id: str, limit: int, level: str = "") -> str:
+    only = f"and m.level = '{level}' " if level else ""
+    return (
+        "select t.timestamp, t.event_message, m.level from function_logs as t "  # noqa: S608
+        f"cross join unnest(metadata) as m where m.function_id = '{searchable(function_id)}' {only}"
+        f"order by timestamp desc limit {limit}"
+    )
+
+
+def log_query(about: t.Collection[str]) -> str:
+    pattern = "|".join(searchable(entry).replace(".", "[.]") for entry in sorted(about))
+    return (
+        "select timestamp, event_message from function_logs "  # noqa: S608
+        f"where regexp_contains(event_message, '{pattern}') order by timestamp desc limit {LINES}"
+    )
+
+
+class SupabaseFunctionsApi:
+    """The Management API's part for functions, their log and secrets, of one project. Threads share it."""
+
+    def __init__(
+        self,
+        params: t.Mapping[str, t.Any],
+        *,
+        timeout: float | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        """Of the options of the doc fragment _supabase; `timeout` in seconds in the place of theirs.
+
+        `patience`: seconds that one call may take with its repetitions, 0 for none of these.
+        """
         self._base = f"{params['api_url'].rstrip('/')}/v1/projects/{params['project_ref']}"
         self._project_ref = params["project_ref"]
-        self._timeout = params["request_timeout"]
-        self._session = pooled(_CONNECTIONS)
-        self._session.headers["Accept"] = "application/json"
-        self._authorization = bearer(params["access_token"])
-        self._ca_cert = params["ca_cert"]
-        self._lock = threading.Lock()
-        self._opens: dict[str, float] = {}
-        """When each endpoint's limit is over: one refusal is enough for all workers."""
+        self._patience = patience
+        session = pooled(_CONNECTIONS)
+        session.headers["Accept"] = "application/json"
+        self._how = {
+            "session": session,
+            "authorization": bearer(params["access_token"]),
+            "ca_cert": params["ca_cert"],
+            "timeout": timeout or params["request_timeout"],
+        }
 
     def call(
         self,
@@ -114,63 +155,25 @@ class SupabaseFunctionsApi:
         path: str,
         what: str,
         *,
-        endpoint: str = "",
-        repeatable: bool | None = None,
-        gone_is_fine: bool = False,
+        repeatable: bool = True,
+        also: t.Collection[int] = (),
         **more: t.Any,
     ) -> Answer:
-        """`what` completes "the API answered 500 on …"; `endpoint` is the path without its variable parts.
+        """`what` completes "the API answered 500 on …", and `also` are statuses that are fine.
 
-        A lost call is repeated where that does no harm, which only the caller knows of anything but GET.
+        A rate limit is waited for, and what may arrive twice (`repeatable`) is sent again when it was lost.
         """
-        deadline = time.monotonic() + PATIENCE
-        place = f"{method} {endpoint or path}"
-        again = method == "GET" if repeatable is None else repeatable
-        attempt = 0
-        while True:
-            attempt += 1
-            self.wait(place)
-            try:
-                answer = send(
-                    method,
-                    self._base + path,
-                    session=self._session,
-                    authorization=self._authorization,
-                    ca_cert=self._ca_cert,
-                    timeout=self._timeout,
-                    **more,
-                )
-            except NoAnswerError as exc:
-                where = f"The Supabase Management API, asked for {what},"
-                if exc.error is not UnreachableError:
-                    raise exc.of(where) from None
-                failure: DeployError = UnreachableError(
-                    f"{where} {exc.problem}: check 'api_url' and the network."
-                )
-                pause, repeat, limited = 2.0 ** min(attempt, 3), again and attempt < 4, False
-            else:
-                if answer.good or (gone_is_fine and answer.status == 404):
-                    return answer
-                failure = self._refusal(answer, what)
-                pause = _pause(answer, attempt)
-                limited = answer.status == 429
-                if limited:
-                    self.shut(place, pause)
-                repeat = limited or (answer.status in LATER and attempt < 4)
-            if not repeat or attempt >= 9 or time.monotonic() + pause > deadline:
-                raise failure
-            if not limited:
-                time.sleep(pause)
-
-    def shut(self, endpoint: str, seconds: float) -> None:
-        """Hold every worker back from it for so long."""
-        opens = time.monotonic() + seconds
-        with self._lock:
-            self._opens[endpoint] = max(opens, self._opens.get(endpoint, 0.0))
-
-    def wait(self, endpoint: str) -> None:
-        while (left := self._opens.get(endpoint, 0.0) - time.monotonic()) > 0:
-            time.sleep(left)
+        answer = ask(
+            f"The Supabase Management API, asked for {what},",
+            method,
+            self._base + path,
+            repeat=Repeat(Deadline(self._patience), lost=repeatable, times=REPETITIONS),
+            **self._how,
+            **more,
+        )
+        if answer.good or answer.status in also:
+            return answer
+        raise self._refusal(answer, what)
 
     def _refusal(self, answer: Answer, what: str) -> DeployError:
         text = said_in(answer, limit=500) or "no reason given"
@@ -189,12 +192,40 @@ class SupabaseFunctionsApi:
         answer = self.call("GET", "/functions", "the list of functions")
         return [_deployed(entry, "the list of functions") for entry in _json(answer, list)]
 
+    def lines(self, about: t.Collection[str]) -> t.Sequence[str]:
+        """Recent lines of the functions' log that contain one of the ids."""
+        return [entry.message for entry in self._log(log_query(about), since=SKEW)]
+
+    def log_of(
+        self, deployed: Deployed, *, since: timedelta, limit: int = LINES, level: str = ""
+    ) -> t.Sequence[LogEntry]:
+        """The newest lines of one function, the oldest of them first. With `level` those alone."""
+        return self._log(function_query(deployed.id, limit, level), since=since)[::-1]
+
+    def _log(self, sql: str, *, since: timedelta) -> t.Sequence[LogEntry]:
+        answer = self.call(
+            "GET",
+            "/analytics/endpoints/logs.all",
+            "the functions' log",
+            params={
+                "sql": sql,
+                "iso_timestamp_start": (now() - since).isoformat(),
+                "iso_timestamp_end": (now() + SKEW).isoformat(),
+            },
+        )
+        document = _json(answer, dict)
+        # Without its result, an empty log is not certain.
+        if document.get("error") or not isinstance(document.get("result"), list):
+            raise UnreachableError(
+                "The Supabase Management API returned an error in place of the functions' log: try again later."
+            )
+        return [LogEntry.from_json(line) for line in document["result"]]
+
     def source(self, deployed: Deployed) -> FunctionSource:
         answer = self.call(
             "GET",
             f"/functions/{deployed.slug}/body",
             f"the sources of {deployed.slug}",
-            endpoint="/functions/{slug}/body",
             headers={"Accept": "multipart/form-data"},
         )
         metadata, files = parse_sources(answer.headers.get("Content-Type", ""), answer.body)
@@ -223,7 +254,6 @@ class SupabaseFunctionsApi:
             "/functions/deploy",
             what,
             # What is bundled and not activated changes nothing, so it may be sent again.
-            repeatable=True,
             params={"slug": source.slug, "bundleOnly": "true"},
             files=parts,
         )
@@ -234,17 +264,10 @@ class SupabaseFunctionsApi:
             {key: entry.raw[key] for key in ACTIVATED if entry.raw.get(key) is not None}
             for entry in bundled
         ]
-        self.call("PUT", "/functions", "the activation", json=body)
+        self.call("PUT", "/functions", "the activation", repeatable=False, json=body)
 
     def delete(self, slug: str) -> None:
-        self.call(
-            "DELETE",
-            f"/functions/{slug}",
-            f"the removal of {slug}",
-            endpoint="/functions/{slug}",
-            repeatable=True,
-            gone_is_fine=True,
-        )
+        self.call("DELETE", f"/functions/{slug}", f"the removal of {slug}", also=[404])
 
     def secrets(self) -> dict[str, str]:
         """The names of the project's secrets, each with the digest of its value that the API gives in its place."""
@@ -253,10 +276,7 @@ class SupabaseFunctionsApi:
 
     def set_secrets(self, values: t.Mapping[str, str]) -> None:
         body = [{"name": name, "value": value} for name, value in values.items()]
-        self.call("POST", "/secrets", "the setting of secrets", repeatable=True, json=body)
-
-    def delete_secrets(self, names: t.Sequence[str]) -> None:
-        self.call("DELETE", "/secrets", "the removal of secrets", repeatable=True, json=list(names))
+        self.call("POST", "/secrets", "the setting of secrets", json=body)
 
 
 def _json(answer: t.Any, kind: type) -> t.Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 import typing as t
-from dataclasses import dataclass
 
 from .._errors import InputError, VerificationError
 from .api import SupabaseFunctionsApi
@@ -20,88 +19,44 @@ MOST = 100
 """Secrets that a project may have."""
 
 
-@dataclass(frozen=True)
-class SecretsPlan:
-    """`new` and `changed` are set, `removed` deleted; all of them are names."""
-
-    new: tuple[str, ...]
-    changed: tuple[str, ...]
-    removed: tuple[str, ...]
-    unchanged: tuple[str, ...]
-
-    @property
-    def differs(self) -> bool:
-        return bool(self.new or self.changed or self.removed)
-
-    def to_result(self) -> dict[str, t.Any]:
-        return {
-            "changed": self.differs,
-            "set": sorted([*self.new, *self.changed]),
-            "removed": list(self.removed),
-            "unchanged": list(self.unchanged),
-        }
-
-    def to_diff(self) -> dict[str, dict[str, str]]:
-        """Names alone: even the digest of a short secret would give it away."""
-        before = dict.fromkeys((*self.changed, *self.removed), "set")
-        after = {
-            **dict.fromkeys(self.new, "set"),
-            **dict.fromkeys(self.changed, "set to another value"),
-        }
-        return {"before": before, "after": after}
-
-
-def plan_secrets(
-    present: t.Mapping[str, str], values: t.Mapping[str, str], absent: t.Collection[str]
-) -> SecretsPlan:
+def plan_secrets(present: t.Mapping[str, str], values: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """The names to set. `present` are digests by name. Raises InputError, which shows no value."""
     refusals = (
         (
-            sorted(repr(name) for name in (*values, *absent) if not _NAME.fullmatch(name)),
+            [repr(name) for name in values if not _NAME.fullmatch(name)],
             "{} cannot name a secret: at most 256 characters without spaces or '=', "
             "and not beginning with SUPABASE_, which the platform keeps for itself.",
         ),
-        (sorted({*values} & {*absent}), "{} cannot be set and absent at once: choose one."),
         (
-            sorted(name for name, value in values.items() if not value),
-            "The values of {} are empty: set them, or list the names in 'absent'.",
+            [name for name, value in values.items() if not (isinstance(value, str) and value)],
+            "The values of {} are empty or no text: set them, in quotes.",
         ),
         (
-            sorted(name for name, value in values.items() if len(value) > LONGEST_VALUE),
+            [name for name, value in values.items() if len(str(value)) > LONGEST_VALUE],
             f"The values of {{}} are longer than the {LONGEST_VALUE} characters that Supabase allows.",
         ),
     )
     for names, sentence in refusals:
         if names:
-            raise InputError(sentence.format(", ".join(names)))
-    if len({*present, *values} - {*absent}) > MOST:
+            raise InputError(sentence.format(", ".join(sorted(names))))
+    if len({*present, *values}) > MOST:
         raise InputError(f"A project has at most {MOST} secrets: remove some first.")
-    same = {name for name, value in values.items() if present.get(name) == digest(value)}
-    return SecretsPlan(
-        new=tuple(sorted({*values} - {*present})),
-        changed=tuple(sorted(({*values} & {*present}) - same)),
-        removed=tuple(sorted({*absent} & {*present})),
-        unchanged=tuple(sorted(same)),
-    )
+    return {
+        name: "changed" if name in present else "new"
+        for name, value in sorted(values.items())
+        if present.get(name) != digest(value)
+    }
 
 
-def apply_secrets(
-    plan: SecretsPlan, values: t.Mapping[str, str], api: SupabaseFunctionsApi
-) -> bool:
+def apply_secrets(values: t.Mapping[str, str], api: SupabaseFunctionsApi) -> bool:
     """Whether the digests that the API gives afterwards are those of the values."""
-    given = {name: values[name] for name in (*plan.new, *plan.changed)}
-    if given:
-        api.set_secrets(given)
-    if plan.removed:
-        api.delete_secrets(plan.removed)
+    api.set_secrets(values)
     present = api.secrets()
-    missing, left = sorted({*given} - {*present}), sorted({*plan.removed} & {*present})
-    if missing or left:
+    if missing := sorted({*values} - {*present}):
         raise VerificationError(
-            "The secrets were sent, but the project's list differs: missing "
-            f"{', '.join(missing) or 'none'}, "
-            f"still there {', '.join(left) or 'none'}. Run this again."
+            f"The secrets were sent, but the project's list lacks {', '.join(missing)}: run this again."
         )
-    return all(present[name] == digest(value) for name, value in given.items())
+    return all(present[name] == digest(value) for name, value in values.items())
 
 
 def digest(value: str) -> str:

@@ -33,14 +33,14 @@ class Archive:
 
     def dump(self) -> bytes:
         """The same sources always give the same bytes."""
-        sources = sorted(self.sources, key=lambda source: source.slug)
-        entries = [{**_dump(source), **self._version(source.slug)} for source in sources]
+        entries = []
+        for source in sorted(self.sources, key=lambda source: source.slug):
+            files = {path: base64.b64encode(body).decode() for path, body in source.files.items()}
+            known = self.versions.get(source.slug)
+            version = {"version": known.version, "sha256": known.sha256} if known else {}
+            entries.append({**asdict(source), "files": files, **version})
         content = {"absent": sorted(self.absent), "functions": entries}
         return json.dumps(content, indent=1, sort_keys=True).encode()
-
-    def _version(self, slug: str) -> dict[str, t.Any]:
-        known = self.versions.get(slug)
-        return {"version": known.version, "sha256": known.sha256} if known else {}
 
     @classmethod
     def load(cls, content: bytes, *, where: str) -> Archive:
@@ -69,11 +69,6 @@ def checked(content: bytes, sha256: str | None, where: str) -> Archive:
             f"{where} is another archive: its sha256 differs from {sha256}. Nothing was deployed."
         )
     return Archive.load(content, where=where)
-
-
-def _dump(source: FunctionSource) -> dict[str, t.Any]:
-    files = {path: base64.b64encode(content).decode() for path, content in source.files.items()}
-    return {**asdict(source), "files": files}
 
 
 def _load(entry: dict[str, t.Any]) -> FunctionSource:

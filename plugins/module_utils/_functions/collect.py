@@ -3,42 +3,32 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import posixpath
 import re
 import tomllib
 import typing as t
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from .._arguments import read_options
 from .._errors import InputError
 from .models import FunctionSource
 from .scan import ImportMap, find_imports
 
-
-@dataclass(frozen=True)
-class FunctionConfig:
-    """Paths are relative to the checkout's root, or empty."""
-
-    enabled: bool = True
-    verify_jwt: bool | None = None
-    entrypoint: str = ""
-    import_map: str = ""
-    static_files: tuple[str, ...] = ()
-
-
-_KINDS: dict[str, tuple[type, str]] = {
-    "enabled": (bool, "true or false"),
-    "verify_jwt": (bool, "true or false"),
-    "entrypoint": (str, "a path"),
-    "import_map": (str, "a path"),
-    "static_files": (list, "a list of paths"),
+_SETTINGS: dict[str, dict[str, t.Any]] = {
+    "enabled": {"type": "bool", "default": True},
+    "verify_jwt": {"type": "bool"},
+    "entrypoint": {"type": "str", "default": ""},
+    "import_map": {"type": "str", "default": ""},
+    "static_files": {"type": "list", "elements": "str", "default": []},
 }
+"""Those of a function in config.toml that its upload depends on."""
 
 
-def read_config(path: str, content: bytes | None, project_ref: str) -> dict[str, FunctionConfig]:
-    """Settings by function. Those under a remote of this project override the general ones."""
+def read_config(path: str, content: bytes | None, project_ref: str) -> dict[str, dict[str, t.Any]]:
+    """What it says of each function. A remote of this project overrides the general settings."""
     if content is None:
         return {}
     try:
@@ -56,7 +46,7 @@ def read_config(path: str, content: bytes | None, project_ref: str) -> dict[str,
             # Beside the functions stand settings of all of them, which are no tables.
             if isinstance(settings, dict):
                 merged.setdefault(slug, {}).update(settings)
-    return {slug: _function(path, slug, settings) for slug, settings in merged.items()}
+    return merged
 
 
 def _table(parsed: t.Mapping[str, t.Any], name: str) -> dict[str, t.Any]:
@@ -64,24 +54,17 @@ def _table(parsed: t.Mapping[str, t.Any], name: str) -> dict[str, t.Any]:
     return section if isinstance(section, dict) else {}
 
 
-def _function(path: str, slug: str, settings: dict[str, t.Any]) -> FunctionConfig:
-    for key, (kind, words) in _KINDS.items():
-        if key in settings and not isinstance(settings[key], kind):
-            raise InputError(
-                f"{path} says {key} = {settings[key]!r} of function {slug!r}: it is {words}."
-            )
-    folder = posixpath.dirname(path)
+def _settings(path: str, slug: str, given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """With defaults, and paths from the checkout's root."""
+    values, wrong = read_options(_SETTINGS, {k: given[k] for k in _SETTINGS if k in given})
+    if wrong:
+        raise InputError(f"{path} is wrong about function {slug!r}: {' '.join(wrong)}")
 
-    def located(given: str) -> str:
-        return posixpath.normpath(posixpath.join(folder, given)) if given else ""
+    def located(entry: str) -> str:
+        return posixpath.normpath(posixpath.join(posixpath.dirname(path), entry)) if entry else ""
 
-    return FunctionConfig(
-        enabled=settings.get("enabled", True),
-        verify_jwt=settings.get("verify_jwt"),
-        entrypoint=located(settings.get("entrypoint", "")),
-        import_map=located(settings.get("import_map", "")),
-        static_files=tuple(located(str(pattern)) for pattern in settings.get("static_files", ())),
-    )
+    places = {name: located(values[name]) for name in ("entrypoint", "import_map")}
+    return {**values, **places, "static_files": tuple(map(located, values["static_files"]))}
 
 
 class FolderCheckout:
@@ -96,25 +79,16 @@ class FolderCheckout:
         root = root.resolve()
         repositories = (each for each in (root, *root.parents) if (each / ".git").exists())
         self._repository = next(repositories, root)
-        self._read: dict[str, bytes | None] = {}
+        # Each once, for functions share their modules.
+        self.read = functools.cache(self._content)
 
-    def read(self, path: str) -> bytes | None:
-        """Read once: functions share their modules."""
-        if path not in self._read:
-            self._read[path] = self._content(path)
-        return self._read[path]
-
-    def walk(self, folder: str) -> list[str]:
-        below = (self._root / folder).rglob("*")
-        return sorted(path.relative_to(self._root).as_posix() for path in below if path.is_file())
+    def files(self, pattern: str) -> list[str]:
+        """Those that match it; `**` stands for folders of any depth. Raises ValueError for what is no pattern."""
+        matches = self._root.glob(pattern)
+        return sorted(path.relative_to(self._root).as_posix() for path in matches if path.is_file())
 
     def is_folder(self, path: str) -> bool:
         return (self._root / path).is_dir()
-
-    def folders(self, folder: str) -> list[str]:
-        """The names of the folders in `folder`."""
-        directory = self._root / folder
-        return sorted(path.name for path in directory.iterdir() if path.is_dir())
 
     def _content(self, path: str) -> bytes | None:
         place = self._root / path
@@ -131,18 +105,6 @@ class FolderCheckout:
                 f"{place} is a link out of {self._repository}: keep the file in the repository."
             )
         return content
-
-
-_WILD = re.compile(r"[*?[]")
-_PIECE = re.compile(r"\*\*|\[(?P<set>[^\]]+)\]|.", re.DOTALL)
-_WILDCARDS = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-
-
-def _translated(piece: re.Match[str]) -> str:
-    if characters := piece["set"]:
-        negated = characters.startswith("!")
-        return f"[{'^' if negated else ''}{characters[negated:]}]".replace("\\", "\\\\")
-    return _WILDCARDS.get(piece[0]) or re.escape(piece[0])
 
 
 SLUG = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -166,12 +128,8 @@ def collect_functions(
     config = read_config(path, checkout.read(path), options["project_ref"])
     names = options["names"]
     if names is None:
-        there = [
-            name
-            for name in checkout.folders(functions)
-            if checkout.read(f"{functions}/{name}/index.ts") is not None
-        ]
-        names = [*there, *sorted(config)]
+        entries = checkout.files(f"{functions}/*/index.ts")
+        names = [*(entry.split("/")[-2] for entry in entries), *sorted(config)]
     names = list(dict.fromkeys(names))
     refused = [_refusal(name) for name in names if not SLUG.fullmatch(name)]
     if refused:
@@ -183,12 +141,12 @@ def collect_functions(
         )
     sources, disabled, problems = [], [], []
     for name in names:
-        settings = config.get(name, FunctionConfig())
-        if not settings.enabled:
-            disabled.append(name)
-            continue
         try:
-            sources.append(_Walk(checkout, functions, name, settings, options).source())
+            settings = _settings(path, name, config.get(name, {}))
+            if settings["enabled"]:
+                sources.append(_Walk(checkout, functions, name, settings, options).source())
+            else:
+                disabled.append(name)
         except InputError as exc:
             problems.append(str(exc))
     if problems:
@@ -205,54 +163,47 @@ def _refusal(slug: str) -> str:
     )
 
 
+@dataclass
 class _Walk:
     """Follows imports from file to file, the import map first. Collects all problems."""
 
-    def __init__(
-        self,
-        checkout: FolderCheckout,
-        functions: str,
-        slug: str,
-        config: FunctionConfig,
-        options: t.Mapping[str, t.Any],
-    ) -> None:
-        self.files: dict[str, bytes] = {}
-        self.problems: list[str] = []
-        self._checkout = checkout
-        self._functions = functions
-        self._slug = slug
-        self._config = config
-        self._options = options
-        self._map = ImportMap()
-        self._map_path = ""
-        self._walked: set[str] = set()
+    checkout: FolderCheckout
+    functions: str
+    slug: str
+    config: t.Mapping[str, t.Any]
+    options: t.Mapping[str, t.Any]
+    files: dict[str, bytes] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    mapping: ImportMap = field(default_factory=ImportMap)
+    mapping_path: str = ""
+    walked: set[str] = field(default_factory=set)
 
     def source(self) -> FunctionSource:
-        entrypoint = self._config.entrypoint or f"{self._functions}/{self._slug}/index.ts"
+        entrypoint = self.config["entrypoint"] or f"{self.functions}/{self.slug}/index.ts"
         import_map = self._import_map(posixpath.dirname(entrypoint))
         if import_map:
             self.add_import_map(import_map)
-        for pattern in self._config.static_files:
+        for pattern in self.config["static_files"]:
             self.add_static(pattern)
         self.add_module(entrypoint, wanted_by="it is the function's entrypoint")
         self.add_targets()
         if self.problems:
             raise InputError(" ".join(dict.fromkeys(self.problems)))
-        policy = self._options["verify_jwt_by_name"].get(self._slug, self._options["verify_jwt"])
+        policy = self.options["verify_jwt_by_name"].get(self.slug, self.options["verify_jwt"])
         return FunctionSource(
-            slug=self._slug,
+            slug=self.slug,
             entrypoint=entrypoint,
             import_map=import_map,
-            static_patterns=self._config.static_files,
-            verify_jwt=self._config.verify_jwt if policy is None else policy,
+            static_patterns=self.config["static_files"],
+            verify_jwt=self.config["verify_jwt"] if policy is None else policy,
             files=self.files,
         )
 
     def _import_map(self, beside: str) -> str:
         """Its path, empty without one: of the task, of config.toml, beside the entrypoint, or for all functions."""
-        read, slug = self._checkout.read, self._slug
-        of_task: str = self._options["import_map"]
-        for given, by in ((of_task, "'import_map'"), (self._config.import_map, "config.toml")):
+        read, slug = self.checkout.read, self.slug
+        of_task: str = self.options["import_map"]
+        for given, by in ((of_task, "'import_map'"), (self.config["import_map"], "config.toml")):
             if given and read(given) is None:
                 raise InputError(f"{by} names {given} as import map of {slug!r}: there is none.")
             if given:
@@ -260,7 +211,7 @@ class _Walk:
         for name in ("deno.json", "deno.jsonc"):
             if read(f"{beside}/{name}") is not None:
                 return f"{beside}/{name}"
-        shared, old = f"{self._functions}/import_map.json", f"{beside}/import_map.json"
+        shared, old = f"{self.functions}/import_map.json", f"{beside}/import_map.json"
         if old != shared and read(old) is not None:
             raise InputError(
                 f"{old} is no longer read: call it deno.json, or name it as import_map of {slug!r} "
@@ -272,38 +223,39 @@ class _Walk:
         chain: list[str] = []
         while path:
             if path in chain:
-                raise InputError(f"The import map {path} of {self._slug!r} refers to itself.")
+                raise InputError(f"The import map {path} of {self.slug!r} refers to itself.")
             content = self._add(path, "it is the function's import map")
             if content is None:
                 return
             chain.append(path)
-            self._map, self._map_path = ImportMap.load(path, content), path
-            path = self._map.elsewhere
+            self.mapping, self.mapping_path = ImportMap.load(path, content), path
+            path = self.mapping.elsewhere
 
     def add_targets(self) -> None:
         """What the import map names goes with the function, used or not: a file with its imports, a folder whole."""
-        for name, target in self._map.files:
+        for name, target in self.mapping.files:
             path = posixpath.normpath(target)
-            wanted_by = f"{self._map_path} maps {name!r} to it"
+            wanted_by = f"{self.mapping_path} maps {name!r} to it"
             if self._outside(target):
                 self._complain_outside(target, wanted_by)
-            elif self._checkout.is_folder(path):
-                for file in self._checkout.walk(path):
+            elif self.checkout.is_folder(path):
+                for file in self.checkout.files(f"{path}/**/*"):
                     self._add(file, wanted_by)
             else:
                 self.add_module(path, wanted_by=wanted_by)
 
     def add_static(self, pattern: str) -> None:
         wanted_by = "config.toml names it in static_files"
-        if not _WILD.search(pattern):
-            self._add(pattern, wanted_by)
+        if self._outside(pattern):
+            self._complain_outside(pattern, wanted_by)
             return
-        matches = re.compile("".join(map(_translated, _PIECE.finditer(pattern)))).fullmatch
-        fixed = itertools.takewhile(lambda part: not _WILD.search(part), pattern.split("/"))
-        paths = [path for path in self._checkout.walk("/".join(fixed)) if matches(path)]
+        try:
+            paths = self.checkout.files(f"{pattern}/*" if pattern.endswith("**") else pattern)
+        except ValueError:
+            paths = []
         if not paths:
             self.problems.append(
-                f"No file matches {pattern}, which config.toml names in static_files of {self._slug!r}."
+                f"No file matches {pattern}, which config.toml names in static_files of {self.slug!r}."
             )
         for path in paths:
             self._add(path, wanted_by)
@@ -312,9 +264,9 @@ class _Walk:
         pending = deque([(path, wanted_by, True)])
         while pending:
             path, wanted_by, needed = pending.popleft()
-            if path in self._walked or (not needed and self._checkout.read(path) is None):
+            if path in self.walked or (not needed and self.checkout.read(path) is None):
                 continue
-            self._walked.add(path)
+            self.walked.add(path)
             content = self._add(path, wanted_by)
             if content is not None:
                 pending += self._imports(path, content)
@@ -335,7 +287,7 @@ class _Walk:
 
     def _resolve(self, specifier: str, importer: str) -> str:
         """The path that a specifier names, empty for what is not a file of the checkout (npm:, jsr:, https:)."""
-        target, mapped = self._map.resolve(specifier, importer)
+        target, mapped = self.mapping.resolve(specifier, importer)
         if not target.startswith(("./", "../", "/")) or "." not in posixpath.basename(target):
             return ""
         if mapped or target.startswith("/"):
@@ -348,16 +300,15 @@ class _Walk:
 
     def _complain_outside(self, target: str, wanted_by: str) -> None:
         self.problems.append(
-            f"Function {self._slug!r} needs {target} from outside the checkout ({wanted_by}): "
+            f"Function {self.slug!r} needs {target} from outside the checkout ({wanted_by}): "
             "move it inside."
         )
 
     def _add(self, path: str, wanted_by: str) -> bytes | None:
-        content = None if self._outside(path) else self._checkout.read(path)
+        content = None if self._outside(path) else self.checkout.read(path)
         if content is None:
             self.problems.append(
-                f"Function {self._slug!r} needs {path} ({wanted_by}): it is missing in the "
-                "checkout."
+                f"Function {self.slug!r} needs {path} ({wanted_by}): it is missing in the checkout."
             )
             return None
         self.files[path] = content

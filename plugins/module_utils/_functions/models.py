@@ -69,9 +69,10 @@ class FunctionSource:
 
 @dataclass(frozen=True)
 class Deployed:
-    """One entry of the API's list of functions."""
+    """One entry of the API's list of functions. `id` is what its log calls it."""
 
     slug: str
+    id: str
     status: str
     version: int
     verify_jwt: bool
@@ -85,6 +86,7 @@ class Deployed:
     def from_json(cls, entry: t.Mapping[str, t.Any]) -> Deployed:
         return cls(
             slug=entry["slug"],
+            id=str(entry.get("id") or ""),
             status=entry["status"],
             version=entry["version"],
             # The API leaves the key out where the default applies, which is true.
@@ -153,12 +155,8 @@ class FunctionChange:
     """Settings that differ."""
 
     def to_result(self) -> dict[str, t.Any]:
-        return {
-            "slug": self.slug,
-            "kind": self.kind,
-            "files": list(self.files),
-            "settings": list(self.settings),
-        }
+        shown = {"files": list(self.files), "settings": list(self.settings)}
+        return {"slug": self.slug, "kind": self.kind, **shown}
 
 
 @dataclass(frozen=True)

@@ -105,17 +105,10 @@ def _substitute(specifier: str, table: t.Mapping[str, str]) -> str | None:
     fitting = [
         name
         for name, target in table.items()
-        if name
-        and (
-            (target.endswith("/") and specifier.startswith(name))
-            if name.endswith("/")
-            else specifier == name
-        )
+        if name == specifier or (name.endswith("/") and target.endswith("/"))
     ]
-    if not fitting:
-        return None
-    longest = max(fitting, key=len)
-    return table[longest] + specifier[len(longest) :]
+    longest = max((name for name in fitting if specifier.startswith(name)), key=len, default=None)
+    return None if longest is None else table[longest] + specifier[len(longest) :]
 
 
 _PIECE = re.compile(r"""(?P<string>"(?:[^"\\]|\\.)*")|(?P<comment>//[^\n]*|/\*.*?\*/)""", re.DOTALL)
@@ -171,13 +164,6 @@ class Imports:
     lookalikes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    at: int
-
-
 def find_imports(path: str, content: bytes) -> Imports:
     if posixpath.splitext(path)[1].lower() not in SCRIPTS:
         return Imports((), _lookalikes(content.decode(errors="replace")))
@@ -188,11 +174,15 @@ def find_imports(path: str, content: bytes) -> Imports:
 def _find_in_script(content: bytes) -> Imports:
     """Cached, for functions share most of their modules."""
     text = content.decode(errors="replace")
-    tokens, code = _tokens(text)
-    if code is None:
-        return Imports((), _lookalikes(text))
-    made = tuple(Import(specifier, text.count("\n", 0, at) + 1) for specifier, at in _made(tokens))
-    return Imports(made, _lookalikes(code))
+    code, program = _blanked(text)
+    made = []
+    for match in _STATEMENT.finditer(program):
+        start, stop = match.span("text")
+        specifier = code[start + 1 : stop - 1]
+        # The value of a string with escapes is none that anybody writes.
+        if "\\" not in specifier and specifier.strip():
+            made.append(Import(specifier.strip(), text.count("\n", 0, match.start()) + 1))
+    return Imports(tuple(made), _lookalikes(code))
 
 
 def _lookalikes(text: str) -> tuple[str, ...]:
@@ -202,80 +192,58 @@ def _lookalikes(text: str) -> tuple[str, ...]:
     return tuple(specifier.strip() for specifier in specifiers if specifier)
 
 
-def _tokens(text: str) -> tuple[list[_Token], str | None]:
-    """Tokens without spaces and comments, and the text with its comments blanked; None when it ends in a template."""
-    tokens: list[_Token] = []
+def _blanked(text: str) -> tuple[str, str]:
+    """The text without its comments, and also without what strings hold; what else holds no code ends an import.
+
+    Both are as long as the text. One that ends in a template was not understood: it is left as it is, and no program.
+    """
     code: list[str] = []
+    program: list[str] = []
     braces: list[bool] = []
     """For each open brace whether its end goes on with a template."""
-    at = 0
+    at, last = 0, ("mark", "")
     while at < len(text):
-        kind, end = _next(text, at, tokens)
-        piece = text[at:end]
-        if kind == "comment":
-            code.append(re.sub(r"[^\n]", " ", piece))
-            at = end
-            continue
-        if kind == "template" or (kind == "mark" and piece == "}" and braces and braces.pop()):
-            match = _TEMPLATE.match(text, end)
-            if match is None:
-                return tokens, None
-            whole = kind == "template" and match["end"] == "`"
-            if match["end"] != "`":
+        match = t.cast("re.Match[str]", _TOKEN.match(text, at))
+        kind, end = str(match.lastgroup), match.end()
+        if match[0] == "/" and _regex_may_begin(*last) and (regex := _REGEX.match(text, at)):
+            kind, end = "regex", regex.end()
+        elif kind == "template" or (match[0] == "}" and braces and braces.pop()):
+            template = _TEMPLATE.match(text, end)
+            if template is None:
+                return text, ""
+            if template["end"] != "`":
                 braces.append(True)
-            end = match.end()
-            kind = "string" if whole else "template"
-        elif kind == "mark" and piece == "{":
+            whole = kind == "template" and template["end"] == "`"
+            kind, end = "string" if whole else "hole", template.end()
+        elif match[0] == "{":
             braces.append(False)
-        code.append(text[at:end])
-        if kind != "space":
-            tokens.append(_Token(kind, text[at:end], at))
+        piece = text[at:end]
+        blank = re.sub(r"[^\n]", " ", piece)
+        code.append(blank if kind == "comment" else piece)
+        if kind == "string":
+            program.append(f'"{blank[1:-1]}"')
+        elif kind in ("regex", "hole") or piece == '"':
+            program.append(f";{blank[1:]}")
+        else:
+            program.append(blank if kind == "comment" else piece)
+        if kind not in ("space", "comment"):
+            last = (kind, piece)
         at = end
-    return tokens, "".join(code)
+    return "".join(code), "".join(program)
 
 
-def _next(text: str, at: int, before: t.Sequence[_Token]) -> tuple[str, int]:
-    match = _TOKEN.match(text, at)
-    kind = (match.lastgroup if match else None) or "mark"
-    end = match.end() if match else at + 1
-    if kind == "mark" and text[at] == "/" and _regex_may_begin(before):
-        expression = _REGEX.match(text, at)
-        if expression:
-            return "regex", expression.end()
-    return kind, end
-
-
-def _regex_may_begin(before: t.Sequence[_Token]) -> bool:
-    if not before:
-        return True
-    last = before[-1]
-    if last.kind == "name":
-        return bool(_BEFORE_REGEX.fullmatch(last.text))
-    return last.kind == "mark" and last.text not in (")", "]")
-
-
-def _made(tokens: t.Sequence[_Token]) -> t.Iterator[tuple[str, int]]:
-    """Specifier and place of each import, read from a text with one word a token."""
-    words = " ".join(_word(number, token) for number, token in enumerate(tokens))
-    for match in _STATEMENT.finditer(words):
-        literal = tokens[int(match["called"] or match["bare"] or match["behind"])].text
-        # The value of a string with escapes is none that anybody writes.
-        if "\\" not in literal and literal[1:-1].strip():
-            yield literal[1:-1].strip(), tokens[words.count(" ", 0, match.start())].at
-
-
-def _word(number: int, token: _Token) -> str:
-    """Of a string its number, and of what holds other code a mark that ends every import."""
-    if token.kind == "string":
-        return f'"{number}"'
-    return token.text if token.kind in ("name", "mark") else ";"
+def _regex_may_begin(kind: str, text: str) -> bool:
+    """Behind this token."""
+    if kind == "name":
+        return bool(_BEFORE_REGEX.fullmatch(text))
+    return kind == "mark" and text not in (")", "]")
 
 
 # import("x"), import "x", import … from "x" and export … from "x"; import { "any name" as x } holds strings, too.
 _STATEMENT = re.compile(
-    r"""(?x) (?<![^ ]) (?<!\.[ ]) (?=
-        import [ ] \( [ ] "(?P<called>\d+)"
-      | import [ ] "(?P<bare>\d+)"
-      | (?:im|ex)port [ ] (?: (?: [\w$\#@]+ | "\d+" | [{},*] ) [ ] )*? from [ ] "(?P<behind>\d+)"
+    r"""(?x) (?<![\w$\#@.]) (?<!\.\s) (?=
+        (?: import \s* (?: \( \s* )?
+          | (?:im|ex)port (?![\w$\#@]) [\w$\#@{},*"\s]*? (?<![\w$\#@]) from \s*
+        ) (?P<text>"[^"]*")
     )"""
 )

@@ -21,7 +21,8 @@ from .._errors import (
     VerificationError,
     refuse_missing,
 )
-from .._functions.log import FunctionLog
+from .._functions.api import SupabaseFunctionsApi
+from .._functions.models import Deployed
 from .._http import REQUESTS, NoAnswerError, pooled, send
 from .._kubernetes_client import KUBERNETES
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError
@@ -335,7 +336,7 @@ def finite(given: t.Any) -> Sample:
 class FunctionLogSource:
     """What the functions of these names logged as errors in the last `window` seconds."""
 
-    log: FunctionLog
+    api: SupabaseFunctionsApi
     functions: tuple[str, ...]
     window: int
 
@@ -343,17 +344,16 @@ class FunctionLogSource:
     def sample(self, query: str) -> Sample:
         """InputError for a wrong pattern; a function or a log that is not there is a missing sample."""
         pattern = read_pattern(query)
-        ids = self.log.ids()
-        absent = [name for name in self.functions if name not in ids]
+        listed = {entry.slug: entry for entry in self.api.list()}
+        absent = [name for name in self.functions if name not in listed]
         if absent:
             return failed_sample(f"the project has no function {', '.join(absent)}")
-        since = timedelta(seconds=self.window)
-        logs = side_by_side(
-            lambda name: list(self.log.of_function(ids[name], since=since, level="error")),
-            self.functions,
-        )
-        count = sum(1 for log in logs for entry in log if pattern.search(entry.message))
-        return Sample(float(count))
+        logs = side_by_side(self._errors, [listed[name] for name in self.functions])
+        return Sample(float(sum(1 for log in logs for text in log if pattern.search(text))))
+
+    def _errors(self, function: Deployed) -> list[str]:
+        lines = self.api.log_of(function, since=timedelta(seconds=self.window), level="error")
+        return [entry.message for entry in lines]
 
 
 @dataclass(frozen=True)
@@ -422,8 +422,8 @@ def sources_of(
         if entry["kind"] == options.HTTP:
             return HttpSource(entry["url"], timeout, entry["token"] or "", entry["ca_cert"])
         if entry["kind"] == options.FUNCTION_LOG:
-            log = FunctionLog.from_params(entry["supabase"], timeout=timeout)
-            return FunctionLogSource(log, tuple(entry["functions"]), entry["window"])
+            functions = SupabaseFunctionsApi(entry["supabase"], timeout=timeout, patience=0)
+            return FunctionLogSource(functions, tuple(entry["functions"]), entry["window"])
         if entry["kind"] == options.LOG and cluster is not None:
             return LogSource(cluster, entry["deployment"], entry["window"], timeout)
         return Prometheus(server, timeout)

@@ -118,10 +118,10 @@ def reasons(rows: t.Sequence[Row]) -> str:
 
 
 def health(group: Group) -> list[Fact]:
-    if probes := group.rows("probes"):
-        return webhook(probes) if "outcome" in probes[0] else called(probes)
     rows = group.rows("results")
     good = [row for row in rows if row.get("status") in GOOD]
+    if rows and all(row.get("kind") == "function_calls" for row in good) and good == rows:
+        return [Fact("called", f"{counted(len(rows), 'function')} answered")]
     if len(rows) <= FEW_CHECKS and len(good) == len(rows):
         sentences = [f"{row['name']}: {row['detail']}" for row in rows]
         return [Fact("checked", one_line(" · ".join(sentences)))] if sentences else []
@@ -131,6 +131,8 @@ def health(group: Group) -> list[Fact]:
 def smoke(group: Group) -> list[Fact]:
     """Results that are collected were told by the tasks that they are of."""
     rows = group.rows("results")
+    if rows and all(row.get("kind") == "webhook" and row.get("status") in GOOD for row in rows):
+        return [Fact("webhook", f"{row['name']}: {row['detail']}") for row in rows]
     return counts(rows, "tests", "test", named=whole_cause(group)) if rows else []
 
 
@@ -145,25 +147,6 @@ def people(group: Group) -> list[Fact]:
         who = f" ({listed(by)})" if by else ""
         facts.append(Fact("people", f"{counted(len(good), 'answer')} good{who}"))
     return facts + [exception(row, "people") for row in rows if row not in good]
-
-
-def webhook(rows: list[Row]) -> list[Fact]:
-    unknown = sum(row.get("outcome") == "unknown" for row in rows)
-    bad = [row for row in rows if row.get("outcome") not in (*GOOD, "unknown")]
-    if bad:
-        return [_wrong("webhook", row, "evidence") for row in bad]
-    more = f"; of {unknown} the answer does not tell" if unknown else ""
-    text = f"{len(rows) - unknown} of {len(rows)} messages answered as they must be{more}"
-    return [Fact("webhook", text)]
-
-
-def called(rows: list[Row]) -> list[Fact]:
-    bad = [_wrong("called", row, "detail") for row in rows if not row.get("passed")]
-    return bad or [Fact("called", f"{counted(len(rows), 'function')} answered")]
-
-
-def _wrong(label: str, row: Row, why: str) -> Fact:
-    return Fact(label, f"{row['name']}: {one_line(str(row.get(why)))}", "bad")
 
 
 @each

@@ -10,7 +10,7 @@ import functools
 import typing as t
 
 from .._checks.health import run_probes
-from .._checks.models import Check, CheckError
+from .._checks.models import Check, CheckError, Patience
 from .._cluster import Cluster, MonotonicClock
 from .._errors import DeployError, InputError
 from .._flags.values import BOOLEANS
@@ -24,7 +24,7 @@ from .._rollout.changes import describe_changes
 from .._rollout.models import LAST_APPLIED, ReplicaCounts
 from .._rollout.plan import RolloutRequest
 from .._rollout.runner import Rollout, Settings
-from .._threads import Lock, Patience, side_by_side
+from .._threads import Lock, side_by_side
 from .._time import utc_now
 
 FRAGMENTS = ("_kubernetes", "_lock.fence", "_rollout", "_rollout.followed", "_rollout.proven")

@@ -52,9 +52,9 @@ def _verify(script: Script, deployed: Result) -> None:
 
 
 def _call(script: Script, where: str, name: str, **functions: t.Any) -> None:
-    script.require(
-        script.task(where, name, functions={"functions_url": FUNCTIONS_URL, **functions})
-    )
+    calls = {"functions_url": FUNCTIONS_URL, **functions}
+    check = {"name": "functions", "kind": "function_calls", "function_calls": calls}
+    script.require(script.task(where, name, checks=[check]))
 
 
 def restore(script: Script) -> None:

@@ -16,10 +16,11 @@ import os, signal, sys, time
 from pathlib import Path
 from ansible_collections.easymo.deploy.plugins.module_utils._child_process import cleanup_process
 folder, how = Path(sys.argv[1]), sys.argv[2]
+sys.argv.append(str(os.getsid(0)))
 
 def execute(notes):
     descriptors = sorted(int(name) for name in os.listdir("/proc/self/fd"))
-    (folder / "state").write_text(f"{os.getsid(0) == os.getpid()} {descriptors[:4]} {len(descriptors)}")
+    (folder / "state").write_text(f"{os.getsid(0) == int(sys.argv[3])} {descriptors[:4]} {len(descriptors)}")
     (folder / "new").write_text(" ".join(notes))
     (folder / "new").rename(folder / "executed")
 
@@ -66,7 +67,7 @@ def test_it_is_a_session_of_its_own_and_holds_nothing_of_ours(tmp_path):
     play(tmp_path, "killed")
     executed(tmp_path)
     # The standard three, and the folder that is being listed.
-    assert (tmp_path / "state").read_text() == "True [0, 1, 2, 3] 4"
+    assert (tmp_path / "state").read_text() == "False [0, 1, 2, 3] 4"
 
 
 def test_who_ends_well_leaves_nothing_to_do_and_no_zombie(tmp_path):

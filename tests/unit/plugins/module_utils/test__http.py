@@ -17,7 +17,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks import healt
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.payment import HttpWallets
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook import to_webhook
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     InputError,
@@ -28,10 +27,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.api import (
     SupabaseFunctionsApi,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import (
-    FunctionLog,
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
     FunctionProbe,
-    HttpGateway,
+    call,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import Prometheus
 from ansible_collections.easymo.deploy.plugins.module_utils._http import (
@@ -116,7 +114,7 @@ def management(url: str) -> SupabaseFunctionsApi:
 
 def registry(url: str) -> HttpRegistry:
     options = {"registry": url, "username": "", "password": "", "ca_cert": None}
-    return HttpRegistry(options, timeout=20, patience=0, clock=MonotonicClock())
+    return HttpRegistry(options, timeout=20, deadline=Deadline(0))
 
 
 def monitoring(url: str, token: str = "") -> MonitoringServer:
@@ -148,19 +146,19 @@ WITH_TOKEN: dict[str, t.Callable[[str], object]] = {
     "health check with a header": lambda url: check(url, headers={"Authorization": OURS}),
     "management api": lambda url: management(url).call("GET", "/functions", "the functions"),
     "prometheus": lambda url: Prometheus(monitoring(url, TOKEN), 20).sample("up"),
-    "preflight": lambda url: web.get("CI", url, timeout=20, authorization=OURS),
-    "log of the functions": lambda url: FunctionLog(url, "x", TOKEN).lines(["a"]),
+    "preflight": lambda url: web.get_json("CI", url, timeout=20, authorization=OURS),
+    "log of the functions": lambda url: management(url).lines(["a"]),
     "status page and pager": lambda url: service(url, authorization=OURS),
     "webhook with a header": lambda url: webhook(url, Authorization=OURS),
 }
 WITHOUT: dict[str, t.Callable[[str], object]] = {
     "alerts": lambda url: AlertsApi(MonitoringServer(), monitoring(url), timeout=20).silences(),
-    "functions": lambda url: HttpGateway(url, ca_cert=None, timeout=20).ask(
-        FunctionProbe("wa-webhook")
+    "functions": lambda url: call(
+        FunctionProbe("wa-webhook"), {"functions_url": url, "ca_cert": None}, 20
     ),
     "health check": check,
     "prometheus": lambda url: Prometheus(monitoring(url), 20).sample("up"),
-    "preflight": lambda url: web.get("CI", url, timeout=20),
+    "preflight": lambda url: web.get_json("CI", url, timeout=20),
     "registry": lambda url: registry(url).digest(Reference.parse("easymo/app:v1")),
     "status page and pager": service,
     "wallet": wallet,

@@ -2,9 +2,11 @@ import importlib
 import math
 import re
 import typing as t
+from unittest import mock
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils import _module
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     InputError,
@@ -12,7 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     MissingLibraryError,
     refuse_missing,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._module import finish, refuse_below
+from ansible_collections.easymo.deploy.plugins.module_utils._module import execute, refuse_below
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock
 from tests.module_runner import run_module
 
@@ -42,8 +44,12 @@ class Process:
 
 def ended(run: t.Callable[[t.Any], dict[str, t.Any]], *needs: Library) -> dict[str, t.Any]:
     process = Process()
-    with pytest.raises(Ended):
-        finish(process, run, needs=needs)
+    with (
+        mock.patch.object(_module, "_Brief", return_value=process),
+        mock.patch.object(_module, "_load_params", dict),
+        pytest.raises(Ended),
+    ):
+        execute(lambda: {"argument_spec": {}}, run, needs=needs)
     return process.result
 
 

@@ -4,7 +4,6 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _threads
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import models
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.health import run_probes
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
@@ -14,11 +13,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import run_preflight
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import run_tests
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import (
-    FunctionProbe,
-    probe_all,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer
 from tests.fakes.cluster import FakeClock
 from tests.unit.plugins.module_utils._checks.ground import ground
 
@@ -63,27 +57,12 @@ def of_preflight() -> Ended:
     return {row.name: (row.status, row.detail) for row in rows}
 
 
-class DefectiveGateway:
-    def ask(self, probe: FunctionProbe) -> Answer:
-        defect(probe.slug)
-        return Answer(200, {}, b"fine")
-
-
-def of_functions() -> Ended:
-    rows = probe_all(
-        [FunctionProbe(name) for name in NAMES], DefectiveGateway(), timeout=0, pause=0
-    )
-    words = {True: "pass", False: "fail"}
-    return {row["name"]: (words[row["passed"]], row["detail"] or "fine") for row in rows}
-
-
 @pytest.mark.parametrize(
     ("run", "status"),
     [
         (of_components, "fail"),
         (of_smoke_tests, "hold"),
         (of_preflight, "hold"),
-        (of_functions, "fail"),
     ],
 )
 def test_a_defect_of_one_is_told_as_its_failure_and_the_others_end(run, status):
@@ -94,16 +73,16 @@ def test_a_look_is_repeated_until_it_is_well_or_its_time_is_over():
     clock = FakeClock()
     looks: list[str] = []
 
-    def look(name: str) -> int:
-        looks.append(name)
-        return len(looks)
+    def probe(_options: t.Any, _timeout: float) -> str:
+        looks.append("look")
+        if len(looks) != 3:
+            raise models.CheckError("not yet")
+        return "fine"
 
-    looking = _threads.Looking(
-        look=look,
-        judge=lambda _name, found, _seconds: found,
-        well=lambda found: found == 3,
-        patience=_threads.Patience(10, 1, clock=clock.now, sleep=clock.sleep),
-    )
-    assert (looking.at("one"), clock.now()) == (3, 102.0)
-    looks += ["more"] * 3
-    assert (looking.at("two"), clock.now()) == (16, 111.0)
+    def row() -> Finding:
+        patience = models.Patience(10, 1, clock=clock.now, sleep=clock.sleep)
+        (ended,) = run_probes([Check("one", "k", {}, 1)], patience, {"k": Kind(probe)})
+        return ended
+
+    assert (row().passed, clock.now()) == (True, 102.0)
+    assert (row().passed, clock.now(), len(looks)) == (False, 111.0, 13)

@@ -10,8 +10,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     Kind,
     NotKnownError,
     Options,
+    Patience,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._threads import Patience
 from tests.fakes.cluster import FakeClock
 
 

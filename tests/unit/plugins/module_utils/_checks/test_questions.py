@@ -55,7 +55,7 @@ def test_an_answer_may_bring_name_time_and_note():
         "no name": ({"phone": "yes"}, "", "has no name"),
         "no word": ({"phone": "maybe"}, "Jane", "is 'maybe'; it is yes or no"),
         "no answer": ({"phone": {"by": "Jane"}}, "", "is ''; it is yes or no"),
-        "unknown key": ({"phone": {"answer": "yes", "who": "Jane"}}, "", "has 'who'"),
+        "unknown key": ({"phone": {"answer": "yes", "who": "Jane"}}, "", "unknown: who"),
     },
 )
 def test_an_answer_that_is_none_is_refused(given, by, said):

@@ -121,7 +121,7 @@ def count(selector: str) -> int:
 )  # fmt: skip
 def test_what_is_missing_of_a_selector_is_found(selector, why):
     (asked,) = selectors(selector)
-    assert metrics.missing(asked, count, ["status", "outcome"]) == why
+    assert metrics.missing(*metrics.without_events(asked, ["status", "outcome"]), count) == why
 
 
 def error(state: str, message: str) -> SqlError:
@@ -150,8 +150,7 @@ def test_only_a_table_of_the_release_may_be_missing(monkeypatch, answer, status,
 
 def test_functions_that_are_new_are_told_and_a_secret_that_is_missing_is_wrong(monkeypatch):
     api = mock.Mock(list=lambda: [mock.Mock(slug="a")], secrets=lambda: {"TOKEN": "x"})
-    monkeypatch.setattr(web, "SupabaseFunctionsApi", lambda _options: api)
-    monkeypatch.setattr(web, "FunctionLog", mock.Mock())
+    monkeypatch.setattr(web, "SupabaseFunctionsApi", lambda _options, **_more: api)
     found = web.look_functions({"functions": ["a", "b"], "secrets": ["TOKEN"]}, ground())
     assert (found.status, "b come with the release" in found.detail) == ("pass", True)
     assert web.look_functions({"functions": [], "secrets": ["KEY"]}, ground()).status == "fail"
@@ -194,7 +193,7 @@ def test_a_reader_takes_its_environment_from_the_config_map(container, status):
         ({"configMap": {"name": "flags"}}, {}, {}, "pass", "a mounts the ConfigMap flags"),
         ({"projected": {"sources": [{"configMap": {"name": "flags"}}]}}, {}, {}, "pass", "mounts"),
         ({"configMap": {"name": "other"}}, {}, {}, "fail", "does not mount"),
-        ({"configMap": {"name": "flags"}}, {"subPath": "A"}, {}, "fail", "by subPath alone"),
+        ({"configMap": {"name": "flags"}}, {"subPath": "A"}, {}, "fail", "a subPath is never"),
         ({"configMap": {"name": "flags"}}, {}, {"probe": {}}, "fail", "must be asked"),
         ({"configMap": {"name": "flags"}}, {}, {"probe": {"files": "/f"}}, "pass", "mounts"),
         (

@@ -111,5 +111,5 @@ def test_a_path_that_is_no_jmespath_is_refused_before_anything_is_ordered(url):
 
 def test_the_token_stands_in_no_message(url):
     result = pay(url, token="another-fake-token")
-    assert "answered 401 on the order (who are you?)" in result["msg"]
+    assert "for the order, answered HTTP 401 (who are you?)" in result["msg"]
     assert "another-fake-token" not in json.dumps(result)

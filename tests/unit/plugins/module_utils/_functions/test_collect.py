@@ -229,8 +229,8 @@ WRONG = {
     "outside": ({"hello/index.ts": 'import "../../../../x.ts"'}, r"\.\./x\.ts from outside the checkout"),
     "absolute": ({"hello/index.ts": 'import "/x.ts"'}, r"/x\.ts from outside the checkout"),
     "toml": ({"hello/index.ts": "", "supabase/config.toml": "[functions"}, r"config\.toml is not TOML"),
-    "kind": ({"hello/index.ts": "", "supabase/config.toml": '[functions.hello]\nverify_jwt = "no"'},
-             r"verify_jwt = 'no' of function 'hello': it is true or false"),
+    "kind": ({"hello/index.ts": "", "supabase/config.toml": '[functions.hello]\nverify_jwt = "perhaps"'},
+             r"config\.toml is wrong about function 'hello': .*verify_jwt"),
     "json": ({"hello/index.ts": "", "hello/deno.json": "{"}, r"deno\.json is not JSON"),
 }  # fmt: skip
 

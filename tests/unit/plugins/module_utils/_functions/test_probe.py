@@ -1,6 +1,6 @@
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import (
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
     FunctionProbe,
     verdict,
 )

@@ -8,13 +8,19 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import LINES, FunctionLog
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.api import (
+    LINES,
+    SupabaseFunctionsApi,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Sample
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import FunctionLogSource
 from tests.fakes.http_server import Handler, serving
 
 TOKEN = "a-token-of-the-project"
-LIST = [{"slug": "wa-webhook", "id": "1-a"}, {"slug": "health", "id": "2-b"}]
+LIST = [
+    {"slug": slug, "id": known, "status": "ACTIVE", "version": 1}
+    for slug, known in (("wa-webhook", "1-a"), ("health", "2-b"))
+]
 LOGS = {
     "1-a": ["menu for one: TypeError: x is null", "menu for two: timed out", "TypeError: y"],
     "2-b": ["timed out"],
@@ -50,8 +56,11 @@ def api() -> t.Iterator[tuple[str, Answers, list[dict[str, list[str]]]]]:
 
 
 def sample(url: str, query: str = ".", *functions: str) -> Sample:
-    log = FunctionLog(url, "ref", TOKEN, timeout=5)
-    return FunctionLogSource(log, functions or ("wa-webhook", "health"), window=90).sample(query)
+    given = {"api_url": url, "project_ref": "ref", "access_token": TOKEN, "ca_cert": None}
+    functions_api = SupabaseFunctionsApi(given, timeout=5, patience=0)
+    return FunctionLogSource(
+        functions_api, functions or ("wa-webhook", "health"), window=90
+    ).sample(query)
 
 
 @pytest.mark.parametrize(
@@ -83,14 +92,14 @@ def test_they_are_asked_as_of_the_window(api):
     ("path", "answer", "said"),
     [
         ("functions", (200, LIST[:1]), "the project has no function health"),
-        ("functions", (200, [{"slug": "health"}]), "did not answer with its JSON"),
-        ("functions", (401, {"message": TOKEN[:5]}), "answered HTTP 401"),
-        ("logs.all", (200, {}), "returned an error instead"),
-        ("logs.all", (200, {"result": None}), "returned an error instead"),
-        ("logs.all", (200, {"result": [], "error": "backend"}), "returned an error instead"),
+        ("functions", (200, [{"slug": "health"}]), "left something out"),
+        ("functions", (401, {"message": TOKEN[:5]}), "answered 401"),
+        ("logs.all", (200, {}), "returned an error in place"),
+        ("logs.all", (200, {"result": None}), "returned an error in place"),
+        ("logs.all", (200, {"result": [], "error": "backend"}), "returned an error in place"),
         ("logs.all", (200, []), "did not answer with its JSON"),
-        ("logs.all", (429, {"message": "ThrottlerException: Too Many Requests"}), "rate limit"),
-        ("logs.all", (503, {}), "answered HTTP 503"),
+        ("logs.all", (429, {"message": "ThrottlerException: Too Many Requests"}), "answered 429"),
+        ("logs.all", (503, {}), "answered 503"),
     ],
 )
 def test_what_is_no_answer_is_missing(api, path, answer, said):

@@ -21,6 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._images import (
     Reference,
     resolve,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
 from tests.fakes.cluster import FakeClock
 from tests.fakes.http_server import Handler, serving
 from tests.tables import cases
@@ -97,7 +98,9 @@ def shop(server) -> Shop:
 def registry(shop: Shop, authority: Path | None, **more: t.Any) -> HttpRegistry:
     given = {"username": "", "password": "", "registry": shop.url, **more}
     ca_cert = str(authority) if authority else None
-    return HttpRegistry({**given, "ca_cert": ca_cert}, timeout=5, patience=10, clock=FakeClock())
+    clock = FakeClock()
+    deadline = Deadline(10, clock.now, clock.sleep)
+    return HttpRegistry({**given, "ca_cert": ca_cert}, timeout=5, deadline=deadline)
 
 
 def digest(
