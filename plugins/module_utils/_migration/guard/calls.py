@@ -318,7 +318,7 @@ def judge_set(body: Node, scope: Scope) -> Concerns:
         return
     yield from judge_value(name, _values(body))
     if name in ("role", "session_authorization"):
-        scope.world.facts.dropped = True
+        scope.world.dropped = True
         # Another user may have a schema of its own, which is searched first.
         for user in _values(body):
             if scope.world.state("schema", user) is not ObjectState.ABSENT:

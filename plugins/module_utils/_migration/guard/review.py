@@ -26,8 +26,16 @@ from .models import (
     concern,
     worst,
 )
-from .parser import Node, UnparsableError, in_parts, options_of, parse, parse_plpgsql, words
-from .routines import read_do
+from .parser import (
+    Node,
+    UnparsableError,
+    in_parts,
+    options_of,
+    parse,
+    parse_plpgsql,
+    strings,
+    words,
+)
 from .tables import alter_policy, create_policy, judge_alter_table, without_policy
 from .world import World
 
@@ -55,7 +63,8 @@ def judge_statement(node: Node, scope: Scope) -> Concerns:
 
 
 def _judge_do(body: Node, scope: Scope) -> Concerns:
-    language, _text = read_do(body)
+    options = options_of(body, "args")
+    language = strings([options["language"]])[0].lower() if "language" in options else "plpgsql"
     if language != "plpgsql":
         yield concern("language", f"it is in {language}, which is not parsed")
         return
@@ -215,8 +224,8 @@ def _judge_file(source: Source, world: World, unit: Unit) -> list[list[Concern]]
         scope = Scope(world, unit, judge_statement, statement.text, statement=index)
         issues = list(_judge_text(statement, scope))
         given = {each.verdict for each in issues}
-        world.facts.unclear |= not given.isdisjoint(STOPPING)
-        world.facts.rows_written |= Classification.UNKNOWN in given
+        world.unclear |= not given.isdisjoint(STOPPING)
+        world.rows_written |= Classification.UNKNOWN in given
         concerns.append(issues)
     for drop in unit.unsettled():
         concerns[drop.statement].append(drop.concern)
