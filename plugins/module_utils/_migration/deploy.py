@@ -10,6 +10,7 @@ import re
 import typing as t
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from .._errors import ConflictError, DeployError, InputError, RefusedError, refuse_missing
 from .._formats import counted
@@ -253,11 +254,8 @@ class GuardReport:
     @property
     def waived(self) -> dict[str, list[MigrationFinding]]:
         """By file, what it is let through with."""
-        waived: dict[str, list[MigrationFinding]] = {}
-        for finding in self.review.findings:
-            if finding.file in self.waivers:
-                waived.setdefault(finding.file, []).append(finding)
-        return waived
+        by_file = groupby(self.review.findings, key=lambda finding: finding.file)
+        return {file: [*findings] for file, findings in by_file if file in self.waivers}
 
     @property
     def warnings(self) -> list[str]:

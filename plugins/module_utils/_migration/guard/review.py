@@ -129,32 +129,24 @@ _OTHERS: t.Final[dict[str, Judge]] = {
     "VariableSetStmt": judge_set,
 }
 _REWRITES = "it rewrites tables under a lock that stops everybody"
+_ROLE = ("role-changed", "it changes or drops a role and its logins")
+_OF_A_ROLE = ("role-changed", "it drops or reassigns all that a role owns")
+_SERVER = ("server", "it changes more than this database's objects")
 _WHATEVER_IT_NAMES: t.Final = {
-    kind: (rule, what)
-    for kinds, rule, what in (
-        ("ClusterStmt", "table-rewrite", _REWRITES),
-        ("CopyStmt", "copy", "it copies rows from or to outside the file"),
-        (
-            "AlterRoleStmt AlterRoleSetStmt DropRoleStmt",
-            "role-changed",
-            "it changes or drops a role and its logins",
-        ),
-        (
-            "DropOwnedStmt ReassignOwnedStmt",
-            "role-changed",
-            "it drops or reassigns all that a role owns",
-        ),
-        (
+    "ClusterStmt": ("table-rewrite", _REWRITES),
+    "CopyStmt": ("copy", "it copies rows from or to outside the file"),
+    **dict.fromkeys(words("AlterRoleStmt AlterRoleSetStmt DropRoleStmt"), _ROLE),
+    **dict.fromkeys(words("DropOwnedStmt ReassignOwnedStmt"), _OF_A_ROLE),
+    **dict.fromkeys(
+        words(
             """
             AlterSystemStmt AlterDatabaseStmt AlterDatabaseSetStmt CreatedbStmt DropdbStmt
             CreateTableSpaceStmt DropTableSpaceStmt CreateSubscriptionStmt AlterSubscriptionStmt
             DropSubscriptionStmt CreateEventTrigStmt AlterEventTrigStmt LoadStmt
-            """,
-            "server",
-            "it changes more than this database's objects",
+            """
         ),
-    )
-    for kind in words(kinds)
+        _SERVER,
+    ),
 }
 _BY_A_CLAUSE: t.Final[dict[str, tuple[t.Callable[[Node], object], str, str]]] = {
     "GrantRoleStmt": (lambda body: not body.get("is_grant"), "revoke", "it revokes a role"),

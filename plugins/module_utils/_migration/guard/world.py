@@ -90,8 +90,6 @@ class World:
         """More than one when it depends on what only the run will know."""
         self.routines: dict[tuple[str, str], list[Routine]] = {}
         self.routine_names: set[str] = set()
-        self.odd_routine_names = False
-        """Whether one of them is not a plain word in lower case."""
         self.triggers: dict[tuple[str, str], list[Trigger]] = {}
         self.prepared: set[str] = set()
         self._objects: dict[Key, ObjectState] = {}
@@ -335,9 +333,7 @@ class World:
         if certain:
             known[:] = [each for each in known if each.types != routine.types]
         known.append(routine)
-        name = routine.name.name
-        self.routine_names.add(name)
-        self.odd_routine_names |= name != name.lower() or not name.replace("_", "a").isalnum()
+        self.routine_names.add(routine.name.name)
 
     def find_routines(self, name: Name) -> t.Iterator[Routine]:
         """Those defined in this run that a name may mean; without a schema, those of any."""
