@@ -17,14 +17,13 @@ from .._formats import counted
 from .._lock.apply import Check
 from .._module import Module, Result, emit_progress
 from .._postgres import PostgresTarget, Session
-from .execution import mask_passwords
 from .guard.catalog import read_catalog
 from .guard.models import MigrationFinding, Review, Source
 from .guard.parser import PGLAST
 from .guard.review import review
-from .models import Migration, describe_tables, find_tables, verify_tables
+from .models import MigrationPlan, describe_tables, find_tables, verify_tables
+from .prisma_deploy import PrismaEngine
 from .runner import (
-    AppliedFile,
     BlockerMonitor,
     LockRetries,
     Runs,
@@ -34,74 +33,12 @@ from .runner import (
     migrating,
     refuse_read_only,
 )
+from .supabase import SupabaseFiles
 
 Params = t.Mapping[str, t.Any]
 
 
-@dataclass(frozen=True)
-class MigrationPlan:
-    """What would run, and where the folder and the history stand to each other."""
-
-    pending: tuple[Migration, ...]
-    versions: list[str]
-    """Those that are applied."""
-    drift: dict[str, str] = field(default_factory=dict)
-    """Applied files that were edited since, each with a clause on how."""
-    problems: dict[str, list[str]] = field(default_factory=dict)
-    """Sentences on why pending files cannot run, by their names."""
-    warnings: tuple[str, ...] = ()
-    details: t.Mapping[str, t.Any] = field(default_factory=dict)
-    """Keys of the result that one kind has."""
-    state: t.Any = None
-    """What the engine itself needs of it again."""
-
-    def to_diff(self) -> dict[str, str]:
-        """The SQL that runs, whole but for passwords, for a diff is a request to see it."""
-        newest = self.versions[-1] if self.versions else "nothing"
-        after = "".join(
-            f"-- {each.file}\n{mask_passwords(each.text.rstrip())}\n" for each in self.pending
-        )
-        return {
-            "before_header": f"applied up to {newest}",
-            "after_header": f"{len(self.pending)} pending",
-            "before": "",
-            "after": after,
-        }
-
-
-def problems_by_file(
-    pending: t.Iterable[Migration], problems_of: t.Callable[[Migration], t.Iterator[str]]
-) -> dict[str, list[str]]:
-    """Of those that have any."""
-    problems = {each.file: list(problems_of(each)) for each in pending}
-    return {file: sentences for file, sentences in problems.items() if sentences}
-
-
-class Engine(t.Protocol):
-    """What the kinds of migrations differ in."""
-
-    ADVISORY_LOCK: int
-    """Any number will do as long as it is the tool's, or ours, and never changes."""
-    LEAVES_FAILURES: bool
-    """Whether the history has a row of what failed."""
-    RESETS: bool
-    """Whether each file begins with the session's first settings."""
-
-    def plan(self, session: Session) -> MigrationPlan:
-        """Raises when nothing may run."""
-
-    def begin(
-        self,
-        session: Session,
-        plan: MigrationPlan,
-        limits: SessionTimeouts,
-        retries: LockRetries,
-        /,
-    ) -> t.Callable[[Migration], AppliedFile]:
-        """Make the history where there is none. What applies a migration and writes its row."""
-
-    def verify(self, session: Session, plan: MigrationPlan) -> list[str]:
-        """Read the history back: what was run is in it, and nothing else is new. All its versions."""
+Engine: t.TypeAlias = SupabaseFiles | PrismaEngine
 
 
 def advisory_wait(params: Params) -> float:

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from .._errors import InputError, VerificationError
 from .._postgres import Session
-from .execution import Step, decode, plan_steps
+from .execution import Step, decode, mask_passwords, plan_steps
 from .guard.models import Source
 from .splitter import Script, split_script
 
@@ -93,6 +93,45 @@ class Folder:
     files: tuple[Migration, ...]
     skipped: tuple[str, ...]
     """SQL files whose names are none of a migration."""
+
+
+@dataclass(frozen=True)
+class MigrationPlan:
+    """What would run, and where the folder and the history stand to each other."""
+
+    pending: tuple[Migration, ...]
+    versions: list[str]
+    """Those that are applied."""
+    drift: dict[str, str] = field(default_factory=dict)
+    """Applied files that were edited since, each with a clause on how."""
+    problems: dict[str, list[str]] = field(default_factory=dict)
+    """Sentences on why pending files cannot run, by their names."""
+    warnings: tuple[str, ...] = ()
+    details: t.Mapping[str, t.Any] = field(default_factory=dict)
+    """Keys of the result that one kind has."""
+    state: t.Any = None
+    """What the engine itself needs of it again."""
+
+    def to_diff(self) -> dict[str, str]:
+        """The SQL that runs, whole but for passwords, for a diff is a request to see it."""
+        newest = self.versions[-1] if self.versions else "nothing"
+        after = "".join(
+            f"-- {each.file}\n{mask_passwords(each.text.rstrip())}\n" for each in self.pending
+        )
+        return {
+            "before_header": f"applied up to {newest}",
+            "after_header": f"{len(self.pending)} pending",
+            "before": "",
+            "after": after,
+        }
+
+
+def problems_by_file(
+    pending: t.Iterable[Migration], problems_of: t.Callable[[Migration], t.Iterator[str]]
+) -> dict[str, list[str]]:
+    """Of those that have any."""
+    problems = {each.file: list(problems_of(each)) for each in pending}
+    return {file: sentences for file, sentences in problems.items() if sentences}
 
 
 def existing(directory: str) -> Path:

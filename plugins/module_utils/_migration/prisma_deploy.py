@@ -18,9 +18,8 @@ from .._errors import DeployError, InputError, RefusedError, VerificationError
 from .._module import Module, Result
 from .._postgres import PostgresTarget, Session, SqlError, mask_secret
 from .._redaction import redact
-from .deploy import MigrationPlan
 from .execution import mask_message
-from .models import Migration
+from .models import Migration, MigrationPlan
 from .prisma_history import (
     ADVISORY_LOCK,
     Attempt,
@@ -266,12 +265,7 @@ class PrismaEngine:
         return plan_prisma(read_history(session, self.schema), self.local)
 
     def begin(
-        self,
-        session: Session,
-        plan: MigrationPlan,
-        limits: SessionTimeouts,
-        retries: LockRetries,
-        /,
+        self, session: Session, plan: MigrationPlan, limits: SessionTimeouts, retries: LockRetries
     ) -> t.Callable[[Migration], AppliedFile]:
         if not plan.state.exists:
             use_schema(session, self.schema).create()

@@ -18,9 +18,8 @@ from functools import cached_property
 from .._errors import ConflictError, InputError
 from .._postgres import Session, transaction
 from .._time import now
-from .deploy import MigrationPlan, problems_by_file
 from .execution import controls_transaction, mask_logs, runs_alone
-from .models import Migration, existing
+from .models import Migration, MigrationPlan, existing, problems_by_file
 from .splitter import without_leading_comments
 
 _SCRIPT = "migration.sql"

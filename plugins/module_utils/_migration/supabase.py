@@ -16,7 +16,6 @@ from functools import cached_property
 from .._errors import ConflictError, InputError, VerificationError
 from .._formats import counted
 from .._postgres import Session, SqlError, transaction
-from .deploy import MigrationPlan, problems_by_file
 from .execution import (
     Step,
     controls_transaction,
@@ -26,7 +25,7 @@ from .execution import (
     resets_role,
     same_sql,
 )
-from .models import Folder, Migration, existing
+from .models import Folder, Migration, MigrationPlan, existing, problems_by_file
 from .runner import (
     AppliedFile,
     LockRetries,
@@ -232,7 +231,9 @@ class SupabaseFiles:
     # Any number will do as long as it is ours and never changes: "supabase" in ASCII.
     ADVISORY_LOCK = int.from_bytes(b"supabase", "big")
     LEAVES_FAILURES = False
+    """Whether the history has a row of what failed."""
     RESETS = True
+    """Whether each file begins with the session's first settings."""
     # What people do with the history by hand, as clauses. In the first `{}` are the versions.
     REVERTED = "run 'supabase migration repair --status reverted {}'"
     APPLIED = "run 'supabase migration repair --status applied <version>'"
@@ -380,6 +381,7 @@ class SupabaseFiles:
         return pending
 
     def plan(self, session: Session) -> MigrationPlan:
+        """Raises when nothing may run."""
         history = self.read_history(session)
         local = self.folder.files
         pending = self.pending_after(history, local)
@@ -396,19 +398,16 @@ class SupabaseFiles:
         )
 
     def begin(
-        self,
-        session: Session,
-        _plan: MigrationPlan,
-        limits: SessionTimeouts,
-        retries: LockRetries,
-        /,
+        self, session: Session, _plan: MigrationPlan, limits: SessionTimeouts, retries: LockRetries
     ) -> t.Callable[[Migration], AppliedFile]:
+        """Make the history where there is none. What applies a migration and writes its row."""
         retries.insist("the history table", lambda: self.ensure_history(session))
         return lambda migration: FileRun(
             session, migration, limits, retries, self.insert_row, self._role
         ).apply()
 
     def verify(self, session: Session, plan: MigrationPlan) -> list[str]:
+        """Read the history back: what was run is in it, and nothing else is new. All its versions."""
         rows = {row.version: row for row in self.read_history(session)}
         pending = {each.version: each for each in plan.pending}
         expected = {*plan.versions, *pending}

@@ -11,10 +11,10 @@ from .._errors import InputError
 from .._lock.apply import lock_check
 from .._module import Module, Result, refuse_below
 from .._postgres import PostgresTarget
-from .deploy import Deployment, Engine, MigrationPlan, advisory_wait, read_waivers
+from .deploy import Deployment, Engine, advisory_wait, read_waivers
 from .execution import session_role
 from .flyway import FlywayFiles, is_version
-from .models import Migration
+from .models import Migration, MigrationPlan
 from .prisma_deploy import PrismaEngine, generate
 from .prisma_history import (
     ADVISORY_LOCK,

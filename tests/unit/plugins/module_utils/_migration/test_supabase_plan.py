@@ -3,8 +3,10 @@ import re
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.deploy import MigrationPlan
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Migration
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
+    Migration,
+    MigrationPlan,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import (
     Applied,
     SupabaseFiles,
