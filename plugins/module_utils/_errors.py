@@ -28,13 +28,14 @@ MOST = 1_000
 
 
 class DeployError(Exception):
-    """One sentence: what, where, why, what to do. `details` become keys of the task's result."""
+    """One sentence: what, where, why, what to do. `details` become keys of the task's result, `reason` among them."""
 
     reason = "DeployError"
 
     def __init__(self, message: str, **details: t.Any) -> None:
         super().__init__(message)
         self.details = details
+        self.reason = details.get("reason", self.reason)
 
     def to_result(self) -> dict[str, t.Any]:
         return {"msg": str(self), "reason": self.reason, **self.details}

@@ -167,6 +167,21 @@ def connected(target: PostgresTarget, *, application_name: str) -> t.Iterator[Se
         opened.close()
 
 
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+@contextmanager
+def transaction(session: Session) -> t.Iterator[None]:
+    """BEGIN and COMMIT, or ROLLBACK when the server refused something in the block."""
+    session.execute("BEGIN")
+    try:
+        yield
+        session.execute("COMMIT")
+    except SqlError:
+        session.execute("ROLLBACK")
+        raise
+
+
 # Those that the server has: they came with 9.6, 14 and 17. A role or a database may have any of them set.
 LIFT_TIMEOUTS = """
 SELECT pg_catalog.set_config(name, '0', false)
@@ -273,7 +288,7 @@ _LOOKS = 3
 
 
 def shares_sessions(session: Session, target: PostgresTarget) -> bool:
-    """Whether settings, snapshots and locks of ours would be other people's; not with a pooler of whole sessions.
+    """Whether each transaction gets another session; not with a pooler of whole sessions.
 
     A pooler announces a process of its own. Nothing is held open for the look, for in statement mode that is refused.
     """
@@ -285,3 +300,13 @@ def shares_sessions(session: Session, target: PostgresTarget) -> bool:
             ours.add(session.process)
             theirs.add(other.process)
     return len(ours) > 1 or bool(ours & theirs)
+
+
+def refuse_pooler(session: Session, target: PostgresTarget) -> None:
+    """Raise where settings, snapshots and locks of ours would be other people's."""
+    if shares_sessions(session, target):
+        raise RefusedError(
+            f"The {target.where} is behind a pooler in transaction mode, which gives each transaction another session, "
+            "so settings and locks would be lost: connect to the server itself, or to the pooler in session mode "
+            "(Supabase's is at port 5432), with 'login_host' and 'login_port'. Nothing was touched."
+        )

@@ -42,7 +42,6 @@ _RESTORING: t.Mapping[str, t.Any] = {
     "approved_by": None,
     "reason": None,
     "maintenance_db": "postgres",
-    "terminate_sessions": True,
     "psql": "psql",
     "timeout": 3600,
     "fence": 0,

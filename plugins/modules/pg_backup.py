@@ -172,8 +172,8 @@ from ..module_utils._backup.plan import (
     find_sufficient,
     refuse_older_programs,
 )
-from ..module_utils._backup.programs import BackupProgress
-from ..module_utils._backup.tables import list_dumped, refuse_pooler, refuse_unreadable
+from ..module_utils._backup.programs import BackupProgress, Reporter
+from ..module_utils._backup.tables import list_dumped, refuse_unreadable
 from ..module_utils._errors import InputError
 from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
 from ..module_utils._postgres import PostgresTarget
@@ -203,13 +203,12 @@ def run(module: Module) -> dict[str, t.Any]:
     )
     left_out = existing.manifest.left_out if existing else []
     if existing is None:
-        request = request_of(params, now)
+        request = request_of(
+            params, now, bucket, lambda *event: emit_progress(module, "BackupProgress", *event)
+        )
         left_out = list(request.left_out)
         if not module.check_mode:
-            progress = BackupProgress(
-                request.name, lambda text, data: emit_progress(module, "BackupProgress", text, data)
-            )
-            backup = take_backup(request, bucket, progress, lambda: connect(params))
+            backup = take_backup(request, lambda: connect(params))
     described = backup.to_result() if backup else {}
     result = {"changed": existing is None, "backup": described, "left_out": left_out}
     if module._diff:
@@ -241,13 +240,15 @@ def refuse_bad_input(params: t.Mapping[str, t.Any]) -> None:
     refuse_below(params, max_age=0, lock_timeout=1, timeout=1)
 
 
-def request_of(params: t.Mapping[str, t.Any], now: datetime) -> BackupRequest:
+def request_of(
+    params: t.Mapping[str, t.Any], now: datetime, bucket: S3Bucket, report: Reporter
+) -> BackupRequest:
     """Find the programs, ask the server, and refuse what cannot work."""
     target = PostgresTarget.from_params(params)
     pg_dump = programs.find(params["pg_dump"], "pg_dump")
     pg_restore = programs.find(params["pg_restore"], "pg_restore")
     with _postgres.connected(target, application_name="easymo.deploy pg_backup") as session:
-        refuse_pooler(session, target)
+        _postgres.refuse_pooler(session, target)
         _postgres.lift_timeouts(session)
         server = session.server_version
         refuse_older_programs(server=server, pg_dump=pg_dump.numbers, pg_restore=pg_restore.numbers)
@@ -266,6 +267,8 @@ def request_of(params: t.Mapping[str, t.Any], now: datetime) -> BackupRequest:
         compression=_METHODS.get(method) or programs.best_compression(pg_dump),
         lock_timeout=params["lock_timeout"],
         timeout=params["timeout"],
+        bucket=bucket,
+        progress=BackupProgress(params["name"], report),
     )
 
 

@@ -12,7 +12,6 @@ from psycopg2.extensions import connection
 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.apply import take_backup
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import Backup
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import BackupProgress
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.apply import (
     place_order,
     restore,
@@ -107,9 +106,10 @@ class Traveller:
 
     def _back_up(self, database: str) -> Backup:
         params = self._params(pg_backup, database, name=database, release="1", compression="none")
-        request = pg_backup.request_of(params, datetime.now(UTC))
-        progress = BackupProgress(database, lambda _text, _data: None)
-        return take_backup(request, self.bucket, progress, lambda: self.bucket)
+        request = pg_backup.request_of(
+            params, datetime.now(UTC), self.bucket, lambda _text, _data: None
+        )
+        return take_backup(request, lambda: self.bucket)
 
     def _restore(self, backup: Backup, method: str, database: str) -> None:
         params = self._params(
@@ -122,9 +122,8 @@ class Traveller:
             request=method,
             maintenance_db="template1",
         )
-        done = restore(
-            place_order(params, backup), self.bucket, lambda _text: None, count_before=False
-        )
+        order = place_order(params, self.bucket, backup, lambda _text: None)
+        done = restore(order, count_before=False, predicted=False)
         assert done["changed"]
 
     def _params(self, module: t.Any, database: str, **given: t.Any) -> dict[str, t.Any]:

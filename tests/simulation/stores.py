@@ -27,7 +27,6 @@ class Kind:
     """Of migrations: where they lie, and where a database has those that it knows as applied."""
 
     name: str
-    role: str
     ledger: str
 
     @property
@@ -38,17 +37,13 @@ class Kind:
 KINDS = {
     one.name: one
     for one in (
-        Kind(
-            "sql", "sql_migrate", "SELECT version FROM public.flyway_schema_history WHERE success"
-        ),
+        Kind("sql", "SELECT version FROM public.flyway_schema_history WHERE success"),
         Kind(
             "supabase",
-            "supabase_migrate",
             "SELECT right(version, 1) FROM supabase_migrations.schema_migrations",
         ),
         Kind(
             "prisma",
-            "prisma_migrate",
             "SELECT substr(migration_name, 14, 1) FROM public._prisma_migrations WHERE finished_at IS NOT NULL",
         ),
     )

@@ -111,8 +111,10 @@ def _files(tasks: t.Iterable[t.Any], where: str) -> t.Iterator[str]:
         included = _included(task, where)
         if included:
             yield included
-            if ANY not in included:
-                yield from _files(_read(included), included)
+            role, _slash, name = included.partition("/")
+            folders = (ROOT / "roles").glob(role) if ANY in role else [Path(role)]
+            for each in (f"{folder.name}/{name}" for folder in folders if ANY not in name):
+                yield from _files(_read(each), each)
             yield where  # goes on
 
 

@@ -6,12 +6,14 @@ from __future__ import annotations
 import hashlib
 import time
 import typing as t
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from .._child_process import child, child_environment, cleanup_process
+from .._child_process import Child, CleanupNotes, child, child_environment, cleanup_process
 from .._errors import DeployError, NotReadyError, RefusedError, VerificationError
+from .._postgres import PostgresTarget
+from .._s3 import S3Bucket
 from . import programs
 from .catalog import abort_uploads, remove_remains, run_cleanup
 from .plan import (
@@ -23,30 +25,20 @@ from .plan import (
     manifest_key,
     parse_contents,
 )
-from .programs import Upload, list_dump
-from .tables import cure, exported_snapshot
-
-if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
-
-    from .._child_process import Child, CleanupNotes
-    from .._postgres import PostgresTarget
-    from .._s3 import S3Bucket
-    from .programs import BackupProgress
-    from .tables import DumpedTable, ExportedSnapshot
+from .programs import BackupProgress, Upload, list_dump
+from .tables import DumpedTable, ExportedSnapshot, cure, exported_snapshot
 
 
-def read_back(request: BackupRequest, bucket: S3Bucket, upload: Upload) -> DumpContents:
+def read_back(request: BackupRequest, upload: Upload) -> DumpContents:
     """Read the dump once, for its checksum and pg_restore's table of contents."""
-    where = f"s3://{bucket.name}/{request.key}"
+    where = f"s3://{request.bucket.name}/{request.key}"
     digest = hashlib.sha256()
     size = 0
 
     def write(running: Child) -> None:
         nonlocal size
         listens = True
-        for chunk in _within(request.timeout, bucket.read(request.key), where):
+        for chunk in _within(request.timeout, request.bucket.read(request.key), where):
             digest.update(chunk)
             size += len(chunk)
             # pg_restore needs no more than the table of contents.
@@ -65,7 +57,9 @@ def read_back(request: BackupRequest, bucket: S3Bucket, upload: Upload) -> DumpC
     )
 
 
-def refuse_other_tables(where: str, contents: DumpContents, tables: Sequence[DumpedTable]) -> None:
+def refuse_other_tables(
+    where: str, contents: DumpContents, tables: t.Sequence[DumpedTable]
+) -> None:
     """The dump must hold the rows of the tables that were counted, and of no others."""
     names = {table.oid: table.name for table in tables}
     differing = contents.tables ^ names.keys()
@@ -77,7 +71,7 @@ def refuse_other_tables(where: str, contents: DumpContents, tables: Sequence[Dum
         )
 
 
-def _within(seconds: float, chunks: Iterator[bytes], what: str) -> Iterator[bytes]:
+def _within(seconds: float, chunks: t.Iterator[bytes], what: str) -> t.Iterator[bytes]:
     deadline = time.monotonic() + seconds
     for chunk in chunks:
         yield chunk
@@ -104,19 +98,16 @@ class BackupRequest:
     compression: str
     lock_timeout: int
     timeout: float
+    bucket: S3Bucket
+    progress: BackupProgress
 
 
-def take_backup(
-    request: BackupRequest,
-    bucket: S3Bucket,
-    progress: BackupProgress,
-    connect: Callable[[], S3Bucket],
-) -> Backup:
+def take_backup(request: BackupRequest, connect: t.Callable[[], S3Bucket]) -> Backup:
     """Dump, verify, seal. Nothing is left on any failure. When we are killed, a process with `connect` cleans up."""
-    key = request.key
+    key, bucket = request.key, request.bucket
     with cleanup_process(lambda notes: run_cleanup(key, connect, notes)) as cleanup:
         try:
-            backup = _take(request, bucket, progress, cleanup)
+            backup = _take(request, cleanup)
         except BaseException as exc:
             try:
                 remove_remains(bucket, key)
@@ -131,16 +122,14 @@ def take_backup(
         return backup
 
 
-def _take(
-    request: BackupRequest, bucket: S3Bucket, progress: BackupProgress, cleanup: CleanupNotes
-) -> Backup:
+def _take(request: BackupRequest, cleanup: CleanupNotes) -> Backup:
     started = _now()
     with exported_snapshot(request.target, lock_timeout=request.lock_timeout) as snapshot:
-        upload = Upload(bucket, request.key)
+        upload = Upload(request.bucket, request.key)
         cleanup.note(upload.upload)
-        rows = _stream(request, upload, snapshot, progress)
-    progress.reading_back(upload.size)
-    contents = read_back(request, bucket, upload)
+        rows = _stream(request, upload, snapshot)
+    request.progress.reading_back(upload.size)
+    contents = read_back(request, upload)
     refuse_other_tables(request.target.where, contents, snapshot.tables)
     manifest = Manifest(
         name=request.name,
@@ -160,25 +149,17 @@ def _take(
         schemas_of_others=list(snapshot.others.schemas),
         left_out=list(snapshot.others.left_out),
     )
-    bucket.put_new(manifest_key(request.key), manifest.to_json())
-    return Backup(bucket=bucket.name, manifest=manifest)
+    request.bucket.put_new(manifest_key(request.key), manifest.to_json())
+    return Backup(bucket=request.bucket.name, manifest=manifest)
 
 
-def _stream(
-    request: BackupRequest,
-    upload: Upload,
-    snapshot: ExportedSnapshot,
-    progress: BackupProgress,
-) -> dict[str, int]:
+def _stream(request: BackupRequest, upload: Upload, snapshot: ExportedSnapshot) -> dict[str, int]:
     """Dump and upload. Returns the rows of each table in it."""
     try:
-        with (
-            _dumping(request, snapshot) as running,
-            snapshot.counting() as counting,
-        ):
-            upload.send(running.stdout, progress.dumped)
+        with _dumping(request, snapshot) as running, snapshot.counting() as counting:
+            upload.send(running.stdout, request.progress.dumped)
             _refuse_failed_dump(request, running)
-            rows = counting(max(1.0, request.timeout - progress.seconds))
+            rows = counting(max(1.0, request.timeout - request.progress.seconds))
         upload.complete()
         return rows
     finally:
@@ -202,16 +183,12 @@ def _dumping(request: BackupRequest, snapshot: ExportedSnapshot) -> AbstractCont
 
 def _refuse_failed_dump(request: BackupRequest, running: Child) -> None:
     rc = running.wait()
-    if running.timed_out:
-        raise NotReadyError(
-            f"pg_dump of {request.target.where} did not end within {request.timeout:g} s and was "
-            "stopped; nothing was kept. Raise option 'timeout' if it was still working."
-        )
+    what = f"pg_dump of {request.target.where}"
+    programs.refuse_stopped(running, what, request.timeout, "nothing was kept")
     if rc != 0:
         reason = programs.complaint(running, request.target.password)
         raise RefusedError(
-            f"pg_dump of {request.target.where} failed with exit code {rc}, nothing was kept: "
-            f"{reason}.{cure(reason)}",
+            f"{what} failed with exit code {rc}, nothing was kept: {reason}.{cure(reason)}",
             rc=rc,
         )
 

@@ -8,14 +8,9 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import DeployError, RefusedError
+from .._s3 import S3Bucket, StoredObject
 from .._threads import side_by_side
 from .plan import MANIFEST_SUFFIX, Backup, Manifest, dump_pattern, manifest_key, manifest_pattern
-
-if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from .._s3 import S3Bucket, StoredObject
-
 
 _READERS = 8
 # Ten thousand tables make a manifest of half a megabyte.
@@ -76,7 +71,7 @@ _TRIES = 8
 _LONGEST_PAUSE = 30.0
 
 
-def remove_remains(bucket: S3Bucket, key: str, uploads: Iterable[str] = ()) -> None:
+def remove_remains(bucket: S3Bucket, key: str, uploads: t.Iterable[str] = ()) -> None:
     """Remove what an unfinished backup left; one with its manifest stays. Raises a DeployError when S3 refuses."""
     abort_uploads(bucket, key, uploads)
     present = {stored.key for stored in bucket.list(key)}
@@ -84,7 +79,7 @@ def remove_remains(bucket: S3Bucket, key: str, uploads: Iterable[str] = ()) -> N
         bucket.delete(key)
 
 
-def abort_uploads(bucket: S3Bucket, key: str, uploads: Iterable[str] = ()) -> None:
+def abort_uploads(bucket: S3Bucket, key: str, uploads: t.Iterable[str] = ()) -> None:
     """Those of the key that can be listed, and `uploads`."""
     for upload in {*uploads, *_unfinished(bucket, key)}:
         bucket.abort_upload(key, upload)
@@ -92,9 +87,9 @@ def abort_uploads(bucket: S3Bucket, key: str, uploads: Iterable[str] = ()) -> No
 
 def run_cleanup(
     key: str,
-    connect: Callable[[], S3Bucket],
-    notes: Sequence[str],
-    sleep: Callable[[float], None] = time.sleep,
+    connect: t.Callable[[], S3Bucket],
+    notes: t.Sequence[str],
+    sleep: t.Callable[[float], None] = time.sleep,
 ) -> None:
     """Clean up in the process beside us after our death. `connect` opens the bucket again: our connection is gone."""
     bucket = connect()
@@ -103,7 +98,7 @@ def run_cleanup(
         _insist(lambda: remove_remains(bucket, key, notes), sleep)
 
 
-def _insist(work: Callable[[], None], sleep: Callable[[float], None]) -> None:
+def _insist(work: t.Callable[[], None], sleep: t.Callable[[float], None]) -> None:
     for attempt in range(_TRIES):
         try:
             work()

@@ -12,10 +12,6 @@ from datetime import datetime
 from .._errors import InputError
 from .._time import read_time
 
-if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-
 MANIFEST_SUFFIX = ".manifest.json"
 # Microseconds, so that the newer of two backups of one second is the newer one.
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -59,7 +55,7 @@ class Manifest:
         for entry in fields(cls):
             # Older manifests lack the lists.
             value = document.get(entry.name, [] if entry.type == "list[str]" else None)
-            if not _FITS[str(entry.type)](value):
+            if not _fits(str(entry.type), value):
                 raise ValueError(f"{entry.name} is {value!r}")
             values[entry.name] = value
         manifest = cls(**values)
@@ -71,28 +67,15 @@ class Manifest:
         return json.dumps(asdict(self), indent=1, sort_keys=True).encode()
 
 
-def _is_text(value: object) -> bool:
+def _fits(kind: str, value: object) -> bool:
+    """Whether a value of a document is of the kind that a field is declared to be."""
+    if kind == "int":
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if kind == "dict[str, int]":
+        return isinstance(value, dict) and all(_fits("int", each) for each in value.values())
+    if kind == "list[str]":
+        return isinstance(value, list) and all(_fits("str", each) for each in value)
     return isinstance(value, str)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _are_counts(value: object) -> bool:
-    return isinstance(value, dict) and all(map(_is_count, value.values()))
-
-
-def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-_FITS: dict[str, t.Callable[[object], bool]] = {
-    "str": _is_text,
-    "int": _is_count,
-    "dict[str, int]": _are_counts,
-    "list[str]": _are_texts,
-}
 
 
 @dataclass(frozen=True)
@@ -153,11 +136,11 @@ def manifest_pattern(prefix: str, name: str | None) -> re.Pattern[str]:
 ZSTD = "zstd:1"
 GZIP = "gzip:6"
 # The first pg_dump that knows --compress=METHOD:LEVEL.
-_METHODS_SINCE = 16
+METHODS_SINCE = 16
 
 
 def find_sufficient(
-    backups: Iterable[Backup],
+    backups: t.Iterable[Backup],
     *,
     release: str,
     max_age: int,
@@ -176,7 +159,7 @@ def find_sufficient(
     return None
 
 
-def newest_first(backups: Iterable[Backup]) -> list[Backup]:
+def newest_first(backups: t.Iterable[Backup]) -> list[Backup]:
     return sorted(backups, key=lambda backup: (backup.manifest.started, backup.uri), reverse=True)
 
 
@@ -206,13 +189,9 @@ def refuse_older_programs(
 
 def compression_argument(method: str, pg_dump_major: int) -> str:
     """How to ask this pg_dump for `zstd:1`, `gzip:6` or `none`."""
-    if pg_dump_major >= _METHODS_SINCE:
+    if pg_dump_major >= METHODS_SINCE:
         return f"--compress={method}"
     return "--compress=0" if method == "none" else f"--compress={method.partition(':')[2]}"
-
-
-def may_use_zstd(pg_dump_major: int) -> bool:
-    return pg_dump_major >= _METHODS_SINCE
 
 
 @dataclass(frozen=True)
@@ -224,16 +203,17 @@ class DumpContents:
     """OIDs of the tables whose rows it holds. The listing's names are not quoted, so they are ambiguous."""
 
 
-_ENTRY = re.compile(r"^\d+; \d+ (?P<oid>\d+) (?P<what>.+)$")
+LISTED_ENTRY = re.compile(r"^\d+; (?P<catalog>\d+) (?P<oid>\d+) (?P<what>.+)$")
+"""A line of `pg_restore --list`. What is no object by itself, as a table's rows or a grant, has 0 for `catalog`."""
 
 
-def is_listing(lines: Sequence[str]) -> bool:
+def is_listing(lines: t.Sequence[str]) -> bool:
     """Whether this is the output of `pg_restore --list` for a dump, even of an empty database."""
     return any(line.startswith("; Archive created at ") for line in lines)
 
 
-def parse_contents(lines: Sequence[str]) -> DumpContents:
+def parse_contents(lines: t.Sequence[str]) -> DumpContents:
     """Of the lines of `pg_restore --list`; those that begin with a semicolon are remarks."""
-    entries = [entry for entry in map(_ENTRY.match, lines) if entry]
+    entries = [entry for entry in map(LISTED_ENTRY.match, lines) if entry]
     data = (entry for entry in entries if entry["what"].startswith("TABLE DATA "))
     return DumpContents(entries=len(entries), tables=frozenset(int(entry["oid"]) for entry in data))

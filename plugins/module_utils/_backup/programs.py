@@ -14,18 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from .. import _child_process
+from .._child_process import Child, Writer
 from .._errors import InputError, NotReadyError, VerificationError
 from .._postgres import mask_secret
-from .._threads import begin
-from .plan import GZIP, ZSTD, is_listing, may_use_zstd, parse_program_version
-
-if t.TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .._child_process import Child, Writer
-    from .._s3 import S3Bucket
-    from .._threads import Begun
-
+from .._s3 import S3Bucket
+from .._threads import Begun, begin
+from .plan import GZIP, METHODS_SINCE, ZSTD, is_listing, parse_program_version
 
 _PROBE_TIMEOUT = 20
 
@@ -59,7 +53,7 @@ def best_compression(pg_dump: Program) -> str:
 
     pg_dump reports a lack of zstd only when it is used, and before any connection.
     """
-    if not may_use_zstd(pg_dump.major):
+    if pg_dump.major < METHODS_SINCE:
         return GZIP
     nowhere = {"PGHOST": "/nonexistent", "PGDATABASE": "none"}
     completed = _child_process.run(
@@ -85,17 +79,21 @@ def list_dump(
     ) as running:
         lines = tuple(line.decode("utf-8", "replace").rstrip("\r\n") for line in running.stdout)
         rc = running.wait()
-        if running.timed_out:
-            raise NotReadyError(
-                f"pg_restore --list of {what} did not end within {timeout:g} s and was stopped; {consequence}. Raise "
-                "option 'timeout' if S3 or this machine is that slow."
-            )
+        refuse_stopped(running, f"pg_restore --list of {what}", timeout, consequence)
         if rc != 0 or not is_listing(lines):
             reason = running.stderr() or "it did not mention a dump"
             raise VerificationError(
                 f"pg_restore cannot read {what} (exit code {rc}: {reason}); {consequence}."
             )
         return lines
+
+
+def refuse_stopped(running: Child, what: str, timeout: float, consequence: str) -> None:
+    if running.timed_out:
+        raise NotReadyError(
+            f"{what} did not end within {timeout:g} s and was stopped; {consequence}. Raise option 'timeout' if it was "
+            "still working, or if S3 or this machine is that slow."
+        )
 
 
 def complaint(running: Child, password: str | None) -> str:
@@ -162,7 +160,7 @@ class Upload:
         self._etags: list[str] = []
         self._started = 0
 
-    def send(self, source: t.IO[bytes], passed: Callable[[int], None]) -> None:
+    def send(self, source: t.IO[bytes], passed: t.Callable[[int], None]) -> None:
         """Read `source` to its end; `passed` gets the bytes so far."""
         # No name may keep a chunk longer than it is on its way: it is a large part of our memory.
         while self._make_room(part_size(self._started)) and self._send_one(source, passed):
@@ -186,7 +184,7 @@ class Upload:
             ):  # the upload is given up, so the results of its parts do not matter
                 self._pending.popleft()[1].result()
 
-    def _send_one(self, source: t.IO[bytes], passed: Callable[[int], None]) -> bool:
+    def _send_one(self, source: t.IO[bytes], passed: t.Callable[[int], None]) -> bool:
         chunk = source.read(part_size(self._started))
         if not chunk:
             return False

@@ -12,24 +12,9 @@ from dataclasses import dataclass
 
 from .. import _postgres
 from .._errors import NotReadyError, RefusedError
-from .._postgres import shares_sessions
+from .._formats import listed
+from .._postgres import PostgresTarget, Session
 from .._threads import begin
-
-if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from .._postgres import PostgresTarget, Session
-
-
-def refuse_pooler(session: Session, target: PostgresTarget) -> None:
-    if shares_sessions(session, target):
-        raise RefusedError(
-            f"A pooler at {target.host}:{target.port} gives each transaction another session, so "
-            "settings and locks of a dump or a restore would be lost: connect to the server "
-            "itself, or to the pooler's "
-            "port for whole sessions (of Supabase 5432, not 6543). Nothing was touched."
-        )
-
 
 CURE = "raise max_locks_per_transaction of the server and restart it"
 _FULL = "out of shared memory"
@@ -136,16 +121,16 @@ def list_tables(session: Session) -> tuple[DumpedTable, ...]:
     return tuple(DumpedTable(*row) for row in session.rows(TABLES))
 
 
-def refuse_unreadable(tables: Sequence[DumpedTable], target: PostgresTarget) -> None:
+def refuse_unreadable(tables: t.Sequence[DumpedTable], target: PostgresTarget) -> None:
     """pg_dump would fail at the first of these, possibly after an hour."""
     if denied := [table.name for table in tables if not table.readable]:
         raise RefusedError(
-            f"User {target.user!r} may not read {_some(denied)} of {target.where}, and a dump "
+            f"User {target.user!r} may not read {listed(denied, _NAMED)} of {target.where}, and a dump "
             "without it is no backup: grant SELECT on it, or back up as another user."
         )
     if filtered := [table.name for table in tables if table.filtered]:
         raise RefusedError(
-            f"Row security hides rows of {_some(filtered)} of {target.where} from user "
+            f"Row security hides rows of {listed(filtered, _NAMED)} of {target.where} from user "
             f"{target.user!r}, and a dump without them is no backup: grant BYPASSRLS, or back up as "
             "another user."
         )
@@ -159,7 +144,7 @@ def begin_reading(session: Session) -> None:
     session.execute("SET LOCAL row_security = off")
 
 
-def count_rows(session: Session, tables: Sequence[DumpedTable]) -> dict[str, int]:
+def count_rows(session: Session, tables: t.Sequence[DumpedTable]) -> dict[str, int]:
     """Rows by schema.table, after `begin_reading`; partitioned tables count in their leaves."""
     counted: dict[str, int] = {}
     for first in range(0, len(tables), _AT_ONCE):
@@ -184,14 +169,6 @@ def _counting(number: int, table: DumpedTable) -> str:
     return f"SELECT {number}, count(*) FROM ONLY {table.identifier} {table.condition}"  # noqa: S608 - quoted by the server
 
 
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more tables" if more > 0 else "")
-
-
-_LOCK_NOT_AVAILABLE = "55P03"
-
-
 @dataclass(frozen=True)
 class ExportedSnapshot:
     """The snapshot that pg_dump and we share during the block of `exported_snapshot`."""
@@ -203,7 +180,7 @@ class ExportedSnapshot:
     _target: PostgresTarget
 
     @contextmanager
-    def counting(self) -> Iterator[Callable[[float], dict[str, int]]]:
+    def counting(self) -> t.Iterator[t.Callable[[float], dict[str, int]]]:
         """Count beside the block, at whose end counting stops. Yields the rows by table, within so many seconds."""
         counts = begin(lambda: count_rows(self._session, self.tables))
 
@@ -231,7 +208,7 @@ class ExportedSnapshot:
 
 
 @contextmanager
-def exported_snapshot(target: PostgresTarget, *, lock_timeout: int) -> Iterator[ExportedSnapshot]:
+def exported_snapshot(target: PostgresTarget, *, lock_timeout: int) -> t.Iterator[ExportedSnapshot]:
     """A snapshot for pg_dump to read, and a session in it. `lock_timeout` in seconds."""
     with _postgres.connected(target, application_name="easymo.deploy pg_backup rows") as session:
         _postgres.lift_timeouts(session)
@@ -250,7 +227,7 @@ def list_dumped(session: Session) -> tuple[tuple[DumpedTable, ...], ForeignSchem
     return tuple(table for table in list_tables(session) if table.identifier not in closed), others
 
 
-def _lock(session: Session, tables: Sequence[DumpedTable], target: PostgresTarget) -> None:
+def _lock(session: Session, tables: t.Sequence[DumpedTable], target: PostgresTarget) -> None:
     """Held from before pg_dump begins: a TRUNCATE is seen even by older snapshots."""
     if not tables:
         return
@@ -260,7 +237,7 @@ def _lock(session: Session, tables: Sequence[DumpedTable], target: PostgresTarge
     except _postgres.SqlError as exc:
         why = (
             "another session locks one of its tables for longer than option 'lock_timeout'"
-            if exc.sqlstate == _LOCK_NOT_AVAILABLE
+            if exc.sqlstate == _postgres.LOCK_NOT_AVAILABLE
             else str(exc)
         )
         raise RefusedError(f"The dump of {target.where} did not start: {why}.{cure(why)}") from exc

@@ -12,7 +12,7 @@ from .._backup import programs
 from .._backup.catalog import read_catalog
 from .._backup.plan import newest_first, refuse_older_programs
 from .._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
-from .._migration.prisma_history import read_folder, read_history, refuse_unsettled, use_schema
+from .._migration.prisma_history import read_folder, read_history, refuse_unsettled
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError, connected
 from .._s3 import BOTO3, S3Bucket
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
@@ -46,8 +46,7 @@ def look_prisma_history(options: Options, _ground: Ground) -> Finding:
     """Whether Prisma's history lets the next migrations begin. Weeks before, the folder need not be there."""
     target = PostgresTarget.from_params(options["connection"])
     with connected(target, application_name="easymo.deploy preflight_check") as session:
-        table = use_schema(session, options["schema"])
-        history = read_history(session, options["schema"], table)
+        history = read_history(session, options["schema"])
     local = read_folder(options["directory"]) if Path(options["directory"]).is_dir() else []
     try:
         refuse_unsettled(history, local)

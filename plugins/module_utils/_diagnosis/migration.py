@@ -139,8 +139,7 @@ def _tell_files(notes: Notebook, database: Database, session: Session) -> Script
 
 def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scripts:
     file, name = database.sheet, database.name
-    table = prisma_history.use_schema(session, database.schema)
-    history = prisma_history.read_history(session, database.schema, table)
+    history = prisma_history.read_history(session, database.schema)
     local = prisma_history.read_folder(database.directory)
     status = describe_status(history, local)
     notes.write(file, f"{name}: {status['status']} {status['code'] or ''}")

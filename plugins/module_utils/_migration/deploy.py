@@ -8,199 +8,173 @@ from __future__ import annotations
 
 import re
 import typing as t
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
-from .._errors import DeployError, InputError, refuse_missing
+from .._errors import ConflictError, DeployError, InputError, RefusedError, refuse_missing
+from .._formats import counted
 from .._lock.apply import Check
-from .._postgres import Session
-from .execution import mask_passwords
+from .._module import Module, Result, emit_progress
+from .._postgres import PostgresTarget, Session
 from .guard.catalog import read_catalog
 from .guard.models import MigrationFinding, Review, Source
 from .guard.parser import PGLAST
 from .guard.review import review
-from .models import DriftError, GuardError, Migration, describe_tables, find_tables, verify_tables
+from .models import MigrationPlan, describe_tables, find_tables, verify_tables
+from .prisma_deploy import PrismaEngine
 from .runner import (
-    AppliedFile,
+    BlockerMonitor,
     LockRetries,
     Runs,
     SessionTimeouts,
     advisory_lock,
     describe_runs,
+    migrating,
     refuse_read_only,
 )
+from .supabase import SupabaseFiles
+
+Params = t.Mapping[str, t.Any]
+
+
+Engine: t.TypeAlias = SupabaseFiles | PrismaEngine
+
+
+def advisory_wait(params: Params) -> float:
+    """Seconds to wait for another run that migrates this database: as long as Prisma does, or longer."""
+    given: float | None = params["advisory_lock_timeout"]
+    if given is None:
+        return 10.0 if params["kind"] == "prisma" else 30.0
+    return given
 
 
 @dataclass(frozen=True)
-class DeployRequest:
-    """What is to be deployed and how, as in the module's options."""
+class Deployment:
+    """`tables` are expected afterwards, each as `table`, which is in public, or as `schema.table`."""
 
-    expect_tables: tuple[str, ...]
-    """Each as `table`, which is in public, or as `schema.table`."""
-    refuse_drift: bool
-    limits: SessionTimeouts
-    additive_only: bool
+    module: Module
+    engine: Engine
+    target: PostgresTarget
+    tables: t.Sequence[str]
     waivers: t.Mapping[str, str]
-    advisory_lock_timeout: float
-    where: str
-    """The database, in sentences."""
     check_lock: Check
     """Before each migration."""
+    runs: Runs = field(default_factory=dict)
+    """Each applied file by its name."""
 
+    def run(self, finish: t.Callable[[MigrationPlan], Result]) -> Result:
+        """Apply what is pending, in order, or predict it in check mode.
 
-@dataclass(frozen=True)
-class MigrationPlan:
-    """What would run, and where the folder and the history stand to each other."""
-
-    pending: tuple[Migration, ...]
-    versions: list[str]
-    """Those that are applied."""
-    drift: dict[str, str] = field(default_factory=dict)
-    """Applied files that were edited since, each with a clause on how."""
-    problems: dict[str, list[str]] = field(default_factory=dict)
-    """Sentences on why pending files cannot run, by their names."""
-    warnings: tuple[str, ...] = ()
-    details: t.Mapping[str, t.Any] = field(default_factory=dict)
-    """Keys of the result that one kind has."""
-    state: t.Any = None
-    """What the engine itself needs of it again."""
-
-    def to_diff(self) -> dict[str, str]:
-        """The SQL that runs, whole but for passwords, for a diff is a request to see it."""
-        newest = self.versions[-1] if self.versions else "nothing"
-        after = "".join(
-            f"-- {each.file}\n{mask_passwords(each.text.rstrip())}\n" for each in self.pending
+        What `finish` does once all is applied and verified adds keys to the result.
+        """
+        module = self.module
+        with migrating(self.target) as session:
+            # Looks wait for locks as well, of a table that somebody else is changing.
+            self._limits.set_on(session)
+            lock = advisory_lock(
+                session, self.engine.ADVISORY_LOCK, timeout=advisory_wait(module.params)
+            )
+            with nullcontext() if module.check_mode else lock:
+                plan = self.engine.plan(session)
+                guard = self._refuse_unfit(session, plan)
+                before = find_tables(session, self.tables)
+                if module.check_mode:
+                    versions = plan.versions
+                    described = describe_tables(session, self.tables, before=before)
+                else:
+                    versions, described = self._apply(session, plan, before)
+        finished = finish(plan)
+        drifted = (
+            f"{file} was edited since it was applied: {how}." for file, how in plan.drift.items()
         )
-        return {
-            "before_header": f"applied up to {newest}",
-            "after_header": f"{len(self.pending)} pending",
-            "before": "",
-            "after": after,
-        }
-
-
-class Engine(t.Protocol):
-    """What the kinds of migrations differ in."""
-
-    ADVISORY_LOCK: int
-    """Any number will do as long as it is the tool's, or ours, and never changes."""
-    LEAVES_FAILURES: bool
-    """Whether the history has a row of what failed."""
-    RESETS: bool
-    """Whether each file begins with the session's first settings."""
-
-    def plan(self, session: Session) -> MigrationPlan:
-        """Raises when nothing may run."""
-
-    def begin(
-        self,
-        session: Session,
-        plan: MigrationPlan,
-        limits: SessionTimeouts,
-        retries: LockRetries,
-        /,
-    ) -> t.Callable[[Migration], AppliedFile]:
-        """Make the history where there is none. What applies a migration and writes its row."""
-
-    def verify(self, session: Session, plan: MigrationPlan) -> list[str]:
-        """Read the history back: what was run is in it, and nothing else is new. All its versions."""
-
-
-@dataclass(frozen=True)
-class DeployOutcome:
-    """`runs` has each applied file by its name, None when nothing was to be applied but predicted."""
-
-    plan: MigrationPlan
-    guard: GuardReport
-    versions: list[str]
-    tables: list[dict[str, t.Any]]
-    runs: Runs | None = None
-
-    @property
-    def warnings(self) -> list[str]:
-        drifted = [
-            f"{file} was edited since it was applied: {how}."
-            for file, how in self.plan.drift.items()
-        ]
-        return [*drifted, *self.plan.warnings, *self.guard.warnings]
-
-    def to_result(self) -> dict[str, t.Any]:
-        migrations = [migration.to_result() for migration in self.plan.pending]
-        applied = self.runs is not None
+        for warning in (*drifted, *plan.warnings, *guard.warnings):
+            module.warn(warning)
+        migrations = [migration.to_result() for migration in plan.pending]
         return {
             "changed": bool(migrations),
-            "applied": migrations if applied else [],
-            "pending": [] if applied else migrations,
-            "versions": self.versions,
-            "tables": self.tables,
-            **describe_runs(self.runs or {}),
-            "drift": self.plan.drift,
-            **self.plan.details,
-            **self.guard.to_result(),
+            "applied": [] if module.check_mode else migrations,
+            "pending": migrations if module.check_mode else [],
+            "versions": versions,
+            "tables": described,
+            **describe_runs(self.runs),
+            "drift": plan.drift,
+            **plan.details,
+            **guard.to_result(),
+            **finished,
+            **({"diff": plan.to_diff()} if module._diff else {}),
         }
 
+    @property
+    def _limits(self) -> SessionTimeouts:
+        params = self.module.params
+        return SessionTimeouts(params["lock_timeout"], params["statement_timeout"])
 
-def predict(session: Session, order: DeployRequest, engine: Engine) -> DeployOutcome:
-    """What `migrate` would do."""
-    order.limits.set_on(session)
-    plan, guard = _look(session, order, engine)
-    before = find_tables(session, order.expect_tables)
-    tables = describe_tables(session, order.expect_tables, before=before)
-    return DeployOutcome(plan, guard, plan.versions, tables)
-
-
-def migrate(
-    session: Session, order: DeployRequest, engine: Engine, retries: LockRetries
-) -> DeployOutcome:
-    """Apply what is pending, in order. A DeployError has in its details what was applied before it."""
-    runs: Runs = {}
-    # Looks wait for locks as well, of a table that somebody else is changing.
-    order.limits.set_on(session)
-    with advisory_lock(session, engine.ADVISORY_LOCK, timeout=order.advisory_lock_timeout):
-        plan, guard = _look(session, order, engine)
-        before = find_tables(session, order.expect_tables)
+    def _apply(
+        self, session: Session, plan: MigrationPlan, before: t.Collection[str]
+    ) -> tuple[list[str], list[dict[str, t.Any]]]:
+        """All versions and the expected tables. A DeployError has in its details what was applied before it."""
         begun: list[str] = []
-        try:
-            if plan.pending:
-                order.check_lock()
-                apply = engine.begin(session, plan, order.limits, retries)
-            for number, migration in enumerate(plan.pending, start=1):
-                file = migration.file
-                order.check_lock()
-                begun.append(file)
-                run = runs[file] = apply(migration)
-                retries.report(
-                    "MigrationApplied",
-                    f"{file} applied in {run.seconds:.2f} s ({number} of {len(plan.pending)})",
-                    {"file": file, "seconds": round(run.seconds, 3)},
-                )
-            order.limits.set_on(session)
-            versions = engine.verify(session, plan)
-            tables = describe_tables(session, order.expect_tables, before=before)
-            verify_tables(tables, order.expect_tables, database=order.where)
-        except DeployError as exc:
-            done = [each.to_result() for each in plan.pending if each.file in runs]
-            changed = bool(begun if engine.LEAVES_FAILURES else runs)
-            exc.details.update(changed=changed, applied=done, **describe_runs(runs))
-            raise
-    return DeployOutcome(plan, guard, versions, tables, runs)
+        with closing(BlockerMonitor(self.target, session)) as watch:
+            retries = LockRetries(
+                count=self.module.params["lock_retries"],
+                watch=watch,
+                report=lambda *event: emit_progress(self.module, *event),
+            )
+            try:
+                if plan.pending:
+                    self.check_lock()
+                    apply = self.engine.begin(session, plan, self._limits, retries)
+                for number, migration in enumerate(plan.pending, start=1):
+                    file = migration.file
+                    self.check_lock()
+                    begun.append(file)
+                    run = self.runs[file] = apply(migration)
+                    retries.report(
+                        "MigrationApplied",
+                        f"{file} applied in {run.seconds:.2f} s ({number} of {len(plan.pending)})",
+                        {"file": file, "seconds": round(run.seconds, 3)},
+                    )
+                self._limits.set_on(session)
+                versions = self.engine.verify(session, plan)
+                tables = describe_tables(session, self.tables, before=before)
+                verify_tables(tables, self.tables, database=self.target.where)
+            except DeployError as exc:
+                done = [each.to_result() for each in plan.pending if each.file in self.runs]
+                changed = bool(begun if self.engine.LEAVES_FAILURES else self.runs)
+                exc.details.update(changed=changed, applied=done, **describe_runs(self.runs))
+                raise
+        return versions, tables
 
-
-def _look(
-    session: Session, order: DeployRequest, engine: Engine
-) -> tuple[MigrationPlan, GuardReport]:
-    """Raises when nothing may run."""
-    plan = engine.plan(session)
-    if order.refuse_drift and plan.drift:
-        listed = "; ".join(f"{file} ({how})" for file, how in plan.drift.items())
-        raise DriftError(
-            f"Applied files were edited since: {listed}. Restore them from git and write the "
-            "change as a new migration; set option 'drift' to 'warn' to continue anyway.",
-            drift=plan.drift,
-            **plan.details,
-        )
-    if plan.pending:
-        refuse_read_only(session, order.where)
-    return plan, guarded(session, order, plan, resets=engine.RESETS)
+    def _refuse_unfit(self, session: Session, plan: MigrationPlan) -> GuardReport:
+        """Raises when nothing may run: one error for all that is not additive and not waived, and for all problems."""
+        params = self.module.params
+        if params["drift"] == "fail" and plan.drift:
+            listed = "; ".join(f"{file} ({how})" for file, how in plan.drift.items())
+            raise ConflictError(
+                f"Applied files were edited since: {listed}. Restore them from git and write the "
+                "change as a new migration; set option 'drift' to 'warn' to continue anyway.",
+                reason="Drift",
+                drift=plan.drift,
+                **plan.details,
+            )
+        if plan.pending:
+            refuse_read_only(session, self.target.where)
+        reviewed = Review((), (), {})
+        if params["additive_only"] and plan.pending:
+            pending = [each.source for each in plan.pending]
+            catalog = read_catalog(session, _words_of(pending))
+            reviewed = review(pending, catalog, resets=self.engine.RESETS)
+            # That a file cannot be read is not told again where it is told why it cannot run.
+            telling = tuple(
+                each
+                for each in reviewed.findings
+                if each.file not in plan.problems or each.rule not in _UNREADABLE
+            )
+            reviewed = replace(reviewed, findings=telling)
+        report = GuardReport(reviewed, self.waivers)
+        report.enforce([each for of in plan.problems.values() for each in of])
+        return report
 
 
 @dataclass(frozen=True)
@@ -217,11 +191,8 @@ class GuardReport:
     @property
     def waived(self) -> dict[str, list[MigrationFinding]]:
         """By file, what it is let through with."""
-        waived: dict[str, list[MigrationFinding]] = {}
-        for finding in self.review.findings:
-            if finding.file in self.waivers:
-                waived.setdefault(finding.file, []).append(finding)
-        return waived
+        by_file = groupby(self.review.findings, key=lambda finding: finding.file)
+        return {file: [*findings] for file, findings in by_file if file in self.waivers}
 
     @property
     def warnings(self) -> list[str]:
@@ -245,17 +216,19 @@ class GuardReport:
 
     def enforce(self, problems: t.Sequence[str] = ()) -> None:
         """One error for all that is not waived, and for `problems`: sentences on what cannot run."""
-        if self.refused or problems:
-            raised = InputError if problems else GuardError
-            raise raised(self._describe(problems), problems=list(problems), **self.to_result())
+        details = {"problems": list(problems), **self.to_result()}
+        if problems:
+            raise InputError(self._describe(problems), **details)
+        if self.refused:
+            raise RefusedError(self._describe(problems), reason="NotAdditive", **details)
 
     def _describe(self, problems: t.Sequence[str]) -> str:
         """What it comes to in one sentence, then each on a line of its own, and each safe way once."""
         refused = self.refused
         files = list(dict.fromkeys(finding.file for finding in refused))
-        counts = [f"{count(len(problems), 'thing')} must be fixed"] if problems else []
+        counts = [f"{counted(len(problems), 'thing')} must be fixed"] if problems else []
         if refused:
-            number = f"{count(len(refused), 'finding')} in {count(len(files), 'file')}"
+            number = f"{counted(len(refused), 'finding')} in {counted(len(files), 'file')}"
             counts.append(f"{number} must be waived or rewritten")
         lines = [f"Nothing was applied: {' and '.join(counts)}."]
         lines += [f"- {problem}" for problem in problems]
@@ -275,10 +248,6 @@ class GuardReport:
 
 def _to_results(findings: t.Iterable[MigrationFinding]) -> list[dict[str, t.Any]]:
     return [finding.to_result() for finding in findings]
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 _WORD = re.compile(r"\w+")
@@ -303,29 +272,6 @@ def read_waivers(params: t.Mapping[str, t.Any], files: t.Collection[str]) -> t.M
             "Correct the names, or remove the waivers."
         )
     return waivers
-
-
-def guarded(
-    session: Session, order: DeployRequest, plan: MigrationPlan, *, resets: bool
-) -> GuardReport:
-    """Raise one error when a pending file is not additive and not waived, and for all problems with it.
-
-    `resets` when each file begins with the session's first settings.
-    """
-    reviewed = Review((), (), {})
-    if order.additive_only and plan.pending:
-        pending = [each.source for each in plan.pending]
-        reviewed = review(pending, read_catalog(session, _words_of(pending)), resets=resets)
-        # That a file cannot be read is not told again where it is told why it cannot run.
-        telling = tuple(
-            each
-            for each in reviewed.findings
-            if each.file not in plan.problems or each.rule not in _UNREADABLE
-        )
-        reviewed = replace(reviewed, findings=telling)
-    report = GuardReport(reviewed, order.waivers)
-    report.enforce([each for of in plan.problems.values() for each in of])
-    return report
 
 
 def _words_of(pending: t.Sequence[Source]) -> set[str]:

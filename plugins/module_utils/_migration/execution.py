@@ -8,8 +8,9 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import InputError
+from .._formats import shortened
 from .._redaction import redact
-from .splitter import comments_end, without_leading_comments
+from .splitter import without_leading_comments
 
 _EXCERPT = 80
 _LOG_LINES = 12
@@ -68,8 +69,7 @@ def mask_passwords(sql: str) -> str:
 def excerpt(sql: str) -> str:
     """The first line of a statement, its literals masked: they may be secrets."""
     masked = mask_literals(without_leading_comments(sql))
-    line = (masked.splitlines() or [""])[0].strip()
-    return line if len(line) <= _EXCERPT else line[: _EXCERPT - 1] + "…"
+    return shortened((masked.splitlines() or [""])[0].strip(), _EXCERPT)
 
 
 def mask_message(message: str, sqlstate: str) -> str:
@@ -97,7 +97,7 @@ def same_sql(text: str, other: str) -> bool:
 _NO_TRANSACTION = "-- pg-delta: transaction=false"
 
 _ALONE = re.compile(
-    r"""(?x)
+    r"""(?xi)
     CREATE \s+ (?:UNIQUE \s+)? INDEX \s+ CONCURRENTLY (?:\s|$)
   | DROP \s+ INDEX \s+ CONCURRENTLY (?:\s|$)
   | REINDEX (?:\s|\() .* \s CONCURRENTLY (?:\s|$)
@@ -109,7 +109,7 @@ _ALONE = re.compile(
 # The CLI sends the statements of a file in one go, without a BEGIN. PostgreSQL takes the first of them for one that
 # stands alone, and commits these at once.
 _ALONE_WHEN_FIRST = re.compile(
-    r"""(?xs)
+    r"""(?xsi)
     DISCARD \s+ ALL (?:\s|$)
   | (?:CREATE|DROP) \s+ (?:DATABASE|TABLESPACE|SUBSCRIPTION) \s
   | ALTER \s+ SUBSCRIPTION \s .* \s PUBLICATION (?:\s|$)
@@ -120,15 +120,11 @@ _ALONE_WHEN_FIRST = re.compile(
     """
 )
 _TRANSACTION_CONTROL = re.compile(
-    r"""(?x)
+    r"""(?xi)
     (?:BEGIN | START \s+ TRANSACTION | COMMIT | END | ABORT | PREPARE \s+ TRANSACTION) (?:\s|$)
   | ROLLBACK (?: \s+ (?:WORK|TRANSACTION))? (?! \s+ (?:TO|WORK|TRANSACTION) (?:\s|$)) (?:\s|$)
     """
 )
-_BEGINNINGS = frozenset(
-    ["CR", "DR", "RE", "VA", "AL", "CL", "DI", "DO", "BE", "ST", "CO", "EN", "AB", "PR", "RO"]
-)
-"""Of all that these look for."""
 _RESETS_ROLE = re.compile(
     r"""(?ix)
     (?: RESET \s+ (?:ROLE | SESSION \s+ AUTHORIZATION)
@@ -163,7 +159,7 @@ def plan_steps(text: str, statements: t.Sequence[str]) -> tuple[Step, ...]:
 def _steps(statements: t.Sequence[str]) -> t.Iterator[Step]:
     together: list[int] = []
     for index, statement in enumerate(statements):
-        first = not together and _ALONE_WHEN_FIRST.match(_uncommented(statement))
+        first = not together and _ALONE_WHEN_FIRST.match(without_leading_comments(statement))
         alone = first or runs_alone(statement)
         if not alone:
             together.append(index)
@@ -177,25 +173,16 @@ def _steps(statements: t.Sequence[str]) -> t.Iterator[Step]:
 
 def runs_alone(statement: str) -> bool:
     """PostgreSQL refuses it inside a transaction."""
-    return bool(_ALONE.match(_uncommented(statement)))
+    return bool(_ALONE.match(without_leading_comments(statement)))
 
 
 def controls_transaction(statement: str) -> bool:
-    return bool(_TRANSACTION_CONTROL.match(_uncommented(statement)))
+    return bool(_TRANSACTION_CONTROL.match(without_leading_comments(statement)))
 
 
 def ends_transaction(statement: str) -> bool:
-    return controls_transaction(statement) and not _uncommented(statement).startswith(
-        ("BEGIN", "START")
-    )
-
-
-def _uncommented(statement: str) -> str:
-    """In capitals and without its comments; empty for what none of this is about, as a long INSERT is."""
-    begins = comments_end(statement)
-    if statement[begins : begins + 2].upper() not in _BEGINNINGS:
-        return ""
-    return without_leading_comments(statement).upper()
+    begins = without_leading_comments(statement).upper().startswith(("BEGIN", "START"))
+    return controls_transaction(statement) and not begins
 
 
 def resets_role(statement: str) -> bool:

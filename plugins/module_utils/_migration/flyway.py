@@ -9,11 +9,10 @@ import zlib
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from .._errors import InputError, RefusedError
-from .._postgres import Session
+from .._errors import ConflictError, InputError, RefusedError
+from .._postgres import Session, transaction
 from .execution import excerpt
-from .models import FailedMigrationError, Folder, Migration, NotEmptyError, existing
-from .runner import transaction
+from .models import Folder, Migration, existing
 from .supabase import Applied, SupabaseFiles
 
 NAMED = "V<version>__<description>.sql"
@@ -46,11 +45,6 @@ def shown_version(file: str) -> str:
     """As Flyway writes it into its history: with what zeros the name has."""
     named = _NAME.fullmatch(PurePosixPath(file).name)
     return named["version"].replace("_", ".") if named else ""
-
-
-def version_order(version: str) -> tuple[int, ...]:
-    """By the numbers in it, so that 1.10 comes after 1.9."""
-    return tuple(int(part) for part in version.split("."))
 
 
 TABLE = "public.flyway_schema_history"
@@ -147,7 +141,7 @@ class FlywayFiles(SupabaseFiles):
                 "others out of the folder, and write what they do as versions.",
                 problems=refused,
             )
-        files.sort(key=lambda each: (version_order(each.version), each.file))
+        files.sort(key=lambda each: (self.version_order(each.version), each.file))
         return Folder(tuple(files), tuple(skipped))
 
     def read_history(self, session: Session) -> list[Applied]:
@@ -157,9 +151,10 @@ class FlywayFiles(SupabaseFiles):
         rows = [row for row in session.rows(_ROWS) if row[2] not in _MARKS]
         failed = [str(row[3]) for row in rows if not row[5]]
         if failed:
-            raise FailedMigrationError(
+            raise ConflictError(
                 f"{TABLE} says that an earlier run failed in {', '.join(failed)}. Undo what it left, delete its row "
                 "('flyway repair' does), and run again.",
+                reason="FailedMigration",
                 failed=failed,
             )
         strange = [
@@ -176,7 +171,7 @@ class FlywayFiles(SupabaseFiles):
             Applied(plain_version(row[0]), row[1], None, row[4], row[2] == "BASELINE")
             for row in rows
         ]
-        return sorted(rows_applied, key=lambda row: version_order(row.version))
+        return sorted(rows_applied, key=lambda row: self.version_order(row.version))
 
     def ensure_history(self, session: Session) -> None:
         if _exists(session):
@@ -197,7 +192,8 @@ class FlywayFiles(SupabaseFiles):
         session.execute(_INSERT, values)
 
     def version_order(self, version: str) -> tuple[int, ...]:
-        return version_order(version)
+        """By the numbers in it, so that 1.10 comes after 1.9."""
+        return tuple(int(part) for part in version.split("."))
 
     def is_recorded(self, row: Applied, migration: Migration) -> bool:
         return row.checksum == checksum_of(migration.text)
@@ -227,10 +223,11 @@ class FlywayFiles(SupabaseFiles):
         if not session.rows(_HAS_TABLES):
             return []
         if not self._baseline:
-            raise NotEmptyError(
+            raise ConflictError(
                 f"Schema public has tables and there is no {TABLE}. If this is the wrong database, correct the "
                 "connection; otherwise name in option 'baseline' the version that the tables are at, as 'flyway "
-                "baseline' does."
+                "baseline' does.",
+                reason="NotEmpty",
             )
         return [Applied(plain_version(self._baseline), _BASELINE, None, None, baseline=True)]
 

@@ -1,67 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a migration is, which tables it promises, and why migrations stop, one word each:
-
-* ConflictError
-  * MissingLocallyError      the database has migrations that the folder has not
-  * OutOfOrderError          the folder has migrations older than the newest applied one
-  * DriftError               an applied file was edited since
-  * FailedMigrationError     an earlier migration failed and its outcome is not noted (P3009)
-  * NotEmptyError            the database has tables and no history (P3005)
-  * LockedError              somebody else is migrating
-* RefusedError
-  * MigrationError           the server refused a statement (P3018)
-  * GenerateError            the migrations are applied, and the workspace's generator failed
-  * GuardError               a file does more than add, and there is no waiver for that
-"""
+"""What a migration is, and which tables it promises."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from .._errors import ConflictError, InputError, RefusedError, VerificationError
+from .._errors import InputError, VerificationError
 from .._postgres import Session
-from .execution import Step, decode, plan_steps
+from .execution import Step, decode, mask_passwords, plan_steps
 from .guard.models import Source
-from .splitter import Script, script_problems, split_script
-
-
-class MissingLocallyError(ConflictError):
-    reason = "MissingLocally"
-
-
-class OutOfOrderError(ConflictError):
-    reason = "OutOfOrder"
-
-
-class DriftError(ConflictError):
-    reason = "Drift"
-
-
-class FailedMigrationError(ConflictError):
-    reason = "FailedMigration"
-
-
-class NotEmptyError(ConflictError):
-    reason = "NotEmpty"
-
-
-class MigrationsLockedError(ConflictError):
-    reason = "Locked"
-
-
-class MigrationError(RefusedError):
-    reason = "MigrationFailed"
-
-
-class GenerateError(RefusedError):
-    reason = "GenerateFailed"
-
-
-class GuardError(RefusedError):
-    reason = "NotAdditive"
+from .splitter import Script, split_script
 
 
 @dataclass(frozen=True)
@@ -115,8 +66,17 @@ class Migration:
         """A sentence for each thing about it that no server would run, whatever sends it."""
         if self.unreadable:
             yield self.unreadable
-        else:
-            yield from script_problems(self.script, self.file)
+            return
+        if self.script.open_comment:
+            yield (
+                f"{self.file} has a comment that begins in line {self.script.open_comment} and never ends: "
+                "close it with */."
+            )
+        if self.script.meta_command:
+            yield (
+                f"{self.file} has a psql meta-command in line {self.script.meta_command}: "
+                "write it in SQL: the server has no meta-commands."
+            )
 
     def to_result(self) -> dict[str, t.Any]:
         return {
@@ -133,6 +93,45 @@ class Folder:
     files: tuple[Migration, ...]
     skipped: tuple[str, ...]
     """SQL files whose names are none of a migration."""
+
+
+@dataclass(frozen=True)
+class MigrationPlan:
+    """What would run, and where the folder and the history stand to each other."""
+
+    pending: tuple[Migration, ...]
+    versions: list[str]
+    """Those that are applied."""
+    drift: dict[str, str] = field(default_factory=dict)
+    """Applied files that were edited since, each with a clause on how."""
+    problems: dict[str, list[str]] = field(default_factory=dict)
+    """Sentences on why pending files cannot run, by their names."""
+    warnings: tuple[str, ...] = ()
+    details: t.Mapping[str, t.Any] = field(default_factory=dict)
+    """Keys of the result that one kind has."""
+    state: t.Any = None
+    """What the engine itself needs of it again."""
+
+    def to_diff(self) -> dict[str, str]:
+        """The SQL that runs, whole but for passwords, for a diff is a request to see it."""
+        newest = self.versions[-1] if self.versions else "nothing"
+        after = "".join(
+            f"-- {each.file}\n{mask_passwords(each.text.rstrip())}\n" for each in self.pending
+        )
+        return {
+            "before_header": f"applied up to {newest}",
+            "after_header": f"{len(self.pending)} pending",
+            "before": "",
+            "after": after,
+        }
+
+
+def problems_by_file(
+    pending: t.Iterable[Migration], problems_of: t.Callable[[Migration], t.Iterator[str]]
+) -> dict[str, list[str]]:
+    """Of those that have any."""
+    problems = {each.file: list(problems_of(each)) for each in pending}
+    return {file: sentences for file, sentences in problems.items() if sentences}
 
 
 def existing(directory: str) -> Path:

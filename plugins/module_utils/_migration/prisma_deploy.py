@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from .. import _child_process
 from .._errors import DeployError, InputError, RefusedError, VerificationError
+from .._module import Module, Result
 from .._postgres import PostgresTarget, Session, SqlError, mask_secret
 from .._redaction import redact
-from .deploy import DeployOutcome, MigrationPlan
 from .execution import mask_message
-from .models import GenerateError, Migration
+from .models import Migration, MigrationPlan
 from .prisma_history import (
     ADVISORY_LOCK,
     Attempt,
     HistoryTable,
     PrismaMigration,
     plan_prisma,
-    problems_of,
     read_history,
     resolve_by,
     use_schema,
@@ -52,18 +51,23 @@ _NO_SCRIPT = re.compile(
 )
 
 
-def generate(params: t.Mapping[str, t.Any], outcome: DeployOutcome) -> dict[str, t.Any]:
+def generate(module: Module, plan: MigrationPlan) -> Result:
     """The workspace's generator, once all is applied and verified, or predicted. Keys of the result."""
-    pending = outcome.plan.pending
+    params, pending = module.params, plan.pending
     if not params["generate_command"] or not (pending or params["generate"] == "always"):
         return {"generated": False, "output": []}
     try:
-        output = [] if outcome.runs is None else run_generator(params)
+        output = [] if module.check_mode else run_generator(params)
     except DeployError as exc:
         applied = [migration.to_result() for migration in pending]
-        raise GenerateError(
+        raise RefusedError(
             f"{exc} The migrations are applied; run it by hand, or with generate=always.",
-            **{**exc.details, "changed": bool(pending), "applied": applied},
+            **{
+                **exc.details,
+                "reason": "GenerateFailed",
+                "changed": bool(pending),
+                "applied": applied,
+            },
         ) from exc
     return {"generated": True, "output": output}
 
@@ -165,11 +169,11 @@ class ScriptRun(MigrationRun):
             self._in_steps()
             return
         try:
-            self.insist(self._whole, self._roll_back)
+            self.insist(self._whole)
         except SqlError as exc:
             if exc.sqlstate not in _WANTS_NO_TRANSACTION or len(self.migration.statements) > 1:
                 raise
-            self._roll_back()
+            self.roll_back()
             self._in_steps()
 
     def what_is_left(self, error: SqlError, advice: str) -> str:
@@ -209,10 +213,9 @@ class ScriptRun(MigrationRun):
         forget_settings(self.session)
         self.table.finish(self.attempt)
 
-    def _roll_back(self) -> bool:
-        self.session.execute("ROLLBACK")
+    def roll_back(self) -> bool:
         self.attempt = Attempt(self.attempt.name, self.attempt.checksum)
-        return True
+        return super().roll_back()
 
     def _leave_failed(self, logs: str) -> None:
         """Leave the row as Prisma leaves one that failed: with its logs and without an end."""
@@ -259,27 +262,16 @@ class PrismaEngine:
         self.schema = schema
 
     def plan(self, session: Session) -> MigrationPlan:
-        table = use_schema(session, self.schema)
-        history = read_history(session, self.schema, table)
-        plan = plan_prisma(history, self.local)
-        problems = {each.file: list(problems_of(each)) for each in plan.pending}
-        problems = {file: sentences for file, sentences in problems.items() if sentences}
-        return replace(plan, problems=problems, state=(history, table))
+        return plan_prisma(read_history(session, self.schema), self.local)
 
     def begin(
-        self,
-        session: Session,
-        plan: MigrationPlan,
-        limits: SessionTimeouts,
-        retries: LockRetries,
-        /,
+        self, session: Session, plan: MigrationPlan, limits: SessionTimeouts, retries: LockRetries
     ) -> t.Callable[[Migration], AppliedFile]:
-        history, table = plan.state
-        if not history.exists:
-            table.create()
+        if not plan.state.exists:
+            use_schema(session, self.schema).create()
 
         def apply(migration: Migration) -> AppliedFile:
-            use_schema(session, self.schema)
+            table = use_schema(session, self.schema)
             script = t.cast("PrismaMigration", migration)
             return ScriptRun(session, script, limits, retries, table).apply()
 
@@ -287,10 +279,8 @@ class PrismaEngine:
 
     def verify(self, session: Session, plan: MigrationPlan) -> list[str]:
         """Nothing is pending, and no name is in the history but those expected."""
-        before, table = plan.state
-        expected = {row.name for row in before.rows} | {each.name for each in plan.pending}
-        use_schema(session, self.schema)
-        history = read_history(session, self.schema, table)
+        expected = {row.name for row in plan.state.rows} | {each.name for each in plan.pending}
+        history = read_history(session, self.schema)
         strange = [row.name for row in history.rows if row.name not in expected]
         if strange:
             raise VerificationError(

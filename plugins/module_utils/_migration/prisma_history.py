@@ -16,12 +16,10 @@ from datetime import datetime
 from functools import cached_property
 
 from .._errors import ConflictError, InputError
-from .._postgres import Session
+from .._postgres import Session, transaction
 from .._time import now
-from .deploy import MigrationPlan
 from .execution import controls_transaction, mask_logs, runs_alone
-from .models import FailedMigrationError, Migration, NotEmptyError, existing
-from .runner import transaction
+from .models import Migration, MigrationPlan, existing, problems_by_file
 from .splitter import without_leading_comments
 
 _SCRIPT = "migration.sql"
@@ -150,8 +148,9 @@ def compare(history: PrismaHistory, local: t.Sequence[PrismaMigration]) -> Migra
     names = {migration.name for migration in local}
     missing = [name for name in history.applied if name not in names]
     warning = f"The database has migrations missing in the folder: {', '.join(missing)}."
+    pending = tuple(migration for migration in local if migration.name not in known)
     return MigrationPlan(
-        pending=tuple(migration for migration in local if migration.name not in known),
+        pending=pending,
         versions=history.applied,
         drift={
             migration.file: f"the history recorded checksum {recorded[migration.name][:_SHOWN]}…, the file has "
@@ -159,25 +158,29 @@ def compare(history: PrismaHistory, local: t.Sequence[PrismaMigration]) -> Migra
             for migration in local
             if migration.name in recorded and not migration.has_checksum(recorded[migration.name])
         },
+        problems=problems_by_file(pending, problems_of),
         warnings=(warning,) if missing else (),
         details={"missing_locally": missing},
+        state=history,
     )
 
 
 def refuse_unsettled(history: PrismaHistory, local: t.Sequence[PrismaMigration]) -> None:
     if history.needs_baseline:
-        raise NotEmptyError(
+        raise ConflictError(
             "The schema has tables and no history of Prisma (P3005). If this is the wrong database, correct "
             "'login_db' and 'schema'. If not, name the migrations all of which it has (by its tables these) by "
             f"{resolve_by('applied', *baseline_of(history, local))}, and run again.",
+            reason="NotEmpty",
             code="P3005",
         )
     failed = history.failed
     if failed:
-        raise FailedMigrationError(
+        raise ConflictError(
             f"An earlier run failed in {', '.join(failed)} (P3009). playbooks/diagnose.yml shows why. Fix the "
             f"database, say that nothing of it remains by {resolve_by('rolled_back', *failed)}, or that all of it "
             f"does by {resolve_by('applied', *failed)}, and run again.",
+            reason="FailedMigration",
             code="P3009",
             failed_migrations=failed,
         )
@@ -302,7 +305,9 @@ def use_schema(session: Session, schema: str) -> HistoryTable:
     return HistoryTable(session, str(quoted[0][0]))
 
 
-def read_history(session: Session, schema: str, table: HistoryTable) -> PrismaHistory:
+def read_history(session: Session, schema: str) -> PrismaHistory:
+    """And have scripts run in the schema from now on."""
+    table = use_schema(session, schema)
     relations = {str(row[0]) for row in session.rows(_RELATIONS, (schema, schema))}
     exists = _NAME in relations
     rows = session.rows(_ROWS.format(table=table.quoted)) if exists else []
@@ -311,35 +316,24 @@ def read_history(session: Session, schema: str, table: HistoryTable) -> PrismaHi
     )
 
 
-@dataclass(frozen=True)
-class Settlement:
-    """One name whose rows change, from one word to another. With `checksum` it gets a new row that says applied.
-
-    A name that is as it is to be already has none.
-    """
-
-    name: str
-    before: str
-    after: str
-    checksum: str | None = None
-
-
 def plan_resolve(
     history: PrismaHistory,
     local: t.Sequence[PrismaMigration],
     names: t.Sequence[str],
     resolution: Resolution,
-) -> tuple[list[Settlement], list[str]]:
-    """What changes, and warnings. Raises for the first name that may not become that, before any of them has."""
-    checksums = {migration.name: migration.checksum for migration in local}
-    settlements: list[Settlement] = []
+) -> tuple[dict[str, str], list[str]]:
+    """By name the word for what it was, of each that changes; and warnings.
+
+    Raises for the first name that may not become that, before any of them has.
+    """
+    there = {migration.name for migration in local}
+    settled: dict[str, str] = {}
     warnings: list[str] = []
     for name in sorted(set(names)):
         rows = history.of(name)
-        failed = name in history.failed
-        before = "failed" if failed else "rolled back" if rows else "pending"
+        before = "failed" if name in history.failed else "rolled back" if rows else "pending"
         if resolution == "applied":
-            if name not in checksums:
+            if name not in there:
                 raise InputError(
                     f"There is no migration {name!r} in the folder to mark as applied (P3017): use the "
                     "whole name of its folder.",
@@ -347,16 +341,16 @@ def plan_resolve(
                 )
             # Prisma calls it P3008 when it is applied; what was asked for is so, and that is no failure here.
             if name not in history.applied:
-                settlements.append(Settlement(name, before, "applied", checksums[name]))
+                settled[name] = before
             continue
         _refuse_rolling_back(name, rows)
-        if failed:
-            settlements.append(Settlement(name, before, "rolled back"))
+        if before == "failed":
+            settled[name] = before
         elif name in history.applied:
             warnings.append(
                 f"{name} failed once and was applied since, so nothing was rolled back."
             )
-    return settlements, warnings
+    return settled, warnings
 
 
 def _refuse_rolling_back(name: str, rows: t.Sequence[PrismaRow]) -> None:
@@ -374,17 +368,23 @@ def _refuse_rolling_back(name: str, rows: t.Sequence[PrismaRow]) -> None:
 
 
 def apply_resolve(
-    session: Session, table: HistoryTable, settlements: t.Sequence[Settlement], *, exists: bool
+    session: Session,
+    table: HistoryTable,
+    names: t.Iterable[str],
+    applied: t.Sequence[PrismaMigration],
+    *,
+    exists: bool,
 ) -> None:
-    """All of them or none; `exists` is about the history."""
+    """All of them or none; those of `applied` get a new row that says so. `exists` is about the history."""
+    checksums = {migration.name: migration.checksum for migration in applied}
     with transaction(session):
         if not exists:
             table.create()
-        for each in settlements:
-            table.settle_failed(each.name)
-            if each.checksum is not None:
+        for name in names:
+            table.settle_failed(name)
+            if name in checksums:
                 # No steps of ours and empty logs, as Prisma writes it.
-                attempt = Attempt(each.name, each.checksum)
+                attempt = Attempt(name, checksums[name])
                 table.insert(attempt, finished=attempt.started_at, logs="")
 
 

@@ -14,18 +14,19 @@ import typing as t
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 
-from .._errors import DeployError, RefusedError, UnreachableError
+from .._errors import ConflictError, DeployError, RefusedError, UnreachableError
 from .._postgres import (
+    LOCK_NOT_AVAILABLE,
     PostgresTarget,
     Session,
     SqlError,
     connected,
     lift_timeouts,
-    shares_sessions,
+    refuse_pooler,
 )
 from .._threads import Event, begin
 from .execution import excerpt, mask_message
-from .models import Migration, MigrationError, MigrationsLockedError
+from .models import Migration
 from .splitter import failing_line, without_leading_comments
 
 MODES = (
@@ -161,8 +162,6 @@ _ONLY_READS = """
 SELECT pg_catalog.current_setting('transaction_read_only')::bool, pg_catalog.pg_is_in_recovery()
 """
 
-LOCK_NOT_AVAILABLE = "55P03"
-
 
 @dataclass(frozen=True)
 class SessionTimeouts:
@@ -185,28 +184,12 @@ def begin_anew(session: Session) -> None:
 
 
 @contextmanager
-def transaction(session: Session) -> t.Iterator[None]:
-    session.execute("BEGIN")
-    try:
-        yield
-        session.execute("COMMIT")
-    except SqlError:
-        session.execute("ROLLBACK")
-        raise
-
-
-@contextmanager
 def migrating(target: PostgresTarget) -> t.Iterator[Session]:
     """A session; what the server refuses outside of a migration's own statements is a RefusedError."""
     try:
         with connected(target, application_name="easymo.deploy migrations") as session:
             lift_timeouts(session)
-            if shares_sessions(session, target):
-                raise RefusedError(
-                    f"The {target.where} is behind a pooler in transaction mode, which loses the lock and settings of "
-                    "a migration: connect to the database itself, or to the pooler in session mode (Supabase's is at "
-                    "port 5432), with 'login_host' and 'login_port'."
-                )
+            refuse_pooler(session, target)
             yield session
     except SqlError as exc:
         if exc.sqlstate == LOCK_NOT_AVAILABLE:
@@ -262,7 +245,7 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.database = (
 
 @contextmanager
 def advisory_lock(session: Session, key: int, *, timeout: float) -> t.Iterator[None]:
-    """Hold lock `key` of this session while the block runs; LockedError names the holder after `timeout` seconds."""
+    """Hold lock `key` of this session while the block runs; ConflictError names the holder after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not session.rows("SELECT pg_catalog.pg_try_advisory_lock(%s)", (key,))[0][0]:
         if time.monotonic() >= deadline:
@@ -272,9 +255,10 @@ def advisory_lock(session: Session, key: int, *, timeout: float) -> t.Iterator[N
                 holder = (
                     f"process {pid} ({program or 'no name'}) of {user} from {where} since {since}"
                 )
-            raise MigrationsLockedError(
+            raise ConflictError(
                 f"Another migration has locked this database for more than {timeout:g} s: "
-                f"{holder}. Wait for it, or end it if it should not run."
+                f"{holder}. Wait for it, or end it if it should not run.",
+                reason="Locked",
             )
         time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
     try:
@@ -300,23 +284,23 @@ class LockRetries:
     watch: BlockerMonitor
     report: t.Callable[[str, str, dict[str, t.Any]], None]
 
-    def insist(self, what: str, attempt: t.Callable[[], None], undo: t.Callable[[], bool]) -> None:
+    def insist(
+        self, what: str, attempt: t.Callable[[], None], undo: t.Callable[[], bool] = lambda: True
+    ) -> None:
         """Make `attempt` until it doesn't fail for a lock, or `count` more times.
 
         `undo` clears away what a failed one left and returns whether that was all, so that it may be made again.
         """
-        for number in range(1, self.count + 1):
+        for number in range(1, self.count + 2):
             try:
                 with self.watch.waiting():
                     attempt()
             except SqlError as exc:
-                if exc.sqlstate not in _OF_LOCKS or not undo():
+                if number > self.count or exc.sqlstate not in _OF_LOCKS or not undo():
                     raise
                 self._pause(what, exc.sqlstate, number)
             else:
                 return
-        with self.watch.waiting():
-            attempt()
 
     def advice(self, sqlstate: str) -> str:
         """A sentence, with the space before it, on what was in the way; empty when no lock was."""
@@ -414,7 +398,7 @@ class MigrationRun:
     """What to do after a lost connection about a file that is not atomic."""
 
     def apply(self) -> AppliedFile:
-        """Run it and write its row. MigrationError says what is left of it."""
+        """Run it and write its row. RefusedError says what is left of it."""
         try:
             self.run()
         except SqlError as exc:
@@ -435,8 +419,13 @@ class MigrationRun:
         """Clear away what the statement has left, and tell of the rest, with `advice` on what was in the way."""
         raise NotImplementedError
 
-    def insist(self, attempt: t.Callable[[], None], undo: t.Callable[[], bool]) -> None:
-        self.retries.insist(self.migration.file, attempt, undo)
+    def insist(self, attempt: t.Callable[[], None]) -> None:
+        self.retries.insist(self.migration.file, attempt, self.roll_back)
+
+    def roll_back(self) -> bool:
+        """Whether what failed has left nothing."""
+        self.session.execute("ROLLBACK")
+        return True
 
     def run_statement(self, index: int) -> None:
         sql = self.migration.script.statements[index].text
@@ -459,35 +448,35 @@ class MigrationRun:
         statement = self.migration.script.statements[error.index]
         return error.index + 1, failing_line(statement, error.position)
 
-    def failure_of(self, error: SqlError) -> MigrationError:
+    def failure_of(self, error: SqlError) -> RefusedError:
         """File, statement, line, SQLSTATE and message; nothing of the data in it."""
         advice = self.retries.advice(error.sqlstate)
         if error.sqlstate == _QUERY_CANCELED:
             advice = " It ran for longer than option 'statement_timeout', or was cancelled."
         left = self.what_is_left(error, advice)
-        file, atomic = self.migration.file, self.migration.atomic
-        details: dict[str, t.Any] = {"sqlstate": error.sqlstate, "atomic": atomic}
-        where = f"{file}{self.UNPLACED}"
+        details: dict[str, t.Any] = {"sqlstate": error.sqlstate}
+        where = f"{self.migration.file}{self.UNPLACED}"
         if place := self.place_of(error):
             number, line = place
             details |= {"statement": number, "line": line}
             sql = self.migration.script.statements[number - 1].text
-            where = f"{file}, statement {number}, line {line} ({excerpt(sql)})"
+            where = f"{self.migration.file}, statement {number}, line {line} ({excerpt(sql)})"
         message = mask_message(error.message, error.sqlstate)
         codes = ", ".join(filter(None, (f"SQLSTATE {error.sqlstate}", self.CODE)))
-        details |= self._coded()
-        return MigrationError(f"{where}: {message} ({codes}).{left}", file=file, **details)
+        return self._failed(f"{where}: {message} ({codes}).{left}", **details)
 
-    def open_transaction(self) -> MigrationError:
+    def open_transaction(self) -> RefusedError:
         """Of a file that began a transaction and did not end it."""
         code = f" ({self.CODE})" if self.CODE else ""
-        return MigrationError(
+        return self._failed(
             f"{self.migration.file} begins a transaction and never commits it{code}, so nothing after "
-            "that was kept: add the COMMIT, or remove the BEGIN: a file without either is one transaction.",
-            file=self.migration.file,
-            atomic=False,
-            **self._coded(),
+            "that was kept: add the COMMIT, or remove the BEGIN: a file without either is one transaction."
         )
+
+    def _failed(self, message: str, **details: t.Any) -> RefusedError:
+        details |= {"code": self.CODE} if self.CODE else {}
+        file, atomic = self.migration.file, self.migration.atomic
+        return RefusedError(message, reason="MigrationFailed", file=file, atomic=atomic, **details)
 
     def loss_of(self, error: UnreachableError) -> UnreachableError:
         """What a run can know of a file when the connection is gone, and what the next one does."""
@@ -498,6 +487,3 @@ class MigrationRun:
             else f"The file is not atomic: {self.OTHERWISE}"
         )
         return UnreachableError(f"{file} was running. {error} {rerun}", file=file, atomic=atomic)
-
-    def _coded(self) -> dict[str, str]:
-        return {"code": self.CODE} if self.CODE else {}

@@ -58,20 +58,6 @@ class Script:
     """The line of the block comment that never ends."""
 
 
-def script_problems(script: Script, file: str) -> t.Iterator[str]:
-    """A sentence for each thing that no server would run, whatever sends it."""
-    if script.open_comment:
-        yield (
-            f"{file} has a comment that begins in line {script.open_comment} and never ends: "
-            "close it with */."
-        )
-    if script.meta_command:
-        yield (
-            f"{file} has a psql meta-command in line {script.meta_command}: "
-            "write it in SQL: the server has no meta-commands."
-        )
-
-
 def without_leading_comments(sql: str) -> str:
     """The statement itself, empty when there is nothing but comments."""
     return sql[comments_end(sql) :].strip(_TRIMMED)

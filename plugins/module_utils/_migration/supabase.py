@@ -13,9 +13,9 @@ import typing as t
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from .._errors import InputError, VerificationError
-from .._postgres import Session, SqlError
-from .deploy import MigrationPlan, count
+from .._errors import ConflictError, InputError, VerificationError
+from .._formats import counted
+from .._postgres import Session, SqlError, transaction
 from .execution import (
     Step,
     controls_transaction,
@@ -25,7 +25,7 @@ from .execution import (
     resets_role,
     same_sql,
 )
-from .models import Folder, Migration, MissingLocallyError, OutOfOrderError, existing
+from .models import Folder, Migration, MigrationPlan, existing, problems_by_file
 from .runner import (
     AppliedFile,
     LockRetries,
@@ -35,7 +35,6 @@ from .runner import (
     begin_anew,
     invalid_indexes,
     telling,
-    transaction,
     would_skip,
 )
 from .splitter import without_leading_comments
@@ -100,9 +99,9 @@ def _first_difference(applied: t.Sequence[str], now: t.Sequence[str]) -> str:
     return "its statements are split differently"
 
 
-_BUILDS_INDEX = re.compile(r"(?is)(?:CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b")
 # These may commit inside, so that a failure need not have taken back all they did.
 _COMMITS_INSIDE = re.compile(r"(?i)(?:CALL|DO)\b")
+_BUILDS_INDEX = re.compile(r"(?is)(?:CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b")
 
 
 @dataclass
@@ -135,14 +134,14 @@ class FileRun(MigrationRun):
             return
         self._run_step(last)
         if self.session.in_transaction:
-            self.session.execute("ROLLBACK")
+            self.roll_back()
             raise self.open_transaction()
-        self.insist(self._write_row, lambda: True)
+        self.insist(self._write_row)
 
     def what_is_left(self, _error: SqlError, advice: str) -> str:
         invalid = self._new_invalid_indexes()
         # A transaction that the file itself has ended leaves nothing to roll back: only a warning.
-        self.session.execute("ROLLBACK")
+        self.roll_back()
         left = (
             " The whole file was rolled back: fix it and run again."
             if self.migration.atomic
@@ -156,10 +155,12 @@ class FileRun(MigrationRun):
 
     def _run_step(self, step: Step, then: t.Callable[[], None] = lambda: None) -> None:
         if step.transaction:
-            self.insist(lambda: self._together(step, then), self._roll_back)
+            self.insist(lambda: self._together(step, then))
         else:
             self.done, self.restart, self.invalid = 0, 0, None
-            self.insist(lambda: self._one_by_one(step.statements), self._rewind)
+            self.retries.insist(
+                self.migration.file, lambda: self._one_by_one(step.statements), self._rewind
+            )
 
     def _together(self, step: Step, then: t.Callable[[], None]) -> None:
         self.session.execute("BEGIN")
@@ -196,7 +197,7 @@ class FileRun(MigrationRun):
     def _rewind(self) -> bool:
         """Whether what failed has left nothing, so that the walk may go on from where that began."""
         if self.session.in_transaction:
-            self.session.execute("ROLLBACK")
+            self.roll_back()
         if self.restart is None or self._new_invalid_indexes():
             return False
         self.done = self.restart
@@ -207,10 +208,6 @@ class FileRun(MigrationRun):
         if self.invalid is None or self.session.in_transaction:
             return []
         return sorted(invalid_indexes(self.session) - self.invalid)
-
-    def _roll_back(self) -> bool:
-        self.session.execute("ROLLBACK")
-        return True
 
     def run_statement(self, index: int) -> None:
         super().run_statement(index)
@@ -234,7 +231,9 @@ class SupabaseFiles:
     # Any number will do as long as it is ours and never changes: "supabase" in ASCII.
     ADVISORY_LOCK = int.from_bytes(b"supabase", "big")
     LEAVES_FAILURES = False
+    """Whether the history has a row of what failed."""
     RESETS = True
+    """Whether each file begins with the session's first settings."""
     # What people do with the history by hand, as clauses. In the first `{}` are the versions.
     REVERTED = "run 'supabase migration repair --status reverted {}'"
     APPLIED = "run 'supabase migration repair --status applied <version>'"
@@ -361,31 +360,33 @@ class SupabaseFiles:
         `--include-all`.
         """
         if missing := self.find_missing(history, local):
-            raise MissingLocallyError(
-                f"The database has {count(len(missing), 'migration')} missing in the folder: "
+            raise ConflictError(
+                f"The database has {counted(len(missing), 'migration')} missing in the folder: "
                 f"{', '.join(missing)}. Check out the commit that has them, or, if they were never meant to stay, "
                 f"{self.REVERTED.format(' '.join(missing))}.",
+                reason="MissingLocally",
                 missing_locally=missing,
             )
         pending = self.find_pending(history, local)
         late = self.find_late(history, pending)
         if late and not self._include_all:
             newest = max((row.version for row in history), key=self.version_order)
-            raise OutOfOrderError(
-                f"{count(len(late), 'migration')} would run after the newer applied {newest}: "
+            raise ConflictError(
+                f"{counted(len(late), 'migration')} would run after the newer applied {newest}: "
                 f"{', '.join(late)}. Give each a new version; or set option 'include_all' if nothing "
                 f"newer changes their effect; or, if it was applied by hand, {self.APPLIED}.",
+                reason="OutOfOrder",
                 out_of_order=late,
             )
         return pending
 
     def plan(self, session: Session) -> MigrationPlan:
+        """Raises when nothing may run."""
         history = self.read_history(session)
         local = self.folder.files
         pending = self.pending_after(history, local)
-        problems = {each.file: list(self.problems_of(each)) for each in pending}
         twice = duplicates(local)
-        problems |= {
+        repeated = {
             version: [f"{' and '.join(names)} share a version, {version}: give each its own."]
             for version, names in twice.items()
         }
@@ -393,30 +394,30 @@ class SupabaseFiles:
             pending=tuple(pending),
             versions=sorted((row.version for row in history), key=self.version_order),
             drift=self.find_drift(history, [each for each in local if each.version not in twice]),
-            problems={name: sentences for name, sentences in problems.items() if sentences},
+            problems=problems_by_file(pending, self.problems_of) | repeated,
         )
 
     def begin(
-        self,
-        session: Session,
-        _plan: MigrationPlan,
-        limits: SessionTimeouts,
-        retries: LockRetries,
-        /,
+        self, session: Session, _plan: MigrationPlan, limits: SessionTimeouts, retries: LockRetries
     ) -> t.Callable[[Migration], AppliedFile]:
-        retries.insist("the history table", lambda: self.ensure_history(session), lambda: True)
+        """Make the history where there is none. What applies a migration and writes its row."""
+        retries.insist("the history table", lambda: self.ensure_history(session))
         return lambda migration: FileRun(
             session, migration, limits, retries, self.insert_row, self._role
         ).apply()
 
     def verify(self, session: Session, plan: MigrationPlan) -> list[str]:
-        history = self.read_history(session)
-        versions = [row.version for row in history]
-        expected = {*plan.versions, *(each.version for each in plan.pending)}
-        strange = [version for version in versions if version not in expected]
-        gone = sorted(expected.difference(versions))
+        """Read the history back: what was run is in it, and nothing else is new. All its versions."""
+        rows = {row.version: row for row in self.read_history(session)}
+        pending = {each.version: each for each in plan.pending}
+        expected = {*plan.versions, *pending}
+        strange = [version for version in rows if version not in expected]
+        gone = sorted(expected.difference(rows))
+        there = [each for version, each in pending.items() if version in rows]
+        other = [each.file for each in there if not self.is_recorded(rows[each.version], each)]
         clauses = [f"has {', '.join(strange)}, which this run did not write"] if strange else []
         clauses += [f"lost {', '.join(gone)}"] if gone else []
+        clauses += [f"has {', '.join(other)} otherwise than it ran"] if other else []
         if clauses:
             raise VerificationError(
                 f"The migrations ran, and the history {' and '.join(clauses)}: one of them wrote it, or "
@@ -425,19 +426,7 @@ class SupabaseFiles:
                 foreign_versions=strange,
                 missing_versions=gone,
             )
-        recorded = {row.version: row for row in history}
-        missing = [
-            migration.file
-            for migration in plan.pending
-            if migration.version not in recorded
-            or not self.is_recorded(recorded[migration.version], migration)
-        ]
-        if missing:
-            raise VerificationError(
-                "These migrations ran, but the history has them differently or not: "
-                f"{', '.join(missing)}."
-            )
-        return versions
+        return [*rows]
 
 
 def _columns(session: Session) -> set[str]:

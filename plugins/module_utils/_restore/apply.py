@@ -4,42 +4,27 @@
 from __future__ import annotations
 
 import typing as t
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from .._arguments import read_who_and_why
 from .._backup import programs
 from .._backup.catalog import read_catalog
+from .._backup.plan import Backup
 from .._backup.tables import count_database
 from .._errors import DeployError, InputError, UnreachableError
 from .._lock.apply import Check, lock_check, no_check
 from .._module import Module, Result, emit_progress, refuse_below
-from .._postgres import PostgresTarget, SqlError, connected
+from .._postgres import PostgresTarget, Session, SqlError, connected
 from .._s3 import S3Bucket
 from . import databases
-from .contents import read_contents
+from .contents import DumpEntries, read_contents
 from .in_place import restore_in_place, survey
-from .models import RestoreOutcome, RestoreRequest
-from .plan import (
-    NAME_LIMIT,
-    RestorePlan,
-    choose_backup,
-    default_request,
-    plan_restore,
-)
+from .models import NAME_LIMIT, RestoreOutcome, RestoreRequest, ServerDatabase, ServerStatus
+from .plan import RestorePlan, choose_backup, default_request, find_scratch, plan_restore
 from .selection import extensions_of, refuse_missing_extensions
-from .swap import find_scratch, restore_scratch, swap, with_standing
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from .._backup.plan import Backup
-    from .._postgres import PostgresTarget, Session
-    from .contents import DumpEntries
-    from .models import ServerDatabase, ServerStatus
-    from .programs import Report
-
+from .swap import restore_scratch, swap, with_standing
 
 Params = t.Mapping[str, t.Any]
 _SECOND_DOOR = "template1"
@@ -87,7 +72,13 @@ def find_backup(params: Params, bucket: S3Bucket) -> Backup:
     )
 
 
-def place_order(params: Params, backup: Backup, check_lock: Check = no_check) -> RestoreRequest:
+def place_order(
+    params: Params,
+    bucket: S3Bucket,
+    backup: Backup,
+    report: t.Callable[[str], None],
+    check_lock: Check = no_check,
+) -> RestoreRequest:
     now = datetime.now(UTC)
     approved_by, reason = (params["approved_by"] or "").strip(), (params["reason"] or "").strip()
     pg_restore = programs.find(params["pg_restore"], "pg_restore")
@@ -98,6 +89,7 @@ def place_order(params: Params, backup: Backup, check_lock: Check = no_check) ->
         method=params["method"],
         target=PostgresTarget.from_params(params),
         control=control_target(params),
+        bucket=bucket,
         backup=backup,
         request=params["request"] or default_request(backup.manifest.key, approved_by, reason),
         approved_by=approved_by,
@@ -107,6 +99,7 @@ def place_order(params: Params, backup: Backup, check_lock: Check = no_check) ->
         psql=psql,
         timeout=params["timeout"],
         keep_owners=params["owners"] == "keep",
+        report=report,
         check_lock=check_lock,
     )
 
@@ -115,7 +108,7 @@ def _result(
     order: RestoreRequest,
     plan: RestorePlan,
     done: RestoreOutcome,
-    before: Mapping[str, int] | None,
+    before: t.Mapping[str, int] | None,
     *,
     predicted: bool,
 ) -> Result:
@@ -149,48 +142,37 @@ def _result(
     }
 
 
-def predict(order: RestoreRequest, bucket: S3Bucket) -> Result:
-    """The outcome that `restore` would have. Reads only."""
-    with _looking(order) as (session, standing):
-        plan = plan_restore(order, standing)
-        contents = None if plan.done else read_contents(order, bucket)
-        if contents is not None:
-            _refuse_unfit(session, order, standing, contents)
-        before = count_now(order, standing)
-        done = _known(order, plan)
-        live = standing.get(order.database)
-        if contents is not None and order.method == "in_place" and live is not None:
-            done = survey(order, contents, live).outcome(order)
-        return _result(order, plan, done, before, predicted=True)
+def restore(order: RestoreRequest, *, count_before: bool, predicted: bool) -> Result:
+    """Bring the backup back, or see that this very request was carried out before; `predicted` only reads.
 
-
-def restore(
-    order: RestoreRequest, bucket: S3Bucket, report: Report, *, count_before: bool
-) -> Result:
-    """Bring the backup back, or see that this very request was carried out before."""
+    The outcome is the same, but for the rows that are counted afterwards.
+    """
     with ExitStack() as held:
-        with _beginning():
-            session, _before = held.enter_context(_looking(order))
-            held.enter_context(databases.only_one(session, order.database))
-            # Observed again under the lock: the run that held it may have done it all.
+        with nullcontext() if predicted else _beginning():
+            session = held.enter_context(databases.administering(order.control))
+            if not predicted:
+                held.enter_context(databases.only_one(session, order.database))
+            # Observed under the lock: the run that held it may have done it all.
             standing = databases.observe(session, order.database)
             plan = plan_restore(order, standing)
-            contents = None if plan.done else read_contents(order, bucket)
+            contents = None if plan.done else read_contents(order)
             if contents is not None:
                 _refuse_unfit(session, order, standing, contents)
             before = count_now(order, standing) if count_before else None
-            if not plan.done:
-                order.check_lock()
-            clear(session, order, plan)
-        if contents is None:
-            done = _known(order, plan)
-        else:
-            done = _carry_out(session, order, standing, bucket, contents, report)
-        return _result(order, plan, done, before, predicted=False)
+            if not predicted:
+                if not plan.done:
+                    order.check_lock()
+                clear(session, order, plan)
+        done, live = _known(order, plan), standing.get(order.database)
+        if contents is not None and not predicted:
+            done = _carry_out(session, order, standing, contents)
+        elif contents is not None and order.method == "in_place" and live is not None:
+            done = survey(order, contents, live).outcome()
+        return _result(order, plan, done, before, predicted=predicted)
 
 
 @contextmanager
-def _beginning() -> Iterator[None]:
+def _beginning() -> t.Iterator[None]:
     """Add to an UnreachableError that nothing was restored yet."""
     try:
         yield
@@ -216,37 +198,21 @@ def clear(session: Session, order: RestoreRequest, plan: RestorePlan) -> None:
 
 
 def _carry_out(
-    session: Session,
-    order: RestoreRequest,
-    standing: ServerStatus,
-    bucket: S3Bucket,
-    contents: DumpEntries,
-    report: Report,
+    session: Session, order: RestoreRequest, standing: ServerStatus, contents: DumpEntries
 ) -> RestoreOutcome:
     if order.method == "scratch":
         origin = standing.get(order.backup.manifest.database)
-        return restore_scratch(session, order, origin, bucket, contents.lines, report)
+        return restore_scratch(session, order, origin, contents.lines)
     live = t.cast("ServerDatabase", standing.get(order.database))
     if order.method == "swap":
-        return swap(session, order, live, bucket, report)
-    return restore_in_place(session, order, survey(order, contents, live), bucket, report)
+        return swap(session, order, live)
+    return restore_in_place(session, order, survey(order, contents, live))
 
 
 def _known(order: RestoreRequest, plan: RestorePlan) -> RestoreOutcome:
     """The outcome of an earlier run of this very request."""
     serving = plan.done.name if plan.done else order.database
     return RestoreOutcome(retained="" if serving == order.database else serving)
-
-
-def drop(target: PostgresTarget, control: PostgresTarget, *, check_mode: bool) -> bool:
-    """Drop a scratch database; False when there is none."""
-    with databases.administering(control) as session:
-        standing = databases.observe(session, target.database)
-        scratch = find_scratch(standing, target.database)
-        if scratch is not None and not check_mode:
-            with databases.only_one(session, target.database):
-                databases.drop(session, scratch.name)
-        return scratch is not None
 
 
 def count_now(order: RestoreRequest, standing: ServerStatus) -> dict[str, int] | None:
@@ -264,12 +230,6 @@ def count_now(order: RestoreRequest, standing: ServerStatus) -> dict[str, int] |
         return None
 
 
-@contextmanager
-def _looking(order: RestoreRequest) -> Iterator[tuple[Session, ServerStatus]]:
-    with databases.administering(order.control) as session:
-        yield session, databases.observe(session, order.database)
-
-
 def carry_out(module: Module) -> Result:
     """One task of pg_restore: bring a backup back, or drop a scratch database."""
     refuse_bad_input(module.params)
@@ -277,33 +237,32 @@ def carry_out(module: Module) -> Result:
 
 
 def _restore_backup(module: Module) -> Result:
-    bucket = S3Bucket.from_params(module.params)
-    bucket.check()
-    check = lock_check(module, patience=PATIENCE)
-    order = place_order(module.params, find_backup(module.params, bucket), check)
+    params, database = module.params, module.params["login_db"]
 
     def report(text: str) -> None:
-        emit_progress(
-            module, "RestoreProgress", f"{order.database}: {text}", {"database": order.database}
-        )
+        emit_progress(module, "RestoreProgress", f"{database}: {text}", {"database": database})
 
-    result = (
-        predict(order, bucket)
-        if module.check_mode
-        else restore(order, bucket, report, count_before=module._diff)
-    )
+    bucket = S3Bucket.from_params(params)
+    bucket.check()
+    check = lock_check(module, patience=PATIENCE)
+    order = place_order(params, bucket, find_backup(params, bucket), report, check)
+    count_before = module.check_mode or module._diff
+    result = restore(order, count_before=count_before, predicted=module.check_mode)
     if not module._diff:
         del result["diff"]
     return result
 
 
 def _drop_scratch(module: Module) -> Result:
-    params = module.params
-    target = PostgresTarget.from_params(params)
-    changed = drop(target, control_target(params), check_mode=module.check_mode)
+    name = PostgresTarget.from_params(module.params).database
+    with databases.administering(control_target(module.params)) as session:
+        scratch = find_scratch(databases.observe(session, name), name)
+        if scratch is not None and not module.check_mode:
+            with databases.only_one(session, name):
+                databases.drop(session, scratch.name)
+    changed = scratch is not None
     result: Result = {"changed": changed, "method": "scratch", "live": "", "kept": ""}
     if module._diff:
-        name = params["login_db"]
         result["diff"] = {
             "before": {"databases": [name] if changed else []},
             "after": {"databases": []},

@@ -3,24 +3,18 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import cached_property
 
+from .._backup.plan import LISTED_ENTRY
 from .._backup.programs import list_dump
+from .._child_process import Child
+from .._postgres import Session
 from .databases import composed
+from .models import RestoreRequest
 
-if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
-
-    from .._child_process import Child
-    from .._postgres import Session
-    from .._s3 import S3Bucket
-    from .models import RestoreRequest
-
-# An entry that is no object of its own, such as a table's rows or a grant, has 0 for its catalog.
-_ENTRY = re.compile(r"^\d+; [1-9]\d* \d+ (?P<what>.+)$")
 _IN_SCHEMAS = (
     "SCHEMA -",
     "TABLE",
@@ -95,83 +89,69 @@ WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1
 
 @dataclass(frozen=True)
 class DumpEntries:
-    """The objects of a dump as `pg_restore --list` prints them, without their numbers and in order."""
+    """All that `pg_restore --list` printed of a dump, as it was."""
 
-    entries: tuple[str, ...]
-    lines: tuple[str, ...] = ()
-    """All that was printed, as it was."""
+    lines: tuple[str, ...]
+
+    @cached_property
+    def entries(self) -> list[str]:
+        """The objects without their numbers, in order."""
+        listed = filter(None, map(LISTED_ENTRY.match, self.lines))
+        return sorted(entry["what"] for entry in listed if entry["catalog"] != "0")
 
     def knows(self, kind: str, schema: str, name: str) -> bool:
-        return self._has(f"{kind} {schema} {name} ")
+        return any_begins(self.entries, f"{kind} {schema} {name} ")
 
     def has_schema(self, name: str) -> bool:
         """Whether it makes the schema or something in it; an empty database has `public`."""
-        return name == "public" or any(self._has(f"{kind} {name} ") for kind in _IN_SCHEMAS)
-
-    def _has(self, beginning: str) -> bool:
-        """A name is printed as it is, blanks and all but on one line, and the owner follows."""
-        printed = beginning.replace("\n", " ").replace("\r", " ")
-        position = bisect_left(self.entries, printed)
-        return position < len(self.entries) and self.entries[position].startswith(printed)
+        return name == "public" or any(
+            any_begins(self.entries, f"{kind} {name} ") for kind in _IN_SCHEMAS
+        )
 
 
-@dataclass(frozen=True)
-class DatabaseObject:
-    """An object of the database. `extra`: the backup does not know it."""
-
-    rank: int
-    description: str
-    drop: str
-    extra: bool
+def any_begins(entries: t.Sequence[str], beginning: str) -> bool:
+    """Whether one of the sorted entries begins so. A name is printed as it is, on one line, and the owner follows."""
+    printed = beginning.replace("\n", " ").replace("\r", " ")
+    position = bisect_left(entries, printed)
+    return position < len(entries) and entries[position].startswith(printed)
 
 
-def read_contents(order: RestoreRequest, bucket: S3Bucket) -> DumpEntries:
+def read_contents(order: RestoreRequest) -> DumpEntries:
     """The dump's table of contents, for which only its beginning is read."""
 
     def write(running: Child) -> None:
-        for chunk in bucket.read(order.backup.manifest.key):
+        for chunk in order.bucket.read(order.backup.manifest.key):
             if not running.give(chunk):
                 return
 
-    return parse_entries(
-        list_dump(
-            order.pg_restore,
-            order.backup.uri,
-            write,
-            timeout=order.timeout,
-            consequence="nothing was touched",
-        )
+    uri, timeout = order.backup.uri, order.timeout
+    consequence = "nothing was touched"
+    return DumpEntries(
+        list_dump(order.pg_restore, uri, write, timeout=timeout, consequence=consequence)
     )
 
 
-def parse_entries(lines: Iterable[str]) -> DumpEntries:
-    printed = tuple(lines)
-    entries = sorted(entry["what"] for entry in map(_ENTRY.match, printed) if entry)
-    return DumpEntries(tuple(entries), printed)
+def find_drops(
+    session: Session, contents: DumpEntries, others: t.Collection[str]
+) -> tuple[list[str], tuple[str, ...]]:
+    """DROP statements in the backup's schemas, but for those of other roles, and the objects that the backup lacks.
+
+    All relations go, as --clean cannot order changed ones.
+    """
+    drops: list[str] = []
+    lacking: list[str] = []
+    for rank, kind, schema, name, drop in session.rows(_OBJECTS):
+        if schema in others or not contents.has_schema(schema):
+            continue
+        known = contents.knows(kind, schema, name)
+        if rank == 1 or not known:
+            drops.append(drop)
+        if not known:
+            lacking.append(f"{kind} {schema}.{name}")
+    return drops, tuple(lacking)
 
 
-def find_objects(
-    session: Session, contents: DumpEntries, others: Collection[str]
-) -> tuple[DatabaseObject, ...]:
-    """The database's objects in the backup's schemas, without schemas of other roles."""
-    return tuple(
-        DatabaseObject(
-            rank=rank,
-            description=f"{kind} {schema}.{name}",
-            drop=drop,
-            extra=not contents.knows(kind, schema, name),
-        )
-        for rank, kind, schema, name, drop in session.rows(_OBJECTS)
-        if contents.has_schema(schema) and schema not in others
-    )
-
-
-def dropping(objects: Sequence[DatabaseObject]) -> Iterator[str]:
-    """DROP statements: for all relations, as --clean cannot order changed ones, and for objects the backup lacks."""
-    yield from (f"{item.drop};" for item in objects if item.rank == 1 or item.extra)
-
-
-def foreign_schemas(session: Session, contents: DumpEntries, others: Collection[str]) -> str:
+def foreign_schemas(session: Session, contents: DumpEntries, others: t.Collection[str]) -> str:
     """A condition on n.nspname: the schemas that the backup does not have, or that are not ours to restore."""
     names = (name for (name,) in session.rows(_SCHEMAS))
     foreign = [name for name in names if name in others or not contents.has_schema(name)]

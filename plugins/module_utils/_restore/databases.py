@@ -8,14 +8,17 @@ import time
 import typing as t
 from contextlib import contextmanager
 
-from .._backup.tables import refuse_pooler
 from .._errors import ConflictError, RefusedError
-from .._postgres import PostgresTarget, Session, SqlError, connected, lift_timeouts
+from .._postgres import (
+    PostgresTarget,
+    Session,
+    SqlError,
+    connected,
+    lift_timeouts,
+    refuse_pooler,
+    transaction,
+)
 from .models import NEWBORN_LIMIT, DatabaseMark, Rights, ServerDatabase, ServerStatus, unmarked
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
 
 APPLICATION = "easymo.deploy pg_restore"
 CONTROL = f"{APPLICATION}, control"
@@ -56,7 +59,7 @@ ORDER BY a.pid
 
 
 @contextmanager
-def administering(target: PostgresTarget) -> Iterator[Session]:
+def administering(target: PostgresTarget) -> t.Iterator[Session]:
     """A session. The server's errors become RefusedError."""
     try:
         with connected(target, application_name=CONTROL) as session:
@@ -116,7 +119,7 @@ def drop(session: Session, name: str) -> None:
 
 
 @contextmanager
-def only_one(session: Session, database: str, *, patience: float = 10) -> Iterator[None]:
+def only_one(session: Session, database: str, *, patience: float = 10) -> t.Iterator[None]:
     """Hold the restore of this database to ourselves; a run that was killed may need a moment to be gone."""
     key = f"{APPLICATION} {database}"
     deadline = time.monotonic() + patience
@@ -134,10 +137,6 @@ def only_one(session: Session, database: str, *, patience: float = 10) -> Iterat
 def _try_lock(session: Session, key: str) -> bool:
     sql = "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended(%s, 0))"
     return bool(session.rows(sql, (key,))[0][0])
-
-
-def names(listed: Sequence[str]) -> str:
-    return ", ".join(listed) or "no client"
 
 
 # The settings whose value is a list of names, each quoted by itself (PostgreSQL's GUC_LIST_QUOTE).
@@ -181,7 +180,7 @@ def create(session: Session, name: str, mark: DatabaseMark, like: ServerDatabase
         change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true CONNECTION LIMIT -1", name)
 
 
-def _likeness(like: ServerDatabase) -> Iterator[tuple[str, str]]:
+def _likeness(like: ServerDatabase) -> t.Iterator[tuple[str, str]]:
     yield " OWNER %I", like.owner
     yield " TEMPLATE template0 ENCODING %L", like.encoding
     # Naming even the default tablespace needs a superuser's right.
@@ -248,16 +247,3 @@ def set_mark(session: Session, name: str, mark: DatabaseMark, before: str = "") 
 
 def set_comment(session: Session, name: str, comment: str) -> None:
     change(session, "COMMENT ON DATABASE %I IS %L", name, comment)
-
-
-class transaction:  # noqa: N801 - read as a word: with transaction(session)
-    """BEGIN and COMMIT, or ROLLBACK when the block fails."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def __enter__(self) -> None:
-        self._session.execute("BEGIN")
-
-    def __exit__(self, kind: object, *_rest: object) -> None:
-        self._session.execute("COMMIT" if kind is None else "ROLLBACK")

@@ -10,40 +10,29 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from .._backup.tables import TABLES
+from .._child_process import Child
 from .._errors import DeployError, UnreachableError
-from .._postgres import LIFT_TIMEOUTS, SqlError
+from .._postgres import LIFT_TIMEOUTS, Session, SqlError
 from . import databases, programs
-from .contents import (
-    DatabaseObject,
-    dropping,
-    find_objects,
-    foreign_schemas,
-)
+from .contents import DumpEntries, find_drops, foreign_schemas
 from .models import RestoreOutcome, RestoreRequest, ServerDatabase, unmarked
 from .plan import refuse_other_rows
-from .programs import Feed, Report, refuse_failure
-from .selection import find_ground, select_in_place
+from .programs import Feed, refuse_failure
+from .selection import DumpSelection, find_ground, select_in_place
 from .swap import settling
-
-if t.TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .._child_process import Child
-    from .._postgres import Session
-    from .._s3 import S3Bucket
-    from .contents import DumpEntries
-    from .selection import DumpSelection
 
 _PIPE = 1 << 16
 _COUNTED, _COMMITTED = "deploy-counted", "deploy-committed"
-_LOCK_TIMEOUT = "10s"
 
 # Dropping cascades. It may reach into schemas that the backup does not have, and those it could not bring back.
-_OTHERS = """
+_BEGIN = """\\o /dev/null
+{lift_timeouts}
+BEGIN;
+SET LOCAL lock_timeout = '10s';
+SET LOCAL client_min_messages = warning;
 SELECT pg_catalog.set_config('deploy.others', pg_catalog.count(*)::text, true) FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {schemas};
-"""
-_REFUSE_REACH = """
+{drops}
 DO $deploy$ BEGIN
   IF pg_catalog.current_setting('deploy.others') <> (
     SELECT pg_catalog.count(*)::text FROM pg_catalog.pg_class c
@@ -54,10 +43,14 @@ END $deploy$;
 """
 # Each line that \\gexec makes is a query of its own, so the rows are counted inside the transaction.
 _COUNT = """
+SET LOCAL search_path = pg_catalog;
+SET LOCAL row_security = off;
+\\o
 SELECT pg_catalog.format(
   'SELECT pg_catalog.json_build_object(%L, pg_catalog.count(*)) FROM ONLY %s %s', n.name, n.identifier, n.condition)
 FROM ({tables}) AS n (oid, name, identifier, condition, readable, filtered, nspname)
 WHERE readable AND NOT ({schemas}) \\gexec
+\\echo {counted}
 """
 
 
@@ -65,24 +58,18 @@ WHERE readable AND NOT ({schemas}) \\gexec
 class Overwrite:
     """The survey before the transaction, and the SQL that follows from it."""
 
-    extras: tuple[DatabaseObject, ...]
+    dropped: tuple[str, ...]
+    """Objects that the backup does not know."""
     begin: str
     count: str
     commit: str
-    selection: DumpSelection | None
-    """The restored entries of the backup; None for all."""
+    selection: DumpSelection
+    expected: t.Mapping[str, int]
+    """The rows of the tables that are restored."""
 
-    def expected(self, order: RestoreRequest) -> Mapping[str, int]:
-        rows = order.backup.manifest.rows
-        return self.selection.expected(rows) if self.selection else rows
-
-    def outcome(
-        self, order: RestoreRequest, counted: Mapping[str, int] | None = None
-    ) -> RestoreOutcome:
+    def outcome(self, counted: t.Mapping[str, int] | None = None) -> RestoreOutcome:
         """Of a restore, or without counted rows of a predicted one."""
-        dropped = tuple(item.description for item in self.extras)
-        left_out = self.selection.left_out if self.selection else ()
-        return RestoreOutcome("", counted, dropped, self.expected(order), left_out)
+        return RestoreOutcome("", counted, self.dropped, self.expected, self.selection.left_out)
 
 
 def survey(order: RestoreRequest, contents: DumpEntries, live: ServerDatabase) -> Overwrite:
@@ -91,8 +78,8 @@ def survey(order: RestoreRequest, contents: DumpEntries, live: ServerDatabase) -
         session.execute("SET search_path = ''")
         ground, first = find_ground(session, order, contents)
         others = ground.others if ground else ()
-        selection = select_in_place(contents.lines, ground) if ground else None
-        objects = find_objects(session, contents, others)
+        selection = select_in_place(contents.lines, ground) if ground else DumpSelection()
+        drops, lacking = find_drops(session, contents, others)
         schemas = foreign_schemas(session, contents, others)
         marked = databases.composed(
             session,
@@ -100,47 +87,28 @@ def survey(order: RestoreRequest, contents: DumpEntries, live: ServerDatabase) -
             order.database,
             order.mark("in_place").comment(unmarked(live.comment)),
         )
-    begin = "\n".join(
-        [
-            "\\o /dev/null",
-            LIFT_TIMEOUTS,
-            "BEGIN;",
-            f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}';",
-            "SET LOCAL client_min_messages = warning;",
-            _OTHERS.format(schemas=schemas),
-            *(f"{drop};" for drop in first),
-            *dropping(objects),
-            _REFUSE_REACH.format(schemas=schemas),
-            "",
-        ]
+    dropping = "\n".join(f"{drop};" for drop in (*first, *drops))
+    return Overwrite(
+        dropped=lacking,
+        begin=_BEGIN.format(lift_timeouts=LIFT_TIMEOUTS, schemas=schemas, drops=dropping),
+        count=_COUNT.format(tables=TABLES.strip(), schemas=schemas, counted=_COUNTED),
+        commit=f"{marked};\nCOMMIT;\n\\echo {_COMMITTED}\n",
+        selection=selection,
+        expected=selection.expected(order.backup.manifest.rows),
     )
-    count = "\n".join(
-        [
-            "",
-            "SET LOCAL search_path = pg_catalog;",
-            "SET LOCAL row_security = off;",
-            "\\o",
-            _COUNT.format(tables=TABLES.strip(), schemas=schemas),
-            f"\\echo {_COUNTED}",
-            "",
-        ]
-    )
-    commit = f"{marked};\nCOMMIT;\n\\echo {_COMMITTED}\n"
-    extras = tuple(item for item in objects if item.extra)
-    return Overwrite(extras, begin, count, commit, selection)
 
 
 def restore_in_place(
-    session: Session, order: RestoreRequest, overwrite: Overwrite, bucket: S3Bucket, report: Report
+    session: Session, order: RestoreRequest, overwrite: Overwrite
 ) -> RestoreOutcome:
     """Carry out what the survey planned, just before."""
     with settling(lambda: _standing(order)):
         # Those hold no lock of a table, and the restore of another database would break off.
         databases.end_sessions(session, order.database, spare=databases.CONTROL)
-        counted = _run(order, bucket, overwrite, report)
+        counted = _run(order, overwrite)
         with databases.administering(order.target) as inside:
             inside.execute("ANALYZE")
-    return overwrite.outcome(order, counted)
+    return overwrite.outcome(counted)
 
 
 def _standing(order: RestoreRequest) -> str:
@@ -158,20 +126,18 @@ def _standing(order: RestoreRequest) -> str:
     return f"Nothing was committed: database {order.database!r} serves unchanged."
 
 
-def _run(
-    order: RestoreRequest, bucket: S3Bucket, overwrite: Overwrite, report: Report
-) -> dict[str, int]:
-    feed = Feed(bucket, order.backup, report)
-    with programs.scripting(order, feed.send, overwrite.selection) as pg_restore:
-        script = _Script(overwrite, pg_restore, lambda: _refuse_incomplete(pg_restore, feed, order))
+def _run(order: RestoreRequest, overwrite: Overwrite) -> dict[str, int]:
+    feed = Feed(order)
+    with programs.restoring(order, None, feed.send, overwrite.selection) as pg_restore:
+        script = _Script(order, overwrite, pg_restore, feed)
         with closing(script), programs.executing(order, script.send) as psql:
             counted = _read_counts(psql)
             if counted is None:
                 script.close()
                 refuse_failure(psql, psql.wait(), "psql", order)
                 raise UnreachableError("psql ended before the rows were compared.")
-            report("comparing the rows")
-            refuse_other_rows(overwrite.expected(order), counted, order.database)
+            order.report("comparing the rows")
+            refuse_other_rows(overwrite.expected, counted, order.database)
             order.check_lock()
             script.agree()
             output = psql.stdout.read().decode("utf-8", "replace")
@@ -186,9 +152,10 @@ def _run(
 class _Script:
     """Feeds psql piece by piece. The COMMIT follows only when the block has agreed to it."""
 
+    order: RestoreRequest
     overwrite: Overwrite
     pg_restore: Child
-    refuse: t.Callable[[], None]
+    feed: Feed
 
     def __post_init__(self) -> None:
         self._agreed: queue.SimpleQueue[bool] = queue.SimpleQueue()
@@ -206,14 +173,10 @@ class _Script:
         while script := self.pg_restore.stdout.read1(_PIPE):  # type: ignore[attr-defined]
             if not psql.give(script):
                 return
-        self.refuse()
+        refuse_failure(self.pg_restore, self.pg_restore.wait(), "pg_restore", self.order)
+        self.feed.refuse_other_bytes("Nothing of it is kept.")
         if psql.give(self.overwrite.count.encode()) and self._agreed.get():
             psql.give(self.overwrite.commit.encode())
-
-
-def _refuse_incomplete(pg_restore: Child, feed: Feed, order: RestoreRequest) -> None:
-    refuse_failure(pg_restore, pg_restore.wait(), "pg_restore", order)
-    feed.refuse_other_bytes("Nothing of it is kept.")
 
 
 def _read_counts(psql: Child) -> dict[str, int] | None:

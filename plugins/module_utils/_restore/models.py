@@ -6,15 +6,13 @@ from __future__ import annotations
 import json
 import typing as t
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 
+from .._backup.plan import Backup
+from .._backup.programs import Program
 from .._lock.apply import Check, no_check
-
-if t.TYPE_CHECKING:
-    from datetime import datetime
-
-    from .._backup.plan import Backup
-    from .._backup.programs import Program
-    from .._postgres import PostgresTarget
+from .._postgres import PostgresTarget
+from .._s3 import S3Bucket
 
 Method = t.Literal["swap", "in_place", "scratch"]
 Kind = t.Literal["copy", "failed", "in_place", "scratch"]
@@ -63,6 +61,17 @@ def unmarked(comment: str | None) -> str:
     """The comment as people wrote it."""
     lines = (comment or "").splitlines()
     return "\n".join(line for line in lines if not line.startswith(MARK))
+
+
+NAME_LIMIT = 63
+"""Bytes; PostgreSQL cuts longer names off without a word."""
+
+
+def derived_name(database: str, word: str, stamp: str) -> str:
+    """`<database>_<word>_<stamp>`, the database's name cut where the whole would be too long."""
+    tail = f"_{word}_{stamp}"
+    room = NAME_LIMIT - len(tail.encode())
+    return database.encode()[:room].decode("utf-8", "ignore") + tail
 
 
 @dataclass(frozen=True)
@@ -124,6 +133,7 @@ class RestoreRequest:
     target: PostgresTarget
     control: PostgresTarget
     """The same server, with a database to connect to while another is renamed or created."""
+    bucket: S3Bucket
     backup: Backup
     request: str
     approved_by: str
@@ -133,6 +143,8 @@ class RestoreRequest:
     psql: Program
     timeout: float
     keep_owners: bool
+    report: t.Callable[[str], None]
+    """Hears of the progress."""
     check_lock: Check = no_check
     """Called before the restore begins, and right before the restored database goes live."""
 
@@ -141,9 +153,14 @@ class RestoreRequest:
         return self.target.database
 
     @property
-    def stamp(self) -> str:
-        """`now` as YYYYMMDD_HHMMSS in UTC, in the names of the databases that are made."""
-        return f"{self.now:%Y%m%d_%H%M%S}"
+    def copy(self) -> str:
+        """The name of the database that a swap restores into."""
+        return derived_name(self.database, "restore", f"{self.now:%Y%m%d_%H%M%S}")
+
+    @property
+    def retained(self) -> str:
+        """The name that the failed database has after a swap, with `now` in UTC."""
+        return derived_name(self.database, "failed", f"{self.now:%Y%m%d_%H%M%S}")
 
     def mark(self, kind: Kind) -> DatabaseMark:
         return DatabaseMark(

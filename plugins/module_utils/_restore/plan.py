@@ -8,18 +8,11 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from .._backup.plan import newest_first, parse_program_version
+from .._backup.plan import Backup, newest_first, parse_program_version
 from .._errors import ConflictError, InputError, RefusedError, VerificationError
 from .._formats import listed
-from .models import RestoreRequest, ServerDatabase, ServerStatus
+from .models import RestoreRequest, ServerDatabase, ServerStatus, derived_name
 
-if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from .._backup.plan import Backup
-
-NAME_LIMIT = 63
-"""Bytes; PostgreSQL cuts longer names off without a word."""
 _SHOWN = 20
 _NEWEST = 5
 # The version that brought it, to pg_restore and to the server.
@@ -27,7 +20,12 @@ _TRANSACTION_TIMEOUT = 17
 
 
 def choose_backup(
-    backups: Iterable[Backup], *, name: str | None, release: str | None, key: str | None, where: str
+    backups: t.Iterable[Backup],
+    *,
+    name: str | None,
+    release: str | None,
+    key: str | None,
+    where: str,
 ) -> Backup:
     """The backup of that key, or the newest of that name and release."""
     there = list(newest_first(backups))
@@ -44,13 +42,6 @@ def choose_backup(
 def default_request(key: str, approved_by: str, reason: str) -> str:
     """The same words about the same backup are the same request."""
     return hashlib.sha256("\0".join((key, approved_by, reason)).encode()).hexdigest()[:12]
-
-
-def derived_name(database: str, word: str, stamp: str) -> str:
-    """`<database>_<word>_<stamp>`, the database's name cut where the whole would be too long."""
-    tail = f"_{word}_{stamp}"
-    room = NAME_LIMIT - len(tail.encode())
-    return database.encode()[:room].decode("utf-8", "ignore") + tail
 
 
 def is_derived(name: str, database: str, word: str) -> bool:
@@ -102,12 +93,7 @@ def plan_restore(order: RestoreRequest, standing: ServerStatus) -> RestorePlan:
 
 
 def _plan_scratch(order: RestoreRequest, standing: ServerStatus) -> RestorePlan:
-    database = standing.get(order.database)
-    if database is not None and not is_scratch(database):
-        raise ConflictError(
-            f"{order.target.where} exists and is not a scratch database of ours: it is not "
-            "overwritten. Set another 'login_db'."
-        )
+    database = find_scratch(standing, order.database)
     mark = database.mark if database else None
     if mark and mark.whole and mark.request == order.request:
         return RestorePlan(database, (), reopen=False)
@@ -116,8 +102,16 @@ def _plan_scratch(order: RestoreRequest, standing: ServerStatus) -> RestorePlan:
     return RestorePlan(None, (database,) if database else (), reopen=False)
 
 
-def is_scratch(database: ServerDatabase) -> bool:
-    return database.newborn or (database.mark is not None and database.mark.kind == "scratch")
+def find_scratch(standing: ServerStatus, name: str) -> ServerDatabase | None:
+    """The scratch database; None without it. Refuses a database that no restore created."""
+    database = standing.get(name)
+    mark = database.mark if database else None
+    if database and not database.newborn and not (mark and mark.kind == "scratch"):
+        raise ConflictError(
+            f"Database {name!r} is there and is not a scratch database of ours: it is neither overwritten nor dropped. "
+            "Set another 'login_db'."
+        )
+    return database
 
 
 def _is_leftover(database: ServerDatabase, name: str) -> bool:
@@ -209,7 +203,9 @@ def refuse_rights(order: RestoreRequest, standing: ServerStatus) -> None:
         )
 
 
-def refuse_other_rows(expected: Mapping[str, int], counted: Mapping[str, int], where: str) -> None:
+def refuse_other_rows(
+    expected: t.Mapping[str, int], counted: t.Mapping[str, int], where: str
+) -> None:
     """Every table of the backup must have exactly the rows that were counted when it was taken."""
     wrong = [
         {"table": table, "backup": rows, "restored": counted.get(table)}

@@ -7,27 +7,18 @@ import hashlib
 import tempfile
 import time
 import typing as t
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from .. import _child_process
-from .._backup.programs import complaint
+from .._backup.programs import complaint, refuse_stopped
 from .._backup.tables import cure
-from .._errors import NotReadyError, RefusedError, VerificationError
+from .._child_process import Child, Writer
+from .._errors import RefusedError, VerificationError
+from .._postgres import PostgresTarget
 from .databases import APPLICATION
+from .models import RestoreRequest
+from .selection import DumpSelection
 
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-
-    from .._backup.plan import Backup
-    from .._child_process import Child, Writer
-    from .._postgres import PostgresTarget
-    from .._s3 import S3Bucket
-    from .models import RestoreRequest
-    from .selection import DumpSelection
-
-
-Report = t.Callable[[str], None]
 _REPORT_EVERY = 3.0
 _MEGABYTE = 1_000_000
 
@@ -35,10 +26,9 @@ _MEGABYTE = 1_000_000
 class Feed:
     """Gives the object to a program and keeps the checksum of all of it."""
 
-    def __init__(self, bucket: S3Bucket, backup: Backup, report: Report) -> None:
-        self._bucket = bucket
-        self._backup = backup
-        self._report = report
+    def __init__(self, order: RestoreRequest) -> None:
+        self._order = order
+        self._manifest = order.backup.manifest
         self._digest = hashlib.sha256()
         self._size = 0
 
@@ -46,7 +36,7 @@ class Feed:
         """To the object's end, be the program satisfied before or not; a program that failed gets no more."""
         listens = True
         reported = time.monotonic()
-        for chunk in self._bucket.read(self._backup.manifest.key):
+        for chunk in self._order.bucket.read(self._manifest.key):
             self._digest.update(chunk)
             self._size += len(chunk)
             if listens and not running.give(chunk):
@@ -55,40 +45,30 @@ class Feed:
                     return
             if time.monotonic() - reported >= _REPORT_EVERY:
                 reported = time.monotonic()
-                whole = self._backup.manifest.size // _MEGABYTE
-                self._report(f"{self._size // _MEGABYTE} of {whole} MB of the backup read")
+                whole = self._manifest.size // _MEGABYTE
+                self._order.report(f"{self._size // _MEGABYTE} of {whole} MB of the backup read")
 
     def refuse_other_bytes(self, standing: str) -> None:
-        manifest = self._backup.manifest
-        if (self._size, self._digest.hexdigest()) == (manifest.size, manifest.sha256):
+        size = self._manifest.size
+        if (self._size, self._digest.hexdigest()) == (size, self._manifest.sha256):
             return
         raise VerificationError(
-            f"{self._backup.uri} is damaged: its checksum differs from the manifest's "
-            f"({self._size} bytes came, {manifest.size} were stored). {standing}"
+            f"{self._order.backup.uri} is damaged: its checksum differs from the manifest's "
+            f"({self._size} bytes came, {size} were stored). {standing}"
         )
 
 
-def restore_into(
-    order: RestoreRequest,
-    bucket: S3Bucket,
-    database: str,
-    report: Report,
-    selection: DumpSelection | None = None,
-) -> None:
+def restore_into(order: RestoreRequest, database: str, selection: DumpSelection) -> None:
     """The whole dump, or a selection of it, into an empty database; raises unless every byte was right and pg_restore
     content."""
-    feed = Feed(bucket, order.backup, report)
+    feed = Feed(order)
     with restoring(order, database, feed.send, selection) as running:
         refuse_failure(running, running.wait(), "pg_restore", order)
     feed.refuse_other_bytes(f"Its data in {database!r} is not used.")
 
 
 def refuse_failure(running: Child, rc: int, program: str, order: RestoreRequest) -> None:
-    if running.timed_out:
-        raise NotReadyError(
-            f"{program} did not end within {order.timeout:g} s and was stopped. Raise option "
-            "'timeout' if it was still working, or if S3 is that slow."
-        )
+    refuse_stopped(running, program, order.timeout, "what it had restored is not used")
     if rc == 0:
         return
     reason = complaint(running, order.target.password)
@@ -100,58 +80,35 @@ def refuse_failure(running: Child, rc: int, program: str, order: RestoreRequest)
     )
 
 
-Running: t.TypeAlias = "AbstractContextManager[Child]"
-
-
 @contextmanager
 def restoring(
-    order: RestoreRequest, database: str, write: Writer, selection: DumpSelection | None
-) -> Iterator[Child]:
+    order: RestoreRequest, database: str | None, write: Writer, selection: DumpSelection
+) -> t.Iterator[Child]:
     """A running pg_restore that restores the dump from `write` into that database.
 
-    A selection restores only its entries, all owned by the restoring user.
+    Without one it converts the dump into SQL, which drops objects before creating them. A selection restores only its
+    entries, all owned by the restoring user.
     """
-    target = order.aimed_at(database)
-    owners = ["--no-owner"] if selection or not order.keep_owners else []
-    with _listed(selection) as chosen:
-        argv = [
-            order.pg_restore.path,
-            "--exit-on-error",
-            "--no-password",
-            *owners,
-            *([] if order.keep_owners else ["--no-acl"]),
-            *chosen,
-            f"--dbname={connection_string(database)}",
-        ]
-        with _child_process.child(
-            argv, environment(target), timeout=order.timeout, write=write
-        ) as running:
-            yield running
-
-
-@contextmanager
-def scripting(
-    order: RestoreRequest, write: Writer, selection: DumpSelection | None
-) -> Iterator[Child]:
-    """A running pg_restore that converts a dump, or a selection, into SQL, which drops objects before creating them."""
-    nothing = _child_process.child_environment({})
-    with _listed(selection) as chosen:
-        argv = [order.pg_restore.path, "--clean", "--if-exists", "--file=-", *chosen]
-        with _child_process.child(argv, nothing, timeout=order.timeout, write=write) as running:
-            yield running
-
-
-@contextmanager
-def _listed(selection: DumpSelection | None) -> Iterator[list[str]]:
-    """The option for it, for as long as the block lasts."""
+    if database is None:
+        variables = _child_process.child_environment({})
+        options = ["--clean", "--if-exists", "--file=-"]
+    else:
+        variables = environment(order.aimed_at(database))
+        options = ["--exit-on-error", "--no-password"]
+        options += ["--no-owner"] if selection.lines is not None or not order.keep_owners else []
+        options += [] if order.keep_owners else ["--no-acl"]
+        options += [f"--dbname={connection_string(database)}"]
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".list") as file:
-        for line in selection.lines if selection else ():
-            file.write(f"{line}\n")
-        file.flush()
-        yield [f"--use-list={file.name}"] if selection else []
+        if selection.lines is not None:
+            file.writelines(f"{line}\n" for line in selection.lines)
+            file.flush()
+            options += [f"--use-list={file.name}"]
+        argv = [order.pg_restore.path, *options]
+        with _child_process.child(argv, variables, timeout=order.timeout, write=write) as running:
+            yield running
 
 
-def executing(order: RestoreRequest, write: Writer) -> Running:
+def executing(order: RestoreRequest, write: Writer) -> AbstractContextManager[Child]:
     """A running psql that executes the SQL from `write` and ends at the first error."""
     argv = [
         order.psql.path,

@@ -10,13 +10,11 @@ from .._cluster import MonotonicClock
 from .._errors import DeployError, InputError
 from .._kubernetes import cluster_elsewhere
 from .._module import Module, Result, with_options
+from .._release.record import Record
 from .._release.store import ReleaseStore
 from .._release.task import change_record, plain
 from .._time import utc_now
 from .apply import carry_out
-
-if t.TYPE_CHECKING:
-    from .._release.record import Record
 
 Params = t.Mapping[str, t.Any]
 

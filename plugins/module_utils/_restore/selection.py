@@ -9,23 +9,16 @@ from __future__ import annotations
 
 import re
 import typing as t
-from bisect import bisect_left
 from dataclasses import dataclass
 
+from .._backup.plan import LISTED_ENTRY
 from .._backup.tables import find_others
 from .._errors import RefusedError
-from .._postgres import SqlError
+from .._postgres import Session, SqlError
 from . import databases
+from .contents import DumpEntries, any_begins
+from .models import RestoreRequest
 
-if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-
-    from .._postgres import Session
-    from .contents import DumpEntries
-    from .models import RestoreRequest
-
-
-_LINE = re.compile(r"^\d+; (?P<catalog>\d+) \d+ (?P<what>.+)$")
 _KIND = re.compile(
     r"(?P<kind>(?:TEXT SEARCH [A-Z]+|FOREIGN DATA WRAPPER|PUBLICATION TABLES IN SCHEMA|MATERIALIZED VIEW DATA"
     r"|SEQUENCE OWNED BY|(?:MATERIALIZED|FOREIGN|PROCEDURAL|USER|EVENT|ROW|SECURITY|DEFAULT|FK|CHECK|SHELL|ACCESS"
@@ -64,13 +57,13 @@ class DumpEntry:
         schema, _blank, rest = self.rest.rpartition(" ")[0].partition(" ")
         return rest if schema == "-" else f"{schema}.{rest}"
 
-    def belongs_to(self, roles: Collection[str]) -> bool:
+    def belongs_to(self, roles: t.Collection[str]) -> bool:
         return any(self.rest.endswith(f" {role}") for role in roles)
 
-    def stands_in(self, schemas: Collection[str]) -> bool:
+    def stands_in(self, schemas: t.Collection[str]) -> bool:
         return any(self.rest.startswith(f"{schema} ") for schema in schemas)
 
-    def names(self, objects: Collection[str]) -> bool:
+    def names(self, objects: t.Collection[str]) -> bool:
         """Whether it is one of these objects, which belong to no schema."""
         return any(self.rest.startswith(f"- {name} ") for name in objects)
 
@@ -81,20 +74,18 @@ class DumpEntry:
 
 @dataclass(frozen=True)
 class DumpSelection:
-    """`lines`: for `pg_restore --use-list`. `left_out`: the missing parts, a few words each."""
+    """`lines`: for `pg_restore --use-list`, None for all. `left_out`: the missing parts, a few words each."""
 
-    lines: tuple[str, ...]
-    left_out: tuple[str, ...]
+    lines: tuple[str, ...] | None = None
+    left_out: tuple[str, ...] = ()
 
-    def expected(self, rows: Mapping[str, int]) -> dict[str, int]:
+    def expected(self, rows: t.Mapping[str, int]) -> t.Mapping[str, int]:
         """Those of the manifest's rows that are restored."""
+        if self.lines is None:
+            return rows
         data = sorted(entry.rest for entry in parse(self.lines) if entry.kind == "TABLE DATA")
-
-        def restored(printed: str) -> bool:
-            position = bisect_left(data, printed)
-            return position < len(data) and data[position].startswith(printed)
-
-        return {name: count for name, count in rows.items() if restored(f"{_printed(name)} ")}
+        restored = (name for name in rows if any_begins(data, f"{_printed(name)} "))
+        return {name: rows[name] for name in restored}
 
 
 @dataclass(frozen=True)
@@ -112,16 +103,16 @@ class RestoreTarget:
     """Triggers on tables in schemas of others that stay, each as `schema table trigger`."""
 
 
-def parse(lines: Iterable[str]) -> Iterator[DumpEntry]:
+def parse(lines: t.Iterable[str]) -> t.Iterator[DumpEntry]:
     """The entries of these lines. Comments and unreadable lines are skipped."""
     for line in lines:
-        entry = _LINE.match(line)
+        entry = LISTED_ENTRY.match(line)
         known = _KIND.match(entry["what"]) if entry else None
         if known:
             yield DumpEntry(line, known["kind"], known["rest"])
 
 
-def select_in_place(lines: Sequence[str], ground: RestoreTarget) -> DumpSelection:
+def select_in_place(lines: t.Sequence[str], ground: RestoreTarget) -> DumpSelection:
     """Select our objects in our schemas. Present schemas, extensions and publications stay as they are."""
 
     def keeps(entry: DumpEntry) -> bool:
@@ -147,10 +138,10 @@ def select_in_place(lines: Sequence[str], ground: RestoreTarget) -> DumpSelectio
 
 
 def select_for_scratch(
-    lines: Sequence[str],
-    roles: Collection[str],
-    impossible: Mapping[str, str],
-    configured: Collection[str],
+    lines: t.Sequence[str],
+    roles: t.Collection[str],
+    impossible: t.Mapping[str, str],
+    configured: t.Collection[str],
 ) -> DumpSelection:
     """Select all entries but those that need other roles.
 
@@ -178,17 +169,17 @@ def select_for_scratch(
     return _select(lines, keeps, left_out, lambda _entry: False)
 
 
-def extensions_of(lines: Iterable[str]) -> tuple[str, ...]:
+def extensions_of(lines: t.Iterable[str]) -> tuple[str, ...]:
     return tuple(
         entry.rest.removeprefix("- ").strip() for entry in parse(lines) if entry.kind == "EXTENSION"
     )
 
 
 def _select(
-    lines: Sequence[str],
-    keeps: Callable[[DumpEntry], bool],
-    left_out: Sequence[str],
-    tells: Callable[[DumpEntry], bool],
+    lines: t.Sequence[str],
+    keeps: t.Callable[[DumpEntry], bool],
+    left_out: t.Sequence[str],
+    tells: t.Callable[[DumpEntry], bool],
 ) -> DumpSelection:
     selected: list[str] = []
     named: dict[str, list[str]] = {}
@@ -209,14 +200,14 @@ def _printed(name: str) -> str:
     parts = (
         part[1:-1].replace('""', '"') if part.startswith('"') else part for part in match.groups()
     )
-    return " ".join(parts).replace("\n", " ").replace("\r", " ")
+    return " ".join(parts)
 
 
 _AVAILABLE = "SELECT e.name::text FROM pg_catalog.pg_available_extensions e"
 
 
 def refuse_missing_extensions(
-    session: Session, order: RestoreRequest, needed: Sequence[str]
+    session: Session, order: RestoreRequest, needed: t.Sequence[str]
 ) -> None:
     available = {name for (name,) in session.rows(_AVAILABLE)}
     missing = sorted(set(needed) - available)
@@ -314,7 +305,9 @@ def roles_of(session: Session) -> frozenset[str]:
     return _names(session, _ROLES)
 
 
-def try_extensions(session: Session, names: Sequence[str]) -> tuple[dict[str, str], frozenset[str]]:
+def try_extensions(
+    session: Session, names: t.Sequence[str]
+) -> tuple[dict[str, str], frozenset[str]]:
     """Which of them cannot be made in this database, each with why; and the tables, as `schema table`, that the rest
     brings along with rows. Nothing of it stays."""
     impossible: dict[str, str] = {}

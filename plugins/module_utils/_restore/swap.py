@@ -12,27 +12,26 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from .._backup.tables import count_database
-from .._errors import ConflictError, DeployError, NotReadyError, RefusedError, UnreachableError
-from .._postgres import SqlError
+from .._errors import DeployError, NotReadyError, RefusedError, UnreachableError
+from .._postgres import Session, SqlError, transaction
 from . import databases
-from .models import RestoreOutcome, RestoreRequest, ServerDatabase, ServerStatus, unmarked
-from .plan import derived_name, is_scratch, refuse_other_rows
-from .programs import Report, restore_into
-from .selection import extensions_of, is_superuser, roles_of, select_for_scratch, try_extensions
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from .._postgres import Session
-    from .._s3 import S3Bucket
-    from .selection import DumpSelection
-
+from .models import RestoreOutcome, RestoreRequest, ServerDatabase, unmarked
+from .plan import refuse_other_rows
+from .programs import restore_into
+from .selection import (
+    DumpSelection,
+    extensions_of,
+    is_superuser,
+    roles_of,
+    select_for_scratch,
+    try_extensions,
+)
 
 Settle = t.Callable[[], str]
 
 
 @contextmanager
-def settling(settle: Settle) -> Iterator[None]:
+def settling(settle: Settle) -> t.Iterator[None]:
     """When the block fails, `settle` puts things in order; its words end the sentence of the failure."""
     try:
         yield
@@ -60,40 +59,33 @@ _PATIENCE = 5.0
 _REOPENING = 30.0
 
 
-def swap(
-    session: Session, order: RestoreRequest, live: ServerDatabase, bucket: S3Bucket, report: Report
-) -> RestoreOutcome:
+def swap(session: Session, order: RestoreRequest, live: ServerDatabase) -> RestoreOutcome:
     """`live` serves until the very end, and again if the end fails."""
-    copy = derived_name(order.database, "restore", order.stamp)
-    retained = derived_name(order.database, "failed", order.stamp)
-    with settling(lambda: _give_up(order, copy)):
+    copy = order.copy
+    with settling(lambda: _give_up(order)):
         databases.create(session, copy, replace(order.mark("copy"), whole=False), live)
-        report(f"restoring {order.backup.uri} into {copy}")
-        restore_into(order, bucket, copy, report)
-        report("comparing the rows")
-        counted = inspect(order, copy)
+        order.report(f"restoring {order.backup.uri} into {copy}")
+        restore_into(order, copy, DumpSelection())
+        order.report("comparing the rows")
+        counted = inspect(order, copy, order.backup.manifest.rows)
         order.check_lock()
-        report(f"putting it in the place of {order.database}")
-        _switch(session, order, live, copy=copy, retained=retained)
-    return RestoreOutcome(retained=retained, counted=counted)
+        order.report(f"putting it in the place of {order.database}")
+        _switch(session, order, live)
+    return RestoreOutcome(retained=order.retained, counted=counted)
 
 
-def inspect(
-    order: RestoreRequest, copy: str, selection: DumpSelection | None = None
-) -> dict[str, int]:
+def inspect(order: RestoreRequest, copy: str, expected: t.Mapping[str, int]) -> dict[str, int]:
     """Compare the rows, and give the planner its statistics."""
-    rows = order.backup.manifest.rows
     with databases.administering(order.aimed_at(copy)) as inside:
         counted = count_database(inside)
-        refuse_other_rows(selection.expected(rows) if selection else rows, counted, copy)
+        refuse_other_rows(expected, counted, copy)
         inside.execute("ANALYZE")
     return counted
 
 
-def _switch(
-    session: Session, order: RestoreRequest, live: ServerDatabase, *, copy: str, retained: str
-) -> None:
-    with databases.transaction(session):
+def _switch(session: Session, order: RestoreRequest, live: ServerDatabase) -> None:
+    copy = order.copy
+    with transaction(session):
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS false", live.name)
         databases.set_mark(session, copy, replace(order.mark("copy"), closed=True))
     for _attempt in range(_ATTEMPTS):
@@ -102,7 +94,7 @@ def _switch(
         # Its sessions may have taken their time.
         order.check_lock()
         try:
-            _rename(session, order, live, copy=copy, retained=retained)
+            _rename(session, order, live)
         except SqlError as exc:
             if exc.sqlstate != _IN_USE:
                 raise
@@ -111,15 +103,14 @@ def _switch(
     holding = databases.clients(session, live.name) + databases.clients(session, copy)
     raise NotReadyError(
         f"{order.target.where} cannot be renamed because of open sessions or prepared "
-        f"transactions: {databases.names(holding)}. End them, then run this again."
+        f"transactions: {', '.join(holding) or 'no client'}. End them, then run this again."
     )
 
 
-def _rename(
-    session: Session, order: RestoreRequest, live: ServerDatabase, *, copy: str, retained: str
-) -> None:
+def _rename(session: Session, order: RestoreRequest, live: ServerDatabase) -> None:
     """Rename both databases in one transaction."""
-    with databases.transaction(session):
+    copy, retained = order.copy, order.retained
+    with transaction(session):
         databases.dress(session, copy, live)
         databases.change(session, "ALTER DATABASE %I RENAME TO %I", live.name, retained)
         databases.change(session, "ALTER DATABASE %I RENAME TO %I", copy, live.name)
@@ -139,27 +130,28 @@ def _sessions_end(session: Session, *names: str) -> bool:
     return True
 
 
-def _give_up(order: RestoreRequest, copy: str) -> str:
+def _give_up(order: RestoreRequest) -> str:
     """Open the live database and drop the copy, over another session: the first may be broken."""
     deadline = time.monotonic() + _REOPENING
     while True:
         try:
-            return _put_back(order, copy)
+            return _put_back(order)
         except UnreachableError:
             if time.monotonic() >= deadline:
                 return (
                     f"The server cannot be reached, so database {order.database!r} may still be closed "
-                    f"and {copy!r} may be left: run this again to fix both."
+                    f"and {order.copy!r} may be left: run this again to fix both."
                 )
             time.sleep(1)
         except (DeployError, SqlError) as exc:
             return (
-                f"Database {order.database!r} may still be closed to new connections and {copy!r} may be "
+                f"Database {order.database!r} may still be closed to new connections and {order.copy!r} may be "
                 f"left ({exc}): run this again, or open it with ALTER DATABASE … ALLOW_CONNECTIONS true."
             )
 
 
-def _put_back(order: RestoreRequest, copy: str) -> str:
+def _put_back(order: RestoreRequest) -> str:
+    copy = order.copy
     with databases.administering(order.control) as session:
         standing = databases.observe(session, order.database)
         if standing.get(copy) is None and _is_retained(standing.databases, order):
@@ -184,9 +176,7 @@ def restore_scratch(
     session: Session,
     order: RestoreRequest,
     origin: ServerDatabase | None,
-    bucket: S3Bucket,
-    lines: Sequence[str],
-    report: Report,
+    lines: t.Sequence[str],
 ) -> RestoreOutcome:
     """`origin`: the backed-up database, if this server has it. The scratch database gets its collation."""
     mark = order.mark("scratch")
@@ -194,37 +184,34 @@ def restore_scratch(
     with settling(lambda: _drop_unfinished(order)):
         databases.create(session, order.database, replace(mark, whole=False), like)
         selection = _select(order, lines)
-        report(f"restoring {order.backup.uri} into {order.database}")
+        expected = selection.expected(order.backup.manifest.rows)
+        order.report(f"restoring {order.backup.uri} into {order.database}")
         with _telling(selection):
-            restore_into(order, bucket, order.database, report, selection)
-        counted = inspect(order, order.database, selection)
+            restore_into(order, order.database, selection)
+        counted = inspect(order, order.database, expected)
         if origin is not None:
             databases.dress_settings(session, order.database, origin.name)
         databases.set_mark(session, order.database, mark)
-    return RestoreOutcome(
-        counted=counted,
-        expected=selection.expected(order.backup.manifest.rows) if selection else None,
-        left_out=selection.left_out if selection else (),
-    )
+    return RestoreOutcome(counted=counted, expected=expected, left_out=selection.left_out)
 
 
-def _select(order: RestoreRequest, lines: Sequence[str]) -> DumpSelection | None:
-    """The entries to restore into the new database; None for all."""
+def _select(order: RestoreRequest, lines: t.Sequence[str]) -> DumpSelection:
+    """The entries to restore into the new database."""
     with databases.administering(order.target) as session:
         impossible, configured = try_extensions(session, extensions_of(lines))
         if is_superuser(session):
             refuse_impossible(impossible, order)
-            return None
+            return DumpSelection()
         return select_for_scratch(lines, roles_of(session), impossible, configured)
 
 
 @contextmanager
-def _telling(selection: DumpSelection | None) -> Iterator[None]:
+def _telling(selection: DumpSelection) -> t.Iterator[None]:
     """Add the left-out entries to a RefusedError: one of them may be its cause."""
     try:
         yield
     except RefusedError as exc:
-        if selection is None or not selection.left_out:
+        if not selection.left_out:
             raise
         left_out = "; ".join(selection.left_out)
         raise RefusedError(
@@ -232,23 +219,13 @@ def _telling(selection: DumpSelection | None) -> Iterator[None]:
         ) from exc
 
 
-def refuse_impossible(impossible: Mapping[str, str], order: RestoreRequest) -> None:
+def refuse_impossible(impossible: t.Mapping[str, str], order: RestoreRequest) -> None:
     if impossible:
         reasons = "; ".join(f"{name}: {why}" for name, why in sorted(impossible.items()))
         raise RefusedError(
             f"{order.target.host} cannot make an extension that {order.backup.uri} needs "
             f"({reasons}): install it, or use another server."
         )
-
-
-def find_scratch(standing: ServerStatus, database: str) -> ServerDatabase | None:
-    """The scratch database; None without it. Refuses a database that no restore created."""
-    scratch = standing.get(database)
-    if scratch is not None and not is_scratch(scratch):
-        raise ConflictError(
-            f"Database {database!r} is not a scratch database of ours: it is not dropped."
-        )
-    return scratch
 
 
 def _drop_unfinished(order: RestoreRequest) -> str:

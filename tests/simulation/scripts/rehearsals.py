@@ -4,18 +4,15 @@ import typing as t
 
 from ..stores import QUERY, REHEARSAL
 from .script import Script
-from .stores import CONNECTION, migrate, refuse
+from .stores import CONNECTION, migrate, on_each, refuse
 
 
 def rehearse(script: Script, phase: str) -> list[str]:
     """Which databases have pending migrations."""
-    due = []
-    # One after the other: the kinds of their migrations differ, and with them the role that is included.
-    for name in script.world.plan.stores:
-        ended = migrate(script, name, _rehearsal(script, name))
-        refuse(script, phase, {name: ended})
-        due += [name] if ended["rehearsal"]["pending"] else []
-    return due
+    names = [*script.world.plan.stores]
+    ended = on_each(script, names, lambda name: migrate(script, name, _rehearsal(script, name)))
+    refuse(script, phase, ended)
+    return [name for name in names if ended[name]["rehearsal"]["pending"]]
 
 
 def _rehearsal(script: Script, name: str) -> dict[str, t.Any]:

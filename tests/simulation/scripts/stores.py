@@ -16,23 +16,11 @@ CONNECTION = {
     "login_password": "not-a-secret",
     "ssl_mode": "require",
 }
-_MORE: t.Mapping[str, t.Mapping[str, t.Any]] = {
-    "sql": {"baseline": None, "include_all": False},
-    "supabase": {"include_all": False},
-    "prisma": {
-        "schema": "public",
-        "chdir": None,
-        "generate_command": [],
-        "generate": "after_migrations",
-        "command_timeout": 600,
-        "advisory_lock_timeout": 10,
-    },
-}
-TASKS = {
-    "supabase": "Apply the pending Supabase migrations",
-    "prisma": "Apply the pending Prisma migrations",
-    "sql": "Apply the pending plain SQL migrations",
-}
+_LEFT_OUT = (
+    *("include_all", "baseline", "schema", "chdir", "generate_command", "generate"),
+    *("command_timeout", "advisory_lock_timeout"),
+)
+"""Options that the inventory does not set."""
 
 
 def back_up(script: Script, phase: str) -> dict[str, Result]:
@@ -94,8 +82,9 @@ def migrate(script: Script, name: str, rehearsal: dict[str, t.Any] | None = None
     """The database `name`, or with a `rehearsal` a copy of it."""
     kind = KINDS[script.world.plan.stores[name]]
     return script.task(
-        f"{kind.role}/main",
-        TASKS[kind.name],
+        "migration_rehearsal/migrate",
+        "Apply the pending migrations",
+        kind=kind.name,
         directory=kind.folder,
         waivers={},
         expect_tables=["loyalty", "coupons"],
@@ -105,7 +94,7 @@ def migrate(script: Script, name: str, rehearsal: dict[str, t.Any] | None = None
         fence=script.epoch,
         kubernetes=CLUSTER,
         rehearsal=rehearsal,
-        **_MORE[kind.name],
+        **dict.fromkeys(_LEFT_OUT),
         module_defaults={**CONNECTION, "login_db": name, **BUCKET},
     )
 

@@ -318,7 +318,7 @@ def judge_set(body: Node, scope: Scope) -> Concerns:
         return
     yield from judge_value(name, _values(body))
     if name in ("role", "session_authorization"):
-        scope.world.facts.dropped = True
+        scope.world.dropped = True
         # Another user may have a schema of its own, which is searched first.
         for user in _values(body):
             if scope.world.state("schema", user) is not ObjectState.ABSENT:
@@ -377,7 +377,6 @@ def _expand(names: t.Sequence[str], world: World) -> Path:
 
 RUNNING: t.Final = frozenset({"FuncCall", "ColumnRef", "A_Indirection"})
 _NAMING = frozenset({"funcname", "names", "objname"})
-_WORD = re.compile(r"\w+")
 
 
 def judge_running(node: Node, scope: Scope) -> Concerns:
@@ -400,9 +399,9 @@ def judge_called(key: str, body: Node, node: Node, scope: Scope) -> Concerns:
 
 def judge_mentioned(node: Node | list[Node], scope: Scope) -> Concerns:
     """The calls in a definition: they run later, or for existing rows, so those known to destroy are told."""
-    if not _may_mention(scope):
-        return
     names = scope.world.routine_names
+    if not names:
+        return
     mentioned = {
         Name(None, each["String"]["sval"])
         for _key, body in walk(node, _NAMING)
@@ -414,17 +413,6 @@ def judge_mentioned(node: Node | list[Node], scope: Scope) -> Concerns:
             for issue in _judge_defined(name, scope):
                 if issue.verdict is Classification.DESTRUCTIVE:
                     yield issue
-
-
-def _may_mention(scope: Scope) -> bool:
-    """A quick look at the words of the text, before the tree is searched."""
-    names = scope.world.routine_names
-    if not names:
-        return False
-    text = scope.sql.lower()
-    return (
-        "u&" in text or scope.world.odd_routine_names or not names.isdisjoint(_WORD.findall(text))
-    )
 
 
 def judge_call_of(name: Name, scope: Scope) -> Concerns:

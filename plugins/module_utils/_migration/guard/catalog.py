@@ -6,11 +6,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ..._postgres import Session, SqlError
+from ..._postgres import LOCK_NOT_AVAILABLE, Session, SqlError
 from .parser import Name, signature, to_options
 from .routines import Signature
-
-_LOCK_NOT_AVAILABLE = "55P03"
 
 Key: t.TypeAlias = "tuple[str, ...]"
 """A kind of object, then its schema, its table where it belongs to one, and its name."""
@@ -320,7 +318,7 @@ def _read_sizes(session: Session, names: t.Collection[str]) -> dict[tuple[str, s
         session.execute("SET LOCAL lock_timeout = '500ms'")
         rows = session.rows(_SIZES, (sorted(names),))
     except SqlError as exc:
-        if exc.sqlstate != _LOCK_NOT_AVAILABLE:
+        if exc.sqlstate != LOCK_NOT_AVAILABLE:
             raise
         rows = []
     finally:

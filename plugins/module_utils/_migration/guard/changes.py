@@ -22,7 +22,7 @@ from .parser import (
     to_name,
     type_name,
 )
-from .world import UNPLACED, ObjectState, World
+from .world import UNPLACED, ObjectState, World, worst_state
 
 _HELD = {
     "OBJECT_TABLE": ("drop-table", "and the rows in it"),
@@ -193,13 +193,8 @@ def state_of_routine(
         if not there:
             return ObjectState.ABSENT, None
         types = there[0]
-    states = {world.state("function", *place, signature(types)) for place in places_of}
-    worst = next(
-        each
-        for each in (ObjectState.EXISTING, ObjectState.NEW, ObjectState.ABSENT)
-        if each in states
-    )
-    return worst, types
+    states = (world.state("function", *place, signature(types)) for place in places_of)
+    return worst_state(states), types
 
 
 def places(world: World, name: Name) -> frozenset[tuple[str, ...]]:
@@ -230,7 +225,7 @@ def alter_function(body: Node, scope: Scope) -> None:
         if setting.get("name", "").lower() == "search_path":
             scope.world.set_path_of(name, setting)
         if each["DefElem"]["defname"] == "volatility" and not scope.world.is_held:
-            scope.world.facts.volatile_names.add(name.name)
+            scope.world.volatile_names.add(name.name)
 
 
 def alter_enum(body: Node, scope: Scope) -> Concerns:
@@ -243,7 +238,7 @@ def alter_domain(body: Node, scope: Scope) -> Concerns:
     name = to_name(strings(body["typeName"]))
     target = scope.world.find(name, "type")
     if not scope.world.is_held:
-        scope.world.facts.domains.update(dict.fromkeys(target.keys, Domain(rewrites=True)))
+        scope.world.domains.update(dict.fromkeys(target.keys, Domain(rewrites=True)))
     if target.new:
         return
     subtype = body.get("subtype")
@@ -344,7 +339,7 @@ def _move_type(key: tuple[str, str], to: tuple[str, str], scope: Scope) -> None:
     world.move("type", key, to, certain=scope.certain)
     domain = world.domain(key)
     if domain and not world.is_held:
-        world.facts.domains[to] = domain
+        world.domains[to] = domain
 
 
 def change_owner(body: Node, scope: Scope) -> Concerns:
@@ -385,7 +380,7 @@ def judge_grant(body: Node, scope: Scope) -> Concerns:
 
 def _has_none(body: Node, objects: t.Sequence[Node], scope: Scope) -> bool:
     """Whether none of the roles had a privilege on any of the relations before this run."""
-    world, moved = scope.world, scope.world.facts.moved
+    world, moved = scope.world, scope.world.moved
     specs = [each["RoleSpec"] for each in body.get("grantees", ())]
     named = {"ROLESPEC_CSTRING", "ROLESPEC_PUBLIC"} >= {each["roletype"] for each in specs}
     if body.get("targtype") == "ACL_TARGET_ALL_IN_SCHEMA":

@@ -43,7 +43,7 @@ def create_index(body: Node, scope: Scope) -> Concerns:
         yield concern("unique-index", what)
     yield from judge_filled(table, scope)
     if "whereClause" in body or any("expr" in each["IndexElem"] for each in body["indexParams"]):
-        scope.world.facts.scanned_tables |= target.keys
+        scope.world.scanned_tables |= target.keys
     if index and len(places) == 1:
         scope.world.create_relation(Name(places.pop(), index), "index", certain=scope.certain)
 
@@ -51,7 +51,7 @@ def create_index(body: Node, scope: Scope) -> Concerns:
 def _is_quick(body: Node, target: NamedObjects, world: World) -> bool:
     """Whether the table is known to be tiny, and nothing before this may have filled it."""
     sizes = world.catalog.sizes
-    if world.facts.rows_written or any(sizes.get(key, TINY + 1) > TINY for key in target.keys):
+    if world.rows_written or any(sizes.get(key, TINY + 1) > TINY for key in target.keys):
         return False
     called = [to_name(strings(call["funcname"])) for _key, call in walk(body, _CALLS)]
     return body.get("accessMethod", "btree") in _METHODS and all(
@@ -147,7 +147,7 @@ def _is_volatile(name: Name, world: World) -> bool:
         if of == name.name and name.schema in (None, schema)
     ]
     declared += [routine.volatile for routine in world.find_routines(name)]
-    if name.name in world.facts.volatile_names or any(declared):
+    if name.name in world.volatile_names or any(declared):
         return True
     return not declared and not is_stable(name.schema, name.name)
 
@@ -164,7 +164,7 @@ def note_domain(name: Name, body: Node, scope: Scope) -> None:
         else each["contype"] != "CONSTR_NULL"
         for each in constraints
     )
-    scope.world.facts.domains[place, name.name] = Domain(rewrites=rewrites)
+    scope.world.domains[place, name.name] = Domain(rewrites=rewrites)
 
 
 def _domain_rewrites(column: Node, world: World, *, default: Node | None) -> bool:
@@ -203,7 +203,7 @@ def judge_column_type(alter: Alter) -> Concerns:
     if not free:
         yield concern("column-type", f"{changes} may rewrite it and break old code")
     elif any(
-        (*key, alter.part) in world.catalog.scanned_columns or key in world.facts.scanned_tables
+        (*key, alter.part) in world.catalog.scanned_columns or key in world.scanned_tables
         for key in alter.target.keys
     ):
         what = (

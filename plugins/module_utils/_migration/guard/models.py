@@ -254,7 +254,7 @@ def lock_kept(read: Name, scope: Scope) -> Concern:
 
 def judge_filled(name: Name, scope: Scope) -> Concerns:
     """Of a statement that reads all rows of a table, which may be a new one."""
-    if scope.unit.locked and scope.world.find(name).keys & scope.world.facts.filled:
+    if scope.unit.locked and scope.world.find(name).keys & scope.world.filled:
         yield lock_kept(name, scope)
 
 
@@ -311,11 +311,7 @@ class Scope:
             for drop in self.unit.drops
             if (drop.kind, drop.names) == (kind, frozenset({name}))
             and drop.place[: len(self.place)] == self.place
-            and (
-                types is drop.types
-                if types is None or drop.types is None
-                else same_types(drop.types, types)
-            )
+            and same_types(drop.types, types)
         ]
         for drop in settled:
             drop.recreated = True
@@ -332,4 +328,4 @@ class Scope:
         """Of an object that this statement drops."""
         drop = Drop(self.statement, kind, names, types, self.place, lost, before)
         self.unit.drops.append(drop)
-        self.world.facts.dropped = True
+        self.world.dropped = True

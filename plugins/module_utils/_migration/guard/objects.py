@@ -176,7 +176,7 @@ def create_schema(body: Node, scope: Scope) -> Concerns:
 
 def create_extension(body: Node, scope: Scope) -> None:
     scope.world.create("extension", body["extname"], certain=scope.certain)
-    scope.world.facts.unclear = True
+    scope.world.unclear = True
 
 
 def create_type(body: Node, scope: Scope) -> None:

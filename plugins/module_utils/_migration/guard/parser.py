@@ -226,8 +226,10 @@ def signature(types: Types) -> str:
     return ",".join(each.name for each in types)
 
 
-def same_types(types: Types, other: Types) -> bool:
+def same_types(types: Types | None, other: Types | None) -> bool:
     """A schema that is not written may be any."""
+    if types is None or other is None:
+        return types is other
     return len(types) == len(other) and all(
         a.name == b.name and (a.schema == b.schema or None in (a.schema, b.schema))
         for a, b in zip(types, other, strict=True)

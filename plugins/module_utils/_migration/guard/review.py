@@ -26,8 +26,16 @@ from .models import (
     concern,
     worst,
 )
-from .parser import Node, UnparsableError, in_parts, options_of, parse, parse_plpgsql, words
-from .routines import read_do
+from .parser import (
+    Node,
+    UnparsableError,
+    in_parts,
+    options_of,
+    parse,
+    parse_plpgsql,
+    strings,
+    words,
+)
 from .tables import alter_policy, create_policy, judge_alter_table, without_policy
 from .world import World
 
@@ -55,7 +63,8 @@ def judge_statement(node: Node, scope: Scope) -> Concerns:
 
 
 def _judge_do(body: Node, scope: Scope) -> Concerns:
-    language, _text = read_do(body)
+    options = options_of(body, "args")
+    language = strings([options["language"]])[0].lower() if "language" in options else "plpgsql"
     if language != "plpgsql":
         yield concern("language", f"it is in {language}, which is not parsed")
         return
@@ -120,32 +129,24 @@ _OTHERS: t.Final[dict[str, Judge]] = {
     "VariableSetStmt": judge_set,
 }
 _REWRITES = "it rewrites tables under a lock that stops everybody"
+_ROLE = ("role-changed", "it changes or drops a role and its logins")
+_OF_A_ROLE = ("role-changed", "it drops or reassigns all that a role owns")
+_SERVER = ("server", "it changes more than this database's objects")
 _WHATEVER_IT_NAMES: t.Final = {
-    kind: (rule, what)
-    for kinds, rule, what in (
-        ("ClusterStmt", "table-rewrite", _REWRITES),
-        ("CopyStmt", "copy", "it copies rows from or to outside the file"),
-        (
-            "AlterRoleStmt AlterRoleSetStmt DropRoleStmt",
-            "role-changed",
-            "it changes or drops a role and its logins",
-        ),
-        (
-            "DropOwnedStmt ReassignOwnedStmt",
-            "role-changed",
-            "it drops or reassigns all that a role owns",
-        ),
-        (
+    "ClusterStmt": ("table-rewrite", _REWRITES),
+    "CopyStmt": ("copy", "it copies rows from or to outside the file"),
+    **dict.fromkeys(words("AlterRoleStmt AlterRoleSetStmt DropRoleStmt"), _ROLE),
+    **dict.fromkeys(words("DropOwnedStmt ReassignOwnedStmt"), _OF_A_ROLE),
+    **dict.fromkeys(
+        words(
             """
             AlterSystemStmt AlterDatabaseStmt AlterDatabaseSetStmt CreatedbStmt DropdbStmt
             CreateTableSpaceStmt DropTableSpaceStmt CreateSubscriptionStmt AlterSubscriptionStmt
             DropSubscriptionStmt CreateEventTrigStmt AlterEventTrigStmt LoadStmt
-            """,
-            "server",
-            "it changes more than this database's objects",
+            """
         ),
-    )
-    for kind in words(kinds)
+        _SERVER,
+    ),
 }
 _BY_A_CLAUSE: t.Final[dict[str, tuple[t.Callable[[Node], object], str, str]]] = {
     "GrantRoleStmt": (lambda body: not body.get("is_grant"), "revoke", "it revokes a role"),
@@ -215,8 +216,8 @@ def _judge_file(source: Source, world: World, unit: Unit) -> list[list[Concern]]
         scope = Scope(world, unit, judge_statement, statement.text, statement=index)
         issues = list(_judge_text(statement, scope))
         given = {each.verdict for each in issues}
-        world.facts.unclear |= not given.isdisjoint(STOPPING)
-        world.facts.rows_written |= Classification.UNKNOWN in given
+        world.unclear |= not given.isdisjoint(STOPPING)
+        world.rows_written |= Classification.UNKNOWN in given
         concerns.append(issues)
     for drop in unit.unsettled():
         concerns[drop.statement].append(drop.concern)

@@ -201,14 +201,6 @@ def read_routine(body: Node, sql: str) -> Routine:
     )
 
 
-def read_do(body: Node) -> tuple[str, str]:
-    """Language and text of a DoStmt."""
-    options = options_of(body, "args")
-    language = strings([options["language"]])[0].lower() if "language" in options else "plpgsql"
-    text = strings([options["as"]]) if "as" in options else []
-    return language, text[0] if text else ""
-
-
 _PLACE = re.compile(r"%(?:(\d+)\$)?-?\d*([sIL%])")
 _NAMES_OF_OBJECTS = ("regclass", "regrole", "regnamespace")
 _LOCATIONS = re.compile(r'"(?:arg_)?location": -?\d+,? ?')

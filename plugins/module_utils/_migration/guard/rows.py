@@ -39,7 +39,7 @@ def _judge_insert(body: Node, scope: Scope) -> Concerns:
     if scope.world.rows_are_new(name):
         return
     yield from _judge_fired(name, scope)
-    scope.world.facts.rows_written = True
+    scope.world.rows_written = True
     if _is_system(name):
         yield concern("server", f"it writes into {name}, which belongs to the server")
     conflict = body.get("onConflictClause", {})
@@ -58,7 +58,7 @@ def _judge_time(query: Node, target: Name, scope: Scope) -> Concerns:
     old = [name for name in read if _has_old_rows(name, scope)]
     if old:
         result = scope.world.find(target)
-        scope.world.facts.filled |= result.keys if result.new else set()
+        scope.world.filled |= result.keys if result.new else set()
     if scope.unit.locked and old:
         yield lock_kept(old[0], scope)
 
@@ -66,7 +66,7 @@ def _judge_time(query: Node, target: Name, scope: Scope) -> Concerns:
 def _has_old_rows(name: Name, scope: Scope) -> bool:
     """Or copies of them. A name of a WITH has none, as far as the database told."""
     result = scope.world.find(name)
-    if result.keys & scope.world.facts.filled:
+    if result.keys & scope.world.filled:
         return True
     is_there = not scope.world.known or result.state is ObjectState.EXISTING
     return is_there and not scope.world.rows_are_new(name)
@@ -91,7 +91,7 @@ def _judge_update(body: Node, scope: Scope) -> Concerns:
     yield from judge_filled(name, scope)
     if scope.world.rows_are_new(name):
         return
-    scope.world.facts.rows_written = True
+    scope.world.rows_written = True
     if _only_fills(body.get("targetList", ()), name, scope.world):
         what = f"it fills columns of {name} that these files made: all rows are read, and locked until the file ends"
         yield concern("column-filled", what)
@@ -103,7 +103,7 @@ def _only_fills(targets: t.Sequence[Node], name: Name, world: World) -> bool:
     """Whether nothing changes but columns of this run: no trigger or rule sees the update either."""
     return world.known and any(
         world.kind_of(key) == "table"
-        and key not in world.facts.moved
+        and key not in world.moved
         and not any(each.events & _UPDATE for each in world.catalog.fired.get(key, ()))
         and not any(each.events & _UPDATE for each in world.triggers.get(key, ()))
         and all(
@@ -129,7 +129,7 @@ def _judge_merge(body: Node, scope: Scope) -> Concerns:
     yield from judge_filled(name, scope)
     if is_history(scope.world.find(name)):
         yield concern("history", f"it writes into {name}, the history of migrations")
-    scope.world.facts.rows_written = True
+    scope.world.rows_written = True
     changing = {"CMD_UPDATE", "CMD_DELETE"} & {each.get("commandType") for each in clauses}
     if changing and not scope.world.rows_are_new(name):
         yield concern("rows-merged", f"it changes existing rows of {name}")
@@ -166,7 +166,7 @@ def judge_lock(body: Node, scope: Scope) -> Concerns:
 
 def judge_refresh(body: Node, scope: Scope) -> Concerns:
     name = relation_name(body["relation"])
-    scope.world.facts.rows_written = True
+    scope.world.rows_written = True
     if not body.get("concurrent") and not scope.world.find(name).new:
         yield concern("refresh-blocks", f"it refreshes {name} and blocks reads of it meanwhile")
 

@@ -86,9 +86,9 @@ def create_policy(body: Node, scope: Scope) -> Concerns:
     for key in target.keys:
         settled = bool(scope.settle("policy", (*key, name))) or settled
         scope.world.create("policy", *key, name, certain=scope.certain, fresh=not settled)
-        scope.world.facts.tables_with_policies.add(key)
+        scope.world.tables_with_policies.add(key)
     if HOLE in table.name:
-        scope.world.facts.policies_unclear = True
+        scope.world.policies_unclear = True
     if target.new:
         return
     if not body.get("permissive") and not settled:
@@ -119,7 +119,7 @@ def without_policy(
     """At the end of the run, for the statements that enabled it, by their indexes."""
     for statement, table, key in enabled:
         gone = world.state("relation", *key) is ObjectState.ABSENT
-        if not (gone or key in world.facts.tables_with_policies or world.facts.policies_unclear):
+        if not (gone or key in world.tables_with_policies or world.policies_unclear):
             what = f"it enables row level security on {table}, and no policy lets anybody through"
             yield statement, concern("no-policy", what)
 
@@ -148,14 +148,14 @@ def note_row_security(alter: Alter) -> None:
     certain = scope.certain and len(keys) == 1
     for key in keys:
         before = frozenset[bool | None]() if certain else _stands(key, switch, world)
-        world.facts.row_security[key, switch] = before | {value}
+        world.row_security[key, switch] = before | {value}
         if switch == "enabled" and value and alter.target.new:
             scope.unit.enabled.append((scope.statement, alter.name, key))
 
 
 def _stands(key: tuple[str, str], switch: str, world: World) -> frozenset[bool | None]:
     """All that it may be; None where the database did not tell."""
-    noted = world.facts.row_security.get((key, switch))
+    noted = world.row_security.get((key, switch))
     if noted is not None:
         return noted
     known = world.catalog.row_security.get(key)

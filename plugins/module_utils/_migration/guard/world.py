@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from .catalog import Catalog, Domain, Key
@@ -14,32 +14,6 @@ from .routines import Routine
 
 Place: t.TypeAlias = "tuple[str, str]"
 """Schema and name."""
-
-
-@dataclass
-class SchemaFacts:
-    domains: dict[Place, Domain] = field(default_factory=dict)
-    """Made or altered."""
-    volatile_names: set[str] = field(default_factory=set)
-    """Of functions that ALTER FUNCTION made so."""
-    row_security: dict[tuple[Place, str], frozenset[bool | None]] = field(default_factory=dict)
-    """By table and `enabled` or `forced`: all that it may be by now."""
-    tables_with_policies: set[Place] = field(default_factory=set)
-    policies_unclear: bool = False
-    """Whether a policy was made on a table whose name only the run will know."""
-    scanned_tables: set[Place] = field(default_factory=set)
-    """Tables that got an index on an expression or a partial one."""
-    rows_written: bool = False
-    """Whether existing tables may have more rows than the catalog's sizes tell."""
-    filled: set[Place] = field(default_factory=set)
-    """New tables with rows of existing ones, so that reading them takes as long."""
-
-    moved: set[Place] = field(default_factory=set)
-    """Tables that have the name of another one, of which the catalog tells."""
-    unclear: bool = False
-    """Whether something may be there, or gone, without a note."""
-    dropped: bool = False
-    """Whether something of before the run may be gone, or out of sight."""
 
 
 Path: t.TypeAlias = "tuple[str, ...] | None"
@@ -57,6 +31,12 @@ class ObjectState(Enum):
     EXISTING = "existing"
     """There before the run, or perhaps there."""
     ABSENT = "absent"
+
+
+def worst_state(states: t.Iterable[ObjectState]) -> ObjectState:
+    there = {*states}
+    worst_first = (ObjectState.EXISTING, ObjectState.NEW, ObjectState.ABSENT)
+    return next(state for state in worst_first if state in there)
 
 
 @dataclass(frozen=True)
@@ -110,8 +90,6 @@ class World:
         """More than one when it depends on what only the run will know."""
         self.routines: dict[tuple[str, str], list[Routine]] = {}
         self.routine_names: set[str] = set()
-        self.odd_routine_names = False
-        """Whether one of them is not a plain word in lower case."""
         self.triggers: dict[tuple[str, str], list[Trigger]] = {}
         self.prepared: set[str] = set()
         self._objects: dict[Key, ObjectState] = {}
@@ -119,7 +97,27 @@ class World:
         self._temporary: set[Key] = set()
         self._kinds: dict[tuple[str, str], str] = {}
         self._entangled: set[tuple[str, str]] = set()
-        self.facts = SchemaFacts()
+        self.domains: dict[Place, Domain] = {}
+        """Made or altered."""
+        self.volatile_names: set[str] = set()
+        """Of functions that ALTER FUNCTION made so."""
+        self.row_security: dict[tuple[Place, str], frozenset[bool | None]] = {}
+        """By table and `enabled` or `forced`: all that it may be by now."""
+        self.tables_with_policies: set[Place] = set()
+        self.policies_unclear = False
+        """Whether a policy was made on a table whose name only the run will know."""
+        self.scanned_tables: set[Place] = set()
+        """Tables that got an index on an expression or a partial one."""
+        self.rows_written = False
+        """Whether existing tables may have more rows than the catalog's sizes tell."""
+        self.filled: set[Place] = set()
+        """New tables with rows of existing ones, so that reading them takes as long."""
+        self.moved: set[Place] = set()
+        """Tables that have the name of another one, of which the catalog tells."""
+        self.unclear = False
+        """Whether something may be there, or gone, without a note."""
+        self.dropped = False
+        """Whether something of before the run may be gone, or out of sight."""
         self.is_held = False
 
     @contextmanager
@@ -141,7 +139,7 @@ class World:
 
     def begin_file(self, *, reset: bool) -> None:
         """Temporary tables are forgotten, whether they last or not; a reset brings the first search path."""
-        self.facts.unclear = self.facts.unclear or bool(self._temporary)
+        self.unclear = self.unclear or bool(self._temporary)
         for key in self._temporary:
             self._objects.pop(key, None)
         self._temporary.clear()
@@ -164,7 +162,7 @@ class World:
         """`fresh` is false when it may replace one of the same name."""
         holes = any(HOLE in part for part in key)
         if self.is_held or holes:
-            self.facts.unclear = self.facts.unclear or holes
+            self.unclear = self.unclear or holes
             return
         full = (kind, *key)
         known = self._objects.get(full)
@@ -181,7 +179,7 @@ class World:
         """`kind` is table, view, sequence or another word of SQL; of several search paths none is believed."""
         schema = self.creation_place(name)
         if schema is None or self.is_held:
-            self.facts.unclear = self.facts.unclear or schema is None
+            self.unclear = self.unclear or schema is None
             return
         self.create("relation", schema, name.name, certain=certain, fresh=fresh)
         if self.state("relation", schema, name.name) is ObjectState.NEW:
@@ -191,7 +189,7 @@ class World:
         """What is perhaps dropped is perhaps still there."""
         if self.is_held:
             return
-        self.facts.dropped = True
+        self.dropped = True
         if certain:
             self._objects[(kind, *key)] = ObjectState.ABSENT
         else:
@@ -218,16 +216,16 @@ class World:
             self._uncertain |= {(kind, *key), (kind, *to)}
         if kind == "relation" and len(key) == 2:
             self._kinds[to[0], to[1]] = self._kinds.get((key[0], key[1]), "table")
-            self.facts.rows_written = True
-            self.facts.moved.add((to[0], to[1]))
+            self.rows_written = True
+            self.moved.add((to[0], to[1]))
             for switch in ("enabled", "forced"):
-                self.facts.row_security[(to[0], to[1]), switch] = frozenset({None})
+                self.row_security[(to[0], to[1]), switch] = frozenset({None})
             if (key[0], key[1]) in self._entangled:
                 self._entangled.add((to[0], to[1]))
 
     def presence(self, kind: str, pattern: tuple[str | None, ...]) -> bool | None:
         """Whether something of this kind has a key like this, in which None is anything; None when it is open."""
-        if not self.known or self.facts.unclear:
+        if not self.known or self.unclear:
             return None
         fits = [
             key
@@ -237,7 +235,7 @@ class World:
         if any((kind, *key) in self._uncertain for key in fits):
             return None
         if any(self.state(kind, *key) is not ObjectState.ABSENT for key in fits):
-            return None if self.facts.dropped else True
+            return None if self.dropped else True
         if kind != "column":
             return False
         # Columns of what this run made or moved, of views, and those that come from a parent are not followed.
@@ -246,7 +244,7 @@ class World:
         plain = all(
             self.catalog.relations.get(place) in ("r", "p", "f")
             and self.state("relation", *place) is ObjectState.EXISTING
-            and place not in self.facts.moved
+            and place not in self.moved
             for place in places
         )
         return False if plain and not added and pattern[1] else None
@@ -275,18 +273,15 @@ class World:
     def has_default(self, table: tuple[str, str], column: str) -> bool:
         """Whether a column may have one from before this run."""
         known = self.catalog.columns.get((*table, column))
-        renamed = ("column", *table, column) in self._objects or table in self.facts.moved
+        renamed = ("column", *table, column) in self._objects or table in self.moved
         return renamed or known is None or known.has_default
 
     def find(self, name: Name, kind: str = "relation") -> NamedObjects:
         """What a relation or type of this name is, over all search paths there may be."""
         candidates = [self._find_on(path, name, kind) for path in self.paths]
-        states = {state for _key, state in candidates}
-        for state in (ObjectState.EXISTING, ObjectState.NEW):
-            if state in states:
-                keys = frozenset(key for key, each in candidates if each is not ObjectState.ABSENT)
-                return NamedObjects(keys, state)
-        return NamedObjects(frozenset(key for key, _state in candidates), ObjectState.ABSENT)
+        worst = worst_state(state for _key, state in candidates)
+        there = [key for key, state in candidates if state is not ObjectState.ABSENT]
+        return NamedObjects(frozenset(there or (key for key, _state in candidates)), worst)
 
     def _find_on(self, path: Path, name: Name, kind: str) -> tuple[tuple[str, str], ObjectState]:
         if name.schema is not None:
@@ -338,9 +333,7 @@ class World:
         if certain:
             known[:] = [each for each in known if each.types != routine.types]
         known.append(routine)
-        name = routine.name.name
-        self.routine_names.add(name)
-        self.odd_routine_names |= name != name.lower() or not name.replace("_", "a").isalnum()
+        self.routine_names.add(routine.name.name)
 
     def find_routines(self, name: Name) -> t.Iterator[Routine]:
         """Those defined in this run that a name may mean; without a schema, those of any."""
@@ -350,7 +343,7 @@ class World:
                     yield from routines
 
     def domain(self, key: Place) -> Domain | None:
-        return self.facts.domains.get(key) or self.catalog.domains.get(key)
+        return self.domains.get(key) or self.catalog.domains.get(key)
 
     def set_path_of(self, name: Name, setting: Node) -> None:
         """Routines of this name have a search path of their own from now on."""

@@ -15,7 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     NotReadyError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import parse_entries
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import DumpEntries
 from tests.tables import cases
 
 ENTRIES = 200_000
@@ -47,7 +47,7 @@ def test_twenty_megabytes_of_listing_are_read_and_searched(tmp_path):
     lines = list_dump(says, "s3://b/k", dump, timeout=60, consequence="nothing was kept")
     assert sum(map(len, lines)) > 20_000_000
     assert parse_contents(lines).entries == ENTRIES
-    contents = parse_entries(lines)
+    contents = DumpEntries(lines)
     assert all(contents.knows("TABLE", f"s{n % 50}", f"{NAME}{n}") for n in range(0, ENTRIES, 7))
     assert not contents.knows("TABLE", "s1", f"{NAME}0")
     assert [contents.has_schema(f"s{n}") for n in (0, 49, 50)] == [True, True, False]

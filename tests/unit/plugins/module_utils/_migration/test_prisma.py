@@ -2,11 +2,10 @@ import hashlib
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
-    FailedMigrationError,
-    MigrationError,
-    NotEmptyError,
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+    RefusedError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_deploy import (
     ScriptRun,
@@ -86,7 +85,7 @@ def test_tables_without_a_history_are_refused_and_tell_what_to_name(relations, n
         migration("3_payments", 'CREATE TABLE "payments" (id int);'),
         migration("4_index", "create index on payments (id)"),
     ]
-    with pytest.raises(NotEmptyError) as caught:
+    with pytest.raises(ConflictError) as caught:
         plan_prisma(history(exists=False, relations=relations), local)
     assert caught.value.details["code"] == "P3005"
     assert f"{named}, and run again." in str(caught.value)
@@ -96,7 +95,7 @@ def test_tables_without_a_history_are_refused_and_tell_what_to_name(relations, n
 
 
 def test_a_failed_migration_stops_the_next_deploy():
-    with pytest.raises(FailedMigrationError, match="b") as caught:
+    with pytest.raises(ConflictError, match="b") as caught:
         pending(history(row("a"), row("b", finished=False)), "a", "b")
     assert caught.value.details["code"] == "P3009"
 
@@ -180,7 +179,7 @@ def test_a_script_that_commits_by_itself_is_recorded_before_and_after():
 
 def test_a_failure_leaves_one_row_and_the_message_has_no_values():
     session = MemorySession(refuse="nope")
-    with pytest.raises(MigrationError) as caught:
+    with pytest.raises(RefusedError) as caught:
         apply(session, "insert into nope values ('secret')")
     assert done_but_settings(session) == ["history"]
     assert caught.value.details["code"] == "P3018"

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError, RefusedError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+    RefusedError,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway import (
     TABLE,
     FlywayFiles,
@@ -14,16 +18,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway im
     plain_version,
     shown_version,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
-    FailedMigrationError,
-    Migration,
-    MissingLocallyError,
-    NotEmptyError,
-    OutOfOrderError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import (
-    Applied,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Migration
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import Applied
 
 Row = tuple[t.Any, ...]
 ONE_LINE = "alter table user add bio varchar(256) null;"
@@ -163,7 +159,7 @@ def test_a_history_of_flyway_is_read_in_the_order_of_versions():
 @pytest.mark.parametrize(
     ("rows", "error", "words"),
     [
-        ([row("1"), row("2", success=False)], FailedMigrationError, "failed in V2__x.sql"),
+        ([row("1"), row("2", success=False)], ConflictError, "failed in V2__x.sql"),
         ([row(None)], RefusedError, "(repeatable)"),
         ([row("1"), row("1", "UNDO_SQL")], RefusedError, "UNDO_SQL"),
         ([row("1", "JDBC")], RefusedError, "JDBC"),
@@ -183,7 +179,7 @@ def test_a_history_in_another_schema_is_not_taken_for_none():
 
 
 def test_tables_without_a_history_need_a_baseline_and_nothing_needs_none():
-    with pytest.raises(NotEmptyError, match="'baseline'"):
+    with pytest.raises(ConflictError, match="'baseline'"):
         read(None, tables=True)
     assert read(None, "4.0", tables=True)[0].version == "4"
     assert read(None, "4.0") == read(None) == []
@@ -202,13 +198,13 @@ def test_files_up_to_a_baseline_neither_run_nor_must_they_be_there():
 
 def test_a_version_compares_by_its_numbers():
     assert pending(read([row("1.9")]), "1.9", "1.10") == ["1.10"]
-    with pytest.raises(OutOfOrderError, match=r"newer applied 1\.10: V1\.9__x\.sql"):
+    with pytest.raises(ConflictError, match=r"newer applied 1\.10: V1\.9__x\.sql"):
         pending(read([row("1.10")]), "1.9", "1.10")
     assert pending(read([row("1.10")]), "1.9", "1.10", include_all=True) == ["1.9"]
 
 
 def test_a_version_that_only_the_database_has_is_refused_with_its_cure():
-    with pytest.raises(MissingLocallyError, match=f"delete their rows from {TABLE}"):
+    with pytest.raises(ConflictError, match=f"delete their rows from {TABLE}"):
         pending(read([row("1"), row("2")]), "1")
 
 

@@ -2,14 +2,12 @@ import contextlib
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
     excerpt,
     mask_message,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
-    Migration,
-    MigrationError,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Migration
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.runner import (
     LockRetries,
     SessionTimeouts,
@@ -36,7 +34,7 @@ def run(session: MemorySession, content: str, role: str | None = None) -> None:
 
 def apply(content: str, *, refuse: str | None = None, role: str | None = None) -> MemorySession:
     session = MemorySession(refuse)
-    with pytest.raises(MigrationError) if refuse else contextlib.nullcontext():
+    with pytest.raises(RefusedError) if refuse else contextlib.nullcontext():
         run(session, content, role)
     return session
 
@@ -59,7 +57,7 @@ def test_what_is_committed_stays(content, refuse, stays):
 
 
 def test_a_transaction_left_open_is_refused():
-    with pytest.raises(MigrationError, match="never commits"):
+    with pytest.raises(RefusedError, match="never commits"):
         run(session := MemorySession(), "begin; a")
     assert session.done == []
 
@@ -71,10 +69,11 @@ def test_the_role_is_taken_again_after_a_statement_that_resets_it():
 
 def test_the_error_names_file_statement_line_and_code_and_hides_values():
     session = MemorySession(refuse="nope")
-    with pytest.raises(MigrationError) as caught:
+    with pytest.raises(RefusedError) as caught:
         run(session, "a;\n\n-- why\ninsert into nope values ('secret');")
     error = caught.value
     assert error.details == {
+        "reason": "MigrationFailed",
         "file": "1_x.sql",
         "sqlstate": "42P01",
         "atomic": True,

@@ -2,14 +2,10 @@ import re
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.deploy import (
-    MigrationPlan,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
     Migration,
-    MissingLocallyError,
-    OutOfOrderError,
+    MigrationPlan,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import (
     Applied,
@@ -45,17 +41,18 @@ def test_what_the_history_does_not_have_is_pending(history, expected):
 
 
 @cases(
-    ("history", "local", "error", "words"),
+    ("history", "local", "reason", "words"),
     {
-        "the way out": (["1", "2", "3"], ["2"], MissingLocallyError, "reverted 1 3'"),
-        "missing is told first": (["1", "3"], ["2", "3"], MissingLocallyError, "reverted 1'"),
-        "an older file": (["1", "3"], ["1", "2", "3"], OutOfOrderError, r"2_x\.sql"),
-        "versions compare as text": (["9"], ["9", "10"], OutOfOrderError, r"10_x\.sql"),
+        "the way out": (["1", "2", "3"], ["2"], "MissingLocally", "reverted 1 3'"),
+        "missing is told first": (["1", "3"], ["2", "3"], "MissingLocally", "reverted 1'"),
+        "an older file": (["1", "3"], ["1", "2", "3"], "OutOfOrder", r"2_x\.sql"),
+        "versions compare as text": (["9"], ["9", "10"], "OutOfOrder", r"10_x\.sql"),
     },
 )
-def test_a_history_that_the_files_do_not_continue_is_refused(history, local, error, words):
-    with pytest.raises(error, match=words):
+def test_a_history_that_the_files_do_not_continue_is_refused(history, local, reason, words):
+    with pytest.raises(ConflictError, match=words) as caught:
         pending(history, local)
+    assert caught.value.reason == reason
 
 
 def test_an_older_file_runs_first_when_all_are_included():

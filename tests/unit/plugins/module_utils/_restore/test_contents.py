@@ -1,6 +1,6 @@
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import parse_entries
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import DumpEntries
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import split_list
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.programs import (
     connection_string,
@@ -32,14 +32,14 @@ LISTING = """;
     ],
 )
 def test_a_dump_knows_what_its_listing_names(kind, schema, name, known):
-    assert parse_entries(LISTING).knows(kind, schema, name) == known
+    assert DumpEntries(tuple(LISTING)).knows(kind, schema, name) == known
 
 
 @pytest.mark.parametrize(
     ("schema", "has"), [("public", True), ("shop", True), ("later", False), ("sho", False)]
 )
 def test_a_dump_has_the_schemas_it_makes_or_fills(schema, has):
-    assert parse_entries(LISTING).has_schema(schema) == has
+    assert DumpEntries(tuple(LISTING)).has_schema(schema) == has
 
 
 @pytest.mark.parametrize(

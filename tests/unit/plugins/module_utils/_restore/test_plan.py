@@ -52,6 +52,7 @@ def order(method: t.Any = "swap", **more: t.Any) -> RestoreRequest:
         "method": method,
         "target": target,
         "control": replace(target, database="postgres"),
+        "bucket": None,
         "backup": backup(),
         "request": "r1",
         "approved_by": "Jane Doe",
@@ -61,6 +62,7 @@ def order(method: t.Any = "swap", **more: t.Any) -> RestoreRequest:
         "psql": PROGRAM,
         "timeout": 60,
         "keep_owners": True,
+        "report": print,
         **more,
     }
     return RestoreRequest(**values)

@@ -2,9 +2,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import parser
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
-    in_parts,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import in_parts
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
 from tests.benchmarks.migrations import check_large_file

@@ -4,6 +4,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     Library,
     MissingLibraryError,
+    RefusedError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration import deploy
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.deploy import (
@@ -15,7 +16,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.mod
     Source,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import GuardError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
 
 
@@ -28,7 +28,7 @@ def test_all_findings_of_all_files_are_told_at_once():
     found = reviewed(
         a="-- why\n\nDROP TABLE users;\nSELECT who_knows()", b="UPDATE t SET a = 'secret'"
     )
-    with pytest.raises(GuardError) as raised:
+    with pytest.raises(RefusedError) as raised:
         GuardReport(found, {}).enforce()
     message = str(raised.value)
     assert "a.sql, line 3, statement 1 (DROP TABLE users): it drops the table users" in message
