@@ -231,16 +231,20 @@ class FlagsTask:
 
     def run(self) -> Result:
         params = self._params
+        result: Result
         flags: Changes = to_values(params["flags"], params["bounds"], params["choices"])
         if params["state"] == "restored":
             flags = self._before_release(flags)
         elif params["state"] == "proven":
-            return self._proven(flags)
+            done = self._delivery.prove(flags)
+            diffs = take_diffs(done)
+            result = {"changed": has_moved(done), "consumers": done}
+            return {**result, "diff": diffs} if diffs else result
         plan = self._write(flags, params["kill_switch"])
         left_off = sorted({*flags} - {*plan.wish.flags})
         self._warn(plan, left_off)
         switch = KillSwitch.from_annotations(plan.annotations)
-        result: Result = {
+        result = {
             "changed": plan.changed,
             "written": plan.changed,
             "before": dict(plan.before.data),
@@ -260,12 +264,6 @@ class FlagsTask:
             diffs = [to_diff(plan), *take_diffs(result["consumers"])]
             result["diff"] = diffs if len(diffs) > 1 else diffs[0]
         return result
-
-    def _proven(self, flags: Changes) -> Result:
-        done = self._delivery.prove(flags)
-        diffs = take_diffs(done)
-        result = {"changed": has_moved(done), "consumers": done}
-        return {**result, "diff": diffs} if diffs else result
 
     def _write(self, flags: Changes, rule: str) -> FlagsPlan:
         params = self._params

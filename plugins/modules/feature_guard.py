@@ -188,7 +188,7 @@ from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, w
 from ..module_utils._guard.apply import RampGuard
 from ..module_utils._guard.memory import MemoryStore, Rules
 from ..module_utils._guard.tell import to_result
-from ..module_utils._kubernetes import actor_of, cluster_for, opener_for
+from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.apply import LEASE
 from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
@@ -220,7 +220,7 @@ def run(module: Module) -> dict[str, t.Any]:
         return with_comparisons(metrics, options)
 
     guard = RampGuard(
-        opener_for(module),
+        cluster,
         release=params["release"],
         place=RampFlags(params["name"], params["flag"], params["enabled_by"]),
         schedule=schedule,

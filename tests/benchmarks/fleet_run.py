@@ -17,7 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Mono
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import RolloutRequest
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout
 
 WITHIN = 600.0
 
@@ -51,9 +51,8 @@ def _rolled(connection: Connection, name: str, image: str) -> float:
     rollout = Rollout(
         KubernetesCluster(connection),
         name,
-        RolloutRequest(state="released", container=name, image=image),
+        RolloutRequest(state="released", container=name, image=image, wait_timeout=WITHIN),
         None,
-        settings=Settings(wait_timeout=WITHIN),
         clock=MonotonicClock(),
         report=lambda _text, _counts: None,
     )

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
 import uuid
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from .._alerts.plan import LoadedRule
 from .._cluster import GUARD_ANNOTATION, RAMP_ANNOTATION, Clock, Cluster, MonotonicClock
 from .._errors import DeployError
 from .._flags.apply import KillSwitch, decide_flags, observe_flags
-from .._flags.consumer import ConsumerState, FlagsRequest
+from .._flags.consumer import Consumers, ConsumerState
 from .._flags.plan import FlagsMap, FlagsPlan, Wish, checksum
 from .._flags.pods import FlagsProbe
 from .._flags.values import Document
@@ -24,7 +23,7 @@ from .._gate.state import evidence_before
 from .._gate.store import definition
 from .._gate.verdict import breached
 from .._gate.watch import sample_all
-from .._kill_switch import ATTEMPTS, KillSwitching, plan_set
+from .._kill_switch import ATTEMPTS, plan_set
 from .._lock.apply import LEASE
 from .._lock.models import Lock
 from .._ramp.apply import RampFlags, WatchFinding, judge, observe_ramp
@@ -68,13 +67,11 @@ ALERTS = "alerts"
 
 @dataclass(frozen=True)
 class RampGuard:
-    """`open_cluster` makes a new client at each call, for threads that each need one.
-
-    `flags_off` switch the feature off; `consumers` read the flags. `metrics_for` returns the metrics for the earlier
+    """`flags_off` switch the feature off; `consumers` read the flags. `metrics_for` returns the metrics for the earlier
     evidence and the share of users, and `sources` are theirs.
     """
 
-    open_cluster: t.Callable[[], Cluster]
+    cluster: Cluster
     release: str
     place: RampFlags
     schedule: RampSchedule
@@ -94,12 +91,8 @@ class RampGuard:
     wall: t.Callable[[], datetime] = now
     alive: Alive = never_alive
 
-    @functools.cached_property
-    def _cluster(self) -> Cluster:
-        return self.open_cluster()
-
     def look(self, record: Record | None, store: MemoryStore, *, check_mode: bool) -> GuardLook:
-        flags = observe_flags(self._cluster, self.place.config_map)
+        flags = observe_flags(self.cluster, self.place.config_map)
         resting = self._resting(record, flags)
         if resting or record is None:
             return GuardLook(resting)
@@ -263,7 +256,7 @@ class RampGuard:
 
     def _lock(self) -> tuple[Lock | None, bool]:
         """The deploy lock, and whether the run that took it has ended for certain."""
-        body = self._cluster.read("Lease", self.lock)
+        body = self.cluster.read("Lease", self.lock)
         if body is None:
             return None, False
         lock = Lock.from_json(body)
@@ -271,12 +264,11 @@ class RampGuard:
 
     def _pods(self, flags: FlagsMap) -> list[ConsumerState]:
         wanted = {name: flags.data[name] for name in self._names() if name in flags.data}
-        request = self._request(wanted, checksum(flags.data))
-        return self._switching().look(self.consumers, request)
+        return self._reading().look(wanted, checksum(flags.data))
 
     def _moved_since(self, values: t.Mapping[str, str | None]) -> bool:
         """Whether the flags changed while their pods were observed."""
-        flags = observe_flags(self._cluster, self.place.config_map)
+        flags = observe_flags(self.cluster, self.place.config_map)
         return any(flags.data.get(name) != value for name, value in values.items())
 
     def _write(
@@ -299,7 +291,7 @@ class RampGuard:
             return self._wish(flags, acts, choice, place, record)
 
         plan = decide_flags(
-            self._cluster,
+            self.cluster,
             self.place.config_map,
             wish,
             check_mode=check_mode,
@@ -355,8 +347,7 @@ class RampGuard:
         return replace(wish, annotations=annotations)
 
     def _deliver(self, plan: FlagsPlan) -> list[ConsumerState]:
-        request = self._request(self._wanted(plan), plan.checksum)
-        return self._switching().switch(self.consumers, request)
+        return self._reading().switch(self._wanted(plan), plan.checksum)
 
     def _wanted(self, plan: FlagsPlan) -> dict[str, str]:
         """The flags that pods must run with: those of the ramp, and those that the kill switch holds."""
@@ -366,23 +357,18 @@ class RampGuard:
     def _names(self) -> tuple[str, str]:
         return self.place.flag, self.place.enabled_by
 
-    def _request(self, expected: t.Mapping[str, str], checksum_of_all: str) -> FlagsRequest:
-        return FlagsRequest(
-            config_map=self.place.config_map,
-            expected=expected,
-            checksum=checksum_of_all,
+    def _reading(self) -> Consumers:
+        return Consumers(
+            self.consumers,
+            self.place.config_map,
+            self.cluster,
+            lambda name, text: self.report(f"{name}: {text}"),
             actor=self.by,
             wait_timeout=self.wait_timeout,
             mounted=self.mounted,
             probe=self.probe,
-        )
-
-    def _switching(self) -> KillSwitching:
-        return KillSwitching(
-            self.open_cluster,
             clock=self.clock,
             wall=self.wall,
-            report=lambda name, text: self.report(f"{name}: {text}"),
         )
 
     def _seconds(self) -> float:

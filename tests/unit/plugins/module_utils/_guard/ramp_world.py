@@ -189,7 +189,7 @@ class RampWorld:
         sources = {METRIC: self.monitoring, "alerts": AlertsSource(api, tuple(CALLS_FOR), 60.0)}
         metrics = [metric, alerts]
         return RampGuard(
-            lambda: self.cluster,
+            self.cluster,
             *(RELEASE, place, SCHEDULE, RULES, OFF, lambda _before, _share: metrics, sources),
             consumers=self.consumers,
             by=by,

@@ -29,7 +29,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import (
     ENDINGS,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
 
@@ -90,9 +90,9 @@ class World:
                 fence=fence,
                 soak=soak,
                 allow_no_replicas=allow_no_replicas,
+                **{"wait_timeout": 120.0, **settings},
             ),
             pin,
-            settings=Settings(**{"wait_timeout": 120.0, **settings}),
             clock=self.clock,
             report=lambda text, _counts: self.reports.append(text),
             guard=guard,
