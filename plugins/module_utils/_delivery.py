@@ -76,6 +76,7 @@ class FlagsDelivery:
 
     def bring_back(self, written: WrittenFlags) -> str:
         """The same after `bring` failed: why pods may still lack them, or "". Raises when the lock is lost."""
+        written = replace(written, changed=True, undo=False)
         problems: list[str] = []
         for name in self._names:
             try:

@@ -193,7 +193,6 @@ reason: {description: One word for why the task failed., returned: failure, type
 """
 
 import typing as t
-from dataclasses import replace
 
 from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._delivery import (
@@ -298,8 +297,7 @@ class FlagsTask:
         try:
             # New flags are removed.
             back = self._write({name: plan.before.data.get(name) for name in flags}, LEAVE_OFF)
-            restored = self._written(back, back.wish.flags)
-            strays = self._delivery.bring_back(replace(restored, changed=True, undo=False))
+            strays = self._delivery.bring_back(self._written(back, back.wish.flags))
         except DeployError as exc:
             message = f"{cause} The previous flags could not be restored: {exc}"
             return retold(exc if lost_lock(exc) else cause, message)

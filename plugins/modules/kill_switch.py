@@ -200,7 +200,6 @@ module_spec = documented(
 def run(module: Module) -> dict[str, t.Any]:
     params, clock = module.params, MonotonicClock()
     by = actor_of({"actor": params["by"]})
-    started = clock.now()
     decide = to_decision(params)
     probe = to_probe(params["delivery"], params["probe"])
 
@@ -222,7 +221,7 @@ def run(module: Module) -> dict[str, t.Any]:
         wall=now,
     )
     plan = write_switch(
-        cluster.until(started + params["wait_timeout"]),
+        cluster.until(reading.started + params["wait_timeout"]),
         params["name"],
         decide,
         clock=clock,

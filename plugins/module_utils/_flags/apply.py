@@ -23,7 +23,7 @@ from .._cluster import (
     Object,
 )
 from .._errors import ConflictError, DeployError, VerificationError
-from .._lock.apply import NO_LEASE_CHECK, WriteCheck
+from .._lock.apply import WriteCheck
 from .._lock.models import epoch_in, refuse_later
 from .plan import Changes, FlagsMap, FlagsPlan, Wish, plan_flags
 from .pods import STALE, PodState
@@ -219,7 +219,7 @@ def decide_flags(
     decide: Decide,
     *,
     check_mode: bool,
-    guard: WriteCheck = NO_LEASE_CHECK,
+    guard: WriteCheck | None = None,
     document: Document | None = None,
     attempts: int = ATTEMPTS,
 ) -> FlagsPlan:
@@ -237,7 +237,7 @@ def decide_flags(
         plan = plan_flags(observed, wish.flags, _with_epoch(observed, wish), document)
         if not plan.writes:
             return plan
-        if not check_mode:
+        if guard and not check_mode:
             guard.check()
         try:
             _apply(cluster, plan, check_mode=check_mode)

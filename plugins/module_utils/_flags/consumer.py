@@ -12,6 +12,7 @@ from datetime import datetime
 
 from .._cluster import Clock, Cluster
 from .._errors import DeployError
+from .._lock.apply import lease_check_for
 from .._rollout.models import Deployment
 from .._rollout.observer import desired_replicas, observe_all_pods, observe_deployment
 from .._rollout.plan import RolloutPlan, RolloutRequest
@@ -267,6 +268,7 @@ class Consumer:
             None,
             clock=self.clock,
             report=lambda text, _counts: self.report(text),
+            guard=lease_check_for(self._cluster, 0, clock=self.clock),
         )
 
     def _wanted(self, deployment: Deployment) -> RolloutRequest:

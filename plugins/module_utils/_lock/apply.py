@@ -257,7 +257,7 @@ FRESH = 5.0
 
 @dataclass
 class LeaseCheck:
-    """`fence` is the epoch at which the run took the lock. A takeover raises the lock's epoch."""
+    """`fence` is the epoch at which the run took the lock, 0 without one. A takeover raises the lock's epoch."""
 
     cluster: Cluster
     name: str
@@ -271,6 +271,8 @@ class LeaseCheck:
 
         `fresh`: an earlier check does not count. A freeze does not stop a run that holds the lock to roll back.
         """
+        if not self.fence:
+            return
         started = self.clock.now()
         if not fresh and self._passed is not None and started - self._passed < FRESH:
             return
@@ -299,21 +301,11 @@ class WriteCheck(t.Protocol):
         """Raise a DeployError when the deploy lock is not ours any more, or deployments are frozen."""
 
 
-class NoLeaseCheck:
-    """For tasks that were given no lock."""
-
-    def check(self, *, fresh: bool = False) -> None:  # noqa: ARG002 - it has nothing to look at
-        return
-
-
-NO_LEASE_CHECK = NoLeaseCheck()
-
-
 def lease_check_for(
     cluster: Cluster, fence: int, *, clock: Clock, name: str | None = None
-) -> WriteCheck:
+) -> LeaseCheck:
     """The guard of a task's options `fence` and `lock`; a fence of 0 means that there is no lock."""
-    return LeaseCheck(cluster, name or LEASE, fence, clock=clock) if fence else NO_LEASE_CHECK
+    return LeaseCheck(cluster, name or LEASE, fence, clock=clock)
 
 
 AGAIN = 5.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from .._cluster import SOAK_ANNOTATION, Clock, Cluster, Object
 from .._errors import ConflictError, DeployError, RefusedError, UnreachableError
-from .._lock.apply import NO_LEASE_CHECK, WriteCheck
+from .._lock.apply import WriteCheck
 from .apply import GuardedCluster, apply_plan, deleted, loss, require, require_for_undo
 from .changes import describe_changes
 from .diagnosis import diagnose, find_log_line
@@ -55,7 +55,7 @@ class Rollout:
     pin: Pin | None
     clock: Clock
     report: Report
-    guard: WriteCheck = NO_LEASE_CHECK
+    guard: WriteCheck
 
     def __post_init__(self) -> None:
         self._deadline = self.clock.now() + self.wanted.wait_timeout
