@@ -22,8 +22,8 @@ ACTOR_ANNOTATION = "easymo.com/actor"
 FENCE_ANNOTATION = "easymo.com/fence"
 """The epoch of the deploy lock under which an object was last written. It only ever rises."""
 CHANGE_CAUSE_ANNOTATION = "kubernetes.io/change-cause"
-SOAK_ANNOTATION = "easymo.com/soak"
 ENVIRONMENT_ANNOTATION = "easymo.com/environment"
+SOAK_ANNOTATION = "easymo.com/soak"
 """On a Deployment: the id of a rollout whose soak no run has seen through yet."""
 CHECKSUM_ANNOTATION = "easymo.com/config-checksum"
 RESTARTED_ANNOTATION = "easymo.com/restarted-at"
@@ -91,18 +91,10 @@ class Cluster(t.Protocol):
 
     def read(self, kind: str, name: str) -> Object | None: ...
 
-    def list_objects(
-        self, kind: str, *, label_selector: str = "", field_selector: str = ""
-    ) -> t.Sequence[Object]: ...
+    def list_objects(self, kind: str, **selectors: str) -> t.Sequence[Object]:
+        """Those of `label_selector` and `field_selector`."""
 
-    def watch(
-        self,
-        kind: str,
-        wake: t.Callable[[], None],
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-    ) -> Watch:
+    def watch(self, kind: str, wake: t.Callable[[], None], **selectors: str) -> Watch:
         """The same objects, kept up to date; `wake` is called, on any thread, when they changed."""
 
     def create(self, kind: str, body: Object) -> Object:
@@ -124,27 +116,14 @@ class Cluster(t.Protocol):
     def delete(self, kind: str, name: str) -> None:
         """Delete; one that is not there is fine."""
 
-    def log(
-        self,
-        pod: str,
-        container: str,
-        *,
-        tail_lines: int | None = None,
-        limit_bytes: int | None = None,
-        since_seconds: int | None = None,
-        previous: bool = False,
-    ) -> str: ...
+    def log(self, pod: str, container: str, *, previous: bool = False, **limits: int | None) -> str:
+        """As far as `tail_lines`, `limit_bytes` and `since_seconds` allow."""
 
-    def may(
-        self,
-        verb: str,
-        resource: str,
-        *,
-        group: str = "",
-        subresource: str = "",
-        namespace: str = "",
-    ) -> bool:
-        """Whether we may do this here, or in another `namespace`, in the server's own judgement."""
+    def may(self, verb: str, resource: str, **where: str) -> bool:
+        """Whether we may do this here, in the server's own judgement.
+
+        `where`: `group`, `subresource`, and another `namespace`.
+        """
 
     def execute(self, pod: str, container: str, command: t.Sequence[str]) -> str:
         """Standard output of a command in a container; RefusedError when it fails."""

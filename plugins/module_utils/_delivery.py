@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import copy
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -15,7 +14,7 @@ from ._flags.pods import ENVIRONMENT, REACHED, STALE, Asker, PodState, to_probe
 from ._flags.proof import SETTLE, Replaceable, ReplacedPods, follow, replace_stale_pods
 from ._kubernetes import cluster_for
 from ._lock.models import LeaseLostError
-from ._module import Module, Result, emit_progress, refuse_below
+from ._module import Module, Result, emit_progress, refuse_below, with_options
 from ._rollout.observer import desired_replicas, observe_deployment
 from ._time import now as wall_clock
 from ._waves.wave import options_of, roll_one
@@ -47,6 +46,7 @@ class FlagsDelivery:
         self._module = module
         self._names = [*dict.fromkeys(params["consumers"])]
         self._restarts = params["delivery"] == ENVIRONMENT
+        self._patience = int(params["wait_timeout"])
         if self._names:
             refuse_below(params, wait_timeout=1)
             self._probe = to_probe(params["delivery"], params["probe"])
@@ -76,6 +76,7 @@ class FlagsDelivery:
 
     def bring_back(self, written: WrittenFlags) -> str:
         """The same after `bring` failed: why pods may still lack them, or "". Raises when the lock is lost."""
+        written = replace(written, changed=True, undo=False)
         problems: list[str] = []
         for name in self._names:
             try:
@@ -111,16 +112,12 @@ class FlagsDelivery:
             raise retold(cause, " ".join(dict.fromkeys(map(str, failures))))
         return done
 
-    @property
-    def _patience(self) -> int:
-        return int(self._module.params["wait_timeout"])
-
     def _restart(self, name: str, written: WrittenFlags, checksum: str) -> Result:
         params = self._module.params
         common = {option: params[option] for option in params if option not in NOT_OF_A_RESTART}
         own = {"checksum": checksum, "undo_on_failure": written.undo, "fence": written.fence}
         options = {**options_of(common, {"name": name, **own}), "state": "restarted"}
-        result = roll_one(self._with(options))
+        result = roll_one(with_options(self._module, options))
         return {key: result[key] for key in SHOWN if key in result}
 
     def _prove(self, name: str, written: WrittenFlags, patience: int) -> Result:
@@ -163,19 +160,18 @@ class FlagsDelivery:
                 replicas=lambda: desired_replicas(cluster, deployment),
                 **until,
             )
-            pods, _problem = follow(
+            starting = follow(
                 cluster, look, waits_for=lambda pod: pod.state not in (REACHED, STALE), **until
             )
-            proof = replace(proof, pods=tuple(pods))
+            proof = replace(proof, pods=starting.pods)
         elif patience and not self._restarts and (settle or not reached):
-            pods, problem = follow(
+            proof = follow(
                 cluster,
                 look,
                 waits_for=lambda pod: pod.state != REACHED and standing.helps(pod),
                 settle=settle,
                 **until,
             )
-            proof = ReplacedPods(tuple(pods), problem=problem)
         if proof.problem:
             module.warn(proof.problem)
         check(name, proof, 0 if self._restarts else patience, standing)
@@ -186,11 +182,6 @@ class FlagsDelivery:
             **to_result(proof),
             **to_diff(module, before, proof.pods),
         }
-
-    def _with(self, params: dict[str, t.Any]) -> Module:
-        module = copy.copy(self._module)
-        module.params = params
-        return module
 
 
 def has_moved(done: t.Mapping[str, Result]) -> bool:

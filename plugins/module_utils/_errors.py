@@ -12,8 +12,7 @@ Everything this collection raises on purpose:
   * VerificationError    it was done and looking at it from outside says otherwise
   * NotReadyToReleaseError  something stands against a release that has not begun
   * HoldError            nothing went wrong for sure: data is missing, or no answer came
-  * RollbackError        a limit was broken for which a release is taken back
-  * PhaseFailedError     a phase ends, for what an earlier task of it was told to fail of"""
+  * RollbackError        a limit was broken for which a release is taken back"""
 
 from __future__ import annotations
 
@@ -82,10 +81,6 @@ class HoldError(DeployError):
 
 class RollbackError(DeployError):
     reason = "Rollback"
-
-
-class PhaseFailedError(DeployError):
-    reason = "PhaseFailed"
 
 
 def in_short(message: str) -> str:

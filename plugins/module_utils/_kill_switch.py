@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the switch and the flags in one go, then bring all consumers to them side by side.
-
-Decide the writes of setting, resetting and lowering from the current flags. Pure.
-"""
+"""Decide the writes of setting, resetting and lowering from the current flags, and write switch and flags in one go."""
 
 from __future__ import annotations
 
-import functools
 import typing as t
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
 from ._cluster import (
     KILL_SWITCH_ANNOTATION,
@@ -27,14 +22,13 @@ from ._flags.apply import (
     is_lower,
     observe_flags,
 )
-from ._flags.consumer import Consumer, ConsumerState, FlagsRequest, tell_wrong
+from ._flags.consumer import ConsumerState, tell_wrong
 from ._flags.plan import FlagsMap, FlagsPlan, Wish
 from ._flags.pods import REACHED, RUNNING
 from ._flags.values import Document
 from ._lock.apply import epoch_now
 from ._lock.models import epoch_in
 from ._ramp.plan import RampState
-from ._threads import Lock, side_by_side
 from ._time import read_time
 
 SET, LOWERED, RESET = "set", "lowered", "reset"
@@ -134,91 +128,44 @@ LOOK = 5.0
 
 Decide = t.Callable[[FlagsMap, int], Wish]
 """Decides the write from the observed flags and the epoch of the deploy lock."""
-OpenCluster = t.Callable[[], Cluster]
-Report = t.Callable[[str, str], None]
-"""Called with the consumer's name and a text."""
 
 
-@dataclass
-class KillSwitching:
-    """One task. `open_cluster` makes a new client at each call."""
+def write_switch(
+    cluster: Cluster,
+    name: str,
+    decide: Decide,
+    *,
+    clock: Clock,
+    document: Document | None,
+    check_mode: bool,
+    automatic: bool,
+) -> FlagsPlan:
+    """Write the switch. API errors are retried until the cluster's deadline: nothing is off before this write.
 
-    open_cluster: OpenCluster
-    clock: Clock
-    wall: t.Callable[[], datetime]
-    report: Report
+    Only an `automatic` switch reads the lock; else its epoch is 0. Without a readable lock the epoch on the flags
+    counts.
+    """
 
-    def __post_init__(self) -> None:
-        self._started = self.clock.now()
-        self._speaking = Lock()
+    def wish(observed: FlagsMap) -> Wish:
+        if not automatic:
+            return decide(observed, 0)
+        epoch = epoch_now(cluster.until(clock.now() + LOOK))
+        return decide(observed, max(epoch, epoch_in(observed.annotations)))
 
-    def write(
-        self,
-        name: str,
-        decide: Decide,
-        *,
-        deadline: float,
-        document: Document | None,
-        check_mode: bool,
-        automatic: bool = False,
-    ) -> FlagsPlan:
-        """Write the switch. API errors are retried until `deadline`: nothing is off before this write.
+    return decide_flags(
+        cluster, name, wish, check_mode=check_mode, document=document, attempts=ATTEMPTS
+    )
 
-        Only an `automatic` switch reads the lock; else its epoch is 0. Without a readable lock the epoch on the flags
-        counts.
-        """
-        cluster = self.open_cluster().until(deadline)
 
-        def wish(observed: FlagsMap) -> Wish:
-            written = epoch_in(observed.annotations)
-            return decide(observed, max(self._epoch(cluster), written) if automatic else 0)
-
-        return decide_flags(
-            cluster,
-            name,
-            wish,
-            check_mode=check_mode,
-            document=document,
-            attempts=ATTEMPTS,
-        )
-
-    def _epoch(self, cluster: Cluster) -> int:
-        return epoch_now(cluster.until(self.clock.now() + LOOK))
-
-    def overruled(self, plan: FlagsPlan) -> tuple[str, ...]:
-        """The switch and the flags that differ from the write by now; none while they cannot be read."""
-        try:
-            current = observe_flags(self.open_cluster(), plan.before.name)
-        except DeployError:
-            return ()
-        flags = differing(current, {name: plan.after.get(name) for name in plan.wish.flags})
-        was, now = (
-            KILL_SWITCH_ANNOTATION in flags_map.annotations for flags_map in (plan, current)
-        )
-        return (*([KILL_SWITCH_ANNOTATION] if was and not now else []), *flags)
-
-    def switch(self, names: t.Sequence[str], request: FlagsRequest) -> list[ConsumerState]:
-        return self._each(names, request, Consumer.switch)
-
-    def look(self, names: t.Sequence[str], request: FlagsRequest) -> list[ConsumerState]:
-        return self._each(names, request, Consumer.look)
-
-    def _each(
-        self,
-        names: t.Sequence[str],
-        request: FlagsRequest,
-        act: t.Callable[[Consumer], ConsumerState],
-    ) -> list[ConsumerState]:
-        def act_on(name: str) -> ConsumerState:
-            report = functools.partial(self._report, name)
-            more = (self.open_cluster, self.clock, self.wall, report, self._started)
-            return act(Consumer(name, request, *more))
-
-        return side_by_side(act_on, names)
-
-    def _report(self, name: str, text: str) -> None:
-        with self._speaking:
-            self.report(name, text)
+def overruled(cluster: Cluster, plan: FlagsPlan) -> tuple[str, ...]:
+    """The switch and the flags that differ from the write by now; none while they cannot be read."""
+    try:
+        current = observe_flags(cluster, plan.before.name)
+    except DeployError:
+        return ()
+    flags = differing(current, {name: plan.after.get(name) for name in plan.wish.flags})
+    was, now = (KILL_SWITCH_ANNOTATION in flags_map.annotations for flags_map in (plan, current))
+    return (*([KILL_SWITCH_ANNOTATION] if was and not now else []), *flags)
 
 
 def check_reached(

@@ -36,51 +36,38 @@ JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 WRITING = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
 DRY = {"dryRun": "All"}
+LIMITS = {"tail_lines": "tailLines", "limit_bytes": "limitBytes", "since_seconds": "sinceSeconds"}
 WATCH_SECONDS = 240
 """How long the server is asked to keep a watch open."""
 
 
-class KubernetesCluster:
+class KubernetesCluster(Calls):
     """_cluster.Cluster over the official client."""
 
     def __init__(self, connection: Connection, *, clock: Clock | None = None) -> None:
+        super().__init__(connection, clock or MonotonicClock())
         self.namespace = connection.namespace
-        self._calls = Calls(connection, clock or MonotonicClock())
-        self._rights: dict[tuple[str, ...], bool] = {}
-
-    def until(self, deadline: float) -> KubernetesCluster:
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__, _calls=self._calls.until(deadline))
-        return twin
+        self._rights: dict[tuple[tuple[str, str], ...], bool] = {}
 
     def read(self, kind: str, name: str) -> Object | None:
         try:
-            return self._calls.json(f"read {kind} {name!r}", "GET", self._path(kind, name))
+            return self.json(f"read {kind} {name!r}", "GET", self._path(kind, name))
         except RefusedError as exc:
             if exc.details.get("status") == 404:
                 return None
             raise
 
-    def list_objects(
-        self, kind: str, *, label_selector: str = "", field_selector: str = ""
-    ) -> t.Sequence[Object]:
-        selectors = _selectors(label_selector, field_selector)
-        result = self._calls.json(f"list {kind} objects", "GET", self._path(kind), query=selectors)
+    def list_objects(self, kind: str, **selectors: str) -> t.Sequence[Object]:
+        query = _selectors(**selectors)
+        result = self.json(f"list {kind} objects", "GET", self._path(kind), query=query)
         return t.cast("t.Sequence[Object]", result.get("items") or [])
 
-    def watch(
-        self,
-        kind: str,
-        wake: t.Callable[[], None],
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-    ) -> KubernetesWatch:
-        selectors, path = _selectors(label_selector, field_selector), self._path(kind)
+    def watch(self, kind: str, wake: t.Callable[[], None], **selectors: str) -> KubernetesWatch:
+        query, path = _selectors(**selectors), self._path(kind)
 
         def list_objects() -> Object:
-            give_up = self._calls.clock.now() + CONNECT_TIMEOUT
-            data = self._calls.once("GET", path, give_up, query=selectors)
+            give_up = self.clock.now() + CONNECT_TIMEOUT
+            data = self.once("GET", path, give_up, query=query)
             return t.cast("Object", json.loads(data))
 
         def open_stream(version: str) -> t.Any:
@@ -90,23 +77,23 @@ class KubernetesCluster:
                 "allowWatchBookmarks": "true",
                 "timeoutSeconds": str(WATCH_SECONDS),
             }
-            return self._calls.stream(path, {**selectors, **following}, WATCH_SECONDS + 15)
+            return self.stream(path, {**query, **following}, WATCH_SECONDS + 15)
 
         return KubernetesWatch(list_objects, open_stream, wake)
 
     def create(self, kind: str, body: Object) -> Object:
         what = f"create {kind} {body['metadata']['name']!r}"
-        return self._calls.json(what, "POST", self._path(kind), body=body, query=WRITING)
+        return self.json(what, "POST", self._path(kind), body=body, query=WRITING)
 
     def replace(self, kind: str, body: Object) -> Object:
         name = body["metadata"]["name"]
         path = self._path(kind, name)
-        return self._calls.json(f"replace {kind} {name!r}", "PUT", path, body=body, query=WRITING)
+        return self.json(f"replace {kind} {name!r}", "PUT", path, body=body, query=WRITING)
 
     def patch(
         self, kind: str, name: str, operations: t.Sequence[Operation], *, dry_run: bool = False
     ) -> Object:
-        return self._calls.json(
+        return self.json(
             f"patch {kind} {name!r}",
             "PATCH",
             self._path(kind, name),
@@ -120,7 +107,7 @@ class KubernetesCluster:
     ) -> Object:
         name = body["metadata"]["name"]
         forced = {"force": "true" if force else "false"}
-        return self._calls.json(
+        return self.json(
             f"apply {kind} {name!r}",
             "PATCH",
             self._path(kind, name),
@@ -131,24 +118,14 @@ class KubernetesCluster:
 
     def delete(self, kind: str, name: str) -> None:
         try:
-            self._calls.json(f"delete {kind} {name!r}", "DELETE", self._path(kind, name))
+            self.json(f"delete {kind} {name!r}", "DELETE", self._path(kind, name))
         except RefusedError as exc:
             if exc.details.get("status") != 404:
                 raise
 
-    def log(
-        self,
-        pod: str,
-        container: str,
-        *,
-        tail_lines: int | None = None,
-        limit_bytes: int | None = None,
-        since_seconds: int | None = None,
-        previous: bool = False,
-    ) -> str:
-        limits = {"tailLines": tail_lines, "limitBytes": limit_bytes, "sinceSeconds": since_seconds}
-        given = {name: str(value) for name, value in limits.items() if value is not None}
-        text = self._calls.ask(
+    def log(self, pod: str, container: str, *, previous: bool = False, **limits: int | None) -> str:
+        given = {LIMITS[name]: str(value) for name, value in limits.items() if value is not None}
+        text = self.ask(
             f"read the log of container {container!r} in pod {pod!r}",
             "GET",
             f"{self._path('Pod', pod)}/log",
@@ -156,32 +133,20 @@ class KubernetesCluster:
         )
         return text.decode("utf-8", errors="replace")
 
-    def may(
-        self,
-        verb: str,
-        resource: str,
-        *,
-        group: str = "",
-        subresource: str = "",
-        namespace: str = "",
-    ) -> bool:
-        key = (namespace, verb, group, resource, subresource)
+    def may(self, verb: str, resource: str, **where: str) -> bool:
+        namespace = where.get("namespace") or self.namespace
+        wanted = {"verb": verb, "resource": resource, **where, "namespace": namespace}
+        key = tuple(sorted(wanted.items()))
         if key not in self._rights:
-            wanted = {
-                "namespace": namespace or self.namespace,
-                "verb": verb,
-                "group": group,
-                "resource": resource,
-                "subresource": subresource,
-            }
-            self._rights[key] = self._reviewed(f"{verb} {resource}/{subresource}", wanted)
+            right = f"{verb} {resource}/{where.get('subresource', '')}"
+            self._rights[key] = self._reviewed(right, wanted)
         return self._rights[key]
 
     def _reviewed(self, right: str, wanted: Object) -> bool:
         """As the server reviews it; what its caches do not know yet is no denial."""
-        began = self._calls.clock.now()
+        began = self.clock.now()
         while True:
-            review = self._calls.json(
+            review = self.json(
                 f"ask whether you may {wanted['verb']} {wanted['resource']}",
                 "POST",
                 REVIEWS,
@@ -192,28 +157,26 @@ class KubernetesCluster:
                 },
             )
             allowed = bool(review["status"].get("allowed"))
-            if allowed or not self._calls.doubts(right, began):
+            if allowed or not self.doubts(right, began):
                 return allowed
-            self._calls.clock.sleep(DOUBT_PAUSE)
+            self.clock.sleep(DOUBT_PAUSE)
 
     def execute(self, pod: str, container: str, command: t.Sequence[str]) -> str:
         what = f"run {command[0]!r} in container {container!r} of pod {pod!r}"
-        ended = self._calls.call(
+        code, out, err = self.call(
             what,
             lambda _give_up: run_in_container(
-                self._calls.client, self._path("Pod", pod), container, command
+                self.client, self._path("Pod", pod), container, command
             ),
             right="exec pods",
         )
-        if ended.code != 0:
-            raise RefusedError(
-                f"Could not {what}: it ended with code {ended.code}: {excerpt(ended.err, 300)}"
-            )
-        return ended.out
+        if code != 0:
+            raise RefusedError(f"Could not {what}: it ended with code {code}: {excerpt(err, 300)}")
+        return out
 
     def proxy(self, pod: str, port: int, path: str, *, tls: bool = False) -> str:
         name = f"{'https:' if tls else ''}{pod}:{port}"
-        text = self._calls.ask(
+        text = self.ask(
             f"get /{path} of port {port} of pod {pod!r}",
             "GET",
             f"{self._path('Pod', name)}/proxy/{path}",
@@ -235,8 +198,8 @@ def _step(kind: str, name: str) -> str:
     return quote(name, safe="")
 
 
-def _selectors(label: str, field: str) -> dict[str, str]:
-    selectors = {"labelSelector": label, "fieldSelector": field}
+def _selectors(label_selector: str = "", field_selector: str = "") -> dict[str, str]:
+    selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
     return {name: value for name, value in selectors.items() if value}
 
 
@@ -256,13 +219,6 @@ def cluster_elsewhere(module: Module) -> KubernetesCluster:
     """The cluster of the option `kubernetes`, of a module whose own work needs no library for it."""
     refuse_missing([KUBERNETES])
     return cluster_at(module, module.params["kubernetes"])
-
-
-def opener_for(module: Module) -> t.Callable[[], KubernetesCluster]:
-    """Makes a client of its own at each call, for threads that each need one. Warns once."""
-    first = [cluster_for(module)]
-    connection = Connection.from_params(module.params)
-    return lambda: first.pop() if first else KubernetesCluster(connection)
 
 
 def actor_of(params: t.Mapping[str, t.Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass
 
 from ._cluster import Clock, Object
 from ._errors import UnreachableError
@@ -21,8 +20,10 @@ from ._kubernetes_client import (
 
 with KUBERNETES:
     import urllib3
+    import websocket
     from kubernetes.client.exceptions import ApiException
     from kubernetes.dynamic import DynamicClient
+    from kubernetes.stream.ws_client import ERROR_CHANNEL, WSClient, get_websocket_url
 
 Answer = t.TypeVar("Answer")
 
@@ -75,7 +76,7 @@ class Calls:
         """The official client, with credentials that may have been renewed."""
         return self._session.client
 
-    def until(self, deadline: float) -> Calls:
+    def until(self, deadline: float) -> t.Self:
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__, _deadline=deadline)
         return twin
@@ -187,11 +188,6 @@ class Calls:
             response.release_conn()
 
 
-with KUBERNETES:
-    import websocket
-    from kubernetes.client.exceptions import ApiException
-    from kubernetes.stream.ws_client import ERROR_CHANNEL, WSClient, get_websocket_url
-
 RUN_TIMEOUT = 30.0
 OUT_OF_TIME = 124
 """The exit code, as timeout(1) has it, of a program that did not end within RUN_TIMEOUT."""
@@ -200,17 +196,13 @@ NOT_STARTED = 126
 """That of a shell for a program that cannot be run."""
 
 
-@dataclass(frozen=True)
-class EndedCommand:
-    code: int
-    out: str
-    err: str
-
-
 def run_in_container(
     api_client: t.Any, pod_path: str, container: str, command: t.Sequence[str]
-) -> EndedCommand:
-    """`pod_path`: the pod's path in the API. Raises the client's ApiException, with status 0 for a lost connection."""
+) -> tuple[int, str, str]:
+    """The exit code and both outputs. `pod_path`: the pod's path in the API.
+
+    Raises the client's ApiException, with status 0 for a lost connection.
+    """
     query = [
         *(("command", word) for word in command),
         ("container", container),
@@ -229,7 +221,7 @@ def run_in_container(
             code, why = OUT_OF_TIME, ""
         else:
             code, why = exit_of(session.read_channel(ERROR_CHANNEL))
-        ended = EndedCommand(code, session.read_stdout(), session.read_stderr() or why)
+        ended = code, session.read_stdout(), session.read_stderr() or why
         session.close()
     except websocket.WebSocketBadStatusException as exc:
         refused = ApiException(status=exc.status_code, reason=str(exc))

@@ -23,8 +23,19 @@ from ._threads import Event, spawn
 
 KUBERNETES = Library("kubernetes >= 34")
 with KUBERNETES:
+    import urllib3
     from kubernetes import client, config
+    from kubernetes.client.exceptions import ApiException
     from urllib3.util import create_urllib3_context
+
+    TROUBLE: tuple[type[Exception], ...] = (
+        ApiException,
+        urllib3.exceptions.HTTPError,
+        OSError,
+        ValueError,
+        LookupError,
+        AttributeError,
+    )
 
 RETRIABLE = frozenset({429, 500, 502, 503, 504})
 LONGEST_PAUSE = 10.0
@@ -146,19 +157,6 @@ def unreachable(exc: Exception, what: str) -> UnreachableError:
         f"Could not {what}: the API server does not answer ({type(exc).__name__}: {cause[:200]})."
     )
 
-
-with KUBERNETES:
-    import urllib3
-    from kubernetes.client.exceptions import ApiException
-
-    TROUBLE: tuple[type[Exception], ...] = (
-        ApiException,
-        urllib3.exceptions.HTTPError,
-        OSError,
-        ValueError,
-        LookupError,
-        AttributeError,
-    )
 
 RETRY = 2.0
 """Seconds until an interrupted watch lists anew."""

@@ -2,11 +2,11 @@
 """Live progress from a task to the callbacks, while the task runs.
 
 Ansible has no public way for that: an action plugin runs in a fork, and callbacks hear of it only at its end.
-So callbacks `subscribe`, which opens one Unix datagram socket and names it in the environment that forks
-inherit, and action plugins `report`. A report without a listener is lost, and harms nothing.
+So callbacks `subscribe`, which opens one Unix socket and names it in the environment that forks inherit, and action
+plugins `report`, each time by a connection of its own. A report without a listener is lost, and harms nothing.
 
 Where a listener falls behind, a report that only shows how far something is may be lost: how many were is told with the
-next one that arrives. One of NEWS says what happened, so it is sent again until the listener has acknowledged it.
+next one that arrives. One of NEWS says what happened, so it waits until the listener has handled it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import tempfile
 import threading
 import time
 import typing as t
-import uuid
 from dataclasses import asdict, dataclass, field
 
 VARIABLE = "EASYMO_DEPLOY_PROGRESS"
@@ -37,10 +36,13 @@ LOST = "ProgressLost"
 PATIENCE = 0.1
 """Seconds that a report may wait for a listener that falls behind."""
 NEWS_PATIENCE = 5.0
-"""Seconds in which news must have been acknowledged; then it counts as lost."""
+"""Seconds that news may wait for a listener, and once it has a place in the queue, until it was handled."""
+QUEUE = 16
+"""Reports that wait for a listener at most."""
 TEXT_LIMIT = 2_000
-DATAGRAM_LIMIT = 60_000
-FLUSH, END, ACKNOWLEDGED = b"flush", b"end", b"ok"
+LIMIT = 60_000
+"""Bytes of a report: less than a socket takes while nobody reads."""
+END = b"end"
 _lost = 0
 
 
@@ -59,23 +61,22 @@ Handler = t.Callable[[Progress], None]
 
 def report(event: str, host: str, text: str, data: dict[str, t.Any] | None = None) -> None:
     """Tell the listeners how far `host` is. Never fails, and waits no longer than PATIENCE, or NEWS_PATIENCE."""
-    address = os.environ.get(VARIABLE)
+    _send_to(VARIABLE, Progress(event, host, text[:TEXT_LIMIT], data or {}))
+
+
+def relay(event: str, text: str, data: dict[str, t.Any]) -> None:
+    """`report` for a module in a process of its own: to the action plugin that started it, if that listens."""
+    _send_to(RELAY, Progress(event, "", text[:TEXT_LIMIT], data))
+
+
+def _send_to(variable: str, progress: Progress) -> None:
+    global _lost
+    address, is_news = os.environ.get(variable), progress.event in NEWS
     if not address:
         return
-    _send_to(address, Progress(event, host, text[:TEXT_LIMIT], data or {}))
-
-
-def _send_to(address: str, progress: Progress) -> None:
-    global _lost
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.settimeout(PATIENCE)
-            if progress.event in NEWS:
-                _send_news(sender, address, progress)
-            else:
-                # Of one that is not connected, poll(2) says that it can send when the listener's queue is full.
-                sender.connect(address)
-                sender.send(encoded(progress, lost=_lost))
+        patience = NEWS_PATIENCE if is_news else PATIENCE
+        _deliver(address, encoded(progress, lost=_lost), patience, wait=is_news)
     except (FileNotFoundError, ConnectionRefusedError):
         return
     except OSError:
@@ -84,33 +85,24 @@ def _send_to(address: str, progress: Progress) -> None:
         _lost = 0
 
 
-def _send_news(sender: socket.socket, address: str, progress: Progress) -> None:
-    """Until the listener has acknowledged it, at an address beside its own; raises TimeoutError when it does not."""
-    identity = uuid.uuid4().hex
-    own = f"{address}.{identity[:8]}"
-    deadline = time.monotonic() + NEWS_PATIENCE
-    sender.bind(own)
-    try:
-        sender.connect(address)
+def _deliver(address: str, message: bytes, patience: float, *, wait: bool) -> None:
+    """Raises OSError. What has a place in the queue arrives, though nobody may `wait` for that any more."""
+    deadline = time.monotonic() + patience
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sender:
+        sender.settimeout(patience)
         while True:
             try:
-                sender.send(encoded(progress, lost=_lost, identity=identity))
-                sender.recv(len(ACKNOWLEDGED))
-            except TimeoutError:
+                sender.connect(address)
+                break
+            except BlockingIOError:  # the queue is full, and the system does not wait for it
                 if time.monotonic() > deadline:
                     raise
-            else:
-                return
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(own)  # noqa: PTH108 - as the kernel wants it
-
-
-def relay(event: str, text: str, data: dict[str, t.Any]) -> None:
-    """`report` for a module in a process of its own: to the action plugin that started it, if that listens."""
-    address = os.environ.get(RELAY)
-    if address:
-        _send_to(address, Progress(event, "", text[:TEXT_LIMIT], data))
+                time.sleep(0.01)
+        sender.sendall(message)
+        sender.shutdown(socket.SHUT_WR)
+        if wait:
+            with contextlib.suppress(TimeoutError):
+                sender.recv(1)
 
 
 @contextlib.contextmanager
@@ -125,16 +117,11 @@ def relayed(handler: Handler) -> t.Iterator[None]:
         listener.close()
 
 
-def encoded(progress: Progress, *, lost: int = 0, identity: str = "") -> bytes:
-    """One datagram; data that is too large for one stays behind.
-
-    `lost` is how many reports before it were lost; one with an `identity` is acknowledged, and may come twice.
-    """
-    content = asdict(progress) | {"lost": lost, "identity": identity}
+def encoded(progress: Progress, *, lost: int = 0) -> bytes:
+    """Data that is too large stays behind. `lost` is how many reports before it were lost."""
+    content = asdict(progress) | {"lost": lost}
     message = json.dumps(content, default=str).encode()
-    if len(message) > DATAGRAM_LIMIT:
-        message = json.dumps(content | {"data": {}}).encode()
-    return message
+    return message if len(message) <= LIMIT else json.dumps(content | {"data": {}}).encode()
 
 
 def subscribe(handler: Handler) -> t.Callable[[], None]:
@@ -175,9 +162,9 @@ class _Listener:
         # The system's own folder: the path of a Unix socket may have only 107 bytes.
         self._folder = tempfile.mkdtemp(prefix="deploy-progress-")
         self._address = os.path.join(self._folder, "socket")  # noqa: PTH118 - as the kernel wants it
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.bind(self._address)
-        self._flushed = threading.Event()
+        self._socket.listen(QUEUE)
         self._thread = threading.Thread(target=self._read, name="progress", daemon=True)
         self._thread.start()
         os.environ[variable] = self._address
@@ -185,61 +172,38 @@ class _Listener:
         atexit.register(self.close)
 
     def _read(self) -> None:
-        acknowledged: set[str] = set()
         while True:
-            message, sender = self._socket.recvfrom(DATAGRAM_LIMIT)
-            if message == END:
-                return
-            if message == FLUSH:
-                self._flushed.set()
-                continue
-            try:
+            connection, _sender = self._socket.accept()
+            with connection, contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+                connection.settimeout(1)  # of a sender that was stopped before it has sent anything
+                message = connection.makefile("rb").read()
+                if message == END:
+                    return
                 content = json.loads(message)
-                lost, identity = int(content.pop("lost")), str(content.pop("identity"))
+                lost = int(content.pop("lost"))
                 progress = Progress(**content)
-            except (ValueError, TypeError, KeyError, AttributeError):
-                continue
-            if identity:
-                # Who did not wait for it needs no answer.
-                with contextlib.suppress(OSError):
-                    self._socket.sendto(ACKNOWLEDGED, socket.MSG_DONTWAIT, sender)
-                if identity in acknowledged:
-                    continue
-                acknowledged.add(identity)
-            if lost:
-                text = f"{lost} lines of progress were lost: this machine is too busy to show them."
-                self._hand_on(Progress(LOST, progress.host, text, {"lost": lost}))
-            self._hand_on(progress)
+                if lost:
+                    text = f"{lost} lines of progress were lost: this machine is too busy to show them."
+                    self._hand_on(Progress(LOST, progress.host, text, {"lost": lost}))
+                self._hand_on(progress)
 
     def _hand_on(self, progress: Progress) -> None:
         for handler in tuple(self.handlers):
             with contextlib.suppress(Exception):
                 handler(progress)
 
-    def flush(self) -> None:
-        """Return when all that was sent before has been handled."""
+    def flush(self, message: bytes = b"") -> None:
+        """Return when all that was sent before has been handled. In a fork, which has no such thread, at once."""
         if os.getpid() == self._owner and self._thread.is_alive():
-            self._flushed.clear()
-            if self._send(FLUSH):
-                self._flushed.wait(timeout=1)
+            with contextlib.suppress(OSError):
+                _deliver(self._address, message, 1, wait=True)
 
     def close(self) -> None:
-        """In a fork, which has no such thread, this does nothing."""
+        """In a fork this does nothing."""
         if os.getpid() != self._owner:
             return
         atexit.unregister(self.close)
         os.environ.pop(self._variable, None)
-        if self._send(END):
-            self._thread.join(timeout=1)
+        self.flush(END)
         self._socket.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _send(self, message: bytes) -> bool:
-        with (
-            contextlib.suppress(OSError),
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
-        ):
-            sender.settimeout(1)
-            sender.sendto(message, self._address)
-            return True
-        return False

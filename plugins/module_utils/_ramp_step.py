@@ -195,7 +195,7 @@ class RampTask:
         request = StepRequest(by=by, percentage=before, reason=f"{failed}: {cause}")
         try:
             back = self._ramp.step(request, check_mode=False)
-            strays = self._delivery.bring_back(replace(self._written(back), changed=True))
+            strays = self._delivery.bring_back(self._written(back))
         except DeployError as exc:
             return retold(cause, f"{text} The ramp did not go back to {before} %: {exc}")
         but = f" But not every pod was seen to run that: {strays}" if strays else ""

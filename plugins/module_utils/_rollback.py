@@ -40,19 +40,18 @@ class RollbackRecord:
 
         But of a restore of the databases it must be known, for the services may be down.
         """
-        by, reason, at = self._params["by"], self._params["reason"], utc_now()
+        by, reason = self._params["by"], self._params["reason"]
+        act = {"by": by, "reason": reason, "at": utc_now(), "open": True}
         if self._parts == [DATABASE]:
-            act = {"by": by, "reason": reason, "at": at, "open": True}
             return {"changed": self._change(facts={"restore_asked": act})}
+        changed = False
         try:
             record = self._store.read()
-            if record is None or not asks_anew(record, by, reason):
-                return {"changed": False}
-            begun = {"by": by, "reason": reason, "at": at, "open": True}
-            return {"changed": self._change(facts={"rollback_asked": begun})}
+            if record is not None and asks_anew(record, by, reason):
+                changed = self._change(facts={"rollback_asked": act})
         except DeployError as exc:
             self._module.warn(f"Who rolls it back, and why, was not recorded: {exc}")
-            return {"changed": False}
+        return {"changed": changed}
 
     def returned(self, services: t.Mapping[str, t.Any], *, partly: bool) -> None:
         self._change(
@@ -146,10 +145,8 @@ def _describe_failed(rows: t.Sequence[t.Mapping[str, str]]) -> str:
     """What a rollback that is done has not brought back; empty when it has all."""
     if not rows:
         return ""
-    names, details = (
-        ", ".join(row["name"] for row in rows),
-        "; ".join(row["detail"] for row in rows),
-    )
+    names = ", ".join(row["name"] for row in rows)
+    details = "; ".join(row["detail"] for row in rows)
     return (
         f"The rollback is done, but not everything is as before the release: {names} failed ({details}). Check what "
         "is named, then run playbooks/rollback.yml again."

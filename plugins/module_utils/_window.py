@@ -159,8 +159,6 @@ LONG = timedelta(days=7)
 SOON = timedelta(hours=1)
 """What begins so long before it opens, which only looks, belongs to it."""
 
-Span = tuple[datetime, datetime]
-
 
 @dataclass(frozen=True)
 class Outlook:
@@ -177,13 +175,13 @@ class Outlook:
 
 def outlook(window: Window, now: datetime) -> Outlook:
     now = now.astimezone(UTC)
-    for since, until in _joined(_spans(window, now - timedelta(days=2), now + FAR)):
-        if since <= now < until:
-            endless = until - now > LONG
-            return Outlook(True, None if endless else until, None, "")
-        if since > now:
-            return Outlook(False, None, since, _why(window, now))
-    return Outlook(False, None, None, _why(window, now))
+    changes = [moment for moment in _changes(window, now) if now < moment < now + FAR]
+    is_open = _is_open(window, now)
+    change = next((moment for moment in changes if _is_open(window, moment) != is_open), None)
+    if is_open:
+        endless = change is None or change - now > LONG
+        return Outlook(True, None if endless else change, None, "")
+    return Outlook(False, None, change, _why(window, now))
 
 
 def instant(local: datetime, zone: tzinfo) -> datetime:
@@ -205,41 +203,30 @@ def instant(local: datetime, zone: tzinfo) -> datetime:
     return next(after, high)
 
 
-def _spans(window: Window, since: datetime, until: datetime) -> t.Iterator[Span]:
-    """The single openings in order, freezes cut out."""
-    day = since.astimezone(window.zone).date()
-    while (start := instant(datetime.combine(day, window.start), window.zone)) < until:
-        if day.weekday() in window.days and day not in window.holidays:
-            end = instant(datetime.combine(day, window.start) + window.length, window.zone)
-            yield from _thawed(window, (start, end))
-        day += timedelta(days=1)
+def _changes(window: Window, now: datetime) -> list[datetime]:
+    """When it may open or close, from the day before `now` on."""
+    first = now.astimezone(window.zone).date()
+    days = [first + timedelta(days=day) for day in range(-1, FAR.days)]
+    hours = [moment for day in days for moment in _hours_of(window, day)]
+    return sorted(
+        {*hours, *(at for freeze in window.freezes for at in (freeze.since, freeze.until))}
+    )
 
 
-def _thawed(window: Window, span: Span) -> list[Span]:
-    # Hours that the clocks jump over leave nothing.
-    left = [span] if span[0] < span[1] else []
-    for freeze in window.freezes:
-        left = [
-            part
-            for start, end in left
-            for part in ((start, min(end, freeze.since)), (max(start, freeze.until), end))
-            if part[0] < part[1]
-        ]
-    return sorted(left)
+def _hours_of(window: Window, day: date) -> tuple[datetime, datetime]:
+    start = datetime.combine(day, window.start)
+    return instant(start, window.zone), instant(start + window.length, window.zone)
 
 
-def _joined(spans: t.Iterable[Span]) -> t.Iterator[Span]:
-    """Openings that follow one another without a gap are one."""
-    current: Span | None = None
-    for start, end in spans:
-        if current is not None and start <= current[1]:
-            current = (current[0], max(end, current[1]))
-            continue
-        if current is not None:
-            yield current
-        current = (start, end)
-    if current is not None:
-        yield current
+def _is_open(window: Window, moment: datetime) -> bool:
+    if any(freeze.since <= moment < freeze.until for freeze in window.freezes):
+        return False
+    today = moment.astimezone(window.zone).date()
+    for day in (today, today - timedelta(days=1)):
+        start, end = _hours_of(window, day)
+        if start <= moment < end and day.weekday() in window.days and day not in window.holidays:
+            return True
+    return False
 
 
 def _why(window: Window, now: datetime) -> str:

@@ -193,7 +193,6 @@ reason: {description: One word for why the task failed., returned: failure, type
 """
 
 import typing as t
-from dataclasses import replace
 
 from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._delivery import (
@@ -231,16 +230,20 @@ class FlagsTask:
 
     def run(self) -> Result:
         params = self._params
+        result: Result
         flags: Changes = to_values(params["flags"], params["bounds"], params["choices"])
         if params["state"] == "restored":
             flags = self._before_release(flags)
         elif params["state"] == "proven":
-            return self._proven(flags)
+            done = self._delivery.prove(flags)
+            diffs = take_diffs(done)
+            result = {"changed": has_moved(done), "consumers": done}
+            return {**result, "diff": diffs} if diffs else result
         plan = self._write(flags, params["kill_switch"])
         left_off = sorted({*flags} - {*plan.wish.flags})
         self._warn(plan, left_off)
         switch = KillSwitch.from_annotations(plan.annotations)
-        result: Result = {
+        result = {
             "changed": plan.changed,
             "written": plan.changed,
             "before": dict(plan.before.data),
@@ -260,12 +263,6 @@ class FlagsTask:
             diffs = [to_diff(plan), *take_diffs(result["consumers"])]
             result["diff"] = diffs if len(diffs) > 1 else diffs[0]
         return result
-
-    def _proven(self, flags: Changes) -> Result:
-        done = self._delivery.prove(flags)
-        diffs = take_diffs(done)
-        result = {"changed": has_moved(done), "consumers": done}
-        return {**result, "diff": diffs} if diffs else result
 
     def _write(self, flags: Changes, rule: str) -> FlagsPlan:
         params = self._params
@@ -300,8 +297,7 @@ class FlagsTask:
         try:
             # New flags are removed.
             back = self._write({name: plan.before.data.get(name) for name in flags}, LEAVE_OFF)
-            restored = self._written(back, back.wish.flags)
-            strays = self._delivery.bring_back(replace(restored, changed=True, undo=False))
+            strays = self._delivery.bring_back(self._written(back, back.wish.flags))
         except DeployError as exc:
             message = f"{cause} The previous flags could not be restored: {exc}"
             return retold(exc if lost_lock(exc) else cause, message)

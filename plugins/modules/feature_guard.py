@@ -171,7 +171,7 @@ import typing as t
 
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._flags.apply import to_diff
-from ..module_utils._flags.consumer import FlagsRequest
+from ..module_utils._flags.consumer import Consumers
 from ..module_utils._flags.pods import VOLUME, to_probe
 from ..module_utils._flags.values import Document, to_values
 from ..module_utils._gate.models import Metric
@@ -180,8 +180,7 @@ from ..module_utils._gate.sources import refuse_missing_libraries, sources_of
 from ..module_utils._guard.apply import RampGuard
 from ..module_utils._guard.memory import MemoryStore, Rules
 from ..module_utils._guard.tell import to_result
-from ..module_utils._kill_switch import KillSwitching
-from ..module_utils._kubernetes import actor_of, cluster_for, opener_for
+from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.apply import LEASE
 from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
@@ -213,17 +212,8 @@ def run(module: Module) -> dict[str, t.Any]:
         options = {**params, "evidence_before": before, "treated_share": share}
         return with_comparisons(metrics, options)
 
-    def switching() -> KillSwitching:
-        return KillSwitching(
-            opener_for(module),
-            clock=MonotonicClock(),
-            wall=now,
-            report=lambda name, text: emit_progress(module, "GuardActs", f"{name}: {text}", {}),
-        )
-
     guard = RampGuard(
         cluster,
-        switching,
         release=params["release"],
         place=RampFlags(params["name"], params["flag"], params["enabled_by"]),
         schedule=schedule,
@@ -231,16 +221,18 @@ def run(module: Module) -> dict[str, t.Any]:
         flags_off={name: value for name, value in off.items() if value is not None},
         metrics_for=metrics_for,
         sources=sources_of(params, cluster),
-        request=FlagsRequest(
-            config_map=params["name"],
-            expected={},
-            checksum="",
+        consumers=Consumers(
+            tuple(dict.fromkeys(params["consumers"])),
+            params["name"],
+            cluster,
+            lambda name, text: emit_progress(module, "GuardActs", f"{name}: {text}", {}),
             actor=actor_of(params),
             wait_timeout=params["wait_timeout"],
             mounted=params["delivery"] == VOLUME,
             probe=to_probe(params["delivery"], params["probe"]),
+            clock=MonotonicClock(),
+            wall=now,
         ),
-        consumers=tuple(dict.fromkeys(params["consumers"])),
         lock=params["lock"] or LEASE,
         document=Document.from_options(params["flagd"]),
         alive=alive,

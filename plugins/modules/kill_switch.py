@@ -128,16 +128,6 @@ sentence:
   sample: >-
     ann@build-1 set the kill switch at 2026-11-24T09:00:00Z, because: error rate above five percent. It holds
     FEATURE_CHECKOUT=false. Every pod ran it 1.4 s after the command began.
-before:
-  description: All keys of the ConfigMap before.
-  returned: success, or when a pod is not proven
-  type: dict
-  sample: {FEATURE_CHECKOUT: "true"}
-after:
-  description: All keys of the ConfigMap after.
-  returned: success, or when a pod is not proven
-  type: dict
-  sample: {FEATURE_CHECKOUT: "false"}
 consumers:
   description:
     - What was seen in each consumer. It is C(reached) when no pod of it runs anything else, and C(restarted) when its
@@ -168,43 +158,37 @@ reached_after:
   type: float
   sample: 7.31
   version_added: 0.3.0
-duration:
-  description: Seconds from the beginning of the task until all was looked at.
-  returned: success, or when a pod is not proven
-  type: float
-  sample: 7.5
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: VerificationFailed}
 """
 
 import typing as t
-from datetime import UTC, datetime
 
 from ..module_utils._arguments import read_who_and_why, refuse_placeholders
-from ..module_utils._cluster import MonotonicClock
+from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._errors import DeployError, InputError
 from ..module_utils._flags.apply import KillSwitch, to_diff
-from ..module_utils._flags.consumer import ConsumerState, FlagsRequest, reached_after
-from ..module_utils._flags.plan import FlagsPlan
-from ..module_utils._flags.pods import VOLUME, FlagsProbe, to_probe
+from ..module_utils._flags.consumer import Consumers, ConsumerState, reached_after
+from ..module_utils._flags.pods import VOLUME, to_probe
 from ..module_utils._flags.values import Document, to_values
 from ..module_utils._kill_switch import (
     LOWERED,
     RESET,
     Decide,
-    KillSwitching,
     check_reached,
+    overruled,
     plan_lowered,
     plan_reset,
     plan_set,
     to_sentence,
+    write_switch,
 )
-from ..module_utils._kubernetes import actor_of, cluster_for, opener_for
+from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
 from ..module_utils._release.plan import RecordChange
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._templates import JINJA2, JMESPATH
-from ..module_utils._time import utc_now
+from ..module_utils._time import now, utc_now
 
 NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 
@@ -216,7 +200,6 @@ module_spec = documented(
 def run(module: Module) -> dict[str, t.Any]:
     params, clock = module.params, MonotonicClock()
     by = actor_of({"actor": params["by"]})
-    started = clock.now()
     decide = to_decision(params)
     probe = to_probe(params["delivery"], params["probe"])
 
@@ -224,22 +207,33 @@ def run(module: Module) -> dict[str, t.Any]:
         data = {"deployment": consumer}
         emit_progress(module, "KillSwitchProgress", f"{consumer}: {text}", data)
 
-    switching = KillSwitching(
-        opener_for(module), clock=clock, wall=lambda: datetime.now(UTC), report=report
+    cluster = cluster_for(module)
+    reading = Consumers(
+        [*dict.fromkeys(params["consumers"])],
+        params["name"],
+        cluster,
+        report,
+        actor=by,
+        wait_timeout=params["wait_timeout"],
+        mounted=params["delivery"] == VOLUME,
+        probe=probe,
+        clock=clock,
+        wall=now,
     )
-    plan = switching.write(
+    plan = write_switch(
+        cluster.until(reading.started + params["wait_timeout"]),
         params["name"],
         decide,
-        deadline=started + params["wait_timeout"],
+        clock=clock,
         document=Document.from_options(params["flagd"]),
         check_mode=module.check_mode,
         automatic=params["automatic"],
     )
+    wanted = {name: value for name, value in plan.wish.flags.items() if value is not None}
     consumers: list[ConsumerState] = []
     if params["state"] != RESET:
-        request = to_order(params, plan, probe)
-        act = switching.look if module.check_mode else switching.switch
-        consumers = act(list(dict.fromkeys(params["consumers"])), request)
+        act = reading.look if module.check_mode else reading.switch
+        consumers = act(wanted, plan.checksum)
     if module.check_mode:
         restarts = any(not consumer.reached for consumer in consumers)
     else:
@@ -252,22 +246,19 @@ def run(module: Module) -> dict[str, t.Any]:
         "sentence": to_sentence(
             params["state"],
             switch,
-            wanted_of(plan),
+            wanted,
             by=by,
             reason=params["reason"].strip(),
             check_mode=module.check_mode and plan.changed,
             reached_after=None if module.check_mode else after,
         ),
-        "before": dict(plan.before.data),
-        "after": dict(plan.after),
         "consumers": [consumer.to_result() for consumer in consumers],
         "reached_after": after,
-        "duration": round(clock.now() - started, 2),
     }
     if module._diff:
         result["diff"] = to_diff(plan)
     if params["release"]:
-        note(module, result["sentence"], switch)
+        note(module, cluster, result["sentence"], switch)
     if consumers and probe.weakness:
         module.warn(probe.weakness)
     for consumer in consumers:
@@ -276,7 +267,7 @@ def run(module: Module) -> dict[str, t.Any]:
                 f"{consumer.name} has the flags in every pod. {consumer.problem} {consumer.note}".strip()
             )
     if not module.check_mode and consumers:
-        changed = switching.overruled(plan)
+        changed = overruled(cluster, plan)
         check_reached(params["name"], consumers, result, changed)
         if changed:
             module.warn(
@@ -286,14 +277,14 @@ def run(module: Module) -> dict[str, t.Any]:
     return result
 
 
-def note(module: Module, sentence: str, switch: KillSwitch | None) -> None:
+def note(module: Module, cluster: Cluster, sentence: str, switch: KillSwitch | None) -> None:
     """Tell the release record. An outage of it keeps no feature on."""
     release, by = module.params["release"], actor_of({"actor": module.params["by"]})
     facts = (
         {switch.set_at: {"what": "set", "by": switch.by, "reason": switch.reason}} if switch else {}
     )
     try:
-        store = ReleaseStore(cluster_for(module), release, clock=MonotonicClock())
+        store = ReleaseStore(cluster, release, clock=MonotonicClock())
         if store.read() is None:
             return
         change = RecordChange(
@@ -335,22 +326,6 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
         flags=flags,
     )
     return lambda observed, epoch: plan_set(observed, switch, epoch)
-
-
-def to_order(params: t.Mapping[str, t.Any], plan: FlagsPlan, probe: FlagsProbe) -> FlagsRequest:
-    return FlagsRequest(
-        config_map=params["name"],
-        expected=wanted_of(plan),
-        checksum=plan.checksum,
-        actor=actor_of({"actor": params["by"]}),
-        wait_timeout=params["wait_timeout"],
-        mounted=params["delivery"] == VOLUME,
-        probe=probe,
-    )
-
-
-def wanted_of(plan: FlagsPlan) -> dict[str, str]:
-    return {name: value for name, value in plan.wish.flags.items() if value is not None}
 
 
 def main() -> None:

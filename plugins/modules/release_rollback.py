@@ -118,10 +118,6 @@ options:
     type: list
     elements: str
     default: []
-  parallel:
-    description: How many return side by side at most, within one wave.
-    type: int
-    default: 50
 notes:
   - Going back is allowed while deployments are frozen, and while the lock cannot be looked at.
   - The order stands in the fact C(waves) of the release record, a list of lists of Deployments in the order of the
@@ -237,7 +233,7 @@ from ..module_utils._release.pins import Pins
 from ..module_utils._rollback import RollbackRecord
 from ..module_utils._rollout.changes import Taken, describe_changes
 from ..module_utils._rollout.plan import RolloutRequest
-from ..module_utils._rollout.runner import Rollout, Settings
+from ..module_utils._rollout.runner import Rollout
 from ..module_utils._time import utc_now
 from ..module_utils._waves.rollback import (
     NotReturnedError,
@@ -255,7 +251,7 @@ module_spec = documented(DOCUMENTATION)
 
 def run(module: Module) -> Result:
     params = module.params
-    refuse_below(params, parallel=1, wait_timeout=1, fence=0)
+    refuse_below(params, wait_timeout=1, fence=0)
     if not params["name"]:
         raise InputError("'name' is empty: set the release to roll back.")
     if params["state"] == "returned":
@@ -275,11 +271,7 @@ def return_services(module: Module) -> Result:
     cluster = cluster_for(module).until(clock.now() + params["wait_timeout"])
     pins, waves = plan_waves(cluster, params, clock)
     guard = lease_check_for(cluster, params["fence"], clock=clock, name=params["lock"])
-    returned = return_all(
-        waves,
-        lambda name: return_deployment(module, cluster, pins, guard, name),
-        parallel=params["parallel"],
-    )
+    returned = return_all(waves, lambda name: return_deployment(module, cluster, pins, guard, name))
     for name, outcome in returned.items():
         if takes := [Taken(**change) for change in outcome["taken_away"]]:
             module.warn(f"{name}: {describe_changes(takes)}")
@@ -322,11 +314,11 @@ def return_deployment(
             actor=actor_of(params),
             at=utc_now(),
             fence=params["fence"],
+            wait_timeout=params["wait_timeout"],
+            undo_on_failure=False,
+            quorum=params["quorum"],
         ),
         pins.deployment(name),
-        settings=Settings(
-            wait_timeout=params["wait_timeout"], undo_on_failure=False, quorum=params["quorum"]
-        ),
         clock=MonotonicClock(),
         report=lambda text, counts: emit_counts(module, name, text, counts),
         guard=guard,

@@ -25,8 +25,7 @@ description:
     C(easymo.com/replicas-before). Count and memory are one write, so no count is lost when the run
     is killed at any moment. Ends when no pod is left, those that are still ending included.
   - With O(state=running) the remembered count is set and the memory taken away, again in one write. Ends when all pods
-    are available. A Deployment without the memory keeps its count, for this module did not stop it; RV(left_alone)
-    names it.
+    are available. A Deployment without the memory keeps its count, for this module did not stop it.
   - A Deployment that had no replicas remembers 0, and has 0 afterwards. One that is stopped already keeps its memory.
   - When somebody scales a stopped Deployment, what it remembers counts all the same. A warning says so.
   - A HorizontalPodAutoscaler does nothing while its Deployment has 0 replicas, by Kubernetes' own rule, and goes on
@@ -229,12 +228,6 @@ deployments:
       release: 2.0.0
       change_cause: "release 2.0.0: wallet-service shop/wallet-service:v2.0.0"
       replicas: {desired: 3, updated: 3, ready: 3, available: 3}
-left_alone:
-  description: Deployments that were not started because this module had not stopped them.
-  returned: success with O(deployments)
-  type: list
-  elements: str
-  sample: []
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: ImageNotFound}
 """
 
@@ -279,23 +272,24 @@ def scale(module: Module) -> Result:
         cluster,
         clock=clock,
         deadline=deadline,
+        state=params["state"],
         report=lambda text: emit_progress(
             module, "ScaleProgress", text, {"state": params["state"]}
         ),
     )
-    plan = scaling.plan(params["deployments"], params["state"])
-    if plan.overruled:
+    scaling.plan(params["deployments"])
+    if scaling.overruled:
         module.warn(
-            f"Somebody scaled {', '.join(plan.overruled)} while stopped: the stored count applies."
+            f"Somebody scaled {', '.join(scaling.overruled)} while stopped: the stored count applies."
         )
     if module.check_mode:
-        scaling.predict(plan)
+        scaling.predict()
     else:
         lease_check_for(cluster, params["fence"], clock=clock, name=params["lock"]).check()
-        scaling.carry_out(plan)
-    result = plan.to_result()
+        scaling.carry_out()
+    result = scaling.to_result()
     if module._diff:
-        result["diff"] = plan.to_diff()
+        result["diff"] = scaling.to_diff()
     return result
 
 

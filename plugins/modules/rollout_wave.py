@@ -148,11 +148,12 @@ reason: {description: One word for why the task failed., returned: failure, type
 import functools
 
 from ..module_utils._checks.health import libraries, read_checks
+from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import DeployError, refuse_missing
+from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, Result, documented, execute, refuse_below
 from ..module_utils._waves.wave import (
-    SharedPins,
     answers,
     checks_by_host,
     named,
@@ -160,6 +161,7 @@ from ..module_utils._waves.wave import (
     pin_images,
     plan_waves,
     refuse_twins,
+    release_pins,
     roll_one,
     roll_waves,
 )
@@ -186,11 +188,13 @@ def run(module: Module) -> Result:
     checks = read_checks(params)
     refuse_missing(libraries(checks))
     by_host = checks_by_host(checks, rollouts)
+    waves = plan_waves([*rollouts], params["waves"])
+    cluster = cluster_for(module).until(MonotonicClock().now() + params["wait_timeout"])
     done = roll_waves(
         module,
-        plan_waves([*rollouts], params["waves"]),
+        waves,
         rollouts,
-        functools.partial(roll_one, pins=SharedPins()),
+        functools.partial(roll_one, pins=release_pins(cluster, params)),
         lambda service: answers(by_host.get(service.host, ()), params["health_timeout"]),
     )
     failed = [host for host, result in done.items() if result["failed"]]

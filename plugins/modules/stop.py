@@ -109,30 +109,12 @@ missing_phases:
 
 import typing as t
 
-from ..module_utils._errors import (
-    DeployError,
-    HoldError,
-    NotReadyToReleaseError,
-    PhaseFailedError,
-    RollbackError,
-    VerificationError,
-)
+from ..module_utils._errors import DeployError
 from ..module_utils._module import Module, documented, execute
 from ..module_utils._release.record import Record
 from ..module_utils._status.lines import next_words, standing
 from ..module_utils._story.next_step import Stop, few_commands_in
 from ..module_utils._story.plan import Plan
-
-ERRORS: dict[str, type[DeployError]] = {
-    error.reason: error
-    for error in (
-        HoldError,
-        NotReadyToReleaseError,
-        PhaseFailedError,
-        RollbackError,
-        VerificationError,
-    )
-}
 
 module_spec = documented(DOCUMENTATION)
 
@@ -148,7 +130,9 @@ def run(module: Module) -> t.NoReturn:
         record = Record.read(options["record"].get("record"))
         after = next_words(record, plan, stop, given["missing_phases"]) if phase else ""
         message = f"{message} Next: {after}." if after else message
-    raise ERRORS[given["reason"]](message, standing=stands, missing_phases=given["missing_phases"])
+    failure = DeployError(message, standing=stands, missing_phases=given["missing_phases"])
+    failure.reason = given["reason"]
+    raise failure
 
 
 def main() -> None:

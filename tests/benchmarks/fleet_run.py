@@ -16,8 +16,9 @@ from kubernetes.client.rest import RESTClientObject
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import lease_check_for
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import RolloutRequest
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout
 
 WITHIN = 600.0
 
@@ -48,14 +49,15 @@ def _roll(connection: Connection, names: t.Sequence[str], image: str) -> list[fl
 
 def _rolled(connection: Connection, name: str, image: str) -> float:
     began = time.monotonic()
+    cluster, clock = KubernetesCluster(connection), MonotonicClock()
     rollout = Rollout(
-        KubernetesCluster(connection),
+        cluster,
         name,
-        RolloutRequest(state="released", container=name, image=image),
+        RolloutRequest(state="released", container=name, image=image, wait_timeout=WITHIN),
         None,
-        settings=Settings(wait_timeout=WITHIN),
-        clock=MonotonicClock(),
+        clock=clock,
         report=lambda _text, _counts: None,
+        guard=lease_check_for(cluster, 0, clock=clock),
     )
     rollout.carry_out(rollout.plan())
     return time.monotonic() - began

@@ -77,10 +77,9 @@ class MemoryCluster:
         self._request(f"read {kind}")
         return copy.deepcopy(self.objects.get((kind, name)))
 
-    def list_objects(
-        self, kind: str, *, label_selector: str = "", field_selector: str = ""
-    ) -> t.Sequence[Object]:
+    def list_objects(self, kind: str, **selectors: str) -> t.Sequence[Object]:
         self._request(f"list {kind}")
+        label_selector = selectors.get("label_selector", "")
         # Without its key an object is unequal to everything, as for the API server.
         unequal = [one.split("!=") for one in label_selector.split(",") if "!=" in one]
         wanted = [

@@ -221,7 +221,8 @@ class Replay:
 
     def _claim(self, who: int) -> LockClaim:
         purpose = UNDO if self.model.scripts[who].kind == "rollback" else "deploy"
-        return LockClaim(f"op{who}", self.runs[who].process, purpose=purpose, duration=DURATION)
+        run = self.runs[who].process
+        return LockClaim(holder=f"op{who}", run=run, purpose=purpose, duration=DURATION)
 
     def _locking(self, who: int) -> Locking:
         return Locking(

@@ -109,7 +109,7 @@ def _http_session(**adapting: t.Any) -> t.Any:
 
 def _executed(_client: t.Any, path: str, _container: str, command: t.Sequence[str]) -> t.Any:
     assert [*command] == (PRINT_FLAGS if current.plan.mounted else ["env"])
-    return _kubernetes_calls.EndedCommand(0, Execution(current, path).go(), "")
+    return 0, Execution(current, path).go(), ""
 
 
 def _stores() -> Stores:

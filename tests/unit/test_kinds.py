@@ -227,7 +227,7 @@ def _each_is_taken_or_refused(options: dict[str, t.Any]) -> None:
                                    "has 1048576 characters"),
     "flags-in-themselves": ({"release_flags": ITSELF}, "Option 'release_flags' contains itself"),
     "a-flag-no-environment-holds": ({"release_flags": {"TEXT": "x" * 200_000}},
-                                    "The flag TEXT has 200000 characters"),
+                                    "release_flags is wrong: The flag TEXT is 'xxx"),
     "a-version-that-leaves-its-folder": ({"release_version": "../../etc/x"},
         "release_version is wrong: The release '../../etc/x' cannot name a ConfigMap"),
     "a-text-for-a-waiver": ({"release_phases_waived": {"preflight": "text"}},

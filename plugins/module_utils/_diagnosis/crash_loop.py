@@ -20,7 +20,7 @@ from .._cluster import (
 from .._flags.consumer import container_of
 from .._rollout.diagnosis import Extent, diagnose
 from .._rollout.evaluate import Evaluation, explain
-from .._rollout.failures import Suspicion, first_signs_of, refusal_sign, rule_for, signs_of
+from .._rollout.failures import Suspicion, refusal_sign, rule_for, signs_of
 from .._rollout.follow import as_kill
 from .._rollout.models import Deployment, Pod, ReplicaSet, current_replica_set, owned_by
 from .evidence import Notebook, file_name
@@ -113,7 +113,7 @@ def troubles_of(standing: WorkloadStatus) -> list[Trouble]:
     ready = {pod.uid for pod in standing.pods if pod.ready}
     refused = refusal_sign(deployment, None)
     current = current_replica_set(deployment, standing.replica_sets)
-    signs = [*signs_of(standing.pods, current), *first_signs_of(standing.pods)]
+    signs = [*signs_of(standing.pods, current), *signs_of(standing.pods, crashes=1)]
     results: dict[str, Trouble] = {}
     for sign in sorted(
         [*signs, *([refused] if refused else [])], key=lambda entry: entry.pod in ready

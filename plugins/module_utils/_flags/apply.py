@@ -23,7 +23,7 @@ from .._cluster import (
     Object,
 )
 from .._errors import ConflictError, DeployError, VerificationError
-from .._lock.apply import NO_LEASE_CHECK, WriteCheck
+from .._lock.apply import WriteCheck
 from .._lock.models import epoch_in, refuse_later
 from .plan import Changes, FlagsMap, FlagsPlan, Wish, plan_flags
 from .pods import STALE, PodState
@@ -128,23 +128,22 @@ def wish_under(rule: str, observed: FlagsMap, flags: Changes, *, fence: int = 0)
 
     `fence`: the epoch of the writer's lock. The switch stops a run that held the lock before it was set.
     """
-    return replace(_wish_under(rule, observed, flags, fence), fence=fence)
-
-
-def _wish_under(rule: str, observed: FlagsMap, flags: Changes, fence: int) -> Wish:
+    wish = Wish(flags, fence=fence)
     switch = KillSwitch.from_annotations(observed.annotations)
     held = forbidden(switch, observed.data, flags)
     if switch is None or not held:
-        return Wish(flags)
+        return wish
     if rule == LEAVE_OFF:
-        return Wish({name: value for name, value in flags.items() if name not in held})
+        return replace(
+            wish, flags={name: value for name, value in flags.items() if name not in held}
+        )
     meant = 0 < fence <= epoch_of_switch(observed)
     if rule == RESET_AUTOMATIC and switch.automatic and not meant:
         # Its other flags are another release's.
         left = {name: off for name, off in switch.flags.items() if name not in flags}
         rest = replace(switch, flags=left).to_annotation() if left else None
-        return Wish(flags, {KILL_SWITCH_ANNOTATION: rest})
-    return Wish(flags)
+        return replace(wish, annotations={KILL_SWITCH_ANNOTATION: rest})
+    return wish
 
 
 def to_diff(plan: FlagsPlan) -> dict[str, t.Any]:
@@ -220,7 +219,7 @@ def decide_flags(
     decide: Decide,
     *,
     check_mode: bool,
-    guard: WriteCheck = NO_LEASE_CHECK,
+    guard: WriteCheck | None = None,
     document: Document | None = None,
     attempts: int = ATTEMPTS,
 ) -> FlagsPlan:
@@ -238,7 +237,7 @@ def decide_flags(
         plan = plan_flags(observed, wish.flags, _with_epoch(observed, wish), document)
         if not plan.writes:
             return plan
-        if not check_mode:
+        if guard and not check_mode:
             guard.check()
         try:
             _apply(cluster, plan, check_mode=check_mode)

@@ -5,16 +5,19 @@ The remaining pods are deleted one by one."""
 
 from __future__ import annotations
 
+import functools
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .._cluster import Clock, Cluster
 from .._errors import DeployError
+from .._lock.apply import lease_check_for
 from .._rollout.models import Deployment
 from .._rollout.observer import desired_replicas, observe_all_pods, observe_deployment
 from .._rollout.plan import RolloutPlan, RolloutRequest
-from .._rollout.runner import Rollout, Settings
+from .._rollout.runner import Rollout
+from .._threads import Lock, side_by_side
 from .._time import format_time
 from .apply import Written
 from .pods import IDLE, REACHED, STALE, UNKNOWN, Asker, FlagsProbe, PodState
@@ -89,41 +92,64 @@ STALLED = 45.0
 OVERTAKEN = ("superseded", "paused")
 
 
-@dataclass(frozen=True)
-class FlagsRequest:
-    """The flags to bring consumers to, and their ConfigMap. `checksum`: of all flags.
+@dataclass
+class Consumers:
+    """The Deployments that read the flags of one ConfigMap, brought to them side by side.
 
-    `mounted`: they have their flags from a ConfigMap volume and take changes up while they run.
+    `report` is called with a name and a text. `mounted`: they have their flags from a ConfigMap volume and take changes
+    up while they run.
     """
 
+    names: t.Sequence[str]
     config_map: str
-    expected: t.Mapping[str, str]
-    checksum: str
+    cluster: Cluster
+    report: t.Callable[[str, str], None]
     actor: str
     wait_timeout: float
-    mounted: bool = False
-    probe: FlagsProbe = field(default_factory=FlagsProbe)
+    mounted: bool
+    probe: FlagsProbe
+    clock: Clock
+    wall: t.Callable[[], datetime]
+
+    def __post_init__(self) -> None:
+        self.started = self.clock.now()
+        self._speaking = Lock()
+
+    def switch(self, expected: t.Mapping[str, str], checksum: str) -> list[ConsumerState]:
+        """Bring all pods to the flags. `checksum`: of all flags of the ConfigMap."""
+        return side_by_side(
+            lambda name: Consumer(name, self, expected, checksum).switch(), self.names
+        )
+
+    def look(self, expected: t.Mapping[str, str], checksum: str) -> list[ConsumerState]:
+        """What the pods run, without changing anything."""
+        return side_by_side(
+            lambda name: Consumer(name, self, expected, checksum).look(), self.names
+        )
+
+    def tell(self, name: str, text: str) -> None:
+        """One at a time."""
+        with self._speaking:
+            self.report(name, text)
 
 
 @dataclass
 class Consumer:
-    """Brings one Deployment's pods to the flags. `started`: when the task began, on `clock`."""
+    """Brings one Deployment's pods to the flags."""
 
     name: str
-    request: FlagsRequest
-    open_cluster: t.Callable[[], Cluster]
-    clock: Clock
-    wall: t.Callable[[], datetime]
-    report: t.Callable[[str], None]
-    started: float
+    task: Consumers
+    expected: t.Mapping[str, str]
+    checksum: str
 
     def __post_init__(self) -> None:
-        request = self.request
+        task, self.clock = self.task, self.task.clock
+        self.report = functools.partial(task.tell, self.name)
         self._began = self.clock.now()
-        self._deadline = self._began + request.wait_timeout
-        self._cluster = self.open_cluster().until(self._deadline)
-        self._written = Written(self._cluster, request.config_map, request.expected, self.clock)
-        self._asker = Asker(request.expected, self.clock, self.wall, self.started, request.probe)
+        self._deadline = self._began + task.wait_timeout
+        self._cluster = task.cluster.until(self._deadline)
+        self._written = Written(self._cluster, task.config_map, self.expected, self.clock)
+        self._asker = Asker(self.expected, self.clock, task.wall, task.started, task.probe)
 
     def look(self) -> ConsumerState:
         """Its pods' flags, without changing anything."""
@@ -140,7 +166,7 @@ class Consumer:
             deployment = observe_deployment(self._cluster, self.name)
             # Listed without asking them: the restart should not wait for their answers.
             known = frozenset(pod.uid for pod in observe_all_pods(self._cluster, deployment))
-            if self.request.mounted:
+            if self.task.mounted:
                 replaced_pods, problem, note = self._follow(deployment, known)
             else:
                 if deployment.paused:
@@ -168,8 +194,8 @@ class Consumer:
         self, deployment: Deployment, known: frozenset[str]
     ) -> tuple[ReplacedPods, str, str]:
         """Its pods, why some did not follow, and another hint."""
-        patience = self.request.wait_timeout * ROLLING
-        pods, note = follow(
+        patience = self.task.wait_timeout * ROLLING
+        followed = follow(
             self._cluster,
             lambda: self._ask(deployment),
             clock=self.clock,
@@ -178,11 +204,12 @@ class Consumer:
             waits_for=self._waits_for,
             settle=SETTLE,
         )
-        stale = [pod for pod in pods if pod.state == STALE]
+        note, stale = followed.problem, [pod.pod for pod in followed.pods if pod.state == STALE]
         if not stale:
-            return ReplacedPods(tuple(pods)), "", note
-        names = ", ".join(pod.pod for pod in stale)
-        problem = f"The volumes of {names} did not bring the flags within {patience:.0f} s."
+            return replace(followed, problem=""), "", note
+        problem = (
+            f"The volumes of {', '.join(stale)} did not bring the flags within {patience:.0f} s."
+        )
         return self._replace_stale(deployment, known), problem, note
 
     def _waits_for(self, pod: PodState) -> bool:
@@ -233,30 +260,27 @@ class Consumer:
         return plan, rollout
 
     def _rollout(self, wanted: RolloutRequest) -> Rollout:
+        left = self._began + self.task.wait_timeout * ROLLING - self.clock.now()
         return Rollout(
             self._cluster,
             self.name,
-            wanted,
+            replace(wanted, wait_timeout=max(left, 1.0)),
             None,
-            settings=Settings(
-                wait_timeout=max(
-                    self._began + self.request.wait_timeout * ROLLING - self.clock.now(), 1.0
-                ),
-                undo_on_failure=False,
-                quorum="any",
-                stall_timeout=STALLED,
-            ),
             clock=self.clock,
             report=lambda text, _counts: self.report(text),
+            guard=lease_check_for(self._cluster, 0, clock=self.clock),
         )
 
     def _wanted(self, deployment: Deployment) -> RolloutRequest:
         return RolloutRequest(
             state="restarted",
             container=container_of(deployment),
-            checksum=self.request.checksum,
-            actor=self.request.actor,
-            at=format_time(self.wall()),
+            checksum=self.checksum,
+            actor=self.task.actor,
+            at=format_time(self.task.wall()),
+            undo_on_failure=False,
+            quorum="any",
+            stall_timeout=STALLED,
         )
 
     def _ask(self, deployment: Deployment) -> list[PodState]:

@@ -199,8 +199,8 @@ def follow(
     report: t.Callable[[str], None],
     waits_for: t.Callable[[PodState], bool] = is_behind,
     settle: float = 0.0,
-) -> tuple[list[PodState], str]:
-    """The pods at the last look, and the problem of telling the kubelet, if any.
+) -> ReplacedPods:
+    """The pods at the last look, of which none was replaced, and the problem of telling the kubelet, if any.
 
     A pod that follows keeps its first state with the flags. Returns when no pod is left to wait for, or at
     `deadline`. `settle`: 0, or SETTLE when the flags were written just now.
@@ -220,7 +220,7 @@ def follow(
         behind = [pod for pod in looked if waits_for(pod)]
         settling = [pod for pod in looked if pod.uid in early & {*first} and clock.now() < settled]
         if not (behind or settling) or clock.now() >= deadline:
-            return pods, problem
+            return ReplacedPods(tuple(pods), problem=problem)
         for pod in (*behind, *settling):
             due = hurried.get(pod.uid, clock.now()) <= clock.now()
             if pod.state not in (STALE, REACHED) or not due:

@@ -57,27 +57,18 @@ def only_flags(data: t.Mapping[str, str]) -> dict[str, str]:
 def _to_text(name: str, value: t.Any) -> str:
     if isinstance(value, bool):
         return BOOLEANS[value]
-    if not isinstance(value, (int, str)):
-        raise InputError(
-            f"The flag {name} is {value!r}, a {type(value).__name__}: it may be true, false, an integer "
-            "or a text."
-        )
-    if isinstance(value, int) and not _is_integer(value):
-        raise InputError(f"The flag {name} is an integer of more than {DIGITS} digits: correct it.")
     text = str(value)
-    if len(text) > LONGEST:
+    fits = _is_integer(value) if isinstance(value, int) else isinstance(value, str)
+    # One that has several lines or a NUL cannot be checked in pods.
+    if not fits or len(text) > LONGEST or {"\n", "\0"} & {*text}:
         raise InputError(
-            f"The flag {name} has {len(text)} characters: no environment holds more than {LONGEST}."
+            f"The flag {name} is {value!r}, a {type(value).__name__}: it may be true, false, an integer of at most "
+            f"{DIGITS} digits, or a text of one line and at most {LONGEST} characters."
         )
     if text in ("True", "False"):
         raise InputError(
             f"The flag {name} is the text {text!r}, which the platform does not read as a boolean: write "
             f"{text.lower()}."
-        )
-    if "\n" in text or "\0" in text:
-        raise InputError(
-            f"The flag {name} has several lines or a NUL: it cannot be checked in pods. Use one "
-            "line."
         )
     return text
 
@@ -169,9 +160,8 @@ class Document:
 
 
 def to_typed(text: str) -> bool | int | str:
-    for value, written in BOOLEANS.items():
-        if text == written:
-            return value
+    if text in BOOLEANS.values():
+        return text == BOOLEANS[True]
     return int(text) if re.fullmatch(r"0|-?[1-9][0-9]*", text) else text
 
 

@@ -12,7 +12,7 @@ from .._alerts.plan import LoadedRule
 from .._cluster import GUARD_ANNOTATION, RAMP_ANNOTATION, Cluster
 from .._errors import DeployError
 from .._flags.apply import KillSwitch, decide_flags, observe_flags
-from .._flags.consumer import ConsumerState, FlagsRequest
+from .._flags.consumer import Consumers, ConsumerState
 from .._flags.plan import FlagsMap, FlagsPlan, Wish, checksum
 from .._flags.values import Document
 from .._gate.models import Metric, Sample, failed_sample
@@ -22,7 +22,7 @@ from .._gate.state import evidence_before
 from .._gate.store import definition
 from .._gate.verdict import breached
 from .._gate.watch import sample_all
-from .._kill_switch import ATTEMPTS, KillSwitching, plan_set
+from .._kill_switch import ATTEMPTS, plan_set
 from .._lock.apply import LEASE
 from .._lock.models import Lock
 from .._ramp.apply import RampFlags, WatchFinding, judge, observe_ramp
@@ -43,14 +43,12 @@ ALERTS = "alerts"
 
 @dataclass(frozen=True)
 class RampGuard:
-    """`switching` begins a look at the pods of the `consumers`, or a delivery to them.
+    """`consumers` are the pods that read the flags. `flags_off` switch the feature off.
 
-    `flags_off` switch the feature off. `metrics_for` returns the metrics for the earlier evidence and the share of
-    users, and `sources` are theirs. `request` is how pods are brought to flags, whose values each look fills in.
+    `metrics_for` returns the metrics for the earlier evidence and the share of users, and `sources` are theirs.
     """
 
     cluster: Cluster
-    switching: t.Callable[[], KillSwitching]
     release: str
     place: RampFlags
     schedule: RampSchedule
@@ -58,8 +56,7 @@ class RampGuard:
     flags_off: t.Mapping[str, str]
     metrics_for: t.Callable[[t.Mapping[str, float], float | None], t.Sequence[Metric]]
     sources: t.Mapping[str, SampleSource]
-    request: FlagsRequest
-    consumers: tuple[str, ...] = ()
+    consumers: Consumers
     lock: str = LEASE
     document: Document | None = None
     wall: t.Callable[[], datetime] = now
@@ -78,7 +75,7 @@ class RampGuard:
         before = store.read() or GuardMemory(begun=at, last=at)
         acts = Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION))
         memory, observation, consumers = self._observe(record, flags, place, before)
-        memory = memory.looked(observation, acts, self._seconds(), self.rules, self.request.actor)
+        memory = memory.looked(observation, acts, self._seconds(), self.rules, self.consumers.actor)
         plan, choice, place = self._write(record, memory, observation, start, check_mode=check_mode)
         acts = Acts.from_annotation(plan.annotations.get(GUARD_ANNOTATION))
         # The flags of the ramp, and those that the kill switch holds.
@@ -86,8 +83,7 @@ class RampGuard:
         wanted = {name: plan.after[name] for name in names if name in plan.after}
         delivers = bool(choice.what) or tell.run_more(consumers, *self._names, wanted)
         if delivers and not check_mode:
-            request = replace(self.request, expected=wanted, checksum=plan.checksum)
-            consumers = self.switching().switch(self.consumers, request)
+            consumers = self.consumers.switch(wanted, plan.checksum)
         stored = check_mode or store.keep(memory)
         news = tell.announcements(
             observation,
@@ -155,15 +151,14 @@ class RampGuard:
         since = float(memory.lock["since"]) if known and memory.lock else at
         memory = replace(memory, unseen=unseen, lock={"renewed": renewed, "since": since})
         wanted = {name: flags.data[name] for name in self._names if name in flags.data}
-        request = replace(self.request, expected=wanted, checksum=checksum(flags.data))
-        consumers = self.switching().look(self.consumers, request)
+        consumers = self.consumers.look(wanted, checksum(flags.data))
         # During a rollout, pods differ as expected.
         busy = lock is not None and bool(lock.holder) and not dead
         # So they do while another guard's act, a kill switch or a step down reaches them, without the lock.
         values = {name: flags.data.get(name) for name in self._names}
         if memory.flags.get("values") != values:
             memory = replace(memory, flags={"values": values, "since": at})
-        lately = at - memory.flags["since"] < self.request.wait_timeout
+        lately = at - memory.flags["since"] < self.consumers.wait_timeout
         tells_of_pods = not busy and not (
             tell.of_pods(consumers) and (lately or self._moved_since(values))
         )
@@ -287,7 +282,7 @@ class RampGuard:
         if choice.what == guard.KILL_SWITCH:
             switch = KillSwitch(
                 set_at=format_time(self.wall()),
-                by=self.request.actor,
+                by=self.consumers.actor,
                 reason=choice.why,
                 automatic=True,
                 flags=self.flags_off,
@@ -296,7 +291,7 @@ class RampGuard:
         else:
             facts = observe_ramp(flags, self.place, self.wall())
             reasons = tuple(cause.text for cause in choice.causes)
-            began, by = start_of(record).began, self.request.actor
+            began, by = start_of(record).began, self.consumers.actor
             finding = WatchFinding(place.percentage or 0, ROLLBACK, by, reasons, began=began)
             ramp_plan = judge(self.schedule, facts, finding)
             to = ramp_plan.after.percentage

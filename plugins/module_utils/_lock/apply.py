@@ -72,24 +72,6 @@ class LockChange:
         return {"before": self.before.to_face(), "after": after.to_face()}
 
 
-class LeaseObserver:
-    """For how long a lock has been seen unchanged, on our own clock: clocks elsewhere may lie."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._last = ("", "", "")
-        self._since = 0.0
-        self.moved = False
-        """Whether a renewal was observed, so that its holder is alive."""
-
-    def see(self, lock: Lock) -> float:
-        face = (lock.resource_version, lock.renewed, lock.holder)
-        if face != self._last:
-            self.moved = self._last[0] != "" and self._last[2] == lock.holder
-            self._last, self._since = face, self._clock.now()
-        return self._clock.now() - self._since
-
-
 @dataclass
 class Locking:
     """One lock of one namespace, as one claimant sees it."""
@@ -108,14 +90,20 @@ class Locking:
         """Take or renew it, waiting up to `wait` seconds for another's.
 
         A lock that looks abandoned is watched for its duration even without `wait`: no person is needed to get it
-        back. With `fence` it must be held since that epoch.
+        back. With `fence` it must be held since that epoch. How long it was not changed is measured here: clocks
+        elsewhere may lie.
         """
-        watch, deadline, reported = LeaseObserver(self.clock), self.clock.now() + wait, ""
+        deadline, reported = self.clock.now() + wait, ""
+        last, since, renewed = ("", "", ""), 0.0, False
         self._refuse_frozen()
         while True:
             lock = self.read()
             check_fence(lock, self.claim, fence)
-            moment, unchanged_for = self.wall(), watch.see(lock)
+            face = (lock.resource_version, lock.renewed, lock.holder)
+            if face != last:
+                renewed = last[0] != "" and last[2] == lock.holder
+                last, since = face, self.clock.now()
+            moment, unchanged_for = self.wall(), self.clock.now() - since
             step = plan_held(
                 lock, self.claim, self.alive, moment, unchanged_for=unchanged_for, force=force
             )
@@ -124,7 +112,7 @@ class Locking:
                     self._refuse_frozen()  # it may have been set while we waited
                 return self._settle(lock, step, fence=fence, force=force, check_mode=check_mode)
             end = deadline
-            if looks_abandoned(lock, moment) and not watch.moved:
+            if looks_abandoned(lock, moment) and not renewed:
                 end = max(end, self.clock.now() - unchanged_for + lock.duration + MARGIN)
             if check_mode or self.clock.now() >= end:
                 raise locked(lock)
@@ -269,7 +257,7 @@ FRESH = 5.0
 
 @dataclass
 class LeaseCheck:
-    """`fence` is the epoch at which the run took the lock. A takeover raises the lock's epoch."""
+    """`fence` is the epoch at which the run took the lock, 0 without one. A takeover raises the lock's epoch."""
 
     cluster: Cluster
     name: str
@@ -283,6 +271,8 @@ class LeaseCheck:
 
         `fresh`: an earlier check does not count. A freeze does not stop a run that holds the lock to roll back.
         """
+        if not self.fence:
+            return
         started = self.clock.now()
         if not fresh and self._passed is not None and started - self._passed < FRESH:
             return
@@ -311,21 +301,11 @@ class WriteCheck(t.Protocol):
         """Raise a DeployError when the deploy lock is not ours any more, or deployments are frozen."""
 
 
-class NoLeaseCheck:
-    """For tasks that were given no lock."""
-
-    def check(self, *, fresh: bool = False) -> None:  # noqa: ARG002 - it has nothing to look at
-        return
-
-
-NO_LEASE_CHECK = NoLeaseCheck()
-
-
 def lease_check_for(
     cluster: Cluster, fence: int, *, clock: Clock, name: str | None = None
-) -> WriteCheck:
+) -> LeaseCheck:
     """The guard of a task's options `fence` and `lock`; a fence of 0 means that there is no lock."""
-    return LeaseCheck(cluster, name or LEASE, fence, clock=clock) if fence else NO_LEASE_CHECK
+    return LeaseCheck(cluster, name or LEASE, fence, clock=clock)
 
 
 AGAIN = 5.0

@@ -29,15 +29,24 @@ class FrozenError(ConflictError):
 DEPLOY, UNDO = "deploy", "undo"
 
 PREFIX = "easymo.com/lock-"
-_TEXTS = ("actor", "release", "reason", "ticket", "purpose", "run", "keeper", "stolen-from")
-"""Annotations of a held lock, without PREFIX, besides `manual`."""
+_TEXTS = {
+    **{name: name for name in ("release", "reason", "ticket", "purpose")},
+    "actor": "holder",
+    "stolen-from": "stolen_from",
+}
+"""Fields by the annotations of a held lock that have them, without PREFIX."""
+_RUNS = ("run", "keeper")
+_SHOWN = (
+    *("name", "holder", "release", "reason", "ticket", "manual"),
+    *("renewed", "until", "fence", "stolen_from"),
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LockClaim:
     """A request for the lock. `run` is None where the run is unknown, as on a remote host."""
 
-    holder: str
+    holder: str = ""
     run: Run | None = None
     release: str = ""
     reason: str = ""
@@ -47,18 +56,11 @@ class LockClaim:
     duration: int = 120
 
 
-@dataclass(frozen=True)
-class Lock:
-    """The Lease. `fence` grows whenever the lock changes hands; `holder` is empty when it is free."""
+@dataclass(frozen=True, kw_only=True)
+class Lock(LockClaim):
+    """The Lease with the claim that has it. `fence` grows whenever that changes; `holder` is empty when it is free."""
 
     name: str
-    holder: str = ""
-    release: str = ""
-    reason: str = ""
-    ticket: str = ""
-    purpose: str = DEPLOY
-    manual: bool = False
-    run: Run | None = None
     keeper: Run | None = None
     duration: int = 0
     acquired: str = ""
@@ -81,27 +83,25 @@ class Lock:
     def from_json(cls, body: Object) -> Lock:
         metadata, spec = body["metadata"], body.get("spec") or {}
         annotations = dict(metadata.get("annotations") or {})
-        texts = {name: annotations.pop(PREFIX + name, "") for name in _TEXTS}
+        fields: dict[str, t.Any] = {
+            key: annotations.pop(PREFIX + name, "") for name, key in _TEXTS.items()
+        }
+        for name in _RUNS:
+            fields[name] = Run.from_text(annotations.pop(PREFIX + name, ""))
         manual = annotations.pop(PREFIX + "manual", "") == "true"
+        holder = spec.get("holderIdentity") or ""
+        # A holder that wrote no actor is another program than ours.
+        fields["holder"] = holder and (fields["holder"] or holder)
+        fields["purpose"] = fields["purpose"] or DEPLOY
         try:
             return cls(
                 name=metadata["name"],
-                # A holder that wrote no actor is another program than ours.
-                holder=(texts["actor"] or spec["holderIdentity"])
-                if spec.get("holderIdentity")
-                else "",
-                release=texts["release"],
-                reason=texts["reason"],
-                ticket=texts["ticket"],
-                purpose=texts["purpose"] or DEPLOY,
+                **fields,
                 manual=manual,
-                run=Run.from_text(texts["run"]),
-                keeper=Run.from_text(texts["keeper"]),
                 duration=int(spec.get("leaseDurationSeconds") or 0),
                 acquired=spec.get("acquireTime") or "",
                 renewed=spec.get("renewTime") or "",
                 fence=int(spec.get("leaseTransitions") or 0),
-                stolen_from=texts["stolen-from"],
                 resource_version=metadata["resourceVersion"],
                 others=annotations,
             )
@@ -112,17 +112,10 @@ class Lock:
             ) from exc
 
     def to_json(self, namespace: str) -> Object:
-        texts = {
-            "actor": self.holder,
-            "release": self.release,
-            "reason": self.reason,
-            "ticket": self.ticket,
-            "purpose": self.purpose if self.holder else "",
-            "manual": "true" if self.manual else "",
-            "run": self.run.to_text() if self.run else "",
-            "keeper": self.keeper.to_text() if self.keeper else "",
-            "stolen-from": self.stolen_from,
-        }
+        runs = {name: run.to_text() for name in _RUNS if (run := getattr(self, name))}
+        texts = {name: getattr(self, key) for name, key in _TEXTS.items()} | runs
+        texts |= {"purpose": self.purpose if self.holder else ""}
+        texts |= {"manual": "true" if self.manual else ""}
         spec: dict[str, t.Any] = {"leaseTransitions": self.fence}
         if self.holder:
             spec |= {
@@ -149,21 +142,11 @@ class Lock:
         }
 
     def to_result(self) -> dict[str, t.Any]:
-        return {
-            "name": self.name,
+        return {name: getattr(self, name) for name in _SHOWN} | {
             "held": bool(self.holder),
-            "holder": self.holder,
-            "release": self.release,
             "purpose": self.purpose if self.holder else "",
-            "reason": self.reason,
-            "ticket": self.ticket,
-            "manual": self.manual,
             "pid": self.run.pid if self.run else 0,
             "since": self.acquired,
-            "renewed": self.renewed,
-            "until": self.until,
-            "fence": self.fence,
-            "stolen_from": self.stolen_from,
         }
 
     def to_face(self) -> dict[str, t.Any]:

@@ -168,15 +168,8 @@ def _renew(lock: Lock, claim: LockClaim, now: datetime) -> Lock:
 def _take(lock: Lock, claim: LockClaim, now: datetime) -> Lock:
     moment = format_time(now)
     return Lock(
+        **vars(claim),
         name=lock.name,
-        holder=claim.holder,
-        release=claim.release,
-        reason=claim.reason,
-        ticket=claim.ticket,
-        purpose=claim.purpose,
-        manual=claim.manual,
-        run=claim.run,
-        duration=claim.duration,
         acquired=moment,
         renewed=moment,
         fence=lock.fence + 1,

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass
 
 from .._cluster import TEMPLATE_ANNOTATIONS, Object
 from .._redaction import redact
@@ -17,16 +16,12 @@ HIDDEN = "(not shown)"
 ABSENT = "absent"
 
 
-@dataclass(frozen=True)
-class Taken:
+class Taken(t.NamedTuple):
     """One field of today's template, what it is, and what it becomes when its pin is returned to."""
 
     field: str
     now: str
     then: str
-
-    def to_json(self) -> dict[str, str]:
-        return {"field": self.field, "now": self.now, "then": self.then}
 
     def __str__(self) -> str:
         return f"{self.field} ({self.now} becomes {self.then})"

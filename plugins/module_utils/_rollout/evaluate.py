@@ -14,7 +14,6 @@ from .._redaction import redact
 from .failures import (
     Suspicion,
     counts,
-    first_signs_of,
     refusal_sign,
     rule_for,
     signs_of,
@@ -115,7 +114,7 @@ def _by_nodes(
 def _echoes(pods: t.Sequence[Pod], replaced: t.Sequence[Replacement]) -> list[Suspicion]:
     """First signs of fresh pods that repeat the failure class of a replaced pod, whose restarts count too."""
     confirmed = []
-    for sign in first_signs_of(pods):
+    for sign in signs_of(pods, crashes=1):
         rule = rule_for(sign, restarts=1)
         for replacement in replaced:
             known = replacement.suspicion

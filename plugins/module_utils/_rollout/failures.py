@@ -216,10 +216,14 @@ RULES = (
 
 
 def signs_of(
-    pods: t.Iterable[Pod], replica_set: ReplicaSet | None, promised: t.Collection[str] = ()
+    pods: t.Iterable[Pod],
+    replica_set: ReplicaSet | None = None,
+    promised: t.Collection[str] = (),
+    crashes: int = 2,
 ) -> list[Sign]:
     """Signs of failure of the new pods. `promised`: uids of the pods that a new node is being added for.
 
+    `crashes`: of a container, as many as are a sign.
     Pods that are terminating or were evicted by their node are no evidence about the release.
     """
     signs = []
@@ -244,19 +248,12 @@ def signs_of(
             for condition in pod.conditions
             if condition.type == "PodScheduled" and condition.status == "False"
         ]
-        signs += [sign for container in pod.containers for sign in _container_signs(pod, container)]
+        signs += [
+            sign
+            for container in pod.containers
+            for sign in _container_signs(pod, container, crashes)
+        ]
     return signs
-
-
-def first_signs_of(pods: t.Iterable[Pod]) -> list[Sign]:
-    """What `signs_of` tells of containers, and the first crash of each too."""
-    return [
-        sign
-        for pod in pods
-        if counts(pod)
-        for container in pod.containers
-        for sign in _container_signs(pod, container, crashes=1)
-    ]
 
 
 def refusal_sign(deployment: Deployment, stale: Condition | None) -> Sign | None:
@@ -321,7 +318,7 @@ def _recalled(sign: Sign, before: t.Mapping[tuple[str, str, str], Suspicion]) ->
     return sign
 
 
-def _container_signs(pod: Pod, container: Container, crashes: int = 2) -> t.Iterator[Sign]:
+def _container_signs(pod: Pod, container: Container, crashes: int) -> t.Iterator[Sign]:
     killed = "OOMKilled" in (container.last_reason, container.reason)
     code = container.exit_code if container.exit_code is not None else container.last_exit_code
     ending = f"exit code {code}" if code is not None else container.message

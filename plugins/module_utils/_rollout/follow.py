@@ -202,6 +202,11 @@ class RolloutStatus:
     verdict: Evaluation
     deployment: Deployment | None
 
+    @property
+    def completed(self) -> Deployment | None:
+        """The Deployment of a rollout that is complete."""
+        return self.deployment if self.verdict.outcome == "complete" else None
+
 
 @dataclass
 class Follower:

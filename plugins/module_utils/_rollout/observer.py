@@ -30,10 +30,7 @@ def observe_standings(cluster: Cluster, names: t.Sequence[str] | None) -> list[d
     by_name = {deployment.name: deployment for deployment in deployments}
     missing = [name for name in names or () if name not in by_name]
     if missing:
-        raise InputError(
-            f"There is no Deployment {', '.join(map(repr, missing))} in namespace "
-            f"{cluster.namespace!r}: correct 'deployments' or 'namespace'."
-        )
+        raise not_there(cluster, *missing)
     return [
         {
             "name": deployment.name,
@@ -47,6 +44,13 @@ def observe_standings(cluster: Cluster, names: t.Sequence[str] | None) -> list[d
         }
         for deployment in (by_name[name] for name in (sorted(by_name) if names is None else names))
     ]
+
+
+def not_there(cluster: Cluster, *names: str) -> InputError:
+    return InputError(
+        f"There is no Deployment {', '.join(map(repr, names))} in namespace {cluster.namespace!r}: correct "
+        "'deployments' or 'namespace'."
+    )
 
 
 def find_deployment(cluster: Cluster, name: str) -> Deployment | None:
@@ -105,22 +109,6 @@ TRUSTED = 20.0
 """Seconds that watches are believed without being asked whether they still see."""
 TOGETHER = 0.1
 """Seconds in which changes count as one: they come in bursts."""
-Read = t.TypeVar("Read")
-
-
-class Versions(t.Generic[Read]):  # noqa: UP046 - targets may run an older Python
-    """Objects parsed once for each of their versions."""
-
-    def __init__(self, read: t.Callable[[Object], Read]) -> None:
-        self._read = read
-        self._known: dict[tuple[str, str], Read] = {}
-
-    def __call__(self, bodies: t.Iterable[Object]) -> list[Read]:
-        known, self._known = self._known, {}
-        for body in bodies:
-            version = body["metadata"]["uid"], body["metadata"]["resourceVersion"]
-            self._known[version] = known[version] if version in known else self._read(body)
-        return [*self._known.values()]
 
 
 class RolloutObserver:
@@ -135,8 +123,6 @@ class RolloutObserver:
         self._clock = clock
         self._changed = Event()
         self._watches: dict[str, Watch] = {}
-        self._deployments = Versions(Deployment.from_json)
-        self._pods = Versions(Pod.from_json)
         self._replica_set: ReplicaSet | None = None
         self._asked_at = float("-inf")
         self._pods_at = float("-inf")
@@ -217,13 +203,13 @@ class RolloutObserver:
         if known is None or fresh:
             self._asked_at = self._clock.now()
             return find_deployment(self._cluster, self._name)
-        return self._deployments(known)[0] if known else None
+        return Deployment.from_json(known[0]) if known else None
 
     def _every_pod(self, deployment: Deployment, *, fresh: bool) -> t.Sequence[Pod]:
         known = self._known("Pod")
         if known is None or fresh:
             return observe_all_pods(self._cluster, deployment)
-        return self._pods(known)
+        return [*map(Pod.from_json, known)]
 
     def _promises(self, pods: t.Iterable[Pod]) -> frozenset[str]:
         """The uids of pods for which the cluster's autoscaler adds a node."""

@@ -55,6 +55,13 @@ class RolloutRequest:
     """Seconds to watch the finished rollout. A release is also watched until its liveness probe has answered, with
     None for that alone, and 0 for no soak at all.
     """
+    wait_timeout: float = 300.0
+    undo_on_failure: bool = True
+    log_line: str = ""
+    quorum: str = "nodes"
+    stall_timeout: float | None = None
+    """Seconds without net progress; None for the Deployment's own progressDeadlineSeconds."""
+    wait_for_old: bool = False
 
     def patience(self, template: Object) -> ProbePatience:
         """Only new images have to prove that they live."""
@@ -237,16 +244,18 @@ def _plan_release(deployment: Deployment, wanted: RolloutRequest) -> RolloutPlan
     # The test of the generation covers what is replaced by it.
     adds = [operation("add", f"{path}/env", variables)] if wanted.environment else []
     container |= {"env": variables} if wanted.environment else {}
-    identity, what = _identity(wanted, deployment), f"{wanted.container} {wanted.image}"
+    release_id, what = _asked_id(deployment, wanted), f"{wanted.container} {wanted.image}"
     annotations = {
-        **identity,
+        RELEASE_ANNOTATION: wanted.release,
+        ROLLOUT_ID_ANNOTATION: release_id,
+        ACTOR_ANNOTATION: wanted.actor,
         CHANGE_CAUSE_ANNOTATION: f"release {wanted.release}: {what}" if wanted.release else what,
         **_fence(wanted),
     }
     if wanted.environment:
         annotations[ENVIRONMENT_ANNOTATION] = ",".join(sorted(wanted.environment))
     if wanted.longest_soak(template):
-        annotations[SOAK_ANNOTATION] = identity[ROLLOUT_ID_ANNOTATION]
+        annotations[SOAK_ANNOTATION] = release_id
     release = _planned(
         deployment,
         wanted,
@@ -399,8 +408,7 @@ def superseded(deployment: Deployment, wanted: RolloutRequest) -> ConflictError:
     """Another writer's template is never overwritten and never undone."""
     image = deployment.images.get(wanted.container, "")
     return ConflictError(
-        f"Deployment {deployment.name!r} was changed by somebody else, to {image!r}, so it was "
-        "left "
+        f"Deployment {deployment.name!r} was changed by somebody else, to {image!r}, so it was left "
         "alone: find out who changed it before trying again.",
         result="superseded",
     )
@@ -451,22 +459,9 @@ def _asked_id(deployment: Deployment, wanted: RolloutRequest) -> str:
     return rollout_id(wanted.release, deployment.uid, wanted.image)
 
 
-def _identity(wanted: RolloutRequest, deployment: Deployment) -> dict[str, str]:
-    return {
-        RELEASE_ANNOTATION: wanted.release,
-        ROLLOUT_ID_ANNOTATION: _asked_id(deployment, wanted),
-        ACTOR_ANNOTATION: wanted.actor,
-    }
-
-
 def unchanged(deployment: Deployment) -> RolloutPlan:
     """The plan that writes nothing."""
-    return RolloutPlan(
-        before=deployment,
-        operations=(),
-        template=deployment.template,
-        annotations=deployment.annotations,
-    )
+    return RolloutPlan(deployment, (), deployment.template, deployment.annotations)
 
 
 def _tests(deployment: Deployment, wanted: RolloutRequest) -> tuple[Operation, ...]:

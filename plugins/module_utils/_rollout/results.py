@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .._cluster import Clock
 from .._errors import DeployError
+from .._formats import listed
 from .evaluate import Evaluation
 from .models import Deployment, Pod
 from .plan import RolloutPlan, RolloutRequest, unchanged
@@ -51,14 +52,6 @@ Result = dict[str, t.Any]
 """As the module returns it."""
 
 
-class RolloutError(DeployError):
-    """A rollout ended otherwise than asked; carries its outcome."""
-
-    def __init__(self, message: str, *, reason: str, outcome: Result, **details: t.Any) -> None:
-        super().__init__(message, **{**details, **outcome})
-        self.reason = reason
-
-
 @dataclass
 class RolloutResults:
     """For one rollout, from when it is made.
@@ -100,13 +93,36 @@ class RolloutResults:
             "duration": round(self.clock.now() - self._started, 1),
             "diagnosis": dict(diagnosis or {}),
             "failing_before": list(self.failing_before),
-            "taken_away": [change.to_json() for change in plan.takes],
+            "taken_away": [change._asdict() for change in plan.takes],
             "fenced": plan.fences,
         }
 
     def _side(self, deployment: Deployment) -> dict[str, str]:
         image = deployment.images.get(self.wanted.container, "")
         return {"image": image, "revision": deployment.revision}
+
+    def error(
+        self,
+        message: str,
+        reason: str,
+        result: str,
+        plan: RolloutPlan,
+        after: Deployment,
+        *,
+        old: t.Sequence[Pod] = (),
+        diagnosis: t.Mapping[str, t.Any] | None = None,
+        **details: t.Any,
+    ) -> DeployError:
+        """A failure, in other words where the other writer is the run that holds the deploy lock by now."""
+        lost = self.loss() if result == "superseded" else None
+        if lost is not None:
+            message = f"Deployment {self.name!r} was changed by somebody else. {lost}"
+            reason, result = lost.reason, "lease_lost"
+        outcome = self.outcome(result, plan, after, old, diagnosis)
+        outcome["fenced"] |= bool(details.get("fenced"))
+        failure = DeployError(message, **{**details, **outcome})
+        failure.reason = reason
+        return failure
 
     def failure(
         self,
@@ -116,62 +132,40 @@ class RolloutResults:
         after: Deployment,
         diagnosis: t.Mapping[str, t.Any] | None = None,
         what_was_done: str = "",
-    ) -> RolloutError:
-        if lost := self._lost(result, plan, after, diagnosis):
-            return lost
+    ) -> DeployError:
         release = f" of release {self.wanted.release!r}" if self.wanted.release else ""
         sentence = f"The rollout{release} of {self.name!r} failed: {verdict.sentence}."
-        return RolloutError(
-            " ".join(part for part in (sentence, what_was_done, verdict.hint) if part),
-            reason=verdict.reason,
-            outcome=self.outcome(result, plan, after, diagnosis=diagnosis),
-        )
+        text = " ".join(part for part in (sentence, what_was_done, verdict.hint) if part)
+        return self.error(text, verdict.reason, result, plan, after, diagnosis=diagnosis)
 
     def refused(self, exc: DeployError, before: Deployment) -> DeployError:
         """The failure for an error before any write, when it carries a `result`."""
-        result = exc.details.get("result")
-        if result is None:
+        if "result" not in exc.details:
             return exc
-        if lost := self._lost(result, unchanged(before), before):
-            return lost
-        outcome = self.outcome(result, unchanged(before), before)
-        outcome["fenced"] = bool(exc.details.get("fenced"))
-        return RolloutError(str(exc), reason=exc.reason, outcome=outcome, **exc.details)
+        details = {**exc.details}
+        result, plan = details.pop("result"), unchanged(before)
+        return self.error(str(exc), exc.reason, result, plan, before, **details)
 
-    def _lost(
-        self,
-        result: str,
-        plan: RolloutPlan,
-        after: Deployment,
-        diagnosis: t.Mapping[str, t.Any] | None = None,
-    ) -> RolloutError | None:
-        """The failure where the other writer is the run that holds the deploy lock by now."""
-        lost = self.loss() if result == "superseded" else None
-        if lost is None:
-            return None
-        return RolloutError(
-            f"Deployment {self.name!r} was changed by somebody else. {lost}",
-            reason=lost.reason,
-            outcome=self.outcome("lease_lost", plan, after, diagnosis=diagnosis),
-        )
-
-    def lost_sight(self, plan: RolloutPlan, patched: Deployment, exc: DeployError) -> RolloutError:
-        return RolloutError(
+    def lost_sight(self, plan: RolloutPlan, patched: Deployment, exc: DeployError) -> DeployError:
+        return self.error(
             f"Deployment {self.name!r} could not be seen during its rollout, so the result is "
             f"unknown and nothing was undone: {exc} Run the same task again to continue.",
-            reason=exc.reason,
-            outcome=self.outcome("indeterminate", plan, patched),
+            exc.reason,
+            "indeterminate",
+            plan,
+            patched,
         )
 
-    def old_remain(
-        self, plan: RolloutPlan, after: Deployment, old: t.Sequence[Pod]
-    ) -> RolloutError:
+    def old_remain(self, plan: RolloutPlan, after: Deployment, old: t.Sequence[Pod]) -> DeployError:
         """It rolled out, but code of the old revision is not gone."""
-        names = ", ".join(pod.name for pod in old[:3]) + (", …" if len(old) > 3 else "")
-        return RolloutError(
+        names = listed([pod.name for pod in old])
+        return self.error(
             f"Deployment {self.name!r} rolled out, but {len(old)} pods of older revisions are still "
             f"there after 'wait_timeout' ({names}): find out why they do not end. Nothing was "
             "undone.",
-            reason="OldPodsRemain",
-            outcome=self.outcome("failed_no_undo", plan, after, old),
+            "OldPodsRemain",
+            "failed_no_undo",
+            plan,
+            after,
+            old=old,
         )

@@ -7,9 +7,9 @@ import typing as t
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from .._cluster import SOAK_ANNOTATION, Clock, Cluster
+from .._cluster import SOAK_ANNOTATION, Clock, Cluster, Object
 from .._errors import ConflictError, DeployError, RefusedError, UnreachableError
-from .._lock.apply import NO_LEASE_CHECK, WriteCheck
+from .._lock.apply import WriteCheck
 from .apply import GuardedCluster, apply_plan, deleted, loss, require, require_for_undo
 from .changes import describe_changes
 from .diagnosis import diagnose, find_log_line
@@ -45,18 +45,6 @@ LAST_LOOK = 5.0
 """Seconds that the look at the deadline may take."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """`stall_timeout`: seconds without net progress; None for the Deployment's own progressDeadlineSeconds."""
-
-    wait_timeout: float
-    undo_on_failure: bool = True
-    log_line: str = ""
-    quorum: str = "nodes"
-    stall_timeout: float | None = None
-    wait_for_old: bool = False
-
-
 @dataclass
 class Rollout:
     """One Deployment's rollout to `wanted`. `pin`: its state in the release record, if recorded."""
@@ -65,22 +53,22 @@ class Rollout:
     name: str
     wanted: RolloutRequest
     pin: Pin | None
-    settings: Settings
     clock: Clock
     report: Report
-    guard: WriteCheck = NO_LEASE_CHECK
+    guard: WriteCheck
 
     def __post_init__(self) -> None:
-        self._deadline = self.clock.now() + self.settings.wait_timeout
+        self._deadline = self.clock.now() + self.wanted.wait_timeout
         self.cluster = self.cluster.until(self._deadline)
-        ask = require_for_undo if self.wanted.state == "rolled_back" else require
+        self._goes_back = self.wanted.state == "rolled_back"
+        ask = require_for_undo if self._goes_back else require
         self._guarded = GuardedCluster(
             self.cluster, lambda: ask(self.guard), self.clock, self._deadline
         )
         self._results = RolloutResults(
             self.name, self.wanted, clock=self.clock, loss=lambda: loss(self.guard)
         )
-        self._failing: tuple[Pod, ...] = ()
+        self._failing: frozenset[str] = frozenset()
 
     def plan(self) -> RolloutPlan:
         try:
@@ -104,7 +92,7 @@ class Rollout:
             raise self._results.refused(plan.refusal, plan.before)
         revision = "" if plan.changed else plan.before.revision  # only the controller numbers them
         after = replace(plan.before, template=plan.template, revision=revision)
-        return self._results.outcome(self._done() if plan.changed else "no_change", plan, after)
+        return self._results.outcome(self._done if plan.changed else "no_change", plan, after)
 
     def carry_out(self, plan: RolloutPlan) -> Result:
         stands = not plan.changed and plan.before.complete and not self._is_unproven(plan.before)
@@ -118,12 +106,16 @@ class Rollout:
             raise self._results.refused(exc, plan.before) from exc
         if stands:
             return self._results.outcome("no_change", plan, patched)
-        progress = self._progress(plan, patched)
+        needs_pods = self.wanted.state == "released" and not self.wanted.allow_no_replicas
+        progress = self._course(plan.before, patched, needs_pods=needs_pods)
+        if not plan.changed:
+            # No patch now: the template is of an earlier run's rollout, which this run resumes.
+            progress = replace(progress, patched=None, stale_refusal=None)
         try:
             with self._observer(patched, self._deadline + self._longest_soak(patched)) as observer:
                 status = self._prove(progress, observer)
-                if status.verdict.outcome == "complete" and status.deployment is not None:
-                    return self._succeed(plan, status.deployment, observer)
+                if status.completed:
+                    return self._succeed(plan, status.completed, observer)
         except (UnreachableError, RefusedError) as exc:
             # A run without the right to read knows as little as a run without a connection.
             raise self._results.lost_sight(plan, patched, exc) from exc
@@ -144,29 +136,29 @@ class Rollout:
         )
 
     def _note_trouble(self, pods: t.Sequence[Pod]) -> None:
-        """Which pods the rollout is not to blame for."""
-        troubled = {sign.pod for sign in signs_of(pods, None)}
-        self._failing = tuple(pod for pod in pods if pod.uid in troubled)
-        self._results.failing_before = tuple(sorted(pod.name for pod in self._failing))
+        """Which pods the rollout is not to blame for, by their uids."""
+        self._failing = frozenset(sign.pod for sign in signs_of(pods))
+        failing = sorted(pod.name for pod in pods if pod.uid in self._failing)
+        self._results.failing_before = tuple(failing)
 
-    def _progress(self, plan: RolloutPlan, patched: Deployment) -> RolloutProgress:
-        progress = replace(
-            start_course(plan.before, patched, self.wanted.container, self.clock.now()),
-            quorum=self.settings.quorum,
-            stall=self.settings.stall_timeout,
-            needs_pods=self.wanted.state == "released" and not self.wanted.allow_no_replicas,
-            failing_before=frozenset(pod.uid for pod in self._failing),
+    def _course(
+        self, before: Deployment, patched: Deployment, *, needs_pods: bool = False
+    ) -> RolloutProgress:
+        return replace(
+            start_course(before, patched, self.wanted.container, self.clock.now()),
+            quorum=self.wanted.quorum,
+            stall=self.wanted.stall_timeout,
+            needs_pods=needs_pods,
+            failing_before=self._failing,
         )
-        # No patch now: the template is of an earlier run's rollout, which this run resumes.
-        return progress if plan.changed else replace(progress, patched=None, stale_refusal=None)
 
     def _prove(self, progress: RolloutProgress, observer: RolloutObserver) -> RolloutStatus:
         follower = self._follower(observer, self._guarded)
         status = follower.follow(progress)
-        if status.verdict.outcome == "complete" and status.deployment is not None:
-            status = self._soak(progress, status, status.deployment, follower)
-        if status.verdict.outcome == "complete" and self.settings.log_line:
-            status = self._verify_log(status)
+        if status.completed:
+            status = self._soak(progress, status, status.completed, follower)
+        if status.completed and self.wanted.log_line:
+            status = self._verify_log(status, status.completed)
         return status
 
     def _soak(
@@ -232,42 +224,32 @@ class Rollout:
             replace_pod=guarded.delete_pod,
         )
 
-    def _verify_log(self, status: RolloutStatus) -> RolloutStatus:
-        if status.deployment is None:
-            return status
+    def _verify_log(self, status: RolloutStatus, deployment: Deployment) -> RolloutStatus:
+        line = self.wanted.log_line
         silent = find_log_line(
-            self.cluster,
-            status.deployment,
-            self.wanted.container,
-            self.settings.log_line,
-            clock=self.clock,
+            self.cluster, deployment, self.wanted.container, line, clock=self.clock
         )
         if not silent:
             return status
-        return replace(
-            status,
-            verdict=Evaluation(
-                "failing",
-                "LogLineMissing",
-                f"the log of {', '.join(silent)} does not say {self.settings.log_line!r}",
-                "Read the log below.",
-            ),
-        )
+        sentence = f"the log of {', '.join(silent)} does not say {line!r}"
+        verdict = Evaluation("failing", "LogLineMissing", sentence, "Read the log below.")
+        return replace(status, verdict=verdict)
 
+    @property
     def _done(self) -> str:
-        return "rolled_back" if self.wanted.state == "rolled_back" else "succeeded"
+        return "rolled_back" if self._goes_back else "succeeded"
 
     def _succeed(self, plan: RolloutPlan, after: Deployment, observer: RolloutObserver) -> Result:
-        if self.settings.wait_for_old:
+        old: t.Sequence[Pod] | None = ()
+        if self.wanted.wait_for_old:
             if left := self._follower(observer, self._guarded).wait_for_old(after):
                 raise self._results.old_remain(plan, after, left)
-            return self._results.outcome(self._done(), plan, after)
-        try:
-            old: t.Sequence[Pod] | None = observer.old_pods(after)
-        except (UnreachableError, RefusedError):
+        else:
             # The rollout succeeded, also when its old pods cannot be counted.
             old = None
-        return self._results.outcome(self._done(), plan, after, old)
+            with suppress(UnreachableError, RefusedError):
+                old = observer.old_pods(after)
+        return self._results.outcome(self._done, plan, after, old)
 
     def _named(self, verdict: Evaluation) -> Evaluation:
         """Whether a restart was the kubelet's doing is in the events of its pod alone."""
@@ -297,36 +279,32 @@ class Rollout:
         diagnosis = diagnose(
             self.cluster, deployment, verdict, container=self.wanted.container, clock=self.clock
         )
-        pin = self._pin_for_undo(plan)
-        if not self.settings.undo_on_failure or self.wanted.state == "rolled_back":
-            result = "rollback_failed" if self.wanted.state == "rolled_back" else "failed_no_undo"
-            return self._results.failure(
-                plan, verdict, result, deployment, diagnosis, "It was not undone."
-            )
-        if pin is None:
+        pin, why = self._pin_for_undo(plan), ""
+        if not self.wanted.undo_on_failure or self._goes_back:
+            why = "It was not undone."
+        elif pin is None:
             why = "It was not undone, because nothing is pinned."
-            return self._results.failure(
-                plan, verdict, "failed_no_undo", deployment, diagnosis, why
-            )
+        if why or pin is None:
+            result = "rollback_failed" if self._goes_back else "failed_no_undo"
+            return self._results.failure(plan, verdict, result, deployment, diagnosis, why)
         self.report(f"failing, undoing: {verdict.sentence}", deployment.counts)
-        failing = frozenset(pod.uid for pod in self._failing)
-        return self._undo(plan, pin, replace(progress, failing_before=failing), verdict, diagnosis)
+        return self._undo(plan, pin, progress.template, verdict, diagnosis)
 
     def _undo(
         self,
         plan: RolloutPlan,
         pin: Pin,
-        progress: RolloutProgress,
+        template: Object,
         verdict: Evaluation,
         diagnosis: t.Mapping[str, t.Any],
     ) -> DeployError:
         """Undo what `plan` wrote, in as much time again. Returns the error that describes the failure and its undo."""
         latest = plan.before
 
-        def failure(result: str, after: Deployment, why: str) -> DeployError:
-            return self._results.failure(plan, verdict, result, after, diagnosis, why)
+        def failure(result: str, why: str) -> DeployError:
+            return self._results.failure(plan, verdict, result, latest, diagnosis, why)
 
-        deadline = self.clock.now() + self.settings.wait_timeout
+        deadline = self.clock.now() + self.wanted.wait_timeout
         guarded = GuardedCluster(
             self.cluster.until(deadline),
             lambda: require_for_undo(self.guard),
@@ -338,47 +316,33 @@ class Rollout:
             if current is None:
                 raise deleted(plan.before)
             latest = current
-            status = self._return(guarded, current, plan, pin, progress)
+            if plan.changed and current.template != template:
+                raise superseded(current, self.wanted)
+            status = self._return(guarded, current, pin, ours=plan.changed)
         except ConflictError as exc:
-            return failure(exc.details.get("result", "rollback_failed"), latest, str(exc))
+            return failure(exc.details.get("result", "rollback_failed"), str(exc))
         except DeployError as exc:
-            return failure("rollback_failed", latest, f"Undoing it failed too: {exc}")
-        after, outcome = status.deployment or latest, status.verdict.outcome
+            return failure("rollback_failed", f"Undoing it failed too: {exc}")
+        latest, outcome = status.deployment or latest, status.verdict.outcome
         if outcome == "complete":
-            image = after.images.get(self.wanted.container, "")
-            why = f"It was rolled back to {image} and serves as before."
-            return failure("rolled_back", after, why)
+            image = latest.images.get(self.wanted.container, "")
+            return failure("rolled_back", f"It was rolled back to {image} and serves as before.")
         result = outcome if outcome in TAKEN else "rollback_failed"
-        return failure(result, after, f"Undoing it failed too: {status.verdict.sentence}.")
+        return failure(result, f"Undoing it failed too: {status.verdict.sentence}.")
 
     def _return(
-        self,
-        guarded: GuardedCluster,
-        current: Deployment,
-        plan: RolloutPlan,
-        pin: Pin,
-        progress: RolloutProgress,
+        self, guarded: GuardedCluster, current: Deployment, pin: Pin, *, ours: bool
     ) -> RolloutStatus:
-        ours = plan.changed and current.template == progress.template
-
         def back(deployment: Deployment) -> RolloutPlan:
             undo = plan_return(deployment, self.wanted, pin, ours=ours)
             if undo.changed:
                 check_fence(deployment, self.wanted)
             return undo
 
-        if plan.changed and not ours:
-            raise superseded(current, self.wanted)
         undo = back(current)
         restored = current
         if undo.writes:
             restored = apply_plan(guarded, undo, self.wanted, replan=back)
-        way_back = replace(
-            start_course(current, restored, self.wanted.container, self.clock.now()),
-            quorum=progress.quorum,
-            stall=progress.stall,
-            needs_pods=False,
-            failing_before=progress.failing_before,
-        )
+        way_back = self._course(current, restored)
         with self._observer(restored, guarded.deadline) as observer:
             return self._follower(observer, guarded).follow(way_back)

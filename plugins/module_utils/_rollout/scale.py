@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._cluster import (
     REPLICAS_ANNOTATION,
@@ -20,11 +20,18 @@ from .._cluster import (
 from .._errors import ConflictError, DeployError, InputError, NotReadyError, UnreachableError
 from .follow import pause
 from .models import Deployment
-from .observer import find_deployment, observe_all_pods
+from .observer import find_deployment, not_there, observe_all_pods
 
 STOPPED, RUNNING = "stopped", "running"
 ATTEMPTS = 5
 MOST_REPLICAS = 2**31 - 1
+
+
+class Scale(t.NamedTuple):
+    """How many pods a Deployment is to have, and how many it had before we stopped it."""
+
+    replicas: int
+    remembered: int | None
 
 
 @dataclass(frozen=True)
@@ -32,18 +39,12 @@ class ScaleStep:
     """The change of one Deployment. The remembered count is set and removed with the replicas, never alone."""
 
     deployment: Deployment
-    remembered: int | None
-    """How many pods it had before we stopped it."""
-    replicas_after: int
-    remembered_after: int | None
-
-    @property
-    def replicas(self) -> int:
-        return self.deployment.counts.desired
+    before: Scale
+    after: Scale
 
     @property
     def changed(self) -> bool:
-        return self.to_face() != self.to_face(after=True)
+        return self.before != self.after
 
     @property
     def operations(self) -> list[Operation]:
@@ -53,42 +54,32 @@ class ScaleStep:
             operation("test", "/metadata/uid", self.deployment.uid),
             operation("test", "/metadata/generation", self.deployment.generation),
         ]
-        if self.replicas_after != self.replicas:
-            operations.append(operation("replace", "/spec/replicas", self.replicas_after))
-        if self.remembered_after is None:
+        replicas, remembered = self.after
+        if replicas != self.before.replicas:
+            operations.append(operation("replace", "/spec/replicas", replicas))
+        if remembered is None:
             operations.append({"op": "remove", "path": f"{at}/{escape(REPLICAS_ANNOTATION)}"})
-        elif self.remembered_after != self.remembered:
-            memory = {REPLICAS_ANNOTATION: str(self.remembered_after)}
-            operations += set_annotations(at, present, memory)
+        elif remembered != self.before.remembered:
+            operations += set_annotations(at, present, {REPLICAS_ANNOTATION: str(remembered)})
         return operations
-
-    @property
-    def overruled(self) -> bool:
-        """Somebody scaled it while it was stopped."""
-        return self.remembered is not None and self.replicas not in (0, self.remembered)
-
-    def to_face(self, *, after: bool = False) -> dict[str, t.Any]:
-        if after:
-            return {"replicas": self.replicas_after, "remembered": self.remembered_after}
-        return {"replicas": self.replicas, "remembered": self.remembered}
 
     def to_result(self) -> dict[str, t.Any]:
         return {
             "name": self.deployment.name,
-            "before": self.replicas,
-            "after": self.replicas_after,
-            "remembered": self.remembered_after,
+            "before": self.before.replicas,
+            "after": self.after.replicas,
+            "remembered": self.after.remembered,
             "changed": self.changed,
         }
 
 
 def plan_step(deployment: Deployment, state: str) -> ScaleStep:
     """Plan one Deployment. A remembered count stays: it dates from before the first stop."""
-    replicas, remembered = deployment.counts.desired, _remembered(deployment)
-    if state == STOPPED:
-        known = replicas if remembered is None else remembered
-        return ScaleStep(deployment, remembered, 0, known)
-    return ScaleStep(deployment, remembered, replicas if remembered is None else remembered, None)
+    before = Scale(deployment.counts.desired, _remembered(deployment))
+    known = before.replicas if before.remembered is None else before.remembered
+    return ScaleStep(
+        deployment, before, Scale(0, known) if state == STOPPED else Scale(known, None)
+    )
 
 
 def _remembered(deployment: Deployment) -> int | None:
@@ -105,34 +96,6 @@ def _remembered(deployment: Deployment) -> int | None:
     )
 
 
-@dataclass(frozen=True)
-class ScalePlan:
-    """One step a Deployment, in the order they were named. `problems` of others keep none from starting."""
-
-    state: str
-    steps: tuple[ScaleStep, ...]
-    problems: tuple[InputError, ...] = ()
-
-    @property
-    def overruled(self) -> list[str]:
-        return [step.deployment.name for step in self.steps if step.overruled]
-
-    def to_result(self) -> dict[str, t.Any]:
-        """Those that are left alone were not stopped by us, so they are not ours to start."""
-        left_alone = self.steps if self.state == RUNNING else ()
-        return {
-            "changed": any(step.changed for step in self.steps),
-            "deployments": [step.to_result() for step in self.steps],
-            "left_alone": [step.deployment.name for step in left_alone if step.remembered is None],
-        }
-
-    def to_diff(self) -> dict[str, t.Any]:
-        return {
-            side: {step.deployment.name: step.to_face(after=side == "after") for step in self.steps}
-            for side in ("before", "after")
-        }
-
-
 @dataclass
 class Scaling:
     """Several Deployments' way to `state`, stopped or running."""
@@ -140,58 +103,80 @@ class Scaling:
     cluster: Cluster
     clock: Clock
     deadline: float
+    state: str
     report: t.Callable[[str], None]
+    steps: dict[str, ScaleStep] = field(default_factory=dict)
+    """By Deployment, in the order they were named."""
+    problems: list[DeployError] = field(default_factory=list)
+    """Of other Deployments. They keep none from starting."""
 
-    def plan(self, names: t.Sequence[str], state: str) -> ScalePlan:
+    def plan(self, names: t.Sequence[str]) -> None:
         """Nothing is stopped when there is a problem with one."""
         listed = {deployment.name: deployment for deployment in self._deployments()}
-        steps: list[ScaleStep] = []
-        problems: list[InputError] = []
         for name in dict.fromkeys(names):
             try:
                 if name not in listed:
-                    raise _not_there(name, self.cluster.namespace)
-                steps.append(plan_step(listed[name], state))
+                    raise not_there(self.cluster, name)
+                self.steps[name] = plan_step(listed[name], self.state)
             except InputError as exc:
-                problems.append(exc)
-        if problems and state == STOPPED:
-            raise _together(problems)
-        return ScalePlan(state, tuple(steps), tuple(problems))
+                self.problems.append(exc)
+        if self.problems and self.state == STOPPED:
+            raise _together(self.problems)
 
-    def predict(self, plan: ScalePlan) -> None:
+    @property
+    def overruled(self) -> list[str]:
+        """Those that somebody scaled while they were stopped."""
+        scales = {name: step.before for name, step in self.steps.items()}
+        return [
+            name
+            for name, (replicas, remembered) in scales.items()
+            if remembered is not None and replicas not in (0, remembered)
+        ]
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "changed": any(step.changed for step in self.steps.values()),
+            "deployments": [step.to_result() for step in self.steps.values()],
+        }
+
+    def to_diff(self) -> dict[str, t.Any]:
+        return {
+            "before": {name: step.before._asdict() for name, step in self.steps.items()},
+            "after": {name: step.after._asdict() for name, step in self.steps.items()},
+        }
+
+    def predict(self) -> None:
         """Let the server judge the patches without keeping them."""
-        for step in plan.steps:
+        for name, step in self.steps.items():
             if step.changed:
-                name = step.deployment.name
                 self.cluster.patch("Deployment", name, step.operations, dry_run=True)
-        if plan.problems:
-            raise _together(plan.problems, **plan.to_result())
+        if self.problems:
+            raise _together(self.problems, **self.to_result())
 
-    def carry_out(self, plan: ScalePlan) -> None:
+    def carry_out(self) -> None:
         """Write every step, and wait for all pods. Raises with what was done and what was not."""
         failures: list[DeployError] = []
         done: list[str] = []
-        for step in plan.steps:
+        for name, step in self.steps.items():
             try:
                 if step.changed:
-                    self._scale(step, plan.state)
-                done.append(step.deployment.name)
+                    self._scale(name, step)
+                done.append(name)
             except DeployError as exc:
                 failures.append(exc)
                 # Stopping more would only deepen the outage; starting goes on while anybody answers.
-                if plan.state == STOPPED or isinstance(exc, UnreachableError):
+                if self.state == STOPPED or isinstance(exc, UnreachableError):
                     break
-        if not (failures and plan.state == STOPPED):
+        if not (failures and self.state == STOPPED):
             try:
-                self._wait(done, plan.state)
+                self._wait(done)
             except DeployError as exc:
                 failures.append(exc)
-        if failures or plan.problems:
-            raise _midway(plan, done, [*failures, *plan.problems])
+        if failures or self.problems:
+            raise _together([*failures, *self.problems], self._midway(done))
 
-    def _scale(self, step: ScaleStep, state: str) -> None:
+    def _scale(self, name: str, step: ScaleStep) -> None:
         """After a conflict it is looked at again, for it may be done already."""
-        name = step.deployment.name
         last: ConflictError | None = None
         for attempt in range(ATTEMPTS):
             try:
@@ -199,13 +184,13 @@ class Scaling:
             except ConflictError as exc:
                 last = exc
             else:
-                self.report(f"{name}: {step.replicas} → {step.replicas_after} replicas")
+                self.report(f"{name}: {step.before.replicas} → {step.after.replicas} replicas")
                 return
             self.clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
             current = find_deployment(self.cluster, name)
             if current is None:
-                raise _not_there(name, self.cluster.namespace)
-            step = plan_step(current, state)
+                raise not_there(self.cluster, name)
+            step = plan_step(current, self.state)
             if not step.changed:
                 return  # an earlier answer was lost, or another operator did the same
         raise ConflictError(
@@ -213,11 +198,11 @@ class Scaling:
             "else keeps writing to it. Find out what, and try again."
         ) from last
 
-    def _wait(self, names: t.Collection[str], state: str) -> None:
+    def _wait(self, names: t.Collection[str]) -> None:
         """Wait for all pods. Raises NotReadyError with the remaining ones at the deadline."""
-        doing = "to end" if state == STOPPED else "to be available"
+        doing = "to end" if self.state == STOPPED else "to be available"
         started, reported = self.clock.now(), ""
-        while waiting := self._waiting(names, state):
+        while waiting := self._waiting(names):
             names = [*waiting]
             pods = sum(count for count, _detail in waiting.values())
             text = f"waits for {pods} pods {doing}, of {len(waiting)} Deployments"
@@ -225,10 +210,10 @@ class Scaling:
                 reported = text
                 self.report(text)
             if self.clock.now() >= self.deadline:
-                raise NotReadyError(_too_late(waiting, state))
+                raise NotReadyError(_too_late(waiting, self.state))
             self.clock.sleep(pause(self.clock.now() - started))
 
-    def _waiting(self, names: t.Collection[str], state: str) -> dict[str, tuple[int, str]]:
+    def _waiting(self, names: t.Collection[str]) -> dict[str, tuple[int, str]]:
         """By name those that are not as they are to be: how many pods are missing or too many, and in words."""
         waiting: dict[str, tuple[int, str]] = {}
         for deployment in self._deployments():
@@ -236,7 +221,7 @@ class Scaling:
             if name not in names:
                 continue
             unobserved = deployment.observed_generation < deployment.generation
-            if state == RUNNING:
+            if self.state == RUNNING:
                 missing = counts.desired - counts.available
                 if unobserved or missing > 0:
                     waiting[name] = missing, f"{counts.available} of {counts.desired} available"
@@ -247,6 +232,16 @@ class Scaling:
             elif unobserved or counts.total:
                 waiting[name] = counts.total, "its controller has not acted yet"
         return waiting
+
+    def _midway(self, done: t.Sequence[str]) -> str:
+        left = [name for name in self.steps if name not in done]
+        verb, ending = (
+            ("set to 0", "Each stores its count: 'state: running' starts them again.")
+            if self.state == STOPPED
+            else ("set to their counts", "Run the task again: it continues.")
+        )
+        rest = f", but not {', '.join(left)}" if left else ""
+        return f"Of {len(self.steps)} Deployments {len(done)} are {verb}{rest}. {ending}"
 
     def _deployments(self) -> t.Iterator[Deployment]:
         return map(Deployment.from_json, self.cluster.list_objects("Deployment"))
@@ -265,27 +260,7 @@ def _too_late(waiting: t.Mapping[str, tuple[int, str]], state: str) -> str:
     )
 
 
-def _midway(
-    plan: ScalePlan, done: t.Sequence[str], failures: t.Sequence[DeployError]
-) -> DeployError:
-    left = [step.deployment.name for step in plan.steps if step.deployment.name not in done]
-    verb, ending = (
-        ("set to 0", "Each stores its count: 'state: running' starts them again.")
-        if plan.state == STOPPED
-        else ("set to their counts", "Run the task again: it continues.")
-    )
-    rest = f", but not {', '.join(left)}" if left else ""
-    standing = f"Of {len(plan.steps)} Deployments {len(done)} are {verb}{rest}. {ending}"
-    return _together(failures, standing)
-
-
 def _together(failures: t.Sequence[DeployError], *more: str, **details: t.Any) -> DeployError:
     """One error of the first failure's class, with the messages of all."""
     message = " ".join([*(str(failure) for failure in failures), *more])
     return type(failures[0])(message, **{**failures[0].details, **details})
-
-
-def _not_there(name: str, namespace: str) -> InputError:
-    return InputError(
-        f"There is no Deployment {name!r} in namespace {namespace!r}: correct 'deployments' or 'namespace'."
-    )

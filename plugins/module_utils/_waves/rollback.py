@@ -72,14 +72,16 @@ Result = dict[str, t.Any]
 """As the rollout module returns it, with the `message` of a failure, empty when it returned to its pin."""
 
 
-def return_all(
-    waves: Waves, return_deployment: t.Callable[[str], Result], *, parallel: int
-) -> dict[str, Result]:
+AT_ONCE = 50
+"""How many return side by side at most, within one wave."""
+
+
+def return_all(waves: Waves, return_deployment: t.Callable[[str], Result]) -> dict[str, Result]:
     """What became of each Deployment. One that cannot return must not stop the others."""
     done: dict[str, Result] = {}
     for wave in waves:
         results = side_by_side(
-            lambda name: _settled(return_deployment, name), wave, at_once=parallel
+            lambda name: _settled(return_deployment, name), wave, at_once=AT_ONCE
         )
         done.update(zip(wave, results, strict=True))
     return done

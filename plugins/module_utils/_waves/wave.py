@@ -23,8 +23,8 @@ from .._release.pins import Pins, read_pins, record_name
 from .._rollout.changes import describe_changes
 from .._rollout.models import LAST_APPLIED, ReplicaCounts
 from .._rollout.plan import RolloutRequest
-from .._rollout.runner import Rollout, Settings
-from .._threads import Lock, side_by_side
+from .._rollout.runner import Rollout
+from .._threads import side_by_side
 from .._time import utc_now
 
 FRAGMENTS = ("_kubernetes", "_lock.fence", "_rollout", "_rollout.followed", "_rollout.proven")
@@ -41,27 +41,26 @@ def options_of(wave: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any]) -> d
 
 Params = t.Mapping[str, t.Any]
 
-PinsReader = t.Callable[[Cluster, Params], "Pins | None"]
-
 
 def release_pins(cluster: Cluster, params: Params) -> Pins | None:
-    """Those of the release that a rollout belongs to, if it belongs to one."""
+    """Those of the release that a rollout belongs to, if it belongs to one: of a thousand services a megabyte."""
     return read_pins(cluster, record_name(params["release"])) if params["release"] else None
 
 
-def roll_one(module: Module, pins: PinsReader = release_pins) -> Result:
+def roll_one(module: Module, pins: Pins | None = None) -> Result:
+    """`pins`: of its release, where they were read already."""
     params, clock = module.params, MonotonicClock()
-    wanted, settings = to_wanted(params), to_settings(params)
+    wanted = to_wanted(params)
     # Every look may take as long as the rollout: an API server that stumbles is waited for.
-    cluster = cluster_for(module).until(clock.now() + settings.wait_timeout)
+    cluster = cluster_for(module).until(clock.now() + wanted.wait_timeout)
     # A restart returns to the restarted template.
-    pinned = None if params["state"] == "restarted" else pins(cluster, params)
+    if params["state"] != "restarted":
+        pins = pins or release_pins(cluster, params)
     rollout = Rollout(
         cluster,
         params["name"],
         wanted,
-        pinned.deployment(params["name"]) if pinned else None,
-        settings=settings,
+        pins.deployment(params["name"]) if pins else None,
         clock=clock,
         report=lambda text, counts: emit_counts(module, params["name"], text, counts),
         guard=lease_check_for(cluster, params["fence"], clock=clock, name=params["lock"]),
@@ -89,6 +88,12 @@ def to_wanted(params: Params) -> RolloutRequest:
     for state, needed in (("released", "image"), ("rolled_back", "release")):
         if params["state"] == state and not params[needed]:
             raise InputError(f"{needed!r} is required when 'state' is {state!r}.")
+    for name, least in (("wait_timeout", 1), ("soak", 0)):
+        if params[name] is not None and params[name] < least:
+            raise InputError(f"{name!r} is {params[name]}: it must be at least {least} s.")
+    if params["fence"] < 0:
+        raise InputError(f"'fence' is {params['fence']}: it is an epoch, 1 or more, or 0 for none.")
+    undo = params["undo_on_failure"]
     return RolloutRequest(
         state=params["state"],
         container=params["container"] or params["name"],
@@ -101,6 +106,11 @@ def to_wanted(params: Params) -> RolloutRequest:
         fence=params["fence"],
         allow_no_replicas=params["allow_no_replicas"],
         soak=params["soak"],
+        wait_timeout=params["wait_timeout"],
+        undo_on_failure=params["state"] == "released" if undo is None else undo,
+        log_line=params["log_line"] or "",
+        quorum=params["quorum"],
+        wait_for_old=params["wait_for_old"],
     )
 
 
@@ -117,22 +127,6 @@ def to_environment(given: t.Mapping[str, t.Any]) -> dict[str, str]:
     }
 
 
-def to_settings(params: Params) -> Settings:
-    for name, least in (("wait_timeout", 1), ("soak", 0)):
-        if params[name] is not None and params[name] < least:
-            raise InputError(f"{name!r} is {params[name]}: it must be at least {least} s.")
-    if params["fence"] < 0:
-        raise InputError(f"'fence' is {params['fence']}: it is an epoch, 1 or more, or 0 for none.")
-    undo = params["undo_on_failure"]
-    return Settings(
-        wait_timeout=params["wait_timeout"],
-        undo_on_failure=params["state"] == "released" if undo is None else undo,
-        log_line=params["log_line"] or "",
-        quorum=params["quorum"],
-        wait_for_old=params["wait_for_old"],
-    )
-
-
 def emit_counts(module: Module, name: str, text: str, counts: ReplicaCounts) -> None:
     """One line for each change of a Deployment's counts, for the terminal and the callbacks."""
     emit_progress(
@@ -141,20 +135,6 @@ def emit_counts(module: Module, name: str, text: str, counts: ReplicaCounts) -> 
         f"{name}: {text}",
         {"deployment": name, **counts.shown()},
     )
-
-
-class SharedPins:
-    """`release_pins`, read by a wave's first rollout for all: of a thousand services they are a megabyte to unpack."""
-
-    def __init__(self) -> None:
-        self._reading = Lock()
-        self._read: tuple[Pins | None] | None = None
-
-    def __call__(self, cluster: Cluster, params: Params) -> Pins | None:
-        with self._reading:
-            if self._read is None:
-                self._read = (release_pins(cluster, params),)
-            return self._read[0]
 
 
 class ServiceModule:
@@ -239,33 +219,26 @@ def answers(checks: t.Sequence[Check], timeout: float) -> Result:
     return {}
 
 
-def roll_all(
-    wave: Module, rollouts: t.Mapping[str, dict[str, t.Any]], *steps: t.Callable[[t.Any], Result]
-) -> dict[str, Result]:
-    """Results of the `steps` for each service by its host; a failure as a task returns it.
-
-    `rollouts` are the options of each by its host. One thread a service, so the slowest decides how long it takes.
-    """
-    done = side_by_side(
-        lambda item: _settled(ServiceModule(wave, item[1], item[0]), steps), rollouts.items()
-    )
-    return dict(zip(rollouts, done, strict=True))
-
-
 def roll_waves(
     module: Module,
     waves: t.Sequence[t.Sequence[str]],
     rollouts: t.Mapping[str, dict[str, t.Any]],
     *steps: t.Callable[[t.Any], Result],
 ) -> dict[str, Result]:
-    """`roll_all`, wave after wave up to the first in which a service failed; each result with its `wave`, from 1 on.
+    """Results of the `steps` for each service by its host, with its `wave`, from 1 on; a failure as a task returns it.
 
-    Services of later waves have no result then. Each wave is reported as it ends.
+    `rollouts` are the options of each by its host. One thread a service, so the slowest decides how long a wave takes.
+    Each is reported as it ends. After one in which a service failed, those of later waves have no result.
     """
     done: dict[str, Result] = {}
     for number, hosts in enumerate(waves, start=1):
-        results = roll_all(module, {host: rollouts[host] for host in hosts}, *steps)
-        done |= {host: {**result, "wave": number} for host, result in results.items()}
+        rolled = side_by_side(
+            lambda host: _settled(ServiceModule(module, rollouts[host], host), steps), hosts
+        )
+        results = {
+            host: {**result, "wave": number} for host, result in zip(hosts, rolled, strict=True)
+        }
+        done |= results
         failed = [host for host, result in results.items() if result["failed"]]
         emit_progress(
             module,

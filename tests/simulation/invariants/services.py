@@ -13,7 +13,7 @@ from sandbox.kubernetes.requests import parse_path
 
 from ..control_plane import WEBHOOKS, News
 from ..kubelet import RESTARTS, SLOW, UNLIVE
-from ..platform import NAMESPACE, VERSION
+from ..platform import FLAGS, NAMESPACE, VERSION
 from ..scheduler import Process
 from ..tasks import Did
 from ..world import Request
@@ -50,9 +50,9 @@ class ServiceInvariants:
         self._history = history
         self._read: dict[tuple[str, str], float] = {}
         """When a run last saw a Deployment."""
-        self._overtaken: dict[tuple[str, str], tuple[t.Any, Object | None]] = {}
-        """The options of the task in which a run's write of a Deployment was refused, for another had written it, and
-        the template over which it would have written."""
+        self._overtaken: dict[tuple[str, str], tuple[t.Any, Object | None, float]] = {}
+        """The options of the task in which a run's write of a Deployment was refused, for another had written it, the
+        template over which it would have written, and when."""
         self._ended: dict[str, tuple[str, float]] = {}
         """By pod, the run that ended it, and when its task had begun."""
         self._pinned_at: dict[str, float] = {}
@@ -102,7 +102,7 @@ class ServiceInvariants:
                 seen = self._read.get((by, name), 0.0)
                 if self._changed_since(name, by, seen):
                     looked_at = template_of(self._others_since(name, by, seen)[0].before)
-                    self._overtaken[by, name] = self._history.doing(by)[1], looked_at
+                    self._overtaken[by, name] = self._history.doing(by)[1], looked_at, now
             elif request.method == "GET" and request.status < 400:
                 self._read[by, name] = now
 
@@ -407,10 +407,12 @@ class ServiceInvariants:
     def _is_overtaken(self, write: Write, params: t.Mapping[str, t.Any]) -> bool:
         """Whether it was refused in this task for another's template, and what stood before is not back since.
 
-        That is what stood when the task began, too: of a write whose answer was lost, no run knows.
+        That is what stood when the task began, too: of a write whose answer was lost, no run knows. Once it has put the
+        flags back, its pods have to come to those, whoever restarted them: they may have read what it gave up.
         """
-        options, looked_at = self._overtaken.get((write.by, write.name), (None, None))
-        if options is not params:
+        options, looked_at, at = self._overtaken.get((write.by, write.name), (None, None, 0.0))
+        flags = self._history.writes("configmaps", FLAGS)
+        if options is not params or any(one.by == write.by and one.at > at for one in flags):
             return False
         began = self._history.began(write.by)
         since = (one for one in self._history.writes("deployments", write.name) if one.at >= began)

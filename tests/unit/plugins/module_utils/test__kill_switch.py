@@ -43,10 +43,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.proof import 
     replace_stale_pods,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import (
-    KillSwitching,
     check_reached,
+    overruled,
     plan_lowered,
     plan_set,
+    write_switch,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     HOLD,
@@ -75,22 +76,17 @@ def decided(cluster: MemoryCluster, decide: t.Callable[[FlagsMap], Wish]) -> Fla
     return decide_flags(cluster, "feature-flags", decide, check_mode=False)
 
 
-def set_by_module(
-    cluster: MemoryCluster, switch: KillSwitch, *, automatic: bool
-) -> tuple[KillSwitching, FlagsPlan]:
+def set_by_module(cluster: MemoryCluster, switch: KillSwitch, *, automatic: bool) -> FlagsPlan:
     """As the module sets it, at the epoch of the lock where it looks at that."""
-    switching = KillSwitching(
-        lambda: cluster, clock=FakeClock(), wall=lambda: NOON, report=lambda *_texts: None
-    )
-    plan = switching.write(
+    return write_switch(
+        cluster,
         "feature-flags",
         lambda current, epoch: plan_set(current, switch, epoch),
-        deadline=60.0,
+        clock=FakeClock(),
         document=None,
         check_mode=False,
         automatic=automatic,
     )
-    return switching, plan
 
 
 class CrowdedCluster(MemoryCluster):
@@ -210,7 +206,7 @@ def test_the_lock_is_looked_at_for_an_automatic_switch_and_keeps_none_waiting(
         marks = {FENCE_ANNOTATION: written}
         cluster.put("ConfigMap", {"metadata": {"name": "feature-flags", "annotations": marks}})
     switch = replace(ROBOT, automatic=automatic)
-    _switching, plan = set_by_module(cluster, switch, automatic=automatic)
+    plan = set_by_module(cluster, switch, automatic=automatic)
     assert plan.annotations.get(KILL_SWITCH_EPOCH_ANNOTATION) == epoch
     assert plan.after == OFF
 
@@ -621,9 +617,9 @@ def test_a_consumer_that_was_not_seen_is_named():
 def test_a_switch_that_is_reset_while_its_pods_restart_is_told_as_the_cause():
     cluster = MemoryCluster()
     cluster.put("ConfigMap", {"metadata": {"name": "feature-flags"}, "data": {AGENTS: "true"}})
-    switching, plan = set_by_module(cluster, ADA, automatic=False)
+    plan = set_by_module(cluster, ADA, automatic=False)
     stale = [ConsumerState("agents", pods=(pod("a", STALE),))]
-    assert switching.overruled(plan) == ()
+    assert overruled(cluster, plan) == ()
     decided(cluster, lambda _observed: Wish({AGENTS: "true"}, {KILL_SWITCH_ANNOTATION: None}))
     with pytest.raises(ConflictError, match=f"check {KILL_SWITCH_ANNOTATION}, {AGENTS}"):
-        check_reached("feature-flags", stale, {}, switching.overruled(plan))
+        check_reached("feature-flags", stale, {}, overruled(cluster, plan))

@@ -89,10 +89,10 @@ def test_reporting_to_nobody_is_silent(monkeypatch, address):
 
 
 def test_a_listener_that_falls_behind_holds_nobody_up(monkeypatch, tmp_path):
-    deaf = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    deaf = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     monkeypatch.chdir(tmp_path)
     deaf.bind("deaf")
-    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    deaf.listen(0)
     monkeypatch.setenv(_progress.VARIABLE, "deaf")
     started = time.monotonic()
     for _beat in range(5):

@@ -68,7 +68,7 @@ def test_values_become_what_an_environment_holds(value, text):
         ({PERCENTAGE: "07"}, {PERCENTAGE: [0, 100]}, "is '07'"),
         ({PERCENTAGE: " 7"}, {PERCENTAGE: [0, 100]}, "is ' 7'"),
         ({PERCENTAGE: "٣"}, {PERCENTAGE: [0, 100]}, "must be an integer"),
-        ({"A": "a\nB=b"}, {}, "several lines"),
+        ({"A": "a\nB=b"}, {}, "a text of one line"),
         ({}, {"x": [0, 1]}, "'bounds' has 'x'"),
     ],
 )

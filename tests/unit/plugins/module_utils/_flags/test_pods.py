@@ -59,7 +59,7 @@ class Readers:
         return self.asker.ask(self.cluster, self.deployment, NAME)
 
     def follow(self, patience: float = 60, settle: float = 0.0) -> tuple[dict[str, PodState], str]:
-        pods, note = follow(
+        followed = follow(
             self.cluster,
             self.ask,
             clock=self.clock,
@@ -67,7 +67,7 @@ class Readers:
             report=self.reports.append,
             settle=settle,
         )
-        return {pod.pod: pod for pod in pods}, note
+        return {pod.pod: pod for pod in followed.pods}, followed.problem
 
 
 def test_every_pod_is_asked_at_its_endpoint():

@@ -83,7 +83,7 @@ def test_pods_of_an_undo_that_read_what_was_given_up_are_restarted_again(monkeyp
     monkeypatch.setattr(_delivery, "roll_one", roll)
     monkeypatch.setattr(_delivery.FlagsDelivery, "_prove", prove)
     given = {"name": "f", "consumers": ["web"], "delivery": "environment", "probe": None}
-    module: t.Any = SimpleNamespace(params={**given, "wait_timeout": 60})
+    module: t.Any = SimpleNamespace(params={**given, "wait_timeout": 60}, check_mode=False)
     written = _delivery.WrittenFlags(OFF, "of before", changed=True)
     assert _delivery.FlagsDelivery(module).bring_back(written) == ""
     assert restarts == ["of before", ""]

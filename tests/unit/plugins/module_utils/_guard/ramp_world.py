@@ -20,7 +20,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.consumer import FlagsRequest
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.consumer import Consumers
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import FlagsProbe
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
     Metric,
@@ -38,7 +39,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import
     MemoryStore,
     Rules,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import KillSwitching
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import RampFlags
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RampState
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
@@ -196,10 +196,14 @@ class RampWorld:
 
         return RampGuard(
             self.cluster,
-            lambda: KillSwitching(lambda: self.cluster, FakeClock(), wall, lambda *_report: None),
             *(RELEASE, place, SCHEDULE, RULES, OFF, lambda _before, _share: metrics, sources),
-            FlagsRequest(FLAGS, {}, "", by, 180.0),
-            consumers=self.consumers,
+            Consumers(
+                *(self.consumers, FLAGS, self.cluster, lambda *_report: None, by, 180.0),
+                mounted=False,
+                probe=FlagsProbe(),
+                clock=FakeClock(),
+                wall=wall,
+            ),
             wall=wall,
         )
 

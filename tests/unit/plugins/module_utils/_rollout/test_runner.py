@@ -17,8 +17,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import (
-    NO_LEASE_CHECK,
     WriteCheck,
+    lease_check_for,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
     FrozenError,
@@ -29,7 +29,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import (
     ENDINGS,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
 
@@ -69,7 +69,7 @@ class World:
         *,
         state: str = "released",
         pin: Pin | None = None,
-        guard: WriteCheck = NO_LEASE_CHECK,
+        guard: WriteCheck | None = None,
         at: str = "",
         fence: int = 0,
         soak: float | None = None,
@@ -90,12 +90,12 @@ class World:
                 fence=fence,
                 soak=soak,
                 allow_no_replicas=allow_no_replicas,
+                **{"wait_timeout": 120.0, **settings},
             ),
             pin,
-            settings=Settings(**{"wait_timeout": 120.0, **settings}),
             clock=self.clock,
             report=lambda text, _counts: self.reports.append(text),
-            guard=guard,
+            guard=guard or lease_check_for(self.cluster, 0, clock=self.clock),
         )
         plan = rollout.plan()
         outcome = rollout.predict(plan) if check_mode else rollout.carry_out(plan)

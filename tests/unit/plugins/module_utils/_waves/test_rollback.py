@@ -4,6 +4,7 @@ import threading
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from ansible_collections.easymo.deploy.plugins.module_utils._waves import rollback
 from ansible_collections.easymo.deploy.plugins.module_utils._waves.rollback import (
     describe_return,
     return_all,
@@ -20,7 +21,7 @@ def test_one_that_cannot_return_keeps_nobody_from_it():
             raise ConflictError("Deployment 'b' was changed by somebody else.", result="superseded")
         return returned(name)
 
-    done = return_all([["a", "b"], ["c"]], return_deployment, parallel=2)
+    done = return_all([["a", "b"], ["c"]], return_deployment)
     assert {name: (each["result"], not each["message"]) for name, each in done.items()} == {
         "a": ("rolled_back", True),
         "b": ("superseded", False),
@@ -43,11 +44,11 @@ def test_a_wave_returns_side_by_side_and_the_next_waits_for_it():
         order.append(name)
         return returned(name)
 
-    return_all([["a", "b", "c"], ["late"]], return_deployment, parallel=3)
+    return_all([["a", "b", "c"], ["late"]], return_deployment)
     assert order[-1] == "late"
 
 
-def test_no_more_than_so_many_return_at_once():
+def test_no_more_than_so_many_return_at_once(monkeypatch):
     three, met = threading.Barrier(3), []
 
     def return_deployment(name: str) -> dict[str, t.Any]:
@@ -58,5 +59,6 @@ def test_no_more_than_so_many_return_at_once():
             pass  # as it should be: a third never came
         return returned(name)
 
-    return_all([list("abcd")], return_deployment, parallel=2)
+    monkeypatch.setattr(rollback, "AT_ONCE", 2)
+    return_all([list("abcd")], return_deployment)
     assert met == []

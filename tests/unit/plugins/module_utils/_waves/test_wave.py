@@ -17,10 +17,20 @@ from ansible_collections.easymo.deploy.plugins.module_utils._waves.wave import (
     pin_images,
     plan_waves,
     refuse_twins,
-    roll_all,
     roll_waves,
 )
 from tests.fakes.http_server import Handler, serving
+
+
+def roll_all(
+    wave: t.Any,
+    rollouts: dict[str, dict[str, t.Any]],
+    *steps: t.Callable[[t.Any], dict[str, t.Any]],
+) -> dict[str, dict[str, t.Any]]:
+    """As one wave, whose number says nothing."""
+    done = roll_waves(wave, [[*rollouts]], rollouts, *steps)
+    assert all(result.pop("wave") == 1 for result in done.values())
+    return done
 
 
 class Wave:
