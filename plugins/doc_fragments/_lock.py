@@ -52,8 +52,7 @@ options:
 """
 
     # Of what is done elsewhere.
-    FENCE_ELSEWHERE: str = (
-        """
+    FENCE_ELSEWHERE: str = f"""
 options:
   fence:
     description:
@@ -73,10 +72,6 @@ options:
     type: dict
     version_added: 0.3.0
     suboptions:
-"""
-        + nested(CONNECTION, 4, "kubernetes")
-        + """\
-requirements:
+{nested(CONNECTION, 4, "kubernetes")}requirements:
   - kubernetes, only with O(fence)
 """
-    )

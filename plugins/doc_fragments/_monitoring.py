@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from textwrap import indent
 
-SERVER = """url:
+from ._module import AUTHORITIES
+
+SERVER = f"""url:
   description:
     - Its URL without C(/api), with the path prefix that it is served under, such as C(https://example.com/prometheus).
   type: str
@@ -19,10 +21,7 @@ username:
 password:
   description: The user's password.
   type: str
-ca_cert:
-  description: File with the certificate authorities that may have signed the server's certificate.
-  type: path
-client_cert:
+{AUTHORITIES}client_cert:
   description: File with our certificate, in PEM, for a server that asks for one.
   type: path
 client_key:

@@ -6,7 +6,7 @@ from textwrap import indent
 ORDER = r"""order:
   description:
     - What must be done before O(phase) is opened. Nothing when not given.
-    - The task fails with RV(reason=OutOfOrder) and writes nothing when a phase before it is neither done in this
+    - The task fails with V(OutOfOrder) and writes nothing when a phase before it is neither done in this
       attempt nor waived.
     - Nor does a release begin while another one is unfinished or partly rolled back, but for one that a later one,
       which is done, superseded by name.

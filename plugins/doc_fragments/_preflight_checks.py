@@ -4,9 +4,9 @@ from __future__ import annotations
 from textwrap import indent
 
 from ._checks import health
-from ._module import nested
+from ._module import AUTHORITIES, nested
 from ._monitoring import PROMETHEUS, SERVER
-from ._readiness_kinds import AUTHORITIES, READINESS_KINDS
+from ._readiness_kinds import READINESS_KINDS
 from ._s3 import S3
 from ._sign_offs import REQUIRED
 
@@ -63,7 +63,7 @@ CLIENT = """    client_cert:
 READER = f"""    token:
       description: Token that may read there.
       type: str
-{AUTHORITIES}"""
+{indent(AUTHORITIES, " " * 4)}"""
 
 
 def api(what: str, url: str) -> str:
@@ -86,15 +86,11 @@ url:
 token:
   description: Bearer token for the URL.
   type: str
-ca_cert:
-  description: File with the certificate authorities that may have signed the URL's certificate.
-  type: path
-"""
+{AUTHORITIES}"""
     return indent(options, " " * 4)
 
 
-KINDS = (
-    r"""name:
+KINDS = f"""name:
   description: What the row is called. Kinds that end in several rows name them themselves.
   type: str
   required: true
@@ -111,7 +107,7 @@ needs:
     - Values without which nothing can be seen, by the names of their variables, such as secrets. When one is empty
       the row is V(skipped) and names it.
   type: dict
-  default: {}
+  default: {{}}
 unless:
   description: Why nothing needs it here. The row is V(skipped) then, and tells it.
   type: str
@@ -146,7 +142,7 @@ plan:
         - By phase, C(what) it can't do without, in words, and what is C(found) of it, a list.
         - Phases that always have something to do are left out.
       type: dict
-      default: {}
+      default: {{}}
 paths:
   description: Whether files and folders exist.
   type: dict
@@ -160,29 +156,23 @@ health:
   description: Components as M(easymo.deploy.health_check) looks at them, a row for each.
   type: dict
   suboptions:
-"""
-    + health("checks[].health")
-    + r"""rollout:
+{health("checks[].health")}rollout:
   description:
     - What stands against a rollout without downtime, every problem at once. An error is a rollout that would fail, or
       an outage while it goes on. A warning is what a release survives, and somebody should know.
     - Of Secrets that pods refer to only the names of their keys are looked at. What may not be seen is a warning.
   type: dict
   suboptions:
-"""
-    + SERVICES
-    + r"""pins:
+{SERVICES}pins:
   description:
     - Whether every Deployment has a template to return to, keeps old ReplicaSets, and does not run the image
       of the release already unless this attempt rolled it.
   type: dict
   suboptions:
-"""
-    + SERVICES
-    + r"""rbac:
+{SERVICES}rbac:
   description: Whether the cluster lets this user do all that the phases do there. It has no options.
   type: dict
-  suboptions: {}
+  suboptions: {{}}
 flags_start:
   description:
     - Whether the feature is still off for all users, unless this release itself let them in, and no person has set the
@@ -205,9 +195,7 @@ backup_age:
   description: How old the newest backup of each database is.
   type: dict
   suboptions:
-"""
-    + nested(S3, 4, "checks[].backup_age")
-    + r"""    names:
+{nested(S3, 4, "checks[].backup_age")}    names:
       description: Names of the databases in the keys of their backups.
       type: list
       elements: str
@@ -242,10 +230,7 @@ images:
       description: Its password or token.
       type: str
       default: ""
-    ca_cert:
-      description: Authorities that the registry's certificate may be of.
-      type: path
-    absent:
+{indent(AUTHORITIES, " " * 4)}    absent:
       description: Why they cannot be there yet, for example because the release builds them. The check is skipped then.
       type: str
       default: ""
@@ -257,9 +242,7 @@ test_results:
       that names neither holds.
   type: dict
   suboptions:
-"""
-    + document("test_results")
-    + r"""    least:
+{document("test_results")}    least:
       description: How many tests must have passed.
       type: int
       default: 1
@@ -270,9 +253,7 @@ load_test:
     - Only the bounds that are set count.
   type: dict
   suboptions:
-"""
-    + document("load_test")
-    + r"""    least_users:
+{document("load_test")}    least_users:
       description: How many users at the same time there must have been.
       type: float
     error_rate:
@@ -304,7 +285,7 @@ git:
     items:
       description: The lines of the checklist for C(tag), C(branch), C(clean) and C(changelog).
       type: dict
-      default: {}
+      default: {{}}
 commit_status:
   description:
     - Whether CI passed on the commit, by GitHub's check runs and its combined status. Nothing may have failed, been
@@ -314,11 +295,7 @@ commit_status:
     - The token needs to read checks, commit statuses and the repository's metadata.
   type: dict
   suboptions:
-"""
-    + api(
-        "Base URL of the API. That of an own server ends in C(/api/v3).", "https://api.github.com"
-    )
-    + r"""    repository:
+{api("Base URL of the API. That of an own server ends in C(/api/v3).", "https://api.github.com")}    repository:
       description: The repository, as C(owner/name).
       type: str
       required: true
@@ -340,15 +317,11 @@ alert_rules:
       which has an integration, is in no route with time intervals, and is not silenced.
   type: dict
   suboptions:
-"""
-    + PROMETHEUS
-    + """    alertmanager:
+{PROMETHEUS}    alertmanager:
       description: How Alertmanager is reached.
       type: dict
       suboptions:
-"""
-    + indent(SERVER, " " * 8)
-    + """    alerts:
+{indent(SERVER, " " * 8)}    alerts:
       description: Names of the alerts.
       type: list
       elements: str
@@ -364,8 +337,7 @@ alert_rules:
       type: list
       elements: str
       default: []
-"""
-    + r"""clock:
+clock:
   description:
     - Whether this machine's clock agrees with that of a server, by the header Date of whatever it answers.
   type: dict
@@ -374,10 +346,7 @@ alert_rules:
       description: The URL to ask.
       type: str
       required: true
-"""
-    + AUTHORITIES
-    + CLIENT
-    + r"""    max_skew:
+{indent(AUTHORITIES, " " * 4)}{CLIENT}    max_skew:
       description: Seconds by which the clocks may differ.
       type: float
       default: 5
@@ -394,9 +363,7 @@ certificate:
     ca_cert:
       description: File with the certificate authorities that its clients accept.
       type: path
-"""
-    + CLIENT
-    + r"""    days:
+{CLIENT}    days:
       description: For how many days it must still be valid.
       type: int
       default: 14
@@ -418,9 +385,7 @@ slack:
   description: Whether people and channels are in the workspace, and the app is in the channels.
   type: dict
   suboptions:
-"""
-    + api("Base URL of the Web API.", "https://slack.com/api/")
-    + r"""    people:
+{api("Base URL of the Web API.", "https://slack.com/api/")}    people:
       description: Members by id, e-mail address or name, and user groups by handle, such as V(@on-call).
       type: list
       elements: str
@@ -434,9 +399,7 @@ pagerduty:
   description: Whether somebody is on call from now to the end of the release.
   type: dict
   suboptions:
-"""
-    + api("Base URL of the REST API.", "https://api.pagerduty.com")
-    + r"""    schedules:
+{api("Base URL of the REST API.", "https://api.pagerduty.com")}    schedules:
       description: Ids of the schedules.
       type: list
       elements: str
@@ -449,9 +412,7 @@ launch_window:
   description: Whether the launch window is open for long enough.
   type: dict
   suboptions:
-"""
-    + nested(WINDOW, 4, "checks[].launch_window")
-    + r"""sign_offs:
+{nested(WINDOW, 4, "checks[].launch_window")}sign_offs:
   description:
     - Whether people have signed what no machine can check, a row C(sign_off_NAME) for each. See
       O(easymo.deploy.release#module:sign_off).
@@ -463,17 +424,13 @@ launch_window:
       elements: dict
       required: true
       suboptions:
-"""
-    + nested(REQUIRED, 8, "checks[].sign_offs.required[]")
-    + r"""    given:
+{nested(REQUIRED, 8, "checks[].sign_offs.required[]")}    given:
       description:
         - Sign-offs that come with the task, by name, each a person's name or a dictionary with C(by),
           C(note), C(release), C(git_sha) and C(instead). They count, and RV(facts) has them.
       type: dict
-      default: {}
-"""
-    + READINESS_KINDS
-)
+      default: {{}}
+{READINESS_KINDS}"""
 
 
 class ModuleDocFragment:

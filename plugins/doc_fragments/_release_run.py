@@ -57,32 +57,22 @@ journal:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION: str = (
-        r"""
+    DOCUMENTATION: str = f"""
 options:
   lock:
     description: How the deploy lock is taken.
     type: dict
-    default: {}
+    default: {{}}
     suboptions:
-"""
-        + nested(LOCK, 6, "lock")
-        + r"""
-  launch_window:
+{nested(LOCK, 6, "lock")}  launch_window:
     description: In which this run may begin, as for M(easymo.deploy.preflight_check). At any time when not given.
     type: dict
     suboptions:
-"""
-        + nested(WINDOW, 6, "launch_window")
-        + r"""
-  availability:
+{nested(WINDOW, 6, "launch_window")}  availability:
     description: The public addresses to ask until this run ends, as M(easymo.deploy.availability) does.
     type: dict
     suboptions:
-"""
-        + nested(ADDRESSES, 6, "availability")
-        + r"""
-  page:
+{nested(ADDRESSES, 6, "availability")}  page:
     description: The report that is written again and again until this run ends. None is written when not given.
     type: dict
     suboptions:
@@ -110,9 +100,6 @@ options:
             description: Its key, behind the prefix.
             type: str
             required: true
-"""
-        + nested(S3, 10, "page.s3")
-        + nested(REPORT, 6, "page")
-    )
+{nested(S3, 10, "page.s3")}{nested(REPORT, 6, "page")}"""
 
     REPORT: str = "options:\n" + indent(REPORT, "  ")

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from textwrap import indent
 
-from ._module import nested
+from ._module import AUTHORITIES, nested
 from ._postgres import DATABASE
 from ._supabase import SUPABASE
 
@@ -141,10 +141,7 @@ seen_timeout:
   type: float
   default: 30
   version_added: 0.2.0
-ca_cert:
-  description: File with the certificate authorities that may have signed the webhook's certificate.
-  type: path
-request_timeout:
+{AUTHORITIES}request_timeout:
   description: Seconds to wait for the answer to one request.
   type: int
   default: 30

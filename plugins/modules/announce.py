@@ -184,13 +184,6 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: Announce the start in Slack
-  easymo.deploy.announce:
-    text: "@channel 🚀 Shop v2.0 Deployment Starting"
-    slack:
-      token: "{{ secret_slack_bot_token }}"
-      channel: "#v2-deployment"
-
 - name: Say once that the release was rolled back, page the engineer on call, and tell customers
   easymo.deploy.announce:
     text: "Release {{ release_version }} was rolled back: {{ deploy_failed.message }}"
@@ -225,29 +218,14 @@ delivered:
   type: list
   elements: dict
   sample:
-    - channel: slack
-      target: "#v2-deployment"
-      id: "1763967600.000100"
-      location: C0DEPLOY01
-      changed: true
-      action: ""
+    - {channel: slack, target: "#v2-deployment", id: "1763967600.000100", location: C0DEPLOY01, changed: true}
 undelivered:
   description: The channels that got no message, and why.
   returned: always
   type: list
   elements: dict
   sample:
-    - channel: slack
-      target: "#v2-deployment"
-      reason: Unreachable
-      msg: "Slack answered HTTP 500: try again later."
-document:
-  description: The whole record as JSON, empty if there is none.
-  returned: with O(release)
-  type: str
-  version_added: 0.3.0
-  sample: '{"version": "2.0.0", "attempt": 1, "status": "done", "phases": {}}'
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
+    - {channel: slack, target: "#v2-deployment", reason: Unreachable, msg: "Slack answered HTTP 500: try again later."}
 """
 
 from ..module_utils._errors import InputError, RefusedError, UnreachableError, refuse_missing

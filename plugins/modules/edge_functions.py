@@ -198,21 +198,18 @@ kept:
   type: list
   elements: str
   version_added: 0.2.0
-  sample: []
 turned:
   description: Functions that are changed only because somebody turned their JWT switch since they were deployed.
   returned: success, except with O(state=configured)
   type: list
   elements: str
   version_added: 0.2.0
-  sample: []
 disabled:
   description: Functions that C(config.toml) switches off.
   returned: success, with V(deployed)
   type: list
   elements: str
   version_added: 0.2.0
-  sample: []
 functions:
   description: The deployed functions as the API listed them afterwards, by name.
   returned: success, except with O(state=configured)
@@ -222,7 +219,6 @@ activated:
   description: Whether this task activated anything. After a failure V(true) means that new functions run, or may run.
   returned: success except with O(state=configured), and when activation failed
   type: bool
-  sample: true
 saved:
   description: Where O(release) has what ran before, as its record says. C(attachment) or C(key) is empty for none.
   returned: when something was saved
@@ -230,10 +226,7 @@ saved:
   version_added: 0.2.0
   sample:
     attachment: functions-9f86d081
-    bucket: shop-backups
     key: v2-migration/functions/2.0.0/9f86d081884c7d65.json
-    sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: Refused}
 """
 
 import contextlib

@@ -46,10 +46,6 @@ options:
     choices: [set, restored, proven]
     default: set
     version_added: 0.3.0
-  name:
-    description: The ConfigMap. It is created when it is missing.
-    type: str
-    default: feature-flags
   flags:
     description:
       - Flags by name. Names are those of environment variables, in capitals.
@@ -84,14 +80,8 @@ options:
         restores.
     type: str
     version_added: 0.3.0
-  wait_timeout:
-    description: Seconds for pods to follow a mounted ConfigMap, or to be replaced where they started with older flags.
-    type: int
-    default: 120
-    version_added: 0.3.0
 seealso:
   - module: easymo.deploy.deploy_lock
-  - module: easymo.deploy.kill_switch
   - module: easymo.deploy.rollout
 """
 
@@ -131,7 +121,6 @@ written:
   description: Whether the ConfigMap was changed, and not pods alone.
   returned: success, but for O(state=proven)
   type: bool
-  sample: true
   version_added: 0.3.0
 before:
   description: All keys of the ConfigMap before.
@@ -165,7 +154,6 @@ left_off:
   returned: success, but for O(state=proven)
   type: list
   elements: str
-  sample: []
   version_added: 0.2.0
 consumers:
   description:
@@ -187,9 +175,7 @@ kill_switch:
     - The switch after, with RV(ignore:set_at), RV(ignore:by) and RV(ignore:reason). Empty when it is not set.
   returned: success, but for O(state=proven), or when it forbids what was asked for
   type: dict
-  sample: {}
   version_added: 0.2.0
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: KillSwitchSet}
 """
 
 import typing as t

@@ -90,12 +90,6 @@ options:
       - Without it, only what stands beside the percentage counts.
     type: str
     version_added: 0.3.0
-  max_silence:
-    description:
-      - Seconds for which the guard may be silent, as O(easymo.deploy.feature_guard#module:max_silence).
-    type: float
-    default: 0
-    version_added: 0.3.0
   hold_for:
     description:
       - Seconds for which a step that must detect something may be held, as
@@ -103,14 +97,6 @@ options:
     type: float
     default: 0
     version_added: 0.3.0
-  wait_timeout:
-    description: Seconds for pods to follow a mounted ConfigMap, or to be replaced where they started with older flags.
-    type: int
-    default: 120
-    version_added: 0.3.0
-  actor:
-    description: Who changes it, for the history. The user and the machine when not given.
-    type: str
   fence:
     description:
       - The epoch at which this run took the deploy lock, as M(easymo.deploy.deploy_lock) returns it.
@@ -120,9 +106,6 @@ options:
 notes:
   - A task that has nothing to do because the next step's time has not come succeeds with RV(action=wait). Asked for
     that step by name, it fails.
-seealso:
-  - module: easymo.deploy.feature_flags
-  - module: easymo.deploy.metrics_gate
 """
 
 EXAMPLES = r"""
@@ -174,7 +157,7 @@ action:
   description:
     - What was done, and what is to follow. V(raise) and V(watch) are to be watched, V(lower) is not. V(wait) until the
       next step's time, V(done) after the last one, V(none) for what is so already.
-    - V(refuse) in the result of a task that failed with RV(reason=RampRefused).
+    - V(refuse) in the result of a task that failed with V(RampRefused).
   returned: success, and when it is refused
   type: str
   sample: raise
@@ -215,9 +198,6 @@ next:
   type: dict
   sample:
     percentage: 5
-    step: 2
-    day: 2
-    users: 500
     may: false
     not_before: "2026-11-25T09:00:00Z"
     reasons: [{kind: day, text: "day 2 begins at 2026-11-25 09:00:00 UTC", until: "2026-11-25T09:00:00Z"}]
@@ -225,28 +205,21 @@ needs_lock:
   description: Whether it would be done under the deploy lock. Also where nothing but another's lock is in the way.
   returned: with O(state=read)
   type: bool
-  sample: false
 notes:
   description: What was found otherwise than the ramp left it, and what became of a release.
   returned: success, and when it is refused
   type: list
   elements: str
-  sample: []
 ramp:
   description: The state as the annotation keeps it, with the last 20 changes.
   returned: success, and when it is refused
   type: dict
   sample:
-    step: 2
     percentage: 5
-    started: "2026-11-24T09:00:00Z"
     since: "2026-11-25T09:10:00Z"
-    watch_until: "2026-11-25T11:10:00Z"
-    holder: jane@build-1
     verdict: pending
     reasons: []
-    history:
-      - {what: raised, from: 1, to: 5, at: "2026-11-25T09:10:00Z", by: jane@build-1, reason: ""}
+    history: [{what: raised, from: 1, to: 5, at: "2026-11-25T09:10:00Z", by: jane@build-1, reason: ""}]
 news:
   description: What there is to tell people, in words. Empty where nothing was changed, and without a verdict.
   returned: success, but for O(state=read)
@@ -263,7 +236,6 @@ recorded:
   description: Whether O(release) has a record.
   returned: with O(state=read)
   type: bool
-  sample: true
   version_added: 0.3.0
 lines:
   description:
@@ -272,13 +244,11 @@ lines:
   returned: with O(state=read)
   type: list
   elements: str
-  sample: []
   version_added: 0.3.0
 evidence_before:
   description: What was compared before, for O(easymo.deploy.metrics_gate#module:evidence_before).
   returned: with O(state=read)
   type: dict
-  sample: {}
   version_added: 0.3.0
 guard:
   description:
@@ -292,14 +262,7 @@ consumers:
   description: What became of each of O(consumers), as RV(easymo.deploy.feature_flags#module:consumers).
   returned: success, but for O(state=read)
   type: dict
-  sample: {}
   version_added: 0.3.0
-checksum:
-  description: SHA-256 of all keys after, for O(easymo.deploy.rollout#module:checksum).
-  returned: success, but for O(state=read)
-  type: str
-  sample: 1ff1de774005f8da13f42943881c655f2f1ab1f1cb2a50a76c3c5b3f9c1f6b55
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: RampRefused}
 """
 
 from ..module_utils._kubernetes_client import KUBERNETES

@@ -88,13 +88,6 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: Check that a service answers
-  easymo.deploy.health_check:
-    checks:
-      - name: wallet-service
-        kind: http
-        http: {url: https://api.easymo.com/health/wallet-service}
-
 - name: Check everything a release needs, waiting up to a minute
   easymo.deploy.health_check:
     wait_timeout: 60
@@ -185,7 +178,6 @@ probes:
   type: list
   elements: dict
   sample: [{name: unsigned message, outcome: pass, evidence: refused with 401, status: 401, seconds: 0.012}]
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: CheckFailed}
 """
 
 import typing as t

@@ -127,7 +127,6 @@ sentence:
   description: Every question whose answer does not pass, and that has none, empty when there is none.
   returned: success
   type: str
-  sample: ""
 lines:
   description: A line for each question.
   returned: success, and when the verdict fails the task
@@ -158,7 +157,6 @@ watch:
       the metrics as C(watched), C(since), and a dictionary for each answer as C(answers).
   returned: with O(feedback)
   type: dict
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: Hold}
 """
 
 import time

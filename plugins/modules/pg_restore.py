@@ -120,8 +120,6 @@ notes:
     backup. Counting reads every table.
   - The mark by which a restore is known again is the last line of a database's comment.
   - Replication slots and subscriptions stay with the database that is kept by O(method=swap).
-seealso:
-  - module: easymo.deploy.pg_backup
 """
 
 EXAMPLES = r"""
@@ -186,11 +184,6 @@ kept:
   returned: success
   type: str
   sample: checkout_prod_failed_20251111_101500
-method:
-  description: As given.
-  returned: success
-  type: str
-  sample: swap
 request:
   description: The word that names this restore, given or made.
   returned: when O(state=present)
@@ -234,7 +227,6 @@ left_out:
   elements: str
   version_added: 0.2.0
   sample: ["schemas of other roles: auth, storage", "event triggers: pgrst_ddl_watch"]
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: VerificationFailed}
 standing:
   description: Which database serves after the failure and what else is there. The message ends in it, too.
   returned: when it failed after it had begun
