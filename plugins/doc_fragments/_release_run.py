@@ -3,11 +3,84 @@ from __future__ import annotations
 
 from textwrap import indent
 
-from ._addresses import ADDRESSES
 from ._lock import LOCK
 from ._module import nested
 from ._preflight_checks import WINDOW
 from ._s3 import S3
+
+ADDRESSES = r"""targets:
+  description: The public addresses.
+  type: list
+  elements: dict
+  default: []
+  suboptions:
+    name: {type: str, required: true, description: What people call it.}
+    url: {type: str, required: true, description: What is asked by GET.}
+    verify_token: {type: str, default: "", description: The verify token of a webhook.}
+    ca_cert: {type: path, description: File of the authorities that may have signed its certificate.}
+controls:
+  description:
+    - Addresses elsewhere that have nothing to do with the platform. They are asked for a connection only, and only
+      while something does not answer.
+  type: list
+  elements: str
+  default: []
+rate:
+  description: How often each address is asked, in times a second.
+  type: float
+  default: 1
+timeout:
+  description: Seconds in which an address has to answer.
+  type: float
+  default: 5
+enabled:
+  description: Whether anything is measured. V(false) needs O(reason), and the record says so.
+  type: bool
+  default: true
+reason:
+  description: Why nothing is measured.
+  type: str
+"""
+
+ORDER = r"""order:
+  description:
+    - What must be done before O(phase) is opened. Nothing when not given.
+    - The task fails with V(OutOfOrder) and writes nothing when a phase before it is neither done in this
+      attempt nor waived.
+    - Nor does a release begin while another one is unfinished or partly rolled back, but for one that a later one,
+      which is done, superseded by name.
+    - And it neither goes on nor back (O(phase=rollback)) while a release that began later is unfinished or done.
+  type: dict
+  version_added: 0.2.0
+  suboptions:
+    phases:
+      description: The names of all phases in their order. A phase that is not one of them waits for nothing.
+      type: list
+      elements: str
+      default: []
+    waived:
+      description:
+        - By phase, C(by) and C(reason) of the person who lets the release go on without it.
+        - A missing phase is recorded as V(waived) when a later one is opened. It can still be run.
+      type: dict
+      default: {}
+    flags:
+      description:
+        - The ConfigMap of the flags. A phase that is done and of whose flags one is off since, by itself or after a
+          reset, is missing again. What a person's kill switch holds off counts as it was set.
+      type: str
+      version_added: 0.3.0
+    passed:
+      description: Phases that this run went through in check mode, where nothing is recorded.
+      type: list
+      elements: str
+      default: []
+    supersedes:
+      description: By version, C(by) and C(reason) of the person who lets this release begin beside an unfinished one,
+        or go on or back below a later one. The record keeps them.
+      type: dict
+      default: {}
+"""
 
 REPORT = r"""plan:
   description:
@@ -103,3 +176,5 @@ options:
 {nested(S3, 10, "page.s3")}{nested(REPORT, 6, "page")}"""
 
     REPORT: str = "options:\n" + indent(REPORT, "  ")
+    ADDRESSES: str = "options:\n" + indent(ADDRESSES, "  ")
+    ORDER: str = "options:\n" + indent(ORDER, "  ")

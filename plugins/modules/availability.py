@@ -24,7 +24,7 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
-  - easymo.deploy._addresses
+  - easymo.deploy._release_run.addresses
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.requests
 options:

@@ -25,7 +25,7 @@ description:
     does not undo the ConfigMap, so an old pod that restarts tomorrow would read the new flags.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
-  - easymo.deploy._action_groups.kubernetes
+  - easymo.deploy._action_groups.flags_and_kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._lock.fence
   - easymo.deploy._flags.probe

@@ -25,7 +25,7 @@ description:
   - Rests while the release of O(release) is not signed off, and when the ramp is complete.
 extends_documentation_fragment:
   - easymo.deploy._module.in_controller
-  - easymo.deploy._action_groups.kubernetes
+  - easymo.deploy._action_groups.flags_and_kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
   - easymo.deploy._metrics

@@ -24,7 +24,7 @@ description:
     adds to the record how the ramp stands and what was watched. It starts no record.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
-  - easymo.deploy._action_groups.kubernetes
+  - easymo.deploy._action_groups.flags_and_kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
   - easymo.deploy._flags.probe

@@ -23,7 +23,7 @@ description:
   - A pod that cannot be asked never counts as off. The task fails with its name, after everything else was done.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
-  - easymo.deploy._action_groups.kubernetes
+  - easymo.deploy._action_groups.flags_and_kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._flags.probe
   - easymo.deploy._flags.consumers

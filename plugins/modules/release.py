@@ -27,7 +27,7 @@ extends_documentation_fragment:
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._lock.fence
   - easymo.deploy._kubernetes
-  - easymo.deploy._order
+  - easymo.deploy._release_run.order
   - easymo.deploy._sign_offs
 options:
   name:

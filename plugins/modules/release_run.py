@@ -27,7 +27,7 @@ extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
-  - easymo.deploy._order
+  - easymo.deploy._release_run.order
   - easymo.deploy._release_run
   - easymo.deploy._libraries.boto3
   - easymo.deploy._libraries.jinja2
