@@ -122,14 +122,6 @@ EXAMPLES = r"""
       - {day: 3, percentage: 10, users: 1000}
   register: ramp
 
-- name: Read where it stands
-  easymo.deploy.feature_ramp:
-    namespace: shop-prod
-    flag: FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE
-    enabled_by: FEATURE_CHECKOUT
-    schedule: *schedule
-    state: read
-
 - name: Keep what the watch found
   easymo.deploy.feature_ramp:
     namespace: shop-prod
@@ -166,11 +158,6 @@ sentence:
   returned: success, and when it is refused
   type: str
   sample: Up from 1 %, step 1 of 8 to 5 %, step 2 of 8, about 500 users.
-before:
-  description: Where it stood. The percentage is null for what is none, the step for what is no step.
-  returned: success, and when it is refused
-  type: dict
-  sample: {percentage: 1, step: 1}
 percentage:
   description: Where it stands now.
   returned: success, and when it is refused

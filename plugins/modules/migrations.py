@@ -401,30 +401,12 @@ failed:
   elements: str
   sample: [V8__index.sql]
 file:
-  description: The file that failed. It comes with RV(statement), RV(line) and RV(sqlstate) where they are known.
+  description:
+    - The file that failed. Where they are known, there is which C(statement) of it failed, from 1, in which C(line), with
+      PostgreSQL's C(sqlstate), and for O(kind=prisma) Prisma's C(code) for the same.
   returned: when a migration failed
   type: str
   sample: 20251104080000_orders.sql
-statement:
-  description: Which statement of the file failed, from 1.
-  returned: when a statement failed, and it is known
-  type: int
-  sample: 3
-line:
-  description: The line of the file it failed in.
-  returned: as RV(statement)
-  type: int
-  sample: 17
-sqlstate:
-  description: PostgreSQL's code for what went wrong.
-  returned: when a statement failed
-  type: str
-  sample: "42P07"
-code:
-  description: Prisma's code for the same condition.
-  returned: with O(kind=prisma), when Prisma has one
-  type: str
-  sample: P3009
 """
 
 from ..module_utils._migration.task import migrate

@@ -161,16 +161,6 @@ EXAMPLES = r"""
     login_db: look_at_checkout
     bucket: shop-backups
     prefix: v2-migration/
-
-- name: Drop it again
-  easymo.deploy.pg_restore:
-    state: absent
-    method: scratch
-    login_host: prod-checkout-db.example.com
-    login_user: deployer
-    login_password: "{{ vault_checkout_db_password }}"
-    login_db: look_at_checkout
-    bucket: shop-backups
 """
 
 RETURN = r"""
@@ -193,10 +183,7 @@ backup:
   description: What M(easymo.deploy.pg_backup) returned of the backup, and its C(age) in seconds.
   returned: when O(state=present)
   type: dict
-  sample:
-    age: 5400
-    key: v2-migration/checkout_prod_20251111_060012_5e1f0a.dump
-    size: 102301444
+  sample: {age: 5400, key: v2-migration/checkout_prod_20251111_060012_5e1f0a.dump, size: 102301444}
 rows:
   description:
     - By C(table), as schema.table, how many rows it had C(before), how many are in the C(backup), and how many it had

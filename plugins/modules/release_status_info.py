@@ -131,19 +131,15 @@ status:
     release:
       description: The version, empty when none is recorded.
       type: str
-      sample: 2.0.0
     attempt:
       description: Which attempt at it, V(0) when none is recorded.
       type: int
-      sample: 1
     by:
       description: Who began the attempt.
       type: str
-      sample: jane@ops-1
     since:
       description: When the attempt began.
       type: str
-      sample: "2026-11-24T06:00:00Z"
     finished:
       description: When it ended.
       type: str
@@ -162,13 +158,7 @@ status:
           planned.
       type: list
       elements: dict
-      sample:
-        - name: preflight
-          title: Pre-Deploy
-          number: 1
-          status: done
-          started: "2026-11-24T06:00:00Z"
-          finished: "2026-11-24T06:03:10Z"
+      sample: [{name: preflight, title: Pre-Deploy, number: 1, status: done, started: "2026-11-24T06:00:00Z"}]
     lock:
       description: The lock, as RV(easymo.deploy.deploy_lock#module:lock), with lock and freeze in words as C(sentence).
       type: dict
