@@ -126,7 +126,6 @@ http:
       type: list
       elements: str
       default: []
-      version_added: 0.2.0
     text:
       description: What the body must contain.
       type: str
@@ -152,7 +151,6 @@ http:
         - Needs C(get) on C(pods/log).
       type: str
       default: ""
-      version_added: 0.2.0
 exec:
   description:
     - Run a program in every pod of a Deployment. It is well when each ends with 0, within 30 seconds.

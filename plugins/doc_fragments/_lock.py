@@ -44,11 +44,9 @@ options:
       - V(0) asks for no lock at all, and leaves the epoch that stands there.
     type: int
     default: 0
-    version_added: 0.2.0
   lock:
     description: The Lease that is the lock. C(easymo-deploy) when not given.
     type: str
-    version_added: 0.2.0
 """
 
     # Of what is done elsewhere.

@@ -60,7 +60,6 @@ options:
       - PromQL matchers that select the pods of the release. They take the place of C(job="pods") in every expression.
     type: str
     default: job="pods"
-    version_added: 0.2.0
   request_timeout:
     description: Seconds that one request to either may take.
     type: float

@@ -51,7 +51,6 @@ ORDER = r"""order:
       which is done, superseded by name.
     - And it neither goes on nor back (O(phase=rollback)) while a release that began later is unfinished or done.
   type: dict
-  version_added: 0.2.0
   suboptions:
     phases:
       description: The names of all phases in their order. A phase that is not one of them waits for nothing.
@@ -101,13 +100,11 @@ REPORT = r"""plan:
       description: What people call it. The default is its name.
       type: str
       default: ""
-      version_added: 0.2.0
 sign_offs:
   description: Names of the sign-offs that are expected. Those that the record has not are told as missing.
   type: list
   elements: str
   default: []
-  version_added: 0.2.0
 announced:
   description: Whether there is a channel in which the release is announced. If not, no announcement is missing.
   type: bool
@@ -118,14 +115,12 @@ time_zone:
     - The time zone in which the timeline is drawn, such as V(Africa/Nairobi). Elsewhere its times stand beside UTC.
   type: str
   default: UTC
-  version_added: 0.2.0
 journal:
   description:
     - The journal that the callback P(easymo.deploy.journal#callback) wrote, for the tasks that took longest and those
       that were tried again. Nothing else depends on it, and a file that is not there adds nothing.
     - Only what ran for real between the begin and the end of the release counts. Damaged lines are counted and told.
   type: path
-  version_added: 0.2.0
 """
 
 

@@ -146,7 +146,6 @@ metrics:
       description: Seconds to wait for metrics without data, as long as all others are good.
       type: float
       default: 0
-      version_added: 0.2.0
     missing:
       description: What a metric without data makes of the test when nothing else is wrong. It never passes.
       type: str

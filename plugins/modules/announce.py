@@ -83,14 +83,12 @@ options:
           - Ids of users or user groups by the name that stands in the text, as C(@name). Each is a mention there.
           - A name whose id is none stays as it is.
         type: dict
-        version_added: 0.2.0
       archive:
         description:
           - Archive the channel once the message is in it. One that is archived already is left so.
           - Needs O(slack.token) with the scope C(channels:manage), for a private channel C(groups:write).
         type: bool
         default: false
-        version_added: 0.2.0
   pagerduty:
     description: Send an event to PagerDuty's Events API v2. Repeating it is harmless.
     type: dict
@@ -164,7 +162,6 @@ options:
             V(scheduled), V(in_progress), V(verifying) or V(completed).
         type: int
         default: 120
-        version_added: 0.2.0
 attributes:
   check_mode:
     description: Checks the options and lists the receivers, without a message to anybody.

@@ -138,7 +138,6 @@ options:
     type: list
     elements: str
     default: []
-    version_added: 0.2.0
   timeout:
     description: Seconds after which what is not done is told with what it has seen so far.
     type: float

@@ -60,7 +60,6 @@ options:
     description: The values that a flag may have, a list by name of the flag.
     type: dict
     default: {}
-    version_added: 0.2.0
   kill_switch:
     description:
       - What to do while the kill switch, which M(easymo.deploy.kill_switch) sets, is set, and a flag would turn on what
@@ -73,7 +72,6 @@ options:
     type: str
     choices: [refuse, leave_off, reset_automatic]
     default: refuse
-    version_added: 0.2.0
   release:
     description:
       - The release that the flags belong to. Written on restarted Deployments. Its record has what O(state=restored)
@@ -154,7 +152,6 @@ left_off:
   returned: success, but for O(state=proven)
   type: list
   elements: str
-  version_added: 0.2.0
 consumers:
   description:
     - What became of each of O(consumers), with RV(ignore:restart) of a rollout, and RV(ignore:replaced), the pods that
@@ -175,7 +172,6 @@ kill_switch:
     - The switch after, with RV(ignore:set_at), RV(ignore:by) and RV(ignore:reason). Empty when it is not set.
   returned: success, but for O(state=proven), or when it forbids what was asked for
   type: dict
-  version_added: 0.2.0
 """
 
 import typing as t

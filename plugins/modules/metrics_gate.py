@@ -75,19 +75,16 @@ options:
         decision is possible.
       - In check mode nothing is kept.
     type: str
-    version_added: 0.2.0
   gate:
     description:
       - What the watch is called in the record. When it is named as a phase is, the run that was killed is told
         by it.
     type: str
     default: monitoring
-    version_added: 0.2.0
   kubernetes:
     description:
       - The cluster of the record and of the logs. Needed with O(release), and with the kind V(kubernetes_log).
     type: dict
-    version_added: 0.2.0
   after_answers:
     description:
       - Whether metrics are looked at only once that were good for all of O(duration) when the phase O(gate) held for an
@@ -104,20 +101,17 @@ options:
       - V(0) ends with V(hold) at once.
     type: float
     default: 0
-    version_added: 0.2.0
   recover_for:
     description:
       - Seconds for which every sample of every metric must be good, without a gap, to proceed out of a hold.
     type: float
     default: 600
-    version_added: 0.2.0
   max_gap:
     description:
       - A watch that was stopped is taken up after a pause of at most this, in seconds. The looks
         that were missed count as missing. After a longer time the watch begins anew.
     type: float
     default: 300
-    version_added: 0.2.0
 requirements:
   - psycopg2-binary, only for the kind V(postgres)
   - kubernetes, only for O(release) and the kind V(kubernetes_log)
@@ -299,7 +293,6 @@ alerts:
   sample:
     looked: true
     fired: [{name: Service Down, severity: critical, since: "2026-11-25T09:31:10Z", until: ""}]
-  version_added: 0.2.0
 gaps:
   description: Times without looks because the run was stopped, in seconds since the watch began.
   returned: success, and when the verdict fails the task

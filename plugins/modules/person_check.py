@@ -53,7 +53,6 @@ options:
         type: str
         choices: [yes_no, severity]
         default: yes_no
-        version_added: 0.2.0
   answers:
     description:
       - Answers for a run without a terminal, by the name of the question. A word of its scale, or a dictionary with

@@ -125,13 +125,11 @@ left_out:
   returned: success
   type: list
   elements: str
-  version_added: 0.2.0
   sample: [table auth.schema_migrations, table storage.migrations]
 left_behind:
   description: What may be left in S3 after a failure, and why. A process of its own still tries to remove it.
   returned: failure, when S3 did not let it be removed
   type: str
-  version_added: 0.2.0
   sample: "Perhaps parts of v2-migration/supabase_prod_20251111_060012_5e1f0a.dump: S3 at AWS cannot be reached."
 """
 

@@ -212,7 +212,6 @@ left_out:
   returned: when O(state=present)
   type: list
   elements: str
-  version_added: 0.2.0
   sample: ["schemas of other roles: auth, storage", "event triggers: pgrst_ddl_watch"]
 standing:
   description: Which database serves after the failure and what else is there. The message ends in it, too.

@@ -54,11 +54,9 @@ options:
         evidence are this run's then.
     type: bool
     default: false
-    version_added: 0.2.0
   phase_started:
     description: When this run began such a phase, as RV(at) of the task that opened it. Now when not given.
     type: str
-    version_added: 0.2.0
   evidence:
     description: What proves the phase's end, merged into what is there. Ignored when the phase is settled already.
     type: dict

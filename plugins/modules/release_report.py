@@ -52,7 +52,6 @@ options:
     description: The release, also for the title where the record does not tell.
     type: str
     default: ""
-    version_added: 0.2.0
 requirements:
   - kubernetes, only for O(kubernetes)
 """
@@ -81,7 +80,6 @@ incident:
   description: Path of the incident file, empty when there is no incident.
   returned: success
   type: str
-  version_added: 0.2.0
 verdict:
   description: How the release stands, in a word or two.
   returned: success

@@ -150,7 +150,6 @@ status:
     watching:
       description: Whether a run whose watch is on hold goes on looking, until somebody decides or time is over.
       type: bool
-      version_added: 0.2.0
     phases:
       description:
         - All phases of the plan, then those that only the record has. C(status) is V(not_started), V(running), V(done),

@@ -31,7 +31,6 @@ options:
     type: str
     choices: [refuse, tell]
     default: refuse
-    version_added: 0.2.0
   contracts:
     description: The roles of this collection that the run will use, and the variables that it reads without one.
     type: list
