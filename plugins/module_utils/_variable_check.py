@@ -50,6 +50,14 @@ RENAMED: t.Mapping[str, str] = {
     "smoke_tests_metrics_missing": "release_smoke_metrics_missing",
     "smoke_tests_metrics_wait": "release_smoke_metrics_wait",
     "supabase_migrate_expected_tables": "release_expected_tables",
+    **dict.fromkeys(
+        (
+            f"{tool}_migrate_{option}_{what}"
+            for tool in ("prisma", "sql", "supabase")
+            for option, what in (("lock", "retries"), ("lock", "timeout"), ("statement", "timeout"))
+        ),
+        "in migration_options",
+    ),
 }
 """Names of 0.2, and those that took their place."""
 ALIASES: t.Mapping[str, str] = {

@@ -23,9 +23,6 @@ _MORE: t.Mapping[str, t.Mapping[str, t.Any]] = {
         "schema": "public",
         "chdir": None,
         "generate_command": [],
-        "generate": "after_migrations",
-        "command_timeout": 600,
-        "advisory_lock_timeout": 10,
     },
 }
 TASKS = {
@@ -99,9 +96,6 @@ def migrate(script: Script, name: str, rehearsal: dict[str, t.Any] | None = None
         directory=kind.folder,
         waivers={},
         expect_tables=["loyalty", "coupons"],
-        lock_timeout=5,
-        lock_retries=5,
-        statement_timeout=0,
         fence=script.epoch,
         kubernetes=CLUSTER,
         rehearsal=rehearsal,
