@@ -402,8 +402,8 @@ failed:
   sample: [V8__index.sql]
 file:
   description:
-    - The file that failed. Where they are known, there is which C(statement) of it failed, from 1, in which C(line), with
-      PostgreSQL's C(sqlstate), and for O(kind=prisma) Prisma's C(code) for the same.
+    - The file that failed. Where they are known, C(statement) is which of its statements did, from 1, and C(line) where.
+      C(sqlstate) is PostgreSQL's code for it, and C(code) that of Prisma.
   returned: when a migration failed
   type: str
   sample: 20251104080000_orders.sql
