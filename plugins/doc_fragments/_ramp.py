@@ -46,7 +46,8 @@ options:
     default: 86400
   max_silence:
     description:
-      - Nothing goes up, and people are told, when the guard did not look for more seconds than this. V(0) is for any time.
+      - Nothing goes up, and people are told, when the guard did not look for more seconds than this. V(0) allows
+        any time.
     type: float
     default: 0
     version_added: 0.3.0

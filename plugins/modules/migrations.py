@@ -402,7 +402,7 @@ failed:
   sample: [V8__index.sql]
 file:
   description:
-    - The file that failed. Where they are known, C(statement) is which of its statements did, from 1, and C(line) where.
+    - The file that failed. Where they are known, C(statement) is which of its statements did, from 1, C(line) where.
       C(sqlstate) is PostgreSQL's code for it, and C(code) that of Prisma.
   returned: when a migration failed
   type: str
