@@ -10,13 +10,14 @@ def _in(*groups: str) -> str:
     return f"""options: {{}}
 attributes:
   action_group:
-    description: Takes its connection from C(module_defaults) of {text}.
+    description: Takes what its tasks have in common from C(module_defaults) of {text}.
     support: full
     membership: [{listed}]
 """
 
 
 class ModuleDocFragment:
+    FLAGS_AND_KUBERNETES: str = _in("flags", "kubernetes")
     KUBERNETES: str = _in("kubernetes")
     POSTGRES: str = _in("postgres")
     POSTGRES_AND_S3: str = _in("postgres", "s3")

@@ -5,12 +5,11 @@ from textwrap import indent
 
 from ._kubernetes import CONNECTION
 from ._metrics import GOOD, VOLUME
-from ._module import nested
+from ._module import AUTHORITIES, nested
 from ._monitoring import PROMETHEUS
 from ._postgres import LOGIN
 
-CHECKS = (
-    r"""name:
+CHECKS = f"""name:
   description: What the check is called in the results.
   type: str
   required: true
@@ -27,9 +26,7 @@ postgres:
   description: Connect to a database and ask it something.
   type: dict
   suboptions:
-"""
-    + indent(LOGIN, " " * 4)
-    + r"""    connect_timeout:
+{indent(LOGIN, " " * 4)}    connect_timeout:
       description: Seconds to wait for a connection, at most the timeout of the check.
       type: int
       default: 10
@@ -63,10 +60,7 @@ redis:
       description: Whether to speak TLS. The certificate is verified.
       type: bool
       default: false
-    ca_cert:
-      description: File with the certificate authorities that may have signed the server's certificate.
-      type: path
-kafka:
+{indent(AUTHORITIES, " " * 4)}kafka:
   description: List the topics of a cluster.
   type: dict
   suboptions:
@@ -83,10 +77,7 @@ kafka:
       description: Whether to speak TLS. The certificate is verified.
       type: bool
       default: false
-    ca_cert:
-      description: File with the certificate authorities that may have signed the brokers' certificates.
-      type: path
-    username:
+{indent(AUTHORITIES, " " * 4)}    username:
       description: User for SASL.
       type: str
     password:
@@ -112,7 +103,7 @@ http:
     headers:
       description: Headers to send. Their values are kept out of all output.
       type: dict
-      default: {}
+      default: {{}}
     body:
       description: Body to send. What is not text is sent as JSON.
       type: raw
@@ -127,7 +118,7 @@ http:
           C(checks.redis.status).
         - A number and the same number as text are equal.
       type: dict
-      default: {}
+      default: {{}}
     holds:
       description:
         - Expressions of JMESPath that must be true of the JSON of the answer, which what is missing or empty is not.
@@ -135,14 +126,10 @@ http:
       type: list
       elements: str
       default: []
-      version_added: 0.2.0
     text:
       description: What the body must contain.
       type: str
-    ca_cert:
-      description: File with the certificate authorities that may have signed the server's certificate.
-      type: path
-function_calls:
+{indent(AUTHORITIES, " " * 4)}function_calls:
   description:
     - Call edge functions. What the Management API lists as C(ACTIVE) need not answer. This calls each function as
       anybody would, with no JWT, and has a result of each.
@@ -166,20 +153,15 @@ function_calls:
         - Each takes C(path) below the function, C(method), C(status) as a list of the statuses that pass, and
           C(skip) for a function that must not be called.
       type: dict
-      default: {}
+      default: {{}}
     version:
       description: The version that a function must tell, where its answer is a JSON object with C(version).
       type: str
-    ca_cert:
-      description: File with the certificate authorities that may have signed the gateway's certificate.
-      type: path
-kubernetes:
+{indent(AUTHORITIES, " " * 4)}kubernetes:
   description: All pods run and are ready, none is in a crash loop. Pods that end or have succeeded do not count.
   type: dict
   suboptions:
-"""
-    + nested(CONNECTION, 2, "checks[].kubernetes")
-    + r"""    label_selector:
+{nested(CONNECTION, 2, "checks[].kubernetes")}    label_selector:
       description: Only pods with these labels.
       type: str
       default: ""
@@ -197,7 +179,6 @@ kubernetes:
         - Needs C(get) on C(pods/log).
       type: str
       default: ""
-      version_added: 0.2.0
 exec:
   description:
     - Run a program in every pod of a Deployment. It is well when each ends with 0, within 30 seconds.
@@ -205,9 +186,7 @@ exec:
   type: dict
   version_added: 0.3.0
   suboptions:
-"""
-    + nested(CONNECTION, 2, "checks[].exec")
-    + r"""    deployment:
+{nested(CONNECTION, 2, "checks[].exec")}    deployment:
       description: The Deployment. Pods of an earlier template and those that end are left out.
       type: str
       required: true
@@ -225,15 +204,11 @@ metric:
   type: dict
   version_added: 0.3.0
   suboptions:
-"""
-    + PROMETHEUS
-    + r"""    query:
+{PROMETHEUS}    query:
       description: PromQL that gives one series.
       type: str
       required: true
-"""
-    + nested(GOOD + VOLUME, 4, "")
-)
+{nested(GOOD + VOLUME, 4, "")}"""
 
 
 def health(at: str) -> str:

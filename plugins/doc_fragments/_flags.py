@@ -65,6 +65,15 @@ options:
 """
     CONSUMERS = r"""
 options:
+  name:
+    description: The ConfigMap of the flags. It is created when a flag is set and it is missing.
+    type: str
+    default: feature-flags
+  wait_timeout:
+    description: Seconds for pods to follow a mounted ConfigMap, or to be replaced where they started with older flags.
+    type: int
+    default: 120
+    version_added: 0.3.0
   consumers:
     description:
       - Deployments that read the ConfigMap. One that is missing fails the task, after the others are done.

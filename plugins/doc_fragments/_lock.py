@@ -44,16 +44,13 @@ options:
       - V(0) asks for no lock at all, and leaves the epoch that stands there.
     type: int
     default: 0
-    version_added: 0.2.0
   lock:
     description: The Lease that is the lock. C(easymo-deploy) when not given.
     type: str
-    version_added: 0.2.0
 """
 
     # Of what is done elsewhere.
-    FENCE_ELSEWHERE: str = (
-        """
+    FENCE_ELSEWHERE: str = f"""
 options:
   fence:
     description:
@@ -73,10 +70,6 @@ options:
     type: dict
     version_added: 0.3.0
     suboptions:
-"""
-        + nested(CONNECTION, 4, "kubernetes")
-        + """\
-requirements:
+{nested(CONNECTION, 4, "kubernetes")}requirements:
   - kubernetes, only with O(fence)
 """
-    )

@@ -57,5 +57,4 @@ options:
         description: Files to attach, together at most 10 MB. Text is sent as UTF-8.
         type: list
         elements: path
-        version_added: 0.2.0
 """

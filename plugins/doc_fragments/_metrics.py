@@ -33,7 +33,6 @@ VOLUME = """volume:
   description:
     - What a ratio is of. With fewer than C(at_least) of them it proves nothing, and the sample is missing.
   type: dict
-  version_added: 0.2.0
   suboptions:
     query:
       description: Gives how many there were. Asked of the same place as C(query), before it.
@@ -141,32 +140,26 @@ worse_than:
   description:
     - Seconds from one look at this metric to the next. O(easymo.deploy.metrics_gate#module:interval) when not given.
   type: float
-  version_added: 0.2.0
 initial_delay:
   description:
     - Seconds from the first look of the watch to the first that counts for this metric. One look waits for no metric.
   type: float
   default: 0
-  version_added: 0.2.0
 count:
   description:
     - So many samples with a value end this metric's own watch. Fewer at the end of
       O(easymo.deploy.metrics_gate#module:duration) hold.
     - Without it, the metric is looked at to the end.
   type: int
-  version_added: 0.2.0
 breaches:
   description: So many breaches of this metric in a row roll back. O(breaches) when not given.
   type: int
-  version_added: 0.2.0
 max_missing:
   description: The share of this metric's samples that may be missing. O(max_missing) when not given.
   type: float
-  version_added: 0.2.0
 deployment:
   description: The Deployment whose logs are read. Needed with the kind V(kubernetes_log).
   type: str
-  version_added: 0.2.0
 window:
   description:
     - Of how many seconds before each look the logs are read. At most 1 MB of each container is, and 1,000 lines of each
@@ -175,7 +168,6 @@ window:
     - Windows longer than the interval see a line in several looks.
   type: int
   default: 60
-  version_added: 0.2.0
 functions:
   description: The edge functions whose logs are read. Needed with the kind V(function_log).
   type: list
@@ -191,15 +183,12 @@ supabase:
     - Needed with the kind V(http). Asked by GET, without following redirects. An answer without a number is a missing
       sample.
   type: str
-  version_added: 0.2.0
 token:
   description: Bearer token for O(metrics[].url).
   type: str
-  version_added: 0.2.0
 ca_cert:
   description: File with the certificate authorities that may have signed the certificate of O(metrics[].url).
   type: path
-  version_added: 0.2.0
 """
 
 

@@ -10,6 +10,7 @@ import re
 from textwrap import indent
 
 ANY = """author: [Maintainers of easymo.deploy (@easymo)]
+notes: ["A task that fails returns C(reason), one word for why, such as V(InvalidInput) or V(Unreachable)."]
 options: {}
 attributes:
 """
@@ -45,6 +46,12 @@ READING = """  check_mode:
 """
 
 
+AUTHORITIES = """ca_cert:
+  description: File with the certificate authorities that may have signed the server's certificate.
+  type: path
+"""
+
+
 def nested(options: str, spaces: int, at: str) -> str:
     """So many spaces in, and naming each other by the path `at`. The release they came with is that of the whole."""
     unversioned = re.sub(r"^ *version_added: .*\n", "", options, flags=re.MULTILINE)
@@ -57,6 +64,36 @@ class ModuleDocFragment:
     IN_CONTROLLER: str = f"{ANY}{ACTION}"
     CHANGES_IN_CONTROLLER: str = f"{ANY}{ACTION}{CHANGING}"
     READS_IN_CONTROLLER: str = f"{ANY}{ACTION}{READING}"
+    SECRETS = """
+options:
+  secrets:
+    description: The secrets that the run needs.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: The variable that holds the secret., type: str, required: true}
+      environment: {description: The environment variable that it is read from., type: str, required: true}
+      purpose: {description: "What needs it, for the message.", type: str, required: true}
+      needed:
+        description: Whether it must have a value, for example only when the connection has no other credential.
+        type: bool
+        default: true
+        version_added: 0.3.0
+"""
+    COMMANDS = """
+options:
+  playbooks:
+    description:
+      - The folder of the playbooks in the commands that it prints, in the controller that of the one that runs. For
+        those of an installed collection its name with a dot behind it.
+    type: str
+    default: ""
+  program:
+    description: How ansible-playbook is called in these commands, in the controller as it was typed for this run.
+    type: str
+    default: ""
+"""
     VERDICT = """
 options:
   fail_on:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from textwrap import indent
 
-SERVER = """url:
+from ._module import AUTHORITIES
+
+SERVER = f"""url:
   description:
     - Its URL without C(/api), with the path prefix that it is served under, such as C(https://example.com/prometheus).
   type: str
@@ -19,10 +21,7 @@ username:
 password:
   description: The user's password.
   type: str
-ca_cert:
-  description: File with the certificate authorities that may have signed the server's certificate.
-  type: path
-client_cert:
+{AUTHORITIES}client_cert:
   description: File with our certificate, in PEM, for a server that asks for one.
   type: path
 client_key:
@@ -61,7 +60,6 @@ options:
       - PromQL matchers that select the pods of the release. They take the place of C(job="pods") in every expression.
     type: str
     default: job="pods"
-    version_added: 0.2.0
   request_timeout:
     description: Seconds that one request to either may take.
     type: float

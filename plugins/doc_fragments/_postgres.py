@@ -6,8 +6,9 @@ from __future__ import annotations
 from textwrap import indent
 
 from ._libraries import POSTGRES_CLIENT
+from ._module import AUTHORITIES
 
-LOGIN = r"""login_host:
+LOGIN = f"""login_host:
   description: Host of the PostgreSQL server.
   type: str
   required: true
@@ -31,10 +32,7 @@ ssl_mode:
   type: str
   choices: [disable, allow, prefer, require, verify-ca, verify-full]
   default: verify-full
-ca_cert:
-  description: File with the certificate authorities that may have signed the server's certificate.
-  type: path
-"""
+{AUTHORITIES}"""
 
 DATABASE = f"""{LOGIN}connect_timeout:
   description: Seconds to wait for a connection.

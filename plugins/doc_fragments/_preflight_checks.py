@@ -4,9 +4,9 @@ from __future__ import annotations
 from textwrap import indent
 
 from ._checks import health
-from ._module import nested
+from ._module import AUTHORITIES, nested
 from ._monitoring import PROMETHEUS, SERVER
-from ._readiness_kinds import AUTHORITIES, READINESS_KINDS
+from ._readiness_kinds import READINESS_KINDS
 from ._s3 import S3
 from ._sign_offs import REQUIRED
 
@@ -63,7 +63,7 @@ CLIENT = """    client_cert:
 READER = f"""    token:
       description: Token that may read there.
       type: str
-{AUTHORITIES}"""
+{indent(AUTHORITIES, " " * 4)}"""
 
 
 def api(what: str, url: str) -> str:
@@ -81,8 +81,8 @@ DOCUMENT = """    path:
       required: true
 """
 
-KINDS = (
-    r"""name:
+
+KINDS = f"""name:
   description: What the row is called. Kinds that end in several rows name them themselves.
   type: str
   required: true
@@ -99,7 +99,7 @@ needs:
     - Values without which nothing can be seen, by the names of their variables, such as secrets. When one is empty
       the row is V(skipped) and names it.
   type: dict
-  default: {}
+  default: {{}}
 unless:
   description: Why nothing needs it here. The row is V(skipped) then, and tells it.
   type: str
@@ -134,7 +134,7 @@ plan:
         - By phase, C(what) it can't do without, in words, and what is C(found) of it, a list.
         - Phases that always have something to do are left out.
       type: dict
-      default: {}
+      default: {{}}
 paths:
   description: Whether files and folders exist.
   type: dict
@@ -148,29 +148,23 @@ health:
   description: Components as M(easymo.deploy.health_check) looks at them, a row for each.
   type: dict
   suboptions:
-"""
-    + health("checks[].health")
-    + r"""rollout:
+{health("checks[].health")}rollout:
   description:
     - What stands against a rollout without downtime, every problem at once. An error is a rollout that would fail, or
       an outage while it goes on. A warning is what a release survives, and somebody should know.
     - Of Secrets that pods refer to only the names of their keys are looked at. What may not be seen is a warning.
   type: dict
   suboptions:
-"""
-    + SERVICES
-    + r"""pins:
+{SERVICES}pins:
   description:
     - Whether every Deployment has a template to return to, keeps old ReplicaSets, and does not run the image
       of the release already unless this attempt rolled it.
   type: dict
   suboptions:
-"""
-    + SERVICES
-    + r"""rbac:
+{SERVICES}rbac:
   description: Whether the cluster lets this user do all that the phases do there. It has no options.
   type: dict
-  suboptions: {}
+  suboptions: {{}}
 flags_start:
   description:
     - Whether the feature is still off for all users, unless this release itself let them in, and no person has set the
@@ -193,9 +187,7 @@ backup_age:
   description: How old the newest backup of each database is.
   type: dict
   suboptions:
-"""
-    + nested(S3, 4, "checks[].backup_age")
-    + r"""    names:
+{nested(S3, 4, "checks[].backup_age")}    names:
       description: Names of the databases in the keys of their backups.
       type: list
       elements: str
@@ -230,10 +222,7 @@ images:
       description: Its password or token.
       type: str
       default: ""
-    ca_cert:
-      description: Authorities that the registry's certificate may be of.
-      type: path
-    absent:
+{indent(AUTHORITIES, " " * 4)}    absent:
       description: Why they cannot be there yet, for example because the release builds them. The check is skipped then.
       type: str
       default: ""
@@ -245,9 +234,7 @@ test_results:
       that names neither holds.
   type: dict
   suboptions:
-"""
-    + DOCUMENT
-    + r"""    least:
+{DOCUMENT}    least:
       description: How many tests must have passed.
       type: int
       default: 1
@@ -258,9 +245,7 @@ load_test:
     - Only the bounds that are set count.
   type: dict
   suboptions:
-"""
-    + DOCUMENT
-    + r"""    least_users:
+{DOCUMENT}    least_users:
       description: How many users at the same time there must have been.
       type: float
     error_rate:
@@ -292,7 +277,7 @@ git:
     items:
       description: The lines of the checklist for C(tag), C(branch), C(clean) and C(changelog).
       type: dict
-      default: {}
+      default: {{}}
 commit_status:
   description:
     - Whether CI passed on the commit, by GitHub's check runs and its combined status. Nothing may have failed, been
@@ -302,11 +287,7 @@ commit_status:
     - The token needs to read checks, commit statuses and the repository's metadata.
   type: dict
   suboptions:
-"""
-    + api(
-        "Base URL of the API. That of an own server ends in C(/api/v3).", "https://api.github.com"
-    )
-    + r"""    repository:
+{api("Base URL of the API. That of an own server ends in C(/api/v3).", "https://api.github.com")}    repository:
       description: The repository, as C(owner/name).
       type: str
       required: true
@@ -328,15 +309,11 @@ alert_rules:
       which has an integration, is in no route with time intervals, and is not silenced.
   type: dict
   suboptions:
-"""
-    + PROMETHEUS
-    + """    alertmanager:
+{PROMETHEUS}    alertmanager:
       description: How Alertmanager is reached.
       type: dict
       suboptions:
-"""
-    + indent(SERVER, " " * 8)
-    + """    alerts:
+{indent(SERVER, " " * 8)}    alerts:
       description: Names of the alerts.
       type: list
       elements: str
@@ -352,8 +329,7 @@ alert_rules:
       type: list
       elements: str
       default: []
-"""
-    + r"""clock:
+clock:
   description:
     - Whether this machine's clock agrees with that of a server, by the header Date of whatever it answers.
   type: dict
@@ -362,10 +338,7 @@ alert_rules:
       description: The URL to ask.
       type: str
       required: true
-"""
-    + AUTHORITIES
-    + CLIENT
-    + r"""    max_skew:
+{indent(AUTHORITIES, " " * 4)}{CLIENT}    max_skew:
       description: Seconds by which the clocks may differ.
       type: float
       default: 5
@@ -382,9 +355,7 @@ certificate:
     ca_cert:
       description: File with the certificate authorities that its clients accept.
       type: path
-"""
-    + CLIENT
-    + r"""    days:
+{CLIENT}    days:
       description: For how many days it must still be valid.
       type: int
       default: 14
@@ -406,9 +377,7 @@ slack:
   description: Whether people and channels are in the workspace, and the app is in the channels.
   type: dict
   suboptions:
-"""
-    + api("Base URL of the Web API.", "https://slack.com/api/")
-    + r"""    people:
+{api("Base URL of the Web API.", "https://slack.com/api/")}    people:
       description: Members by id, e-mail address or name, and user groups by handle, such as V(@on-call).
       type: list
       elements: str
@@ -422,9 +391,7 @@ pagerduty:
   description: Whether somebody is on call from now to the end of the release.
   type: dict
   suboptions:
-"""
-    + api("Base URL of the REST API.", "https://api.pagerduty.com")
-    + r"""    schedules:
+{api("Base URL of the REST API.", "https://api.pagerduty.com")}    schedules:
       description: Ids of the schedules.
       type: list
       elements: str
@@ -437,9 +404,7 @@ launch_window:
   description: Whether the launch window is open for long enough.
   type: dict
   suboptions:
-"""
-    + nested(WINDOW, 4, "checks[].launch_window")
-    + r"""sign_offs:
+{nested(WINDOW, 4, "checks[].launch_window")}sign_offs:
   description:
     - Whether people have signed what no machine can check, a row C(sign_off_NAME) for each. See
       O(easymo.deploy.release#module:sign_off).
@@ -451,17 +416,13 @@ launch_window:
       elements: dict
       required: true
       suboptions:
-"""
-    + nested(REQUIRED, 8, "checks[].sign_offs.required[]")
-    + r"""    given:
+{nested(REQUIRED, 8, "checks[].sign_offs.required[]")}    given:
       description:
         - Sign-offs that come with the task, by name, each a person's name or a dictionary with C(by),
           C(note), C(release), C(git_sha) and C(instead). They count, and RV(facts) has them.
       type: dict
-      default: {}
-"""
-    + READINESS_KINDS
-)
+      default: {{}}
+{READINESS_KINDS}"""
 
 
 class ModuleDocFragment:

@@ -5,12 +5,8 @@ from __future__ import annotations
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
-  name:
-    description: The ConfigMap with the percentage. Its annotation C(easymo.com/ramp) is the ramp's state.
-    type: str
-    default: feature-flags
   flag:
-    description: The flag that is the percentage.
+    description: The flag that is the percentage. The annotation C(easymo.com/ramp) beside it is the ramp's state.
     type: str
     required: true
   enabled_by:
@@ -48,6 +44,16 @@ options:
     description: Seconds of a day. For rehearsals.
     type: float
     default: 86400
+  max_silence:
+    description:
+      - Nothing goes up, and people are told, when the guard did not look for more seconds than this. V(0) allows
+        any time.
+    type: float
+    default: 0
+    version_added: 0.3.0
+  actor:
+    description: Who acts, for the history. The user and the machine when not given.
+    type: str
   lock:
     description: The Lease that is the deploy lock. C(easymo-deploy) when not given.
     type: str

@@ -6,17 +6,12 @@ from __future__ import annotations
 from textwrap import indent
 
 from ._mail import MAIL_SERVER
-from ._module import nested
+from ._module import AUTHORITIES, nested
 from ._monitoring import PROMETHEUS
 from ._postgres import DATABASE
 from ._s3 import S3
 from ._supabase import SUPABASE
 from ._webhook import CONNECTION as WEBHOOK_CONNECTION
-
-AUTHORITIES = """    ca_cert:
-      description: File with the certificate authorities that may have signed the server's certificate.
-      type: path
-"""
 
 CONNECTION = """    connection:
       description: The database.
@@ -25,8 +20,7 @@ CONNECTION = """    connection:
       suboptions:
 """ + indent(DATABASE, " " * 8)
 
-READINESS_KINDS = (
-    r"""placeholders:
+READINESS_KINDS = f"""placeholders:
   description: Whether everything of an inventory is filled in.
   type: dict
   suboptions:
@@ -67,9 +61,7 @@ programs:
       elements: dict
       default: []
       suboptions:
-"""
-    + indent(DATABASE, " " * 8)
-    + r"""    others:
+{indent(DATABASE, " " * 8)}    others:
       description: Names or paths of other programs.
       type: list
       elements: str
@@ -80,9 +72,7 @@ queries:
     - It only plans them (C(EXPLAIN)), read-only.
   type: dict
   suboptions:
-"""
-    + CONNECTION
-    + r"""    queries:
+{CONNECTION}    queries:
       description: The queries by a name of each.
       type: dict
       required: true
@@ -98,9 +88,7 @@ prisma_history:
     - It only reads. A folder that is not there yet is not read.
   type: dict
   suboptions:
-"""
-    + CONNECTION
-    + r"""    directory:
+{CONNECTION}    directory:
       description: Folder with the migrations, a folder each with a C(migration.sql).
       type: path
       required: true
@@ -112,9 +100,7 @@ series:
   description: Whether Prometheus understands queries and has series of everything that they ask for.
   type: dict
   suboptions:
-"""
-    + PROMETHEUS
-    + r"""    metrics:
+{PROMETHEUS}    metrics:
       description: Metrics as of M(easymo.deploy.metrics_gate), whose queries are asked.
       type: list
       elements: dict
@@ -139,40 +125,29 @@ mail:
   description: Whether a mail server would take a mail for all recipients. None is sent.
   type: dict
   suboptions:
-"""
-    + nested(MAIL_SERVER, 4, "checks[].mail")
-    + AUTHORITIES
-    + r"""bucket:
+{nested(MAIL_SERVER, 4, "checks[].mail")}{indent(AUTHORITIES, " " * 4)}bucket:
   description:
     - Whether the key may list, read and write in the prefix of a bucket, and abort uploads there.
     - It begins an upload and aborts it, and asks for an object that is not there. Nothing is left in the bucket.
   type: dict
   suboptions:
-"""
-    + nested(S3, 4, "checks[].bucket")
-    + r"""webhook:
+{nested(S3, 4, "checks[].bucket")}webhook:
   description:
     - Whether a webhook answers the challenge, refuses what it must, and takes a well signed notification that
       holds no message. The check answers no user.
   type: dict
   suboptions:
-"""
-    + indent(WEBHOOK_CONNECTION, " " * 4)
-    + r"""    oversized_bytes:
+{indent(WEBHOOK_CONNECTION, " " * 4)}    oversized_bytes:
       description: Size of the oversized message. V(0) sends none.
       type: int
       default: 2097152
-"""
-    + AUTHORITIES
-    + r"""functions:
+{indent(AUTHORITIES, " " * 4)}functions:
   description:
     - Whether the Management API lets the token in, the project has the secrets that its functions need, and the
       functions' log can be read.
   type: dict
   suboptions:
-"""
-    + indent(SUPABASE, " " * 4)
-    + r"""    functions:
+{indent(SUPABASE, " " * 4)}    functions:
       description: The functions of the release. Those that are not there yet are told.
       type: list
       elements: str
@@ -216,11 +191,11 @@ flags_readers:
     probe:
       description: How pods will be asked, as O(easymo.deploy.feature_flags#module:probe).
       type: dict
-      default: {}
+      default: {{}}
     flagd:
       description: The document that will be made of them, as O(easymo.deploy.feature_flags#module:flagd).
       type: dict
-      default: {}
+      default: {{}}
     values:
       description: Flags with which the document must be possible, for example those of the release, and all off.
       type: list
@@ -235,4 +210,3 @@ unknowable:
       type: str
       required: true
 """
-)

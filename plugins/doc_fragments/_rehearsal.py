@@ -6,8 +6,7 @@ from ._postgres import DATABASE
 
 
 class ModuleDocFragment:
-    DOCUMENTATION: str = (
-        """
+    DOCUMENTATION: str = f"""
 options:
   rehearsal:
     description:
@@ -32,10 +31,7 @@ options:
         type: dict
         required: true
         suboptions:
-"""
-        + nested(DATABASE, 10, "rehearsal.copy")
-        + """\
-      owners:
+{nested(DATABASE, 10, "rehearsal.copy")}      owners:
         description:
           - V(keep) restores owners and grants, whose roles must exist. With V(skip) the copy belongs to its user.
         type: str
@@ -51,9 +47,9 @@ options:
         elements: dict
         default: []
         suboptions:
-          name: {description: What the query is called in results., type: str, required: true}
-          query: {description: The query., type: str, required: true}
-          expect: {description: The first column of the first row of the answer., type: str, required: true}
+          name: {{description: What the query is called in results., type: str, required: true}}
+          query: {{description: The query., type: str, required: true}}
+          expect: {{description: The first column of the first row of the answer., type: str, required: true}}
       waiver:
         description: Why nothing is rehearsed, which is recorded. Empty where it is.
         type: str
@@ -63,4 +59,3 @@ options:
         type: str
         default: ""
 """
-    )

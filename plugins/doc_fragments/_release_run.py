@@ -3,11 +3,83 @@ from __future__ import annotations
 
 from textwrap import indent
 
-from ._addresses import ADDRESSES
 from ._lock import LOCK
 from ._module import nested
 from ._preflight_checks import WINDOW
 from ._s3 import S3
+
+ADDRESSES = r"""targets:
+  description: The public addresses.
+  type: list
+  elements: dict
+  default: []
+  suboptions:
+    name: {type: str, required: true, description: What people call it.}
+    url: {type: str, required: true, description: What is asked by GET.}
+    verify_token: {type: str, default: "", description: The verify token of a webhook.}
+    ca_cert: {type: path, description: File of the authorities that may have signed its certificate.}
+controls:
+  description:
+    - Addresses elsewhere that have nothing to do with the platform. They are asked for a connection only, and only
+      while something does not answer.
+  type: list
+  elements: str
+  default: []
+rate:
+  description: How often each address is asked, in times a second.
+  type: float
+  default: 1
+timeout:
+  description: Seconds in which an address has to answer.
+  type: float
+  default: 5
+enabled:
+  description: Whether anything is measured. V(false) needs O(reason), and the record says so.
+  type: bool
+  default: true
+reason:
+  description: Why nothing is measured.
+  type: str
+"""
+
+ORDER = r"""order:
+  description:
+    - What must be done before O(phase) is opened. Nothing when not given.
+    - The task fails with V(OutOfOrder) and writes nothing when a phase before it is neither done in this
+      attempt nor waived.
+    - Nor does a release begin while another one is unfinished or partly rolled back, but for one that a later one,
+      which is done, superseded by name.
+    - And it neither goes on nor back (O(phase=rollback)) while a release that began later is unfinished or done.
+  type: dict
+  suboptions:
+    phases:
+      description: The names of all phases in their order. A phase that is not one of them waits for nothing.
+      type: list
+      elements: str
+      default: []
+    waived:
+      description:
+        - By phase, C(by) and C(reason) of the person who lets the release go on without it.
+        - A missing phase is recorded as V(waived) when a later one is opened. It can still be run.
+      type: dict
+      default: {}
+    flags:
+      description:
+        - The ConfigMap of the flags. A phase that is done and of whose flags one is off since, by itself or after a
+          reset, is missing again. What a person's kill switch holds off counts as it was set.
+      type: str
+      version_added: 0.3.0
+    passed:
+      description: Phases that this run went through in check mode, where nothing is recorded.
+      type: list
+      elements: str
+      default: []
+    supersedes:
+      description: By version, C(by) and C(reason) of the person who lets this release begin beside an unfinished one,
+        or go on or back below a later one. The record keeps them.
+      type: dict
+      default: {}
+"""
 
 REPORT = r"""plan:
   description:
@@ -28,13 +100,11 @@ REPORT = r"""plan:
       description: What people call it. The default is its name.
       type: str
       default: ""
-      version_added: 0.2.0
 sign_offs:
   description: Names of the sign-offs that are expected. Those that the record has not are told as missing.
   type: list
   elements: str
   default: []
-  version_added: 0.2.0
 announced:
   description: Whether there is a channel in which the release is announced. If not, no announcement is missing.
   type: bool
@@ -45,44 +115,32 @@ time_zone:
     - The time zone in which the timeline is drawn, such as V(Africa/Nairobi). Elsewhere its times stand beside UTC.
   type: str
   default: UTC
-  version_added: 0.2.0
 journal:
   description:
     - The journal that the callback P(easymo.deploy.journal#callback) wrote, for the tasks that took longest and those
       that were tried again. Nothing else depends on it, and a file that is not there adds nothing.
     - Only what ran for real between the begin and the end of the release counts. Damaged lines are counted and told.
   type: path
-  version_added: 0.2.0
 """
 
 
 class ModuleDocFragment:
-    DOCUMENTATION: str = (
-        r"""
+    DOCUMENTATION: str = f"""
 options:
   lock:
     description: How the deploy lock is taken.
     type: dict
-    default: {}
+    default: {{}}
     suboptions:
-"""
-        + nested(LOCK, 6, "lock")
-        + r"""
-  launch_window:
+{nested(LOCK, 6, "lock")}  launch_window:
     description: In which this run may begin, as for M(easymo.deploy.preflight_check). At any time when not given.
     type: dict
     suboptions:
-"""
-        + nested(WINDOW, 6, "launch_window")
-        + r"""
-  availability:
+{nested(WINDOW, 6, "launch_window")}  availability:
     description: The public addresses to ask until this run ends, as M(easymo.deploy.availability) does.
     type: dict
     suboptions:
-"""
-        + nested(ADDRESSES, 6, "availability")
-        + r"""
-  page:
+{nested(ADDRESSES, 6, "availability")}  page:
     description: The report that is written again and again until this run ends. None is written when not given.
     type: dict
     suboptions:
@@ -110,9 +168,8 @@ options:
             description: Its key, behind the prefix.
             type: str
             required: true
-"""
-        + nested(S3, 10, "page.s3")
-        + nested(REPORT, 6, "page")
-    )
+{nested(S3, 10, "page.s3")}{nested(REPORT, 6, "page")}"""
 
     REPORT: str = "options:\n" + indent(REPORT, "  ")
+    ADDRESSES: str = "options:\n" + indent(ADDRESSES, "  ")
+    ORDER: str = "options:\n" + indent(ORDER, "  ")

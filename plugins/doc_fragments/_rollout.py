@@ -60,7 +60,6 @@ options:
     description: Whether O(state=released) may succeed for a Deployment with 0 replicas, though no pod proves anything.
     type: bool
     default: false
-    version_added: 0.2.0
   log_line:
     description:
       - Text that the log of every new pod must contain, for example V(started successfully).
@@ -90,7 +89,6 @@ options:
     type: str
     choices: [nodes, any, all]
     default: nodes
-    version_added: 0.2.0
   actor:
     description: Who does it, written on the Deployments. The user and name of this machine when not given.
     type: str
@@ -106,7 +104,6 @@ options:
       - The task fails, and nothing is undone, when they are not gone within O(wait_timeout).
     type: bool
     default: false
-    version_added: 0.2.0
   soak:
     description:
       - Seconds to watch the finished rollout. A container that restarts meanwhile dooms it.

@@ -29,11 +29,9 @@ secret_key:
 session_token:
   description: Session token of temporary credentials, beside O(access_key) and O(secret_key).
   type: str
-  version_added: 0.2.0
 profile:
   description: Profile of AWS's configuration files to take the credentials from. Not beside O(access_key).
   type: str
-  version_added: 0.2.0
 path_style:
   description:
     - Whether the bucket's name stands in the path instead of the host name, as most other services than AWS want it.

@@ -5,11 +5,10 @@ from textwrap import indent
 
 from ._checks import health
 from ._metrics import ONE_LOOK, PROMETHEUS
-from ._module import nested
+from ._module import AUTHORITIES, nested
 from ._webhook import WEBHOOK
 
-KINDS = (
-    r"""name:
+KINDS = f"""name:
   description: What the test is called.
   type: str
   required: true
@@ -30,9 +29,7 @@ health:
   description: Checks as those of M(easymo.deploy.health_check). All must pass.
   type: dict
   suboptions:
-"""
-    + health("tests[].health")
-    + r"""webhook:
+{health("tests[].health")}webhook:
   description:
     - Send a webhook what it must accept and what it must refuse. That is the verification challenge with the right and
       with a wrong token, an unsigned, a wrongly signed, a malformed and an oversized message, and then each of
@@ -44,9 +41,7 @@ health:
       being sent, but when none of the first ones gets any, no message is sent.
   type: dict
   suboptions:
-"""
-    + nested(WEBHOOK, 4, "tests[].webhook")
-    + r"""payment:
+{nested(WEBHOOK, 4, "tests[].webhook")}payment:
   description:
     - Order something and pay for it from a wallet. The order must be paid and the balance less by its amount.
     - The requests carry an idempotency key. A test that is run again with the same key pays nothing more, and
@@ -76,21 +71,21 @@ health:
     form:
       description: The paths and fields of the service, and where in its answers what counts is, in JMESPath (U(https://jmespath.org)).
       type: dict
-      default: {}
+      default: {{}}
       version_added: 0.3.0
       suboptions:
         wallet_path:
-          description: Of the wallet, with C({number}) for O(tests[].payment.number).
+          description: Of the wallet, with C({{number}}) for O(tests[].payment.number).
           type: str
-          default: /wallet/wallets/{number}
+          default: /wallet/wallets/{{number}}
         order_path:
           description: Where an order is posted.
           type: str
           default: /wallet/orders
         pay_path:
-          description: Where it is paid, with C({id}) for the order's id.
+          description: Where it is paid, with C({{id}}) for the order's id.
           type: str
-          default: /wallet/orders/{id}/pay
+          default: /wallet/orders/{{id}}/pay
         key_header:
           description: The header of the idempotency key.
           type: str
@@ -139,10 +134,7 @@ health:
           then pay twice.
       type: bool
       default: true
-    ca_cert:
-      description: File with the certificate authorities that may have signed the API's certificate.
-      type: path
-    request_timeout:
+{indent(AUTHORITIES, " " * 4)}    request_timeout:
       description: Seconds to wait for the answer to one request.
       type: float
       default: 10
@@ -152,21 +144,16 @@ metrics:
     - A value beyond its rollback bound fails the test, one between its bounds holds.
   type: dict
   suboptions:
-"""
-    + nested(PROMETHEUS, 4, "tests[].metrics")
-    + r"""    metrics:
+{nested(PROMETHEUS, 4, "tests[].metrics")}    metrics:
       description: What to look at.
       type: list
       elements: dict
       required: true
       suboptions:
-"""
-    + nested(ONE_LOOK, 8, "tests[].metrics.metrics[]")
-    + r"""    wait_timeout:
+{nested(ONE_LOOK, 8, "tests[].metrics.metrics[]")}    wait_timeout:
       description: Seconds to wait for metrics without data, as long as all others are good.
       type: float
       default: 0
-      version_added: 0.2.0
     missing:
       description: What a metric without data makes of the test when nothing else is wrong. It never passes.
       type: str
@@ -177,7 +164,6 @@ metrics:
       type: float
       default: 10
 """
-)
 
 
 class ModuleDocFragment:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from textwrap import indent
 
+from ._module import AUTHORITIES
 from ._postgres import DATABASE
 from ._supabase import SUPABASE
 
@@ -24,14 +25,12 @@ WEBHOOK = f"""{CONNECTION}guards:
   description: Whether the challenges and bad messages are sent. Without them, only O(messages) are.
   type: bool
   default: true
-  version_added: 0.2.0
 oversized_bytes:
   description:
     - Size of the oversized message. Any answer of 4xx refuses it; 200, 5xx and silence fail.
     - It is well signed and holds no message, so a webhook that takes it has nothing to act upon. V(0) sends none.
   type: int
   default: 2097152
-  version_added: 0.2.0
 messages:
   description: Text messages to send.
   type: list
@@ -58,28 +57,23 @@ messages:
       description: What the reply must say, in small letters or capitals.
       type: str
       default: ""
-      version_added: 0.2.0
     buttons:
       description: Whether the reply must offer buttons, or must not. Without it, that does not matter.
       type: bool
-      version_added: 0.2.0
     recorded_in:
       description: Tables of O(database) that must have a row with the message's id in their O(message_column).
       type: list
       elements: str
       default: []
-      version_added: 0.2.0
     not_recorded_in:
       description: Tables of O(database) that must have none.
       type: list
       elements: str
       default: []
-      version_added: 0.2.0
 answer:
   description: Where in the answer of 200 the reply to a message is, in JMESPath (U(https://jmespath.org)).
   type: dict
   default: {{}}
-  version_added: 0.2.0
   suboptions:
     reply:
       description:
@@ -110,25 +104,21 @@ without_reply:
   type: str
   choices: [hold, accept]
   default: hold
-  version_added: 0.2.0
 message_prefix:
   description:
     - What tells the messages' ids from those of users. An id is C(wamid.), this, a random word and a number.
     - Letters, digits, C(.), C(_) and C(-), at most 60.
   type: str
   default: easymo-deploy
-  version_added: 0.2.0
 logs:
   description:
     - The project whose functions' log must name every accepted message by its id.
     - The platform allows thirty such queries a minute, and one is sent every two seconds until all are seen.
   type: dict
-  version_added: 0.2.0
   suboptions:
 {indent(SUPABASE, " " * 4)}database:
   description: The database to look for messages in. Read only.
   type: dict
-  version_added: 0.2.0
   suboptions:
 {indent(DATABASE, " " * 4)}message_column:
   description: The column of those tables that has a message's id, as text.
@@ -139,11 +129,7 @@ seen_timeout:
   description: Seconds to go on looking for the messages that were accepted.
   type: float
   default: 30
-  version_added: 0.2.0
-ca_cert:
-  description: File with the certificate authorities that may have signed the webhook's certificate.
-  type: path
-request_timeout:
+{AUTHORITIES}request_timeout:
   description: Seconds to wait for the answer to one request.
   type: int
   default: 30

@@ -22,7 +22,6 @@ from ansible.module_utils.common.yaml import HAS_YAML, yaml_load
 from ._arguments import wrong_kinds
 from ._doc_fragments import (  # noqa: F401 - each is looked up by its name
     _action_groups,
-    _addresses,
     _checks,
     _diagnosis,
     _flags,
@@ -33,7 +32,6 @@ from ._doc_fragments import (  # noqa: F401 - each is looked up by its name
     _metrics,
     _module,
     _monitoring,
-    _order,
     _postgres,
     _preflight_checks,
     _ramp,

@@ -26,10 +26,18 @@ RENAMED: t.Mapping[str, str] = {
     "db_backup_pg_restore": "pg_restore",
     "edge_functions_required_secrets": "release_functions_secrets",
     "edge_functions_test_number": "outside_test_number",
+    "edge_functions_verify_jwt": "release_functions_verify_jwt",
     "edge_functions_verify_jwt_by_name": "release_functions_verify_jwt_by_name",
     "edge_functions_webhook_app_secret": "secret_wa_app_secret",
     "edge_functions_webhook_url": "release_webhook_url",
     "edge_functions_webhook_verify_token": "secret_wa_verify_token",
+    "feature_flags_config_map": "flags_config_map",
+    "feature_flags_consumers": "release_flags_consumers",
+    "feature_flags_delivery": "release_flags_delivery",
+    "feature_flags_fence": "deploy_lock_fence",
+    "feature_flags_flagd": "release_flagd",
+    "feature_flags_probe": "contract_flags",
+    "feature_flags_wait_timeout": "release_flags_wait",
     "feature_flags_webhook_answer": "contract_webhook_answer",
     "feature_flags_webhook_app_secret": "secret_wa_app_secret",
     "feature_flags_webhook_url": "release_webhook_url",
@@ -42,6 +50,14 @@ RENAMED: t.Mapping[str, str] = {
     "smoke_tests_metrics_missing": "release_smoke_metrics_missing",
     "smoke_tests_metrics_wait": "release_smoke_metrics_wait",
     "supabase_migrate_expected_tables": "release_expected_tables",
+    **dict.fromkeys(
+        (
+            f"{tool}_migrate_{option}_{what}"
+            for tool in ("prisma", "sql", "supabase")
+            for option, what in (("lock", "retries"), ("lock", "timeout"), ("statement", "timeout"))
+        ),
+        "in migration_options",
+    ),
 }
 """Names of 0.2, and those that took their place."""
 ALIASES: t.Mapping[str, str] = {

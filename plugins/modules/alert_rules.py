@@ -128,8 +128,6 @@ misrouted:
   description: By alert why it would reach no receiver, or a wrong one. Empty unless the task failed for it.
   returned: when O(alertmanager) is given
   type: dict
-  sample: {}
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: NotReady}
 """
 
 import typing as t

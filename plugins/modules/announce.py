@@ -83,14 +83,12 @@ options:
           - Ids of users or user groups by the name that stands in the text, as C(@name). Each is a mention there.
           - A name whose id is none stays as it is.
         type: dict
-        version_added: 0.2.0
       archive:
         description:
           - Archive the channel once the message is in it. One that is archived already is left so.
           - Needs O(slack.token) with the scope C(channels:manage), for a private channel C(groups:write).
         type: bool
         default: false
-        version_added: 0.2.0
   pagerduty:
     description: Send an event to PagerDuty's Events API v2. Repeating it is harmless.
     type: dict
@@ -164,7 +162,6 @@ options:
             V(scheduled), V(in_progress), V(verifying) or V(completed).
         type: int
         default: 120
-        version_added: 0.2.0
 attributes:
   check_mode:
     description: Checks the options and lists the receivers, without a message to anybody.
@@ -184,13 +181,6 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: Announce the start in Slack
-  easymo.deploy.announce:
-    text: "@channel 🚀 Shop v2.0 Deployment Starting"
-    slack:
-      token: "{{ secret_slack_bot_token }}"
-      channel: "#v2-deployment"
-
 - name: Say once that the release was rolled back, page the engineer on call, and tell customers
   easymo.deploy.announce:
     text: "Release {{ release_version }} was rolled back: {{ deploy_failed.message }}"
@@ -225,29 +215,14 @@ delivered:
   type: list
   elements: dict
   sample:
-    - channel: slack
-      target: "#v2-deployment"
-      id: "1763967600.000100"
-      location: C0DEPLOY01
-      changed: true
-      action: ""
+    - {channel: slack, target: "#v2-deployment", id: "1763967600.000100", location: C0DEPLOY01, changed: true}
 undelivered:
   description: The channels that got no message, and why.
   returned: always
   type: list
   elements: dict
   sample:
-    - channel: slack
-      target: "#v2-deployment"
-      reason: Unreachable
-      msg: "Slack answered HTTP 500: try again later."
-document:
-  description: The whole record as JSON, empty if there is none.
-  returned: with O(release)
-  type: str
-  version_added: 0.3.0
-  sample: '{"version": "2.0.0", "attempt": 1, "status": "done", "phases": {}}'
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
+    - {channel: slack, target: "#v2-deployment", reason: Unreachable, msg: "Slack answered HTTP 500: try again later."}
 """
 
 from ..module_utils._errors import InputError, RefusedError, UnreachableError, refuse_missing

@@ -24,7 +24,7 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
-  - easymo.deploy._addresses
+  - easymo.deploy._release_run.addresses
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.requests
 options:
@@ -57,9 +57,6 @@ options:
     default: 0
 notes:
   - The proxies of the environment are used, certificates are verified.
-seealso:
-  - module: easymo.deploy.release_info
-  - module: easymo.deploy.deploy_lock
 """
 
 EXAMPLES = r"""
@@ -78,11 +75,6 @@ EXAMPLES = r"""
     release: 2.0.0
     namespace: shop-prod
     state: stopped
-  register: measured
-
-- name: Tell it
-  ansible.builtin.debug:
-    var: measured.availability.summary
 """
 
 RETURN = r"""
@@ -107,33 +99,14 @@ availability:
   sample:
     verdict: partial
     reason: ""
-    since: "2026-11-26T09:30:00.120Z"
-    until: "2026-11-26T11:02:10.480Z"
     targets: 13
     probes: 71760
     failures: 14
-    failed:
-      - name: wallet-service
-        probes: 5520
-        failures: 14
-        first_failure: "2026-11-26T09:31:02.120Z"
-        last_failure: "2026-11-26T09:31:24.120Z"
-        seconds: 22.0
-        problem: status 500
-        sentence: "wallet-service: 14 of 5,520 probes failed, 09:31:02-09:31:24 (status 500)"
-    outages:
-      - {start: "2026-11-26T09:31:02.120Z", end: "2026-11-26T09:31:25.120Z", targets: [wallet-service]}
-    gaps: []
     downtime: 23.0
     unseen: 0.0
     summary:
       - "14 of 71,760 probes of 13 addresses failed: down for 23 s in all"
       - "wallet-service: 14 of 5,520 probes failed, 09:31:02-09:31:24 (status 500)"
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: InvalidInput
 """
 
 import typing as t

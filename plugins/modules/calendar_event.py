@@ -82,22 +82,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-path:
-  description: The file.
-  returned: success
-  type: str
-  sample: .deploy/2.0.0/review.ics
 start:
   description: When the event begins, in UTC.
   returned: success
   type: str
   sample: "2026-11-25T08:00:00Z"
-end:
-  description: When it ends, in UTC.
-  returned: success
-  type: str
-  sample: "2026-11-25T08:30:00Z"
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
 """
 
 import re

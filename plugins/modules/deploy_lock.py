@@ -90,11 +90,6 @@ EXAMPLES = r"""
     release: 2.0.0
     fence: "{{ lock.fence }}"
 
-- name: Give it back before the run ends
-  easymo.deploy.deploy_lock:
-    namespace: shop-prod
-    state: free
-
 - name: Keep everybody from deploying while the data centre moves
   easymo.deploy.deploy_lock:
     namespace: shop-prod
@@ -105,7 +100,7 @@ EXAMPLES = r"""
 - name: Let them deploy again
   easymo.deploy.deploy_lock:
     namespace: shop-prod
-    manual: true
+    manual: true # not for the lock of the run itself
     state: free
 
 - name: See who is deploying
@@ -121,20 +116,16 @@ lock:
   returned: success, and when another holds it
   type: dict
   sample:
-    name: easymo-deploy
     held: true
     holder: jane@build-1
     release: 2.0.0
     purpose: deploy
     reason: ""
-    ticket: ""
     manual: false
-    pid: 4711
     since: "2026-11-24T09:00:00.000000Z"
-    renewed: "2026-11-24T09:03:20.000000Z"
     until: "2026-11-24T09:05:20.000000Z"
     fence: 7
-    stolen_from: ""
+    stolen_from: "" # who held it until this run took it over
 fence:
   description: The epoch of the lock. Give it to what writes under the lock.
   returned: success, but for O(state=read)
@@ -147,11 +138,6 @@ sentence:
   sample: >-
     jane@build-1 (pid 4711) holds 'easymo-deploy' to deploy 2.0.0 since 2026-11-24 09:00:00 UTC, until
     2026-11-24 09:05:20 UTC unless renewed.
-stolen_from:
-  description: Who held the lock until this task took it over, empty if it was free.
-  returned: success, but for O(state=read)
-  type: str
-  sample: joe@build-2 2.0.0 epoch 6 since 2026-11-24T08:10:00.000000Z
 freeze:
   description: Who froze deployments, why and until when.
   returned: when deployments are frozen, and with O(state=read), empty if they are not

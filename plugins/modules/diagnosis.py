@@ -17,6 +17,8 @@ description:
     Logs and lists are bounded, and what was left out is told.
 extends_documentation_fragment:
   - easymo.deploy._module.in_controller
+  - easymo.deploy._module.secrets
+  - easymo.deploy._module.commands
   - easymo.deploy._libraries.kubernetes
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.psycopg2
@@ -112,14 +114,6 @@ options:
     description:
       - Secrets of the run by name of their variable. Those without a value are told; nothing fails for them.
       - Only looked at where the run's variables are known, which is in the controller.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name: {description: The variable., type: str, required: true}
-      environment: {description: The environment variable it is read from., type: str, required: true}
-      purpose: {description: What needs it., type: str, required: true}
-      needed: {description: Whether it must have a value., type: bool, default: true, version_added: 0.3.0}
   redact:
     description:
       - Values to blank out wherever they stand, besides those of the connections.
@@ -144,19 +138,6 @@ options:
     type: list
     elements: str
     default: []
-    version_added: 0.2.0
-  playbooks:
-    description:
-      - The folder of the playbooks in the commands of the cures, in the controller that of the one that runs. For those
-        of an installed collection its name with a dot behind it.
-    type: str
-    default: ""
-    version_added: 0.3.0
-  program:
-    description: How ansible-playbook is called in the commands of the cures, in the controller as it was typed.
-    type: str
-    default: ""
-    version_added: 0.3.0
   timeout:
     description: Seconds after which what is not done is told with what it has seen so far.
     type: float
@@ -178,11 +159,6 @@ EXAMPLES = r"""
       host: https://k8s.example.com:6443
       api_key: "{{ secret_kubernetes_token }}"
       namespace: shop-prod
-  register: diagnosis
-
-- name: Tell what it found
-  ansible.builtin.debug:
-    msg: "{{ diagnosis.lines }}"
 """
 
 RETURN = r"""
@@ -211,13 +187,11 @@ unseen:
   returned: success
   type: list
   elements: str
-  sample: []
 folder:
   description: The folder, empty in check mode and when none could be made.
   returned: success
   type: str
   sample: .deploy/2.0.0/diagnosis-20251111T070312Z
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
 """
 
 import typing as t

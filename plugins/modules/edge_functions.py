@@ -69,24 +69,20 @@ options:
     description: The same for single functions, above O(verify_jwt).
     type: dict
     default: {}
-    version_added: 0.2.0
   import_map:
     description: An import map for all of the functions, in place of their own. It lies in the checkout.
     type: path
-    version_added: 0.2.0
   required_secrets:
     description: Names of secrets that the functions need. Nothing is uploaded when the project lacks one.
     type: list
     elements: str
     default: []
-    version_added: 0.2.0
   prune:
     description:
       - Whether V(deployed) deletes active functions of the project that are not among O(names).
       - Only those that O(release) deployed, and those of O(force).
     type: bool
     default: false
-    version_added: 0.2.0
   force:
     description:
       - Functions that O(prune) may delete although O(release) did not deploy them.
@@ -94,7 +90,6 @@ options:
     type: list
     elements: str
     default: []
-    version_added: 0.2.0
   release:
     description:
       - The release whose record keeps the sources that run before, in an attachment and in O(bucket), and the versions
@@ -105,14 +100,12 @@ options:
         what is known nor what was saved was deployed by somebody else since, and is left alone.
       - Without it there is no way back. Needed by O(state=restored).
     type: str
-    version_added: 0.2.0
   bucket:
     description:
       - A bucket of S3, in which O(release) keeps the sources too, under a name made of their content. Above 900 kB they
         are in it alone.
     type: str
     required: false
-    version_added: 0.2.0
   kubernetes:
     description: The cluster of the deploy lock and of the release record. Needed with O(fence) and O(release).
 """
@@ -177,29 +170,22 @@ extra:
   returned: success, except with O(state=configured)
   type: list
   elements: str
-  version_added: 0.2.0
   sample: [old-webhook]
 kept:
   description: Functions that V(restored) left alone, for somebody deployed them since the release.
   returned: success, except with O(state=configured)
   type: list
   elements: str
-  version_added: 0.2.0
-  sample: []
 turned:
   description: Functions that are changed only because somebody turned their JWT switch since they were deployed.
   returned: success, except with O(state=configured)
   type: list
   elements: str
-  version_added: 0.2.0
-  sample: []
 disabled:
   description: Functions that C(config.toml) switches off.
   returned: success, with V(deployed)
   type: list
   elements: str
-  version_added: 0.2.0
-  sample: []
 functions:
   description: The deployed functions as the API listed them afterwards, by name.
   returned: success, except with O(state=configured)
@@ -209,18 +195,13 @@ activated:
   description: Whether this task activated anything. After a failure V(true) means that new functions run, or may run.
   returned: success except with O(state=configured), and when activation failed
   type: bool
-  sample: true
 saved:
   description: Where O(release) has what ran before, as its record says. C(attachment) or C(key) is empty for none.
   returned: when something was saved
   type: dict
-  version_added: 0.2.0
   sample:
     attachment: functions-9f86d081
-    bucket: shop-backups
     key: v2-migration/functions/2.0.0/9f86d081884c7d65.json
-    sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: Refused}
 """
 
 import contextlib

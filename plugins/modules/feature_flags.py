@@ -25,7 +25,7 @@ description:
     does not undo the ConfigMap, so an old pod that restarts tomorrow would read the new flags.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
-  - easymo.deploy._action_groups.kubernetes
+  - easymo.deploy._action_groups.flags_and_kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._lock.fence
   - easymo.deploy._flags.probe
@@ -46,10 +46,6 @@ options:
     choices: [set, restored, proven]
     default: set
     version_added: 0.3.0
-  name:
-    description: The ConfigMap. It is created when it is missing.
-    type: str
-    default: feature-flags
   flags:
     description:
       - Flags by name. Names are those of environment variables, in capitals.
@@ -64,7 +60,6 @@ options:
     description: The values that a flag may have, a list by name of the flag.
     type: dict
     default: {}
-    version_added: 0.2.0
   kill_switch:
     description:
       - What to do while the kill switch, which M(easymo.deploy.kill_switch) sets, is set, and a flag would turn on what
@@ -77,21 +72,14 @@ options:
     type: str
     choices: [refuse, leave_off, reset_automatic]
     default: refuse
-    version_added: 0.2.0
   release:
     description:
       - The release that the flags belong to. Written on restarted Deployments. Its record has what O(state=restored)
         restores.
     type: str
     version_added: 0.3.0
-  wait_timeout:
-    description: Seconds for pods to follow a mounted ConfigMap, or to be replaced where they started with older flags.
-    type: int
-    default: 120
-    version_added: 0.3.0
 seealso:
   - module: easymo.deploy.deploy_lock
-  - module: easymo.deploy.kill_switch
   - module: easymo.deploy.rollout
 """
 
@@ -131,7 +119,6 @@ written:
   description: Whether the ConfigMap was changed, and not pods alone.
   returned: success, but for O(state=proven)
   type: bool
-  sample: true
   version_added: 0.3.0
 before:
   description: All keys of the ConfigMap before.
@@ -165,8 +152,6 @@ left_off:
   returned: success, but for O(state=proven)
   type: list
   elements: str
-  sample: []
-  version_added: 0.2.0
 consumers:
   description:
     - What became of each of O(consumers), with RV(ignore:restart) of a rollout, and RV(ignore:replaced), the pods that
@@ -187,9 +172,6 @@ kill_switch:
     - The switch after, with RV(ignore:set_at), RV(ignore:by) and RV(ignore:reason). Empty when it is not set.
   returned: success, but for O(state=proven), or when it forbids what was asked for
   type: dict
-  sample: {}
-  version_added: 0.2.0
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: KillSwitchSet}
 """
 
 import typing as t

@@ -26,7 +26,7 @@ description:
   - In check mode it says what it would do, and keeps nothing.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
-  - easymo.deploy._action_groups.kubernetes
+  - easymo.deploy._action_groups.flags_and_kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
   - easymo.deploy._metrics
@@ -48,7 +48,6 @@ options:
     required: true
   wait_timeout:
     description: Seconds until every pod must be proven to run with the flags, after the guard changed them.
-    type: int
     default: 180
   settle:
     description: Seconds that a step down has to take effect before the next one.
@@ -62,20 +61,12 @@ options:
     description: Seconds after which people are told that the source of a metric or of the alerts fails.
     type: float
     default: 900
-  max_silence:
-    description: People are told when the guard did not look for more seconds than this. V(0) sends no message.
-    type: float
-    default: 0
-  actor:
-    description: Who acts, for the history. The user and the machine when not given.
-    type: str
 notes:
   - Of a metric, C(interval), C(initial_delay) and C(count) mean nothing here. Each look asks all metrics.
   - Needs the verbs of M(easymo.deploy.kill_switch), and C(get), C(create) and C(update) on C(configmaps).
 seealso:
   - module: easymo.deploy.feature_ramp
   - module: easymo.deploy.metrics_gate
-  - module: easymo.deploy.kill_switch
 """
 
 EXAMPLES = r"""
@@ -98,12 +89,6 @@ EXAMPLES = r"""
       - name: alerts
         kind: alerts
         query: High Error Rate|Service Down
-  register: guard
-
-- name: Tell people
-  ansible.builtin.debug:
-    msg: "{{ item.text }}"
-  loop: "{{ guard.announcements }}"
 """
 
 RETURN = r"""
@@ -119,11 +104,6 @@ sentence:
   returned: success
   type: str
   sample: 5 % went back to 1 %, step 1 of 8, for High Error Rate since 2026-11-25T02:13:00Z fires.
-percentage:
-  description: Where it stands now, null for a value that is none, or when it rests.
-  returned: success
-  type: int
-  sample: 1
 causes:
   description:
     - What calls for something now, with C(key), C(calls_for) and C(text). One that was answered before is among them
@@ -148,23 +128,10 @@ attempt:
   returned: success
   type: int
   sample: 1
-consumers:
-  description: What each Deployment's pods run with, as RV(easymo.deploy.kill_switch#module:consumers).
-  returned: success
-  type: list
-  elements: dict
-  sample: []
 not_reached:
   description: Pods that were brought to the flags and do not run with them, or could not be asked. Empty for none.
   returned: success
   type: str
-  sample: ""
-looks:
-  description: How often it looked since C(begun), when it looked last, and the longest time between two in seconds.
-  returned: success
-  type: dict
-  sample: {begun: "2026-11-24T09:10:00Z", last: "2026-11-25T02:14:00Z", looks: 1021, longest: 63.2}
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: Unreachable}
 """
 
 import typing as t

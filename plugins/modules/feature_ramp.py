@@ -24,7 +24,7 @@ description:
     adds to the record how the ramp stands and what was watched. It starts no record.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
-  - easymo.deploy._action_groups.kubernetes
+  - easymo.deploy._action_groups.flags_and_kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
   - easymo.deploy._flags.probe
@@ -90,20 +90,6 @@ options:
       - Without it, only what stands beside the percentage counts.
     type: str
     version_added: 0.3.0
-  max_silence:
-    description:
-      - Seconds for which the guard may be silent, as O(easymo.deploy.feature_guard#module:max_silence).
-    type: float
-    default: 0
-    version_added: 0.3.0
-  wait_timeout:
-    description: Seconds for pods to follow a mounted ConfigMap, or to be replaced where they started with older flags.
-    type: int
-    default: 120
-    version_added: 0.3.0
-  actor:
-    description: Who changes it, for the history. The user and the machine when not given.
-    type: str
   fence:
     description:
       - The epoch at which this run took the deploy lock, as M(easymo.deploy.deploy_lock) returns it.
@@ -113,9 +99,6 @@ options:
 notes:
   - A task that has nothing to do because the next step's time has not come succeeds with RV(action=wait). Asked for
     that step by name, it fails.
-seealso:
-  - module: easymo.deploy.feature_flags
-  - module: easymo.deploy.metrics_gate
 """
 
 EXAMPLES = r"""
@@ -131,14 +114,6 @@ EXAMPLES = r"""
       - {day: 2, percentage: 5, users: 500}
       - {day: 3, percentage: 10, users: 1000}
   register: ramp
-
-- name: Read where it stands
-  easymo.deploy.feature_ramp:
-    namespace: shop-prod
-    flag: FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE
-    enabled_by: FEATURE_CHECKOUT
-    schedule: *schedule
-    state: read
 
 - name: Keep what the watch found
   easymo.deploy.feature_ramp:
@@ -167,7 +142,7 @@ action:
   description:
     - What was done, and what is to follow. V(raise) and V(watch) are to be watched, V(lower) is not. V(wait) until the
       next step's time, V(done) after the last one, V(none) for what is so already.
-    - V(refuse) in the result of a task that failed with RV(reason=RampRefused).
+    - V(refuse) in the result of a task that failed with V(RampRefused).
   returned: success, and when it is refused
   type: str
   sample: raise
@@ -176,11 +151,6 @@ sentence:
   returned: success, and when it is refused
   type: str
   sample: Up from 1 %, step 1 of 8 to 5 %, step 2 of 8, about 500 users.
-before:
-  description: Where it stood. The percentage is null for what is none, the step for what is no step.
-  returned: success, and when it is refused
-  type: dict
-  sample: {percentage: 1, step: 1}
 percentage:
   description: Where it stands now.
   returned: success, and when it is refused
@@ -208,9 +178,6 @@ next:
   type: dict
   sample:
     percentage: 5
-    step: 2
-    day: 2
-    users: 500
     may: false
     not_before: "2026-11-25T09:00:00Z"
     reasons: [{kind: day, text: "day 2 begins at 2026-11-25 09:00:00 UTC", until: "2026-11-25T09:00:00Z"}]
@@ -218,28 +185,21 @@ needs_lock:
   description: Whether it would be done under the deploy lock. Also where nothing but another's lock is in the way.
   returned: with O(state=read)
   type: bool
-  sample: false
 notes:
   description: What was found otherwise than the ramp left it, and what became of a release.
   returned: success, and when it is refused
   type: list
   elements: str
-  sample: []
 ramp:
   description: The state as the annotation keeps it, with the last 20 changes.
   returned: success, and when it is refused
   type: dict
   sample:
-    step: 2
     percentage: 5
-    started: "2026-11-24T09:00:00Z"
     since: "2026-11-25T09:10:00Z"
-    watch_until: "2026-11-25T11:10:00Z"
-    holder: jane@build-1
     verdict: pending
     reasons: []
-    history:
-      - {what: raised, from: 1, to: 5, at: "2026-11-25T09:10:00Z", by: jane@build-1, reason: ""}
+    history: [{what: raised, from: 1, to: 5, at: "2026-11-25T09:10:00Z", by: jane@build-1, reason: ""}]
 news:
   description: What there is to tell people, in words. Empty where nothing was changed, and without a verdict.
   returned: success, but for O(state=read)
@@ -256,7 +216,6 @@ recorded:
   description: Whether O(release) has a record.
   returned: with O(state=read)
   type: bool
-  sample: true
   version_added: 0.3.0
 lines:
   description:
@@ -264,13 +223,11 @@ lines:
   returned: with O(state=read)
   type: list
   elements: str
-  sample: []
   version_added: 0.3.0
 evidence_before:
   description: What was compared before, for O(easymo.deploy.metrics_gate#module:evidence_before).
   returned: with O(state=read)
   type: dict
-  sample: {}
   version_added: 0.3.0
 guard:
   description:
@@ -284,14 +241,7 @@ consumers:
   description: What became of each of O(consumers), as RV(easymo.deploy.feature_flags#module:consumers).
   returned: success, but for O(state=read)
   type: dict
-  sample: {}
   version_added: 0.3.0
-checksum:
-  description: SHA-256 of all keys after, for O(easymo.deploy.rollout#module:checksum).
-  returned: success, but for O(state=read)
-  type: str
-  sample: 1ff1de774005f8da13f42943881c655f2f1ab1f1cb2a50a76c3c5b3f9c1f6b55
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: RampRefused}
 """
 
 from ..module_utils._kubernetes_client import KUBERNETES

@@ -40,13 +40,6 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: Check that a service answers
-  easymo.deploy.health_check:
-    checks:
-      - name: wallet-service
-        kind: http
-        http: {url: https://api.easymo.com/health/wallet-service}
-
 - name: Check everything a release needs, waiting up to a minute
   easymo.deploy.health_check:
     wait_timeout: 60
@@ -101,7 +94,6 @@ results:
   type: list
   elements: dict
   sample: [{name: redis, kind: redis, status: pass, seconds: 0.004, detail: PONG}]
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: CheckFailed}
 """
 
 import typing as t

@@ -117,14 +117,12 @@ sentence:
   description: What would be built, or that no registry was asked.
   returned: success
   type: str
-  sample: ""
 missing:
   description: The images that are not in their registry.
   returned: when there are any
   type: list
   elements: str
   sample: [shop/wallet-service:v2.0.0]
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: ImageNotFound}
 """
 
 import typing as t

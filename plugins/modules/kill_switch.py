@@ -23,7 +23,7 @@ description:
   - A pod that cannot be asked never counts as off. The task fails with its name, after everything else was done.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
-  - easymo.deploy._action_groups.kubernetes
+  - easymo.deploy._action_groups.flags_and_kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._flags.probe
   - easymo.deploy._flags.consumers
@@ -55,10 +55,6 @@ options:
       - One that a person set stays a person's.
     type: bool
     default: false
-  name:
-    description: The ConfigMap. It is created when it is missing.
-    type: str
-    default: feature-flags
   flags:
     description: The values that switch the feature off, which the switch then holds. Required for V(set).
     type: dict
@@ -76,15 +72,12 @@ options:
     version_added: 0.3.0
   wait_timeout:
     description: Seconds until every pod must be proven. Two thirds of them are for the rollout, or for the volumes.
-    type: int
     default: 180
 notes:
   - Needs the verbs C(get) and C(patch) on C(configmaps) and C(deployments), C(list) and C(watch) on C(pods) and
     C(replicasets), C(create) on C(pods/exec), and C(delete) on C(pods) for what a rollout does not replace. With
     O(delivery=volume) C(patch) on C(pods), without which the kubelet is not told to hurry. With O(automatic) C(get) on
     C(leases) of C(coordination.k8s.io), without which the lock is not looked at.
-seealso:
-  - module: easymo.deploy.feature_flags
 """
 
 EXAMPLES = r"""
@@ -142,15 +135,7 @@ consumers:
     - name: checkout
       reached: true
       restarted: true
-      replaced: []
-      problem: ""
-      note: ""
-      pods:
-        - pod: checkout-6b664b4c8d-fq9zg
-          state: reached
-          detail: ""
-          seen: {FEATURE_CHECKOUT: "false"}
-          at: 7.31
+      pods: [{pod: checkout-6b664b4c8d-fq9zg, state: reached, seen: {FEATURE_CHECKOUT: "false"}, at: 7.31}]
 reached_after:
   description:
     - Seconds from the beginning of the task until the last pod was seen to run with the flags. Null while one does not.
@@ -158,7 +143,6 @@ reached_after:
   type: float
   sample: 7.31
   version_added: 0.3.0
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: VerificationFailed}
 """
 
 import typing as t

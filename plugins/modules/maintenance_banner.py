@@ -69,7 +69,6 @@ banner:
   returned: success
   type: dict
   sample: {message: System upgrade in progress. Service uninterrupted., type: info}
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: Refused}
 """
 
 import functools

@@ -65,19 +65,16 @@ options:
         decision is possible.
       - In check mode nothing is kept.
     type: str
-    version_added: 0.2.0
   gate:
     description:
       - What the watch is called in the record. When it is named as a phase is, the run that was killed is told
         by it.
     type: str
     default: monitoring
-    version_added: 0.2.0
   kubernetes:
     description:
       - The cluster of the record and of the logs. Needed with O(release), and with the kind V(kubernetes_log).
     type: dict
-    version_added: 0.2.0
   after_answers:
     description:
       - Whether metrics are looked at only once that were good for all of O(duration) when the phase O(gate) held for an
@@ -94,25 +91,20 @@ options:
       - V(0) ends with V(hold) at once.
     type: float
     default: 0
-    version_added: 0.2.0
   recover_for:
     description:
       - Seconds for which every sample of every metric must be good, without a gap, to proceed out of a hold.
     type: float
     default: 600
-    version_added: 0.2.0
   max_gap:
     description:
       - A watch that was stopped is taken up after a pause of at most this, in seconds. The looks
         that were missed count as missing. After a longer time the watch begins anew.
     type: float
     default: 300
-    version_added: 0.2.0
 requirements:
   - psycopg2-binary, only for the kind V(postgres)
   - kubernetes, only for O(release) and the kind V(kubernetes_log)
-seealso:
-  - module: easymo.deploy.release
 """
 
 EXAMPLES = r"""
@@ -144,10 +136,6 @@ EXAMPLES = r"""
     kubernetes: {namespace: shop-prod}
     hold_for: 3600
     metrics:
-      - name: response_time_p95
-        query: histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[1m])))
-        pass: {max: 1}
-        rollback: {above: 2}
       - name: error_lines
         kind: kubernetes_log
         deployment: checkout
@@ -181,19 +169,6 @@ EXAMPLES = r"""
         control:
           seen: sum(users_seen_total{cohort="control"})
           failed: sum(users_failed_total{cohort="control"})
-      - name: failing_orders
-        kind: postgres
-        treated:
-          seen: SELECT count(DISTINCT user_id) FROM orders WHERE treated AND created_at >= '{since}'
-          failed: SELECT count(DISTINCT user_id) FROM orders WHERE treated AND created_at >= '{since}' AND failed
-        control:
-          seen: SELECT count(DISTINCT user_id) FROM orders WHERE NOT treated AND created_at >= '{since}'
-          failed: SELECT count(DISTINCT user_id) FROM orders WHERE NOT treated AND created_at >= '{since}' AND failed
-        connection:
-          login_host: db.lhbowpbcpwoiparwnwgt.supabase.co
-          login_user: postgres
-          login_password: "{{ vault_supabase_db_password }}"
-          login_db: postgres
 
 - name: Look once, and decide by hand
   easymo.deploy.metrics_gate:
@@ -236,10 +211,6 @@ reasons:
       text: error_rate was above 0.05 ratio 2 times in a row (last 0.0812)
       value: 0.0812
       bound: 0.05
-      query: min(up)
-      count: 12
-      started: "2026-11-25T09:05:00Z"
-      ended: "2026-11-25T09:07:00Z"
 decision:
   description:
     - The decision of a person that ended the watch, with C(decision), C(by), C(reason) and C(at). Empty without
@@ -270,15 +241,9 @@ samples:
   sample:
     - name: error_rate
       unit: ratio
-      query: min(up)
-      kind: prometheus
       count: 361
       missing: 0
-      min: 0.0
-      max: 0.004
-      mean: 0.001
       last: 0.002
-      problem: ""
       pass: {min: null, max: 0.01}
       rollback: {below: null, above: 0.05}
       status: good
@@ -288,31 +253,15 @@ samples:
       comparison:
         treated: {seen: 812, failed: 9}
         control: {seen: 15420, failed: 180}
-        share: 0.05
         ratio: 0.95
-        worse_than: 1.0
         evidence: 0.21
         needed: 100.0
-        before: 1.0
-        resets: 0
-        seconds: 7200.0
         detectable: {ratio: 3.1}
-        could_have_seen: could have seen 3.1 times as many failing users, nine times of ten
-duration:
-  description: Seconds from the first look to the last.
-  returned: success, and when the verdict fails the task
-  type: float
-  sample: 3600.2
 started:
   description: When the watch began, in UTC.
   returned: success, and when the verdict fails the task
   type: str
   sample: "2026-11-25T09:05:00Z"
-ended:
-  description: When the last look was.
-  returned: success, and when the verdict fails the task
-  type: str
-  sample: "2026-11-25T10:05:00Z"
 sensitivity:
   description: Which harm the comparisons of cohorts could have seen. Empty without any.
   returned: success, and when the verdict fails the task
@@ -323,7 +272,6 @@ held:
   description: Since when it held, and why at first. Empty when it did not.
   returned: success, and when the verdict fails the task
   type: dict
-  sample: {}
 alerts:
   description:
     - Which of the alerts of a metric of the kind V(alerts) fired since the release O(release) began, or since the watch
@@ -334,14 +282,7 @@ alerts:
   type: dict
   sample:
     looked: true
-    why_not: ""
-    fired:
-      - name: Service Down
-        severity: critical
-        subject: service=wallet-service
-        since: "2026-11-25T09:31:10Z"
-        until: "2026-11-25T09:33:40Z"
-  version_added: 0.2.0
+    fired: [{name: Service Down, severity: critical, since: "2026-11-25T09:31:10Z", until: ""}]
 gaps:
   description: Times without looks because the run was stopped, in seconds since the watch began.
   returned: success, and when the verdict fails the task

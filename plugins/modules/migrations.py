@@ -256,7 +256,6 @@ pending:
   returned: with O(state=applied)
   type: list
   elements: dict
-  sample: []
 versions:
   description: All versions in the history now, in order, a baseline among them. With O(kind=prisma) those applied.
   returned: success, unless O(state=described)
@@ -289,24 +288,20 @@ locks_unknown:
   returned: with O(state=applied), and when a migration failed
   type: list
   elements: str
-  sample: []
 passed_over:
   description: SQL files of the folder whose names are none of a migration. They are warned of.
   returned: with O(state=applied)
   type: list
   elements: str
-  sample: []
 missing_locally:
   description: Applied migrations that the folder has not. Prisma goes on, and so does this module, with a warning.
   returned: with O(kind=prisma) and O(state=applied), and when it is the reason of a failure
   type: list
   elements: str
-  sample: []
 drift:
   description: Applied files that were edited since, each with the first statement that differs, or both checksums.
   returned: with O(state=applied), and when it is the reason of a failure
   type: dict
-  sample: {}
 findings:
   description:
     - Statements that are not additive and are not waived. When there is one, the task fails and nothing is applied.
@@ -319,12 +314,10 @@ findings:
   sample:
     - file: 20251104080000_orders.sql
       line: 3
-      statement: 2
       verdict: destructive
       rule: drop-table
       what: it drops table users and the rows in it
       safe_way: keep it until nothing uses it, and drop it in a later release with a waiver
-      excerpt: DROP TABLE users
 guard_warnings:
   description:
     - Statements that only add and may all the same break code that runs, such as a constraint that refuses rows it
@@ -333,7 +326,6 @@ guard_warnings:
   returned: with O(state=applied), and when the reason of a failure is RV(findings) or RV(problems)
   type: list
   elements: dict
-  sample: []
 problems:
   description:
     - Sentences on files that cannot run, or that only Flyway can run. When there is one, the task fails and nothing is
@@ -352,7 +344,6 @@ waived:
   description: What was let through by O(waivers), by file. Each has C(reason) and C(findings).
   returned: with O(state=applied), and when the reason of a failure is RV(findings)
   type: dict
-  sample: {}
 verdicts:
   description: By file that was pending, how many of its statements are V(additive), V(warning), V(destructive) and
     V(unknown).
@@ -381,7 +372,6 @@ generated:
   description: Whether O(generate_command) ran, or would.
   returned: with O(kind=prisma) and O(state=applied)
   type: bool
-  sample: false
 output:
   description: The last lines that O(generate_command) printed, without secrets.
   returned: with O(kind=prisma) and O(state=applied), and when the generator failed
@@ -404,7 +394,6 @@ sentence:
   returned: with O(rehearsal)
   type: str
   sample: "rehearsal_supabase_prod lacks event triggers: pgrst_ddl_watch: changes to these are not rehearsed."
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: MigrationFailed}
 failed:
   description: The files whose rows in the history of Flyway are of failures.
   returned: with O(kind=sql), when it is the reason of a failure
@@ -412,30 +401,12 @@ failed:
   elements: str
   sample: [V8__index.sql]
 file:
-  description: The file that failed. It comes with RV(statement), RV(line) and RV(sqlstate) where they are known.
+  description:
+    - The file that failed. Where they are known, C(statement) is which of its statements did, from 1, C(line) where.
+      C(sqlstate) is PostgreSQL's code for it, and C(code) that of Prisma.
   returned: when a migration failed
   type: str
   sample: 20251104080000_orders.sql
-statement:
-  description: Which statement of the file failed, from 1.
-  returned: when a statement failed, and it is known
-  type: int
-  sample: 3
-line:
-  description: The line of the file it failed in.
-  returned: as RV(statement)
-  type: int
-  sample: 17
-sqlstate:
-  description: PostgreSQL's code for what went wrong.
-  returned: when a statement failed
-  type: str
-  sample: "42P07"
-code:
-  description: Prisma's code for the same condition.
-  returned: with O(kind=prisma), when Prisma has one
-  type: str
-  sample: P3009
 """
 
 from ..module_utils._migration.task import migrate

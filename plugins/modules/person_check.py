@@ -53,7 +53,6 @@ options:
         type: str
         choices: [yes_no, severity]
         default: yes_no
-        version_added: 0.2.0
   answers:
     description:
       - Answers for a run without a terminal, by the name of the question. A word of its scale, or a dictionary with
@@ -127,7 +126,6 @@ sentence:
   description: Every question whose answer does not pass, and that has none, empty when there is none.
   returned: success
   type: str
-  sample: ""
 lines:
   description: A line for each question.
   returned: success, and when the verdict fails the task
@@ -158,7 +156,6 @@ watch:
       the metrics as C(watched), C(since), and a dictionary for each answer as C(answers).
   returned: with O(feedback)
   type: dict
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: Hold}
 """
 
 import time

@@ -86,23 +86,12 @@ EXAMPLES = r"""
   easymo.deploy.pg_backup:
     name: supabase_prod
     release: 2.0.0
+    max_age: 3600 # unless there is one less than an hour old
     login_host: db.lhbowpbcpwoiparwnwgt.supabase.co
     login_user: postgres
     login_password: "{{ vault_supabase_db_password }}"
     login_db: postgres
     ca_cert: /etc/ssl/certs/supabase-ca.crt
-    bucket: shop-backups
-    prefix: v2-migration/
-
-- name: Take a new one unless there is one less than an hour old
-  easymo.deploy.pg_backup:
-    name: checkout_prod
-    release: 2.0.0
-    max_age: 3600
-    login_host: prod-checkout-db.example.com
-    login_user: deployer
-    login_password: "{{ vault_checkout_db_password }}"
-    login_db: checkout_prod
     bucket: shop-backups
     prefix: v2-migration/
 """
@@ -122,18 +111,9 @@ backup:
   sample:
     uri: s3://shop-backups/v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
     key: v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
-    name: supabase_prod
-    release: 2.0.0
-    host: prod-checkout-db.example.com
-    database: checkout_prod
     size: 102301444
-    sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
     started: "2025-11-11T06:00:12Z"
-    finished: "2025-11-11T06:00:19Z"
     duration: 7
-    server_version: "18.6"
-    pg_dump_version: "18.6"
-    compression: zstd:1
     entries: 214
     rows: {public.orders: 48120, public.users: 9034}
     schemas_of_others: [auth, storage]
@@ -145,15 +125,12 @@ left_out:
   returned: success
   type: list
   elements: str
-  version_added: 0.2.0
   sample: [table auth.schema_migrations, table storage.migrations]
 left_behind:
   description: What may be left in S3 after a failure, and why. A process of its own still tries to remove it.
   returned: failure, when S3 did not let it be removed
   type: str
-  version_added: 0.2.0
   sample: "Perhaps parts of v2-migration/supabase_prod_20251111_060012_5e1f0a.dump: S3 at AWS cannot be reached."
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: VerificationFailed}
 """
 
 import secrets

@@ -120,8 +120,6 @@ notes:
     backup. Counting reads every table.
   - The mark by which a restore is known again is the last line of a database's comment.
   - Replication slots and subscriptions stay with the database that is kept by O(method=swap).
-seealso:
-  - module: easymo.deploy.pg_backup
 """
 
 EXAMPLES = r"""
@@ -163,16 +161,6 @@ EXAMPLES = r"""
     login_db: look_at_checkout
     bucket: shop-backups
     prefix: v2-migration/
-
-- name: Drop it again
-  easymo.deploy.pg_restore:
-    state: absent
-    method: scratch
-    login_host: prod-checkout-db.example.com
-    login_user: deployer
-    login_password: "{{ vault_checkout_db_password }}"
-    login_db: look_at_checkout
-    bucket: shop-backups
 """
 
 RETURN = r"""
@@ -186,11 +174,6 @@ kept:
   returned: success
   type: str
   sample: checkout_prod_failed_20251111_101500
-method:
-  description: As given.
-  returned: success
-  type: str
-  sample: swap
 request:
   description: The word that names this restore, given or made.
   returned: when O(state=present)
@@ -200,10 +183,7 @@ backup:
   description: What M(easymo.deploy.pg_backup) returned of the backup, and its C(age) in seconds.
   returned: when O(state=present)
   type: dict
-  sample:
-    age: 5400
-    key: v2-migration/checkout_prod_20251111_060012_5e1f0a.dump
-    size: 102301444
+  sample: {age: 5400, key: v2-migration/checkout_prod_20251111_060012_5e1f0a.dump, size: 102301444}
 rows:
   description:
     - By C(table), as schema.table, how many rows it had C(before), how many are in the C(backup), and how many it had
@@ -232,9 +212,7 @@ left_out:
   returned: when O(state=present)
   type: list
   elements: str
-  version_added: 0.2.0
   sample: ["schemas of other roles: auth, storage", "event triggers: pgrst_ddl_watch"]
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: VerificationFailed}
 standing:
   description: Which database serves after the failure and what else is there. The message ends in it, too.
   returned: when it failed after it had begun

@@ -73,9 +73,6 @@ requirements:
   - Each library is needed only for the kinds of checks that are given.
   - the program git (for V(git) and O(checkout))
   - what M(easymo.deploy.health_check) needs for the kinds of its checks
-seealso:
-  - module: easymo.deploy.release
-  - module: easymo.deploy.health_check
 """
 
 EXAMPLES = r"""
@@ -94,6 +91,8 @@ EXAMPLES = r"""
           token: "{{ pagerduty_token }}"
           schedules: [PONCALL]
           minutes: 150
+    waivers:
+      on_call: {by: Jane Doe, reason: I stay awake}
 
 - name: Look whether the launch window is open, and decide by hand
   easymo.deploy.preflight_check:
@@ -106,16 +105,6 @@ EXAMPLES = r"""
           window: {timezone: Africa/Nairobi, days: [tuesday], start: "09:00", end: "11:00"}
           needed_minutes: 50
   register: window
-
-- name: Go although the load test was made with fewer users
-  easymo.deploy.preflight_check:
-    release: 2.0.0
-    checks:
-      - name: load_test
-        kind: load_test
-        load_test: {path: /srv/release/staging-results/load-test.json, least_users: 100, error_rate: 0.02}
-    waivers:
-      load_test: {by: Jane Doe, reason: the test site has room for 80 users}
 """
 
 RETURN = r"""
@@ -132,7 +121,6 @@ sentence:
     - How to go on without, when nothing but messages to people depends on what cannot be told.
   returned: success
   type: str
-  sample: ""
 lines:
   description: A line for each row, for people.
   returned: success, and when a row fails the task
@@ -164,7 +152,6 @@ facts:
     - What the release record is to keep. C(overrides) by what was overruled, C(sign_offs) that came with the task.
   returned: success, and when a row fails the task
   type: dict
-  sample: {}
 commit:
   description: The commit that is released, empty when it is not known.
   returned: success

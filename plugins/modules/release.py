@@ -27,7 +27,7 @@ extends_documentation_fragment:
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._lock.fence
   - easymo.deploy._kubernetes
-  - easymo.deploy._order
+  - easymo.deploy._release_run.order
   - easymo.deploy._sign_offs
 options:
   name:
@@ -54,11 +54,9 @@ options:
         evidence are this run's then.
     type: bool
     default: false
-    version_added: 0.2.0
   phase_started:
     description: When this run began such a phase, as RV(at) of the task that opened it. Now when not given.
     type: str
-    version_added: 0.2.0
   evidence:
     description: What proves the phase's end, merged into what is there. Ignored when the phase is settled already.
     type: dict
@@ -97,7 +95,7 @@ options:
     type: dict
     version_added: 0.3.0
     suboptions:
-      gate:
+      gate: &gate
         description: The watch, as O(easymo.deploy.metrics_gate#module:gate).
         type: str
         default: monitoring
@@ -145,10 +143,7 @@ options:
         description: What was seen.
         type: str
         default: ""
-      gate:
-        description: The watch, as O(easymo.deploy.metrics_gate#module:gate).
-        type: str
-        default: monitoring
+      gate: *gate
   actor:
     description: Who releases, kept for each attempt. The user and name of this machine when not given.
     type: str
@@ -173,7 +168,6 @@ options:
         elements: str
         default: []
 seealso:
-  - module: easymo.deploy.metrics_gate
   - module: easymo.deploy.preflight_check
   - module: easymo.deploy.release_info
   - module: easymo.deploy.rollout
@@ -205,13 +199,6 @@ EXAMPLES = r"""
       migrations: "{{ migrations.applied }}"
     backups:
       supabase: "{{ backup.backup }}"
-
-- name: Close the attempt after a rollback
-  easymo.deploy.release:
-    name: 2.0.0
-    namespace: shop-prod
-    status: rolled_back
-    notes: [Error rate above five percent]
 
 - name: Let the release go on
   easymo.deploy.release:
@@ -256,12 +243,9 @@ phase:
   sample:
     status: running
     started: "2026-11-24T06:00:00Z"
-    finished: ""
     evidence: {}
     earlier_failures: []
-    earlier_runs: []
     interruptions: [{by: jane@ops-1, at: "2026-11-24T06:05:00Z"}]
-    fence: 4
 repaired_since:
   description:
     - The later of the attempt's begin and of the second after the last failure of O(phase). What was seen before it, as
@@ -309,9 +293,7 @@ sign_off:
   type: dict
   sample:
     by: Jane Doe
-    at: "2025-11-10T14:00:00Z"
     what: QA sign-off received
-    note: ""
     attempt: 1
     git_sha: 4f1c0de51f05cb3c2b5d2a3f0d5d3e1b1c9b8a7d
 missing:
@@ -320,11 +302,6 @@ missing:
   type: list
   elements: str
   sample: [product, security]
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: Conflict
 later:
   description: The release that began later, and must go back first.
   returned: when a way back is out of order
@@ -333,7 +310,7 @@ later:
   version_added: 0.3.0
 missing_phases:
   description: The phases that must be done or waived first, in their order.
-  returned: when RV(reason) is V(OutOfOrder)
+  returned: when it fails with V(OutOfOrder)
   type: list
   elements: str
   sample: [preflight, database]

@@ -25,8 +25,6 @@ options:
     type: bool
     default: true
     version_added: 0.3.0
-seealso:
-  - module: easymo.deploy.release
 """
 
 EXAMPLES = r"""
@@ -34,11 +32,6 @@ EXAMPLES = r"""
   easymo.deploy.release_info:
     name: 2.0.0
     namespace: shop-prod
-  register: release
-
-- name: Refuse to roll back what was never deployed
-  ansible.builtin.assert:
-    that: release.exists
 """
 
 RETURN = r"""
@@ -46,7 +39,6 @@ exists:
   description: Whether there is a record.
   returned: success
   type: bool
-  sample: true
 record:
   description:
     - The record, empty if there is none. Of one that is damaged, and so fails the task, what can be read as JSON.
@@ -89,27 +81,11 @@ availability:
   type: dict
   sample:
     release:
-      attempt: 1
-      since: "2026-11-26T09:30:00.120Z"
-      until: "2026-11-26T11:02:10.480Z"
-      interval: 1.0
-      targets:
-        wallet-service:
-          probes: 1260
-          failures: 14
-          first_failure: "2026-11-26T09:31:02.120Z"
-          last_failure: "2026-11-26T09:31:24.120Z"
-          last_problem: status 500
+      targets: {wallet-service: {probes: 1260, failures: 14, last_problem: status 500}}
       gaps: [{start: "2026-11-26T09:40:00.000Z", end: "2026-11-26T09:40:31.000Z", why: not probed}]
-      outages:
-        - {start: "2026-11-26T09:31:02.120Z", end: "2026-11-26T09:31:25.120Z", targets: [wallet-service]}
+      outages: [{start: "2026-11-26T09:31:02.120Z", end: "2026-11-26T09:31:25.120Z", targets: [wallet-service]}]
       downtime: 23.0
-      prober: ""
-      fence: 7
-      "off": ""
-      closed: true
     rollback: {}
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: Refused}
 """
 
 import typing as t

@@ -52,7 +52,6 @@ options:
     description: The release, also for the title where the record does not tell.
     type: str
     default: ""
-    version_added: 0.2.0
 requirements:
   - kubernetes, only for O(kubernetes)
 """
@@ -62,12 +61,6 @@ EXAMPLES = r"""
   easymo.deploy.release_report:
     release: 2.0.0
     kubernetes: {namespace: shop-prod}
-    dest: ".deploy/{{ release_version }}"
-    plan: "{{ release_plan }}"
-
-- name: Write the report of a release with a plan of its own
-  easymo.deploy.release_report:
-    record: "{{ release_record.record }}"
     dest: ".deploy/{{ release_version }}"
     plan:
       - {name: database, minutes: 5}
@@ -82,31 +75,11 @@ files:
   description: Paths of the files.
   returned: success
   type: dict
-  contains:
-    html:
-      description: The page.
-      type: str
-      sample: .deploy/2.0.0/report.html
-    txt:
-      description: The text.
-      type: str
-      sample: .deploy/2.0.0/report.txt
-    json:
-      description: Report and record as JSON.
-      type: str
-      sample: .deploy/2.0.0/report.json
-lessons:
-  description: Path of the template of the review.
-  returned: success
-  type: str
-  version_added: 0.2.0
-  sample: .deploy/2.0.0/lessons.md
+  sample: {html: .deploy/2.0.0/report.html, txt: .deploy/2.0.0/report.txt, json: .deploy/2.0.0/report.json}
 incident:
   description: Path of the incident file, empty when there is no incident.
   returned: success
   type: str
-  version_added: 0.2.0
-  sample: ""
 verdict:
   description: How the release stands, in a word or two.
   returned: success
@@ -118,26 +91,6 @@ missing:
   type: list
   elements: str
   sample: [No metric was watched.]
-deviations:
-  description: Where the release left the runbook, each a sentence with who and why where the record tells.
-  returned: success
-  type: list
-  elements: str
-  version_added: 0.2.0
-  sample: ["Database took 24 min, 60 % more than the planned 15 min."]
-problems:
-  description: What in the record could not be read.
-  returned: success
-  type: list
-  elements: str
-  sample: []
-document:
-  description: The whole record as JSON, empty if there is none.
-  returned: with O(kubernetes)
-  type: str
-  version_added: 0.3.0
-  sample: '{"version": "2.0.0", "attempt": 1, "status": "done", "phases": {}}'
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
 """
 
 import typing as t

@@ -123,9 +123,6 @@ notes:
   - The order stands in the fact C(waves) of the release record, a list of lists of Deployments in the order of the
     release. What stands in none returns last.
   - Needs the same verbs as M(easymo.deploy.rollout).
-seealso:
-  - module: easymo.deploy.release
-  - module: easymo.deploy.rollout
 """
 
 EXAMPLES = r"""
@@ -134,12 +131,6 @@ EXAMPLES = r"""
     name: 2.0.0
     namespace: shop-prod
     first: [checkout]
-
-- name: Return two of them
-  easymo.deploy.release_rollback:
-    name: 2.0.0
-    namespace: shop-prod
-    deployments: [wallet-service, vendor-service]
 
 - name: Mark the release as rolled back in its record
   easymo.deploy.release_rollback:
@@ -161,32 +152,12 @@ services:
   returned: with O(state=returned), but for bad input
   type: dict
   sample:
-    wallet-service:
-      result: rolled_back
-      changed: true
-      before: {image: "shop/wallet-service:v2.0.0"}
-      after: {image: "shop/wallet-service:v1.9.0"}
-      duration: 4.2
-      message: ""
-      taken_away: []
-      fenced: false
-waves:
-  description: The order in which they returned.
-  returned: with O(state=returned), but for bad input
-  type: list
-  elements: list
-  sample: [[checkout], [buyer-service, station-service], [wallet-service]]
+    wallet-service: {result: rolled_back, changed: true, message: "", taken_away: [], fenced: false}
 failed_services:
   description: Those that did not return.
   returned: with O(state=returned), but for bad input
   type: list
   elements: str
-  sample: []
-summary:
-  description: The same in a few sentences.
-  returned: with O(state=returned), but for bad input
-  type: str
-  sample: "Returned: checkout, wallet-service."
 verified:
   description: A row for each thing that must have come back, with its C(name), C(status) and C(detail).
   returned: with O(state=verified)
@@ -198,14 +169,12 @@ left_out:
   description: What is not as before the release, and what to do about it, in a sentence. Empty when all is.
   returned: with O(state=verified)
   type: str
-  sample: ""
   version_added: 0.3.0
 causes:
   description: Why databases or services are not back.
   returned: with O(state=restored)
   type: list
   elements: str
-  sample: []
   version_added: 0.3.0
 sentence:
   description: The same in a few words. With O(state=restored) why it failed, and what to do.
@@ -213,13 +182,6 @@ sentence:
   type: str
   sample: "Verified: 7 of 7 looked at"
   version_added: 0.3.0
-document:
-  description: The release record as this task wrote it last, as JSON. Empty where it wrote nothing.
-  returned: where it may write the record
-  type: str
-  sample: '{"version": "2.0.0", "attempt": 1, "status": "rolled_back", "phases": {}}'
-  version_added: 0.3.0
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: NotReturned}
 """
 
 

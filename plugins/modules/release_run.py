@@ -27,7 +27,7 @@ extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
-  - easymo.deploy._order
+  - easymo.deploy._release_run.order
   - easymo.deploy._release_run
   - easymo.deploy._libraries.boto3
   - easymo.deploy._libraries.jinja2
@@ -68,15 +68,10 @@ options:
         fails with V(LeaseLost) unless the run has held the lock ever since.
     type: int
     default: 0
-seealso:
-  - module: easymo.deploy.availability
-  - module: easymo.deploy.deploy_lock
-  - module: easymo.deploy.release
-  - module: easymo.deploy.release_report
 """
 
 EXAMPLES = r"""
-- name: Begin a phase
+- name: Begin a phase, with a page that others see, too
   easymo.deploy.release_run:
     release: 2.0.0
     namespace: shop-prod
@@ -85,12 +80,6 @@ EXAMPLES = r"""
       phases: [preflight, database, microservices]
     pin:
       deployments: "{{ groups['microservices'] }}"
-  register: run
-
-- name: Begin with a page that others see, too
-  easymo.deploy.release_run:
-    release: 2.0.0
-    namespace: shop-prod
     page:
       dest: .deploy/2.0.0
       plan: "{{ release_plan }}"
@@ -113,11 +102,6 @@ fence:
   returned: success
   type: int
   sample: 7
-stolen_from:
-  description: Who held the lock until this task took it over, empty if it was free.
-  returned: success
-  type: str
-  sample: joe@build-2 2.0.0 epoch 6 since 2026-11-24T08:10:00.000000Z
 sentence:
   description: Lock and freeze in words.
   returned: in check mode
@@ -128,11 +112,6 @@ record:
   returned: success
   type: dict
   sample: {version: 2.0.0, attempt: 1, status: running, phases: {preflight: {status: running}}}
-document:
-  description: The same record whole, as JSON.
-  returned: success
-  type: str
-  sample: '{"version": "2.0.0", "attempt": 1, "status": "running", "phases": {}}'
 phase:
   description: What the record has of O(phase), as RV(easymo.deploy.release#module:phase).
   returned: success with O(phase)
@@ -155,30 +134,13 @@ ramped:
   returned: success with O(phase)
   type: dict
   sample: {FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: 10}
-pinned:
-  description: Names of what this task pinned.
-  returned: success with O(phase)
-  type: dict
-  sample: {deployments: [wallet-service], config_maps: [feature-flags]}
-freeze:
-  description: Who froze deployments, why and until when, empty if they are not.
-  returned: in check mode, and when they are frozen
-  type: dict
-  sample: {name: deploy-freeze, reason: Black Friday, by: ann, until: "2026-11-28T06:00:00Z"}
-places:
-  description: Where the page is written to from now on.
-  returned: success
-  type: list
-  elements: str
-  sample: [.deploy/2.0.0/report.html, "s3://shop-releases/2.0.0.html"]
 measures:
   description: Whether this task saw to it that the public addresses are asked.
   returned: success
   type: bool
-  sample: true
 missing_phases:
   description: The phases that must be done or waived first, in their order.
-  returned: when RV(reason) is V(OutOfOrder)
+  returned: when it fails with V(OutOfOrder)
   type: list
   elements: str
   sample: [preflight, database]

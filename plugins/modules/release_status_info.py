@@ -13,6 +13,7 @@ description:
   - With O(follow=true) it stays while somebody works on the release, on any machine, and tells each change.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._module.commands
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
 options:
@@ -74,22 +75,11 @@ options:
     description: Seconds between two looks with O(follow=true).
     type: float
     default: 2
-  playbooks:
-    description:
-      - The folder of the playbooks in RV(status.next), in the controller that of the one that runs. For those of an
-        installed collection its name with a dot behind it.
-    type: str
-    default: ""
   inventories:
     description: The inventories in RV(status.next), in the controller those of this run.
     type: list
     elements: str
     default: []
-  program:
-    description: How ansible-playbook is called in RV(status.next), in the controller as it was typed for this run.
-    type: str
-    default: ""
-    version_added: 0.2.0
 notes:
   - Needs the verb C(get) on C(leases) of C(coordination.k8s.io) and on C(configmaps), and C(list) on C(deployments)
     of C(apps).
@@ -141,23 +131,18 @@ status:
     release:
       description: The version, empty when none is recorded.
       type: str
-      sample: 2.0.0
     attempt:
       description: Which attempt at it, V(0) when none is recorded.
       type: int
-      sample: 1
     by:
       description: Who began the attempt.
       type: str
-      sample: jane@ops-1
     since:
       description: When the attempt began.
       type: str
-      sample: "2026-11-24T06:00:00Z"
     finished:
       description: When it ended.
       type: str
-      sample: ""
     phase:
       description: The phase that runs, waits, failed or was cut off, empty for none.
       type: str
@@ -165,8 +150,6 @@ status:
     watching:
       description: Whether a run whose watch is on hold goes on looking, until somebody decides or time is over.
       type: bool
-      sample: false
-      version_added: 0.2.0
     phases:
       description:
         - All phases of the plan, then those that only the record has. C(status) is V(not_started), V(running), V(done),
@@ -174,13 +157,7 @@ status:
           planned.
       type: list
       elements: dict
-      sample:
-        - name: preflight
-          title: Pre-Deploy
-          number: 1
-          status: done
-          started: "2026-11-24T06:00:00Z"
-          finished: "2026-11-24T06:03:10Z"
+      sample: [{name: preflight, title: Pre-Deploy, number: 1, status: done, started: "2026-11-24T06:00:00Z"}]
     lock:
       description: The lock, as RV(easymo.deploy.deploy_lock#module:lock), with lock and freeze in words as C(sentence).
       type: dict
@@ -188,7 +165,6 @@ status:
     freeze:
       description: The freeze in words, empty for none.
       type: str
-      sample: ""
     services:
       description: By name, the version that its Deployment asks for, its pods, and whether its last change is complete.
       type: dict
@@ -201,7 +177,6 @@ status:
     kill_switch:
       description: Who set the kill switch and why, empty while it is not set.
       type: str
-      sample: ""
     ramp:
       description: Where O(ramp) stands and its next step; empty without O(ramp).
       type: dict
@@ -225,7 +200,6 @@ status:
     page:
       description: O(page_url).
       type: str
-      sample: ""
     next:
       description:
         - What helps from here, the best first. In C(reason='WHY') people write their own. An entry without a command
@@ -240,7 +214,6 @@ lines:
   type: list
   elements: str
   sample: ["FINE: release 2.0.0 is done since 08:05:12 UTC"]
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: Unreachable}
 """
 
 import functools

@@ -22,30 +22,8 @@ description:
   - Runs on the controller only.
 extends_documentation_fragment:
   - easymo.deploy._module.reads
+  - easymo.deploy._module.secrets
 options:
-  secrets:
-    description: The secrets that the run needs.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: The variable that holds the secret.
-        type: str
-        required: true
-      environment:
-        description: The environment variable that it is read from.
-        type: str
-        required: true
-      purpose:
-        description: What needs it, for the message.
-        type: str
-        required: true
-      needed:
-        description: Whether it must have a value, for example only when the connection has no other credential.
-        type: bool
-        default: true
-        version_added: 0.3.0
   placeholders:
     description:
       - What placeholders mean. V(refuse) fails the task. V(tell) only returns them, for a playbook that should work
@@ -53,7 +31,6 @@ options:
     type: str
     choices: [refuse, tell]
     default: refuse
-    version_added: 0.2.0
   contracts:
     description: The roles of this collection that the run will use, and the variables that it reads without one.
     type: list
@@ -127,7 +104,6 @@ placeholders:
       returned: always
       type: str
       sample: inventories/prod/group_vars/all/contacts.yml
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
 """
 
 import typing as t

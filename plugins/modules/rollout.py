@@ -52,17 +52,10 @@ notes:
     on C(configmaps). Without C(watch) it asks more often; without C(delete) it does not replace pods.
   - With O(deployments) it needs C(list), C(get) and C(patch) on C(deployments), and C(list) on C(pods).
 seealso:
-  - module: easymo.deploy.release
   - module: easymo.deploy.preflight_check
 """
 
 EXAMPLES = r"""
-- name: Release an image
-  easymo.deploy.rollout:
-    name: wallet-service
-    namespace: shop-prod
-    image: shop/wallet-service:v2.0.0
-
 - name: Release a service of a recorded release, hear its start-up line and watch it for half a minute
   easymo.deploy.rollout:
     name: checkout
@@ -71,13 +64,6 @@ EXAMPLES = r"""
     release: 2.0.0
     log_line: Checkout v2.0.0 started successfully
     soak: 30
-
-- name: Release with code that the next migration takes the tables from, and wait until no old pod is left
-  easymo.deploy.rollout:
-    name: wallet-service
-    namespace: shop-prod
-    image: shop/wallet-service:v2.1.0
-    wait_for_old: true
 
 - name: Restart the pods once for these flags
   easymo.deploy.rollout:
@@ -159,12 +145,6 @@ replicas:
   returned: when the Deployment was seen
   type: dict
   sample: {desired: 3, updated: 3, ready: 3, available: 3, terminating: 1, old: 1}
-failing_before:
-  description: The pods that were in trouble before anything was written. They count neither for nor against it.
-  returned: when the Deployment was seen
-  type: list
-  elements: str
-  sample: []
 taken_away:
   description:
     - With O(state=rolled_back), the fields of the template that the return changes and the release did not write, with
@@ -183,7 +163,6 @@ fenced:
       lock from releasing over what stands at its pin. Nothing restarts, and it is no change.
   returned: when the Deployment was seen
   type: bool
-  sample: false
   version_added: 0.3.0
 duration:
   description: Seconds from the first look to the last.
@@ -222,13 +201,9 @@ deployments:
   sample:
     - name: wallet-service
       images: {wallet-service: "shop/wallet-service:v2.0.0"}
-      revision: "8"
       complete: true
-      paused: false
       release: 2.0.0
-      change_cause: "release 2.0.0: wallet-service shop/wallet-service:v2.0.0"
       replicas: {desired: 3, updated: 3, ready: 3, available: 3}
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: ImageNotFound}
 """
 
 from ..module_utils._cluster import MonotonicClock

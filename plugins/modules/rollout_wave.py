@@ -90,9 +90,6 @@ options:
     description: Whether the task fails when a service did. If not, look at RV(failed_services).
     type: bool
     default: true
-seealso:
-  - module: easymo.deploy.rollout
-  - module: easymo.deploy.wave_result
 """
 
 EXAMPLES = r"""
@@ -120,11 +117,6 @@ EXAMPLES = r"""
   register: waves
   when: inventory_hostname == ansible_play_hosts_all | first
   changed_when: false
-
-- name: Fail the hosts whose service failed
-  easymo.deploy.wave_result:
-    rollout: "{{ hostvars[ansible_play_hosts_all | first].waves.services[inventory_hostname] }}"
-  when: inventory_hostname in hostvars[ansible_play_hosts_all | first].waves.services
 """
 
 RETURN = r"""
@@ -141,8 +133,6 @@ failed_services:
   returned: always, but for bad input
   type: list
   elements: str
-  sample: []
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: RolloutsFailed}
 """
 
 import functools

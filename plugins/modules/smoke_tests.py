@@ -112,7 +112,6 @@ sentence:
   description: Every test that failed or holds, empty when there is none.
   returned: with O(tests)
   type: str
-  sample: ""
 lines:
   description: A line for each test.
   returned: success, and when the verdict fails the task
@@ -130,15 +129,7 @@ results:
   type: list
   elements: dict
   sample:
-    - name: Payment integration
-      kind: payment
-      scenario: Payment Flow
-      status: pass
-      seconds: 0.31
-      detail: order 4f1c paid from the wallet, balance 48500
-      steps: []
-      facts: {order_id: 4f1c}
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: VerificationFailed}
+    - {name: Payment integration, kind: payment, status: pass, seconds: 0.31, detail: "order 4f1c paid from the wallet"}
 """
 
 import typing as t

@@ -73,8 +73,6 @@ options:
     elements: str
     default: []
     version_added: 0.3.0
-seealso:
-  - module: ansible.builtin.fail
 """
 
 EXAMPLES = r"""

@@ -43,7 +43,6 @@ result:
   returned: always, but for bad input
   type: str
   sample: succeeded
-reason: {description: One word for why the task failed., returned: failure, type: str, sample: ImageNotFound}
 """
 
 

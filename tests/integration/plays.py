@@ -60,10 +60,16 @@ def run_plays(
 
 
 def run_role(
-    role: str, place: Place, folder: Path, *options: str, **variables: t.Any
+    role: str,
+    place: Place,
+    folder: Path,
+    *options: str,
+    flags: t.Mapping[str, t.Any] | None = None,
+    **variables: t.Any,
 ) -> subprocess.CompletedProcess[str]:
-    """One of this collection."""
+    """One of this collection. `flags` are the module_defaults of that group."""
     body = play_on(connection(place), vars=variables, roles=[f"easymo.deploy.{role}"])
+    body["module_defaults"]["group/easymo.deploy.flags"] = dict(flags or {})
     return run_plays(folder, body, options=options)
 
 

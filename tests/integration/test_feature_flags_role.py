@@ -12,9 +12,11 @@ from tests.integration.plays import run_role
 BEFORE = {"FEATURE_AI_AGENTS": "true", "LEVEL": "info"}
 
 
-def play(place: Place, folder: Path, **variables: t.Any) -> subprocess.CompletedProcess[str]:
-    given = {"feature_flags_consumers": [SERVICE], "feature_flags_release": "2.0.0", **variables}
-    return run_role("feature_flags", place, folder, **given)
+def play(
+    place: Place, folder: Path, consumers: t.Sequence[str] = (SERVICE,), **variables: t.Any
+) -> subprocess.CompletedProcess[str]:
+    given = {"feature_flags_release": "2.0.0", **variables}
+    return run_role("feature_flags", place, folder, flags={"consumers": [*consumers]}, **given)
 
 
 def data_of(place: Place) -> t.Any:
@@ -58,7 +60,7 @@ def test_a_percentage_that_is_moved_after_it_was_read_is_left_too(place, tmp_pat
         tmp_path,
         feature_flags_values=merged,
         release_phase_opened={"ramped": {PERCENTAGE: 10}},
-        feature_flags_consumers=[],
+        consumers=[],
     )
     assert ended.returncode == 0, ended.stdout
     assert data_of(place) == {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "0"}

@@ -197,12 +197,14 @@ def test_the_role_brings_flags_without_a_restart_and_puts_back_what_does_not_com
             "feature_flags",
             place,
             tmp_path,
-            feature_flags_consumers=[NAME],
+            flags={
+                "consumers": [NAME],
+                "delivery": "volume",
+                "probe": ENDPOINT,
+                "flagd": {"key": FLAGD_KEY},
+            },
             feature_flags_release="2.0.0",
-            feature_flags_delivery="volume",
-            feature_flags_probe=ENDPOINT,
-            feature_flags_flagd={"key": FLAGD_KEY},
-            feature_flags_wait_timeout=6,
+            release_flags_wait=6,
             feature_flags_values=values,
         )
 

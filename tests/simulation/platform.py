@@ -38,7 +38,7 @@ DAY = 60
 WATCHED, LOOKS = 40, 5
 """Seconds for which each of its steps is watched, and from one look to the next."""
 RAMP: t.Mapping[str, t.Any] = {
-    "name": FLAGS, "flag": PERCENTAGE, "enabled_by": SWITCH, "schedule": SCHEDULE,
+    "flag": PERCENTAGE, "enabled_by": SWITCH, "schedule": SCHEDULE,
     "watch_duration": WATCHED, "day_length": DAY,
 }  # fmt: skip
 """The options that say what is brought to its users, and when."""

@@ -269,7 +269,7 @@ def _failed(item: Item, label: str) -> list[Fact]:
 
 
 def restarted(group: Group) -> list[Fact]:
-    if any("left_alone" in item.result for item in group.items):
+    if any("deployments" in item.result for item in group.items):
         return its_sentence(group)
     moved = [item for item in group.good if item.changed]
     if group.would:

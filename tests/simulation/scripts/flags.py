@@ -26,13 +26,10 @@ def _set_flags(script: Script, ramped: t.Container[str]) -> Result:
     return script.task(
         "feature_flags/main",
         "Set the flags, and bring them to the pods",
-        name=FLAGS,
+        module_defaults={**read_by(script), "kill_switch": "reset_automatic"},
         flags={name: value for name, value in wanted.items() if name not in ramped},
         bounds={PERCENTAGE: [0, 100]},
         choices={SWITCH: [True, False]},
-        flagd=None,
-        kill_switch="reset_automatic",
-        **read_by(script),
         wait_timeout=FOLLOWED,
         release=script.version,
         fence=script.epoch,
@@ -40,8 +37,9 @@ def _set_flags(script: Script, ramped: t.Container[str]) -> Result:
 
 
 def read_by(script: Script) -> dict[str, t.Any]:
-    """Which pods have the flags, and how."""
+    """Where the flags are, which pods have them, and how: module_defaults of their group."""
     return {
+        "name": FLAGS,
         "consumers": script.consumers,
         "delivery": script.delivery,
         "probe": script.flags_probe,
@@ -52,10 +50,8 @@ def switch_off(script: Script, reason: str) -> Result:
     return script.task(
         "feature_flags/off",
         "Switch the feature off",
-        name=FLAGS,
+        module_defaults=read_by(script),
         flags=OFF[script.version],
-        flagd=None,
-        **read_by(script),
         reason=reason,
     )
 
@@ -64,9 +60,8 @@ def keep_off(script: Script, reason: str) -> Result:
     return script.task(
         "feature_flags/off_later",
         "Switch the feature off in the ConfigMap",
-        name=FLAGS,
+        module_defaults=read_by(script),
         flags=OFF[script.version],
-        flagd=None,
         reason=reason,
     )
 
@@ -84,13 +79,11 @@ def _kill_switch(script: Script, state: str) -> None:
     done = script.task(
         "kill_switch/main",
         "{{ __kill_switch_title }}",
+        module_defaults=read_by(script),
         state=state if percentage is None else "lowered",
-        name=FLAGS,
         flags=OFF[script.version],
         percentage=percentage,
         percentage_flag=PERCENTAGE,
-        flagd=None,
-        **read_by(script),
         release=script.version,
         reason="errors",
         by=script.actor.name,

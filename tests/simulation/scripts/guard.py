@@ -2,6 +2,7 @@
 
 from ..monitoring import URL
 from ..platform import CLUSTER, FLAGS_OFF, QUIET, RAMP, SETTLE
+from .flags import read_by
 from .script import Script, StopError
 from .watch import METRIC
 
@@ -13,13 +14,9 @@ def guard(script: Script) -> None:
         script.task(
             "feature_guard/main",
             "Look once, and act on what calls for it",
-            module_defaults={"actor": script.actor.name},
+            module_defaults={**read_by(script), "actor": script.actor.name},
             **RAMP,
             flags_off=FLAGS_OFF,
-            flagd=None,
-            consumers=script.consumers,
-            delivery=script.delivery,
-            probe=script.flags_probe,
             release=script.version,
             prometheus={"url": URL},
             metrics=[{"name": "alerts", "kind": "alerts", "query": "|".join(alerts)}, *metrics],

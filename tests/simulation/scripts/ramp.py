@@ -55,7 +55,7 @@ def _watch(
     gate = script.require(
         script.task(
             "feature_ramp/watch",
-            "Watch the metrics, in seconds: {{ ramp_watch_duration }}",
+            "Watch the metrics, in seconds: {{ release_ramp_watch_duration | default(7200) }}",
             prometheus={"url": URL},
             metrics=[METRIC],
             duration=WATCHED,

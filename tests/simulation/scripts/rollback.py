@@ -2,10 +2,10 @@
 
 import typing as t
 
-from ..platform import CLUSTER, FLAGS, FLAGS_ON, PERCENTAGE
+from ..platform import CLUSTER, FLAGS_ON, PERCENTAGE
 from ..tasks import Result
 from . import functions
-from .flags import keep_off, switch_off
+from .flags import keep_off, read_by, switch_off
 from .script import Script, StopError
 
 UNVERIFIED = "VerificationFailed"
@@ -70,9 +70,8 @@ def _restore_flags(script: Script) -> None:
         script.task(
             "feature_flags/restore",
             "Restore the previous flags",
-            name=FLAGS,
+            module_defaults=read_by(script),
             flags={**FLAGS_ON[script.version], PERCENTAGE: 1},
-            flagd=None,
             release=script.version,
             fence=script.epoch,
         )

@@ -16,10 +16,7 @@ CONNECTION = {
     "login_password": "not-a-secret",
     "ssl_mode": "require",
 }
-_LEFT_OUT = (
-    *("include_all", "baseline", "schema", "chdir", "generate_command", "generate"),
-    *("command_timeout", "advisory_lock_timeout"),
-)
+_LEFT_OUT = ("include_all", "baseline", "schema", "chdir", "generate_command")
 """Options that the inventory does not set."""
 
 
@@ -88,9 +85,6 @@ def migrate(script: Script, name: str, rehearsal: dict[str, t.Any] | None = None
         directory=kind.folder,
         waivers={},
         expect_tables=["loyalty", "coupons"],
-        lock_timeout=5,
-        lock_retries=5,
-        statement_timeout=0,
         fence=script.epoch,
         kubernetes=CLUSTER,
         rehearsal=rehearsal,
