@@ -57,6 +57,25 @@ class ModuleDocFragment:
     IN_CONTROLLER: str = f"{ANY}{ACTION}"
     CHANGES_IN_CONTROLLER: str = f"{ANY}{ACTION}{CHANGING}"
     READS_IN_CONTROLLER: str = f"{ANY}{ACTION}{READING}"
+    TYPED = """
+options:
+  playbooks:
+    description:
+      - The folder of the playbooks in commands that are told, in the controller that of the one that runs. For those
+        of an installed collection its name with a dot behind it.
+    type: str
+    default: ""
+  inventories:
+    description: The inventories in such commands, in the controller those of this run.
+    type: list
+    elements: str
+    default: []
+    aliases: [inventory]
+  program:
+    description: How ansible-playbook is called in such commands, in the controller as it was typed for this run.
+    type: str
+    default: ""
+"""
     VERDICT = """
 options:
   fail_on:

@@ -17,11 +17,10 @@ description:
     Logs and lists are bounded, and what was left out is told.
 extends_documentation_fragment:
   - easymo.deploy._module.in_controller
+  - easymo.deploy._module.typed
   - easymo.deploy._libraries.kubernetes
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.psycopg2
-  - easymo.deploy._libraries.pglast
-  - easymo.deploy._libraries.boto3
   - easymo.deploy._libraries.jinja2
   - easymo.deploy._libraries.jmespath
   - easymo.deploy._flags.probe
@@ -67,17 +66,14 @@ options:
     type: list
     elements: str
     default: []
-  log_services:
-    description: Deployments whose error lines are read, besides those whose requests fail.
-    type: list
-    elements: str
-    default: []
   flags_config_map:
     description: The ConfigMap of the feature flags. Without it, flags are not looked at.
     type: str
     default: ""
   flags_consumers:
-    description: Deployments whose pods are asked for the flags that they run with, as O(probe) says.
+    description:
+      - Deployments whose pods are asked for the flags that they run with, as O(probe) says. Their error lines are read,
+        as are those of services whose requests fail.
     type: list
     elements: str
     default: []
@@ -139,24 +135,6 @@ options:
     description: Pods of one Deployment whose logs are read, the sickest first.
     type: int
     default: 5
-  inventory:
-    description: Inventories for the commands of the cures, in the controller those of this run.
-    type: list
-    elements: str
-    default: []
-    version_added: 0.2.0
-  playbooks:
-    description:
-      - The folder of the playbooks in the commands of the cures, in the controller that of the one that runs. For those
-        of an installed collection its name with a dot behind it.
-    type: str
-    default: ""
-    version_added: 0.3.0
-  program:
-    description: How ansible-playbook is called in the commands of the cures, in the controller as it was typed.
-    type: str
-    default: ""
-    version_added: 0.3.0
   timeout:
     description: Seconds after which what is not done is told with what it has seen so far.
     type: float

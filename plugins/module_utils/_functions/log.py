@@ -261,7 +261,7 @@ def probe_functions(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         options["functions_url"], ca_cert=options["ca_cert"], timeout=options["request_timeout"]
     )
     rows = probe_all(
-        _read_probes(options), gateway, timeout=options["wait_timeout"], pause=options["wait_sleep"]
+        read_probes(options), gateway, timeout=options["wait_timeout"], pause=options["wait_sleep"]
     )
     failed = [row for row in rows if not row["passed"]]
     if failed:
@@ -275,7 +275,8 @@ def probe_functions(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {"changed": False, "probes": rows}
 
 
-def _read_probes(params: t.Mapping[str, t.Any]) -> list[FunctionProbe]:
+def read_probes(params: t.Mapping[str, t.Any]) -> list[FunctionProbe]:
+    """Of all `names` but those that are skipped. Raises InputError."""
     special: dict[str, t.Any] = params["probes"]
     unknown = sorted({*special} - {*params["names"]})
     if unknown:
