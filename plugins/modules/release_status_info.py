@@ -13,6 +13,7 @@ description:
   - With O(follow=true) it stays while somebody works on the release, on any machine, and tells each change.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._module.typed
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
 options:
@@ -32,14 +33,9 @@ options:
     elements: dict
     default: []
   ramp:
-    description: What M(easymo.deploy.feature_ramp) returned when it only read, empty to tell nothing of the ramp.
+    description: What M(easymo.deploy.feature_ramp) returned when it only read, empty to tell nothing of ramp and guard.
     type: dict
     default: {}
-  guard:
-    description: RV(easymo.deploy.feature_ramp#module:guard) of the same, empty to tell nothing of the guard.
-    type: dict
-    default: {}
-    version_added: 0.3.0
   launch_window:
     description: When deployments may run, as the variable C(release_launch_window), empty for at any time.
     type: dict
@@ -55,10 +51,6 @@ options:
     description: The ConfigMap of the flags, empty to tell nothing of flags and kill switch.
     type: str
     default: ""
-  lock:
-    description: The Lease of the deploy lock.
-    type: str
-    default: easymo-deploy
   page_url:
     description: Address of the release's page, empty for none.
     type: str
@@ -74,22 +66,6 @@ options:
     description: Seconds between two looks with O(follow=true).
     type: float
     default: 2
-  playbooks:
-    description:
-      - The folder of the playbooks in RV(status.next), in the controller that of the one that runs. For those of an
-        installed collection its name with a dot behind it.
-    type: str
-    default: ""
-  inventories:
-    description: The inventories in RV(status.next), in the controller those of this run.
-    type: list
-    elements: str
-    default: []
-  program:
-    description: How ansible-playbook is called in RV(status.next), in the controller as it was typed for this run.
-    type: str
-    default: ""
-    version_added: 0.2.0
 notes:
   - Needs the verb C(get) on C(leases) of C(coordination.k8s.io) and on C(configmaps), and C(list) on C(deployments)
     of C(apps).
@@ -175,12 +151,7 @@ status:
       type: list
       elements: dict
       sample:
-        - name: preflight
-          title: Pre-Deploy
-          number: 1
-          status: done
-          started: "2026-11-24T06:00:00Z"
-          finished: "2026-11-24T06:03:10Z"
+        - {name: preflight, title: Pre-Deploy, number: 1, status: done, started: "2026-11-24T06:00:00Z", finished: ""}
     lock:
       description: The lock, as RV(easymo.deploy.deploy_lock#module:lock), with lock and freeze in words as C(sentence).
       type: dict
@@ -208,7 +179,7 @@ status:
       sample: {percentage: 1, step: 1, steps: 8}
     guard:
       description:
-        - When the guard looked, and in C(silent) that it did not for too long. Empty without O(guard), before the
+        - When the guard looked, and in C(silent) that it did not for too long. Empty without O(ramp), before the
           release is signed off, and where it never looked and need not.
       type: dict
       sample: {sentence: "The guard looked last at 2026-11-25T02:14:00Z, 40 s ago, …", silent: "", looks: {}}
@@ -269,14 +240,9 @@ def run(module: Module) -> dict[str, t.Any]:
     refuse_below(params, interval=0.1)
     if nameless := [entry for entry in params["plan"] if "name" not in entry]:
         raise InputError(f"Option 'plan' has a phase without a name: {nameless[0]}.")
-    see = functools.partial(
-        look,
-        cluster_for(module),
-        lock=params["lock"],
-        release=params["name"],
-        config_map=params["config_map"],
-    )
-    names = ("services", "ramp", "guard", "launch_window", "changing", "page_url")
+    place = {"release": params["name"], "config_map": params["config_map"]}
+    see = functools.partial(look, cluster_for(module), **place)
+    names = ("services", "ramp", "launch_window", "changing", "page_url")
     requested = StatusOptions(
         plan=Plan.read(params["plan"]),
         typed=Typed(params["playbooks"], tuple(params["inventories"]), params["program"]),

@@ -31,7 +31,7 @@ from .platform import FLAGS, NAMESPACE
 if t.TYPE_CHECKING:
     from .world import World
 
-LOCK, UNDO = "easymo-deploy", "undo"
+UNDO = "undo"
 
 
 class Instant(Session):
@@ -68,7 +68,7 @@ def look_at(world: World, release: str, phases: t.Sequence[str]) -> Look:
     services, plan = [*world.plan.services], Phases.read([{"name": name} for name in phases])
     with world.looking():
         cluster, moment = KubernetesCluster(Connection(namespace=NAMESPACE)), now()
-        observed = look(cluster, lock=LOCK, release=release, config_map=FLAGS)
+        observed = look(cluster, release=release, config_map=FLAGS)
         status = status_of(observed, StatusOptions(services, plan), moment)
         lock = observed.story.lock
         held = bool(lock["held"] and not lock["manual"])

@@ -40,7 +40,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step imp
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from ansible_collections.easymo.deploy.plugins.module_utils._time import epoch, parse_time
-from tests.fakes.lock import NAME, NOON, Scene
+from tests.fakes.lock import NOON, Scene
 from tests.fakes.release_records import PLAN
 from tests.tables import cases
 from tests.unit.plugins.module_utils._ramp.scenes import HOUR, SCHEDULE
@@ -85,7 +85,7 @@ class World(Scene):
         )
 
     def story(self) -> tells.Story:
-        found = build.look(self.cluster, lock=NAME, release="2.0.0", config_map=FLAGS)
+        found = build.look(self.cluster, release="2.0.0", config_map=FLAGS)
         ramp = describe(SCHEDULE, self.ramp().look(self.asks())[0])
         asked = build.StatusOptions(
             (), Plan.read(PLAN), ramp, launch_window=self.window, changing=CHANGING
