@@ -23,12 +23,9 @@ class ActionModule(ControllerActionBase):
         values = {name: self._value(self.task_vars[name]) for name in names}
         long = [value for value in values.values() if len(value) >= SECRET_LENGTH]
         missing = missing_secrets(given["secrets"], values)
-        typed = typed_here()
         return {
             **given,
-            "inventory": given["inventory"] or typed["inventories"],
-            "playbooks": given["playbooks"] or typed["playbooks"],
-            "program": given["program"] or typed["program"],
+            **{name: given[name] or value for name, value in typed_here().items()},
             "redact": [*given["redact"], *long],
             "missing_secrets": missing,
         }

@@ -7,6 +7,7 @@ import typing as t
 
 from ..module_utils._module import Result
 from ..plugin_utils._action_module import ControllerActionBase
+from ..plugin_utils._command_line import typed_here
 from ..plugin_utils._module_of import imported
 
 
@@ -15,3 +16,8 @@ class ActionModule(ControllerActionBase):
         self._load_name = self._task.resolved_action
         self.module = imported(self._load_name)
         return super().run(tmp, task_vars)
+
+    def parameters(self, given: dict[str, t.Any]) -> dict[str, t.Any]:
+        """A module that tells commands gets how they are typed here."""
+        typed = typed_here() if "playbooks" in given else {}
+        return {**given, **{name: given[name] or value for name, value in typed.items()}}

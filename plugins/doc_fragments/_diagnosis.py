@@ -8,7 +8,6 @@ from ._metrics import ONE_LOOK
 from ._module import nested
 from ._monitoring import SERVER
 from ._postgres import DATABASE
-from ._s3 import S3
 from ._supabase import SUPABASE
 
 
@@ -65,10 +64,5 @@ options:
         type: path
         required: true
       schema: {{description: Schema that Prisma migrates., type: str, default: public}}
-      backup: {{description: Its name among the backups., type: str, default: ""}}
       expect_tables: {{description: Tables that must be there., type: list, elements: str, default: []}}
-  backups:
-    description: The bucket of the backups, with the options of M(easymo.deploy.pg_backup).
-    type: dict
-    suboptions:
-{nested(S3, 6, "backups")}"""
+"""

@@ -81,16 +81,22 @@ options:
         default: true
         version_added: 0.3.0
 """
-    COMMANDS = """
+    TYPED = """
 options:
   playbooks:
     description:
-      - The folder of the playbooks in the commands that it prints, in the controller that of the one that runs. For
-        those of an installed collection its name with a dot behind it.
+      - The folder of the playbooks in commands that are told, in the controller that of the one that runs. For those
+        of an installed collection its name with a dot behind it.
     type: str
     default: ""
+  inventories:
+    description: The inventories in such commands, in the controller those of this run.
+    type: list
+    elements: str
+    default: []
+    aliases: [inventory]
   program:
-    description: How ansible-playbook is called in these commands, in the controller as it was typed for this run.
+    description: How ansible-playbook is called in such commands, in the controller as it was typed for this run.
     type: str
     default: ""
 """

@@ -118,7 +118,7 @@ time_zone:
 journal:
   description:
     - The journal that the callback P(easymo.deploy.journal#callback) wrote, for the tasks that took longest and those
-      that were tried again. Nothing else depends on it, and a file that is not there adds nothing.
+      that were tried again. Nothing else depends on it, and a file that can't be read adds nothing.
     - Only what ran for real between the begin and the end of the release counts. Damaged lines are counted and told.
   type: path
 """

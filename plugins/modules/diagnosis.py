@@ -18,12 +18,10 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.in_controller
   - easymo.deploy._module.secrets
-  - easymo.deploy._module.commands
+  - easymo.deploy._module.typed
   - easymo.deploy._libraries.kubernetes
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.psycopg2
-  - easymo.deploy._libraries.pglast
-  - easymo.deploy._libraries.boto3
   - easymo.deploy._libraries.jinja2
   - easymo.deploy._libraries.jmespath
   - easymo.deploy._flags.probe
@@ -69,17 +67,14 @@ options:
     type: list
     elements: str
     default: []
-  log_services:
-    description: Deployments whose error lines are read, besides those whose requests fail.
-    type: list
-    elements: str
-    default: []
   flags_config_map:
     description: The ConfigMap of the feature flags. Without it, flags are not looked at.
     type: str
     default: ""
   flags_consumers:
-    description: Deployments whose pods are asked for the flags that they run with, as O(probe) says.
+    description:
+      - Deployments whose pods are asked for the flags that they run with, as O(probe) says. Their error lines are read,
+        as are those of services whose requests fail.
     type: list
     elements: str
     default: []
@@ -133,11 +128,6 @@ options:
     description: Pods of one Deployment whose logs are read, the sickest first.
     type: int
     default: 5
-  inventory:
-    description: Inventories for the commands of the cures, in the controller those of this run.
-    type: list
-    elements: str
-    default: []
   timeout:
     description: Seconds after which what is not done is told with what it has seen so far.
     type: float

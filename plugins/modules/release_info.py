@@ -9,7 +9,7 @@ module: release_info
 short_description: Read the record of a release
 version_added: 0.1.0
 description:
-  - Reads the record, pins and attachments that M(easymo.deploy.release) keeps in the cluster.
+  - Reads the record and the pins that M(easymo.deploy.release) keeps in the cluster, and what was measured.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
   - easymo.deploy._action_groups.kubernetes
@@ -67,12 +67,6 @@ flags:
   returned: success
   type: dict
   sample: {values: {FEATURE_NEW_SEARCH: "true"}, kill_switch: {}}
-attachments:
-  description: Names of the attachments.
-  returned: success
-  type: list
-  elements: str
-  sample: [functions]
 availability:
   description:
     - What M(easymo.deploy.availability) measured of this attempt, of the C(release) and its C(rollback), as it is kept.
@@ -81,10 +75,13 @@ availability:
   type: dict
   sample:
     release:
+      attempt: 1
+      since: "2026-11-26T09:30:00.120Z"
+      until: "2026-11-26T11:02:10.480Z"
       targets: {wallet-service: {probes: 1260, failures: 14, last_problem: status 500}}
       gaps: [{start: "2026-11-26T09:40:00.000Z", end: "2026-11-26T09:40:31.000Z", why: not probed}]
-      outages: [{start: "2026-11-26T09:31:02.120Z", end: "2026-11-26T09:31:25.120Z", targets: [wallet-service]}]
       downtime: 23.0
+      closed: true
     rollback: {}
 """
 

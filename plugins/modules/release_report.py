@@ -9,11 +9,11 @@ module: release_report
 short_description: Write the report of a release as a page, as text and as JSON
 version_added: 0.1.0
 description:
-  - Makes C(report.html), C(report.txt) and C(report.json) of a release record, which O(record) gives, or which it reads
-    with what stands beside it from the cluster of O(kubernetes). The page is one self-contained file.
+  - Makes C(report.html), C(report.txt) and C(report.json) of a release record, and of what stands beside it in the
+    cluster. The page is one self-contained file.
   - The verdict stands on top, then the state now, deviations and what is missing, a timeline with its events, services,
-    metrics with their bounds, tests, the checklist, backups, migrations, functions, flags, decisions, sign-offs,
-    announcements, the way back, and a template of the review. C(docs/report.md) tells where each comes from.
+    metrics with their bounds, tests, the checklist, backups, migrations, functions, flags, sign-offs, and a template of
+    the review. C(docs/report.md) tells where each comes from.
   - C(lessons.md) is that template to write in. When the release failed or was rolled back there is C(incident.md) too,
     C(incident-2.md) and so on for later attempts. In both, only what stands between the marks of the facts is written
     again; what people add is kept.
@@ -27,22 +27,10 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.jinja2
   - easymo.deploy._libraries.kubernetes
 options:
-  record:
-    description:
-      - The record, as M(easymo.deploy.release_info) returns it.
-      - Its C(facts), or the C(evidence) of any phase, may hold the parts C(services), C(rehearsals), C(migrations),
-        C(functions), C(flags), C(checks) and C(metrics). Each has the shape that the module of its area
-        returns, C(rehearsals) that of the role migration_rehearsal.
-      - C(services), C(rehearsals), C(migrations) and C(metrics) are by name, or lists of which each entry has C(name).
-    type: dict
   kubernetes:
     description: The cluster that has the record of O(release).
     type: dict
-    version_added: 0.3.0
-  config_map:
-    description: The ConfigMap of the flags, for what the guard did.
-    type: str
-    default: ""
+    required: true
     version_added: 0.3.0
   dest:
     description: Folder for the files. It is made if it is missing.
@@ -51,9 +39,7 @@ options:
   release:
     description: The release, also for the title where the record does not tell.
     type: str
-    default: ""
-requirements:
-  - kubernetes, only for O(kubernetes)
+    required: true
 """
 
 EXAMPLES = r"""
@@ -61,18 +47,18 @@ EXAMPLES = r"""
   easymo.deploy.release_report:
     release: 2.0.0
     kubernetes: {namespace: shop-prod}
-    dest: ".deploy/{{ release_version }}"
+    dest: .deploy/2.0.0
     plan:
       - {name: database, minutes: 5}
       - {name: microservices, title: Twelve services, minutes: 20}
     sign_offs: [qa, product]
     time_zone: Africa/Nairobi
-    journal: ".deploy/{{ release_version }}/journal.jsonl"
+    journal: .deploy/2.0.0/journal.jsonl
 """
 
 RETURN = r"""
 files:
-  description: Paths of the files.
+  description: Paths of the page as C(html), of the text as C(txt), and of report and record as C(json).
   returned: success
   type: dict
   sample: {html: .deploy/2.0.0/report.html, txt: .deploy/2.0.0/report.txt, json: .deploy/2.0.0/report.json}
@@ -110,15 +96,12 @@ NEEDS = (JINJA2,)
 
 PAGE = "report.html"
 
-SOURCES = ("record", "kubernetes")
-
-module_spec = documented(DOCUMENTATION, required_one_of=[SOURCES], mutually_exclusive=[SOURCES])
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    params, redact = dict(module.params), Redactor()
-    if params["kubernetes"]:
-        params |= read_report(cluster_elsewhere(module), params["release"], params["config_map"])
+    given, redact = module.params, Redactor()
+    params = {**given, **read_report(cluster_elsewhere(module), given["release"])}
     record = redact.within(params["record"], RECORD_DEPTH)
     requested = asked_of(params, Record.read(record), redact)
     report = build_report(record, requested)
@@ -136,7 +119,6 @@ def run(module: Module) -> dict[str, t.Any]:
         # M(easymo.deploy.release_page) writes the page itself again while a run lives: that is no change of the report.
         "changed": any(name != PAGE or name not in before for name in changed),
         "files": {name.rpartition(".")[2]: paths[name] for name in files},
-        "lessons": paths["lessons.md"],
         "incident": paths.get(incident, ""),
         "verdict": report.verdict.word,
         "deviations": [deviation.sentence() for deviation in report.deviations],

@@ -13,7 +13,7 @@ description:
   - With O(follow=true) it stays while somebody works on the release, on any machine, and tells each change.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
-  - easymo.deploy._module.commands
+  - easymo.deploy._module.typed
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
 options:
@@ -33,14 +33,9 @@ options:
     elements: dict
     default: []
   ramp:
-    description: What M(easymo.deploy.feature_ramp) returned when it only read, empty to tell nothing of the ramp.
+    description: What M(easymo.deploy.feature_ramp) returned when it only read, empty to tell nothing of ramp and guard.
     type: dict
     default: {}
-  guard:
-    description: RV(easymo.deploy.feature_ramp#module:guard) of the same, empty to tell nothing of the guard.
-    type: dict
-    default: {}
-    version_added: 0.3.0
   launch_window:
     description: When deployments may run, as the variable C(release_launch_window), empty for at any time.
     type: dict
@@ -56,10 +51,6 @@ options:
     description: The ConfigMap of the flags, empty to tell nothing of flags and kill switch.
     type: str
     default: ""
-  lock:
-    description: The Lease of the deploy lock.
-    type: str
-    default: easymo-deploy
   page_url:
     description: Address of the release's page, empty for none.
     type: str
@@ -75,11 +66,6 @@ options:
     description: Seconds between two looks with O(follow=true).
     type: float
     default: 2
-  inventories:
-    description: The inventories in RV(status.next), in the controller those of this run.
-    type: list
-    elements: str
-    default: []
 notes:
   - Needs the verb C(get) on C(leases) of C(coordination.k8s.io) and on C(configmaps), and C(list) on C(deployments)
     of C(apps).
@@ -183,7 +169,7 @@ status:
       sample: {percentage: 1, step: 1, steps: 8}
     guard:
       description:
-        - When the guard looked, and in C(silent) that it did not for too long. Empty without O(guard), before the
+        - When the guard looked, and in C(silent) that it did not for too long. Empty without O(ramp), before the
           release is signed off, and where it never looked and need not.
       type: dict
       sample: {sentence: "The guard looked last at 2026-11-25T02:14:00Z, 40 s ago, …", silent: "", looks: {}}
@@ -242,14 +228,9 @@ def run(module: Module) -> dict[str, t.Any]:
     refuse_below(params, interval=0.1)
     if nameless := [entry for entry in params["plan"] if "name" not in entry]:
         raise InputError(f"Option 'plan' has a phase without a name: {nameless[0]}.")
-    see = functools.partial(
-        look,
-        cluster_for(module),
-        lock=params["lock"],
-        release=params["name"],
-        config_map=params["config_map"],
-    )
-    names = ("services", "ramp", "guard", "launch_window", "changing", "page_url")
+    place = {"release": params["name"], "config_map": params["config_map"]}
+    see = functools.partial(look, cluster_for(module), **place)
+    names = ("services", "ramp", "launch_window", "changing", "page_url")
     requested = StatusOptions(
         plan=Plan.read(params["plan"]),
         typed=Typed(params["playbooks"], tuple(params["inventories"]), params["program"]),

@@ -42,10 +42,6 @@ options:
         description: What M(easymo.deploy.rollout) returned of O(ignore:state=read).
         type: dict
         default: {}
-      flags:
-        description: What M(easymo.deploy.feature_flags) returned.
-        type: dict
-        default: {}
       config_map:
         description: The ConfigMap of the flags, under which the release has pinned them. If empty, none is told.
         type: str

@@ -29,7 +29,7 @@ def _lines(report: Report) -> t.Iterator[str]:
         yield f"{table.title}: {table.lead}"
         for row in table.rows:
             yield " | ".join(cell.text for cell in row if cell.text)
-    yield from (*report.notes, *report.way_back)
+    yield from report.notes
     for title, lines in report.lessons:
         yield title
         yield from lines

@@ -17,11 +17,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.error_rat
     look_at_prometheus,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
+    CollectedPart,
     CollectionLimits,
     Notebook,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import Prometheus
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
+    Prometheus,
+    Vector,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from ansible_collections.easymo.deploy.plugins.modules import metrics_gate, preflight_check
 from sandbox.prometheus import program
@@ -177,10 +181,10 @@ def test_without_the_tenant_nothing_is_good(tenants):
 
 
 def test_the_diagnosis_says_that_it_does_not_know_which_alerts_fire(tenants):
-    notes = Notebook("error_rate", "Prometheus", redactor=Redactor([]), limits=CollectionLimits())
+    notes = Notebook(CollectedPart("error_rate", "Prometheus"), Redactor([]), CollectionLimits())
     server = MonitoringServer.from_params({"url": tenants, "token": "t-1"})
-    look_at_prometheus(notes, Prometheus(server, 10), "")
-    assert any("Which alerts fire is not known" in one for one in notes.to_part().unseen)
+    look_at_prometheus(notes, Prometheus(server, 10), Vector(()))
+    assert any("Which alerts fire is not known" in one for one in notes.collected().unseen)
 
 
 def test_two_ways_in_at_once_are_refused():

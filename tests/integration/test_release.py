@@ -50,7 +50,6 @@ def test_opened_pinned_and_closed_in_check_mode_for_real_and_again(deployed: Pla
     assert outline["record"]["phases"]["preflight"].keys() == {
         *("status", "started", "finished", "fence")
     }
-    assert info["attachments"] == []
     assert info["pins"]["deployments"][SERVICE]["images"] == {SERVICE: OLD}
     assert info["pins"]["config_maps"]["feature-flags"]["exists"] is False
     assert info["flags"] == {}, "nobody made the ConfigMap"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import RULES
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import CURES
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from tests import kubernetes_api
 from tests.fakes.management_api import Management, Upload, management_api
@@ -198,7 +198,7 @@ def test_a_missing_secret_is_set_by_the_command_that_a_diagnosis_prints(project,
     checkout = replace(checkout, project_ref=project.facts["project_ref"])
     checkout_copy(RELEASE_VERSION, checkout.workspace)
     needed = {"token": token, "names": ["health"], "required_secrets": [name]}
-    hint = next(rule.hint for rule in RULES if rule.kind == "no_secret")
+    hint = CURES["no_secret"]
     _program, command, *words = re.search(r"supabase .+?…", hint)[0].format(subject=name).split()
     with management_api(project.facts["management_url"]) as api:
         assert f"the functions need: {name}" in checkout.deploy(api, **needed)["msg"]

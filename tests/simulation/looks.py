@@ -38,7 +38,7 @@ from .platform import FLAGS, NAMESPACE
 if t.TYPE_CHECKING:
     from .world import World
 
-LOCK, UNDO = "easymo-deploy", "undo"
+UNDO = "undo"
 
 
 class Instant(Session):
@@ -82,7 +82,7 @@ def look_at(world: World, release: str, phases: t.Sequence[str]) -> Look:
 
 
 def look_of(cluster: Cluster, release: str, options: StatusOptions, moment: datetime) -> Look:
-    observed = look(cluster, lock=LOCK, release=release, config_map=FLAGS)
+    observed = look(cluster, release=release, config_map=FLAGS)
     # Who holds the lock may be at work on another release.
     release = observed.story.record.version or release
     status = status_of(observed, options, moment)

@@ -21,7 +21,6 @@ from ansible_collections.easymo.deploy.plugins.doc_fragments import (
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import cluster, health
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import task as checks_of_a_task
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Kind, passed
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.changes import ENTRY_OF_PHASE
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
     SERVICES_PHASE,
 )
@@ -119,7 +118,7 @@ def test_a_secret_is_listed_in_three_files():
 
 @pytest.mark.parametrize("phase", ["edge_functions", "smoke_tests"])
 def test_a_phase_stands_in_at_most_eight_files(phase):
-    """One with a way back, an entry in the diagnosis and the launch window; and one with nothing of that."""
+    """One with a way back and the launch window; and one with nothing of that."""
     assert len(places(phase)) <= 8, places(phase)
 
 
@@ -185,7 +184,6 @@ def test_who_names_a_phase_names_one_of_the_plan():
     named = {
         *wiring["release_phase_changing"],
         *(phase for phases in back.values() for phase in phases),
-        *ENTRY_OF_PHASE,
         cluster.PHASE,
         people.PHASE,
         services.PHASE,

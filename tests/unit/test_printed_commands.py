@@ -102,7 +102,6 @@ THE_SAME = {
     "ramp.yml -e ramp_release=true -e \"reason='WHY'\" -e by=$USER": (
         f"{STORY}_the_ramp.py::test_a_held_gate_lets_nobody_in_until_a_person_says_so"
     ),
-    "rollback.yml --tags database": f"{STORY}_a_restore.py",
     "rollback.yml --tags services -e '{{\"service_rollback_names\": [{names}]}}'": ONE_BACK,
 }
 """By command the test, or the story, that types the same with other words."""

@@ -51,7 +51,7 @@ def read_claims(
     plan: t.Collection[str] = (),
     at: datetime | None = None,
 ) -> dict[str, Claim]:
-    """By name. `availability` and `flags` are as release_info returns them; without flags they are as recorded.
+    """By name. `availability` and `flags` are as release_info returns them; without a look, flags are not known.
 
     `plan` are the phases of the release; empty: any. `at`: when it is said, of a release that goes on.
 
@@ -112,24 +112,19 @@ def rollout_percentage(record: Record, observed: Body) -> Claim:
     if not phase.done:
         return not_done(phase, "flags ")
     stored = phase.evidence.flags or Flags()
-    flags: Body = stored.after
     # Beside them are those of releases before. A record of before version 0.3.0 does not tell them apart.
-    ours = stored.asked or flags
+    ours = stored.asked or stored.after
     name = next((entry for entry in ours if entry.endswith(PERCENTAGE)), "")
-    if not flags or (not name and ours is flags):
+    if not observed or not stored.after or not (name or stored.asked):
         return Claim(NOT_KNOWN, None)
-    if not observed and (killed := newest_kill(record, phase.ended)):
-        return Claim(killed, False)
-    if observed:
-        flags = observed.get("values") or {}
-    active = _active(record, flags, ours, name, stepped=not observed)
+    active = _active(observed.get("values") or {}, ours, name)
     if switch := observed.get("kill_switch"):
         killed = f"the kill switch of {switch.get('by')}: {switch.get('reason')}"
         return Claim(f"{'on, against' if active.good else 'off by'} {killed}", False)
     return active
 
 
-def _active(record: Record, flags: Body, ours: Body, name: str, *, stepped: bool) -> Claim:
+def _active(flags: Body, ours: Body, name: str) -> Claim:
     """What these flags say, of which the release set `ours`; `name` is the percentage, "" for none."""
     if not name:
         switched_on = [flag for flag, value in ours.items() if str(value).lower() not in OFF]
@@ -137,21 +132,12 @@ def _active(record: Record, flags: Body, ours: Body, name: str, *, stepped: bool
         if off == switched_on:
             return Claim("off", False)
         return Claim(f"partly on, {', '.join(off)} off", False) if off else Claim("", True)
-    percentage = record.facts.percentage if stepped else None
-    value = str(flags.get(name, "")) if percentage is None else percentage
+    value = str(flags.get(name, ""))
     if not value:
         return Claim(NOT_KNOWN, None)
     if flags.get(name.removesuffix(PERCENTAGE)) != "true" or value == "0":
         return Claim("off", False)
     return Claim(f"{value}%", True)
-
-
-def newest_kill(record: Record, since: datetime | None) -> str:
-    """Who switched the feature off after `since`, "" for no person."""
-    kills = sorted(record.facts.kill_switches, key=lambda switch: switch.name)
-    times = [(parse_time(switch.name), switch) for switch in kills]
-    later = [switch for at, switch in times if at and (since is None or at >= since)]
-    return f"off by the kill switch of {later[-1].by}: {later[-1].reason}" if later else ""
 
 
 def downtime_of(availability: Availability) -> Claim:

@@ -28,31 +28,22 @@ from .evidence import Notebook
 
 LATELY = 24 * 60
 """Minutes."""
-ENTRY_OF_PHASE: t.Mapping[str, str] = {
-    "database": "migration",
-    "edge_functions": "function",
-    "microservices": "crash_loop",
-}
-"""Where a failed phase is told; of the others it is with the error rate."""
 
 
-def look_at_record(notes: Notebook, cluster: Cluster, release: str, entry: str) -> None:
-    """Which phase failed, as far as it belongs to this entry, and when which phase ran."""
+def look_at_record(notes: Notebook, cluster: Cluster, release: str) -> None:
+    """Which phase failed, and when which phase ran."""
+    file = "kubernetes/record.txt"
     record = ReleaseStore(cluster, release, clock=MonotonicClock()).read()
-    file = f"kubernetes/record.{entry}.txt"
     if record is None:
         notes.write(file, f"There is no record of release {release}.")
         return
     notes.write(file, f"release {record.version}, attempt {record.attempt}: {record.status}")
     for name, phase in record.phases.items():
         notes.write(file, f"  {name}: {phase.status}, {phase.started} to {phase.finished or '…'}")
-        if phase.failed and ENTRY_OF_PHASE.get(name, "error_rate") == entry:
-            for failure in phase.evidence.failures:
-                at, host = phase.finished or phase.started, failure.name
-                task, answer = failure.task, failure.message
-                notes.see(
-                    "phase_failed", name, file=file, at=at, host=host, task=task, answer=answer
-                )
+        at = phase.finished or phase.started
+        for failure in phase.evidence.failures if phase.failed else ():
+            host, answer = failure.name, failure.message
+            notes.see("phase_failed", name, file=file, at=at, host=host, answer=answer)
 
 
 def look_at_changes(

@@ -189,15 +189,14 @@ def _tell_template(
     notes: Notebook, sheet: str, standing: WorkloadStatus, results: t.Mapping[str, t.Any]
 ) -> None:
     deployment = standing.deployment
-    notes.write(sheet, f"Deployment {deployment.name}: {deployment.counts}")
-    for key in (RELEASE_ANNOTATION, CHANGE_CAUSE_ANNOTATION, ACTOR_ANNOTATION):
-        notes.write(sheet, f"  {key}: {deployment.annotations.get(key, '-')}")
-    for each in sorted(standing.replica_sets, key=lambda entry: -entry.revision):
-        images = ", ".join(each.images.values())
-        notes.write(
-            sheet, f"  ReplicaSet {each.name} revision {each.revision}: {each.replicas} of {images}"
-        )
-    known = {name: results[name] for name in ("containers", "image_digests", "conditions", "pods")}
+    changed = (RELEASE_ANNOTATION, CHANGE_CAUSE_ANNOTATION, ACTOR_ANNOTATION)
+    sets = sorted(standing.replica_sets, key=lambda entry: -entry.revision)
+    known = {
+        "deployment": f"{deployment.name}: {deployment.counts}",
+        "annotations": {key: deployment.annotations.get(key, "-") for key in changed},
+        "replica_sets": [f"{e.name} of {e.replicas}: {', '.join(e.images.values())}" for e in sets],
+        **{name: results[name] for name in ("containers", "image_digests", "conditions", "pods")},
+    }
     notes.write(sheet, yaml_dump(known, sort_keys=False, allow_unicode=True))
 
 

@@ -66,9 +66,8 @@ def look_at_metrics(
         notes.blind(f"No value of {', '.join(names)}: {problem}.")
 
 
-def look_at_prometheus(notes: Notebook, prometheus: Prometheus, query: str) -> None:
-    """The share of failing requests by service, and which alerts fire."""
-    by_service = prometheus.vector(query) if query else Vector(())
+def look_at_prometheus(notes: Notebook, prometheus: Prometheus, by_service: Vector) -> None:
+    """The share of failing requests `by_service`, and which alerts fire."""
     firing = prometheus.vector(ALERTS)
     for problem in dict.fromkeys(filter(None, (by_service.problem, firing.problem))):
         notes.blind(f"{problem}.")

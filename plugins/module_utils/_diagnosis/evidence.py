@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import os
+import copy
 import re
 import threading
 import time
@@ -16,27 +16,18 @@ from .._errors import DeployError, InputError
 from .._redaction import Redactor
 from .rules import SENTENCES, Cause, LastWords, LinePlace, ObservedFact, filled
 
-MOST_TRIES = 50
-
 
 def make_folder(parent: Path, now: datetime) -> Path:
-    """A new one below `parent`, mode 0700; one that is there is another diagnosis of the same second."""
+    """A new one below `parent`, mode 0700. Raises InputError also where another diagnosis has this second's."""
+    path = parent / f"diagnosis-{now:%Y%m%dT%H%M%SZ}"
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        for number in range(MOST_TRIES):
-            path = parent / (
-                f"diagnosis-{now:%Y%m%dT%H%M%SZ}" + (f"-{number + 1}" if number else "")
-            )
-            try:
-                path.mkdir(mode=0o700)
-            except FileExistsError:
-                continue
-            return path
+        path.mkdir(mode=0o700)
     except OSError as exc:
         raise InputError(
-            f"No folder can be made in '{parent}' ({exc.strerror}): set 'dest'."
+            f"No folder can be made in '{parent}' ({exc.strerror}): set 'dest', or run it again."
         ) from exc
-    raise InputError(f"'{parent}' has {MOST_TRIES} diagnoses of this second: delete some.")
+    return path
 
 
 def write_files(folder: Path, files: t.Mapping[str, str]) -> None:
@@ -44,9 +35,8 @@ def write_files(folder: Path, files: t.Mapping[str, str]) -> None:
         for name, content in files.items():
             path = folder / name
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(opened, "w", encoding="utf-8", errors="replace") as file:
-                file.write(content)
+            path.touch(mode=0o600, exist_ok=False)
+            path.write_text(content, encoding="utf-8", errors="replace")
     except OSError as exc:
         raise InputError(f"'{folder}' can't be written ({exc.strerror}): make room there.") from exc
 
@@ -62,16 +52,19 @@ class CollectionLimits:
     seconds: float = 40.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class CollectedPart:
-    """What one collector brought home. `unseen`: what it could not look at, `cut`: what was left out for its size."""
+    """What one collector brought home. `unseen`: what it could not look at, `cut`: what was left out for its size.
+
+    `files`: by name their lines.
+    """
 
     entry: str
     title: str
-    facts: tuple[ObservedFact, ...] = ()
-    unseen: tuple[str, ...] = ()
-    cut: tuple[str, ...] = ()
-    files: t.Mapping[str, str] = field(default_factory=dict)
+    facts: list[ObservedFact] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)
+    files: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,9 +78,6 @@ class Diagnosis:
     causes: tuple[Cause, ...]
     missing_secrets: tuple[str, ...] = ()
 
-    def parts_of(self, entry: str) -> list[CollectedPart]:
-        return [part for part in self.parts if part.entry == entry]
-
 
 SHEET_LINES = 2000
 """Of a file that is no log."""
@@ -99,33 +89,21 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 @dataclass
 class Notebook:
-    """One collector's. Its thread may be given up on: `to_part` tells what was there until then."""
+    """One collector's. Its thread may be given up on: `collected` tells what was there until then."""
 
-    entry: str
-    title: str
+    part: CollectedPart
     redactor: Redactor
     limits: CollectionLimits
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _sheets: dict[str, list[str]] = field(default_factory=dict, init=False)
-    _facts: list[ObservedFact] = field(default_factory=list, init=False)
-    _unseen: list[str] = field(default_factory=list, init=False)
-    _cut: list[str] = field(default_factory=list, init=False)
 
     def see(
-        self,
-        kind: str,
-        subject: str,
-        text: str = "",
-        *,
-        file: str,
-        last: LastWords | None = None,
-        **values: t.Any,
-    ) -> ObservedFact:
-        """A fact, and its line in the file: `text`, or the sentence of its kind."""
-        text = text or filled(SENTENCES[kind], values, subject=subject)
+        self, kind: str, subject: str, *, file: str, last: LastWords | None = None, **values: t.Any
+    ) -> None:
+        """A fact, and the sentence of its kind as its line in the file."""
+        text = filled(SENTENCES[kind], values, subject=subject)
         place = self.write(file, text)
         fact = ObservedFact(
-            self.entry,
+            self.part.entry,
             kind,
             self.redactor(subject),
             self._line(text),
@@ -134,14 +112,13 @@ class Notebook:
             replace(last, text=self.redactor(last.text)) if last else None,
         )
         with self._lock:
-            self._facts.append(fact)
-        return fact
+            self.part.facts.append(fact)
 
     def write(self, file: str, text: str) -> LinePlace:
         """Add to a file of the folder; the place of its first line."""
         lines = [self._clip(line) for line in self.redactor(text).splitlines()] or [""]
         with self._lock:
-            sheet = self._sheets.setdefault(file, [])
+            sheet = self.part.files.setdefault(file, [])
             place = LinePlace(file, min(len(sheet) + 1, SHEET_LINES))
             room = max(SHEET_LINES - len(sheet), 0)
             sheet += lines[:room]
@@ -165,33 +142,23 @@ class Notebook:
                 f"{file} has the last {len(remaining)} of {len(redacted)} lines that were read."
             )
         with self._lock:
-            self._sheets[file] = remaining
+            self.part.files[file] = remaining
         return remaining
 
     def blind(self, text: str) -> None:
-        self._add(self._unseen, text)
+        self._add(self.part.unseen, text)
 
     def cut(self, text: str) -> None:
-        self._add(self._cut, text)
+        self._add(self.part.cut, text)
 
     def _add(self, lines: list[str], text: str) -> None:
         with self._lock:
             if (line := self._line(text)) not in lines:
                 lines.append(line)
 
-    def to_part(self) -> CollectedPart:
+    def collected(self) -> CollectedPart:
         with self._lock:
-            return CollectedPart(
-                self.entry,
-                self.title,
-                tuple(self._facts),
-                tuple(self._unseen),
-                tuple(self._cut),
-                {
-                    name: "".join(f"{line}\n" for line in lines)
-                    for name, lines in self._sheets.items()
-                },
-            )
+            return copy.deepcopy(self.part)
 
     def _line(self, text: str) -> str:
         return self._clip(" ".join(self.redactor(text).split()))
@@ -210,27 +177,19 @@ def file_name(*parts: str) -> str:
     return ".".join(_UNSAFE.sub("_", part).strip("._") or "_" for part in parts)
 
 
-@dataclass(frozen=True)
-class Collector:
-    """`look` writes into the notebook what it sees. `title` completes "… could not be looked at"."""
-
-    entry: str
-    title: str
-    look: t.Callable[[Notebook], None]
+Look = t.Callable[[Notebook], None]
+"""A collector: it writes into the notebook what it sees."""
 
 
 def gather(
-    collectors: t.Sequence[Collector], *, redactor: Redactor, limits: CollectionLimits
+    looks: t.Sequence[tuple[CollectedPart, Look]], *, redactor: Redactor, limits: CollectionLimits
 ) -> tuple[CollectedPart, ...]:
-    """The part of each, in their order. One that is not back in time is told with what it had until then."""
-    notebooks = [
-        Notebook(collector.entry, collector.title, redactor=redactor, limits=limits)
-        for collector in collectors
-    ]
+    """What each has filled its part with, in order. One that is not back in time is told as far as it came."""
+    notebooks = [Notebook(part, redactor, limits) for part, _look in looks]
     threads = [
         # As daemons: a server that hangs keeps its thread, and must not keep the run.
-        threading.Thread(target=_look, args=pair, daemon=True)
-        for pair in zip(collectors, notebooks, strict=True)
+        threading.Thread(target=_carry_out, args=(look, notebook), daemon=True)
+        for (_part, look), notebook in zip(looks, notebooks, strict=True)
     ]
     for thread in threads:
         thread.start()
@@ -239,12 +198,12 @@ def gather(
         thread.join(max(deadline - time.monotonic(), 0))
         if thread.is_alive():
             notebook.blind(f"It did not finish within {limits.seconds:g} s: this is what it saw.")
-    return tuple(notebook.to_part() for notebook in notebooks)
+    return tuple(notebook.collected() for notebook in notebooks)
 
 
-def _look(collector: Collector, notebook: Notebook) -> None:
+def _carry_out(look: Look, notebook: Notebook) -> None:
     try:
-        collector.look(notebook)
+        look(notebook)
     except DeployError as exc:
         notebook.blind(str(exc))
     except Exception as exc:

@@ -1,81 +1,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look at a database that is migrated: its history against the folder, and what that says against its tables.
-
-Which tables and columns the statements of migrations make, so that what is there can be held against it. Pure.
-"""
+"""Look at a database that is migrated: its history, the tables that a release needs, and sessions that block others."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 
-from .._errors import DeployError
+from .._errors import DeployError, RefusedError
 from .._migration import prisma_history
+from .._migration.execution import mask_literals
 from .._migration.flyway import FlywayFiles
-from .._migration.guard.catalog import Catalog, read_catalog
-from .._migration.guard.parser import Node, UnparsableError, parse, relation_name
 from .._migration.models import find_tables
 from .._migration.prisma_history import baseline_of, describe_status, resolve_by
 from .._migration.supabase import SupabaseFiles
-from .._postgres import Session
-from .databases import Database, reading
+from .._postgres import PostgresTarget, Session, SqlError, connected
 from .evidence import Notebook, file_name
 
-NOT_COMPARED = (
-    "Only tables in CREATE TABLE of the migrations were compared: no columns, types, constraints, indexes, functions, "
-    "policies, rights or data, and nothing that a DO block or a function makes."
+LONG_SECONDS = 60
+"""A transaction of this age is told: it keeps migrations from their locks."""
+SESSIONS = 50
+_SETTINGS = (
+    "SET default_transaction_read_only = on",
+    "SET statement_timeout = '10s'",
+    "SET lock_timeout = '2s'",
 )
-Table = tuple[str, str]
-
-
-@dataclass
-class Made:
-    """Tables by schema and name, and scripts that could not be read.
-
-    `created`: those that some script makes and does not take for granted, so that it fails where one is there.
-    """
-
-    tables: set[Table] = field(default_factory=set)
-    created: set[Table] = field(default_factory=set)
-    unread: list[str] = field(default_factory=list)
-
-
-def made_by(scripts: t.Iterable[tuple[str, str]]) -> Made:
-    """The tables that are there once all have run, in their order. Each is a name and its SQL."""
-    made = Made()
-    for name, sql in scripts:
-        try:
-            statements = parse(sql)
-        except UnparsableError as exc:
-            made.unread.append(f"{name} could not be read: {exc}.")
-            continue
-        for statement in statements:
-            ((kind, body),) = statement.node.items()
-            _follow(made, kind, body)
-    return made
-
-
-def _follow(made: Made, kind: str, body: Node) -> None:
-    if kind == "CreateStmt" and body["relation"].get("relpersistence") != "t":
-        made.tables.add(_table(body))
-        if not body.get("if_not_exists"):
-            made.created.add(_table(body))
-    elif kind == "RenameStmt" and body.get("renameType") == "OBJECT_TABLE":
-        table = _table(body)
-        if table in made.tables:
-            made.tables.remove(table)
-            made.tables.add((table[0], body["newname"]))
-    elif kind == "DropStmt" and body.get("removeType") == "OBJECT_TABLE":
-        for entry in body.get("objects") or []:
-            parts = [part["String"]["sval"] for part in entry["List"]["items"]]
-            made.tables.discard((parts[-2] if len(parts) > 1 else "public", parts[-1]))
-
-
-def _table(body: Node) -> Table:
-    name = relation_name(body["relation"])
-    return (name.schema or "public", name.name)
-
-
+_BUSY = """
+SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(state, ''),
+       coalesce(extract(epoch FROM now() - xact_start), 0)::int,
+       coalesce(extract(epoch FROM now() - state_change), 0)::int,
+       pg_catalog.pg_blocking_pids(pid), coalesce(wait_event_type, ''), left(query, 500)
+FROM pg_catalog.pg_stat_activity
+WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()
+  AND backend_type = 'client backend' AND xact_start IS NOT NULL
+ORDER BY xact_start LIMIT %s
+"""
 _ONLY_READS = """
 SELECT reset_val, pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_settings
 WHERE name = 'default_transaction_read_only'
@@ -87,63 +46,95 @@ _FILES: dict[str, type[SupabaseFiles] | type[FlywayFiles]] = {
 }
 
 
-@dataclass
-class Scripts:
-    """The folder's migrations by what the history says of them, each a name and its SQL."""
+@dataclass(frozen=True)
+class Database:
+    """`kind` is supabase, prisma or sql, whose history it has."""
 
-    applied: list[tuple[str, str]] = field(default_factory=list)
-    pending: list[tuple[str, str]] = field(default_factory=list)
+    name: str
+    kind: str
+    target: PostgresTarget
+    directory: str
+    schema: str = "public"
+    expect_tables: tuple[str, ...] = ()
+
+    @property
+    def sheet(self) -> str:
+        return f"postgres/{file_name(self.name)}.txt"
+
+
+@contextmanager
+def reading(target: PostgresTarget) -> t.Iterator[Session]:
+    """A session that can't write and does not wait long; what the server refuses is a RefusedError."""
+    try:
+        with connected(target, application_name="easymo.deploy diagnosis") as session:
+            for setting in _SETTINGS:
+                session.execute(setting)
+            yield session
+    except SqlError as exc:
+        raise RefusedError(f"{target.where} refused the query: {exc}.") from exc
+
+
+class Compared(t.NamedTuple):
+    """The history beside the folder: what is applied, pending, applied and not in the folder, and edited since."""
+
+    applied: t.Sequence[str]
+    pending: t.Sequence[str]
+    absent: t.Sequence[str]
+    edited: t.Mapping[str, t.Any]
 
 
 def look_at_history(notes: Notebook, database: Database) -> None:
-    """Where the folder and the database stand to each other, and what differs between them."""
+    """Where the folder and the database stand to each other, and which expected tables are missing."""
+    file, name, expected = database.sheet, database.name, database.expect_tables
     with reading(database.target) as session:
-        _tell_read_only(notes, database, session)
-        report = _tell_prisma if database.kind == "prisma" else _tell_files
+        only_reads, standby = session.rows(_ONLY_READS)[0]
+        if only_reads == "on" or standby:
+            why = "it is a standby" if standby else "its default_transaction_read_only is on"
+            notes.see("read_only", name, file=file, why=why)
         try:
-            scripts = report(notes, database, session)
+            _tell_history(notes, database, session)
         except DeployError as exc:
-            notes.blind(f"The migrations of {database.name} could not be compared: {exc}")
-            scripts = Scripts()
-        _tell_tables(notes, database, session)
-        _tell_schema(notes, database, read_catalog(session), scripts)
+            notes.blind(f"The migrations of {name} could not be compared: {exc}")
+        there = find_tables(session, expected)
+    if expected:
+        notes.write(file, f"expected tables there: {', '.join(there) or 'none'}")
+    if missing := [table for table in expected if table not in there]:
+        notes.see("tables_missing", name, file=file, tables=missing)
 
 
-def _tell_read_only(notes: Notebook, database: Database, session: Session) -> None:
-    only_reads, standby = session.rows(_ONLY_READS)[0]
-    if only_reads == "on" or standby:
-        why = "it is a standby" if standby else "its default_transaction_read_only is on"
-        notes.see("read_only", database.name, file=database.sheet, why=why)
-
-
-def _tell_files(notes: Notebook, database: Database, session: Session) -> Scripts:
+def _tell_history(notes: Notebook, database: Database, session: Session) -> None:
+    compare = _with_prisma if database.kind == "prisma" else _with_files
+    compared = compare(notes, database, session)
     file, name = database.sheet, database.name
+    notes.write(file, f"applied: {', '.join(compared.applied) or 'nothing'}")
+    for kind, names in (("pending", compared.pending), ("not_in_folder", compared.absent)):
+        if names:
+            notes.see(kind, name, file=file, migrations=[*names])
+    for migration, how in compared.edited.items():
+        notes.see("edited", name, file=file, migration=migration, how=str(how))
+
+
+def _with_files(notes: Notebook, database: Database, session: Session) -> Compared:
     table = _FILES[database.kind](database.directory)
-    history = table.read_history(session)
-    versions = sorted({row.version for row in history}, key=table.version_order)
-    notes.write(file, f"applied: {', '.join(versions) or 'nothing'}")
-    local = table.folder.files
+    history, local = table.read_history(session), table.folder.files
     pending = table.find_pending(history, local)
-    scripts = Scripts(
-        [(entry.file, entry.text) for entry in local if entry.version in versions],
-        [(entry.file, entry.text) for entry in pending],
-    )
-    absent = table.find_missing(history, local)
-    _tell_state(notes, database, pending=[each for each, _sql in scripts.pending], absent=absent)
     if late := table.find_late(history, pending):
-        notes.see("out_of_order", name, file=file, files=late, database_kind=database.kind)
-    for each, how in table.find_drift(history, local).items():
-        _tell_edited(notes, database, each, how)
-    return scripts
+        file, kind = database.sheet, database.kind
+        notes.see("out_of_order", database.name, file=file, files=late, database_kind=kind)
+    return Compared(
+        sorted({row.version for row in history}, key=table.version_order),
+        [entry.file for entry in pending],
+        table.find_missing(history, local),
+        table.find_drift(history, local),
+    )
 
 
-def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scripts:
+def _with_prisma(notes: Notebook, database: Database, session: Session) -> Compared:
     file, name = database.sheet, database.name
     history = prisma_history.read_history(session, database.schema)
     local = prisma_history.read_folder(database.directory)
     status = describe_status(history, local)
     notes.write(file, f"{name}: {status['status']} {status['code'] or ''}")
-    notes.write(file, f"applied: {', '.join(history.applied) or 'nothing'}")
     for row in status["failed_migrations"]:
         log = notes.keep_log(
             f"postgres/{file_name(name, row['name'])}.log", row["logs"].splitlines()
@@ -156,63 +147,30 @@ def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scrip
     if status["code"] == "P3005":
         how = resolve_by("applied", *baseline_of(history, local))
         notes.see("no_baseline", name, file=file, how=how)
-    _tell_state(notes, database, pending=status["pending"], absent=status["missing_locally"])
-    for each, how in status["drift"].items():
-        _tell_edited(notes, database, each, str(how))
-    applied = {*history.applied}
-    return Scripts(
-        [(entry.file, entry.text) for entry in local if entry.name in applied],
-        [(entry.file, entry.text) for entry in local if entry.name in status["pending"]],
-    )
+    return Compared(history.applied, status["pending"], status["missing_locally"], status["drift"])
 
 
-def _tell_state(
-    notes: Notebook, database: Database, *, pending: t.Sequence[str], absent: t.Sequence[str]
-) -> None:
-    for kind, names in (("pending", pending), ("not_in_folder", absent)):
-        if names:
-            notes.see(kind, database.name, file=database.sheet, migrations=[*names])
-
-
-def _tell_edited(notes: Notebook, database: Database, migration: str, how: str) -> None:
-    notes.see("edited", database.name, file=database.sheet, migration=migration, how=how)
-
-
-def _tell_tables(notes: Notebook, database: Database, session: Session) -> None:
-    expected = database.expect_tables
-    there = find_tables(session, expected)
-    missing = [name for name in expected if name not in there]
-    if expected:
-        notes.write(database.sheet, f"expected tables there: {', '.join(there) or 'none'}")
-    if missing:
-        notes.see("tables_missing", database.name, file=database.sheet, tables=missing)
-
-
-def _tell_schema(notes: Notebook, database: Database, there: Catalog, scripts: Scripts) -> None:
-    file = f"postgres/{file_name(database.name)}.schema.txt"
-    made, coming = made_by(scripts.applied), made_by(scripts.pending)
-    for problem in (*made.unread, *coming.unread):
-        notes.blind(f"{database.name}: {problem}")
-    notes.write(file, NOT_COMPARED)
-    schema = database.schema
-    missing = [
-        place
-        for table in sorted(made.tables)
-        if (place := _place(table, schema)) not in there.relations
-    ]
-    early = [
-        place
-        for table in sorted(coming.created - made.tables)
-        if (place := _place(table, schema)) in there.relations
-    ]
-    for kind, places in (("schema_missing", missing), ("made_already", early)):
-        if places:
-            tables = [".".join(place) for place in places]
-            notes.see(kind, database.name, file=file, tables=tables)
-    if not missing and not early:
-        notes.write(file, f"{database.name}: no difference found")
-
-
-def _place(table: tuple[str, str], schema: str) -> tuple[str, str]:
-    """A name without schema is of the one that the migrations run in."""
-    return (schema if table[0] == "public" else table[0], table[1])
+def look_at_sessions(notes: Notebook, database: Database) -> None:
+    """Sessions that wait, each with its blocker, and transactions that have been open for long."""
+    file, name = f"postgres/{file_name(database.name)}.sessions.txt", database.name
+    with reading(database.target) as session:
+        rows = session.rows(_BUSY, (SESSIONS,))
+    known = {row[0]: row for row in rows}
+    if len(rows) == SESSIONS:
+        notes.cut(f"{name}: only the {SESSIONS} oldest transactions were read.")
+    for pid, user, application, state, age, idle, blocked_by, waits, query in rows:
+        masked = " ".join(mask_literals(query).split())
+        who = f"pid {pid} ({user}, {application or 'no name'})"
+        notes.write(file, f"{who}: {state}, transaction {age} s, waits {waits or '-'}: {masked}")
+        for blocker in blocked_by:
+            other = known.get(blocker)
+            by = f"pid {blocker}" + (
+                f" ({other[1]}, {other[2] or 'no name'}, {other[3]})" if other else ""
+            )
+            blocked = {"pid": pid, "blocker": blocker, "seconds": age}
+            notes.see("blocked", name, file=file, by=by, who=who, **blocked)
+        if age >= LONG_SECONDS:
+            since = {"seconds": age, "state": state, "idle": idle}
+            notes.see("long_transaction", name, file=file, pid=pid, who=who, **since)
+    if not rows:
+        notes.write(file, f"{name}: no transaction is open")

@@ -58,7 +58,7 @@ HTML = """<!doctype html>
 </section>
 {% for entry in diagnosis.entries %}
 <section><h2>{{ titles[entry] }}</h2>
-{% for part in diagnosis.parts_of(entry) %}
+{% for part in diagnosis.parts if part.entry == entry %}
 <h3>{{ part.title[:1] | upper }}{{ part.title[1:] }}</h3>
 {% if part.unseen %}<div class="warn">{{ listed(part.unseen) }}</div>{% endif %}
 {% if part.facts %}
@@ -71,9 +71,9 @@ HTML = """<!doctype html>
 <p class="faint">Nothing unusual.</p>
 {% endif %}
 {% if part.cut %}<div class="faint">{{ listed(part.cut) }}</div>{% endif %}
-{% for name, content in part.files | dictsort %}
+{% for name, lines in part.files | dictsort %}
 <details><summary><code><a href="{{ name | urlencode }}">{{ name }}</a></code></summary>
-<pre>{{ excerpt(content) }}</pre></details>
+<pre>{{ excerpt(lines) }}</pre></details>
 {% endfor %}
 {% endfor %}
 </section>
@@ -98,9 +98,9 @@ EXCERPT = 40
 
 def files_of(diagnosis: Diagnosis) -> dict[str, str]:
     """All files of the folder, content by name."""
-    raw = {name: text for part in diagnosis.parts for name, text in part.files.items()}
+    raw = {name: lines for part in diagnosis.parts for name, lines in part.files.items()}
     return {
-        **raw,
+        **{name: "".join(f"{line}\n" for line in lines) for name, lines in raw.items()},
         "index.html": as_html(diagnosis),
         "summary.txt": "\n".join(summary(diagnosis)) + "\n",
         "diagnosis.json": as_json(diagnosis),
@@ -157,8 +157,7 @@ def summary(diagnosis: Diagnosis, most: int | None = None) -> list[str]:
     return lines
 
 
-def _excerpt(content: str) -> str:
-    lines = content.splitlines()
+def _excerpt(lines: t.Sequence[str]) -> str:
     left = len(lines) - EXCERPT
     head = [f"… {left} lines before these are in the file"] if left > 0 else []
     return "\n".join([*head, *lines[-EXCERPT:]])

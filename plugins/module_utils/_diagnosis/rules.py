@@ -85,15 +85,11 @@ SENTENCES: t.Mapping[str, str] = {
     "blocked": "{subject}: {who} waits for a lock that {by} holds",
     "long_transaction": "{subject}: {who} has had a transaction open for {seconds} s; migrations wait for its locks",
     "pending": "{subject}: pending are {migrations}",
-    "made_already": "{subject}: pending migrations make {tables}, which exists already, so they fail",
     "not_in_folder": "{subject}: {migrations} is applied but not in the checkout",
     "edited": "{subject}: {migration} was edited after it was applied ({how})",
     "out_of_order": "{subject}: {files} would run after newer ones that are applied",
     "no_baseline": "{subject} has tables and no history of Prisma",
-    "schema_missing": "{subject}: applied migrations made {tables}, which is missing",
     "tables_missing": "{subject}: the release's tables {tables} are missing",
-    "no_backup": "There is no backup of {subject}",
-    "backup": "{subject}: {uri}, {minutes} min old, sha256 {sha256}",
     # What the release itself noted, whatever it was
     "phase_failed": "the release recorded on {host} at {at} that phase {subject} failed: {answer}",
 }
@@ -190,10 +186,6 @@ def having(name: str, *values: t.Any) -> Condition:
     return lambda fact, _facts: fact.values[name] in values
 
 
-def about_symptom(fact: ObservedFact, _facts: DiagnosisFacts) -> bool:
-    return fact.subject in SYMPTOMS
-
-
 def beside(*kinds: str) -> Condition:
     """Only with a fact of these kinds about the same."""
     return lambda fact, facts: bool(facts.of(*kinds, subject=fact.subject))
@@ -209,15 +201,59 @@ def changed_lately(fact: ObservedFact, facts: DiagnosisFacts) -> bool:
     return any(change.values["minutes"] <= RECENT for change in changes)
 
 
-def with_pods(*, ready: bool) -> Condition:
-    """Of a service of which it is known whether any of its pods is ready."""
-    return lambda fact, facts: any(
-        (entry.values["ready"] > 0) is ready for entry in facts.of("standing", subject=fact.subject)
-    )
+def with_ready_pods(fact: ObservedFact, facts: DiagnosisFacts) -> bool:
+    return any(entry.values["ready"] for entry in facts.of("standing", subject=fact.subject))
+
+
+def of_most_lines(fact: ObservedFact, _facts: DiagnosisFacts) -> bool:
+    return bool(fact.values["count"] >= SHARE * fact.values["of"])
+
+
+def while_the_gateway_answers(_fact: ObservedFact, facts: DiagnosisFacts) -> bool:
+    return not facts.of("gateway_silent")
 
 
 unexplained = never_with("public_unwell")
 """Its own health names nothing that it depends on in vain."""
+
+
+CURES: t.Mapping[str, str] = {
+    # A crash loop
+    **dict.fromkeys(("trouble", "trouble_over"), "{hint}"),
+    "deployment_missing": "Correct the name, or ask the administrator to create it.",
+    "unready": f"Read a pod's health endpoint. {SERVICE_BACK}",
+    "paused": "Find out who paused it; then {resume}.",
+    "incomplete": "Check again in a minute.",
+    # A high error rate
+    "error_lines": f"Check what it names. {FEATURE_OFF}",
+    "stale_flags": f"{PLAY}/deploy.yml --tags feature_flags brings them the release's flags. {FEATURE_OFF}",
+    "dependency": "Look at {subject} first: its dependents recover with it.",
+    "public_silent": "Check the gateway, DNS and the network.",
+    **dict.fromkeys(("unwell", "public_fails"), EXAMINE),
+    "metric_breach": f"Check what it measures. {FEATURE_OFF}",
+    "no_flags": f"{PLAY}/deploy.yml --tags feature_flags writes it.",
+    # An edge function
+    "gateway_silent": "Check the project's status, DNS and the network: deploying again would change nothing.",
+    **dict.fromkeys(("jwt_policy", "not_listed", "not_active"), DEPLOY_FUNCTIONS),
+    "no_secret": "Set it: supabase secrets set {subject}=… , or the module easymo.deploy.edge_functions.",
+    "function_silent": READ_FUNCTION,
+    "function_errors": "Read its log.",
+    # A migration
+    "failed_row": "Fix it, say that nothing of it remains by "
+    f"{resolve_by('rolled_back', '{migration}')}, then {MIGRATE}.",
+    "read_only": "Use the primary in the inventory, or reset that.",
+    "blocked": f"Find its owner; SELECT pg_terminate_backend({{blocker}}) ends it. Then {MIGRATE}.",
+    "not_in_folder": "Check out its commit: RELEASE_CHECKOUT may be wrong.",
+    "edited": "Restore the file from git, and write the change as a new migration.",
+    "out_of_order": "Give it a new version, or set {database_kind}_migrate_include_all if nothing newer "
+    "changes its effect.",
+    "no_baseline": f"If it is the right one, name the migrations all of which it has by {{how}}, then {MIGRATE}.",
+    "tables_missing": f"{MIGRATE} applies what is pending. Else check release_expected_tables.",
+    "long_transaction": f"Find its owner; SELECT pg_terminate_backend({{pid}}) ends it. Then {MIGRATE}.",
+    # What the release itself noted, whatever it was
+    "phase_failed": f"After fixing the cause: {PLAY}/deploy.yml --tags {{subject}}.",
+}
+"""What helps where a kind of fact is a cause, filled in as its sentence is."""
 
 
 @dataclass(frozen=True)
@@ -232,9 +268,9 @@ class Rule:
 
     kind: str
     weight: int
-    hint: str
     when: Condition = always
     also: tuple[str, ...] = ()
+    hint: str = ""
     sentence: str = ""
     title: str = ""
 
@@ -242,121 +278,88 @@ class Rule:
     def says(self) -> str:
         return self.sentence or SENTENCES[self.kind]
 
+    @property
+    def cure(self) -> str:
+        return self.hint or CURES[self.kind]
+
 
 def _fails(weight: int, hint: str, says: str, *codes: str) -> Rule:
     """By the code of the platform's answer, which is empty where the function answered itself."""
     sentence = f"{{subject}} {says}: {{problem}}"
     return Rule(
-        "function_fails", weight, hint, having("code", *codes), ("function_errors",), sentence
+        "function_fails", weight, having("code", *codes), ("function_errors",), hint, sentence
     )
 
 
 RULES = (
     # A crash loop
-    Rule("trouble", SURE, "{hint} " + SERVICE_BACK, having("dooms", True), also=("change",)),
-    Rule("trouble_over", POSSIBLE, "{hint}"),
-    Rule("trouble", LIKELY, "{hint}", having("dooms", False)),
-    Rule("deployment_missing", SURE, "Correct the name, or ask the administrator to create it."),
-    Rule(
-        "unready",
-        LIKELY,
-        "Read a pod's health endpoint. " + SERVICE_BACK,
-        unexplained,
-        also=("change",),
-    ),
-    Rule("paused", LIKELY, "Find out who paused it; then {resume}."),
-    Rule("incomplete", POSSIBLE, "Check again in a minute."),
+    Rule("trouble", SURE, having("dooms", True), ("change",), "{hint} " + SERVICE_BACK),
+    Rule("trouble_over", POSSIBLE),
+    Rule("trouble", LIKELY, having("dooms", False)),
+    Rule("deployment_missing", SURE),
+    Rule("unready", LIKELY, unexplained, ("change",)),
+    Rule("paused", LIKELY),
+    Rule("incomplete", POSSIBLE),
     # A high error rate
     Rule(
         "service_errors",
         SURE - 10,
-        f"{SERVICE_BACK} {FEATURE_OFF}",
         all_of(unexplained, changed_lately),
-        also=("change", "error_lines"),
-        sentence="{subject} fails {share:.1%} of its requests, and was rolled out recently",
+        ("change", "error_lines"),
+        f"{SERVICE_BACK} {FEATURE_OFF}",
+        "{subject} fails {share:.1%} of its requests, and was rolled out recently",
     ),
     Rule(
         "service_errors",
         LIKELY,
-        FEATURE_OFF + " Then read its errors.",
         all_of(unexplained, beside("standing"), lambda *given: not changed_lately(*given)),
-        also=("error_lines",),
-        sentence="{subject} fails {share:.1%} of its requests, and was not rolled out recently",
+        ("error_lines",),
+        FEATURE_OFF + " Then read its errors.",
+        "{subject} fails {share:.1%} of its requests, and was not rolled out recently",
     ),
     Rule(
         "service_errors",
         POSSIBLE,
-        "Check it and its backends. " + FEATURE_OFF,
         never_with("standing", "public_unwell"),
-        sentence="{subject}, which is none of the services, answers {share:.1%} of its requests with 5xx",
+        (),
+        "Check it and its backends. " + FEATURE_OFF,
+        "{subject}, which is none of the services, answers {share:.1%} of its requests with 5xx",
     ),
-    Rule(
-        "error_lines",
-        LIKELY + 10,
-        "Check what it names. " + FEATURE_OFF,
-        lambda fact, _facts: fact.values["count"] >= SHARE * fact.values["of"],
-    ),
-    Rule(
-        "stale_flags",
-        SURE,
-        f"{PLAY}/deploy.yml --tags feature_flags brings them the release's flags. {FEATURE_OFF}",
-    ),
-    Rule("dependency", SURE - 5, "Look at {subject} first: its dependents recover with it."),
+    Rule("error_lines", LIKELY + 10, of_most_lines),
+    Rule("stale_flags", SURE),
+    Rule("dependency", SURE - 5),
     Rule(
         "public_fails",
         SURE - 5,
+        with_ready_pods,
+        ("standing", "service_errors"),
         "Check the gateway before it, and its health endpoint.",
-        with_pods(ready=True),
-        also=("standing", "service_errors"),
-        sentence="{subject}: its public address answers {status} while its pods are ready ({body})",
+        "{subject}: its public address answers {status} while its pods are ready ({body})",
     ),
     Rule(
         "public_fails",
         LIKELY,
-        EXAMINE,
-        with_pods(ready=False),
-        also=("standing",),
-        sentence="{subject}: its public address answers {status}, and none of its pods is ready ({body})",
+        lambda *given: not with_ready_pods(*given),
+        ("standing",),
+        sentence="{subject}: its public address answers {status}, and no pod is known to be ready ({body})",
     ),
-    Rule(
-        "public_fails",
-        LIKELY - 10,
-        "Check its pods and the gateway before them.",
-        never_with("standing"),
-        sentence="{subject}: its public address answers {status}; it is unknown whether its pods are ready ({body})",
-    ),
-    Rule("public_silent", LIKELY, "Check the gateway, DNS and the network."),
-    Rule("unwell", SURE - 5, EXAMINE),
-    Rule(
-        "metric_breach",
-        LIKELY,
-        "Check what it measures. " + FEATURE_OFF,
-        lambda *given: not about_symptom(*given),
-    ),
+    Rule("public_silent", LIKELY),
+    Rule("unwell", SURE - 5),
+    Rule("metric_breach", LIKELY, lambda fact, _facts: fact.subject not in SYMPTOMS),
     Rule(
         "metric_breach",
         POSSIBLE,
-        FEATURE_OFF,
-        about_symptom,
+        lambda fact, _facts: fact.subject in SYMPTOMS,
+        hint=FEATURE_OFF,
         sentence="{subject} is {value:.4g} {unit}, {bound}, probably because of the last change",
     ),
-    Rule("no_flags", LIKELY, f"{PLAY}/deploy.yml --tags feature_flags writes it."),
+    Rule("no_flags", LIKELY),
     # An edge function
-    Rule(
-        "gateway_silent",
-        SURE,
-        "Check the project's status, DNS and the network: deploying again would change nothing.",
-    ),
-    *(
-        Rule(kind, SURE, DEPLOY_FUNCTIONS, also=("function_fails",))
-        for kind in ("jwt_policy", "not_listed", "not_active")
-    ),
-    Rule(
-        "no_secret",
-        SURE - 5,
-        "Set it: supabase secrets set {subject}=… , or the module easymo.deploy.edge_functions.",
-        also=("function_errors",),
-    ),
+    Rule("gateway_silent", SURE),
+    Rule("jwt_policy", SURE, also=("function_fails",)),
+    Rule("not_listed", SURE, also=("function_fails",)),
+    Rule("not_active", SURE, also=("function_fails",)),
+    Rule("no_secret", SURE - 5, also=("function_errors",)),
     _fails(SURE, DEPLOY_FUNCTIONS, "is listed and has no bundle", "NOT_FOUND_FUNCTION_BLOB"),
     _fails(SURE, READ_FUNCTION, "does not start", "BOOT_ERROR"),
     _fails(SURE - 5, READ_FUNCTION, "starts, and ends while it answers", "WORKER_ERROR"),
@@ -367,98 +370,31 @@ RULES = (
     Rule(
         "function_fails",
         LIKELY,
-        "Check its policy in the release. " + DEPLOY_FUNCTIONS,
         all_of(having("code", "UNAUTHORIZED"), never_with("jwt_policy")),
+        hint="Check its policy in the release. " + DEPLOY_FUNCTIONS,
         sentence="{subject}: the gateway requires a JWT, so it refuses callers without one",
     ),
     Rule(
         "function_fails",
         LIKELY,
-        DEPLOY_FUNCTIONS,
         all_of(having("code", "NOT_FOUND"), never_with("not_listed")),
+        hint=DEPLOY_FUNCTIONS,
         sentence="{subject} is unknown to the gateway: {problem}",
     ),
-    Rule(
-        "function_silent",
-        LIKELY + 10,
-        READ_FUNCTION,
-        lambda _fact, facts: not facts.of("gateway_silent"),
-        also=("function_errors",),
-    ),
-    Rule(
-        "function_errors",
-        POSSIBLE,
-        "Read its log.",
-        never_with("function_fails", "function_silent"),
-    ),
+    Rule("function_silent", LIKELY + 10, while_the_gateway_answers, ("function_errors",)),
+    Rule("function_errors", POSSIBLE, never_with("function_fails", "function_silent")),
     # A migration
-    Rule(
-        "failed_row",
-        SURE,
-        f"Fix it, say that nothing of it remains by {resolve_by('rolled_back', '{migration}')}, then {MIGRATE}.",
-    ),
-    Rule("read_only", SURE, "Use the primary in the inventory, or reset that."),
-    Rule(
-        "blocked",
-        SURE,
-        f"Find its owner; SELECT pg_terminate_backend({{blocker}}) ends it. Then {MIGRATE}.",
-    ),
-    Rule(
-        "made_already",
-        SURE - 5,
-        "It was made by hand or by an interrupted run: compare it, then drop it or mark the "
-        "migration as applied.",
-    ),
-    Rule("not_in_folder", SURE - 5, "Check out its commit: RELEASE_CHECKOUT may be wrong."),
-    Rule(
-        "edited",
-        SURE - 10,
-        "Restore the file from git, and write the change as a new migration.",
-    ),
-    Rule(
-        "out_of_order",
-        SURE - 10,
-        "Give it a new version, or set {database_kind}_migrate_include_all if nothing newer changes its "
-        "effect.",
-    ),
-    Rule(
-        "no_baseline",
-        SURE,
-        f"If it is the right one, name the migrations all of which it has by {{how}}, then {MIGRATE}.",
-    ),
-    Rule(
-        "schema_missing",
-        SURE - 5,
-        "Somebody removed it later: a restore brings rows back, a new migration only the table.",
-    ),
-    Rule(
-        "tables_missing",
-        LIKELY + 10,
-        MIGRATE + " applies them.",
-        beside("pending"),
-        also=("pending",),
-        sentence="{subject}: the release's tables {tables} are missing, and its migrations are pending",
-    ),
-    Rule(
-        "tables_missing",
-        LIKELY,
-        "Check release_expected_tables, and the migrations that should make them.",
-        never_with("pending", "schema_missing"),
-        sentence="{subject}: the release's tables {tables} are missing, and no migration is pending",
-    ),
-    Rule(
-        "long_transaction",
-        LIKELY,
-        f"Find its owner; SELECT pg_terminate_backend({{pid}}) ends it. Then {MIGRATE}.",
-        never_with("blocked"),
-    ),
+    Rule("failed_row", SURE),
+    Rule("read_only", SURE),
+    Rule("blocked", SURE),
+    Rule("not_in_folder", SURE - 5),
+    Rule("edited", SURE - 10),
+    Rule("out_of_order", SURE - 10),
+    Rule("no_baseline", SURE),
+    Rule("tables_missing", LIKELY, also=("pending",)),
+    Rule("long_transaction", LIKELY, never_with("blocked")),
     # What the release itself noted. A missing image is no crash loop.
-    Rule(
-        "phase_failed",
-        LIKELY - 10,
-        f"After fixing the cause: {PLAY}/deploy.yml --tags {{subject}}.",
-        title="Failed phase",
-    ),
+    Rule("phase_failed", LIKELY - 10, title="Failed phase"),
 )
 
 
@@ -515,7 +451,7 @@ def _to_cause(rule: Rule, alike: t.Sequence[ObservedFact], facts: DiagnosisFacts
         first.entry,
         rule.weight,
         sentence if sentence.endswith((".", "!", "?")) else f"{sentence}.",
-        filled(rule.hint, first.values, subject=subjects[0], names=names).strip(),
+        filled(rule.cure, first.values, subject=subjects[0], names=names).strip(),
         tuple(dict.fromkeys(_places(rule, alike, facts)))[:PLACES],
         rule.title,
     )

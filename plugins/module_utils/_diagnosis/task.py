@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from .. import _s3
 from .._alerts.api import MonitoringServer
 from .._checks.health import libraries, read_checks
 from .._errors import InputError, Library, refuse_missing
@@ -23,15 +22,13 @@ from .._gate.sources import Prometheus, Vector, sources_of
 from .._http import REQUESTS, Answer, send
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
-from .._migration.guard.parser import PGLAST
 from .._postgres import PSYCOPG2, PostgresTarget
 from .._redaction import Redactor
 from .._secret_forms import holds_secret
 from .._terminal.commands import Typed
-from .._time import format_time, now
+from .._time import format_time
 from .changes import look_at_changes, look_at_flags, look_at_record
 from .crash_loop import look_at_deployments
-from .databases import Database, look_at_backups, look_at_sessions
 from .error_rate import (
     look_at_error_lines,
     look_at_health,
@@ -39,19 +36,18 @@ from .error_rate import (
     look_at_prometheus,
     look_at_public,
 )
-from .evidence import CollectionLimits, Collector, Diagnosis, Notebook, gather
+from .evidence import CollectedPart, CollectionLimits, Diagnosis, Look, Notebook, gather
 from .function import look_at_answers, look_at_list, look_at_logs, look_at_secrets
-from .migration import look_at_history
+from .migration import Database, look_at_history, look_at_sessions
 from .rules import find_causes
 
 Params = t.Mapping[str, t.Any]
-Look = t.Callable[[Notebook], None]
 Looks = t.Iterator[tuple[str, Look]]
 
 
-def collectors_of(params: Params) -> list[Collector]:
-    """Those of the entries asked for, in the order in which they are told."""
-    collectors: list[Collector] = []
+def looks_of(params: Params) -> list[tuple[CollectedPart, Look]]:
+    """Those of the entries asked for, in the order in which they are told, each with the part that it fills."""
+    looks: list[tuple[CollectedPart, Look]] = []
     for entry, make in (
         ("crash_loop", _of_crash_loop),
         ("error_rate", _of_error_rate),
@@ -59,10 +55,10 @@ def collectors_of(params: Params) -> list[Collector]:
         ("migration", _of_migration),
     ):
         if entry in params["entries"]:
-            collectors += [Collector(entry, title, look) for title, look in make(params)]
-            record = _in_cluster(params, look_at_record, params["release"], entry)
-            collectors.append(Collector(entry, "the release record", record))
-    return collectors
+            looks += [(CollectedPart(entry, title), look) for title, look in make(params)]
+    record = _in_cluster(params, look_at_record, params["release"])
+    looks += [(CollectedPart(each, "the release record"), record) for each in params["entries"][:1]]
+    return looks
 
 
 def _of_crash_loop(params: Params) -> Looks:
@@ -74,21 +70,23 @@ def _of_error_rate(params: Params) -> Looks:
     given = params["prometheus"]
     only, flags = params["service"], params["flags_config_map"]
     services = [only] if only else params["services"]
-    if given:
-        metrics = [read_metric(entry, ONE_LOOK) for entry in given["metrics"]]
-        sources = partial(sources_of, {**given, "prometheus": given["server"]})
-        server = partial(_prometheus, given)
-        yield "the metrics", _needing([REQUESTS], lambda n: look_at_metrics(n, metrics, sources()))
-        query = given["service_errors"]
-        yield "Prometheus", _needing([REQUESTS], lambda n: look_at_prometheus(n, server(), query))
-    else:
-        yield "Prometheus", _blind("Option 'prometheus' is not given.")
+
+    def server() -> Prometheus:
+        return Prometheus(MonitoringServer.from_params(given["server"]), given["query_timeout"])
 
     def suspects() -> Vector:
         query = given["service_errors"] if given else ""
-        return _prometheus(given).vector(query) if query else Vector(())
+        return server().vector(query) if query else Vector(())
 
-    wanted = [only] if only else params["log_services"]
+    if given:
+        metrics = [read_metric(entry, ONE_LOOK) for entry in given["metrics"]]
+        sources = partial(sources_of, {**given, "prometheus": given["server"]})
+        yield "the metrics", _needing([REQUESTS], lambda n: look_at_metrics(n, metrics, sources()))
+        look = _needing([REQUESTS], lambda n: look_at_prometheus(n, server(), suspects()))
+        yield "Prometheus", look
+    else:
+        yield "Prometheus", _blind("Option 'prometheus' is not given.")
+    wanted = [only] if only else params["flags_consumers"]
     yield "the error lines", _in_cluster(params, look_at_error_lines, wanted, suspects)
     yield "what was changed", _in_cluster(params, look_at_changes, services, flags)
     if flags:
@@ -105,8 +103,7 @@ def _of_error_rate(params: Params) -> Looks:
     if public:
         yield "the public addresses", _needing([REQUESTS], look_at_public, [*public], ask)
     if others:
-        look = _needing(libraries(others), look_at_health, others)
-        yield "what else tells of services", look
+        yield "what else tells of services", _needing(libraries(others), look_at_health, others)
 
 
 def _of_function(params: Params) -> Looks:
@@ -146,30 +143,10 @@ def _of_migration(params: Params) -> Looks:
         if connection["login_password"] == "":
             yield name, _blind(f"Option 'login_password' of database {name} is empty.")
             continue
-        copied = ("name", "kind", "directory", "schema", "backup")
-        database = Database(
-            target=PostgresTarget.from_params(connection),
-            expect_tables=tuple(given["expect_tables"]),
-            **{option: given[option] for option in copied},
-        )
-        history = _needing([PSYCOPG2, PGLAST], look_at_history, database)
-        yield f"the migrations of {name}", history
+        options = {option: value for option, value in given.items() if option != "connection"}
+        database = Database(target=PostgresTarget.from_params(connection), **options)
+        yield f"the migrations of {name}", _needing([PSYCOPG2], look_at_history, database)
         yield f"the sessions of {name}", _needing([PSYCOPG2], look_at_sessions, database)
-    bucket = params["backups"]
-    names = [given["backup"] for given in params["databases"] if given["backup"]]
-    if names and not bucket:
-        yield "the backups", _blind("There is no bucket: 'backups' is empty.")
-    elif names:
-        yield "the backups", _needing([_s3.BOTO3], _backups, bucket, names)
-
-
-def _backups(notes: Notebook, given: Params, names: t.Sequence[str]) -> None:
-    bucket = _s3.S3Bucket.from_params(given)
-    look_at_backups(notes, bucket, prefix=given["prefix"], names=names, now=now())
-
-
-def _prometheus(given: Params) -> Prometheus:
-    return Prometheus(MonitoringServer.from_params(given["server"]), given["query_timeout"])
 
 
 def _in_cluster(params: Params, look: t.Callable[..., None], *args: t.Any, **more: t.Any) -> Look:
@@ -215,13 +192,13 @@ def diagnose_platform(params: t.Mapping[str, t.Any], now: datetime) -> Diagnosis
         seconds=params["timeout"],
     )
     redactor = Redactor([*params["redact"], *secrets_within(params)])
-    parts = gather(collectors_of(params), redactor=redactor, limits=limits)
+    parts = gather(looks_of(params), redactor=redactor, limits=limits)
     causes = find_causes(fact for part in parts for fact in part.facts)
-    typed = Typed(params["playbooks"], tuple(params["inventory"]), params["program"])
+    typed = Typed(params["playbooks"], tuple(params["inventories"]), params["program"])
     return Diagnosis(
         release=params["release"],
         at=format_time(now),
-        entries=tuple(entry for entry in params["entries"]),
+        entries=tuple(params["entries"]),
         parts=parts,
         causes=tuple(replace(cause, hint=typed.completed(cause.hint)) for cause in causes),
         missing_secrets=tuple(params.get("missing_secrets") or ()),

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 
-from .._formats import counted, lasting, versions_told
+from .._formats import counted, lasting
 from .._gate.models import SampleStatus, Series
 from .._gate.report import numbers
 from .._redaction import Redactor
@@ -82,14 +82,10 @@ def doing(sight: Sight, plan: Plan, zone: tzinfo, *, undo: bool = False) -> t.It
         seconds = plan.phase(name).seconds
         planned = f", planned {lasting(seconds)}" if seconds else ""
         yield f"{plan.place(name)}{since(phase.begun, zone)}{planned}{by}"
-    versions = versions_told({name: entry["version"] for name, entry in sight.services.items()})
-    if len(versions) > 1:
-        yield f"{' · '.join(versions)}."
-    if waiting := rolling(sight.services):
-        yield f"{waiting}."
-    for name, phase in running:
         if state := watch_of(sight.watches, phase, name):
             yield from watching(state, phase.evidence.metrics, zone)
+    if waiting := rolling(sight.services):
+        yield f"{waiting}."
 
 
 def watching(state: Body, metrics: t.Sequence[RecordedMetric], zone: tzinfo) -> t.Iterator[str]:
@@ -125,20 +121,11 @@ def since(value: datetime | None, zone: tzinfo) -> str:
     return f" since {value.astimezone(zone):%H:%M:%S %Z}" if value else ""
 
 
-def page_of(
-    sight: Sight,
-    requested: ReportOptions,
-    now: datetime,
-    redact: Redactor,
-    problems: t.Sequence[str] = (),
-) -> str:
-    """`problems`: places that could not be written.
-
-    Of a run that is over, a release that says it runs was interrupted.
-    """
+def page_of(sight: Sight, requested: ReportOptions, now: datetime, redact: Redactor) -> str:
+    """Of a run that is over, a release that says it runs was interrupted."""
     live = None
     if requested.live:
-        lines = (*doing(sight, requested.plan, requested.zone, undo=requested.undo), *problems)
+        lines = doing(sight, requested.plan, requested.zone, undo=requested.undo)
         live = LivePage(now, tuple(map(redact, lines)))
     goes_on = requested.live or sight.runs(undo=requested.undo)
     body = redact.within((sight.watched if goes_on else sight.record).body, RECORD_DEPTH)

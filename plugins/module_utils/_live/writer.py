@@ -25,10 +25,10 @@ from .._release.store import ReleaseStore
 from .._report.build import asked_of
 from .._report.files import ReportFolder
 from .._report.models import ReportOptions
-from .._rollout.models import Deployment
+from .._rollout.observer import observe_standings
 from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
-from .._status.build import service_version
+from .._status.build import service_of
 from .._time import now
 from .page import Sight, page_of
 
@@ -46,19 +46,12 @@ def observer(release: str, services: t.Container[str]) -> t.Callable[[Cluster], 
         pins = pinned.get(attempt) or store.pins(attempt).to_summary()
         if pins["deployments"]:
             pinned[attempt] = pins
-        deployments = map(Deployment.from_json, cluster.list_objects("Deployment"))
         return Sight(
             body=record.body,
             services={
-                entry.name: {
-                    "exists": True,
-                    "version": service_version(entry.name, entry.images),
-                    "available": min(entry.counts.updated, entry.counts.available),
-                    "desired": entry.counts.desired,
-                    "complete": entry.complete,
-                }
-                for entry in deployments
-                if entry.name in services
+                name: service_of(entry, only_newest=True)
+                for entry in observe_standings(cluster, None)
+                if (name := entry["name"]) in services
             },
             watches=watches_of(store, attempt),
             # A list of all that is attached would have their contents.
@@ -117,8 +110,6 @@ def places_of(params: t.Mapping[str, t.Any]) -> list[Published]:
     return places
 
 
-EVERY = 5.0
-"""Seconds between two looks."""
 AT_LEAST = 30.0
 """Seconds after which the page is written although nothing changed: a page that is silent for two minutes is dead."""
 CALL = 10.0
@@ -140,7 +131,8 @@ class PageWriter:
     redact: Redactor
     clock: Clock
     wall: t.Callable[[], datetime]
-    every: float = EVERY
+    every: float = 5.0
+    """Seconds between two looks."""
     written: Sight | None = None
     written_at: float = 0.0
     before: Sight | None = None
@@ -176,7 +168,9 @@ class PageWriter:
         if sight == self.written and not due and not any(other.problem for other in self.others):
             return
         self.written, self.written_at = sight, self.clock.now()
-        self._publish(sight)
+        page = page_of(sight, self.live, self.wall(), self.redact)
+        for place in (*self.others, self.mine):
+            place.publish(page)
 
     def finish(self, cluster: Cluster) -> None:
         """As the run left it. The report that the run wrote itself at its end is taken as it is."""
@@ -194,20 +188,6 @@ class PageWriter:
             self.mine.publish(page)
         for other in self.others:
             other.publish(page)
-
-    def _publish(self, sight: Sight) -> None:
-        now = self.wall()
-        page = page_of(sight, self.live, now, self.redact)
-        for other in self.others:
-            other.publish(page)
-        troubles = [
-            f"The page at {other.name} is not written: {other.problem}"
-            for other in self.others
-            if other.problem
-        ]
-        if troubles:
-            page = page_of(sight, self.live, now, self.redact, troubles)
-        self.mine.publish(page)
 
 
 SECRETS = ("api_key", "access_key", "secret_key", "session_token")

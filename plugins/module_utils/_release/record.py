@@ -247,7 +247,6 @@ class Act:
     reason: str = under("reason", "why")
     gate: str = ""
     decision: str = ""
-    evidence: t.Any = None
     of_attempt: int = under("evidence.attempt", default=0)
     watch: str = under("evidence.watch")
     held: str = under("evidence.held")
@@ -454,21 +453,6 @@ class RampWatch:
 
 
 @dataclass(frozen=True)
-class Silence:
-    begin: float | None = None
-    end: float | None = None
-
-
-@dataclass(frozen=True)
-class GuardLooks:
-    looks: str = ""
-    begun: str = ""
-    last: str = ""
-    longest: str = ""
-    silences: tuple[Silence, ...] = ()
-
-
-@dataclass(frozen=True)
 class Facts(Sections):
     overrides: tuple[Act, ...] = ()
     kill_switches: tuple[Act, ...] = ()
@@ -480,11 +464,9 @@ class Facts(Sections):
     waves: tuple[t.Any, ...] = ()
     services_returned: tuple[Service, ...] = ()
     database_restores: t.Mapping[str, tuple[Act, ...]] = field(default_factory=dict)
-    percentage: str | None = under("ramp.percentage", default=None)
     ramp: tuple[Act, ...] = under("ramp.history", default=())
     ramp_watches: tuple[RampWatch, ...] = ()
     guard_acts: tuple[Act, ...] = under("guard.acts", default=())
-    guard_looks: GuardLooks | None = under("guard.looks", default=None)  # noqa: RUF009 - frozen
     rollback_asked: Act = Act()
     rollback_open: bool = under("rollback_asked.open", default=False)
     restore_asked: Act = Act()

@@ -52,6 +52,7 @@ MOVED = {
     "breached": "was in breach and went back to",
 }
 """What of the ramp's history is no step up."""
+STEP_TONES: t.Mapping[str, Tone] = {"breached": "bad", "held": "warn"}
 
 
 Strayed = tuple[str, str, str]
@@ -189,16 +190,21 @@ def happened(record: Record) -> t.Iterator[Happening]:
         yield Happening(act, act.name, f"{act.by} set the kill switch", "bad", deviation)
     for act in facts.decisions:
         did, gate = DECIDED.get(act.decision, "decided"), act.gate or act.name
+        held_for = f", held for {'; '.join(act.holding)}" if act.holding else ""
         deviation = f"The hold of {gate} was {did}"
-        yield Happening(act, act.at, f"{act.by} {did} at {gate}", "", deviation)
+        yield Happening(act, act.at, f"{act.by} {did} at {gate}{held_for}", "", deviation)
     for act in facts.ramp:
         moved, who = MOVED.get(act.what, ""), f" by {act.by}" if act.by else ""
         to = f" {act.to} %" if moved.endswith("to") else ""
         deviation = f"The ramp at {act.before} % {moved}{to}" if moved else ""
         text = f"Ramp {act.what}{who}, {act.before} % to {act.to} %"
-        yield Happening(act, act.at, text, "bad" if act.what == "breached" else "", deviation)
+        yield Happening(act, act.at, text, STEP_TONES.get(act.what, ""), deviation)
+    for act in facts.guard_acts:
+        text = f"Guard {act.what.replace('_', ' ')}, {act.before} % to {act.to} %"
+        yield Happening(act, act.at, text, "bad")
     for name, act in facts.restored:
-        yield Happening(act, "", "", "", f"Database {name} was restored from its backup")
+        deviation = f"Database {name} was restored from its backup {act.backup}"
+        yield Happening(act, "", "", "", deviation)
     for name, phase in record.phases.items():
         for act in phase.interruptions:
             text = f"{act.by} resumed phase {name}, in which the previous run ended"

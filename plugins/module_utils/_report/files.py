@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import typing as t
+from dataclasses import dataclass
 from pathlib import Path
 
 from .._claims.rollback import causes_of
@@ -18,36 +19,34 @@ from .models import Report
 from .phases import FAILED
 
 
+@dataclass(frozen=True)
 class ReportFolder:
-    def __init__(self, path: Path) -> None:
-        if path.exists() and not path.is_dir():
-            raise InputError(f"dest is '{path}', which is a file: name a folder.")
-        self._path = path
+    path: Path
 
     def read(self, names: t.Iterable[str]) -> dict[str, str]:
         """Content by name; what is not there, or is no text, is missing."""
         results = {}
         for name in names:
             try:
-                results[name] = (self._path / name).read_text(encoding="utf-8")
+                results[name] = (self.path / name).read_text(encoding="utf-8")
             except (FileNotFoundError, UnicodeDecodeError):
                 continue
             except OSError as exc:
-                raise InputError(f"{self._path / name} can't be read: {exc.strerror}.") from exc
+                raise InputError(f"{self.path / name} can't be read: {exc.strerror}.") from exc
         return results
 
     def write(self, files: t.Mapping[str, str]) -> None:
         try:
-            self._path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             for name, content in files.items():
                 # Another run may write the same file now.
                 mine = f"{os.getpid()}-{threading.get_ident()}"
-                partial = self._path / f".{name}.{mine}.partial"
+                partial = self.path / f".{name}.{mine}.partial"
                 partial.write_text(content, encoding="utf-8")
-                partial.replace(self._path / name)
+                partial.replace(self.path / name)
         except OSError as exc:
             raise InputError(
-                f"The report can't be written to {self._path} ({exc.strerror}): check dest."
+                f"The report can't be written to {self.path} ({exc.strerror}): check dest."
             ) from exc
 
 
@@ -137,7 +136,12 @@ def done(record: Record) -> t.Iterator[str]:
 BEGIN = "<!-- facts: begin. Written from the release record; text outside is yours and is kept. -->"
 END = "<!-- facts: end -->"
 
-FOLLOW_UPS = """
+TASKS = """
+| what | who | until |
+|---|---|---|
+|  |  |  |
+"""
+FOLLOW_UPS = f"""
 ## Impact on users
 
 How many users noticed, what did they see, from when to when?
@@ -147,28 +151,19 @@ How many users noticed, what did they see, from when to when?
 Why did it happen, and why was it not seen before the release?
 
 ## Follow-ups
-
-| what | who | until |
-|---|---|---|
-|  |  |  |
-|  |  |  |
-
+{TASKS}
 ## Who took part
 
 On-call, who decided, who was told and when.
 """
 
-REVIEW = """
+REVIEW = f"""
 ## Added by people: what went well
 
 ## Added by people: what did not
 
 ## Added by people: what we change
-
-| what | who | until |
-|---|---|---|
-|  |  |  |
-"""
+{TASKS}"""
 
 
 def notes_of(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import operator
 import os
 import re
 import threading
@@ -14,12 +13,13 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 
 from .._formats import counted, legible, number, shown, took
 from .._release.decode import text
 from .._time import parse_time, utc_milliseconds
-from .models import Cell, Table, Tone, code, table
+from .models import Cell, Table, table
 
 Event = t.Mapping[str, t.Any]
 
@@ -121,8 +121,8 @@ class Journal:
 LONGEST = 10
 LIMIT = 400
 """Characters of a name in a table."""
-ENDS = {"task_ok": "ok", "task_failed": "failed", "host_unreachable": "failed"}
-OUTCOMES: t.Mapping[str, Tone] = {"done": "good", "failed": "bad", "interrupted": "warn"}
+ENDS = {kind: Cell("failed", "bad") for kind in ("task_failed", "host_unreachable")}
+ENDS["task_ok"] = Cell("ok")
 
 
 def read_journal(
@@ -135,10 +135,8 @@ def read_journal(
 
     So the report of a finished release stays the same, whatever is run later.
     """
-    begins: dict[str, Event] = {}
-    outcomes: dict[str, str] = {}
     rehearsals: set[str] = set()
-    longest: list[tuple[float, str, str, str, str]] = []
+    longest: list[tuple[float, tuple[Cell | str, ...]]] = []
     retries: Counter[tuple[str, str]] = Counter()
     damaged = 0
     for event in read_events(lines):
@@ -148,37 +146,16 @@ def read_journal(
         at, run, kind = parse_time(event["at"]), event["run"], event["event"]
         if kind == "run_started" and event.get("check"):
             rehearsals.add(run)
-        if run in rehearsals or at is None or (since and at < since):
+        outside = at is None or (since and at < since) or (until and at > until)
+        if run in rehearsals or outside:
             continue
-        if until and at > until:
-            outcomes[run] = "outlasted the release"
-            continue
-        begins.setdefault(run, event)
-        if kind == "run_finished":
-            outcomes[run] = text(event.get("outcome"))
         task, host = (legible(redact(text(event.get(key))), LIMIT) for key in ("task", "host"))
         retries[(task, host)] += kind == "task_retried"
         seconds = number(event.get("duration"))
         if kind in ENDS and seconds is not None:
             # Only the longest are kept, for a journal may be large.
-            entry = (seconds, task, host, ENDS[kind], shown(at))
-            longest = heapq.nlargest(LONGEST, [*longest, entry], key=operator.itemgetter(0))
-    runs = [
-        (
-            code(legible(redact(command(begin)), LIMIT)),
-            *(legible(text(begin.get(key)), LIMIT) for key in ("user", "controller")),
-            shown(begin["at"]),
-            Cell(outcome, OUTCOMES.get(outcome, "")),
-        )
-        for run, begin in begins.items()
-        for outcome in [outcomes.get(run, "no end in the journal")]
-        # Who ran what is not known where its first line is not of this release.
-        if begin["event"] == "run_started"
-    ]
-    took_long = [
-        (task, host, took(seconds), Cell(ended, "bad" if ended == "failed" else ""), at)
-        for seconds, task, host, ended, at in longest
-    ]
+            row = (task, host, took(seconds), ENDS[kind], shown(at))
+            longest = heapq.nlargest(LONGEST, [*longest, (seconds, row)], key=itemgetter(0))
     again = [
         (task, host, Cell(str(count), "warn"))
         for (task, host), count in retries.most_common(LONGEST)
@@ -188,21 +165,7 @@ def read_journal(
     columns = ("Task", "Host", "Took", "Ended", "At")
     empty = "The journal has no task of this release." if lead else ""
     tables = (
-        table("Runs of ansible-playbook", ("Run", "By", "From", "Began", "Ended"), runs),
-        table("Longest tasks", columns, took_long, empty, lead),
+        table("Longest tasks", columns, [row for _seconds, row in longest], empty, lead),
         table("Retried tasks", ("Task", "Host", "Times"), again),
     )
     return tuple(entry for entry in tables if entry.rows or entry.lead)
-
-
-def command(begin: Event) -> str:
-    """The playbook, its options, and the names of the extra variables."""
-    options, names = begin.get("options"), begin.get("extra_variables")
-    words = [text(begin.get("playbook"))]
-    words += [
-        f"{name}={','.join(map(text, value)) if isinstance(value, list) else text(value)}"
-        for name, value in (options if isinstance(options, dict) else {}).items()
-        if value
-    ]
-    words += [f"-e {text(name)}=…" for name in (names if isinstance(names, list) else ())]
-    return " ".join(words)

@@ -220,13 +220,11 @@ class Report:
     deviations: tuple[Deviation, ...]
     tables: tuple[Table, ...]
     watches: tuple[MetricsTable, ...]
-    way_back: tuple[str, ...]
     notes: tuple[str, ...]
     zone: tzinfo
     problems: tuple[str, ...]
     missing: tuple[str, ...] = ()
     verdict: Summary = Summary("", "", "")
-    glance: Named = ()
     timeline: Timeline | None = None
     lessons: tuple[tuple[str, tuple[str, ...]], ...] = ()
     live: LivePage | None = None

@@ -42,15 +42,12 @@ dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(176px, 1fr));
   margin: 0; }
 dt { color: var(--faint); font-size: 13px; }
 dd { margin: 0; }
-.glance { gap: 10px 14px; margin-top: 14px; color: var(--text); grid-template-columns: repeat(auto-fit, minmax(92px,
-  1fr)); }
 .rule { margin-top: 14px; padding-top: 14px; border-top: 1px solid var(--line); }
 section h3 { margin: 16px 0 2px; } figure h3 { margin: 0; }
 ul.plain { padding-left: 18px; }
 .events { width: auto; } .events th { min-width: 0; white-space: nowrap; color: var(--faint); }
 .live { border: 2px solid var(--bar); }
 .live p { font-size: 16px; } .live p.faint { font-size: 13px; }
-.glance dd { white-space: nowrap; font-size: 17px; font-weight: 650; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { padding: 6px 14px 6px 0; border-top: 1px solid var(--line); vertical-align: top; text-align:
   left; font-weight: 400; }
@@ -87,7 +84,6 @@ summary { cursor: pointer; min-height: 26px; padding: 3px 0; color: var(--faint)
   transparent 3px 6px); border: 1px solid var(--bar); }
 .act { top: 4px; height: 26px; min-width: 3px; margin-left: -2px; background: var(--text); }
 .act.bad { background: var(--bad); } .act.warn { background: var(--late); }
-.wait { top: 20px; height: 0; border-top: 2px dotted var(--faint); }
 .axis { min-height: 20px; font-size: 12px; color: var(--faint); }
 .axis span { position: absolute; white-space: nowrap; }
 .key { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 13px; color: var(--faint); margin:
@@ -95,7 +91,6 @@ summary { cursor: pointer; min-height: 26px; padding: 3px 0; color: var(--faint)
 .key i { position: static; display: inline-block; width: 22px; height: 10px; margin-right: 6px;
   border-radius: 3px; vertical-align: -1px; }
 .key i.plan { height: 8px; }
-.key i.wait { height: 0; vertical-align: 4px; }
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(290px, 100%), 1fr)); gap: 14px 22px;
   margin-top: 8px; }
 figure { margin: 0; break-inside: avoid; min-width: 0; }
@@ -203,14 +198,14 @@ PAGE = """{% macro mark(tone) -%}
 {{ tabled(table, table.rows) }}</details>
 {% endif %}{% endif %}
 {% endmacro %}
-{% macro described(rows, kind="") %}
-<dl class="{{ kind }}">{% for name, cell in rows %}
+{% macro described(rows) %}
+<dl>{% for name, cell in rows %}
 <div><dt>{{ name }}</dt><dd>{{ show(cell) }}</dd></div>
 {% endfor %}</dl>
 {% endmacro %}
-{% macro drawn(plot, key) %}
+{% macro drawn(plot, key, words) %}
 <svg viewBox="0 0 {{ area.WIDTH }} {{ area.HEIGHT }}" role="img" aria-labelledby="{{ key }}-t {{ key }}-d">
-<title id="{{ key }}-t">{{ plot.title }}</title><desc id="{{ key }}-d">{{ plot.words }}</desc>
+<title id="{{ key }}-t">{{ plot.title }}</title><desc id="{{ key }}-d">{{ words }}</desc>
 {% for x, width in plot.gaps %}
 <rect class="gap" x="{{ x }}" y="{{ area.TOP }}" width="{{ width }}" height="{{ area.BOTTOM - area.TOP }}"/>
 {% if width > 44 %}
@@ -242,9 +237,10 @@ PAGE = """{% macro mark(tone) -%}
 {% macro figures(watch, key) %}
 <div class="plots">
 {% for metric in watch.metrics %}
+{% set words = metric.words | join(" ") %}
 <figure><h3>{{ metric.name }}<span>{{ show(metric.verdict) }}</span></h3>
-{% if metric.plot %}{{ drawn(metric.plot, key ~ "-" ~ loop.index) }}{% endif %}
-<figcaption>{{ metric.words | join(" ") }}</figcaption></figure>
+{% if metric.plot %}{{ drawn(metric.plot, key ~ "-" ~ loop.index, words) }}{% endif %}
+<figcaption>{{ words }}</figcaption></figure>
 {% endfor %}
 </div>
 {% endmacro %}
@@ -270,7 +266,7 @@ PAGE = """{% macro mark(tone) -%}
 <li><i class="plan"></i>planned</li><li><i class="done"></i>done</li>
 <li><i class="late"></i>done, more than 25 % late</li><li><i class="failed"></i>failed try</li>
 <li><i class="on-hold"></i>on hold</li><li><i class="rolled-back"></i>until it was rolled back</li>
-<li><i class="running"></i>{{ "running" if live else "no end recorded" }}</li><li><i class="wait"></i>waiting</li>
+<li><i class="running"></i>{{ "running" if live else "no end recorded" }}</li>
 {% if line.cuts %}<li><i class="cut"></i>{{ line.cuts | map(attribute="words") | join(", ") }}</li>{% endif %}</ul>
 {% endmacro %}
 {% macro open(part) %}
@@ -304,8 +300,7 @@ Run <code>playbooks/status.yml</code>.</p>
 <section class="verdict {{ report.verdict.tone }}">
 <h1>{{ report.title }}</h1>
 <div class="word">{{ mark(report.verdict.tone) }}{{ report.verdict.word }}</div>
-<p>{{ report.verdict.sentence }}</p>
-{% if report.glance %}{{ described(report.glance, "glance") }}{% endif %}</section>
+<p>{{ report.verdict.sentence }}</p></section>
 {% set body %}
 {% if report.problems %}
 <section><h2 class="bad">Problems of the record</h2>{{ listed(report.problems) }}</section>
@@ -377,8 +372,7 @@ Run <code>playbooks/status.yml</code>.</p>
 {% if report.notes %}
 <section><h2 id="notes">Notes</h2>{{ listed(report.notes) }}</section>
 {% endif %}
-<section><h2 id="way-back">The way back</h2>
-<ol>{% for step in report.way_back %}<li>{{ step }}</li>{% endfor %}</ol></section>
+<p class="faint">What comes next, and the way back: <code>playbooks/status.yml</code>.</p>
 {% if not report.live %}
 <section><h2 id="lessons">Lessons learned</h2>
 <p class="faint">lessons.md beside this page is the same to edit; what you add there is kept.</p>

@@ -7,27 +7,15 @@ The verdict is a word and the one sentence that matters. It is never better than
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
 
 from .._claims.rollback import latest_cause
 from .._formats import counted, lasting, shortened, shown_both
-from .._release.models import PLANNED, ROLLBACK_PHASE, ROLLED_BACK
+from .._release.models import PLANNED, ROLLBACK_PHASE
 from .._release.record import ON_HOLD, Evidence, Phase, Record, between
 from .._story.next_step import BACK as STATE_BACK
 from .._story.next_step import FINE, RESTORE, Story, state_of
 from .._story.plan import Planned
-from .models import (
-    Cell,
-    Named,
-    PhaseRow,
-    PhaseTry,
-    Report,
-    ReportOptions,
-    Summary,
-    Tone,
-    tone_of,
-)
-from .sections.services import BACK, NOT_APPLICABLE, NOT_STARTED
+from .models import Cell, Named, PhaseRow, PhaseTry, Report, ReportOptions, Summary, Tone, tone_of
 
 if t.TYPE_CHECKING:
     from datetime import tzinfo
@@ -100,8 +88,6 @@ WHAT_NEXT = "playbooks/status.yml says what comes next."
 SHA_SHOWN = 12
 WELL = ("good", "calm")
 HALF_DONE = {RESTORE: "restore of the databases", ROLLBACK_PHASE: "rollback"}
-JUDGED = (("checklist", "Checklist", 1), ("services", "Services", 2), ("tests", "Tests passed", 1))
-"""Parts whose rows are counted at a glance: how that is called, and the column of the result."""
 
 
 def verdict_of(report: Report, record: Record, requested: ReportOptions) -> Summary:
@@ -172,40 +158,6 @@ def unfinished(
         begun = f"{running[-1].title} was begun {running[-1].started}, no end is recorded"
         left = f"{begun}: it runs, or its run died. {left}"
     return Summary("In progress", "warn", left)
-
-
-def glance(report: Report, record: Record, *, live: bool) -> Named:
-    """A number for each part, for a reader in a hurry; none of a record that is not there."""
-    if not record.exists:
-        return ()
-    phases, tables = report.phases, report.tables
-    back = record.status == ROLLED_BACK
-    done = share_of([row.tone in WELL for row in phases])
-    results = [("Phases done", replace(done, tone="") if live else done)]
-    if back:
-        results = [("Phases taken back", Cell(str(sum(row.back for row in phases))))]
-    good: list[tuple[str, list[bool]]] = []
-    for part, name, column in JUDGED:
-        rows = [row for table in tables if table.part == part for row in table.rows]
-        applies = [row[column] for row in rows if row[column].text != NOT_APPLICABLE]
-        if back and part == "services":
-            returned = [cell.text in (BACK, NOT_STARTED) for cell in applies]
-            good.append(("Services as before", returned))
-        else:
-            good.append((name, [cell.tone == "good" for cell in applies]))
-    metrics = [metric for watch in report.watches if not watch.fold for metric in watch.metrics]
-    good.append(("Metrics good", [metric.verdict.tone in WELL for metric in metrics]))
-    results += [(name, share_of(each)) for name, each in good if each]
-    for backups in [len(table.rows) for table in tables if table.title == "Backups"]:
-        results.append(("Backups", Cell(str(backups), "good" if backups else "warn")))
-    tries = sum(try_.status in (FAILED, ON_HOLD) for row in phases for try_ in row.tries)
-    for name, count in (("Failed tries", tries), ("Deviations", len(report.deviations))):
-        results.append((name, Cell(str(count), "warn" if count else "good")))
-    return tuple(results)
-
-
-def share_of(good: t.Sequence[bool]) -> Cell:
-    return Cell(f"{sum(good)} of {len(good)}", "good" if good and all(good) else "warn")
 
 
 def summary(record: Record, phases: t.Sequence[PhaseRow], zone: tzinfo) -> Named:

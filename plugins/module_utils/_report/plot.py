@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A metric as a small plot: coordinates for an SVG, and the same in words. Pure."""
+"""A metric as a small plot: coordinates for an SVG. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import statistics
 import typing as t
 from dataclasses import dataclass
 
-from .._formats import counted, lasting, quantity
+from .._formats import lasting, quantity
 from .._gate.models import Bounds, SampleStatus
 from .._gate.models import Point as Sample
 
 WIDTH, HEIGHT = 320, 132
 LEFT, RIGHT, TOP, BOTTOM = 8, 312, 12, 112
-REACH = 2.5
-"""The rollback bound is drawn when it stands within this many heights of what else there is to see."""
+REACH = 1.5
+"""A rollback bound is drawn when it stands within this many heights beyond what else there is to see."""
 GAP = 4.0
 """So many times the usual distance between two samples is a gap."""
 PASSING, BREACHING = "passing", "breaching"
@@ -55,7 +55,6 @@ class Plot:
     """
 
     title: str
-    words: str
     strokes: tuple[str, ...]
     dots: tuple[tuple[str, float, float], ...]
     lines: tuple[tuple[str, float, str], ...]
@@ -77,8 +76,7 @@ def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -
         return round(LEFT + (RIGHT - LEFT) * at / end, 1)
 
     def y(value: float) -> float:
-        share = (min(high, max(low, value)) - low) / (high - low)
-        return round(BOTTOM - (BOTTOM - TOP) * share, 1)
+        return round(BOTTOM - (BOTTOM - TOP) * (value - low) / (high - low), 1)
 
     runs, holes = runs_of(samples)
     placed = [[(x(at), y(value)) for at, value in run] for run in runs]
@@ -89,17 +87,8 @@ def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -
         if sample.status in (SampleStatus.BETWEEN.shown, SampleStatus.BREACH.shown)
         and sample.value is not None
     ]
-    breaches = sum(kind == SampleStatus.BREACH.shown for kind, _x, _y in dots)
-    sentences = [
-        f"over {lasting(samples[-1].at) or 'no time'}",
-        f"between {quantity(min(values), unit)} and {quantity(max(values), unit)}",
-        f"at the end {quantity(samples[-1].value, unit)}",
-    ]
-    sentences += [f"{counted(breaches, 'point')} in breach"] if breaches else []
-    sentences += [counted(len(holes), "gap")] if holes else []
     return Plot(
         title=name,
-        words=", ".join(sentences),
         strokes=tuple(" ".join(f"{px},{py}" for px, py in run) for run in placed if len(run) > 1),
         dots=(*dots, ("dot", *placed[-1][-1])),
         lines=tuple(
@@ -126,10 +115,9 @@ def domain(
     if min(observed) >= 0 and bounds.minimum is None and bounds.below is None:
         observed.append(0.0)
     low, high = min(observed), max(observed)
-    height = (high - low) or abs(high) or 1.0
-    for bound in (bounds.below, bounds.above):
-        if bound is not None and low - (REACH - 1) * height <= bound <= high + (REACH - 1) * height:
-            observed.append(bound)
+    reach = REACH * ((high - low) or abs(high) or 1.0)
+    others = [b for b in (bounds.below, bounds.above) if b is not None]
+    observed += [bound for bound in others if low - reach <= bound <= high + reach]
     low, high = min(observed), max(observed)
     room = 0.12 * ((high - low) or abs(high) or 1.0)
     bottom, top = (low if low == 0 else low - room), high + room

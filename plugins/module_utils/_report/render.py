@@ -9,7 +9,7 @@ import re
 import typing as t
 from dataclasses import asdict
 
-from .._formats import legible, shortened, shown
+from .._formats import legible, shortened
 from .._templates import template, trusted
 from . import page, plot
 from .models import Cell, PhaseRow, Report, table
@@ -61,13 +61,8 @@ HEADING = re.compile(r'<h2 id="([a-z-]+)">([^<]+)</h2>')
 
 
 def details(phase: PhaseRow) -> list[str]:
-    """What a phase tells besides its times: why it failed, now and before, and what no table shows."""
-    before = [
-        f"Failed before, {shown(try_.finished) if try_.finished else 'at an unknown time'}: {cause}"
-        for try_ in phase.tries[:-1]
-        for cause in try_.causes or ("without a cause",)
-    ]
-    return [*phase.causes, *phase.evidence, *before]
+    """What a phase tells besides its times: why it failed, and what no table shows. Earlier failures are events."""
+    return [*phase.causes, *phase.evidence]
 
 
 def phase_cells(row: PhaseRow) -> tuple[Cell, ...]:

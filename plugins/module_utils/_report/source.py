@@ -10,8 +10,7 @@ from .._availability.claims import facts_of
 from .._cluster import GUARD_ANNOTATION, Cluster, MonotonicClock
 from .._errors import DeployError, VerificationError
 from .._flags.apply import flags_now, observe_flags
-from .._guard.memory import Acts, MemoryStore
-from .._guard.tell import looks
+from .._guard.memory import Acts
 from .._release.models import NO_RECORD
 from .._release.plan import merge
 from .._release.store import ReleaseStore
@@ -31,33 +30,31 @@ def read_release(cluster: Cluster, release: str, *, evidence: bool = True) -> Re
         **(record.to_result(evidence=evidence) if record else NO_RECORD),
         "pins": pins.to_summary(),
         "flags": flags_now(cluster, pins.config_maps),
-        "attachments": attachments,
         "availability": facts_of(store, attempt, attachments),
     }
 
 
-def read_report(cluster: Cluster, release: str, config_map: str) -> Result:
+def read_report(cluster: Cluster, release: str) -> Result:
     """The record with what the guard did, and what stands beside it. A damaged record is a `problem`."""
     try:
         info = read_release(cluster, release)
     except VerificationError as exc:
         return {"record": exc.details.get("record") or {}, "problem": str(exc)}
-    record = info["record"]
-    if record and config_map:
+    record, pins = info["record"], info["pins"]
+    if record:
         # No report is lost for it.
         with contextlib.suppress(DeployError):
-            record = merge(record, _guarded(cluster, release, record["attempt"], config_map))
+            record = merge(record, _guarded(cluster, release, pins))
     problem = "" if info["exists"] else f"Release {release} has no record."
-    return {**info, "record": record, "pins": info["pins"]["deployments"], "problem": problem}
+    return {**info, "record": record, "pins": pins["deployments"], "problem": problem}
 
 
-def _guarded(cluster: Cluster, release: str, attempt: int, config_map: str) -> Result:
-    store = ReleaseStore(cluster, release, clock=MonotonicClock())
-    recorded = looks(MemoryStore(store, attempt).read())
-    flags = observe_flags(cluster, config_map)
+def _guarded(cluster: Cluster, release: str, pins: Result) -> Result:
+    flags = [observe_flags(cluster, name) for name in pins["config_maps"]]
     acts = [
         {"what": act.what, "at": act.at, "before": act.before, "to": act.to, "why": act.why}
-        for act in Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION)).acts
-        if (act.release, act.attempt) == (release, attempt)
+        for entry in flags
+        for act in Acts.from_annotation(entry.annotations.get(GUARD_ANNOTATION)).acts
+        if (act.release, act.attempt) == (release, pins["attempt"])
     ]
-    return {"facts": {"guard": {"looks": recorded, "acts": acts}}} if recorded else {}
+    return {"facts": {"guard": {"acts": acts}}} if acts else {}

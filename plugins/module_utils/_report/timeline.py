@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 
 from .._formats import counted, lasting
 from .._release.record import between
@@ -26,10 +26,8 @@ STEPS = (
     *(86400 * d for d in (1, 2, 5, 10, 30)),
 )
 TICKS = 7
-NARROW = 270.0
-"""Pixels of the axis on a phone: even there no label may touch another, or reach beyond the end."""
-LETTER, APART = 7.0, 10.0
-"""Pixels of a letter of a label at most, and between two labels."""
+LETTER, APART = 2.6, 3.7
+"""Percent of the axis that a letter of a label and the room behind it take on a phone: no label may touch another."""
 
 
 def merged(spans: t.Iterable[Span], gap: float = 0.0) -> tuple[Span, ...]:
@@ -92,35 +90,25 @@ class Scale:
         dated = len(self.blocks) > 1 or step >= 43200
         results, free, shown = [], 0.0, ""
         for begin, end in self.blocks:
-            for moment in round_moments(begin, end, step, zone):
-                place = self.place(moment.timestamp())
+            # Where the zone's clock shows a multiple of the step.
+            clock_there = datetime.fromtimestamp(begin, zone).replace(tzinfo=UTC)
+            ahead = round(clock_there.timestamp() - begin)
+            first = -(-(begin + ahead) // step) * step - ahead
+            for number in range(int((end - first) // step) + 1):
+                at = first + number * step
+                place, moment = self.place(at), datetime.fromtimestamp(at, zone)
                 day = f"{moment:%d %b}" if dated else ""
                 label = f"{day if day != shown else ''} {moment.strftime(clock)}".strip()
-                left = place * NARROW / 100
-                right = left + len(label) * LETTER
-                if left < free or right > NARROW:
-                    label = ""
-                else:
-                    free, shown = right + APART, day
-                results.append((place, label))
+                end_of_label = place + len(label) * LETTER
+                fits = free <= place and end_of_label <= 100
+                if fits:
+                    free, shown = end_of_label + APART, day
+                results.append((place, label if fits else ""))
         return tuple(results)
-
-
-def round_moments(begin: float, end: float, step: int, zone: tzinfo) -> t.Iterator[datetime]:
-    """Moments at which the zone's clock shows a multiple of `step`."""
-    first = datetime.fromtimestamp(begin, UTC).astimezone(zone)
-    midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
-    passed = first.timestamp() - midnight.timestamp()
-    moment = midnight.astimezone(UTC) + timedelta(seconds=-(-passed // step) * step)
-    while moment.timestamp() <= end:
-        yield moment.astimezone(zone)
-        moment += timedelta(seconds=step)
 
 
 PLAN_REACH = 6
 """A plan this many times longer than what happened would leave nothing of it to see."""
-WAIT_LEAST = 5.0
-WAIT_SHARE = 0.01
 VISIBLE = 0.3
 """Percent of the axis that a bar takes at least."""
 
@@ -143,16 +131,11 @@ def timeline_of(report: Report, last_known: datetime | None) -> Timeline | None:
     begin, end = min(piece.span[0] for piece in real), max(piece.span[1] for piece in real)
     planned = sum(row.planned for row in phases)
     busy = length(Scale.over(piece.span for piece in real).blocks)
-    left_out = planned > PLAN_REACH * max(busy, 1)
-    note = (
-        f"It took {lasting(end - begin)} where {lasting(planned)} were planned, so the plan does not "
-        "fit here: see the table below."
-        if left_out
-        else ""
-    )
-    drawn = real if left_out else [*planned_pieces(phases, begin), *real]
+    drawn, note = [*planned_pieces(phases, begin), *real], ""
+    if planned > PLAN_REACH * max(busy, 1):
+        drawn, took = real, f"It took {lasting(end - begin)} where {lasting(planned)} were planned"
+        note = f"{took}, so the plan does not fit here: see the table below."
     scale = Scale.over(piece.span for piece in drawn)
-    drawn = [*drawn, *waits(real, length(scale.blocks))]
     lanes = [
         Lane(
             row.title,
@@ -203,17 +186,6 @@ def planned_pieces(phases: t.Sequence[PhaseRow], begin: float) -> t.Iterator[Pie
             words = f"planned for {lasting(row.planned)}"
             yield Piece((begin, begin + row.planned), row.name, "plan", words)
             begin += row.planned
-
-
-def waits(real: t.Sequence[Piece], axis: float) -> t.Iterator[Piece]:
-    """From the end of all that came before to the next beginning, in the lane of what waited."""
-    reached = min(piece.span[0] for piece in real)
-    for piece in sorted(real):
-        waited = piece.span[0] - reached
-        if waited >= max(WAIT_LEAST, WAIT_SHARE * axis):
-            words = f"{lasting(waited)} of waiting before"
-            yield Piece((reached, piece.span[0]), piece.phase, "wait", words)
-        reached = max(piece.span[1], reached)
 
 
 def took_words(row: PhaseRow) -> str:

@@ -34,9 +34,14 @@ def choose_backup(
         if (manifest.key == key) if key else (manifest.name, manifest.release) == (name, release):
             return backup
     wanted = f"with the key {key!r}" if key else f"of {name!r} for release {release!r}"
-    newest = [f"{each.manifest.key} (of {each.manifest.release})" for each in there[:_NEWEST]]
-    shown = f"The newest are {', '.join(newest)}." if newest else "There is none at all."
-    raise InputError(f"There is no valid backup {wanted} under {where}. {shown}")
+    raise InputError(f"There is no valid backup {wanted} under {where}. {newest_in_words(there)}")
+
+
+def newest_in_words(backups: t.Iterable[Backup]) -> str:
+    """A sentence with the keys of the newest ones."""
+    newest = newest_first(backups)[:_NEWEST]
+    keys = ", ".join(f"{each.manifest.key} (of {each.manifest.release})" for each in newest)
+    return f"The newest are {keys}." if keys else "There is none at all."
 
 
 def default_request(key: str, approved_by: str, reason: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import typing as t
 
+from .._backup.catalog import read_catalog
 from .._cluster import MonotonicClock
 from .._errors import DeployError, InputError
 from .._kubernetes import cluster_elsewhere
@@ -13,8 +14,10 @@ from .._module import Module, Result, with_options
 from .._release.record import Record
 from .._release.store import ReleaseStore
 from .._release.task import change_record, plain
+from .._s3 import S3Bucket
 from .._time import utc_now
 from .apply import carry_out
+from .plan import newest_in_words
 
 Params = t.Mapping[str, t.Any]
 
@@ -72,10 +75,12 @@ def _backup_of(record: Record | None, params: Params) -> str:
         if record
         else "the cluster has no record of this release"
     )
+    catalog = read_catalog(
+        S3Bucket.from_params(params), prefix=params["prefix"], name=params["name"]
+    )
     raise InputError(
         f"The record of release {params['release']} has no backup of {params['name']}, and nothing was touched: "
-        f"{why}. playbooks/diagnose.yml shows the newest backup of each database; set the key of one in the host "
-        "variable database_restore_key."
+        f"{why}. Set the key of one in the host variable database_restore_key. {newest_in_words(catalog.backups)}"
     )
 
 

@@ -15,7 +15,7 @@ from .._flags.values import only_flags
 from .._formats import lasting
 from .._gate.store import watches_of
 from .._images import version_of
-from .._lock.apply import Locking
+from .._lock.apply import LEASE, Locking
 from .._lock.models import UNDO, LockClaim
 from .._lock.plan import describe
 from .._release.models import DONE, ROLLBACK_PHASE
@@ -63,7 +63,6 @@ class StatusOptions:
     services: t.Sequence[str]
     plan: Plan = UNPLANNED
     ramp: Body = field(default_factory=dict)
-    guard: Body = field(default_factory=dict)
     launch_window: Body = field(default_factory=dict)
     changing: t.Sequence[str] = ()
     page_url: str = ""
@@ -88,11 +87,11 @@ def status_of(observed: Observed, requested: StatusOptions, now: datetime) -> di
         "phases": [_phase(name, record.phase(name), plan) for name in names],
         "lock": {"sentence": observed.sentence, **story.lock},
         "freeze": story.freeze,
-        "services": {name: _service(known.get(name)) for name in requested.services},
+        "services": {name: service_of(known.get(name)) for name in requested.services},
         "flags": dict(observed.flags or {}),
         "kill_switch": story.killed,
         "ramp": _ramp(requested.ramp),
-        "guard": _guard(requested.guard, record, requested.ramp),
+        "guard": _guard(requested.ramp, record),
         "backups": [
             {name: getattr(backup, name) for name in ("name", "finished", "size", "uri")}
             for backup in sorted(record.backups, key=lambda backup: backup.finished)
@@ -139,13 +138,16 @@ def _phase(name: str, phase: Phase, plan: Plan) -> dict[str, t.Any]:
     }
 
 
-def _service(deployment: Body | None) -> dict[str, t.Any]:
+def service_of(deployment: Body | None, *, only_newest: bool = False) -> dict[str, t.Any]:
+    """From what rollout reads of it. `only_newest`: of its pods only those of the newest version count."""
     if deployment is None:
         return {"exists": False, "version": "", "desired": 0, "available": 0, "complete": False}
+    counts = deployment["replicas"]
     return {
         "exists": True,
         "version": service_version(deployment["name"], deployment["images"]),
-        **{name: deployment["replicas"][name] for name in ("desired", "available")},
+        "desired": counts["desired"],
+        "available": min(counts["available"], counts["updated" if only_newest else "available"]),
         **{name: deployment[name] for name in ("complete", "paused")},
     }
 
@@ -165,20 +167,21 @@ def _ramp(ramp: Body) -> dict[str, t.Any]:
     return {**before, **same, "since": ramp["ramp"]["since"]}
 
 
-def _guard(guard: Body, record: Record, ramp: Body) -> dict[str, t.Any]:
+def _guard(ramp: Body, record: Record) -> dict[str, t.Any]:
     """Empty while there is nothing to guard. A ramp without a next step needs no guard."""
+    guard: Body = ramp.get("guard") or {}
     if not guard or record.status != DONE:
         return {}
-    silent = guard["silent"] if ramp and ramp["next"] else ""
+    silent = guard["silent"] if ramp["next"] else ""
     if not guard["looks"] and not silent:
         return {}
     return {"sentence": guard["sentence"], "silent": silent, "looks": guard["looks"]}
 
 
-def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Observed:
+def look(cluster: Cluster, *, release: str, config_map: str) -> Observed:
     """While somebody deploys, at the release of the lock; else at `release`. `config_map`: that of the flags."""
     clock = MonotonicClock()
-    locking = Locking(cluster, lock, LockClaim(holder=""), clock=clock, alive=never_alive)
+    locking = Locking(cluster, LEASE, LockClaim(holder=""), clock=clock, alive=never_alive)
     held, freeze = locking.read(), locking.freeze()
     store = ReleaseStore(cluster, held.release or release, clock=clock)
     record = store.read()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from .._flags.values import only_flags
 from .._formats import MISSING, MOST_NAMES, counted, listed, shortened, size, versions_told
 from .._release.models import ROLLED_BACK, SETTLED
 from .._release.record import Record
@@ -153,12 +154,11 @@ Fields = t.Mapping[str, t.Any]
 def standing(
     record: Fields,
     rollouts: Fields,
-    flags: Fields,
     config_map: str,
     parts: t.Mapping[str, str],
     settlement: Fields,
 ) -> dict[str, t.Any]:
-    """What release_info, rollout, feature_flags and the filter wave_outcome returned, each as it is.
+    """What release_info, rollout and the filter wave_outcome returned, each as it is.
 
     `parts`: by phase, what it brings to the release. Returns `undone`, a sentence, "" without a decision about that,
     and `now`, a list of lines.
@@ -169,7 +169,7 @@ def standing(
         "now": [
             *_rollouts(rollouts),
             *(f"{part} {_part(stored, phase)}" for phase, part in parts.items()),
-            *([f"flags {_flags_now(record, flags, config_map)}"] if config_map else []),
+            *([f"flags {_flags_now(record, config_map)}"] if config_map else []),
         ],
     }
 
@@ -235,19 +235,16 @@ def _part(record: Record, name: str) -> str:
     return "of the release" if changed else "of the release, nothing was to change"
 
 
-def _flags_now(record: Fields, flags: Fields, config_map: str) -> str:
-    now = flags.get("before")
-    if not isinstance(now, dict):
-        return "not known"
-    switch = flags.get("kill_switch") or {}
-    if switch:
+def _flags_now(info: Fields, config_map: str) -> str:
+    flags: Fields = info.get("flags") or {}
+    if switch := flags.get("kill_switch"):
         return f"held off by the kill switch, set by {switch.get('by')}"
-    if not isinstance(record.get("record"), dict):
-        return "not known against those before the release"
+    if not isinstance(info.get("record"), dict):
+        return "not known"
     # They are pinned before a release may change them.
-    pinned = ((record.get("pins") or {}).get("config_maps") or {}).get(config_map) or {}
-    before = pinned.get("data")
-    if not isinstance(before, dict):
+    pinned = ((info.get("pins") or {}).get("config_maps") or {}).get(config_map) or {}
+    before, now = only_flags(pinned.get("data") or {}), flags.get("values") or {}
+    if not pinned:
         return "not touched by the release"
     moved = sorted(name for name in {*now, *before} if now.get(name) != before.get(name))
     return f"{len(moved)} set by the release" if moved else "as before the release"

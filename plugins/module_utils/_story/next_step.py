@@ -26,13 +26,8 @@ from .plan import UNPLANNED, Plan
 
 Body = t.Mapping[str, t.Any]
 KILLED, IN_PROGRESS, NONE, INTERRUPTED = "KILLED", "RUNNING", "NO RELEASE", "INTERRUPTED"
-ON_HOLD, STOPPED, BACK, FINE, UNFINISHED = (
-    "ON HOLD",
-    "FAILED",
-    "ROLLED BACK",
-    "FINE",
-    "NOT FINISHED",
-)
+ON_HOLD, STOPPED, BACK = "ON HOLD", "FAILED", "ROLLED BACK"
+FINE, UNFINISHED = "FINE", "NOT FINISHED"
 RESTORE = "restore"
 """In place of a phase: a restore of the databases."""
 DEPLOY, BACK_AGAIN, LOOK, RAMP = "deploy.yml", "rollback.yml", "diagnose.yml", "ramp.yml"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What people did: decided, signed, were told, and moved the ramp.
+"""What people did: answered, signed, and were told.
 
 And what the metrics did while somebody watched: the release, an earlier try, a step of the ramp.
 """
@@ -11,29 +11,9 @@ import typing as t
 from ..._formats import counted, quantity, shown
 from ..._gate.models import Bounds, SampleStatus
 from ..._gate.report import bounds_of, course_of, judged_as
-from ..._release.decode import names, text
 from ..._release.record import Comparison, Record, RecordedMetric, SignOff
-from ..._time import of_epoch
-from ..models import Cell, MetricsTable, Table, Tone, Watched, judged, share, table, tone_of
+from ..models import Cell, MetricsTable, Table, Watched, judged, share, table, tone_of
 from ..plot import bound_words, plot_of
-
-STEP_TONES: dict[str, Tone] = {"breached": "bad", "held": "warn"}
-
-
-def decisions(record: Record) -> Table:
-    """At a gate: the name, the reason, and the evidence shown to that person."""
-    rows = [
-        (act.gate or act.name, judged(act.decision), act.by, shown(act.at), act.reason, evidence(act.evidence))
-        for act in record.facts.decisions
-    ]  # fmt: skip
-    return table("Decisions", ("Gate", "Decision", "By", "At", "Why", "Evidence"), rows)
-
-
-def evidence(value: t.Any) -> str:
-    """A dictionary as "name: value" with its inner values left in short."""
-    if isinstance(value, dict):
-        return "; ".join(f"{name}: {evidence(inner)}" for name, inner in value.items())
-    return ", ".join(names(value)) if isinstance(value, list) else text(value)
 
 
 def feedback(record: Record) -> Table:
@@ -50,10 +30,14 @@ def feedback(record: Record) -> Table:
     return table("What users say", ("Watch", "Asked", "Answer", "By", "At", "Seen"), rows)
 
 
+def unsigned(record: Record, expected: t.Sequence[str]) -> list[str]:
+    signed = [act.name for act in record.facts.sign_offs]
+    return [name for name in expected if name not in signed]
+
+
 def sign_offs(record: Record, expected: t.Sequence[str] = ()) -> Table:
     """Who signed what and when, then who has not."""
-    signed = record.facts.sign_offs
-    absent = [name for name in expected if name not in [act.name for act in signed]]
+    signed, absent = record.facts.sign_offs, unsigned(record, expected)
     rows: list[tuple[Cell | str, ...]] = [
         (act.name, signature(record, act), act.by, shown(act.at), act.what, act.note)
         for act in signed
@@ -68,59 +52,10 @@ def signature(record: Record, act: SignOff) -> Cell:
     """A signature under another attempt or commit says nothing of this one."""
     if not act.by:
         return Cell("signed without a name", "bad")
-    others = [
-        f"{what} {theirs}"
-        for what, theirs, ours in (
-            ("attempt", act.attempt, record.attempt),
-            ("commit", act.git_sha, record.git_sha),
-        )
-        if theirs and ours and theirs != ours
-    ]
-    return Cell(f"signed for {' and '.join(others)}", "warn") if others else Cell("signed", "good")
-
-
-def guard(record: Record) -> Table:
-    """Its looks as one watch over the days of the ramp, and what it did."""
-    looks, facts = record.facts.guard_looks, record.facts
-    columns = ("At", "What", "More")
-    if looks is None:
-        return table("The guard", columns, ())
-    rows = [
-        (shown(act.at), Cell(act.what.replace("_", " "), "bad"), f"{act.before} % to {act.to} %: {act.reason}")
-        for act in facts.guard_acts
-    ]  # fmt: skip
-    for gap in looks.silences:
-        until = f"until {shown(of_epoch(gap.end))}"
-        rows.append((shown(of_epoch(gap.begin)), Cell("did not look", "warn"), until))
-    lead = (
-        f"The guard looked {looks.looks} times from {shown(looks.begun)} to {shown(looks.last)}. "
-        f"The longest time between two looks was {looks.longest} s."
-    )
-    return table("The guard", columns, rows, lead=lead if rows else f"{lead} It did nothing.")
-
-
-def announcements(record: Record, *, missed: bool) -> Table:
-    """`missed`: whether there should be one."""
-    rows = []
-    for announcement in record.section("announcements"):
-        why = "; ".join(f"{entry.channel}: {entry.msg}" for entry in announcement.undelivered)
-        delivered = Cell(why or "delivered", "warn" if why else "good")
-        rows.append((announcement.name.replace("_", " "), delivered))
-    empty = "No announcement is recorded." if missed else ""
-    return table("Announcements", ("What", "Delivered"), rows, empty)
-
-
-def ramp(record: Record) -> Table:
-    """The changes of the percentage that the ramp remembers."""
-    facts = record.facts
-    rows = [
-        (shown(act.at), Cell(act.what, STEP_TONES.get(act.what, "")), f"{act.before} % to {act.to} %",
-         act.by, act.reason)
-        for act in facts.ramp
-    ]  # fmt: skip
-    known = bool(rows) and facts.percentage is not None
-    lead = f"The feature is at {facts.percentage} %." if known else ""
-    return table("The ramp", ("At", "What", "From and to", "By", "Why"), rows, lead=lead)
+    signed = ((act.attempt, record.attempt), (act.git_sha, record.git_sha))
+    if any(theirs and ours and theirs != ours for theirs, ours in signed):
+        return Cell("signed for another attempt or commit", "warn")
+    return Cell("signed", "good")
 
 
 NOT_WATCHED = "No metric was watched."

@@ -30,26 +30,21 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
     """
     evidence, waves = record.evidence(PHASE), record.facts.wave_numbers
     failed = {entry.name: entry for entry in evidence.failures}
-    results = {service.name: service for service in record.section("services")}
-    for name, cause in failed.items():
-        if name in waves or name not in ("localhost", *results):
-            results.setdefault(name, Service(name, result=cause.result))
     returned = {entry.name: entry for entry in record.facts.services_returned}
-    for name, service in returned.items():
-        results.setdefault(name, service)
-    if PHASE in record.phases:
-        # What a wave did not reach still runs what it ran before.
-        for name in waves:
-            results.setdefault(name, Service(name, result=NOT_STARTED))
+    # What a wave did not reach still runs what it ran before.
+    unreached = waves if PHASE in record.phases else ()
+    results = {
+        **{name: Service(name, result=NOT_STARTED) for name in unreached},
+        **returned,
+        **{n: Service(n, result=e.result) for n, e in failed.items() if n != "localhost"},
+        **{service.name: service for service in record.section("services")},
+    }
     rows = []
     for name in sorted(results, key=lambda name: waves.get(name, 10_000)):
         service, failure, back = results[name], failed.get(name, Failure()), returned.get(name)
         result = service.result or ("failed" if failure.name else "unknown")
-        why, now, outcome = (
-            service.cause or failure.message or service.msg,
-            service.after,
-            judged(result),
-        )
+        why = service.cause or failure.message or service.msg
+        now, outcome = service.after, judged(result)
         if back:
             # What another hand had changed, and the way back changed with the rest.
             fields = ", ".join(back.taken_away)
@@ -239,10 +234,3 @@ def rehearsals(record: Record) -> Table:
         if rehearsal.left_out
     )
     return table("Rehearsals", columns, rows, lead=lead)
-
-
-def restores(record: Record) -> Table:
-    """By database and request what the role database_restore noted."""
-    rows = [(name, code(act.backup), act.by, act.reason) for name, act in record.facts.restored]
-    columns = ("Database", "From the backup", "Approved by", "Why")
-    return table("Restored databases", columns, rows)

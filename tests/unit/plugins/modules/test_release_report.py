@@ -17,12 +17,17 @@ RECORD = {
 
 
 @pytest.fixture
-def write_report(tmp_path):
-    def run(**args):
-        plan = [*records.PLAN]
-        given = {"dest": str(tmp_path / "report"), "plan": plan, **args}
-        source = {} if "kubernetes" in args else {"record": RECORD}
-        return run_module(release_report, **{**source, **given})
+def write_report(tmp_path, monkeypatch):
+    monkeypatch.setattr(release_report, "cluster_elsewhere", lambda _module: MemoryCluster())
+
+    def run(record=RECORD, **args):
+        place = {"dest": str(tmp_path / "report"), "kubernetes": {"namespace": "prod"}}
+        given = {**place, "plan": [*records.PLAN], "release": "2.0.0", **args}
+        with monkeypatch.context() as patched:
+            if record:
+                source = {"record": record, "document": json.dumps(record)}
+                patched.setattr(release_report, "read_report", lambda *_place: source)
+            return run_module(release_report, **given)
 
     return run
 
@@ -89,9 +94,8 @@ def test_missing_sign_offs_and_deviations_are_told(write_report):
     assert any("Database took 22 min" in one for one in result["deviations"])
 
 
-def test_a_problem_with_the_record_is_on_top_and_titled_by_the_release(write_report, monkeypatch):
-    monkeypatch.setattr(release_report, "cluster_elsewhere", lambda _module: MemoryCluster())
-    result = write_report(release="2.0.0", kubernetes={"namespace": "prod"})
+def test_a_problem_with_the_record_is_on_top_and_titled_by_the_release(write_report):
+    result = write_report(record=None)
     assert result["problems"] == ["Release 2.0.0 has no record."]
     text = Path(result["files"]["txt"]).read_text(encoding="utf-8")
     first, _sentence, problem, one, *_rest = text.splitlines()

@@ -98,7 +98,9 @@ def green() -> Info:
     record = records.green()
     record["phases"]["microservices"]["earlier_failures"] = []
     record["facts"]["alerts"] = {"looked": True, "fired": []}
-    return {"record": record, "availability": {"release": CLEAN}}
+    flags = {"FEATURE_AI_AGENTS": "true", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "1"}
+    flags_now = {"values": flags, "kill_switch": {}}
+    return {"record": record, "availability": {"release": CLEAN}, "flags": flags_now}
 
 
 def alert(name: str = "Service Down", severity: str = "critical", until: str = "") -> Info:
@@ -126,7 +128,13 @@ def phase(name: str, status: str, **evidence: t.Any) -> t.Callable[[Info], None]
 def next_flags(**asked: str) -> t.Callable[[Info], None]:
     """Those of a release that sets only these, and lets the agents of an earlier one be."""
     agents = {"FEATURE_AI_AGENTS": "true", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "50"}
-    return phase("feature_flags", "done", flags={"asked": asked, "after": {**agents, **asked}})
+
+    def change(info: Info) -> None:
+        values = {**agents, **asked}
+        phase("feature_flags", "done", flags={"asked": asked, "after": values})(info)
+        info["flags"] = {"values": values, "kill_switch": {}}
+
+    return change
 
 
 def checks(**statuses: int) -> t.Callable[[Info], None]:
@@ -360,21 +368,11 @@ CASES: list[Case] = [
     ("a hold before the good watch", [held_before], {}),
     # Flags
     (
-        "the kill switch",
-        [fact(kill_switches=KILLED)],
-        {**off(KILL_TOLD), "report_incidents": "1: kill switch 10:25 by Ann"},
-    ),
-    (
-        "a kill switch before the flags",
-        [fact(kill_switches={records.at(60): KILLED[records.at(100)]})],
-        {"report_incidents": "1: kill switch 09:45 by Ann"},
-    ),
-    (
         "the ramp went on",
-        [fact(ramp={"percentage": 5})],
+        [flags_seen("5")],
         {"status": "LIVE (5% rollout)", "rollout": "5% rollout active", "report_flags": "Active at 5%"},
     ),
-    ("the ramp went to nothing", [fact(ramp={"percentage": 0})], off("off")),
+    ("nobody looked at the flags", [lambda info: info.pop("flags")], off("not known")),
     (
         "flags without a percentage, beside another release's",
         [next_flags(FEATURE_LIMITS="true")],

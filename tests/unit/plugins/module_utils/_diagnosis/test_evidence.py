@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
     LINE_LENGTH,
     SHEET_LINES,
+    CollectedPart,
     CollectionLimits,
     Notebook,
     file_name,
@@ -24,9 +25,8 @@ SECRET = 'pl4nted/"secret"+$'
 
 
 def notebook(*secrets: str, **limits: int) -> Notebook:
-    return Notebook(
-        "crash_loop", "the pods", redactor=Redactor(secrets), limits=CollectionLimits(**limits)
-    )
+    part = CollectedPart("crash_loop", "the pods")
+    return Notebook(part, Redactor(secrets), CollectionLimits(**limits))
 
 
 @cases(
@@ -42,22 +42,24 @@ def test_a_known_secret_is_blank_in_every_form(shown):
     notes = notebook(SECRET)
     notes.keep_log("a.log", [f"ERROR could not use {shown} here"])
     last = LastWords(LinePlace("a.log", 1), shown)
-    notes.see("x", shown, f"said {shown}", file="b.txt", last=last, body=[{"deep": shown}])
+    answer, body = f"said {shown}", [{"deep": shown}]
+    notes.see("unwell", shown, file="b.txt", last=last, answer=answer, body=body)
     notes.blind(f"refused: {shown}")
-    part = notes.to_part()
+    part = notes.collected()
     everything = repr(part)
     for form in (SECRET, json.dumps(SECRET)[1:-1], quote(SECRET, safe="")):
         assert form not in everything
     assert base64.b64encode(SECRET.encode()).decode().rstrip("=") not in everything
-    assert "could not use" in part.files["a.log"]
+    assert "could not use" in part.files["a.log"][0]
 
 
 def test_places_are_lines_of_the_file_also_behind_texts_of_several_lines():
     notes = notebook()
     notes.write("a.txt", "one\ntwo\nthree")
-    seen = notes.see("x", "s", "the fact", file="a.txt")
-    lines = notes.to_part().files["a.txt"].splitlines()
-    assert lines[seen.place.line - 1] == "the fact"
+    notes.see("unwell", "s", file="a.txt", answer="tired")
+    part = notes.collected()
+    (seen,) = part.facts
+    assert part.files["a.txt"][seen.place.line - 1] == seen.text == "s is not well: tired"
 
 
 def test_a_log_keeps_its_end_and_tells_what_was_left_out():
@@ -67,16 +69,16 @@ def test_a_log_keeps_its_end_and_tells_what_was_left_out():
         "line 8",
         "line 9",
     ]
-    part = notes.to_part()
-    assert part.files["a.log"] == "line 7\nline 8\nline 9\n"
-    assert part.cut == ("a.log has the last 3 of 10 lines that were read.",)
+    part = notes.collected()
+    assert part.files["a.log"] == ["line 7", "line 8", "line 9"]
+    assert part.cut == ["a.log has the last 3 of 10 lines that were read."]
 
 
 def test_a_log_keeps_no_more_bytes_than_it_may():
     notes = notebook(lines=1000, bytes=2000)
     notes.keep_log("a.log", ["ä" * 50] * 100)
-    part = notes.to_part()
-    assert 1800 < len(part.files["a.log"].encode()) <= 2000
+    part = notes.collected()
+    assert 1800 < sum(len(line.encode()) + 1 for line in part.files["a.log"]) <= 2000
     assert part.cut
 
 
@@ -85,16 +87,16 @@ def test_long_lines_and_long_lists_are_cut_and_told():
     notes.write("a.txt", "x" * (LINE_LENGTH + 5))
     for number in range(SHEET_LINES + 5):
         notes.write("b.txt", str(number))
-    part = notes.to_part()
-    assert len(part.files["a.txt"]) < LINE_LENGTH + 50
-    assert len(part.files["b.txt"].splitlines()) == SHEET_LINES
-    assert part.cut == (f"b.txt has more than {SHEET_LINES} lines: the rest was left out.",)
+    part = notes.collected()
+    assert len(part.files["a.txt"][0]) < LINE_LENGTH + 50
+    assert len(part.files["b.txt"]) == SHEET_LINES
+    assert part.cut == [f"b.txt has more than {SHEET_LINES} lines: the rest was left out."]
 
 
 def test_a_log_cannot_command_the_terminal_that_shows_it():
     notes = notebook()
     notes.keep_log("a.log", ["\x1b[2Jgone\x07"])
-    assert "\x1b" not in notes.to_part().files["a.log"]
+    assert "\x1b" not in notes.collected().files["a.log"][0]
 
 
 @pytest.mark.parametrize(

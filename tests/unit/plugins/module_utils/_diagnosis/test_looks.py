@@ -48,9 +48,8 @@ SECRET = "pl4nted-secret"
 
 
 def notebook() -> Notebook:
-    return Notebook(
-        "crash_loop", "pods", redactor=Redactor([SECRET]), limits=CollectionLimits(pods=2)
-    )
+    part = CollectedPart("crash_loop", "pods")
+    return Notebook(part, Redactor([SECRET]), CollectionLimits(pods=2))
 
 
 def looked(image: str, *, only: str = "", log: str = "") -> CollectedPart:
@@ -63,7 +62,7 @@ def looked(image: str, *, only: str = "", log: str = "") -> CollectedPart:
     notes = notebook()
     services = [NAME, "vendor-service"] if only else [NAME]
     look_at_deployments(notes, cluster, services=services, only=only, clock=FakeClock())
-    return notes.to_part()
+    return notes.collected()
 
 
 def sentences(part: CollectedPart) -> str:
@@ -76,7 +75,7 @@ def test_a_crash_loop_is_named_with_its_last_words_and_where_they_stand():
     assert (cause.certainty, "crashed" in cause.sentence) == ("almost certain", True)
     assert "FATAL no redis for ********" in cause.sentence
     place = cause.evidence[0]
-    assert part.files[place.file].splitlines()[place.line - 1] == "FATAL no redis for ********"
+    assert part.files[place.file][place.line - 1] == "FATAL no redis for ********"
     assert ".previous.log" in place.file
 
 
@@ -90,7 +89,7 @@ def test_a_pod_that_crashed_and_is_ready_again_is_no_certain_cause():
             status["lastState"] = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
     notes = notebook()
     look_at_deployments(notes, cluster, services=[NAME], clock=FakeClock())
-    causes = find_causes(notes.to_part().facts)
+    causes = find_causes(notes.collected().facts)
     assert causes
     assert {cause.certainty for cause in causes} == {"possible"}
     assert all("ready again" in cause.sentence for cause in causes)
@@ -128,7 +127,7 @@ def test_a_cluster_out_of_sight_is_no_cause():
     notes = notebook()
     with pytest.raises(UnreachableError):
         look_at_deployments(notes, cluster, services=[NAME])
-    assert find_causes(notes.to_part().facts) == []
+    assert find_causes(notes.collected().facts) == []
 
 
 def test_errors_are_counted_by_what_they_say():
@@ -146,7 +145,7 @@ def test_services_whose_requests_fail_are_read_too():
     notes = notebook()
     failing = Vector((({"service": NAME}, 0.2), ({"service": "gateway"}, 0.3)))
     look_at_error_lines(notes, cluster, [], lambda: failing)
-    part = notes.to_part()
+    part = notes.collected()
     assert "say 'ERROR no ledger'" in sentences(part)
     assert any("were checked for errors" in one for one in part.cut)
 
@@ -188,7 +187,7 @@ def test_answers_of_functions(answers, words):
         return answers[probe.slug]
 
     look_at_answers(notes, [FunctionProbe("a"), FunctionProbe("b")], call)
-    causes = [cause.sentence for cause in find_causes(notes.to_part().facts)]
+    causes = [cause.sentence for cause in find_causes(notes.collected().facts)]
     assert len(causes) == len(words)
     for word in words:
         assert any(word in sentence for sentence in causes), (word, causes)
@@ -198,7 +197,7 @@ def test_what_services_say_of_what_they_depend_on_is_one_cause():
     unwell = '{"status": "fail", "checks": {"redis": {"status": "fail", "error": "refused"}, "db": {"status": "ok"}}}'
     notes = notebook()
     look_at_public(notes, ["a", "b"], lambda _name: HttpAnswer(503, {}, unwell.encode()))
-    (cause,) = find_causes(notes.to_part().facts)
+    (cause,) = find_causes(notes.collected().facts)
     assert cause.sentence == "2 of 2 services say that their redis fails (refused)."
 
 
@@ -213,11 +212,11 @@ def test_what_the_check_of_a_worker_says_is_a_cause_and_its_silence_is_none():
         server.says("well", 7)
         server.says("quiet", [])
         look_at_health(notes, [metric("late"), metric("well"), metric("quiet")])
-    part = notes.to_part()
+    part = notes.collected()
     assert [cause.sentence for cause in find_causes(part.facts)] == [
         "late is not well: 'late' gives 61 s and should give at most 60."
     ]
-    assert part.unseen == ("quiet: There is no value of 'quiet' (no series).",)
+    assert part.unseen == ["quiet: There is no value of 'quiet' (no series)."]
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"checks": 3}', '{"checks": {"a": null}}', "<html>"])

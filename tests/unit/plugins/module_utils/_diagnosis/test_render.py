@@ -38,12 +38,12 @@ def diagnosis(**changes: t.Any) -> Diagnosis:
     fact = ObservedFact(
         "crash_loop", "trouble", "wallet", f"wallet says {EVIL}", PLACE, {"dooms": True}
     )
-    log = "".join(f"line {n} {EVIL}\n" for n in range(EXCERPT + 10))
+    log = [f"line {n} {EVIL}" for n in range(EXCERPT + 10)]
     parts = (
         CollectedPart(
-            "crash_loop", "the pods", (fact,), (), ("the rest",), {"kubernetes/wallet.log": log}
+            "crash_loop", "the pods", [fact], [], ["the rest"], {"kubernetes/wallet.log": log}
         ),
-        CollectedPart("migration", "the sessions", (), ("The server does not answer.",)),
+        CollectedPart("migration", "the sessions", [], ["The server does not answer."]),
     )
     given: dict[str, t.Any] = {
         "release": "2.0.0",
@@ -116,11 +116,10 @@ def test_the_folder_is_for_its_owner_alone_whatever_the_umask(tmp_path):
     assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o700}
 
 
-def test_two_of_the_same_second_have_a_folder_each(tmp_path):
-    assert make_folder(tmp_path, NOW) != make_folder(tmp_path, NOW)
-
-
 def test_where_no_folder_can_be_made_that_is_said(tmp_path):
+    make_folder(tmp_path, NOW)
+    with pytest.raises(InputError, match="File exists"):
+        make_folder(tmp_path, NOW)
     (tmp_path / "file").write_text("", "utf-8")
     with pytest.raises(InputError, match="set 'dest'"):
         make_folder(tmp_path / "file" / "below", NOW)

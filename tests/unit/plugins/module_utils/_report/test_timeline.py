@@ -1,4 +1,4 @@
-"""Planned and actual phases stand on one axis by the wall clock; waits, failures and cuts are seen."""
+"""Planned and actual phases stand on one axis by the wall clock; failures and cuts are seen."""
 
 import itertools
 from datetime import UTC, datetime
@@ -27,24 +27,16 @@ def lane(record, name):
 
 
 def test_a_phase_stands_below_its_plan_and_its_length_is_its_time():
-    plan, _wait, real = sorted(
-        lane(records.green(), "Database").bars, key=lambda b: ("plan", "wait", "late").index(b.kind)
-    )
+    plan, real = lane(records.green(), "Database").bars
+    assert plan.kind == "plan"
     assert real.kind == "late"
     assert real.left == pytest.approx(plan.left, abs=0.1)
     assert real.width / plan.width == pytest.approx(22 / 15, abs=0.01)
 
 
-def test_what_waited_is_seen_from_the_end_of_all_before_to_its_beginning():
-    (wait,) = (bar for bar in lane(records.green(), "Database").bars if bar.kind == "wait")
-    (before,) = (bar for bar in lane(records.green(), "Pre-Deploy").bars if bar.kind == "done")
-    assert wait.left == pytest.approx(before.left + before.width, abs=0.05)
-    assert wait.words == "6 min of waiting before"
-
-
 def test_every_try_is_seen_and_the_failed_one_as_failed():
     found = lane(records.green(), "Microservices")
-    kinds = [bar.kind for bar in found.bars if bar.kind not in ("plan", "wait")]
+    kinds = [bar.kind for bar in found.bars if bar.kind != "plan"]
     assert kinds == ["failed", "done"]
     assert "try 1 of 2, failed after 3 min 48 s" in found.words
     assert found.took == "12 min of 20 min planned, 2 tries"

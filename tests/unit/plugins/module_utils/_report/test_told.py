@@ -62,24 +62,5 @@ def test_rehearsals_and_what_ran_before_or_after_the_release_do_not_count():
     assert [row[0] for row in found["Longest tasks"]] == ["Inside"]
 
 
-def started(minute, run, **fields):
-    return line("run_started", minute, run, user="amina", controller="ops-1", **fields)
-
-
-def test_who_ran_what_and_how_it_ended_is_told_of_runs_side_by_side():
-    lines = [
-        started(11, "a", playbook="deploy_v2.yml", options={"tags": ["database"]}, extra_variables=["reason"]),
-        started(12, "b", playbook="ramp.yml"), line("run_finished", 13, "a", outcome="failed"),
-        started(14, "c", playbook="deploy_v2.yml"), line("run_finished", 31, "c", outcome="done"),
-        started(32, "d", playbook="status.yml"),
-    ]  # fmt: skip
-    found = rows(lines, "2026-11-24T06:10:00Z", "2026-11-24T06:30:00Z")
-    assert [(row[0], row[1], row[2], row[4]) for row in found["Runs of ansible-playbook"]] == [
-        ("deploy_v2.yml tags=database -e reason=…", "amina", "ops-1", "failed"),
-        ("ramp.yml", "amina", "ops-1", "no end in the journal"),
-        ("deploy_v2.yml", "amina", "ops-1", "outlasted the release"),
-    ]
-
-
 def test_an_empty_journal_adds_nothing():
     assert read_journal([], None, None) == ()

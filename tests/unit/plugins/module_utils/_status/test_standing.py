@@ -28,10 +28,10 @@ def now(
     flags: dict[str, t.Any] | None = None,
     pins: dict[str, t.Any] | None = None,
 ) -> list[str]:
+    info = {"record": record, "pins": PINS if pins is None else pins, "flags": flags or {}}
     found = standing(
-        UNREAD if record is None else {"record": record, "pins": PINS if pins is None else pins},
+        UNREAD if record is None else info,
         UNREAD if deployments is None else {"deployments": deployments},
-        UNREAD if flags is None else flags,
         "feature-flags",
         PARTS,
         {},
@@ -77,9 +77,9 @@ def test_a_part_stands_as_its_phase_is_recorded(phase, said):
 
 
 @pytest.mark.parametrize(("flags", "said"), [
-    ({"before": {"A": "false"}, "kill_switch": {}}, "as before the release"),
-    ({"before": {"A": "true", "B": "1"}, "kill_switch": {}}, "2 set by the release"),
-    ({"before": {"A": "false"}, "kill_switch": {"by": "ann"}},
+    ({"values": {"A": "false"}, "kill_switch": {}}, "as before the release"),
+    ({"values": {"A": "true", "B": "1"}, "kill_switch": {}}, "2 set by the release"),
+    ({"values": {"A": "false"}, "kill_switch": {"by": "ann"}},
      "held off by the kill switch, set by ann"),
 ])  # fmt: skip
 def test_flags_stand_against_what_the_release_has_pinned(flags, said):
@@ -87,9 +87,7 @@ def test_flags_stand_against_what_the_release_has_pinned(flags, said):
 
 
 def test_flags_that_a_release_has_not_pinned_it_has_not_touched():
-    flags = {"before": {"A": "false"}, "kill_switch": {}}
-    assert now({"phases": {}}, [], flags, {})[-1] == "flags not touched by the release"
-    assert now(None, [], flags)[-1] == "flags not known against those before the release"
+    assert now({"phases": {}}, [], {}, {})[-1] == "flags not touched by the release"
 
 
 REHEARSED = {"evidence": {"rehearsals": {"a": {"status": "passed"}, "b": {"status": "failed"}}}}
@@ -119,7 +117,7 @@ def test_a_database_is_untouched_where_no_try_came_beyond_its_rehearsal(phase, s
     ({}, ""),
 ])  # fmt: skip
 def test_what_was_undone_is_as_it_was_settled(settlement, said):
-    assert standing(UNREAD, UNREAD, UNREAD, "", {}, settlement)["undone"] == said
+    assert standing(UNREAD, UNREAD, "", {}, settlement)["undone"] == said
 
 
 @pytest.mark.parametrize(("status", "missing", "said"), [

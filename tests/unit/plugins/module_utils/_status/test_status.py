@@ -82,15 +82,12 @@ def status(
     lock: dict[str, t.Any] = FREE,
     services: t.Sequence[dict[str, t.Any]] = (),
     ramp: t.Mapping[str, t.Any] | None = None,
-    guard: t.Mapping[str, t.Any] | None = None,
     **seen: t.Any,
 ) -> dict[str, t.Any]:
     flags = seen.pop("flags", None)
     facts = Observed(Story(Record.read(record), lock=lock, **seen), "The lock.", services, flags)
     names = [one["name"] for one in services]
-    return status_of(
-        facts, StatusOptions(names, Plan.read(PLAN), ramp or {}, guard or {}, typed=TYPED), NOW
-    )
+    return status_of(facts, StatusOptions(names, Plan.read(PLAN), ramp or {}, typed=TYPED), NOW)
 
 
 def ramp(percentage: int = 1, step: int = 1, **more: t.Any) -> dict[str, t.Any]:
@@ -221,7 +218,7 @@ def test_the_version_is_the_tag_of_the_container_of_the_same_name(images, versio
 def test_the_guard_is_one_row_while_there_is_something_to_guard(outcome, step, silent, looks, row):
     seen = {"looks": looks} if looks else {}
     guard = {"sentence": "The guard looked last.", "silent": silent, "looks": seen}
-    found = status(recorded(outcome, **DONE), ramp=ramp(5, 2, next=step), guard=guard)
+    found = status(recorded(outcome, **DONE), ramp=ramp(5, 2, next=step, guard=guard))
     rows = [line.split(maxsplit=1) for line in lines_of(found, NOW) if "guard" in line.split()[0]]
     assert rows == ([["guard", row]] if row else [])
 

@@ -38,7 +38,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step imp
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from ansible_collections.easymo.deploy.plugins.module_utils._time import epoch, parse_time
 from tests.fakes.controller import deployment
-from tests.fakes.lock import NAME, NOON, Scene
+from tests.fakes.lock import NOON, Scene
 from tests.fakes.release_records import PLAN
 from tests.simulation.platform import FLAGS, PERCENTAGE, SWITCH
 from tests.unit.plugins.module_utils._ramp.scenes import HOUR, SCHEDULE
@@ -90,7 +90,7 @@ class World(Scene):
         )
 
     def story(self) -> tells.Story:
-        observed = build.look(self.cluster, lock=NAME, release="2.0.0", config_map=FLAGS)
+        observed = build.look(self.cluster, release="2.0.0", config_map=FLAGS)
         return build.story_of(observed.story, self.options(), self.wall())
 
     def face(self, story: tells.Story) -> str:
