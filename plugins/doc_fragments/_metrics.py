@@ -114,9 +114,8 @@ treated:
       and no O(metrics[].query).
     - Each of the four queries gives a number of users that only grows, and each user counts once. PromQL gives an
       application's counter. SQL counts since C({{since}}), for which the time stands at which the watch began, as
-      RFC 3339 in UTC; for C({{treated_share}}) the share of users stands who have the feature, from 0 to 1. For
-      V(kubernetes_log) it is a pattern whose first group tells users apart, in the lines since then.
-    - For the kinds V(prometheus), V(postgres) and V(kubernetes_log).
+      RFC 3339 in UTC; for C({{treated_share}}) the share of users stands who have the feature, from 0 to 1.
+    - For the kinds V(prometheus) and V(postgres).
   type: dict
   version_added: 0.3.0
   suboptions: &cohort
@@ -125,11 +124,9 @@ treated:
       type: str
       required: true
     failed:
-      description: How many of them failed at least once. Needed without O(metrics[].at_most).
+      description: How many of them failed at least once.
       type: str
-    total:
-      description: The sum of one value of each of them. Needed with O(metrics[].at_most).
-      type: str
+      required: true
 control:
   description: The users without the feature, counted in the same way.
   type: dict
@@ -139,18 +136,6 @@ worse_than:
   description: Treated users may fail up to so many times as often as the control.
   type: float
   default: 1
-  version_added: 0.3.0
-at_most:
-  description:
-    - Compares values in place of failures, of which each user has one from 0 to this, such as the seconds or the
-      length of an answer. Higher ones are worse; where lower ones are, sum up what is left to this. The application
-      cuts off what is beyond.
-  type: float
-  version_added: 0.3.0
-worse_by:
-  description: Values of treated users may be higher than those of the control by so much on average.
-  type: float
-  default: 0
   version_added: 0.3.0
 {BOUNDS}interval:
   description:

@@ -23,8 +23,9 @@ description:
   - A cause is over when it was seen to be gone for O(quiet) seconds. Until then it is the same, however often it comes.
   - What cannot be seen is no cause and ends none. People are told of it after O(blind_after) seconds.
   - Rests while the release of O(release) is not signed off, and when the ramp is complete.
+  - In check mode it says what it would do, and keeps nothing.
 extends_documentation_fragment:
-  - easymo.deploy._module.in_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
@@ -36,16 +37,6 @@ extends_documentation_fragment:
   - easymo.deploy._flags.probe
   - easymo.deploy._flags.consumers
   - easymo.deploy._flags.flagd
-attributes:
-  check_mode:
-    description: Looks, and says what it would do. Keeps nothing.
-    support: full
-  diff_mode:
-    description: Reports the flags before and after. What it keeps is its own memory.
-    support: full
-  idempotent:
-    description: A second run reports no change, unless there is another cause.
-    support: full
 options:
   release:
     description: The release whose record tells when the ramp began, and keeps the guard's memory.
@@ -180,14 +171,16 @@ import typing as t
 
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._flags.apply import to_diff
+from ..module_utils._flags.consumer import FlagsRequest
 from ..module_utils._flags.pods import VOLUME, to_probe
 from ..module_utils._flags.values import Document, to_values
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import METRIC_RULES, read_metrics, with_comparisons
-from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
+from ..module_utils._gate.sources import refuse_missing_libraries, sources_of
 from ..module_utils._guard.apply import RampGuard
 from ..module_utils._guard.memory import MemoryStore, Rules
 from ..module_utils._guard.tell import to_result
+from ..module_utils._kill_switch import KillSwitching
 from ..module_utils._kubernetes import actor_of, cluster_for, opener_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.apply import LEASE
@@ -197,6 +190,7 @@ from ..module_utils._ramp.options import read_schedule
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._run_process import alive
 from ..module_utils._templates import JINJA2, JMESPATH
+from ..module_utils._time import now
 
 NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 TIMES = ("settle", "quiet", "blind_after", "max_silence")
@@ -219,23 +213,36 @@ def run(module: Module) -> dict[str, t.Any]:
         options = {**params, "evidence_before": before, "treated_share": share}
         return with_comparisons(metrics, options)
 
+    def switching() -> KillSwitching:
+        return KillSwitching(
+            opener_for(module),
+            clock=MonotonicClock(),
+            wall=now,
+            report=lambda name, text: emit_progress(module, "GuardActs", f"{name}: {text}", {}),
+        )
+
     guard = RampGuard(
-        opener_for(module),
+        cluster,
+        switching,
         release=params["release"],
         place=RampFlags(params["name"], params["flag"], params["enabled_by"]),
         schedule=schedule,
         rules=Rules(**{name: params[name] for name in TIMES}),
         flags_off={name: value for name, value in off.items() if value is not None},
         metrics_for=metrics_for,
-        sources=with_cohorts(sources_of(params, cluster), params),
+        sources=sources_of(params, cluster),
+        request=FlagsRequest(
+            config_map=params["name"],
+            expected={},
+            checksum="",
+            actor=actor_of(params),
+            wait_timeout=params["wait_timeout"],
+            mounted=params["delivery"] == VOLUME,
+            probe=to_probe(params["delivery"], params["probe"]),
+        ),
         consumers=tuple(dict.fromkeys(params["consumers"])),
         lock=params["lock"] or LEASE,
-        by=actor_of(params),
-        wait_timeout=params["wait_timeout"],
-        mounted=params["delivery"] == VOLUME,
-        probe=to_probe(params["delivery"], params["probe"]),
         document=Document.from_options(params["flagd"]),
-        report=lambda text: emit_progress(module, "GuardActs", text, {}),
         alive=alive,
     )
     store = ReleaseStore(cluster, params["release"], clock=MonotonicClock())

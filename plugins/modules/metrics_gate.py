@@ -19,23 +19,13 @@ description:
     taken up by the next one, and people decide by O(easymo.deploy.release#module:decision).
   - Runs in the controller when the connection is local, and shows each look as it is taken.
 extends_documentation_fragment:
-  - easymo.deploy._module.in_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._module.verdict
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.psycopg2
   - easymo.deploy._libraries.kubernetes
   - easymo.deploy._metrics
   - easymo.deploy._kubernetes.elsewhere
-attributes:
-  check_mode:
-    description: Looks and decides as it does without, and keeps nothing in the record.
-    support: full
-  diff_mode:
-    description: What it keeps is its own memory, so there is no difference to report.
-    support: N/A
-  idempotent:
-    description: Never reports a change.
-    support: full
 options:
   duration:
     description: Seconds to watch. V(0) is one look.
@@ -178,9 +168,10 @@ EXAMPLES = r"""
         pass: {max: 3}
         rollback: {above: 10}
 
-- name: Compare users who have the feature with those who do not, from an application's counters of users
+- name: Compare users who have the feature with those who do not, by an application's counters and by a table
   easymo.deploy.metrics_gate:
     prometheus: {url: https://prometheus.example.com}
+    interval: 30
     must_detect: 2
     metrics:
       - name: failing_users
@@ -190,13 +181,8 @@ EXAMPLES = r"""
         control:
           seen: sum(users_seen_total{cohort="control"})
           failed: sum(users_failed_total{cohort="control"})
-
-- name: Compare them by a table alone
-  easymo.deploy.metrics_gate:
-    metrics:
-      - name: failing_users
+      - name: failing_orders
         kind: postgres
-        interval: 30
         treated:
           seen: SELECT count(DISTINCT user_id) FROM orders WHERE treated AND created_at >= '{since}'
           failed: SELECT count(DISTINCT user_id) FROM orders WHERE treated AND created_at >= '{since}' AND failed
@@ -273,12 +259,11 @@ samples:
     - C(points) is its course since C(started), when the watch began in UTC. It has at most 120 points of seconds since
       then, value and status. Extremes stay, and a value that was missing is null.
     - A metric that compares cohorts has a C(comparison) when it was looked at. The users C(seen) and C(failed) of
-      C(treated) and C(control) in this watch, or the C(total) of their values, the C(share) who are treated, the
-      C(ratio) of how often both fail, the C(evidence), what is C(needed) for a breach, and that of the watch
-      C(before). C(resets) counts how often a count began again, and C(seconds) how long it was watched.
-    - In it, C(detectable) has the smallest harm that the watch would have found nine times of ten, as C(ratio) and as
-      the number of C(failing) treated users, or of values as C(difference), null where no harm would have been.
-      C(could_have_seen) says it in words.
+      C(treated) and C(control) in this watch, the C(share) who are treated, the C(ratio) of how often both fail, the
+      C(evidence), what is C(needed) for a breach, and that of the watch C(before). C(resets) counts how often a count
+      began again, and C(seconds) how long it was watched.
+    - In it, C(detectable) has the smallest harm that the watch would have found nine times of ten, as C(ratio), null
+      where no harm would have been. C(could_have_seen) says it in words.
   returned: success, and when the verdict fails the task
   type: list
   elements: dict
@@ -305,15 +290,13 @@ samples:
         control: {seen: 15420, failed: 180}
         share: 0.05
         ratio: 0.95
-        at_most: null
         worse_than: 1.0
-        worse_by: 0.0
         evidence: 0.21
         needed: 100.0
         before: 1.0
         resets: 0
         seconds: 7200.0
-        detectable: {ratio: 3.1, failing: 29.4, difference: null}
+        detectable: {ratio: 3.1}
         could_have_seen: could have seen 3.1 times as many failing users, nine times of ten
 duration:
   description: Seconds from the first look to the last.
@@ -377,19 +360,14 @@ import typing as t
 from ..module_utils._alerts.api import to_record
 from ..module_utils._alerts.plan import Alerts
 from ..module_utils._cluster import Cluster
-from ..module_utils._gate.options import (
-    METRIC_RULES,
-    read_metrics,
-    refuse_bad_keeping,
-    with_comparisons,
-)
-from ..module_utils._gate.report import describe_look, describe_watch, look_data, refuse_verdict
+from ..module_utils._errors import HoldError, RollbackError
+from ..module_utils._gate import options
+from ..module_utils._gate.report import describe_look, describe_watch, look_data
 from ..module_utils._gate.sources import (
     AlertsSource,
-    Sources,
+    SampleSource,
     refuse_missing_libraries,
     sources_of,
-    with_cohorts,
 )
 from ..module_utils._gate.state import Schedule, WatchState
 from ..module_utils._gate.store import ReleaseMemory, answers_awaited
@@ -397,14 +375,15 @@ from ..module_utils._gate.watch import run_watch
 from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._module import Module, documented, emit_progress, execute
 
+ERRORS = {"hold": HoldError, "rollback": RollbackError}
 TIMES = ("duration", "interval", "initial_delay", "hold_for", "recover_for", "max_gap")
 
-module_spec = documented(DOCUMENTATION, inside={"metrics": METRIC_RULES})
+module_spec = documented(DOCUMENTATION, inside={"metrics": options.METRIC_RULES})
 
 
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
-    cluster = cluster_of(module)
+    cluster = cluster_elsewhere(module) if params["kubernetes"] else None
     memory = memory_of(module, cluster)
     waiting = None
     if cluster and memory and params["after_answers"]:
@@ -412,10 +391,10 @@ def run(module: Module) -> dict[str, t.Any]:
     if waiting:
         metrics_once = [entry for entry in params["metrics"] if not entry["treated"]]
         params = {**params, "metrics": metrics_once, "duration": 0.0}
-    metrics = with_comparisons(read_metrics(params), params)
-    refuse_bad_keeping(params, metrics)
+    metrics = options.with_comparisons(options.read_metrics(params), params)
+    options.refuse_bad_keeping(params, metrics)
     refuse_missing_libraries(metrics)
-    sources = with_cohorts(sources_of(params, cluster), params)
+    sources = sources_of(params, cluster)
     schedule = Schedule(**{name: params[name] for name in TIMES})
 
     def report(state: WatchState) -> None:
@@ -432,12 +411,13 @@ def run(module: Module) -> dict[str, t.Any]:
     if waiting and waiting.sensitivity:
         result["sensitivity"] = waiting.sensitivity
     result["alerts"] = fired_meanwhile(sources, memory, watch.state.started)
-    refuse_verdict(result, params["fail_on"])
+    if result["verdict"] in params["fail_on"]:
+        raise ERRORS[result["verdict"]](result["sentence"], **result)
     return result
 
 
 def fired_meanwhile(
-    sources: Sources, memory: ReleaseMemory | None, watched: float
+    sources: t.Mapping[str, SampleSource], memory: ReleaseMemory | None, watched: float
 ) -> dict[str, t.Any]:
     """Which alerts fired since the release began, or since the watch did where nothing is known of a release."""
     requested = [entry for entry in sources.values() if isinstance(entry, AlertsSource)]
@@ -446,12 +426,6 @@ def fired_meanwhile(
         begun = memory.begun if memory else None
         alerts = source.since(watched if begun is None else begun, alerts)
     return to_record(alerts) if requested else {}
-
-
-def cluster_of(module: Module) -> Cluster | None:
-    if not module.params["kubernetes"]:
-        return None
-    return cluster_elsewhere(module)
 
 
 def memory_of(module: Module, cluster: Cluster | None) -> ReleaseMemory | None:

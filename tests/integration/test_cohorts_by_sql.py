@@ -8,11 +8,13 @@ import jinja2
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import Cohorts, Counts
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
-    CohortSource,
-    SqlSource,
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
+    CohortComparison,
+    Cohorts,
+    Counts,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds, Metric
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import SqlSource, look
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from sandbox.services.routing import in_rollout
 from tests.integration.running import query, scratch_database
@@ -48,8 +50,12 @@ def test_the_query_draws_as_the_platform_does(world, share):
         query(database, "INSERT INTO requests VALUES ('250700', true, now() - interval '2 hours')")
         options = {"ssl_mode": "verify-full", "connect_timeout": 10, **database}
         source = SqlSource(PostgresTarget.from_params(options), 10)
-        asked = CohortSource(source, queries("treated"), queries("control"))
-        counted = asked.count(BEGAN, time.time(), share)
+        cohorts = {name: queries(name) for name in ("treated", "control")}
+        comparison = CohortComparison(share=share)
+        metric = Metric(
+            *("users", "postgres", "", ""), Bounds(), cohorts=cohorts, comparison=comparison
+        )
+        counted = look(source, metric, BEGAN)
 
     def of(*, treated: bool) -> Counts:
         users = {number for number, one in drawn.items() if one is treated}

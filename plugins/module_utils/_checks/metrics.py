@@ -12,7 +12,7 @@ from .._errors import InputError
 from .._formats import quantity
 from .._gate.models import Metric, SampleStatus, Series, Verdict
 from .._gate.options import ONE_LOOK, PROMETHEUS, read_metric, refuse_bad_input
-from .._gate.sources import LIBRARIES, sources_of
+from .._gate.sources import LIBRARIES, look, sources_of
 from .._gate.state import Schedule
 from .._gate.watch import run_watch
 from .._http import REQUESTS
@@ -165,7 +165,8 @@ def probe_metric(options: Options, timeout: float) -> str:
     """Ask Prometheus for a number, and judge it as a gate does at one look."""
     entry = {"name": "metric", "kind": PROMETHEUS, **options}
     source = sources_of({**options, "metrics": [entry], "query_timeout": timeout})["metric"]
-    metric, sample = read_metric(entry, ONE_LOOK), source.sample(options["query"])
+    metric = read_metric(entry, ONE_LOOK)
+    sample = look(source, metric)
     if sample.value is None:
         raise NotKnownError(f"There is no value of {metric.query!r} ({sample.problem}).")
     shown = quantity(sample.value, metric.unit)
@@ -187,7 +188,7 @@ def play_metrics(options: Options) -> Finding:
     deadline = Deadline(options["wait_timeout"])
     while True:
         watch = run_watch(wanted, sources_of(options), Schedule(duration=0))
-        series = [watch.series[metric.name] for metric in wanted]
+        series = [watch.state.series[metric.name] for metric in wanted]
         lacking = any(entry.value is None for entry in series)
         well = all(entry.value is None or entry.status is SampleStatus.GOOD for entry in series)
         if not (lacking and well) or deadline.left() < _WAIT_SLEEP:

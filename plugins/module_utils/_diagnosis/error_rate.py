@@ -16,6 +16,7 @@ from .._errors import DeployError
 from .._flags.consumer import container_of
 from .._gate.models import Metric, Sample, SampleStatus
 from .._gate.sources import Prometheus, SampleSource, Vector
+from .._gate.sources import look as look_at
 from .._http import Answer, NoAnswerError
 from .._rollout.diagnosis import read_tail
 from .._threads import side_by_side
@@ -45,7 +46,7 @@ def look_at_metrics(
 
     def look(metric: Metric) -> Sample:
         try:
-            return sources[metric.name].sample(metric.query)
+            return look_at(sources[metric.name], metric)
         except DeployError as exc:
             return Sample(None, str(exc).rstrip("."))
 

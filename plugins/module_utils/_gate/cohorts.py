@@ -14,17 +14,6 @@ As long as treated users fail at most `margin` times as often, its expectation n
 1 / alpha in at most a share alpha of watches (Ville, 1939), however often one looks. It is the safe logrank test of
 Grünwald, Ly, Pérez-Ortiz and ter Schure (2020), and the test for counts of Lindon and Malek (2022). The proof
 is in tests/benchmarks/gate_trial/README.md.
-
-Evidence that values of treated users, such as the length of an answer, are higher on average. Pure.
-
-Each user brings one value from 0 to `at_most`. A look adds `n` treated users with the mean `x` and `m` of the control
-with the mean `y`, of the range 1. With `h = 1 / (1 / n + 1 / m)` and a stake `c` the evidence is multiplied by
-
-    exp(h (c (x - y - allowed) - c ** 2 / 8))
-
-whose mean is at most 1 as long as treated users' values are higher by `allowed` at most (Hoeffding, 1963), whatever hit
-all of them at that look. The differences for which it stays below 1 / alpha are a confidence sequence (Howard and
-others, 2021). It takes sums alone; by each user's own value bets could be bolder (Waudby-Smith and Ramdas, 2023).
 """
 
 from __future__ import annotations
@@ -33,44 +22,6 @@ import math
 import operator
 import typing as t
 from dataclasses import dataclass, replace
-
-STAKES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-"""Each finds a difference of a quarter of it soonest, as a share of the range: from half a percent to 25 %."""
-_NORMAL = 1.2816
-
-
-def bounded_growth(
-    logs: t.Sequence[float],
-    treated: tuple[float, float],
-    control: tuple[float, float],
-    *,
-    at_most: float,
-    allowed: float,
-) -> tuple[float, ...]:
-    """The logarithms after more users. Each cohort gives their count and the sum of their values."""
-    users = harmonic(treated[0], control[0])
-    higher = (treated[1] / treated[0] - control[1] / control[0] - allowed) / at_most
-    return tuple(
-        log + users * (stake * higher - stake * stake / 8.0)
-        for log, stake in zip(logs, STAKES, strict=True)
-    )
-
-
-def harmonic(treated: float, control: float) -> float:
-    """How many users a difference of both cohorts is worth."""
-    return 1.0 / (1.0 / treated + 1.0 / control)
-
-
-def smallest(users: float, *, at_most: float, allowed: float, needed: float) -> float | None:
-    """The smallest difference that is found nine times of ten; None when it is beyond the range.
-
-    `needed` is the logarithm of the evidence for a breach. Of the stakes one alone must bring it.
-    """
-    alone = needed + math.log(len(STAKES))
-    least = min(alone / (users * stake) + stake / 8.0 for stake in STAKES)
-    count = allowed + at_most * (least + _NORMAL / 2.0 / math.sqrt(users))
-    return count if count < at_most else None
-
 
 RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 """So many times as often as the margin allows: what the evidence is gathered for, in equal parts."""
@@ -81,7 +32,7 @@ _CONTRADICTION = math.log(1e4)
 
 
 class Counts(t.NamedTuple):
-    """Users of one cohort; where values are compared, `failed` is their sum."""
+    """Users of one cohort."""
 
     seen: float = 0.0
     failed: float = 0.0
@@ -99,9 +50,6 @@ class Cohorts(t.NamedTuple):
     def of(cls, flat: t.Iterable[float]) -> Cohorts:
         observed, failed, control_seen, control_failed = flat
         return cls(Counts(observed, failed), Counts(control_seen, control_failed))
-
-    def plus(self, grown: Cohorts) -> Cohorts:
-        return Cohorts.of(map(operator.add, self.flat, grown.flat))
 
     @property
     def share(self) -> float | None:
@@ -123,8 +71,7 @@ class CohortComparison:
 
     `margin`: treated users may fail so many times as often. `alpha` is for all `of` comparisons of a watch together.
     `before`: the evidence of the watch before this one. `must_detect`: a harm that the watch must be able to see.
-    `share`: of the users those who should be treated, if that is known; with 0 or 1 no users are compared. With
-    `at_most` each user has a value from 0 to that; those of treated users may be higher by `allowed` on average.
+    `share`: of the users those who should be treated, if that is known; with 0 or 1 no users are compared.
     """
 
     margin: float = 1.0
@@ -133,8 +80,6 @@ class CohortComparison:
     before: float = 1.0
     must_detect: float | None = None
     share: float | None = None
-    at_most: float | None = None
-    allowed: float = 0.0
 
     @property
     def needed(self) -> float:
@@ -149,11 +94,6 @@ class CohortComparison:
         return "all users have the feature" if self.share == 1.0 else ""
 
     @property
-    def question(self) -> tuple[float | None, ...]:
-        """What other evidence would be an answer to."""
-        return self.margin, self.at_most, self.allowed
-
-    @property
     def start(self) -> float:
         """Half of the stake is for this watch alone, half goes on from the watch before."""
         return (1.0 + self.before) / 2.0
@@ -164,7 +104,7 @@ class ComparisonEvidence:
     """What is kept of a comparison: the same few numbers after an hour as after a minute.
 
     `last`: the four running counts when they were read last, None before the first look. `total`: how far they grew
-    since the watch began. `logs`: the logarithm of the evidence for each of RATIOS, or of STAKES.
+    since the watch began. `logs`: the logarithm of the evidence for each of RATIOS.
     """
 
     last: Cohorts | None = None
@@ -182,15 +122,7 @@ class ComparisonEvidence:
         if min(grown.flat) < 0:
             # What became of users meanwhile is not known, in neither cohort.
             return replace(self, last=now, resets=self.resets + 1), "a count began again"
-        total = self.total.plus(grown)
-        if how.at_most is not None:
-            for name, entry in grown._asdict().items():
-                if entry.failed > entry.seen * how.at_most:
-                    return self, f"the values of {name} users are above {how.at_most:g} on average"
-            if not grown.treated.seen or not grown.control.seen:
-                return self, ""  # those who were seen wait for somebody to be compared with
-            logs = bounded_growth(self.logs, *grown, at_most=how.at_most, allowed=how.allowed)
-            return replace(self, last=now, total=total, logs=logs), ""
+        total = Cohorts.of(map(operator.add, self.total.flat, grown.flat))
         for name, entry in total._asdict().items():
             if entry.failed > entry.seen:
                 # Failures are counted before users seen: the next look has both.
@@ -204,10 +136,8 @@ class ComparisonEvidence:
         return replace(self, last=now, total=total, logs=logs), ""
 
     def value(self, comparison: CohortComparison) -> float:
-        return min(math.exp(min(self.log(comparison), 700.0)), _LARGEST)
-
-    def log(self, comparison: CohortComparison) -> float:
-        return log_mean(self.logs) + math.log(comparison.start)
+        log = log_mean(self.logs) + math.log(comparison.start)
+        return min(math.exp(min(log, 700.0)), _LARGEST)
 
 
 def grown_by(

@@ -8,10 +8,12 @@ The course of a metric as few points, whose extremes stay. Pure.
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 
+from .._errors import DeployError, InputError
 from .._release.decode import under
 from .cohorts import CohortComparison, Cohorts
 
@@ -70,30 +72,14 @@ class Bounds:
         return beyond[0] if beyond else None
 
     def describe_good(self) -> str:
-        parts = []
-        if self.minimum is not None:
-            parts.append(f"at least {self.minimum:g}")
-        if self.maximum is not None:
-            parts.append(f"at most {self.maximum:g}")
-        return " and ".join(parts)
+        limits = (("at least", self.minimum), ("at most", self.maximum))
+        return " and ".join(f"{how} {bound:g}" for how, bound in limits if bound is not None)
 
     def describe_breach(self, value: float) -> str:
         bound = self.bound(value)
         if bound is None:
             return "beyond its bound"
         return f"{'below' if value < bound else 'above'} {bound:g}"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When samples are enough, or too bad, or too few. None is no limit."""
-
-    breaches: int = 2
-    """So many definite breaches in a row roll back."""
-    max_missing: float = 0.1
-    """The share of samples of a metric that may be missing."""
-    count: int | None = None
-    """So many definite samples end the metric's own watch."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +95,9 @@ class Volume:
 class Metric:
     """`interval` and `delay` in seconds, the delay from the first look of the watch.
 
-    With a `comparison` its value is the evidence that treated users fail more often than the control.
+    So many `breaches` in a row roll back, and a share of `max_missing` samples may be missing. `count`: so many samples
+    with a value end its own watch, None for no such end. With a `comparison` its value is the evidence that treated
+    users fail more often than the control.
     """
 
     name: str
@@ -117,10 +105,14 @@ class Metric:
     query: str
     unit: str
     bounds: Bounds
-    limits: Limits = Limits()
+    breaches: int = 2
+    max_missing: float = 0.1
+    count: int | None = None
     interval: float = 10.0
     delay: float = 0.0
     volume: Volume | None = None
+    cohorts: t.Mapping[str, t.Mapping[str, str]] = field(default_factory=dict)
+    """By cohort its queries, `seen` and `failed`."""
     comparison: CohortComparison | None = None
 
     def judge(self, sample: Sample) -> SampleStatus:
@@ -150,6 +142,21 @@ class Sample:
 
 def failed_sample(problem: str) -> Sample:
     return Sample(None, problem, error=True)
+
+
+def missing_on_failure(look: t.Callable[..., Sample]) -> t.Callable[..., Sample]:
+    """Of a source that fails the sample is missing, with the reason. An InputError is a wrong query, and goes on."""
+
+    @functools.wraps(look)
+    def sample(*given: t.Any) -> Sample:
+        try:
+            return look(*given)
+        except InputError:
+            raise
+        except DeployError as exc:
+            return failed_sample(str(exc).rstrip("."))
+
+    return sample
 
 
 @dataclass(frozen=True)
@@ -238,32 +245,24 @@ class Series:
     points: tuple[Point, ...] = ()
 
     @property
-    def mean(self) -> float | None:
-        return self.total / self.count if self.count else None
-
-    @property
     def missing_share(self) -> float:
         return self.missing / max(1, self.count + self.missing)
 
     def add(self, sample: Sample, metric: Metric, at: float = 0.0) -> Series:
         status, value = metric.judge(sample), sample.value
         points = add_point(self.points, Point(at, value, status.shown))
+        longer = replace(self, last=sample, status=status, points=points)
         if value is None:
             # A gap neither confirms a breach nor ends one.
-            return replace(
-                self, missing=self.missing + 1, last=sample, status=status, points=points
-            )
+            return replace(longer, missing=self.missing + 1)
         return replace(
-            self,
+            longer,
             count=self.count + 1,
             minimum=value if self.minimum is None else min(self.minimum, value),
             maximum=value if self.maximum is None else max(self.maximum, value),
             total=self.total + value,
-            last=sample,
             value=value,
-            status=status,
             breaches=self.breaches + 1 if status is SampleStatus.BREACH else 0,
-            points=points,
         )
 
     def miss(self, looks: int, at: float) -> Series:

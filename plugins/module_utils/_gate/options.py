@@ -9,11 +9,11 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .. import _http
-from .._errors import DeployError, InputError
+from .._errors import InputError
 from .._formats import number
 from .._module import refuse_below, refuse_twice
 from .cohorts import CohortComparison, blamed
-from .models import Bounds, Limits, Metric, Sample, Volume, failed_sample
+from .models import Bounds, Metric, Sample, Volume, failed_sample, missing_on_failure
 
 _LARGEST = 1 << 20
 """Bytes of an answer, which has a count in it."""
@@ -28,22 +28,20 @@ class HttpSource:
     token: str = field(default="", repr=False)
     ca_cert: str | None = None
 
+    @missing_on_failure
     def sample(self, query: str) -> Sample:
         where = _http.without_query(self.url)
-        try:
-            answer = _http.ask(
-                where,
-                "GET",
-                self.url,
-                timeout=self.timeout,
-                authorization=_http.bearer(self.token),
-                ca_cert=self.ca_cert,
-                largest=_LARGEST,
-                headers={"Accept": "application/json"},
-            )
-            _http.good(answer, where, secret=self.token)
-        except DeployError as exc:
-            return failed_sample(str(exc))
+        answer = _http.ask(
+            where,
+            "GET",
+            self.url,
+            timeout=self.timeout,
+            authorization=_http.bearer(self.token),
+            ca_cert=self.ca_cert,
+            largest=_LARGEST,
+            headers={"Accept": "application/json"},
+        )
+        _http.good(answer, where, secret=self.token)
         try:
             document = answer.json()
         except ValueError:
@@ -79,7 +77,7 @@ def number_at(document: t.Any, pointer: str) -> Sample:
 
 
 COHORTS = ("treated", "control")
-_COUNTING = ("prometheus", "postgres", "kubernetes_log")
+_COUNTING = ("prometheus", "postgres")
 """The kinds that can count users."""
 
 
@@ -106,18 +104,16 @@ def _compared(
         before=before[metric.name],
         must_detect=params["must_detect"],
         share=params["treated_share"],
-        at_most=entry["at_most"],
-        allowed=entry["worse_by"],
     )
-    what = "failed" if comparison.at_most is None else "total"
-    requested = (f"{name}: {entry[name][what]} of {entry[name]['seen']}" for name in COHORTS)
+    requested = (f"{name}: {entry[name]['failed']} of {entry[name]['seen']}" for name in COHORTS)
     return replace(
         metric,
         query="; ".join(requested),
         unit=metric.unit or "evidence",
         bounds=Bounds(above=comparison.needed),
         # Enough evidence needs no second breach to confirm it.
-        limits=replace(metric.limits, breaches=1),
+        breaches=1,
+        cohorts={name: entry[name] for name in COHORTS},
         comparison=comparison,
     )
 
@@ -135,13 +131,13 @@ def _before(params: t.Mapping[str, t.Any], names: t.Sequence[str]) -> dict[str, 
 
 def refuse_bad_comparisons(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric]) -> None:
     """Before `with_comparisons`, for which these are numbers that mean something."""
-    _refuse_outside("Option 'alpha'", params["alpha"], above=0.0, below=1.0)
-    _refuse_outside("Option 'treated_share'", params["treated_share"], least=0.0, most=1.0)
+    _refuse_outside("Option 'alpha'", params["alpha"], "between 0 and 1")
+    _refuse_outside("Option 'treated_share'", params["treated_share"], "from 0 to 1")
     entries = [metric for metric in params["metrics"] if metric["treated"]]
     for entry in entries:
         if problem := _wrong_comparison(entry):
             raise InputError(f"Metric {entry['name']!r} has {problem}.")
-        _refuse_outside("Option 'worse_than'", entry["worse_than"], least=1.0)
+        _refuse_outside("Option 'worse_than'", entry["worse_than"], "at least 1")
         if params["must_detect"] is not None and params["must_detect"] <= entry["worse_than"]:
             raise InputError(
                 f"Option 'must_detect' is {params['must_detect']:g}, and metric {entry['name']!r} allows "
@@ -156,26 +152,13 @@ def refuse_bad_comparisons(params: t.Mapping[str, t.Any], metrics: t.Sequence[Me
 
 
 def _wrong_comparison(entry: t.Mapping[str, t.Any]) -> str:
-    """What is wrong with a metric that compares cohorts, "" for nothing.
-
-    It has `failed` users, or with `at_most` the `total` of their values, for both cohorts alike.
-    """
-    most = entry["at_most"]
-    needed, other = ("failed", "total") if most is None else ("total", "failed")
+    """What is wrong with a metric that compares cohorts, "" for nothing."""
     if entry["kind"] not in _COUNTING:
         return (
             f"'treated', and the kind {entry['kind']!r} counts no users: use {', '.join(_COUNTING)}"
         )
     if not entry["control"]:
         return "'treated' and no 'control' to compare with: add it"
-    wrong = [name for name in COHORTS if entry[name][other] or not entry[name][needed]]
-    if wrong:
-        has = "no 'at_most'" if most is None else "'at_most'"
-        return f"{has}, so that {wrong[0]!r} needs {needed!r} and no {other!r}"
-    if most is not None and entry["kind"] == LOG:
-        return "'at_most', and logs tell no values: use prometheus or postgres"
-    if most is not None and not 0 <= entry["worse_by"] < most:
-        return f"'worse_by' {entry['worse_by']:g}; it is from 0 to below the 'at_most' of {most:g}"
     if entry["pass"] or entry["rollback"]:
         return (
             "'treated', so that the evidence decides: leave out 'pass' and 'rollback', or give the bounds to a metric "
@@ -184,27 +167,17 @@ def _wrong_comparison(entry: t.Mapping[str, t.Any]) -> str:
     return ""
 
 
-def _refuse_outside(
-    what: str,
-    value: float | None,
-    *,
-    least: float = -math.inf,
-    most: float = math.inf,
-    above: float = -math.inf,
-    below: float = math.inf,
-) -> None:
-    if value is None or (least <= value <= most and above < value < below):
-        return
-    bounds = (
-        f"between {above:g} and {below:g}"
-        if below < math.inf
-        else f"from {least:g} to {most:g}"
-        if most < math.inf
-        else f"more than {above:g}"
-        if above > -math.inf
-        else f"at least {least:g}"
-    )
-    raise InputError(f"{what} is {value:g}; it is {bounds}.")
+_RANGES: t.Mapping[str, t.Callable[[float], bool]] = {
+    "between 0 and 1": lambda value: 0 < value < 1,
+    "from 0 to 1": lambda value: 0 <= value <= 1,
+    "at least 1": lambda value: value >= 1,
+    "more than 0": lambda value: value > 0,
+}
+
+
+def _refuse_outside(what: str, value: float | None, bounds: str) -> None:
+    if value is not None and not _RANGES[bounds](value):
+        raise InputError(f"{what} is {value:g}; it is {bounds}.")
 
 
 PROMETHEUS, POSTGRES, LOG, ALERTS = "prometheus", "postgres", "kubernetes_log", "alerts"
@@ -251,11 +224,9 @@ def read_metric(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> 
         query=entry.get("query") or "",
         unit=entry["unit"],
         bounds=Bounds(good.get("min"), good.get("max"), bad.get("below"), bad.get("above")),
-        limits=Limits(
-            breaches=_given(entry, params, "breaches"),
-            max_missing=_given(entry, params, "max_missing"),
-            count=entry.get("count"),
-        ),
+        breaches=_given(entry, params, "breaches"),
+        max_missing=_given(entry, params, "max_missing"),
+        count=entry.get("count"),
         interval=_given(entry, params, "interval"),
         # One look waits for no metric.
         delay=entry.get("initial_delay") or 0.0 if params.get("duration") else 0.0,
@@ -273,7 +244,7 @@ def refuse_bad_input(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric])
     if kinds & {PROMETHEUS, ALERTS} and not params["prometheus"]:
         raise InputError("Option 'prometheus' is missing, and metrics need Prometheus.")
     refuse_below(params, duration=0, initial_delay=0)
-    _refuse_outside("Option 'query_timeout'", params["query_timeout"], above=0.0)
+    _refuse_outside("Option 'query_timeout'", params["query_timeout"], "more than 0")
     for metric in metrics:
         _refuse_bad_metric(metric, params["duration"])
 
@@ -291,19 +262,19 @@ def refuse_bad_keeping(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric
 
 
 def _refuse_bad_metric(metric: Metric, duration: float) -> None:
-    name, limits = f"metric {metric.name!r}", metric.limits
+    name = f"metric {metric.name!r}"
     if metric.bounds.crossed:
         raise InputError(f"The bounds of {name} cross: a value would pass and be a breach at once.")
-    _refuse_outside(f"The 'interval' of {name}", metric.interval, above=0.0)
+    _refuse_outside(f"The 'interval' of {name}", metric.interval, "more than 0")
     if not 0 <= metric.delay <= duration:
         raise InputError(
             f"The 'initial_delay' of {name} is {metric.delay:g}; it is from 0 to the watch's {duration:g} s."
         )
-    _refuse_outside(f"Option 'breaches' of {name}", limits.breaches, least=1)
-    _refuse_outside(f"Option 'count' of {name}", limits.count, least=1)
-    _refuse_outside(f"Option 'max_missing' of {name}", limits.max_missing, least=0, most=1)
+    _refuse_outside(f"Option 'breaches' of {name}", metric.breaches, "at least 1")
+    _refuse_outside(f"Option 'count' of {name}", metric.count, "at least 1")
+    _refuse_outside(f"Option 'max_missing' of {name}", metric.max_missing, "from 0 to 1")
     volume = metric.volume.at_least if metric.volume else None
-    _refuse_outside(f"Option 'at_least' of the volume of {name}", volume, above=0.0)
+    _refuse_outside(f"Option 'at_least' of the volume of {name}", volume, "more than 0")
     if not metric.query:
         return  # it counts users, by queries of its own
     if metric.kind in (LOG, FUNCTION_LOG):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import typing as t
 
-from .._errors import HoldError, RollbackError
 from .._formats import number
 from .._release.record import RecordedMetric
 from .._time import of_epoch
@@ -16,18 +15,11 @@ from .state import WatchState
 from .verdict import decide, decision_result
 from .watch import WatchResult
 
-_ERRORS = {Verdict.HOLD: HoldError, Verdict.ROLLBACK: RollbackError}
 _AFTERWARDS = {
     Verdict.HOLD: "Fix it or wait for data, then {again}",
     Verdict.ROLLBACK: "Roll back, or fix the cause and {again}",
 }
 _SIGNS = {SampleStatus.BREACH: "!!", SampleStatus.BETWEEN: "!"}
-
-
-def refuse_verdict(result: dict[str, t.Any], fail_on: t.Collection[str]) -> None:
-    """Raise when the verdict is one of `fail_on`."""
-    if result["verdict"] in fail_on:
-        raise _ERRORS[Verdict(result["verdict"])](result["sentence"], **result)
 
 
 def describe_end(metrics: t.Sequence[Metric], watch: WatchResult, *, kept_as: str) -> str:
@@ -36,7 +28,10 @@ def describe_end(metrics: t.Sequence[Metric], watch: WatchResult, *, kept_as: st
     verdict = watch.decision.verdict
     reasons = "; ".join(_said_once(watch.decision.reasons))
     if verdict is not Verdict.PROCEED:
-        more = _how_to_decide(kept_as) if verdict is Verdict.HOLD and kept_as else ""
+        more = ""
+        if verdict is Verdict.HOLD and kept_as:
+            command = f"playbooks/decide.yml {approve_options(kept_as)}"
+            more = f"; or decide with {command} (or reject), then run it again"
         # Without a memory it is no watch of a phase.
         again = "run the same phase again" if kept_as else "watch again"
         return f"{reasons}. {_AFTERWARDS[verdict].format(again=again)}{more}."
@@ -45,9 +40,9 @@ def describe_end(metrics: t.Sequence[Metric], watch: WatchResult, *, kept_as: st
             f"Proceed: {watch.manual.by} approved ({watch.manual.reason}) that {reasons}.{evidence}"
         )
     good = "all metrics are good"
-    if watch.seconds < 1:
+    if watch.state.elapsed < 1:
         return f"Proceed: {good} in one look.{evidence}"
-    return f"Proceed: {good} after {watch.seconds:.0f} s.{evidence}"
+    return f"Proceed: {good} after {watch.state.elapsed:.0f} s.{evidence}"
 
 
 def sensitivity(metrics: t.Sequence[Metric], watch: WatchResult) -> str:
@@ -71,11 +66,6 @@ def _said_once(reasons: t.Sequence[Reason]) -> list[str]:
         else text
         for text, names in metrics.items()
     ]
-
-
-def _how_to_decide(gate: str) -> str:
-    command = f"playbooks/decide.yml {approve_options(gate)}"
-    return f"; or decide with {command} (or reject), then run it again"
 
 
 def approve_options(gate: str) -> str:
@@ -122,7 +112,7 @@ def describe_watch(
         "reasons": [{**reason.to_result(), **span} for reason in watch.decision.reasons],
         "decision": decision_result(watch.manual) if watch.manual else {},
         "samples": [_describe(metric, watch) for metric in metrics],
-        "duration": round(watch.seconds, 1),
+        "duration": round(watch.state.elapsed, 1),
         **span,
         "sensitivity": sensitivity(metrics, watch),
         "held": held,
@@ -131,9 +121,9 @@ def describe_watch(
 
 
 def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
-    series, evidence = watch.series[metric.name], watch.state.evidence.get(metric.name)
+    series, evidence = watch.state.series[metric.name], watch.state.evidence.get(metric.name)
     comparison = (
-        {"comparison": compare.described(metric.comparison, evidence, watch.seconds)}
+        {"comparison": compare.described(metric.comparison, evidence, watch.state.elapsed)}
         if metric.comparison and evidence
         else {}
     )
@@ -144,7 +134,7 @@ def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
         **numbers(series),
         **described(metric),
         "status": series.status.shown,
-        "verdict": decide([metric], watch.series).verdict.value,
+        "verdict": decide([metric], watch.state.series).verdict.value,
         "started": watch.state.began_at,
         "points": [list(point) for point in thin(series.points)],
         **comparison,
@@ -168,7 +158,7 @@ def numbers(series: Series) -> dict[str, t.Any]:
         "missing": series.missing,
         "min": series.minimum,
         "max": series.maximum,
-        "mean": series.mean,
+        "mean": series.total / series.count if series.count else None,
         "last": last.value if last else None,
         "problem": last.problem if last else "",
     }

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from .. import _postgres
-from .._alerts.api import (
-    AlertsApi,
-    Course,
-    MonitoringServer,
-    describe,
-    fired,
-    identity,
-)
+from .._alerts.api import AlertsApi, Course, MonitoringServer, describe, fired, identity
 from .._alerts.plan import Alerts, LoadedRule, joined
 from .._cluster import Clock, Cluster, MonotonicClock
-from .._errors import DeployError, InputError, RefusedError, UnreachableError, refuse_missing
+from .._errors import (
+    DeployError,
+    InputError,
+    RefusedError,
+    UnreachableError,
+    VerificationError,
+    refuse_missing,
+)
 from .._functions.log import FunctionLog
 from .._http import REQUESTS, NoAnswerError, pooled, send
 from .._kubernetes_client import KUBERNETES
@@ -28,19 +28,10 @@ from .._postgres import PSYCOPG2, PostgresTarget, SqlError
 from .._rollout.observer import observe_all_pods, observe_deployment
 from .._threads import side_by_side
 from .._time import of_epoch
+from . import options
 from .cohorts import Cohorts, Counts
-from .models import Metric, Sample, SampleStatus, Volume, failed_sample
-from .options import (
-    ALERTS,
-    FUNCTION_LOG,
-    HTTP,
-    LOG,
-    POSTGRES,
-    PROMETHEUS,
-    HttpSource,
-    alert_names,
-    read_pattern,
-)
+from .models import Metric, Sample, SampleStatus, failed_sample, missing_on_failure
+from .options import COHORTS, HttpSource, alert_names, read_pattern
 
 _LIMIT = 1_000_000
 """Bytes of one container's log that are read at a look. More in one window count as far as they were read."""
@@ -56,37 +47,11 @@ class LogSource:
     timeout: float
     clock: Clock = field(default_factory=MonotonicClock)
 
+    @missing_on_failure
     def sample(self, query: str) -> Sample:
         """InputError for a wrong pattern or Deployment; a log that cannot be read is a missing sample."""
         pattern = read_pattern(query)
-        texts = self._texts(self.window)
-        if isinstance(texts, Sample):
-            return texts
-        count = sum(1 for text in texts for line in text.splitlines() if pattern.search(line))
-        return Sample(float(count))
-
-    def count_users(self, query: str, seconds: int) -> Sample:
-        """How many different values the first group of the pattern has, within so many seconds. Errors as above."""
-        pattern = read_pattern(query)
-        if not pattern.groups:
-            raise InputError(f"{query!r} has no group: put what tells users apart in parentheses.")
-        texts = self._texts(seconds)
-        if isinstance(texts, Sample):
-            return texts
-        if any(len(text.encode()) >= _LIMIT for text in texts):
-            return failed_sample("a container logged more than is read since the watch began, 1 MB")
-        return Sample(float(len({match[1] for text in texts for match in pattern.finditer(text)})))
-
-    def _texts(self, window: int) -> list[str] | Sample:
-        try:
-            texts = self._logs(self.cluster.until(self.clock.now() + self.timeout), window)
-        except InputError:
-            raise
-        except DeployError as exc:
-            return failed_sample(str(exc).rstrip("."))
-        return texts or Sample(None, f"no container of {self.deployment!r} runs")
-
-    def _logs(self, cluster: Cluster, window: int) -> list[str]:
+        cluster = self.cluster.until(self.clock.now() + self.timeout)
         deployment = observe_deployment(cluster, self.deployment)
         running = [
             (pod.name, container.name)
@@ -94,12 +59,16 @@ class LogSource:
             for container in pod.containers
             if container.state == "running"
         ]
-        read = [self._log(cluster, pod, container, window) for pod, container in running]
-        return [text for text in read if text is not None]
+        read = [self._log(cluster, pod, container) for pod, container in running]
+        texts = [text for text in read if text is not None]
+        if not texts:
+            return Sample(None, f"no container of {self.deployment!r} runs")
+        count = sum(1 for text in texts for line in text.splitlines() if pattern.search(line))
+        return Sample(float(count))
 
-    def _log(self, cluster: Cluster, pod: str, container: str, window: int) -> str | None:
+    def _log(self, cluster: Cluster, pod: str, container: str) -> str | None:
         try:
-            return cluster.log(pod, container, since_seconds=window, limit_bytes=_LIMIT)
+            return cluster.log(pod, container, since_seconds=self.window, limit_bytes=_LIMIT)
         except RefusedError as exc:
             if exc.details.get("status") == 404:  # the pod went meanwhile
                 return None
@@ -116,45 +85,46 @@ class SampleSource(t.Protocol):
     def sample(self, query: str) -> Sample: ...
 
 
-@dataclass(frozen=True)
-class CohortSource:
-    """`treated` and `control` have the queries `seen` and `failed`, or `total`, which `source` answers."""
+def look(source: SampleSource, metric: Metric, began: float = 0.0) -> Sample:
+    """A sample of the metric, in a watch that `began` then. InputError when a query itself is wrong.
 
-    source: SampleSource
-    treated: t.Mapping[str, str]
-    control: t.Mapping[str, str]
+    Too few of what a ratio is of prove nothing, so that it is missing then.
+    """
+    if metric.cohorts:
+        return count_users(source, metric, began)
+    if volume := metric.volume:
+        count = source.sample(volume.query)
+        if count.value is None:
+            problem = f"the number of {volume.unit} is not known: {count.problem}"
+            return Sample(None, problem, error=count.error)
+        if count.value < volume.at_least:
+            return Sample(None, f"{count.value:.0f} {volume.unit} of {volume.at_least:g} needed")
+    return source.sample(metric.query)
 
-    def count(self, began: float, now: float, share: float | None = None) -> Sample:
-        """With all four, or without any and why. InputError when a query itself is wrong.
 
-        `share`: of the users those who are treated, None when unknown.
-        """
-        results: dict[tuple[str, str], float] = {}
-        # Failures are asked for first, so that no user fails who is not among those seen.
-        number = "failed" if self.treated.get("failed") else "total"
-        for what in (number, "seen"):
-            for cohort, queries in (("treated", self.treated), ("control", self.control)):
-                sample = self._ask(queries[what], began, now, share)
-                if sample.value is None:
-                    text = "total" if what == "total" else f"users {what}"
-                    problem = f"the {cohort} {text} cannot be told: {sample.problem}"
-                    return Sample(None, problem, error=sample.error)
-                results[cohort, what] = sample.value
-        counts = (
-            Counts(results[cohort, "seen"], results[cohort, number])
-            for cohort in ("treated", "control")
-        )
-        return Sample(None, counts=Cohorts(*counts))
+def count_users(source: SampleSource, metric: Metric, began: float) -> Sample:
+    """With the counts of both cohorts, or without any and why."""
+    share = metric.comparison.share if metric.comparison else None
 
-    def _ask(self, query: str, began: float, now: float, share: float | None) -> Sample:
+    def count(query: str) -> Sample:
         query = query.replace(SINCE, of_epoch(began))
         if share is not None:
             query = query.replace(SHARE, f"{share:g}")
         elif SHARE in query:
             return Sample(None, f"the query asks for {SHARE}, which is not known")
-        if isinstance(self.source, LogSource):
-            return self.source.count_users(query, max(1, math.ceil(now - began)))
-        return self.source.sample(query)
+        return source.sample(query)
+
+    results: dict[str, list[float]] = {name: [] for name in COHORTS}
+    # Failures are asked for first, so that no user fails who is not among those seen.
+    for what in ("failed", "seen"):
+        for cohort in COHORTS:
+            sample = count(metric.cohorts[cohort][what])
+            if sample.value is None:
+                problem = f"the {cohort} users {what} cannot be told: {sample.problem}"
+                return Sample(None, problem, error=sample.error)
+            results[cohort].append(sample.value)
+    counts = (Counts(observed, failed) for failed, observed in results.values())
+    return Sample(None, counts=Cohorts(*counts))
 
 
 GATE = "gate"
@@ -175,17 +145,13 @@ class AlertsSource:
     names: tuple[str, ...]
     window: float
 
+    @missing_on_failure
     def sample(self, _query: str) -> Sample:
         """What is not loaded or not evaluated cannot fire, so it is a missing sample."""
-        try:
-            rules = self.loaded()
-            course = self.api.firing_times(self.names, self.window)
-        except DeployError as exc:
-            return failed_sample(str(exc).rstrip("."))
+        rules = self.loaded()
+        course = self.api.firing_times(self.names, self.window)
         blind = self.blindness(rules)
-        if blind:
-            return failed_sample(blind)
-        return judged(rules, course)
+        return failed_sample(blind) if blind else judged(rules, course)
 
     def loaded(self) -> dict[str, LoadedRule]:
         """Those of its rules that Prometheus has, by name."""
@@ -219,30 +185,27 @@ class AlertsSource:
 
 def judged(rules: t.Mapping[str, LoadedRule], course: Course) -> Sample:
     """The number of alerts that count, and the worst of them."""
+    counting = {name: rule for name, rule in rules.items() if _gate(rule) != NOTE}
     firing = {
-        identity({"alertname": rule.name, **entry.labels}): (rule, entry.labels, entry.since)
-        for rule in rules.values()
+        identity({"alertname": rule.name, **entry.labels}): (rule, entry)
+        for rule in counting.values()
         for entry in rule.firing
-        if _gate(rule) != NOTE
     }
     ended = {
-        identity(labels): (labels, times[-1])
+        identity(
+            labels
+        ): f"{describe(labels['alertname'], labels, '')} fired until {of_epoch(times[-1])}"
         for labels, times in course
-        if identity(labels) not in firing
-        and labels.get("alertname") in rules
-        and _gate(rules[labels["alertname"]]) != NOTE
+        if identity(labels) not in firing and labels.get("alertname") in counting
     }
     sentences = [
-        f"{describe(rule.name, labels, of_epoch(since))} fires"
-        for rule, labels, since in firing.values()
+        f"{describe(rule.name, entry.labels, of_epoch(entry.since))} fires"
+        for rule, entry in firing.values()
     ]
-    sentences += [
-        f"{describe(labels['alertname'], labels, '')} fired until {of_epoch(last)}"
-        for labels, last in ended.values()
-    ]
+    sentences += ended.values()
     if not sentences:
         return Sample(0.0)
-    back = any(_gate(rule) == ROLLBACK for rule, _labels, _since in firing.values())
+    back = any(_gate(rule) == ROLLBACK for rule, _entry in firing.values())
     status = SampleStatus.BREACH if back else SampleStatus.BETWEEN
     return Sample(float(len(sentences)), note="; ".join(sentences), judged=status.value)
 
@@ -261,13 +224,11 @@ class Prometheus:
     _sessions: list[t.Any] = field(default_factory=list, repr=False, compare=False)
     _answered: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
 
+    @missing_on_failure
     def sample(self, query: str) -> Sample:
         """InputError when the query itself is wrong; everything else that is no number is a missing sample."""
-        requested = self._ask(query)
-        if isinstance(requested, Sample):
-            return requested
-        sample = read_answer(*requested)
-        at = evaluated_at(requested[1])
+        data = self._ask(query)
+        sample, at = read_number(data), evaluated_at(data)
         if at is not None:
             if at <= self._answered.get(query, 0.0):
                 return Sample(None, "the answer is not newer than the previous one")
@@ -275,14 +236,23 @@ class Prometheus:
         return sample
 
     def vector(self, query: str) -> Vector:
-        """Every series of the answer, for what is only looked at."""
-        requested = self._ask(query)
-        if isinstance(requested, Sample):
-            return Vector((), requested.problem)
-        return read_vector(*requested)
+        """Every series of the answer with a finite number, for what is only looked at."""
+        try:
+            data = self._ask(query)
+        except InputError:
+            raise
+        except DeployError as exc:
+            return Vector((), str(exc).rstrip("."))
+        if data.get("resultType") != "vector":
+            raise InputError(f"The query gives a {data.get('resultType')} and should give series.")
+        results = ((entry["metric"], float(entry["value"][1])) for entry in data["result"])
+        return Vector(tuple(result for result in results if math.isfinite(result[1])))
 
-    def _ask(self, query: str) -> Sample | tuple[int, t.Any]:
-        session = self._borrowed()
+    def _ask(self, query: str) -> t.Mapping[str, t.Any]:
+        try:
+            session = self._sessions.pop()
+        except IndexError:
+            session = pooled(1)
         try:
             answer = send(
                 "POST",
@@ -295,23 +265,19 @@ class Prometheus:
         except NoAnswerError as exc:
             # Time mends no certificate.
             cure = "" if exc.error is UnreachableError else f": {exc.cure}"
-            return failed_sample(f"Prometheus {exc.problem}{cure}")
+            raise UnreachableError(f"Prometheus {exc.problem}{cure}.") from None
         finally:
             self._sessions.append(session)
         if answer.status in (401, 403):
-            return failed_sample(
-                f"Prometheus refused the request (HTTP {answer.status}): correct 'token', or 'username' and 'password'"
+            raise RefusedError(
+                f"Prometheus refused the request (HTTP {answer.status}): correct 'token', or 'username' and 'password'."
             )
         try:
-            return answer.status, answer.json()
+            return read_data(answer.status, answer.json())
         except ValueError:
-            return failed_sample(f"Prometheus did not answer with JSON (HTTP {answer.status})")
-
-    def _borrowed(self) -> t.Any:
-        try:
-            return self._sessions.pop()
-        except IndexError:
-            return pooled(1)
+            raise VerificationError(
+                f"Prometheus did not answer with JSON (HTTP {answer.status})."
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -322,24 +288,20 @@ class Vector:
     problem: str = ""
 
 
-def read_vector(status: int, document: t.Any) -> Vector:
-    """Of /api/v1/query: all series with a finite number."""
-    problem = _problem(status, document)
-    if problem:
-        return Vector((), problem)
-    data: dict[str, t.Any] = document.get("data") or {}
-    if data.get("resultType") != "vector":
-        raise InputError(f"The query gives a {data.get('resultType')} and should give series.")
-    results = ((entry["metric"], float(entry["value"][1])) for entry in data["result"])
-    return Vector(tuple(result for result in results if math.isfinite(result[1])))
+def read_data(status: int, document: t.Any) -> t.Mapping[str, t.Any]:
+    """The data of an answer of /api/v1/query. InputError for a wrong query, VerificationError without an answer."""
+    if not isinstance(document, dict):
+        raise VerificationError(f"Prometheus answered {status} without its own JSON.")
+    if document.get("errorType") == "bad_data":
+        raise InputError(f"Prometheus rejects the query: {document.get('error')}.")
+    if document.get("status") != "success":
+        why = document.get("error", "no reason given")
+        raise VerificationError(f"Prometheus answered {status}: {why}.")
+    return document.get("data") or {}
 
 
-def read_answer(status: int, document: t.Any) -> Sample:
-    """Of /api/v1/query: one series with one finite number, or why there is none."""
-    problem = _problem(status, document)
-    if problem:
-        return failed_sample(problem)
-    data: dict[str, t.Any] = document.get("data") or {}
+def read_number(data: t.Mapping[str, t.Any]) -> Sample:
+    """Of one series with one finite number, or why there is none."""
     result: t.Any = data.get("result")
     kind = data.get("resultType")
     if kind not in ("scalar", "vector"):
@@ -349,33 +311,24 @@ def read_answer(status: int, document: t.Any) -> Sample:
         return Sample(None, "no series")
     if len(texts) > 1:
         return failed_sample(f"{len(texts)} series where one is expected")
-    value = float(texts[0])
-    if not math.isfinite(value):
-        return Sample(None, f"the value is {texts[0]}", error=math.isinf(value))
-    return Sample(value)
+    return finite(texts[0])
 
 
-def evaluated_at(document: t.Any) -> float | None:
+def evaluated_at(data: t.Mapping[str, t.Any]) -> float | None:
     """When the answer was worked out: a cache in between may give an old one."""
     try:
-        data = document["data"]
         first = data["result"] if data["resultType"] == "scalar" else data["result"][0]["value"]
         return float(first[0])
     except (KeyError, IndexError, TypeError, ValueError):
         return None
 
 
-def _problem(status: int, document: t.Any) -> str:
-    if not isinstance(document, dict):
-        return f"Prometheus answered {status} without its own JSON"
-    if document.get("errorType") == "bad_data":
-        raise InputError(f"Prometheus rejects the query: {document.get('error')}.")
-    if document.get("status") != "success":
-        return f"Prometheus answered {status}: {document.get('error', 'no reason given')}"
-    return ""
-
-
-ERROR = "error"
+def finite(given: t.Any) -> Sample:
+    """Raises ValueError or TypeError for what is no number at all."""
+    value = float(given)
+    if math.isfinite(value):
+        return Sample(value)
+    return Sample(None, f"the value is {given}", error=math.isinf(value))
 
 
 @dataclass(frozen=True)
@@ -386,23 +339,21 @@ class FunctionLogSource:
     functions: tuple[str, ...]
     window: int
 
+    @missing_on_failure
     def sample(self, query: str) -> Sample:
         """InputError for a wrong pattern; a function or a log that is not there is a missing sample."""
         pattern = read_pattern(query)
-        try:
-            ids = self.log.ids()
-            absent = [name for name in self.functions if name not in ids]
-            if absent:
-                return failed_sample(f"the project has no function {', '.join(absent)}")
-            logs = side_by_side(self._errors, [ids[name] for name in self.functions])
-        except DeployError as exc:
-            return failed_sample(str(exc).rstrip("."))
-        return Sample(float(sum(1 for log in logs for text in log if pattern.search(text))))
-
-    def _errors(self, function_id: str) -> list[str]:
+        ids = self.log.ids()
+        absent = [name for name in self.functions if name not in ids]
+        if absent:
+            return failed_sample(f"the project has no function {', '.join(absent)}")
         since = timedelta(seconds=self.window)
-        function = self.log.of_function(function_id, since=since, level=ERROR)
-        return [entry.message for entry in function]
+        logs = side_by_side(
+            lambda name: list(self.log.of_function(ids[name], since=since, level="error")),
+            self.functions,
+        )
+        count = sum(1 for log in logs for entry in log if pattern.search(entry.message))
+        return Sample(float(count))
 
 
 @dataclass(frozen=True)
@@ -410,6 +361,7 @@ class SqlSource:
     target: PostgresTarget
     timeout: float
 
+    @missing_on_failure
     def sample(self, query: str) -> Sample:
         """InputError when the query itself is wrong (class 42); everything else is a missing sample."""
         try:
@@ -426,8 +378,6 @@ class SqlSource:
             if exc.sqlstate.startswith("42"):
                 raise InputError(f"{self.target.where} rejects the query: {exc}.") from exc
             return failed_sample(f"the database refused the query ({exc})")
-        except DeployError as exc:
-            return failed_sample(str(exc).rstrip("."))
         return read_rows(rows)
 
 
@@ -439,21 +389,15 @@ def read_rows(rows: list[_postgres.Row]) -> Sample:
     if value is None:
         return Sample(None, "the value is NULL")
     try:
-        number = float(value)
+        return finite(value)
     except (TypeError, ValueError):
         return failed_sample("the value is no number")
-    if math.isfinite(number):
-        return Sample(number)
-    return Sample(None, f"the value is {number}", error=math.isinf(number))
 
 
 LIBRARIES = {
-    PROMETHEUS: REQUESTS,
-    ALERTS: REQUESTS,
-    HTTP: REQUESTS,
-    POSTGRES: PSYCOPG2,
-    LOG: KUBERNETES,
-    FUNCTION_LOG: REQUESTS,
+    **dict.fromkeys(options.KINDS, REQUESTS),
+    options.POSTGRES: PSYCOPG2,
+    options.LOG: KUBERNETES,
 }
 
 
@@ -465,61 +409,23 @@ def refuse_missing_libraries(metrics: t.Iterable[Metric]) -> None:
 def sources_of(
     params: t.Mapping[str, t.Any], cluster: Cluster | None = None
 ) -> dict[str, SampleSource]:
-    """`cluster` is for metrics that read logs. Of one that compares cohorts it is who counts their users."""
+    """By the name of the metric. `cluster` is for metrics that read logs."""
     timeout = params["query_timeout"]
     server = MonitoringServer.from_params(params["prometheus"])
 
     def source(entry: t.Mapping[str, t.Any]) -> SampleSource:
-        if entry["kind"] == POSTGRES:
+        if entry["kind"] == options.POSTGRES:
             return SqlSource(PostgresTarget.from_params(entry["connection"]), timeout)
-        if entry["kind"] == ALERTS:
+        if entry["kind"] == options.ALERTS:
             api = AlertsApi(server, timeout=timeout)
             return AlertsSource(api, alert_names(entry["query"]), entry["window"])
-        if entry["kind"] == HTTP:
+        if entry["kind"] == options.HTTP:
             return HttpSource(entry["url"], timeout, entry["token"] or "", entry["ca_cert"])
-        if entry["kind"] == FUNCTION_LOG:
+        if entry["kind"] == options.FUNCTION_LOG:
             log = FunctionLog.from_params(entry["supabase"], timeout=timeout)
             return FunctionLogSource(log, tuple(entry["functions"]), entry["window"])
-        if entry["kind"] == LOG and cluster is not None:
+        if entry["kind"] == options.LOG and cluster is not None:
             return LogSource(cluster, entry["deployment"], entry["window"], timeout)
         return Prometheus(server, timeout)
 
-    def counted(entry: t.Mapping[str, t.Any]) -> SampleSource:
-        volume = entry.get("volume")
-        return VolumeSource(source(entry), Volume(**volume)) if volume else source(entry)
-
-    return {entry["name"]: counted(entry) for entry in params["metrics"]}
-
-
-Sources = t.Mapping[str, "SampleSource | CohortSource"]
-"""By the name of the metric."""
-
-
-def with_cohorts(sources: t.Mapping[str, SampleSource], params: t.Mapping[str, t.Any]) -> Sources:
-    compared = {
-        entry["name"]: CohortSource(sources[entry["name"]], entry["treated"], entry["control"])
-        for entry in params["metrics"]
-        if entry["treated"]
-    }
-    return {**sources, **compared}
-
-
-@dataclass(frozen=True)
-class VolumeSource:
-    """Of one that tells a ratio, and of how many: too few prove nothing, so that the ratio is missing."""
-
-    source: SampleSource
-    volume: Volume
-
-    def sample(self, query: str) -> Sample:
-        volume = self.volume
-        count = self.source.sample(volume.query)
-        if count.value is None:
-            return Sample(
-                None,
-                f"the number of {volume.unit} is not known: {count.problem}",
-                error=count.error,
-            )
-        if count.value < volume.at_least:
-            return Sample(None, f"{count.value:.0f} {volume.unit} of {volume.at_least:g} needed")
-        return self.source.sample(query)
+    return {entry["name"]: source(entry) for entry in params["metrics"]}

@@ -7,11 +7,11 @@ import math
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._formats import number, span
-from .._release.record import Cohort, Comparison, Record
+from .._formats import number
+from .._release.record import Comparison, Record
 from .._time import of_epoch
-from .cohorts import CohortComparison, Cohorts, ComparisonEvidence, Counts
-from .compare import compare, seconds_needed, times
+from .cohorts import ComparisonEvidence
+from .compare import compare
 from .models import Metric, Sample, Series
 
 Body = t.Mapping[str, t.Any]
@@ -40,46 +40,6 @@ def newest(record: Record) -> tuple[str, dict[str, Comparison]]:
         if began > best[0]:
             best = (began, compared)
     return best
-
-
-def outlook(
-    record: Record, schedule: t.Sequence[Body], *, at: int, watch: float, hold_for: float
-) -> list[str]:
-    """How long each step above `at` % that must be able to see a harm will need for it, at the traffic seen last."""
-    _began, compared = newest(record)
-    sentences = []
-    for step in schedule:
-        harm, percentage = number(step.get("must_detect")), int(step["percentage"])
-        if harm is None or percentage < at:
-            continue
-        wanted = f"{percentage} % must be able to see {times(harm)} as many failing users"
-        failures = [entry for entry in compared.values() if entry.at_most is None]
-        needed = [_seconds(failure, percentage / 100.0, harm) for failure in failures]
-        known = [entry for entry in needed if entry is not None]
-        if not failures or len(known) < len(needed):
-            why = "no user of the control failed" if failures else "no watch has compared cohorts"
-            sentences.append(f"{wanted}: how long that takes is not known yet, for {why}.")
-            continue
-        takes = f"about {span(max(known))} at the traffic of the last watch"
-        lasts = f"it is watched for {span(watch)}"
-        lasts += f", and for {span(hold_for)} more while it holds" if hold_for else ""
-        cure = ": watch it longer, or demand less" if max(known) > watch + hold_for else ""
-        sentences.append(f"{wanted}: {takes}; {lasts}{cure}.")
-    return sentences
-
-
-def _seconds(compared: Comparison, share: float, harm: float) -> float | None:
-    total = Cohorts(_counts(compared.treated), _counts(compared.control))
-    comparison = CohortComparison(
-        margin=compared.worse_than or 1.0,
-        alpha=1.0 / (compared.needed or 100.0),
-        before=compared.evidence or 0.0,
-    )
-    return seconds_needed(total, compared.seconds or 0.0, share, comparison, harm)
-
-
-def _counts(cohort: Cohort) -> Counts:
-    return Counts(cohort.seen or 0.0, cohort.failed or 0.0)
 
 
 @dataclass(frozen=True)
@@ -185,4 +145,4 @@ def as_begun(metrics: t.Sequence[Metric], state: WatchState) -> tuple[Metric, ..
 
 def finished(metric: Metric, series: Series) -> bool:
     """Whether the metric's own watch is over before the gate's."""
-    return metric.limits.count is not None and series.count >= metric.limits.count
+    return metric.count is not None and series.count >= metric.count

@@ -17,7 +17,7 @@ from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, InputError, VerificationError
 from .._release.decode import dumped, restored
 from .._release.plan import RecordChange, check_attempt
-from .._release.record import Act, Evidence, Record
+from .._release.record import Act, Evidence
 from .._release.store import ReleaseStore
 from .._time import epoch, utc_now
 from .models import Metric, Verdict
@@ -44,11 +44,8 @@ class WatchStore:
 
     def read(self) -> None:
         attachment = self.store.attachment(ATTACHMENT)
-        if attachment is None:
-            self.version, self.watches = "", {}
-            return
-        self.version = attachment.resource_version
-        self.watches = json.loads(attachment.content)
+        self.version = attachment.resource_version if attachment else ""
+        self.watches = json.loads(attachment.content) if attachment else {}
 
     def state(self, gate: str) -> WatchState | None:
         entry = self.watches.get(gate)
@@ -61,18 +58,10 @@ class WatchStore:
             ) from exc
 
     def write(
-        self,
-        gate: str,
-        writer: str,
-        state: WatchState,
-        requested: t.Mapping[str, t.Any] | None = None,
+        self, gate: str, writer: str, state: WatchState, requested: t.Mapping[str, t.Any]
     ) -> None:
-        """Bound to the version that was read last. `asked`: by metric its unit and bounds, for those who show them."""
-        entry = {
-            "writer": writer,
-            "state": json.loads(dumped(state)),
-            "asked": dict(requested or {}),
-        }
+        """Over the version that was read last. `requested`: by metric its unit and bounds, for those who show them."""
+        entry = {"writer": writer, "state": json.loads(dumped(state)), "asked": {**requested}}
         watches = {**self.watches, gate: entry}
         content = json.dumps(watches, sort_keys=True).encode()
         self.version = self.store.overwrite(
@@ -117,23 +106,15 @@ class ReleaseMemory:
         self._asked = {metric.name: described(metric) for metric in plan.metrics}
         self._settled = phase.settled
         self._shelf.read()
-        known = self._shelf.state(self.gate)
-        if known is None or (known.attempt, known.definition) != (
-            record.attempt,
-            self._stamp["definition"],
-        ):
+        known, present = self._shelf.state(self.gate), (record.attempt, self._stamp["definition"])
+        # The run of a watch that ended has told how it ended. The time since belongs to no watch.
+        over = known is not None and self._settled and known.ended
+        if known is None or over or (known.attempt, known.definition) != present:
             return None
-        if self._settled and known.ended:
-            # Its run told how it ended. The time since belongs to no watch.
-            return None
-        return self._take_up(plan, record, known)
-
-    def _take_up(self, plan: WatchPlan, record: Record, known: WatchState) -> WatchState | None:
         decision = that_counts(all_said(record, self.gate), known)
         # Clocks of two machines may differ, and time goes forward.
         now = max(self.wall() - known.started, known.elapsed)
-        started = self._stamp["phase_started"]
-        state = take_up(plan, known, now, phase_started=started, manual=decision)
+        state = take_up(plan, known, now, phase_started=phase.started, manual=decision)
         gap = f"no samples for {now - known.elapsed:.0f} s"
         if state is None:
             self.report(f"the watch begun at {known.began_at} had {gap}: it starts again")
@@ -197,7 +178,7 @@ def definition(metrics: t.Sequence[Metric]) -> str:
             (
                 *(metric.name, metric.kind, metric.query, metric.bounds),
                 *([metric.volume] if metric.volume else []),
-                *([*metric.comparison.question] if metric.comparison else []),
+                *([metric.comparison.margin] if metric.comparison else []),
             )
         )
         for metric in metrics
@@ -245,12 +226,10 @@ def record_decision(
     }
 
 
-def decided(decision: Act, release: str, *, would: bool) -> str:
-    verb, past = ("approve", "approved") if decision.decision == APPROVE else ("reject", "rejected")
-    did = f"would {verb}" if would else past
-    return (
-        f"{decision.by} {did} the watch {decision.gate!r} of release {release}: {decision.reason}."
-    )
+def decided(act: Act, release: str, *, would: bool) -> str:
+    verb, past = ("approve", "approved") if act.decision == APPROVE else ("reject", "rejected")
+    did = f"{act.by} {f'would {verb}' if would else past}"
+    return f"{did} the watch {act.gate!r} of release {release}: {act.reason}."
 
 
 def answers_awaited(cluster: Cluster, release: str, gate: str) -> Evidence | None:

@@ -50,10 +50,9 @@ def that_counts(decisions: t.Sequence[Act], state: WatchState) -> Act | None:
     """A reject of this watch before all else; an approval only of the hold that there is, so that it counts once."""
     ours = [decision for decision in decisions if decision.watch == state.began_at]
     rejected = [entry for entry in ours if entry.decision == REJECT]
-    approved = [
-        entry for entry in ours if entry.decision == APPROVE and entry.held == state.held_at
-    ]
-    return next(iter(rejected or (approved if state.held is not None else [])), None)
+    held_at = None if state.held is None else state.held_at
+    approved = [entry for entry in ours if (entry.decision, entry.held) == (APPROVE, held_at)]
+    return next(iter(rejected or approved), None)
 
 
 def plan_decision(
@@ -155,7 +154,10 @@ def with_feedback(
         "feedback": {
             "watched": watched,
             "since": since or span["started"],
-            "answers": [_kept(row) for row in results],
+            "answers": [
+                {**{key: row[key] for key in ("name", "status", "detail")}, **row["facts"]}
+                for row in results
+            ],
         },
     }
 
@@ -167,10 +169,6 @@ def _reason(row: Entry, verdict: Verdict) -> Reason:
 
 def _verdict(row: Entry) -> Verdict:
     return _VERDICTS.get(str(row["status"]), Verdict.HOLD)
-
-
-def _kept(row: Entry) -> dict[str, t.Any]:
-    return {"name": row["name"], "status": row["status"], "detail": row["detail"], **row["facts"]}
 
 
 def _sentence(
@@ -197,13 +195,12 @@ DATA, VALUE = "data", "value"
 
 def breached(metrics: t.Sequence[Metric], watched: Watched) -> tuple[Reason, ...]:
     """The metrics that call for a rollback now, without waiting for the end of the watch."""
-    results = []
-    for metric in metrics:
-        series = watched[metric.name]
-        text = _breach(metric, series)
-        if text:
-            results.append(reason(metric, series, Verdict.ROLLBACK, text, series.value))
-    return tuple(results)
+    pairs = [(metric, watched[metric.name]) for metric in metrics]
+    return tuple(
+        reason(metric, series, Verdict.ROLLBACK, text, series.value)
+        for metric, series in pairs
+        if (text := _breach(metric, series))
+    )
 
 
 def decide(metrics: t.Sequence[Metric], watched: Watched) -> Decision:
@@ -214,13 +211,11 @@ def decide(metrics: t.Sequence[Metric], watched: Watched) -> Decision:
     held = []
     for metric in metrics:
         series = watched[metric.name]
-        text, concern = _missing_data(metric, series), DATA
-        if not text:
-            text, concern = _unclear_value(metric, series), VALUE
-        if text:
+        missing = _missing_data(metric, series)
+        if text := missing or _unclear_value(metric, series):
             value = series.last.value if series.last else None
             doubt = reason(metric, series, Verdict.HOLD, text, value)
-            held.append(replace(doubt, concern=f"{metric.name} {concern}"))
+            held.append(replace(doubt, concern=f"{metric.name} {DATA if missing else VALUE}"))
     if not metrics:
         held = [Reason("", Verdict.HOLD, "there is no metric", None)]
     return Decision(Verdict.HOLD if held else Verdict.PROCEED, tuple(held))
@@ -242,7 +237,7 @@ def reason(
 
 def _breach(metric: Metric, series: Series) -> str:
     """Why the metric rolls back, empty when it does not."""
-    if series.value is None or series.breaches < metric.limits.breaches:
+    if series.value is None or series.breaches < metric.breaches:
         return ""
     if series.last and series.last.note:
         return series.last.note
@@ -254,15 +249,15 @@ def _breach(metric: Metric, series: Series) -> str:
 
 def _missing_data(metric: Metric, series: Series) -> str:
     """Why there are too few values to judge the metric, empty when there are enough."""
-    limits, last = metric.limits, series.last
+    last = series.last
     if last is None or not series.count or series.value is None:
         return f"{metric.name} has no data ({last.problem if last else 'it was never sampled'})"
     if last.value is None:
         return f"{metric.name} has no data at the end ({last.problem})"
-    if series.missing_share > limits.max_missing:
+    if series.missing_share > metric.max_missing:
         return f"{metric.name} has no data in {series.missing} of {series.count + series.missing} samples"
-    if limits.count is not None and series.count < limits.count:
-        return f"{metric.name} has {series.count} of {limits.count} samples"
+    if metric.count is not None and series.count < metric.count:
+        return f"{metric.name} has {series.count} of {metric.count} samples"
     return ""
 
 

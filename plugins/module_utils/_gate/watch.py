@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from .._errors import InputError
 from .._release.record import Act
 from .._threads import side_by_side
-from .models import Decision, Metric, Reason, Sample, SampleStatus, Series, Verdict, failed_sample
-from .sources import CohortSource, Sources
+from .models import Decision, Metric, Reason, Sample, SampleStatus, Verdict, failed_sample
+from .sources import SampleSource
+from .sources import look as look_at
 from .state import Schedule, WatchState, as_begun, begin, finished
 from .verdict import APPROVE, all_good, breached, covers, decide
 
@@ -121,11 +122,6 @@ def next_due(elapsed: float, interval: float, delay: float = 0.0) -> float:
     return delay + (math.floor((elapsed - delay) / interval + 1e-9) + 1) * interval
 
 
-def due_now(plan: WatchPlan, before: WatchState, at: float) -> list[Metric]:
-    dues = next_dues(plan, before)
-    return [metric for metric in plan.metrics if dues.get(metric.name, math.inf) <= at + 1e-9]
-
-
 def take_up(
     plan: WatchPlan,
     state: WatchState,
@@ -176,18 +172,10 @@ class WatchResult:
     state: WatchState
     manual: Act | None = None
 
-    @property
-    def series(self) -> t.Mapping[str, Series]:
-        return self.state.series
-
-    @property
-    def seconds(self) -> float:
-        return self.state.elapsed
-
 
 def run_watch(
     metrics: t.Sequence[Metric],
-    sources: Sources,
+    sources: t.Mapping[str, SampleSource],
     schedule: Schedule,
     *,
     report: t.Callable[[WatchState], None] = lambda _state: None,
@@ -218,14 +206,15 @@ def run_watch(
         return step
 
     # All are asked at first, so that a query that cannot work is told at once.
-    samples = sample_all(plan.metrics, sources, began=began, wall=wall, first=True)
+    samples = sample_all(plan.metrics, sources, began=began, first=True)
     due = [metric for metric in plan.metrics if metric.delay <= state.elapsed]
     step = judge(state.looked(due, samples, clock() - zero))
     while step.decision is None:
         sleep(max(0.0, zero + step.wait - clock()))
         looks = max(step.wait, clock() - zero)
-        due = due_now(plan, step.state, looks)
-        samples = sample_all(due, sources, began=began, wall=wall)
+        dues = next_dues(plan, step.state)
+        due = [entry for entry in plan.metrics if dues.get(entry.name, math.inf) <= looks + 1e-9]
+        samples = sample_all(due, sources, began=began)
         at, state = clock() - zero, step.state
         if looks - step.wait >= shortest or at - looks >= _STANDSTILL:
             state = state.unseen(plan.metrics, schedule, at)
@@ -235,21 +224,16 @@ def run_watch(
 
 def sample_all(
     due: t.Sequence[Metric],
-    sources: Sources,
+    sources: t.Mapping[str, SampleSource],
     *,
     began: float,
-    wall: t.Callable[[], float],
     first: bool = False,
 ) -> dict[str, Sample]:
     """A sample of each. At the `first` look a query that cannot work is an InputError."""
 
     def look(metric: Metric) -> Sample:
-        source = sources[metric.name]
         try:
-            if isinstance(source, CohortSource):
-                share = metric.comparison.share if metric.comparison else None
-                return source.count(began, wall(), share)
-            return source.sample(metric.query)
+            return look_at(sources[metric.name], metric, began)
         except InputError as exc:
             # A query that never worked is a mistake in it; one that stops working is blindness.
             if first:

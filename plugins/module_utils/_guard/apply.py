@@ -3,22 +3,20 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .._alerts.plan import LoadedRule
-from .._cluster import GUARD_ANNOTATION, RAMP_ANNOTATION, Clock, Cluster, MonotonicClock
+from .._cluster import GUARD_ANNOTATION, RAMP_ANNOTATION, Cluster
 from .._errors import DeployError
 from .._flags.apply import KillSwitch, decide_flags, observe_flags
 from .._flags.consumer import ConsumerState, FlagsRequest
 from .._flags.plan import FlagsMap, FlagsPlan, Wish, checksum
-from .._flags.pods import FlagsProbe
 from .._flags.values import Document
-from .._gate.models import Metric, Sample
-from .._gate.sources import AlertsSource, Sources
+from .._gate.models import Metric, Sample, failed_sample
+from .._gate.sources import AlertsSource, SampleSource
 from .._gate.state import begin as begin_watch
 from .._gate.state import evidence_before
 from .._gate.store import definition
@@ -34,33 +32,10 @@ from .._release.models import DONE
 from .._release.record import Record
 from .._run_process import Alive, never_alive
 from .._time import format_time, now
-from .memory import (
-    KILL_SWITCH,
-    METRIC,
-    STEP_DOWN,
-    Acts,
-    Choice,
-    GuardAct,
-    GuardCause,
-    GuardMemory,
-    MemoryStore,
-    Observation,
-    RampPosition,
-    Rules,
-    choose,
-    lasting,
-)
-from .tell import (
-    GuardLook,
-    announcements,
-    hidden_by,
-    of_alerts,
-    of_blindness,
-    of_lock,
-    of_pods,
-    run_more,
-    unknown_pods,
-)
+from . import memory as guard
+from . import tell
+from .memory import Acts, GuardAct, GuardCause, GuardMemory, Observation, RampPosition, Rules
+from .tell import GuardLook
 
 ALERTS = "alerts"
 """The key of the alerts among the sources that fail."""
@@ -68,38 +43,32 @@ ALERTS = "alerts"
 
 @dataclass(frozen=True)
 class RampGuard:
-    """`open_cluster` makes a new client at each call, for threads that each need one.
+    """`switching` begins a look at the pods of the `consumers`, or a delivery to them.
 
-    `flags_off` switch the feature off; `consumers` read the flags. `metrics_for` returns the metrics for the earlier
-    evidence and the share of users, and `sources` are theirs.
+    `flags_off` switch the feature off. `metrics_for` returns the metrics for the earlier evidence and the share of
+    users, and `sources` are theirs. `request` is how pods are brought to flags, whose values each look fills in.
     """
 
-    open_cluster: t.Callable[[], Cluster]
+    cluster: Cluster
+    switching: t.Callable[[], KillSwitching]
     release: str
     place: RampFlags
     schedule: RampSchedule
     rules: Rules
     flags_off: t.Mapping[str, str]
     metrics_for: t.Callable[[t.Mapping[str, float], float | None], t.Sequence[Metric]]
-    sources: Sources
+    sources: t.Mapping[str, SampleSource]
+    request: FlagsRequest
     consumers: tuple[str, ...] = ()
     lock: str = LEASE
-    by: str = "guard"
-    wait_timeout: float = 180.0
-    mounted: bool = False
-    probe: FlagsProbe = field(default_factory=FlagsProbe)
     document: Document | None = None
-    report: t.Callable[[str], None] = lambda _text: None
-    clock: Clock = field(default_factory=MonotonicClock)
     wall: t.Callable[[], datetime] = now
     alive: Alive = never_alive
 
-    @functools.cached_property
-    def _cluster(self) -> Cluster:
-        return self.open_cluster()
-
-    def look(self, record: Record | None, store: MemoryStore, *, check_mode: bool) -> GuardLook:
-        flags = observe_flags(self._cluster, self.place.config_map)
+    def look(
+        self, record: Record | None, store: guard.MemoryStore, *, check_mode: bool
+    ) -> GuardLook:
+        flags = observe_flags(self.cluster, self.place.config_map)
         resting = self._resting(record, flags)
         if resting or record is None:
             return GuardLook(resting)
@@ -109,19 +78,22 @@ class RampGuard:
         before = store.read() or GuardMemory(begun=at, last=at)
         acts = Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION))
         memory, observation, consumers = self._observe(record, flags, place, before)
-        memory = memory.looked(observation, acts, self._seconds(), self.rules, self.by)
+        memory = memory.looked(observation, acts, self._seconds(), self.rules, self.request.actor)
         plan, choice, place = self._write(record, memory, observation, start, check_mode=check_mode)
         acts = Acts.from_annotation(plan.annotations.get(GUARD_ANNOTATION))
-        stray = run_more(consumers, *self._names(), self._wanted(plan))
-        delivers = bool(choice.what) or stray
+        # The flags of the ramp, and those that the kill switch holds.
+        names = sorted({*self._names, *plan.wish.flags})
+        wanted = {name: plan.after[name] for name in names if name in plan.after}
+        delivers = bool(choice.what) or tell.run_more(consumers, *self._names, wanted)
         if delivers and not check_mode:
-            consumers = self._deliver(plan)
+            request = replace(self.request, expected=wanted, checksum=plan.checksum)
+            consumers = self.switching().switch(self.consumers, request)
         stored = check_mode or store.keep(memory)
-        news = announcements(
+        news = tell.announcements(
             observation,
             acts,
             memory,
-            lasting(observation, acts, memory, self.rules, self.wall()),
+            guard.lasting(observation, acts, memory, self.rules, self.wall()),
             record=record,
             place=place.words,
         )
@@ -172,7 +144,8 @@ class RampGuard:
         at, rules = self._seconds(), self.rules
         loaded, alerts = self._alerts()
         metrics, samples, memory = self._sample(record, place, before)
-        samples = {**samples, **({ALERTS: alerts} if alerts.error else {})}
+        if alerts:
+            samples = {**samples, ALERTS: failed_sample(alerts)}
         # A source without data, as at night, does not fail.
         failing = (name for name, sample in samples.items() if sample.error)
         unseen = {name: memory.unseen.get(name, at) for name in failing}
@@ -181,51 +154,52 @@ class RampGuard:
         known = memory.lock.get("renewed") == renewed
         since = float(memory.lock["since"]) if known and memory.lock else at
         memory = replace(memory, unseen=unseen, lock={"renewed": renewed, "since": since})
-        consumers = self._pods(flags)
+        wanted = {name: flags.data[name] for name in self._names if name in flags.data}
+        request = replace(self.request, expected=wanted, checksum=checksum(flags.data))
+        consumers = self.switching().look(self.consumers, request)
         # During a rollout, pods differ as expected.
         busy = lock is not None and bool(lock.holder) and not dead
         # So they do while another guard's act, a kill switch or a step down reaches them, without the lock.
-        values = {name: flags.data.get(name) for name in self._names()}
-        memory = memory.read(values, at)
-        lately = at - memory.flags["since"] < self.wait_timeout
+        values = {name: flags.data.get(name) for name in self._names}
+        if memory.flags.get("values") != values:
+            memory = replace(memory, flags={"values": values, "since": at})
+        lately = at - memory.flags["since"] < self.request.wait_timeout
         tells_of_pods = not busy and not (
-            of_pods(consumers) and (lately or self._moved_since(values))
+            tell.of_pods(consumers) and (lately or self._moved_since(values))
         )
         watch = memory.watch
         found_causes = [
-            *of_alerts(loaded),
+            *tell.of_alerts(loaded),
             *(
-                GuardCause(f"{METRIC} {reason.metric}", STEP_DOWN, reason.text)
+                GuardCause(f"{guard.METRIC} {reason.metric}", guard.STEP_DOWN, reason.text)
                 for reason in (breached(metrics, watch.series) if watch else ())
             ),
-            *of_blindness(unseen, samples, rules, at),
-            *of_lock(lock, dead=dead, unchanged_for=at - since),
-            *(of_pods(consumers) if tells_of_pods else []),
+            *tell.of_blindness(unseen, samples, rules, at),
+            *tell.of_lock(lock, dead=dead, unchanged_for=at - since),
+            *(tell.of_pods(consumers) if tells_of_pods else []),
         ]
-        hidden = hidden_by(
-            metrics,
-            samples,
-            alerts=not alerts.error,
-            pods=tells_of_pods and not unknown_pods(consumers),
-        )
-        observation = Observation(tuple(found_causes), hidden, place.step)
+        blind = {
+            f"{guard.METRIC} {each.name}": samples[each.name].value is None for each in metrics
+        }
+        blind[guard.ALERT] = bool(alerts)
+        blind[guard.PODS] = not tells_of_pods or tell.unknown_pods(consumers)
+        hidden = {kind for kind, missing in blind.items() if missing}
+        observation = Observation(tuple(found_causes), frozenset(hidden), place.step)
         return memory, observation, [] if busy else consumers
 
-    def _alerts(self) -> tuple[list[LoadedRule], Sample]:
-        """The loaded rules, and a failed sample if an expected rule could not fire."""
+    def _alerts(self) -> tuple[list[LoadedRule], str]:
+        """The loaded rules, and why an expected rule could not fire."""
         loaded: list[LoadedRule] = []
         for source in self.sources.values():
-            if not isinstance(source, AlertsSource):
-                continue
-            try:
-                rules = source.loaded()
-            except DeployError as exc:
-                return [], Sample(None, str(exc).rstrip("."), error=True)
-            blind = source.blindness(rules)
-            if blind:
-                return [*rules.values()], Sample(None, blind, error=True)
-            loaded += rules.values()
-        return loaded, Sample(float(len(loaded)))
+            if isinstance(source, AlertsSource):
+                try:
+                    rules = source.loaded()
+                except DeployError as exc:
+                    return [], str(exc).rstrip(".")
+                if blind := source.blindness(rules):
+                    return [*rules.values()], blind
+                loaded += rules.values()
+        return loaded, ""
 
     def _sample(
         self, record: Record, place: RampPosition, before: GuardMemory
@@ -249,7 +223,7 @@ class RampGuard:
         if started - before.last > rules.max_gap:
             apart = {name: replace(series, breaches=0) for name, series in state.series.items()}
             state = replace(state, series=apart)
-        samples = sample_all(metrics, self.sources, began=state.started, wall=self._seconds)
+        samples = sample_all(metrics, self.sources, began=state.started)
         state = state.looked(metrics, samples, max(0.0, self._seconds() - state.started))
         evidence = {
             metric.name: state.evidence[metric.name].value(metric.comparison)
@@ -263,20 +237,15 @@ class RampGuard:
 
     def _lock(self) -> tuple[Lock | None, bool]:
         """The deploy lock, and whether the run that took it has ended for certain."""
-        body = self._cluster.read("Lease", self.lock)
+        body = self.cluster.read("Lease", self.lock)
         if body is None:
             return None, False
         lock = Lock.from_json(body)
         return lock, lock.run is not None and self.alive(lock.run) is False
 
-    def _pods(self, flags: FlagsMap) -> list[ConsumerState]:
-        wanted = {name: flags.data[name] for name in self._names() if name in flags.data}
-        request = self._request(wanted, checksum(flags.data))
-        return self._switching().look(self.consumers, request)
-
     def _moved_since(self, values: t.Mapping[str, str | None]) -> bool:
         """Whether the flags changed while their pods were observed."""
-        flags = observe_flags(self._cluster, self.place.config_map)
+        flags = observe_flags(self.cluster, self.place.config_map)
         return any(flags.data.get(name) != value for name, value in values.items())
 
     def _write(
@@ -287,19 +256,19 @@ class RampGuard:
         start: Start,
         *,
         check_mode: bool,
-    ) -> tuple[FlagsPlan, Choice, RampPosition]:
+    ) -> tuple[FlagsPlan, guard.Choice, RampPosition]:
         """Read, decide and write as one step, from the flags at the moment of the write."""
-        last: list[tuple[Choice, RampPosition]] = []
+        last: list[tuple[guard.Choice, RampPosition]] = []
 
         def wish(flags: FlagsMap) -> Wish:
             acts = Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION))
             place = self._position(flags, start)
-            choice = choose(observation, acts, memory, place, self.rules, self.wall())
+            choice = guard.choose(observation, acts, memory, place, self.rules, self.wall())
             last[:] = [(choice, place)]
             return self._wish(flags, acts, choice, place, record)
 
         plan = decide_flags(
-            self._cluster,
+            self.cluster,
             self.place.config_map,
             wish,
             check_mode=check_mode,
@@ -311,14 +280,14 @@ class RampGuard:
         return plan, choice, self._position(after, start) if choice.what else place
 
     def _wish(
-        self, flags: FlagsMap, acts: Acts, choice: Choice, place: RampPosition, record: Record
+        self, flags: FlagsMap, acts: Acts, choice: guard.Choice, place: RampPosition, record: Record
     ) -> Wish:
         if not choice.what:
             return Wish()
-        if choice.what == KILL_SWITCH:
+        if choice.what == guard.KILL_SWITCH:
             switch = KillSwitch(
                 set_at=format_time(self.wall()),
-                by=self.by,
+                by=self.request.actor,
                 reason=choice.why,
                 automatic=True,
                 flags=self.flags_off,
@@ -327,13 +296,8 @@ class RampGuard:
         else:
             facts = observe_ramp(flags, self.place, self.wall())
             reasons = tuple(cause.text for cause in choice.causes)
-            finding = WatchFinding(
-                place.percentage or 0,
-                ROLLBACK,
-                self.by,
-                reasons,
-                began=start_of(record).began,
-            )
+            began, by = start_of(record).began, self.request.actor
+            finding = WatchFinding(place.percentage or 0, ROLLBACK, by, reasons, began=began)
             ramp_plan = judge(self.schedule, facts, finding)
             to = ramp_plan.after.percentage
             wish = Wish(
@@ -351,39 +315,13 @@ class RampGuard:
             to=to,
             why=choice.why,
         )
-        annotations = {**wish.annotations, GUARD_ANNOTATION: acts.added(act).to_annotation()}
+        longer = Acts((*acts.acts, act)[-guard.MOST_ACTS :])
+        annotations = {**wish.annotations, GUARD_ANNOTATION: longer.to_annotation()}
         return replace(wish, annotations=annotations)
 
-    def _deliver(self, plan: FlagsPlan) -> list[ConsumerState]:
-        request = self._request(self._wanted(plan), plan.checksum)
-        return self._switching().switch(self.consumers, request)
-
-    def _wanted(self, plan: FlagsPlan) -> dict[str, str]:
-        """The flags that pods must run with: those of the ramp, and those that the kill switch holds."""
-        names = {*self._names(), *plan.wish.flags}
-        return {name: plan.after[name] for name in sorted(names) if name in plan.after}
-
+    @property
     def _names(self) -> tuple[str, str]:
         return self.place.flag, self.place.enabled_by
-
-    def _request(self, expected: t.Mapping[str, str], checksum_of_all: str) -> FlagsRequest:
-        return FlagsRequest(
-            config_map=self.place.config_map,
-            expected=expected,
-            checksum=checksum_of_all,
-            actor=self.by,
-            wait_timeout=self.wait_timeout,
-            mounted=self.mounted,
-            probe=self.probe,
-        )
-
-    def _switching(self) -> KillSwitching:
-        return KillSwitching(
-            self.open_cluster,
-            clock=self.clock,
-            wall=self.wall,
-            report=lambda name, text: self.report(f"{name}: {text}"),
-        )
 
     def _seconds(self) -> float:
         return self.wall().timestamp()

@@ -82,9 +82,6 @@ class Acts:
         """The newest act that answers this cause."""
         return next((act for act in reversed(self.acts) if key in act.causes), None)
 
-    def added(self, act: GuardAct) -> Acts:
-        return Acts((*self.acts, act)[-MOST_ACTS:])
-
     def to_annotation(self) -> str:
         return json.dumps(
             [asdict(act) for act in self.acts], ensure_ascii=False, separators=(",", ":")
@@ -255,12 +252,6 @@ class GuardMemory:
             longest=max(self.longest, now - self.last) if self.looks else 0.0,
             lasts=dict(sorted({**self.lasts, by: now}.items(), key=lambda item: item[1])[-_MOST:]),
         )
-
-    def read(self, values: t.Mapping[str, str | None], now: float) -> GuardMemory:
-        """The memory after a read of the flags with these values."""
-        if self.flags.get("values") == values:
-            return self
-        return replace(self, flags={"values": dict(values), "since": now})
 
     def answered(self, key: str, acts: Acts) -> bool:
         """Whether the guard acted on this very cause already."""

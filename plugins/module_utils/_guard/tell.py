@@ -6,7 +6,6 @@ What could not be looked at is no cause, and ends none. The record of the releas
 
 from __future__ import annotations
 
-import hashlib
 import typing as t
 from dataclasses import asdict, dataclass, field
 
@@ -16,37 +15,21 @@ from .._flags.apply import RESET
 from .._flags.consumer import ConsumerState, tell_wrong
 from .._flags.plan import FlagsPlan
 from .._flags.pods import RUNNING, STALE, PodState
-from .._formats import span
-from .._gate.models import Metric, Sample
+from .._formats import listed, span
+from .._gate.models import Sample
 from .._gate.sources import GATE, NOTE, ROLLBACK
 from .._lock.models import Lock
 from .._lock.plan import UNLOCK
 from .._lock.plan import describe as describe_lock
+from .._ramp.apply import TRUE
 from .._release.record import Record
 from .._time import of_epoch
-from .memory import (
-    ALERT,
-    IGNORE,
-    KILL_SWITCH,
-    LOCK,
-    METRIC,
-    PODS,
-    SIGHT,
-    STEP_DOWN,
-    TELL,
-    Acts,
-    Choice,
-    GuardAct,
-    GuardCause,
-    GuardMemory,
-    Observation,
-    RampPosition,
-    Rules,
-)
+from . import memory as guard
+from .memory import Acts, GuardAct, GuardCause, GuardMemory, Observation, RampPosition, Rules
 
 GUARD = "guard"
 """The annotation of an alerting rule with the guard's action when it fires."""
-_BY_GATE = {ROLLBACK: STEP_DOWN, NOTE: IGNORE}
+_BY_GATE = {ROLLBACK: guard.STEP_DOWN, NOTE: guard.IGNORE}
 """The guard's action for a rule with only a release's action."""
 
 
@@ -55,9 +38,9 @@ def of_alerts(rules: t.Iterable[LoadedRule]) -> list[GuardCause]:
     fired: list[GuardCause] = []
     for rule in rules:
         calls_for = called_for(rule)
-        for alert in rule.firing if calls_for != IGNORE else ():
+        for alert in rule.firing if calls_for != guard.IGNORE else ():
             name, about = identity({"alertname": rule.name, **alert.labels})
-            key = f"{ALERT} {name}{f' ({about})' if about else ''}"
+            key = f"{guard.ALERT} {name}{f' ({about})' if about else ''}"
             description = describe(rule.name, alert.labels, of_epoch(alert.since))
             fired.append(GuardCause(key, calls_for, f"{description} fires"))
     return fired
@@ -65,10 +48,10 @@ def of_alerts(rules: t.Iterable[LoadedRule]) -> list[GuardCause]:
 
 def called_for(rule: LoadedRule) -> str:
     action = rule.annotations.get(GUARD, "").strip()
-    if action in (STEP_DOWN, KILL_SWITCH, TELL, IGNORE):
+    if action in (guard.STEP_DOWN, guard.KILL_SWITCH, guard.TELL, guard.IGNORE):
         return action
     # An unknown word must not silence an alert.
-    return _BY_GATE.get(rule.annotations.get(GATE, "").strip(), TELL)
+    return _BY_GATE.get(rule.annotations.get(GATE, "").strip(), guard.TELL)
 
 
 def of_blindness(
@@ -80,7 +63,7 @@ def of_blindness(
     since = min(unseen[name] for name in blind)
     why = samples[blind[0]].problem
     text = f"{', '.join(blind)} could not be seen since {of_epoch(since)} ({why})"
-    return [GuardCause(SIGHT, TELL, text)]
+    return [GuardCause(guard.SIGHT, guard.TELL, text)]
 
 
 def of_lock(lock: Lock | None, *, dead: bool, unchanged_for: float) -> list[GuardCause]:
@@ -90,7 +73,7 @@ def of_lock(lock: Lock | None, *, dead: bool, unchanged_for: float) -> list[Guar
     if not dead and not 0 < lock.duration < unchanged_for:
         return []
     text = f"{describe_lock(lock)}, and the run that took it is gone: run {UNLOCK}"
-    return [GuardCause(f"{LOCK} {lock.fence}", TELL, text)]
+    return [GuardCause(f"{guard.LOCK} {lock.fence}", guard.TELL, text)]
 
 
 def of_pods(consumers: t.Iterable[ConsumerState]) -> list[GuardCause]:
@@ -99,7 +82,7 @@ def of_pods(consumers: t.Iterable[ConsumerState]) -> list[GuardCause]:
     if not stale:
         return []
     pods = ", ".join(f"pod {pod.pod} ({pod.detail})" for pod in stale)
-    return [GuardCause(PODS, TELL, f"not with the flags that are set: {pods}")]
+    return [GuardCause(guard.PODS, guard.TELL, f"not with the flags that are set: {pods}")]
 
 
 def unknown_pods(consumers: t.Sequence[ConsumerState]) -> bool:
@@ -122,30 +105,17 @@ def run_more(
 
 
 def _more(pod: PodState, flag: str, enabled_by: str, wanted: t.Mapping[str, str]) -> bool:
-    off = wanted.get(enabled_by, "true").lower() not in ("true", "1", "yes", "on")
-    if off and (pod.values.get(enabled_by) or "").lower() in ("true", "1", "yes", "on"):
+    off = wanted.get(enabled_by, "true").lower() not in TRUE
+    if off and (pod.values.get(enabled_by) or "").lower() in TRUE:
         return True
     ours, theirs = wanted.get(flag, "0"), pod.values.get(flag) or "0"
     # An invalid value may be any percentage: replacing it by the set flags can only take users out.
     return ours.isdigit() and (not theirs.isdigit() or int(theirs) > int(ours))
 
 
-def hidden_by(
-    metrics: t.Iterable[Metric], samples: t.Mapping[str, Sample], *, alerts: bool, pods: bool
-) -> frozenset[str]:
-    """The kinds and keys without an observation. `alerts` and `pods`: whether these were observed."""
-    missing = {
-        f"{METRIC} {metric.name}"
-        for metric in metrics
-        if metric.name not in samples or samples[metric.name].value is None
-    }
-    kinds = {kind for kind, known in ((ALERT, alerts), (PODS, pods)) if not known}
-    return frozenset(missing | kinds)
-
-
 OPEN, CLOSE = "trigger", "resolve"
 SHOWN = 3
-"""More causes of one look than these are announced together: an outage can fire an alert for each service."""
+"""So many causes of one look are named, and of more the number: an outage can fire an alert for each service."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +134,7 @@ class GuardLook:
 
     resting: str = ""
     place: RampPosition = field(default_factory=lambda: RampPosition(None))
-    choice: Choice = field(default_factory=Choice)
+    choice: guard.Choice = field(default_factory=guard.Choice)
     observation: Observation = field(default_factory=Observation)
     memory: GuardMemory | None = None
     flags: FlagsPlan | None = None
@@ -194,15 +164,13 @@ def announcements(
         text = f"the guard did not look {times}: find out why it did not run."
         news.append(GuardAnnouncement(f"guard_silent_{silence.begin:.0f}", text))
     news += [_acted(act) for act in own]
-    news += [_lasts(act, cause, place) for act, cause in lasting if act in ids]
-    news += _present(observation, memory, stays, announced)
-    news += [_act_over(act, memory, stays) for act in own if _cured(act, acts, memory)]
-    for ended in memory.ended:
-        key = _news_key(ended.key, ended.since)
-        if not ended.act and key in announced:
-            text = f"over since {of_epoch(ended.until)}: {ended.text}. {stays}"
-            news.append(GuardAnnouncement(f"{key}_over", text))
-    news += _together_over(memory, stays, announced)
+    for act_id, cause in lasting:
+        if act_id in ids:
+            text = f"{cause.text}, still: what the guard did has not ended it. It stays at {place}; decide what to do."
+            news.append(GuardAnnouncement(f"{_key(act_id)}_lasts", text, OPEN, act_id))
+    news += _present(observation, memory, stays)
+    news += _cured(own, acts, memory, stays)
+    news += _over(memory, stays, announced)
     if not acts.readable:
         news.append(
             GuardAnnouncement(
@@ -215,7 +183,7 @@ def announcements(
 
 
 def _acted(act: GuardAct) -> GuardAnnouncement:
-    if act.what == KILL_SWITCH:
+    if act.what == guard.KILL_SWITCH:
         what = f"the kill switch is set at {act.before} %: no user has the feature"
         then = f"Find the cause, then reset it with {RESET}"
     else:
@@ -224,56 +192,42 @@ def _acted(act: GuardAct) -> GuardAnnouncement:
     return GuardAnnouncement(_key(act.id), f"{what}, for {act.why}. {then}.", OPEN, act.id)
 
 
-def _lasts(act: str, cause: GuardCause, place: str) -> GuardAnnouncement:
-    text = f"{cause.text}, still: what the guard did has not ended it. It stays at {place}; decide what to do"
-    return GuardAnnouncement(f"{_key(act)}_lasts", f"{text}.", OPEN, act)
-
-
 def _present(
-    observation: Observation, memory: GuardMemory, stays: str, announced: t.Container[str]
+    observation: Observation, memory: GuardMemory, stays: str
 ) -> t.Iterator[GuardAnnouncement]:
-    """Each cause, or all of one look together, for as long as any of them lasts."""
-    episodes = memory.episodes
-    by_since: dict[float, list[GuardCause]] = {}
+    """All causes that began at one look together, for as long as any of them lasts."""
+    began: dict[float, list[str]] = {}
     for cause in observation.causes:
-        if cause.calls_for == TELL and cause.key in episodes:
-            by_since.setdefault(episodes[cause.key].since, []).append(cause)
-    for since, causes in by_since.items():
-        keys = [_news_key(cause.key, since) for cause in causes]
-        if _together(since) in announced:
-            continue
-        if len(causes) > SHOWN and not any(key in announced for key in keys):
-            texts = [cause.text for cause in causes[:SHOWN]]
-            more = f"{'; '.join(texts)}; and {len(causes) - SHOWN} more"
-            yield GuardAnnouncement(_together(since), f"{more}. {stays}")
-        else:
-            for key, cause in zip(keys, causes, strict=True):
-                yield GuardAnnouncement(key, f"{cause.text}. {stays}")
+        if cause.calls_for == guard.TELL and cause.key in memory.episodes:
+            began.setdefault(memory.episodes[cause.key].since, []).append(cause.text)
+    for since, texts in began.items():
+        yield GuardAnnouncement(_together(since), f"{listed(texts, SHOWN, '; ')}. {stays}")
 
 
-def _together_over(
+def _over(
     memory: GuardMemory, stays: str, announced: t.Container[str]
 ) -> t.Iterator[GuardAnnouncement]:
     """Once the last of the causes that were announced together has ended."""
-    last = {episode.since for episode in memory.episodes.values()}
-    for since in dict.fromkeys(ended.since for ended in memory.ended):
+    last = {each.since for each in memory.episodes.values() if each.calls_for == guard.TELL}
+    for since in dict.fromkeys(ended.since for ended in memory.ended if not ended.act):
         if since not in last and _together(since) in announced:
-            ended = [each for each in memory.ended if each.since == since]
-            text = f"over since {of_epoch(max(each.until for each in ended))}: {ended[0].text}; and what began with it"
-            yield GuardAnnouncement(f"{_together(since)}_over", f"{text}. {stays}")
+            ended = [each for each in memory.ended if each.since == since and not each.act]
+            more = "; and what began with it" if ended[1:] else ""
+            text = f"over since {of_epoch(max(each.until for each in ended))}: {ended[0].text}"
+            yield GuardAnnouncement(f"{_together(since)}_over", f"{text}{more}. {stays}")
 
 
-def _cured(act: GuardAct, acts: Acts, memory: GuardMemory) -> bool:
-    """Whether all causes that the act answered have ended."""
-    left = [key for key in act.causes if acts.of(key) is act]
-    return all(memory.cleared.get(key) == act.id for key in left)
-
-
-def _act_over(act: GuardAct, memory: GuardMemory, stays: str) -> GuardAnnouncement:
-    ends = [ended.until for ended in memory.ended if ended.act == act.id]
-    since = f" since {of_epoch(max(ends))}" if ends else ""
-    text = f"over{since}: {act.why}. {stays}"
-    return GuardAnnouncement(f"{_key(act.id)}_over", text, CLOSE, act.id)
+def _cured(
+    own: t.Iterable[GuardAct], acts: Acts, memory: GuardMemory, stays: str
+) -> t.Iterator[GuardAnnouncement]:
+    """Of each act all of whose causes have ended."""
+    for act in own:
+        left = [key for key in act.causes if acts.of(key) is act]
+        if all(memory.cleared.get(key) == act.id for key in left):
+            ends = [ended.until for ended in memory.ended if ended.act == act.id]
+            since = f" since {of_epoch(max(ends))}" if ends else ""
+            text = f"over{since}: {act.why}. {stays}"
+            yield GuardAnnouncement(f"{_key(act.id)}_over", text, CLOSE, act.id)
 
 
 def _key(act: str) -> str:
@@ -281,12 +235,7 @@ def _key(act: str) -> str:
 
 
 def _together(since: float) -> str:
-    return f"guard_many_{since:.0f}"
-
-
-def _news_key(key: str, since: float) -> str:
-    named = hashlib.sha256(key.encode()).hexdigest()[:10]
-    return f"guard_{named}_{since:.0f}"
+    return f"guard_since_{since:.0f}"
 
 
 NONE, DELIVERED, REST = "none", "delivered", "rest"
@@ -313,18 +262,14 @@ def sentence(look: GuardLook, *, check_mode: bool) -> str:
     if look.resting:
         return look.resting
     if look.choice.what:
-        return f"{_done(look, check_mode=check_mode)}, for {look.choice.why}."
-    sentences = [_still(look)]
-    if look.delivered:
-        would = "would be brought" if check_mode else "were brought"
-        sentences.append(f"Pods that ran with more than that {would} to it.")
-    return " ".join(sentences)
-
-
-def _done(look: GuardLook, *, check_mode: bool) -> str:
-    if look.choice.what == KILL_SWITCH:
-        return "The kill switch would be set" if check_mode else "The kill switch is set"
-    return f"{'Would go' if check_mode else 'Went'} back to {look.place.words}"
+        done = f"{'Would go' if check_mode else 'Went'} back to {look.place.words}"
+        if look.choice.what == guard.KILL_SWITCH:
+            done = f"The kill switch {'would be' if check_mode else 'is'} set"
+        return f"{done}, for {look.choice.why}."
+    if not look.delivered:
+        return _still(look)
+    would = "would be brought" if check_mode else "were brought"
+    return f"{_still(look)} Pods that ran with more than that {would} to it."
 
 
 def _still(look: GuardLook) -> str:

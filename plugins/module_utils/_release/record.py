@@ -196,7 +196,6 @@ class Flags:
 class Cohort:
     seen: float | None = None
     failed: float | None = None
-    total: float | None = None
 
 
 @dataclass(frozen=True)
@@ -205,12 +204,8 @@ class Comparison:
 
     treated: Cohort = Cohort()
     control: Cohort = Cohort()
-    at_most: t.Any = None
     could_have_seen: str = ""
     evidence: float | None = None
-    worse_than: float | None = None
-    needed: float | None = None
-    seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -191,12 +191,10 @@ def words_of(metric: RecordedMetric) -> t.Iterator[str]:
 
 def _compared(comparison: Comparison) -> t.Iterator[str]:
     """Users with the feature beside those without, and which harm would have been seen."""
-    failing = comparison.at_most is None
     treated, control = (
-        f"{(cohort.failed if failing else cohort.total) or 0:,.0f} of {cohort.seen or 0:,.0f}"
+        f"{cohort.failed or 0:,.0f} of {cohort.seen or 0:,.0f}"
         for cohort in (comparison.treated, comparison.control)
     )
-    title = "Failing users" if failing else "Sum of values, of users"
-    yield f"{title}: {treated} treated, {control} of the control."
+    yield f"Failing users: {treated} treated, {control} of the control."
     if comparison.could_have_seen:
         yield f"The watch {comparison.could_have_seen}."

@@ -4,6 +4,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import MonitoringServer
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.crash_loop import (
     last_error,
@@ -28,15 +29,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules imp
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.task import secrets_within
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
+    InputError,
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import (
     FunctionProbe,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
-    Vector,
-    read_vector,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import Prometheus, Vector
 from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer
 from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer as HttpAnswer
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
@@ -152,16 +151,22 @@ def test_services_whose_requests_fail_are_read_too():
     assert any("were checked for errors" in one for one in part.cut)
 
 
-def test_vectors_leave_out_what_is_no_number_and_say_what_is_wrong():
-    def document(value: str) -> dict[str, t.Any]:
-        result = [{"metric": {"service": "a"}, "value": [0, value]}]
-        return {"status": "success", "data": {"resultType": "vector", "result": result}}
+def test_vectors_leave_out_what_is_no_number_and_say_what_is_wrong(monkeypatch):
+    def series(answer: str | DeployError) -> Vector:
+        def ask(_self: Prometheus, _query: str) -> t.Any:
+            if isinstance(answer, DeployError):
+                raise answer
+            result = [{"metric": {"service": "a"}, "value": [0, answer]}]
+            return {"resultType": "vector", "result": result}
 
-    assert read_vector(200, document("0.5")).series == (({"service": "a"}, 0.5),)
-    assert read_vector(200, document("NaN")).series == ()
-    assert "503" in read_vector(503, {"status": "error", "error": "busy"}).problem
-    with pytest.raises(DeployError):
-        read_vector(400, {"status": "error", "errorType": "bad_data", "error": "x"})
+        monkeypatch.setattr(Prometheus, "_ask", ask)
+        return Prometheus(MonitoringServer(), 1).vector("q")
+
+    assert series("0.5").series == (({"service": "a"}, 0.5),)
+    assert series("NaN").series == ()
+    assert series(UnreachableError("It is busy.")) == Vector((), "It is busy")
+    with pytest.raises(InputError):
+        series(InputError("x"))
 
 
 class Gateway:

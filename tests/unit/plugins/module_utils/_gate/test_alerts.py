@@ -16,7 +16,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
-    Limits,
     Metric,
     Sample,
     SampleStatus,
@@ -33,9 +32,7 @@ T = 1795685400.0
 WALLET = {"alertname": "Service Down", "service": "wallet-service", "severity": "critical"}
 ERRORS = {"alertname": "High Error Rate", "severity": "critical"}
 TOLD = {"alertname": "Told Only"}
-METRIC = Metric(
-    "alerts", "alerts", "|".join(NAMES), "alerts", Bounds(maximum=0), Limits(breaches=1)
-)
+METRIC = Metric("alerts", "alerts", "|".join(NAMES), "alerts", Bounds(maximum=0), breaches=1)
 
 
 def rule(name: str, gate: str, *firing: Labels, health: str = "ok") -> LoadedRule:

@@ -69,22 +69,3 @@ def test_a_cluster_out_of_sight_is_an_error(cluster):
 def test_what_cannot_be_asked_is_refused(cluster, name, pattern):
     with pytest.raises(InputError):
         source(cluster, name).sample(pattern)
-
-
-def test_users_are_told_apart_by_the_group_and_count_once_over_all_pods(cluster):
-    line = "cohort=treated user={} outcome=error\n"
-    for number, name in enumerate(cluster.pods()):
-        cluster.logs[name] = line.format("ann") * 1000 + line.format(f"joe{number}")
-    found = source(cluster).count_users(r"cohort=treated user=(\S+) outcome=error", 7200)
-    assert found == Sample(4.0)
-    assert {one["since_seconds"] for one in cluster.limits} == {7200}
-
-
-def test_users_of_a_log_that_is_too_long_to_be_read_are_not_known(cluster):
-    cluster.logs[cluster.pods()[0]] = "user=ann\n" * 120_000
-    assert "more than is read" in source(cluster).count_users(r"user=(\S+)", 60).problem
-
-
-def test_a_pattern_without_a_group_tells_no_users_apart(cluster):
-    with pytest.raises(InputError, match="no group"):
-        source(cluster).count_users("user", 60)

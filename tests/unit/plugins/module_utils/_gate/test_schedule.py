@@ -9,7 +9,6 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
-    Limits,
     Metric,
     Sample,
     Verdict,
@@ -34,7 +33,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.decode impo
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act, Record
 
 STARTED = 1_700_000_000.0
-METRIC = Metric("m", "prometheus", "q", "", Bounds(maximum=1, above=5), Limits(2, max_missing=0.2))
+METRIC = Metric("m", "prometheus", "q", "", Bounds(maximum=1, above=5), max_missing=0.2)
 SCHEDULE = Schedule(duration=20, hold_for=60, recover_for=30, max_gap=100)
 PLAN = WatchPlan((METRIC,), SCHEDULE)
 GOOD, BETWEEN, BAD, GAP = 0.0, 3.0, 9.0, None

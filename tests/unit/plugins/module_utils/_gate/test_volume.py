@@ -16,7 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     failed_sample,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import refuse_bad_input
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import VolumeSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import look
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import definition
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import run_watch
@@ -43,12 +43,12 @@ class Answers:
      failed_sample("the number of requests is not known: Prometheus is away")),
 ], ids=["enough", "too few", "none", "not told", "away"])  # fmt: skip
 def test_a_ratio_counts_only_with_enough_of_what_it_is_of(count, expected):
-    found = VolumeSource(Answers(how_many=count, ratio=Sample(1.0)), VOLUME).sample("ratio")
+    found = look(Answers(how_many=count, ratio=Sample(1.0)), METRIC)
     assert (found, found.error) == (expected, expected.error)
 
 
 def test_no_traffic_is_no_success():
-    source = VolumeSource(Answers(how_many=Sample(0.0), ratio=Sample(1.0)), VOLUME)
+    source = Answers(how_many=Sample(0.0), ratio=Sample(1.0))
     watch = run_watch([METRIC], {"success": source}, Schedule(0))
     assert watch.decision.verdict is Verdict.HOLD
     assert watch.decision.reasons[0].text == "success has no data (0 requests of 20 needed)"

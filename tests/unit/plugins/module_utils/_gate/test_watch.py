@@ -4,16 +4,19 @@ from decimal import Decimal
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    InputError,
+    VerificationError,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
-    Limits,
     Metric,
     Sample,
     Verdict,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
-    read_answer,
+    read_data,
+    read_number,
     read_rows,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule, WatchState
@@ -23,8 +26,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
     run_watch,
 )
 
-LIMITS = Limits(breaches=2, max_missing=0.5)
-METRIC = Metric("m", "prometheus", "q", "", Bounds(maximum=1, above=5), LIMITS)
+METRIC = Metric("m", "prometheus", "q", "", Bounds(maximum=1, above=5), max_missing=0.5)
 Seen: t.TypeAlias = "float | Exception"
 
 
@@ -73,7 +75,7 @@ def test_looks_are_taken_every_interval_from_the_delay_to_the_end():
 
 def test_no_duration_is_one_look():
     source = Scripted(0.0)
-    assert source.watch(duration=0, interval=5).series["m"].count == 1
+    assert source.watch(duration=0, interval=5).state.series["m"].count == 1
 
 
 def test_a_slow_look_delays_no_later_one_beyond_its_time():
@@ -103,12 +105,12 @@ def test_looks_of_a_time_in_which_the_process_stood_still_are_missing(within):
                 stand_still()
             return source.sample(query)
 
-    metric = replace(METRIC, interval=10, limits=Limits(breaches=2, max_missing=0.1))
+    metric = replace(METRIC, interval=10, max_missing=0.1)
     result = run_watch(
         [metric], {"m": Slow()}, Schedule(duration=120), clock=lambda: source.now, sleep=sleep
     )
     assert [(gap.begin, gap.end) for gap in result.state.gaps] == [(20.0, 100.0)]
-    assert (result.series["m"].count, result.series["m"].missing) == (6, 7)
+    assert (result.state.series["m"].count, result.state.series["m"].missing) == (6, 7)
     assert result.decision.verdict is Verdict.HOLD
 
 
@@ -116,7 +118,7 @@ def test_a_certain_breach_ends_the_watch():
     source = Scripted(0.0, 9.0, 9.0, 0.0)
     watch = source.watch(duration=100, interval=10)
     assert watch.decision.verdict is Verdict.ROLLBACK
-    assert watch.seconds == 20
+    assert watch.state.elapsed == 20
 
 
 def test_a_query_that_never_worked_is_refused_at_once():
@@ -126,7 +128,7 @@ def test_a_query_that_never_worked_is_refused_at_once():
 
 def test_a_query_that_stops_working_is_missing_data():
     watch = Scripted(0.0, InputError("parse error"), 0.0).watch(duration=10, interval=5)
-    assert watch.series["m"].missing == 1
+    assert watch.state.series["m"].missing == 1
     assert watch.decision.verdict is Verdict.PROCEED
 
 
@@ -138,7 +140,7 @@ def test_the_next_look_is_due_at_the_next_multiple():
 def test_the_course_of_each_metric_is_its_own():
     source = Scripted(*range(99))
     often = replace(METRIC, interval=5.0, bounds=Bounds())
-    few = replace(often, name="few", limits=replace(LIMITS, count=2))
+    few = replace(often, name="few", count=2)
     late = replace(often, name="late", interval=10.0, delay=8.0)
     watch = run_watch(
         [often, few, late],
@@ -147,7 +149,7 @@ def test_the_course_of_each_metric_is_its_own():
         clock=lambda: source.now,
         sleep=source.sleep,
     )
-    seen = {name: [point.at for point in one.points] for name, one in watch.series.items()}
+    seen = {name: [point.at for point in one.points] for name, one in watch.state.series.items()}
     assert seen == {"m": [0, 5, 10, 15, 20], "few": [0, 5], "late": [8, 18]}
 
 
@@ -159,9 +161,9 @@ def test_a_query_that_waits_for_its_time_is_asked_once_before():
 
 def test_all_that_have_enough_samples_end_the_watch():
     watch = Scripted(0.0, 0.0, 0.0).watch(
-        metric=replace(METRIC, limits=replace(LIMITS, count=3)), duration=3600, interval=10
+        metric=replace(METRIC, count=3), duration=3600, interval=10
     )
-    assert (watch.decision.verdict, watch.seconds) == (Verdict.PROCEED, 20)
+    assert (watch.decision.verdict, watch.state.elapsed) == (Verdict.PROCEED, 20)
 
 
 def vector(*values: str) -> dict[str, t.Any]:
@@ -169,27 +171,33 @@ def vector(*values: str) -> dict[str, t.Any]:
     return {"status": "success", "data": {"resultType": "vector", "result": result}}
 
 
-@pytest.mark.parametrize(("status", "document", "sample", "error"), [
-    (200, vector("0.5"), Sample(0.5), False),
-    (200, {"status": "success", "data": {"resultType": "scalar", "result": [1.0, "2"]}},
+@pytest.mark.parametrize(("document", "sample", "error"), [
+    (vector("0.5"), Sample(0.5), False),
+    ({"status": "success", "data": {"resultType": "scalar", "result": [1.0, "2"]}},
      Sample(2.0), False),
-    (200, vector(), Sample(None, "no series"), False),
-    (200, vector("1", "2"), Sample(None, "2 series where one is expected"), True),
-    (200, vector("NaN"), Sample(None, "the value is NaN"), False),
-    (200, vector("+Inf"), Sample(None, "the value is +Inf"), True),
-    (200, vector("-Inf"), Sample(None, "the value is -Inf"), True),
-    (503, {"status": "error", "error": "starting"},
-     Sample(None, "Prometheus answered 503: starting"), True),
-    (502, [], Sample(None, "Prometheus answered 502 without its own JSON"), True),
+    (vector(), Sample(None, "no series"), False),
+    (vector("1", "2"), Sample(None, "2 series where one is expected"), True),
+    (vector("NaN"), Sample(None, "the value is NaN"), False),
+    (vector("+Inf"), Sample(None, "the value is +Inf"), True),
+    (vector("-Inf"), Sample(None, "the value is -Inf"), True),
 ])  # fmt: skip
-def test_only_one_finite_number_is_a_value_and_no_data_is_no_error(status, document, sample, error):
-    seen = read_answer(status, document)
+def test_only_one_finite_number_is_a_value_and_no_data_is_no_error(document, sample, error):
+    seen = read_number(read_data(200, document))
     assert (seen, seen.error) == (sample, error)
+
+
+@pytest.mark.parametrize(("status", "document", "problem"), [
+    (503, {"status": "error", "error": "starting"}, "Prometheus answered 503: starting"),
+    (502, [], "Prometheus answered 502 without its own JSON"),
+])  # fmt: skip
+def test_an_answer_without_data_says_why(status, document, problem):
+    with pytest.raises(VerificationError, match=problem):
+        read_data(status, document)
 
 
 def test_a_query_prometheus_cannot_parse_is_bad_input():
     with pytest.raises(InputError, match="unexpected end"):
-        read_answer(400, {"status": "error", "errorType": "bad_data", "error": "unexpected end"})
+        read_data(400, {"status": "error", "errorType": "bad_data", "error": "unexpected end"})
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import typing as t
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
     ActiveAlert,
@@ -20,6 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.consumer import FlagsRequest
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
     Metric,
@@ -37,6 +38,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import
     MemoryStore,
     Rules,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import KillSwitching
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import RampFlags
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RampState
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
@@ -188,13 +190,17 @@ class RampWorld:
         api = self.monitoring
         sources = {METRIC: self.monitoring, "alerts": AlertsSource(api, tuple(CALLS_FOR), 60.0)}
         metrics = [metric, alerts]
+
+        def wall() -> datetime:
+            return self.now + timedelta(seconds=clock)
+
         return RampGuard(
-            lambda: self.cluster,
+            self.cluster,
+            lambda: KillSwitching(lambda: self.cluster, FakeClock(), wall, lambda *_report: None),
             *(RELEASE, place, SCHEDULE, RULES, OFF, lambda _before, _share: metrics, sources),
+            FlagsRequest(FLAGS, {}, "", by, 180.0),
             consumers=self.consumers,
-            by=by,
-            clock=FakeClock(),
-            wall=lambda: self.now + timedelta(seconds=clock),
+            wall=wall,
         )
 
     def record(self, status: str = "done") -> Record:

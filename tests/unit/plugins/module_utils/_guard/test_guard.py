@@ -222,7 +222,7 @@ def test_an_outage_that_fires_for_each_service_is_one_message_and_one_when_it_is
     world.fires(SLOW)
     [news] = world.look().news
     assert news.text.count(" fires") == 3
-    assert "; and 7 more. The percentage stays at " in news.text
+    assert " and 7 more. The percentage stays at " in news.text
     world.monitoring.services = ("a", "b")
     looking(world, 1200)
     world.ends(SLOW)
