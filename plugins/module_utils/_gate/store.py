@@ -218,14 +218,18 @@ def record_decision(
         facts = {"decisions": {key: fact}}
         change = RecordChange(version=release, actor=planned.by, now=planned.at, facts=facts)
         store.change(change, check_mode=check_mode)
-    verb, past = ("approve", "approved") if planned.decision == APPROVE else ("reject", "rejected")
-    did = f"{planned.by} {f'would {verb}' if check_mode and new else past}"
     return {
         "changed": new,
         "decision": fact,
-        "sentence": f"{did} the watch {planned.gate!r} of release {release}: {planned.reason}.",
+        "sentence": decided(planned, release, would=check_mode and new),
         "diff": {"before": {} if new else fact, "after": fact},
     }
+
+
+def decided(act: Act, release: str, *, would: bool) -> str:
+    verb, past = ("approve", "approved") if act.decision == APPROVE else ("reject", "rejected")
+    did = f"{act.by} {f'would {verb}' if would else past}"
+    return f"{did} the watch {act.gate!r} of release {release}: {act.reason}."
 
 
 def answers_awaited(cluster: Cluster, release: str, gate: str) -> Evidence | None:
