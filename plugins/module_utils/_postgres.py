@@ -306,7 +306,7 @@ def refuse_pooler(session: Session, target: PostgresTarget) -> None:
     """Raise where settings, snapshots and locks of ours would be other people's."""
     if shares_sessions(session, target):
         raise RefusedError(
-            f"The {target.where} is behind a pooler in transaction mode, which gives each transaction another session, "
-            "so settings and locks would be lost: connect to the server itself, or to the pooler in session mode "
-            "(Supabase's is at port 5432), with 'login_host' and 'login_port'. Nothing was touched."
+            f"The {target.where} is behind a pooler in transaction mode, which loses settings and locks: connect to "
+            "the server itself, or to the pooler in session mode (Supabase's is at port 5432), with 'login_host' and "
+            "'login_port'. Nothing was touched."
         )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import typing as t
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -24,10 +24,11 @@ from .in_place import restore_in_place, survey
 from .models import NAME_LIMIT, RestoreOutcome, RestoreRequest, ServerDatabase, ServerStatus
 from .plan import RestorePlan, choose_backup, default_request, find_scratch, plan_restore
 from .selection import extensions_of, refuse_missing_extensions
-from .swap import restore_scratch, swap, with_standing
+from .swap import adding, restore_scratch, swap
 
 Params = t.Mapping[str, t.Any]
 _SECOND_DOOR = "template1"
+_UNTOUCHED = "This run had restored nothing yet and left the database as it was. Run it again."
 PATIENCE = 600.0
 """Seconds for which the deploy lock is asked for: what fills a database may have taken an hour."""
 
@@ -148,7 +149,8 @@ def restore(order: RestoreRequest, *, count_before: bool, predicted: bool) -> Re
     The outcome is the same, but for the rows that are counted afterwards.
     """
     with ExitStack() as held:
-        with nullcontext() if predicted else _beginning():
+        unreached = adding(UnreachableError, _UNTOUCHED, standing=_UNTOUCHED)
+        with nullcontext() if predicted else unreached:
             session = held.enter_context(databases.administering(order.control))
             if not predicted:
                 held.enter_context(databases.only_one(session, order.database))
@@ -169,16 +171,6 @@ def restore(order: RestoreRequest, *, count_before: bool, predicted: bool) -> Re
         elif contents is not None and order.method == "in_place" and live is not None:
             done = survey(order, contents, live).outcome()
         return _result(order, plan, done, before, predicted=predicted)
-
-
-@contextmanager
-def _beginning() -> t.Iterator[None]:
-    """Add to an UnreachableError that nothing was restored yet."""
-    try:
-        yield
-    except UnreachableError as exc:
-        where = "This run had restored nothing yet and left the database as it was. Run it again."
-        raise with_standing(exc, where) from exc
 
 
 def _refuse_unfit(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 
 from .._backup.tables import count_database
@@ -51,6 +51,15 @@ def with_standing(exc: DeployError | SqlError, standing: str) -> DeployError:
         f"{message} {standing}",
         **{**exc.details, "standing": exc.details.get("standing", standing)},
     )
+
+
+@contextmanager
+def adding(kind: type[DeployError], sentence: str, **details: t.Any) -> t.Iterator[None]:
+    """Add the sentence to an error of this kind, and those details that it lacks."""
+    try:
+        yield
+    except kind as exc:
+        raise type(exc)(f"{exc} {sentence}", **{**details, **exc.details}) from exc
 
 
 _ATTEMPTS = 3
@@ -186,7 +195,10 @@ def restore_scratch(
         selection = _select(order, lines)
         expected = selection.expected(order.backup.manifest.rows)
         order.report(f"restoring {order.backup.uri} into {order.database}")
-        with _telling(selection):
+        left_out = "; ".join(selection.left_out)
+        # One of them may be the cause of a failure.
+        sentence = f"Left out, since the user may not make them: {left_out}."
+        with adding(RefusedError, sentence) if left_out else nullcontext():
             restore_into(order, order.database, selection)
         counted = inspect(order, order.database, expected)
         if origin is not None:
@@ -203,20 +215,6 @@ def _select(order: RestoreRequest, lines: t.Sequence[str]) -> DumpSelection:
             refuse_impossible(impossible, order)
             return DumpSelection()
         return select_for_scratch(lines, roles_of(session), impossible, configured)
-
-
-@contextmanager
-def _telling(selection: DumpSelection) -> t.Iterator[None]:
-    """Add the left-out entries to a RefusedError: one of them may be its cause."""
-    try:
-        yield
-    except RefusedError as exc:
-        if not selection.left_out:
-            raise
-        left_out = "; ".join(selection.left_out)
-        raise RefusedError(
-            f"{exc} Left out, since the user may not make them: {left_out}.", **exc.details
-        ) from exc
 
 
 def refuse_impossible(impossible: t.Mapping[str, str], order: RestoreRequest) -> None:
