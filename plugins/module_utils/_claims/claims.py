@@ -114,7 +114,7 @@ def rollout_percentage(record: Record, observed: Body) -> Claim:
     stored = phase.evidence.flags or Flags()
     flags: Body = stored.after
     # Beside them are those of releases before. A record of before version 0.3.0 does not tell them apart.
-    ours = stored.asked or flags
+    ours = stored.requested or flags
     name = next((entry for entry in ours if entry.endswith(PERCENTAGE)), "")
     if not flags or (not name and ours is flags):
         return Claim(NOT_KNOWN, None)

@@ -83,7 +83,7 @@ _CONTRADICTION = math.log(1e4)
 class Counts(t.NamedTuple):
     """Users of one cohort; where values are compared, `failed` is their sum."""
 
-    seen: float = 0.0
+    observed: float = 0.0
     failed: float = 0.0
 
 
@@ -106,15 +106,20 @@ class Cohorts(t.NamedTuple):
     @property
     def share(self) -> float | None:
         """Of the users seen those who are treated; None when no user was seen."""
-        observed = self.treated.seen + self.control.seen
-        return self.treated.seen / observed if observed > 0 else None
+        observed = self.treated.observed + self.control.observed
+        return self.treated.observed / observed if observed > 0 else None
 
     @property
     def ratio(self) -> float | None:
         """How many times as often treated users failed; None when that is not known."""
-        if self.treated.seen <= 0 or self.control.failed <= 0:
+        if self.treated.observed <= 0 or self.control.failed <= 0:
             return None
-        return self.treated.failed / self.treated.seen / self.control.failed * self.control.seen
+        return (
+            self.treated.failed
+            / self.treated.observed
+            / self.control.failed
+            * self.control.observed
+        )
 
 
 @dataclass(frozen=True)
@@ -185,19 +190,19 @@ class ComparisonEvidence:
         total = self.total.plus(grown)
         if how.at_most is not None:
             for name, entry in grown._asdict().items():
-                if entry.failed > entry.seen * how.at_most:
+                if entry.failed > entry.observed * how.at_most:
                     return self, f"the values of {name} users are above {how.at_most:g} on average"
-            if not grown.treated.seen or not grown.control.seen:
+            if not grown.treated.observed or not grown.control.observed:
                 return self, ""  # those who were seen wait for somebody to be compared with
             logs = bounded_growth(self.logs, *grown, at_most=how.at_most, allowed=how.allowed)
             return replace(self, last=now, total=total, logs=logs), ""
         for name, entry in total._asdict().items():
-            if entry.failed > entry.seen:
+            if entry.failed > entry.observed:
                 # Failures are counted before users seen: the next look has both.
                 return self, f"more {name} users failed than were seen"
         at_risk = Cohorts(
-            Counts(total.treated.seen - self.total.treated.failed),
-            Counts(total.control.seen - self.total.control.failed),
+            Counts(total.treated.observed - self.total.treated.failed),
+            Counts(total.control.observed - self.total.control.failed),
         )
         failed = grown.treated.failed, grown.control.failed
         logs = grown_by(self.logs, *failed, at_risk.share, how.margin)
@@ -256,7 +261,7 @@ def contradicts(total: Cohorts, configured: float) -> bool:
     low, high = (entry / (1.0 + entry) for entry in (odds / 2.0, odds * 2.0))
     if low <= share <= high:
         return False
-    observed = total.treated.seen + total.control.seen
+    observed = total.treated.observed + total.control.observed
     return observed * _divergence(share, low if share < low else high) >= _CONTRADICTION
 
 

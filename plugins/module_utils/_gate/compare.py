@@ -54,7 +54,7 @@ def detectable(total: Cohorts, comparison: CohortComparison) -> Detectable:
     if share is None or not 0.0 < share < 1.0:
         return Detectable()
     if comparison.at_most is not None:
-        users = cohorts.harmonic(total.treated.seen, total.control.seen)
+        users = cohorts.harmonic(total.treated.observed, total.control.observed)
         difference = cohorts.smallest(
             users,
             at_most=comparison.at_most,
@@ -65,10 +65,10 @@ def detectable(total: Cohorts, comparison: CohortComparison) -> Detectable:
     failed = total.control.failed
     if failed <= 0:
         few = _plausible(_least(0.0, share, comparison))
-        return Detectable(failing=few if few <= total.treated.seen else None)
+        return Detectable(failing=few if few <= total.treated.observed else None)
     ratio = smallest(failed, share, comparison)
     failing = ratio * failed * share / (1.0 - share)
-    if ratio >= _LARGEST or failing > total.treated.seen:
+    if ratio >= _LARGEST or failing > total.treated.observed:
         return Detectable()
     return Detectable(ratio, failing)
 
@@ -95,12 +95,12 @@ def seconds_needed(
 
     Of a healthy release: all users fail as often as those of the control did.
     """
-    observed = total.treated.seen + total.control.seen
+    observed = total.treated.observed + total.control.observed
     if seconds <= 0 or not 0.0 < share < 1.0 or must_detect <= comparison.margin:
         return None
     if total.control.failed <= 0:
         return None
-    rate = total.control.failed / total.control.seen * observed / seconds * (1.0 - share)
+    rate = total.control.failed / total.control.observed * observed / seconds * (1.0 - share)
 
     def suffices(length: float) -> bool:
         return smallest(rate * length, share, comparison) <= must_detect
@@ -160,9 +160,9 @@ def evidence_words(comparison: CohortComparison, evidence: ComparisonEvidence) -
     )
     margin = f"more than {times(comparison.margin)} as often is " if comparison.margin > 1.0 else ""
     return (
-        f"treated users failed {often} ({total.treated.failed:,.0f} of {total.treated.seen:,.0f}, control "
-        f"{total.control.failed:,.0f} of {total.control.seen:,.0f}): {margin}evidence {evidence.value(comparison):.3g} "
-        f"of {comparison.needed:g}"
+        f"treated users failed {often} ({total.treated.failed:,.0f} of {total.treated.observed:,.0f}, control "
+        f"{total.control.failed:,.0f} of {total.control.observed:,.0f}): {margin}evidence "
+        f"{evidence.value(comparison):.3g} of {comparison.needed:g}"
     )
 
 
@@ -171,13 +171,13 @@ def _values(comparison: CohortComparison, evidence: ComparisonEvidence) -> str:
     allowed = f"higher by more than {comparison.allowed:g} is " if comparison.allowed else ""
     return (
         f"treated users have {mean(total.treated):.4g} on average, the control {mean(total.control):.4g} "
-        f"({total.treated.seen:,.0f} and {total.control.seen:,.0f} users): {allowed}evidence "
+        f"({total.treated.observed:,.0f} and {total.control.observed:,.0f} users): {allowed}evidence "
         f"{evidence.value(comparison):.3g} of {comparison.needed:g}"
     )
 
 
 def mean(of: Counts) -> float:
-    return of.failed / of.seen if of.seen else 0.0
+    return of.failed / of.observed if of.observed else 0.0
 
 
 def could_see(comparison: CohortComparison, evidence: ComparisonEvidence) -> str:
@@ -207,8 +207,8 @@ def described(
     total, could = evidence.total, detectable(evidence.total, comparison)
     what = "failed" if comparison.at_most is None else "total"
     return {
-        "treated": {"seen": total.treated.seen, what: total.treated.failed},
-        "control": {"seen": total.control.seen, what: total.control.failed},
+        "treated": {"seen": total.treated.observed, what: total.treated.failed},
+        "control": {"seen": total.control.observed, what: total.control.failed},
         "share": total.share,
         "ratio": total.ratio,
         "at_most": comparison.at_most,

@@ -79,7 +79,7 @@ def _seconds(compared: Comparison, share: float, harm: float) -> float | None:
 
 
 def _counts(cohort: Cohort) -> Counts:
-    return Counts(cohort.seen or 0.0, cohort.failed or 0.0)
+    return Counts(cohort.observed or 0.0, cohort.failed or 0.0)
 
 
 @dataclass(frozen=True)

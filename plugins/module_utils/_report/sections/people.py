@@ -193,7 +193,7 @@ def _compared(comparison: Comparison) -> t.Iterator[str]:
     """Users with the feature beside those without, and which harm would have been seen."""
     failing = comparison.at_most is None
     treated, control = (
-        f"{(cohort.failed if failing else cohort.total) or 0:,.0f} of {cohort.seen or 0:,.0f}"
+        f"{(cohort.failed if failing else cohort.total) or 0:,.0f} of {cohort.observed or 0:,.0f}"
         for cohort in (comparison.treated, comparison.control)
     )
     title = "Failing users" if failing else "Sum of values, of users"
