@@ -6,8 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ..module_utils._module import Result
-from ..plugin_utils._action_module import ControllerActionBase
-from ..plugin_utils._module_of import imported
+from ..plugin_utils._action_module import ControllerActionBase, imported
 
 
 class ActionModule(ControllerActionBase):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import os
 import signal
 import threading
@@ -31,28 +32,21 @@ class _Ending:
     def __init__(self) -> None:
         self.owner = os.getpid()
         self.hooks: list[Hook] = []
-        self._before: dict[int, t.Any] = {}
         atexit.register(self.run)
         for number in CHAINED:
-            self._chain(number)
+            before = signal.getsignal(number)
+            # Under nohup a run outlives its terminal; and what was not set by Python can't be chained to.
+            if before not in (signal.SIG_IGN, None):
+                with contextlib.suppress(ValueError):  # only the main thread handles signals
+                    signal.signal(number, functools.partial(self._signalled, before))
 
-    def _chain(self, number: int) -> None:
-        before = signal.getsignal(number)
-        # Under nohup a run outlives its terminal; and what was not set by Python can't be chained to.
-        if before in (signal.SIG_IGN, None):
-            return
-        with contextlib.suppress(ValueError):  # only the main thread handles signals
-            signal.signal(number, self._signalled)
-            self._before[number] = before
-
-    def _signalled(self, number: int, frame: t.Any) -> None:
+    def _signalled(self, before: t.Any, number: int, frame: t.Any) -> None:
         # The main thread may have been stopped while it held a lock that a hook needs: so the hooks run in another, and
         # one that waits in vain holds the signal up for PATIENCE and no longer.
         if os.getpid() == self.owner:
             hooks = threading.Thread(target=self.run, name="interruption", daemon=True)
             hooks.start()
             hooks.join(PATIENCE)
-        before = self._before[number]
         if callable(before):
             before(number, frame)
         else:
