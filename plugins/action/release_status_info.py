@@ -7,7 +7,7 @@ import typing as t
 
 from ..modules import release_status_info
 from ..plugin_utils._action_module import ControllerActionBase
-from ..plugin_utils._command_line import typed_here
+from ..plugin_utils._process import typed_here
 
 
 class ActionModule(ControllerActionBase):

@@ -32,7 +32,7 @@ from ansible import context
 from ansible.inventory.manager import split_host_pattern
 from ansible.plugins.callback import CallbackBase
 
-from ..plugin_utils._command_line import nearby
+from ..plugin_utils._process import nearby
 from ..plugin_utils._run_events import ROOT, is_ours
 
 BAD_OPTIONS = 5

@@ -66,7 +66,7 @@ from ..module_utils._terminal.models import Ending, Event, Line, RunEnded, Tone
 from ..module_utils._terminal.run import FIRST, heartbeat
 from ..module_utils._terminal.telling import records
 from ..plugin_utils import _run_events
-from ..plugin_utils._interruption import held_if_free, when_cut_short
+from ..plugin_utils._process import held_if_free, when_cut_short
 from ..plugin_utils._run_events import PlayVariables, host_names, observing, selected
 from ..plugin_utils._screen import LiveScreen, write_failures
 

@@ -62,7 +62,7 @@ from ..module_utils._release.models import CENSORED, RECORD_KEYS, sentence_of
 from ..module_utils._report.journal import Journal
 from ..module_utils._terminal.models import Status
 from ..plugin_utils._action_module import module_of
-from ..plugin_utils._command_line import collection_version, shown_options
+from ..plugin_utils._process import collection_version, shown_options
 from ..plugin_utils._run_events import Observer, PlayVariables, ending_of, observing, task_name
 
 OURS = "easymo.deploy."

@@ -25,8 +25,14 @@ from ..module_utils._story.plan import Plan
 from ..module_utils._terminal import models
 from ..module_utils._terminal.commands import ALL, BESIDE, Command, Typed, typed_playbook
 from ._action_module import module_of
-from ._command_line import extra_variables, playbooks, playbooks_place, program, shown_options
-from ._interruption import when_cut_short
+from ._process import (
+    extra_variables,
+    playbooks,
+    playbooks_place,
+    program,
+    shown_options,
+    when_cut_short,
+)
 
 Variables = t.Mapping[str, t.Any]
 F = t.TypeVar("F", bound=t.Callable[..., None])

@@ -277,15 +277,15 @@ def reading_words(reading: RecordedMetric) -> str:
 def progress_lines(stage: Stage) -> list[str]:
     """What its hosts said last, but for those that are through; the newest, and how many more there are."""
     texts = [(host, text) for host, text in stage.progress.items() if host not in stage.rolled]
-    lines = [host_line(host, text, 120) for host, text in texts if text]
+    lines = [host_line(host, text) for host, text in texts if text]
     more = len(lines) - SHOWN_PROGRESS
     return [*lines[-SHOWN_PROGRESS:], *([f"and {more} more"] if more > 0 else [])]
 
 
-def host_line(host: str, text: str, limit: int) -> str:
+def host_line(host: str, text: str) -> str:
     """What a host says; the controller's name is left out, and a host that names itself is not named twice."""
     itself = host in ("", "localhost") or text.startswith(f"{host}: ")
-    line = plain(shortened(text, limit))
+    line = plain(shortened(text, 120))
     return line if itself else f"{code(host)} {line}"
 
 
