@@ -12,7 +12,7 @@ from ..module_utils._secret_forms import holds_secret
 from ..module_utils._variable_check import missing_secrets
 from ..modules import diagnosis
 from ..plugin_utils._action_module import ControllerActionBase
-from ..plugin_utils._command_line import typed_here
+from ..plugin_utils._process import typed_here
 
 
 class ActionModule(ControllerActionBase):

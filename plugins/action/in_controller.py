@@ -6,9 +6,8 @@ from __future__ import annotations
 import typing as t
 
 from ..module_utils._module import Result
-from ..plugin_utils._action_module import ControllerActionBase
-from ..plugin_utils._command_line import typed_here
-from ..plugin_utils._module_of import imported
+from ..plugin_utils._action_module import ControllerActionBase, imported
+from ..plugin_utils._process import typed_here
 
 
 class ActionModule(ControllerActionBase):

@@ -26,7 +26,6 @@ from ..module_utils._variable_check import (
 )
 from ..modules import release_variables
 from ..plugin_utils._role_contracts import (
-    Contract,
     RoleContracts,
     compiled_once,
     entry_points_of,
@@ -137,14 +136,13 @@ class ActionModule(ActionBase):
         results: dict[str, list[str]] = {}
         unread: dict[str, dict[str, None]] = {}
         for entry in contracts:
-            hosts = entry.pop("hosts")
-            contract = Contract(**entry)
+            hosts, role = entry["hosts"], entry["role"]
             for host in [task_vars["inventory_hostname"]] if hosts is None else hosts:
-                for item in roles.problems(contract, self._of_host(host, task_vars)):
+                for item in roles.problems(entry, self._of_host(host, task_vars)):
                     if item.unread:
                         unread.setdefault(item.why, {})[item.unread] = None
                     else:
-                        whose = f"role {contract.role}: " if contract.role else ""
+                        whose = f"role {role}: " if role else ""
                         results.setdefault(f"{whose}{item.why}", []).append(host)
         sentences = [f"On {listed(where)}, {problem}" for problem, where in results.items()]
         return sentences, {why: list(names) for why, names in unread.items()}

@@ -22,7 +22,7 @@ seealso:
     plugin_type: callback
 """
 
-import functools
+import difflib
 import itertools
 import os
 import typing as t
@@ -32,12 +32,24 @@ from ansible import context
 from ansible.inventory.manager import split_host_pattern
 from ansible.plugins.callback import CallbackBase
 
-from ..module_utils._terminal.commands import ANY_TAG, Arguments, Inventory, PlayTarget, problem
-from ..plugin_utils._command_line import nearby
+from ..plugin_utils._process import nearby
 from ..plugin_utils._run_events import ROOT, is_ours
 
 BAD_OPTIONS = 5
 """What ansible-playbook itself returns for a wrong option."""
+ANY_TAG = frozenset({"all", "always", "never", "tagged", "untagged"})
+Options = t.Mapping[str, t.Any]
+"""Of the command line, by Ansible's names."""
+
+
+class PlayTarget(t.NamedTuple):
+    """A play: its pattern of hosts, and its tags with those of its tasks."""
+
+    hosts: str
+    tags: frozenset[str]
+
+
+Targets = t.Sequence[PlayTarget]
 
 
 class CallbackModule(CallbackBase):
@@ -52,29 +64,13 @@ class CallbackModule(CallbackBase):
         plays = [play for play in playbook.get_plays() if is_ours(play)]
         if not plays:
             return
-        result = problem(typed(playbook), [*map(target_of, plays)], inventory_of(plays[0]))
+        name = os.path.basename(playbook._file_name or "")  # noqa: PTH119
+        inventory = plays[0].get_variable_manager()._inventory
+        result = problem(name, context.CLIARGS, [*map(target_of, plays)], inventory)
         if result:
             self._display.error(result, wrap_text=False)
             # An exception of any other kind is a warning of Ansible's, and the run goes on.
             raise SystemExit(BAD_OPTIONS)
-
-
-def typed(playbook: t.Any) -> Arguments:
-    options = context.CLIARGS
-    limit = options.get("subset")
-    parts = [] if limit is None else split_host_pattern(limit)
-    given = [str(entry) for entry in options.get("inventory") or ()]
-    return Arguments(
-        playbook=os.path.basename(playbook._file_name or ""),  # noqa: PTH119
-        inventories=tuple(nearby(entry) for entry in given if entry not in C.DEFAULT_HOST_LIST),
-        tags=tuple(options.get("tags") or ("all",)),
-        skip_tags=tuple(options.get("skip_tags") or ()),
-        limit=limit,
-        limit_parts=tuple(part for part in parts if part),
-        known_inventories=tuple(
-            nearby(str(path.parent)) for path in sorted((ROOT / "inventories").glob("*/group_vars"))
-        ),
-    )
 
 
 def target_of(play: t.Any) -> PlayTarget:
@@ -94,13 +90,84 @@ def tags_in(node: t.Any) -> frozenset[str]:
     return frozenset(node.tags).union(*map(tags_in, children))
 
 
-def inventory_of(play: t.Any) -> Inventory:
-    inventory = play.get_variable_manager()._inventory
+def problem(playbook: str, options: Options, targets: Targets, inventory: t.Any) -> str:
+    """Why the run would do nothing, or not what was typed, with what there is instead; "" when it is fine."""
+    return (
+        _wrong_tag(playbook, options, targets)
+        or _wrong_limit(options.get("subset"), inventory)
+        or _nothing_left(playbook, options, targets, inventory)
+    )
 
-    def matches(pattern: str, *, limited: bool = False) -> frozenset[str]:
-        result = inventory.get_hosts(pattern, ignore_limits=not limited, ignore_restrictions=True)
-        return frozenset(host.get_name() for host in result)
 
-    groups = (name for name in inventory.groups if name not in ("all", "ungrouped"))
-    left = functools.partial(matches, limited=True)
-    return Inventory(tuple(sorted(groups)), frozenset(inventory.hosts), matches, left)
+def _tags(options: Options, name: str) -> list[str]:
+    return list(options.get(name) or (["all"] if name == "tags" else []))
+
+
+def _wrong_tag(playbook: str, options: Options, targets: Targets) -> str:
+    known = sorted(frozenset().union(*(target.tags for target in targets)) - ANY_TAG)
+    for option, name in (("--tags", "tags"), ("--skip-tags", "skip_tags")):
+        wrong = [tag for tag in _tags(options, name) if tag not in known and tag not in ANY_TAG]
+        if wrong:
+            there = f"{playbook} has {', '.join(known) or 'no tags'}"
+            return f"{option} {wrong[0]!r} matches nothing{_nearest(wrong[0], known)}: {there}."
+    return ""
+
+
+def _hosts(inventory: t.Any, pattern: str, *, limited: bool = False) -> list[t.Any]:
+    hosts: list[t.Any] = inventory.get_hosts(
+        pattern, ignore_limits=not limited, ignore_restrictions=True
+    )
+    return hosts
+
+
+def _wrong_limit(limit: str | None, inventory: t.Any) -> str:
+    if limit is None:
+        return ""
+    parts = [part for part in split_host_pattern(limit) if part]
+    if not parts:
+        return (
+            "--limit is empty, which would mean all hosts: name hosts or groups, or leave it out."
+        )
+    groups = sorted(name for name in inventory.groups if name not in ("all", "ungrouped"))
+    for part in parts:
+        name = part.lstrip("!&")
+        if not name.startswith("@") and not _hosts(inventory, name):
+            near = _nearest(name, [*groups, *sorted(inventory.hosts)])
+            return f"--limit {name!r} matches nothing{near}: the groups are {', '.join(groups)}."
+    return ""
+
+
+def _nothing_left(playbook: str, options: Options, targets: Targets, inventory: t.Any) -> str:
+    tags, skipped = _tags(options, "tags"), _tags(options, "skip_tags")
+    chosen = [target for target in targets if _selected(target.tags, {*tags}, {*skipped})]
+    if any(_hosts(inventory, target.hosts, limited=True) for target in chosen):
+        return ""
+    what = playbook if tags == ["all"] else f"--tags {','.join(tags)}"
+    what += f" --skip-tags {','.join(skipped)}" if skipped else ""
+    if not chosen:
+        return f"{what} leaves nothing to run."
+    where = ", ".join(dict.fromkeys(target.hosts for target in chosen))
+    why = f"--limit {options.get('subset')} leaves none of these hosts"
+    if not any(_hosts(inventory, target.hosts) for target in chosen):
+        given = [str(entry) for entry in options.get("inventory") or ()]
+        given = [nearby(entry) for entry in given if entry not in C.DEFAULT_HOST_LIST]
+        known = sorted((ROOT / "inventories").glob("*/group_vars"))
+        there = " or -i ".join(nearby(str(path.parent)) for path in known)
+        why = (
+            f"{' and '.join(given)} has none of these hosts" if given else "no inventory was given"
+        )
+        why = f"{why}: use -i {there}"
+    return f"Nothing would run: {what} runs on {where}, and {why}."
+
+
+def _selected(tags: t.AbstractSet[str], wanted: set[str], skipped: set[str]) -> bool:
+    if skipped & tags:
+        return False
+    if "all" in wanted:
+        return bool(wanted & tags) or "never" not in tags
+    return bool(wanted & (tags | ANY_TAG)) or "always" in tags
+
+
+def _nearest(name: str, known: t.Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -62,14 +62,13 @@ from ansible.plugins.callback.default import CallbackModule as Default
 from ..module_utils._progress import DRAWN, Progress, subscribe
 from ..module_utils._redaction import Redactor
 from ..module_utils._terminal.console import NOT_BEGUN, Console
-from ..module_utils._terminal.live import FIRST, heartbeat
 from ..module_utils._terminal.models import Ending, Event, Line, RunEnded, Tone
+from ..module_utils._terminal.run import FIRST, heartbeat
 from ..module_utils._terminal.telling import records
 from ..plugin_utils import _run_events
-from ..plugin_utils._failure_file import write_failures
-from ..plugin_utils._interruption import held_if_free, when_cut_short
-from ..plugin_utils._observing import PlayVariables, host_names, observing, selected
-from ..plugin_utils._screen import LiveScreen
+from ..plugin_utils._process import held_if_free, when_cut_short
+from ..plugin_utils._run_events import PlayVariables, host_names, observing, selected
+from ..plugin_utils._screen import LiveScreen, write_failures
 
 COLORS: t.Mapping[Tone, str | None] = {
     "": None,

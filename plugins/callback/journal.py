@@ -56,16 +56,14 @@ from ansible.parsing.plugin_docs import read_docstring
 from ansible.plugins.loader import module_loader
 
 from ..module_utils._arguments import user_here
-from ..module_utils._progress import Progress, subscribe
+from ..module_utils._progress import Progress
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import CENSORED, RECORD_KEYS, sentence_of
 from ..module_utils._report.journal import Journal
 from ..module_utils._terminal.models import Status
-from ..plugin_utils._command_line import collection_version, shown_options
-from ..plugin_utils._interruption import when_cut_short
-from ..plugin_utils._module_of import module_of
-from ..plugin_utils._observing import Observer, PlayVariables, observing, task_name
-from ..plugin_utils._run_events import ending_of
+from ..plugin_utils._action_module import module_of
+from ..plugin_utils._process import collection_version, shown_options
+from ..plugin_utils._run_events import Observer, PlayVariables, ending_of, observing, task_name
 
 OURS = "easymo.deploy."
 EVENTS: t.Mapping[Status, str] = {
@@ -109,12 +107,9 @@ class CallbackModule(Observer):
     def __init__(self) -> None:
         super().__init__()
         self._journal: Journal | None = None
-        self._redact = Redactor()
         self._opened = False
-        self._playbook = ""
         self._play = ""
         self._task_started: dict[tuple[str, str], float] = {}
-        self._unsubscribe: t.Callable[[], None] = lambda: None
 
     @observing
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
@@ -152,8 +147,7 @@ class CallbackModule(Observer):
             ansible_core=core_version,
             python=platform.python_version(),
         )
-        self._unsubscribe = subscribe(self._progressed)
-        when_cut_short(lambda: self._finish("interrupted"))
+        self._listen(self._progressed)
 
     @observing
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:

@@ -32,7 +32,7 @@ from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceF
 
 from ansible.plugins.callback import CallbackBase
 
-from ..plugin_utils._module_of import import_ahead
+from ..plugin_utils._action_module import import_ahead
 
 NEW_OBJECTS = 100_000
 """Between two searches: most tasks end before the first, and a run holds a few MB more."""

@@ -12,7 +12,7 @@ description:
   - Posts one message for an attempt at a release, with all its phases in order, their times against the plan, the
     services that are through, the newest values of the metrics, and buttons that are links. Every run of the attempt on
     this machine edits that message. A run on another machine, and the next attempt, post their own.
-  - The message is made of blocks; its text says the same, for notifications and for whatever takes no blocks.
+  - The message is made of blocks; its text says the same, for notifications.
   - What earlier runs did is taken from the release record, as this run's tasks return it. A message that an earlier run
     left is edited once that record was seen.
   - Its thread gets failures, decisions, and one line for each phase that is done. When a run ends badly, the person on
@@ -57,17 +57,15 @@ from pathlib import Path
 
 from ansible import context
 
+from ..module_utils._messages.headline import Release, ReleaseStatus
 from ..module_utils._messages.outbox import MessageState, Outbox
-from ..module_utils._messages.release_status import Release, ReleaseStatus
 from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._messages.slack import SlackClient
-from ..module_utils._progress import subscribe
 from ..module_utils._redaction import Redactor
 from ..module_utils._story.plan import Plan
 from ..module_utils._terminal.models import Ending, RunEnded, Status
-from ..plugin_utils._interruption import when_cut_short
-from ..plugin_utils._observing import Observer, PlayVariables, host_names, observing, selected
-from ..plugin_utils._run_events import begun, ended, ending_of, play_of, reported
+from ..plugin_utils import _run_events
+from ..plugin_utils._run_events import Observer, PlayVariables, observing
 
 ONLY_LOOKS = frozenset({"status.yml", "diagnose.yml", "readiness.yml", "report.yml"})
 DEFAULT_API_URL = "https://slack.com/api/"
@@ -136,11 +134,8 @@ class CallbackModule(Observer):
     def __init__(self) -> None:
         super().__init__()
         self.silent = bool(context.CLIARGS.get("check"))
-        self._playbook = ""
         self._started = time.time()
         self._message: RunMessage | None = None
-        self._redact = Redactor()
-        self._unsubscribe: t.Callable[[], None] = lambda: None
 
     @observing
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
@@ -153,8 +148,8 @@ class CallbackModule(Observer):
         variables = PlayVariables.of(play)
         if self._message is None:
             self._open(variables)
-        if self._message and host_names(play) and selected(play, variables):
-            self._message.on(play_of(play, self._redact))
+        if self._message and _run_events.host_names(play) and _run_events.selected(play, variables):
+            self._message.on(_run_events.play_of(play, self._redact))
 
     def _open(self, variables: PlayVariables) -> None:
         given = {
@@ -176,22 +171,21 @@ class CallbackModule(Observer):
         self._redact = Redactor([*variables.secrets(), *secrets])
         status, outbox = ReleaseStatus(release, self._started), Outbox(client, posted=stored.posted)
         message = self._message = RunMessage(status, outbox, self._redact, stored)
-        self._unsubscribe = subscribe(lambda progress: message.on(reported(progress)))
-        when_cut_short(lambda: self._finish("interrupted"))
+        self._listen(lambda progress: message.on(_run_events.reported(progress)))
 
     @observing
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         if self._message:
-            self._message.on(begun(host, task, self._redact))
+            self._message.on(_run_events.begun(host, task, self._redact))
 
     def _ended(self, result: t.Any, status: Status, *, ignored: bool = False) -> None:
         if self._message:
-            self._message.on(ended(result, status, self._redact, ignored=ignored))
+            self._message.on(_run_events.ended(result, status, self._redact, ignored=ignored))
 
     @observing
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         self._unsubscribe()
-        self._finish(ending_of(stats))
+        self._finish(_run_events.ending_of(stats))
 
     @observing
     def _finish(self, ending: Ending) -> None:

@@ -419,7 +419,7 @@ launch_window:
 {nested(REQUIRED, 8, "checks[].sign_offs.required[]")}    given:
       description:
         - Sign-offs that come with the task, by name, each a person's name or a dictionary with C(by),
-          C(note), C(release), C(git_sha) and C(instead). They count, and RV(facts) has them.
+          C(note), C(release) and C(instead). They count, and RV(facts) has them.
       type: dict
       default: {{}}
 {READINESS_KINDS}"""

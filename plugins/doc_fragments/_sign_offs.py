@@ -62,11 +62,6 @@ options:
         description: The release that the person looked at. The task fails when it is another than O(name).
         type: str
         default: ""
-      signed_commit:
-        description:
-          - The commit that the person looked at, its beginning at least. The task fails when another is released.
-        type: str
-        default: ""
       checkout:
         description:
           - The checkout of the application, a git work tree. The commit at which it is counts as the one that is

@@ -188,3 +188,15 @@ def plain(value: float) -> str:
 def took(value: t.Any) -> str:
     """Seconds of a record as a duration, empty for anything else."""
     return lasting(number(value))
+
+
+SENTENCE_LIMIT = 600
+ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+"""What a terminal takes for a command, such as a colour in a service's log."""
+
+
+def one_line(text: str, limit: int = SENTENCE_LIMIT) -> str:
+    """Without line breaks, colours and control characters, and not longer than a few lines of a screen."""
+    bare_text = ESCAPES.sub("", text)
+    stored = "".join(entry if entry.isprintable() else " " for entry in bare_text)
+    return shortened(" ".join(stored.split()), limit)

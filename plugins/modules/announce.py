@@ -153,9 +153,6 @@ options:
       body:
         description: Text of this update instead of O(text).
         type: str
-      components:
-        description: States to set, by component id, for example V(operational).
-        type: dict
       minutes:
         description:
           - How many minutes a maintenance is planned to take from now, when it is opened with a state of a maintenance,
@@ -227,14 +224,11 @@ undelivered:
 
 from ..module_utils._errors import InputError, RefusedError, UnreachableError, refuse_missing
 from ..module_utils._http import REQUESTS
-from ..module_utils._kubernetes import actor_of
 from ..module_utils._messages.apply import deliver, read_attachments
 from ..module_utils._messages.plan import CHANNELS, plan_messages
 from ..module_utils._module import SECRET, Module, Result, documented, execute
 from ..module_utils._redaction import Redactor
-from ..module_utils._release.plan import RecordChange
-from ..module_utils._release.task import store_of
-from ..module_utils._time import utc_now
+from ..module_utils._release.task import change_record, store_of
 
 module_spec = documented(DOCUMENTATION, required_by={"release": ["key", "kubernetes"]})
 
@@ -248,13 +242,9 @@ def run(module: Module) -> Result:
     result = send(module)
     if store:
         entry = {"undelivered": Redactor(secrets_of(module)).within(result["undelivered"])}
-        change = RecordChange(
-            version=store.version,
-            actor=actor_of({"actor": None}),
-            now=utc_now(),
-            announcements={key: entry},
+        before, after = change_record(
+            store, announcements={key: entry}, check_mode=module.check_mode
         )
-        before, after = store.change(change, check_mode=module.check_mode)
         result["changed"] |= before != after
         result["document"] = after.to_result()["document"]
     return result

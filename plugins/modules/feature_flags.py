@@ -297,7 +297,7 @@ class FlagsTask:
                 "what its flags were before is not known."
             )
         set_by_release = record.evidence(PHASE).flags if record else None
-        written = set_by_release.asked if set_by_release else {}
+        written = set_by_release.requested if set_by_release else {}
         if not before["exists"]:
             return {}
         return {name: before["data"].get(name) for name in {**flags, **written}}

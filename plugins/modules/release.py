@@ -67,10 +67,6 @@ options:
       - V(rolled_back) closes the attempt.
     type: str
     choices: [running, done, failed, rolled_back]
-  announcements:
-    description: Messages that were sent, by a key of yours, merged into what is there.
-    type: dict
-    default: {}
   backups:
     description: Backups that were taken, by a key of yours, merged into what is there.
     type: dict
@@ -329,9 +325,8 @@ from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, documented, execute
 from ..module_utils._release.models import FAILED
 from ..module_utils._release.record import Act
-from ..module_utils._release.sign_off import sign
 from ..module_utils._release.store import ReleaseStore
-from ..module_utils._release.task import carry_out, read_change, writes_record
+from ..module_utils._release.task import carry_out, read_change, sign, writes_record
 from ..module_utils._time import utc_now
 
 NEEDS = (KUBERNETES,)

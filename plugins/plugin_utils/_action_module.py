@@ -3,16 +3,21 @@
 
 A module that imports a heavy client costs a second of CPU per host; the same code in the
 controller's fork costs nearly nothing, because the controller has imported it before it forks.
+
+And which module a task names: where tasks are read, Ansible resolves all that run in the controller to one plugin.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import typing as t
+from types import ModuleType
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import module_loader
 from ansible.utils.display import Display
 
 from ..module_utils._arguments import wrong_kinds
@@ -121,3 +126,29 @@ class WatchedActionBase(ActionBase):  # type: ignore[misc]
                 task_vars=task_vars, wrap_async=bool(self._task.async_val)
             )
         return {**result, **handed}
+
+
+OURS = "easymo.deploy."
+IN_CONTROLLER = f"{OURS}in_controller"
+
+
+def module_of(task: t.Any) -> str:
+    """In full, also of one with an old name or without its collection's."""
+    resolved = task.resolved_action
+    if resolved == IN_CONTROLLER:
+        resolved = module_loader.find_plugin_with_context(
+            task.action, collection_list=task.collections
+        ).resolved_fqcn
+    return str(resolved or task.action)
+
+
+def imported(name: str) -> ModuleType:
+    """The Python of this collection's module."""
+    module = name.removeprefix(OURS)
+    return importlib.import_module(f"ansible_collections.easymo.deploy.plugins.modules.{module}")
+
+
+def import_ahead(task: t.Any) -> None:
+    """Before Ansible forks for each host: a fork would import its module and read its options anew."""
+    if task.resolved_action == IN_CONTROLLER:
+        imported(module_of(task)).module_spec()

@@ -11,7 +11,6 @@ import contextlib
 import functools
 import typing as t
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -25,22 +24,14 @@ Variables = Mapping[str, t.Any]
 Reader = t.Callable[[Variables], list[str]]
 
 
-@dataclass(frozen=True)
-class Contract:
-    """The entry points of a role that a run uses, and variables that it reads besides.
+Contract = Mapping[str, t.Any]
+"""An entry of the option `contracts` of the module release_variables.
 
-    `later` are options whose value another task of the run makes: their type can't be known yet. Without a role, only
-    `reads` are looked at: tasks that are no product of their own have no spec.
-    """
-
-    role: str
-    entry_points: t.Sequence[str]
-    later: t.Collection[str] = ()
-    reads: t.Sequence[str] = ()
+Without a role, only its `reads` are looked at: tasks that are no product of their own have no spec.
+"""
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(t.NamedTuple):
     """`why` is a sentence. Of an option that has no value because of something else, `unread` is its name."""
 
     why: str
@@ -53,22 +44,21 @@ class RoleContracts:
     `readers` have by role what its tasks could not work with although their types are right, in a sentence each.
     """
 
-    def __init__(
-        self, loader: t.Any, roles: Path, readers: t.Mapping[str, Reader] | None = None
-    ) -> None:
+    def __init__(self, loader: t.Any, roles: Path, readers: t.Mapping[str, Reader]) -> None:
         self._loader = loader
         self._roles = roles
-        self._readers = readers or {}
+        self._readers = readers
         self._files: dict[Path, dict[str, t.Any]] = {}
         # One for all: each new one would look up the filters again.
         self._templar = Templar(loader=loader)
 
     def problems(self, contract: Contract, variables: Variables) -> list[Problem]:
         """One for each option of the role that its variables don't meet, or have no value for."""
+        role = contract["role"]
         visible = {
-            **self._file(contract.role, "defaults/main.yml"),
+            **self._file(role, "defaults/main.yml"),
             **variables,
-            **self._file(contract.role, "vars/main.yml"),
+            **self._file(role, "vars/main.yml"),
         }
         self._templar.available_variables = visible
         spec = self._options(contract)
@@ -92,7 +82,7 @@ class RoleContracts:
         unread = {name for name in spec if name in visible and name not in given}
         known = {name: option for name, option in spec.items() if name not in unread}
         values, wrong = read_options(known, given)
-        if contract.role in self._readers:
+        if role in self._readers:
             # A dictionary as its task will get it: here Ansible has made lists out of numbers in it.
             as_it_is = {name: entry for name, entry in given.items() if isinstance(entry, Mapping)}
             fine = {
@@ -100,18 +90,19 @@ class RoleContracts:
                 for name, value in {**values, **as_it_is}.items()
                 if not any(name in sentence for sentence in wrong)
             }
-            wrong = wrong + self._readers[contract.role](fine)
+            wrong = wrong + self._readers[role](fine)
         return results + [Problem(entry) for entry in wrong]
 
     def _options(self, contract: Contract) -> dict[str, t.Any]:
-        entry_points = entry_points_of(self._roles / contract.role) if contract.role else {}
+        role = contract["role"]
+        entry_points = entry_points_of(self._roles / role) if role else {}
         declared = {
             name: option
-            for entry_point in (contract.entry_points if contract.role else ())
+            for entry_point in (contract["entry_points"] if role else ())
             for name, option in entry_points[entry_point].get("options", {}).items()
-            if name not in contract.later
+            if name not in contract["later"]
         }
-        needed = {name: {"type": "raw", "required": True} for name in contract.reads}
+        needed = {name: {"type": "raw", "required": True} for name in contract["reads"]}
         return declared | needed
 
     def _file(self, role: str, name: str) -> dict[str, t.Any]:

@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @cases(("words", "said"), {
-    "no-inventory": (["status.yml"], "No inventory was given"),
+    "no-inventory": (["status.yml"], "no inventory was given: use -i"),
     "not-our-groups": (["kill_switch.yml", "-i", "localhost,", "-e", "reason=x"],
-                       "has no group control, so nothing would run"),
+                       "runs on control, and localhost, has none of these hosts: use -i"),
     "one-tag-of-two": (["deploy_v2.yml", "-i", "inventories/prod", "--tags",
                        "database,microservice"],
                        "--tags 'microservice' matches nothing (did you mean microservices?)"),

@@ -13,10 +13,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clus
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import observer
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.headline import phase_lines
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.headline import (
     Release,
     ReleaseStatus,
+    phase_lines,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (

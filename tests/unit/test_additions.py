@@ -21,7 +21,7 @@ from ansible_collections.easymo.deploy.plugins.doc_fragments import (
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import cluster, health
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import task as checks_of_a_task
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Kind, passed
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.headline import (
     SERVICES_PHASE,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report import phases

@@ -15,7 +15,7 @@ from .._messages.apply import would_take
 from .._messages.slack import call, failure
 from .._release.models import SIGN_OFFS
 from .._release.record import SignOff
-from .._release.sign_off import (
+from .._release.task import (
     counts,
     known_sign_offs,
     missing_because,

@@ -113,9 +113,9 @@ def rollout_percentage(record: Record, observed: Body) -> Claim:
         return not_done(phase, "flags ")
     stored = phase.evidence.flags or Flags()
     # Beside them are those of releases before. A record of before version 0.3.0 does not tell them apart.
-    ours = stored.asked or stored.after
+    ours = stored.requested or stored.after
     name = next((entry for entry in ours if entry.endswith(PERCENTAGE)), "")
-    if not observed or not stored.after or not (name or stored.asked):
+    if not observed or not stored.after or not (name or stored.requested):
         return Claim(NOT_KNOWN, None)
     active = _active(observed.get("values") or {}, ours, name)
     if switch := observed.get("kill_switch"):

@@ -196,7 +196,7 @@ class FunctionsRecord(FunctionsMemory):
             )
         if name:
             self._check_lock()
-            self._store.attach(self._attempt, name, content, check_mode=False)
+            self._store.attach(self._attempt, name, content)
         place = {"bucket": bucket.name if bucket else "", "key": key}
         return {"attachment": name, **place, "sha256": sha256}
 

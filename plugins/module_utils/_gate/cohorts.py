@@ -34,7 +34,7 @@ _CONTRADICTION = math.log(1e4)
 class Counts(t.NamedTuple):
     """Users of one cohort."""
 
-    seen: float = 0.0
+    observed: float = 0.0
     failed: float = 0.0
 
 
@@ -54,15 +54,20 @@ class Cohorts(t.NamedTuple):
     @property
     def share(self) -> float | None:
         """Of the users seen those who are treated; None when no user was seen."""
-        observed = self.treated.seen + self.control.seen
-        return self.treated.seen / observed if observed > 0 else None
+        observed = self.treated.observed + self.control.observed
+        return self.treated.observed / observed if observed > 0 else None
 
     @property
     def ratio(self) -> float | None:
         """How many times as often treated users failed; None when that is not known."""
-        if self.treated.seen <= 0 or self.control.failed <= 0:
+        if self.treated.observed <= 0 or self.control.failed <= 0:
             return None
-        return self.treated.failed / self.treated.seen / self.control.failed * self.control.seen
+        return (
+            self.treated.failed
+            / self.treated.observed
+            / self.control.failed
+            * self.control.observed
+        )
 
 
 @dataclass(frozen=True)
@@ -124,12 +129,12 @@ class ComparisonEvidence:
             return replace(self, last=now, resets=self.resets + 1), "a count began again"
         total = Cohorts.of(map(operator.add, self.total.flat, grown.flat))
         for name, entry in total._asdict().items():
-            if entry.failed > entry.seen:
+            if entry.failed > entry.observed:
                 # Failures are counted before users seen: the next look has both.
                 return self, f"more {name} users failed than were seen"
         at_risk = Cohorts(
-            Counts(total.treated.seen - self.total.treated.failed),
-            Counts(total.control.seen - self.total.control.failed),
+            Counts(total.treated.observed - self.total.treated.failed),
+            Counts(total.control.observed - self.total.control.failed),
         )
         failed = grown.treated.failed, grown.control.failed
         logs = grown_by(self.logs, *failed, at_risk.share, how.margin)
@@ -186,7 +191,7 @@ def contradicts(total: Cohorts, configured: float) -> bool:
     low, high = (entry / (1.0 + entry) for entry in (odds / 2.0, odds * 2.0))
     if low <= share <= high:
         return False
-    observed = total.treated.seen + total.control.seen
+    observed = total.treated.observed + total.control.observed
     return observed * _divergence(share, low if share < low else high) >= _CONTRADICTION
 
 

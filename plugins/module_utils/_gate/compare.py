@@ -43,7 +43,7 @@ def detectable(total: Cohorts, comparison: CohortComparison) -> float | None:
         return reached - requested >= _NORMAL / (2.0 * math.sqrt(number))
 
     ratio = _first(detects, comparison.margin, _LARGEST)
-    return ratio if ratio < _LARGEST and ratio * odds * failed <= total.treated.seen else None
+    return ratio if ratio < _LARGEST and ratio * odds * failed <= total.treated.observed else None
 
 
 def _least_share(number: float, share: float, comparison: CohortComparison) -> float:
@@ -77,9 +77,9 @@ def evidence_words(comparison: CohortComparison, evidence: ComparisonEvidence) -
     )
     margin = f"more than {times(comparison.margin)} as often is " if comparison.margin > 1.0 else ""
     return (
-        f"treated users failed {often} ({total.treated.failed:,.0f} of {total.treated.seen:,.0f}, control "
-        f"{total.control.failed:,.0f} of {total.control.seen:,.0f}): {margin}evidence {evidence.value(comparison):.3g} "
-        f"of {comparison.needed:g}"
+        f"treated users failed {often} ({total.treated.failed:,.0f} of {total.treated.observed:,.0f}, control "
+        f"{total.control.failed:,.0f} of {total.control.observed:,.0f}): {margin}evidence "
+        f"{evidence.value(comparison):.3g} of {comparison.needed:g}"
     )
 
 
@@ -102,8 +102,8 @@ def described(
     """As result and record have it, of a watch of so many seconds."""
     total = evidence.total
     return {
-        "treated": total.treated._asdict(),
-        "control": total.control._asdict(),
+        "treated": {"seen": total.treated.observed, "failed": total.treated.failed},
+        "control": {"seen": total.control.observed, "failed": total.control.failed},
         "share": total.share,
         "ratio": total.ratio,
         "worse_than": comparison.margin,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Send each message through its adapter, and the adapters of mail, PagerDuty and the status page.
 
-One channel that fails keeps none of the others from being told. Slack has a file of its own.
+One channel that fails keeps none of the others from being told. Slack's client has a file of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .._errors import DeployError, InputError, RefusedError, UnreachableError
 from .._http import Repeat
 from .._time import Deadline, format_time, now
 from .plan import Message, Options
-from .slack import send_slack_message
+from .slack import SlackClient
 
 Result = dict[str, t.Any]
 ATTACHED_LIMIT = 10_000_000
@@ -60,12 +60,13 @@ def compose(mail: Message) -> EmailMessage:
         calendar = PurePath(path).suffix == ".ics"
         guessed = "text/calendar" if calendar else mimetypes.guess_type(path)[0]
         kind, _slash, subtype = (guessed or "application/octet-stream").partition("/")
-        name = PurePath(path).name
-        if kind == "text":
-            text = content.decode("utf-8", "replace")
-            message.add_attachment(text, subtype=subtype, filename=name)
-        else:
-            message.add_attachment(content, maintype=kind, subtype=subtype, filename=name)
+        message.add_attachment(
+            content,
+            maintype=kind,
+            subtype=subtype,
+            filename=PurePath(path).name,
+            params={"charset": "utf-8"} if kind == "text" else None,
+        )
     return message
 
 
@@ -109,9 +110,14 @@ def conversation(
     options: Options, deadline: Deadline, ca_cert: str | None
 ) -> t.Iterator[smtplib.SMTP]:
     """With the mail's server, encrypted and logged in as it asks for. What goes wrong is a DeployError."""
-    server = _server(options)
+    server, timeout = _server(options), max(0.1, deadline.left())
+    connect: t.Callable[..., smtplib.SMTP] = smtplib.SMTP
+    if options["starttls"] == "implicit":
+        # A port for implicit TLS, by RFC 8314, says nothing in clear.
+        context = ssl.create_default_context(cafile=ca_cert)
+        connect = functools.partial(smtplib.SMTP_SSL, context=context)
     try:
-        with connect(options, max(0.1, deadline.left()), ca_cert) as session:
+        with connect(options["host"], options["port"], timeout=timeout) as session:
             encrypt(session, options, ca_cert)
             if options.get("username"):
                 session.login(options["username"], options.get("password") or "")
@@ -131,15 +137,6 @@ def conversation(
     except (OSError, smtplib.SMTPException) as exc:
         why = "no answer in time" if isinstance(exc, TimeoutError) else type(exc).__name__
         raise UnreachableError(f"{server} can't be reached ({why}): check email.host.") from None
-
-
-def connect(options: Options, timeout: float, ca_cert: str | None) -> smtplib.SMTP:
-    """A port for implicit TLS, by RFC 8314, says nothing in clear."""
-    host, port = options["host"], options["port"]
-    if options["starttls"] != "implicit":
-        return smtplib.SMTP(host, port, timeout=timeout)
-    context = ssl.create_default_context(cafile=ca_cert)
-    return smtplib.SMTP_SSL(host, port, timeout=timeout, context=context)
 
 
 def encrypt(session: smtplib.SMTP, options: Options, ca_cert: str | None) -> None:
@@ -221,9 +218,11 @@ def send_status_page_incident(incident: Message, deadline: Deadline, ca_cert: st
         ca_cert=ca_cert,
         authorization=f"OAuth {options['token']}",
     )
-    wanted = {"name": incident.target, "status": options["status"], "body": incident.text}
-    if components := options.get("components"):
-        wanted |= {"components": components, "component_ids": [*components]}
+    wanted: dict[str, t.Any] = {
+        "name": incident.target,
+        "status": options["status"],
+        "body": incident.text,
+    }
     maintenance = options["status"] in MAINTENANCE
     known = open_incident(ask, url, incident.target, maintenance=maintenance)
     latest = (known.get("incident_updates") or [{}])[0]
@@ -255,6 +254,18 @@ def open_incident(
             if name == result.get("name"):
                 return dict(result)
     return {}
+
+
+def send_slack_message(message: Message, deadline: Deadline, ca_cert: str | None) -> Result:
+    """A message that was perhaps posted is not posted again: people would be told twice."""
+    names = ("token", "channel", "api_url", "webhook_url")
+    given = {name: message.options[name] for name in names if message.options.get(name)}
+    once, seconds = Repeat(deadline, lost=False), max(1.0, deadline.left())
+    client = SlackClient(timeout=seconds, ca_cert=ca_cert, repeat=once, **given)
+    ts = client.post(message.text)
+    if message.options.get("archive"):
+        client.archive(deadline)
+    return message.result(id=ts, location=client.location)
 
 
 SENDERS: dict[str, t.Callable[[Message, Deadline, str | None], Result]] = {

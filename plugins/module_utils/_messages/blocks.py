@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import typing as t
 
-from .._formats import listed, shortened
+from .._formats import listed, one_line, shortened
 from .._gate.report import judged_as
-from .._release.models import stopped_by
 from .._release.record import RecordedMetric
+from .._terminal.models import stopped_by
 from . import headline
-from .mrkdwn import code, code_block, escape, one_line, plain
+from .headline import SERVICES_PHASE, WATCH_PHASE, ReleaseStatus
 from .outbox import Content
-from .release_status import SERVICES_PHASE, WATCH_PHASE, ReleaseStatus
+from .slack import code, code_block, escape, plain
 
 Block = dict[str, t.Any]
 
@@ -24,18 +24,18 @@ BLOCKS, SECTION, HEADER, FIELDS, FIELD = 50, 3_000, 150, 10, 2_000
 BUTTONS, BUTTON, ADDRESS = 5, 75, 3_000
 """Of buttons Slack takes 25. More than five is no choice."""
 IN_ALL = 10_000
-"""Characters of all blocks together. No page names a limit; at some 13,000 Slack answered msg_blocks_too_long:
-https://github.com/slackapi/bolt-js/issues/2509"""
+"""Characters of all blocks together, with the names of their fields. No page names a limit; at some 13,000 Slack
+answered msg_blocks_too_long: https://github.com/slackapi/bolt-js/issues/2509"""
 TEXT = 3_800
 """Slack folds a text that is longer."""
 CAUSE = 580
 """Each character may become five, and all stands in one section."""
-SHOWN_NAMES = 12
+SHOWN_NAMES, PLAYS = 12, 20
 WORST_FIRST = {"breach": 0, "missing": 1, "between": 2}
 
 
 def render(status: ReleaseStatus, now: float) -> Content:
-    """The oldest lines of another run give way where there is no room for all. The text says the same."""
+    """Of another run the newest plays. The text says the same."""
     about = headline.context(status, now)
     top: list[Block] = [
         {"type": "header", "text": plain_text(headline.title(status, bold=""), HEADER)},
@@ -49,10 +49,9 @@ def render(status: ReleaseStatus, now: float) -> Content:
         *metrics(status.readings or status.record.evidence(WATCH_PHASE).metrics),
         *sections(cause(status)),
     ]
-    room = TEXT - sum(map(characters, [*top, *links, *phases, *below]))
     plays = headline.play_lines(status, now)
-    heading = f"*{headline.run_name(status)[1]}*"
-    others = sections([heading, *fitting(plays, room - len(heading) - 1)]) if plays else []
+    newest = [*(["…"] if plays[PLAYS:] else []), *plays[-PLAYS:]]
+    others = sections([f"*{headline.run_name(status)[1]}*", *newest]) if plays else []
     shown = within([*top, *phases, *others, *below], links)
     lines = [headline.title(status), about, *map(as_text, shown[2:])]
     lines += [f"{plain(text)}: {escape(url)}" for text, url in status.release.links]
@@ -67,25 +66,13 @@ def as_text(block: Block) -> str:
 
 def within(body: t.Sequence[Block], links: t.Sequence[Block]) -> list[Block]:
     """What there is room for, from the top, and the links."""
-    room = IN_ALL - sum(map(characters, links))
+    room = IN_ALL - len(str(links))
     blocks: list[Block] = []
     for block in body[: BLOCKS - len(links)]:
-        room -= characters(block)
+        room -= len(str(block))
         if room >= 0:
             blocks.append(block)
     return [*blocks, *links]
-
-
-def fitting(lines: t.Sequence[str], room: int) -> list[str]:
-    """The newest ones for which there is room."""
-    remaining: list[str] = []
-    for line in reversed(lines):
-        room -= len(line) + 1
-        # Some room for the mark of what is left out.
-        if room < 2:
-            return ["…", *reversed(remaining)]
-        remaining.append(line)
-    return remaining[::-1]
 
 
 def services(status: ReleaseStatus) -> list[str]:
@@ -158,12 +145,3 @@ def buttons(links: t.Sequence[tuple[str, str]]) -> list[Block]:
 
 def mrkdwn(text: str) -> Block:
     return {"type": "mrkdwn", "text": text}
-
-
-def characters(block: Block) -> int:
-    """Of all that is written in it."""
-    if "text" in block and isinstance(block["text"], str):
-        return len(block["text"]) + len(block.get("url", ""))
-    inner = [block.get("text"), *block.get("fields", ()), *block.get("elements", ())]
-    own = len(block.get("url", ""))
-    return own + sum(characters(entry) for entry in inner if isinstance(entry, dict))

@@ -16,7 +16,7 @@ from collections import deque
 from pathlib import Path
 
 from .._errors import DeployError, UnreachableError
-from .slack import Blocks, BusyError, GoneError, NoBlocksError, SlackClient
+from .slack import Blocks, BusyError, GoneError, SlackClient
 
 
 class MessageState:
@@ -68,8 +68,6 @@ PACE = 2.0
 CAPACITY = 200
 REFUSALS = 3
 """So many refusals in a row mean that no message will be taken: a revoked token, a missing channel."""
-HOPELESS_AFTER = 1.0
-"""Seconds that the end of a run waits for a Slack that gives no sign of life."""
 
 
 class ChannelReply(t.NamedTuple):
@@ -100,7 +98,6 @@ class Outbox:
         self._version = self._sent = 0
         """Of the one message, that of now and the one that was sent last."""
         self._sent_content: Content | None = None
-        self._takes_blocks = True
         self.ts = ""
         self._waiting = False
         """Whether it is still to be told which message is edited."""
@@ -108,8 +105,6 @@ class Outbox:
         self._refusals = 0
         self._failing = False
         self._closing = False
-        self._alive = float("-inf")
-        """When Slack last gave a sign of life; in the future while it asks to wait."""
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="slack", daemon=True)
         self.lost = 0
@@ -156,16 +151,10 @@ class Outbox:
         """Give what is left `drain` seconds to be sent; returns how many messages were lost in all."""
         if self._thread.ident is None:
             return 0
-        closed = time.monotonic()
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        while self._thread.is_alive() and time.monotonic() < closed + drain:
-            self._thread.join(timeout=0.05)
-            waited = time.monotonic() - closed
-            hopeless = self._alive < closed or self._alive > closed + drain + 1
-            if waited > HOPELESS_AFTER and hopeless:
-                break
+        self._thread.join(timeout=drain)
         with self._changed:
             return self.lost + len(self._replies) + (self._version != self._sent)
 
@@ -177,23 +166,19 @@ class Outbox:
     def _work(self) -> None:
         while True:
             with self._changed:
-                work = self._next()
-                while work is None:
+                while (work := self._next()) is None:
                     if self._closing:
                         return
                     self._changed.wait(timeout=0.2)
-                    work = self._next()
             self._rest(self._send(work))
             if self._refusals >= REFUSALS:
                 return
 
     def _rest(self, pause: float) -> None:
-        """The end of the run is a reason for one more try, but not against a rate limit."""
-        until = time.monotonic() + pause
+        """The end of the run is a reason for one more try."""
         with self._changed:
-            hasten = not self._closing and self._alive <= time.monotonic()
-            while (left := until - time.monotonic()) > 0 and not (hasten and self._closing):
-                self._changed.wait(timeout=left)
+            hasten = not self._closing
+            self._changed.wait_for(lambda: hasten and self._closing, timeout=pause)
 
     def _next(self) -> int | ChannelReply | None:
         """The version of the one message, or a reply, that is due."""
@@ -215,8 +200,7 @@ class Outbox:
                 self._send_headline(self._write())
         except BusyError as exc:
             self.reason = str(exc)
-            self._alive = time.monotonic() + exc.retry_after + 1
-            return exc.retry_after
+            return float(exc.details["retry_after"])
         except UnreachableError as exc:
             self.reason = str(exc)
             was_failing, self._failing = self._failing, True
@@ -233,36 +217,21 @@ class Outbox:
                 self.lost += 1
                 self._done(work)
             return 0.0
-        self._refusals, self._failing, self._alive = 0, False, time.monotonic()
+        self._refusals, self._failing = 0, False
         self._done(work)
         return 0.0
 
     def _send_headline(self, content: Content) -> None:
-        if not self._takes_blocks:
-            content = Content(content.text)
+        """Edits the message, or posts it when there is none."""
         if content == self._sent_content:
             return
-        self._edited = time.monotonic()
-        try:
-            ts = self._put(content)
-        except NoBlocksError:
-            if not content.blocks:
-                raise
-            self._takes_blocks = False
-            content = Content(content.text)
-            ts = self._put(content)
+        self._edited, ts = time.monotonic(), self.ts
+        if ts:
+            self._client.update(ts, content.text, content.blocks)
+        elif ts := self._client.post(content.text, blocks=content.blocks):
+            self._posted(self._client.location, ts)
         with self._changed:
             self.ts, self._sent_content = ts, content
-
-    def _put(self, content: Content) -> str:
-        """Edits the message, or posts it when there is none; its ts."""
-        if self.ts:
-            self._client.update(self.ts, content.text, content.blocks)
-            return self.ts
-        ts = self._client.post(content.text, blocks=content.blocks)
-        if ts:
-            self._posted(self._client.location, ts)
-        return ts
 
     def _done(self, work: int | ChannelReply) -> None:
         with self._changed:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .._errors import InputError
 from .._formats import shortened
 from .._redaction import Redactor
-from .mrkdwn import escape, mention
+from .slack import escape, mention
 
 Options = t.Mapping[str, t.Any]
 

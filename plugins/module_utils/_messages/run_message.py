@@ -19,9 +19,9 @@ from .._terminal.layout import bare
 from .._terminal.telling import LOCKS, SERVICE
 from .._time import epoch
 from . import blocks, headline
-from .mrkdwn import plain
+from .headline import ReleaseStatus
 from .outbox import Content, MessageState, Outbox
-from .release_status import ReleaseStatus
+from .slack import plain
 
 SAMPLED = "MetricsSampled"
 DRAIN = 3.0

@@ -1,43 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Slack by its Web API, which can edit and thread, or by incoming webhook.
+"""Slack by its Web API, which can edit and thread, or by incoming webhook; and text for it from untrusted parts.
 
-https://docs.slack.dev/apis/web-api
+No mention, link or style can be smuggled in.
+https://docs.slack.dev/apis/web-api and /messaging/formatting-message-text
 """
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .._errors import RefusedError, UnreachableError
+from .._formats import ESCAPES, one_line, shortened
 from .._http import Repeat, ask, bearer
 from .._time import Deadline
-from .plan import Message
 
 
 class BusyError(UnreachableError):
-    """The other side did nothing and asks to come back: always safe to repeat."""
-
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+    """The other side did nothing and asks to come back in `retry_after` seconds: always safe to repeat."""
 
 
 class GoneError(RefusedError):
     """The message that was to be edited or answered is not there, or no longer to be edited."""
 
 
-class NoBlocksError(RefusedError):
-    """The other side takes no blocks, or not these."""
-
-
 GONE = frozenset(
     {"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}
 )
-
-NO_BLOCKS = frozenset(
-    {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "invalid_payload"}
-)
-"""How a workspace, or what stands in for one behind a webhook, refuses blocks that it does not know."""
 
 ADVICE = {
     "invalid_auth": "check the bot token",
@@ -57,11 +46,13 @@ def failure(status: int, headers: t.Mapping[str, str], word: str) -> Exception:
     """What Slack's refusal means; `word` is Slack's own."""
     if status == 429:
         wait = retry_after(headers)
-        return BusyError(f"Slack limits the rate for {wait:.0f} s: try again later.", wait)
+        return BusyError(
+            f"Slack limits the rate for {wait:.0f} s: try again later.", retry_after=wait
+        )
     if status >= 500:
         return UnreachableError(f"Slack answered HTTP {status}: try again later.")
     advice = ADVICE.get(word, "see Slack's documentation of the method")
-    error = GoneError if word in GONE else NoBlocksError if word in NO_BLOCKS else RefusedError
+    error = GoneError if word in GONE else RefusedError
     return error(f"Slack refused the message ({word}): {advice}.")
 
 
@@ -159,15 +150,53 @@ class SlackClient:
                 raise
 
 
-def send_slack_message(
-    message: Message, deadline: Deadline, ca_cert: str | None
-) -> dict[str, t.Any]:
-    """A message that was perhaps posted is not posted again: people would be told twice."""
-    names = ("token", "channel", "api_url", "webhook_url")
-    given = {name: message.options[name] for name in names if message.options.get(name)}
-    once, seconds = Repeat(deadline, lost=False), max(1.0, deadline.left())
-    client = SlackClient(timeout=seconds, ca_cert=ca_cert, repeat=once, **given)
-    ts = client.post(message.text)
-    if message.options.get("archive"):
-        client.archive(deadline)
-    return message.result(id=ts, location=client.location)
+# An address is a link only as it is. It ends before what a sentence may end with.
+ADDRESS = re.compile(r"https?://[^\s<>|]+[^\s<>|.,;:!?)\"'\]}*_~`]")
+BROADCASTS = ("channel", "here", "everyone")
+WORD_JOINER = "\u2060"
+# Slack pairs the originals into bold, strike and code wherever they stand.
+LOOKALIKES = str.maketrans({"*": "\u2217", "~": "\u223c", "`": "'"})
+
+
+def escape(text: str) -> str:
+    """Slack reads mentions and links only between unescaped angles."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def plain(text: str) -> str:
+    """One line in which style marks, @names and :emoji: are only characters, and addresses stay links."""
+    line = one_line(text, len(text))
+    stored, place = [], 0
+    for address in ADDRESS.finditer(line):
+        stored += [_characters(line[place : address.start()]), escape(address[0])]
+        place = address.end()
+    return "".join([*stored, _characters(line[place:])])
+
+
+def _characters(text: str) -> str:
+    line = escape(text).translate(LOOKALIKES)
+    return re.sub(r"(@|(?<!\w)_|_(?!\w)|:(?=[\w+-]+:))", rf"\1{WORD_JOINER}", line)
+
+
+def code(text: str, limit: int = 120) -> str:
+    """A short text as code. A grave accent would end it, so it becomes an apostrophe."""
+    line = one_line(text, limit).replace("`", "'")
+    return f"`{escape(line)}`" if line else ""
+
+
+def code_block(text: str, limit: int = 1_500) -> str:
+    shown = "".join(c for c in ESCAPES.sub("", text) if c.isprintable() or c in "\n\t")
+    stored = shortened(shown.strip(), limit).replace("`", "'")
+    return f"```{escape(stored)}```" if stored else ""
+
+
+def mention(who: str) -> str:
+    """`channel`, `here`, a user id or a user group id mentions; any other name is only shown."""
+    name = who.removeprefix("@")
+    if name in BROADCASTS:
+        return f"<!{name}>"
+    if re.fullmatch(r"[UW][A-Z0-9]{6,}", name):
+        return f"<@{name}>"
+    if re.fullmatch(r"S[A-Z0-9]{6,}", name):
+        return f"<!subteam^{name}>"
+    return f"@{plain(name)}"

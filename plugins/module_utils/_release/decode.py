@@ -43,9 +43,9 @@ def decode(shape: type[Shape], value: t.Any, name: str, problems: Problems) -> S
     return shape(**known)
 
 
-def dumped(value: t.Any, **how: t.Any) -> str:
-    """A dataclass as JSON. `how`: options of json.dumps."""
-    return json.dumps(asdict(value), default=_plain, **how)
+def dumped(value: t.Any) -> str:
+    """A dataclass as JSON."""
+    return json.dumps(asdict(value), default=_plain)
 
 
 def _plain(value: t.Any) -> t.Any:
@@ -64,11 +64,10 @@ def restored(shape: type[Shape], body: t.Any, name: str) -> Shape:  # noqa: UP04
     return result
 
 
-def under(*places: str, default: t.Any = "") -> t.Any:
+def under(*places: str, **default: t.Any) -> t.Any:
     """A field that is read from the first of these keys that is there, each a path like "before.image"."""
-    return field(
-        default=default, metadata={"at": tuple(tuple(entry.split(".")) for entry in places)}
-    )
+    at = tuple(tuple(entry.split(".")) for entry in places)
+    return field(**(default or {"default": ""}), metadata={"at": at})
 
 
 def _dig(value: t.Any, path: t.Sequence[str]) -> t.Any:
@@ -111,16 +110,9 @@ def _reader(kind: t.Any) -> Read:
     if isinstance(kind, EnumMeta):
         return lambda value, _name, _problems: kind(value)
     if kind is datetime:
+        # Not among the scalars: the simulation has a clock of its own in its place.
         return lambda value, _name, _problems: read_time(value)
-    return {bool: _flag, int: _whole, str: _text}.get(kind, _as_it_is)
-
-
-def _flag(value: t.Any, _name: str, _problems: Problems) -> bool:
-    return value is True
-
-
-def _whole(value: t.Any, _name: str, _problems: Problems) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+    return SCALARS.get(kind, lambda value, _name, _problems: value)
 
 
 def _text(value: t.Any, name: str, problems: Problems) -> str:
@@ -130,8 +122,11 @@ def _text(value: t.Any, name: str, problems: Problems) -> str:
     return text(value)
 
 
-def _as_it_is(value: t.Any, _name: str, _problems: Problems) -> t.Any:
-    return value
+SCALARS: t.Mapping[t.Any, Read] = {
+    bool: lambda value, _name, _problems: value is True,
+    int: lambda value, _name, _problems: value if type(value) is int else 0,
+    str: _text,
+}
 
 
 def _named_tuple(kind: t.Any) -> Read:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
 
 from .._errors import HoldError, NotReadyToReleaseError
 from .._lock.models import LeaseLostError
@@ -15,26 +14,6 @@ RECORD_KEYS = frozenset({"record", "document"})
 """Of a task's result: the whole record, up to 400 kB. The cluster has it; journals and failure files leave it out."""
 CENSORED = "its output is hidden because it may have secrets (no_log)"
 UNEXPLAINED = "it failed without a reason"
-
-
-class HasSentence(t.Protocol):
-    __dataclass_fields__: t.ClassVar[dict[str, t.Any]]
-
-    @property
-    def sentence(self) -> str: ...
-
-
-Failed = t.TypeVar("Failed", bound=HasSentence)
-
-
-def stopped_by(failures: t.Sequence[Failed]) -> Failed:  # noqa: UP047 - ansible-test reads it with older Pythons
-    """The first of a run's failures, with the sentence of the last failure that quotes it and adds the remedy.
-
-    Later failures are consequences of the first.
-    """
-    first = failures[0]
-    quoting = [failure.sentence for failure in failures if first.sentence in failure.sentence]
-    return replace(first, sentence=quoting[-1])
 
 
 def sentence_of(result: t.Mapping[str, t.Any]) -> str:
@@ -49,7 +28,9 @@ ELSEWHERE = "Elsewhere"
 """The reason of a host that failed because another host did."""
 
 
-def phase_failure(result: t.Mapping[str, t.Any], task: str, host: str) -> dict[str, t.Any]:
+def phase_failure(
+    result: t.Mapping[str, t.Any], task: str = "", host: str = ""
+) -> dict[str, t.Any]:
     """The failure of a phase, with each host's failure as `by_host`; for a `rollout_wave` those of its failed services.
 
     The first failure that is no hold gives the `reason`: a phase is on hold only without a certain failure.

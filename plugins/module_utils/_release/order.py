@@ -38,13 +38,10 @@ class Waiver:
     by: str
     reason: str
 
-    def to_json(self) -> dict[str, str]:
-        return {"by": self.by, "reason": self.reason}
-
     def to_override(self, what: str, known: Act | None, at: str) -> dict[str, t.Any]:
         """The waiver as the record stores it. An override that is recorded already keeps its time."""
         same = known and (known.by, known.reason, known.what) == (self.by, self.reason, what)
-        return {**self.to_json(), "what": what, "at": known.at if known and same else at}
+        return {**vars(self), "what": what, "at": known.at if known and same else at}
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,9 @@ def flags_of(record: Record | None) -> dict[str, t.Mapping[str, t.Any]]:
     """The flags that each done phase set, by phase."""
     done = (record.phases if record else {}).items()
     flags_by_phase = {name: phase.evidence.flags for name, phase in done if phase.done}
-    return {name: flags.asked for name, flags in flags_by_phase.items() if flags and flags.asked}
+    return {
+        name: flags.requested for name, flags in flags_by_phase.items() if flags and flags.requested
+    }
 
 
 def switched_off(record: Record | None, flags: Object | None) -> frozenset[str]:

@@ -212,7 +212,11 @@ def add_pins(
     )
     late = [deployment for deployment in observed if carries(deployment, version, digests)]
     if late:
-        raise ConflictError(_too_late(late, version))
+        names = ", ".join(f"{entry.name} ({', '.join(entry.images.values())})" for entry in late)
+        raise ConflictError(
+            f"Release {version!r} is already on {names}, so the previous versions are unknown and "
+            "not pinned. Roll these back by hand first, or release under a new version."
+        )
     pinned = {entry.name: _pin_deployment(entry, replica_sets) for entry in observed}
     maps = {name: _pin_config_map(cluster, name) for name in config_maps}
     return replace(
@@ -229,16 +233,6 @@ def carries(deployment: Deployment, version: str, digests: t.Container[str] = ()
     images = [split_image(image) for image in deployment.images.values()]
     return any(
         digest in digests or tag.removeprefix("v") == version for _name, tag, digest in images
-    )
-
-
-def _too_late(late: t.Sequence[Deployment], version: str) -> str:
-    names = ", ".join(
-        f"{deployment.name} ({', '.join(deployment.images.values())})" for deployment in late
-    )
-    return (
-        f"Release {version!r} is already on {names}, so the previous versions are unknown and "
-        "not pinned. Roll these back by hand first, or release under a new version."
     )
 
 

@@ -78,7 +78,7 @@ def plan_record(before: Record | None, change: RecordChange) -> Record:
     }
     if change.opens:
         for name, waiver in waived_now(Record.read(body), change.phase, change.order).items():
-            let_go = replace(change, phase=name, phase_status=WAIVED, evidence=waiver.to_json())
+            let_go = replace(change, phase=name, phase_status=WAIVED, evidence=vars(waiver))
             body = _step(body, let_go)
     if change.phase:
         body = _step(body, change)

@@ -177,10 +177,10 @@ class Functions:
 
 @dataclass(frozen=True)
 class Flags:
-    """All of the ConfigMap `before` and `after`. `asked` are those of this release, in records since 0.3.0."""
+    """All of the ConfigMap `before` and `after`. `requested` are those of this release, in records since 0.3.0."""
 
     RAW = "all"
-    asked: t.Mapping[str, t.Any] = field(default_factory=dict)
+    requested: t.Mapping[str, t.Any] = under("asked", default_factory=dict)
     before: t.Mapping[str, t.Any] = field(default_factory=dict)
     after: t.Mapping[str, t.Any] = field(default_factory=dict)
     all: t.Any = None
@@ -194,7 +194,7 @@ class Flags:
 
 @dataclass(frozen=True)
 class Cohort:
-    seen: float | None = None
+    observed: float | None = under("seen", default=None)
     failed: float | None = None
 
 
@@ -379,6 +379,10 @@ class Try:
         return between(self.started, self.finished)
 
 
+def _is(statuses: t.Collection[str]) -> property:
+    return property(lambda phase: phase.status in statuses)
+
+
 @dataclass(frozen=True)
 class Phase(Try):
     status: str = ""
@@ -392,29 +396,9 @@ class Phase(Try):
     def read(cls, body: t.Any) -> Phase:
         return decode(cls, body, "phase", [])
 
-    @property
-    def done(self) -> bool:
-        return self.status == DONE
-
-    @property
-    def failed(self) -> bool:
-        return self.status == FAILED
-
-    @property
-    def running(self) -> bool:
-        return self.status == RUNNING
-
-    @property
-    def waived(self) -> bool:
-        return self.status == WAIVED
-
-    @property
-    def settled(self) -> bool:
-        return self.status in SETTLED
-
-    @property
-    def taken_back(self) -> bool:
-        return self.status in TAKEN_BACK
+    done, failed, running, waived, settled, taken_back = map(
+        _is, ({DONE}, {FAILED}, {RUNNING}, {WAIVED}, SETTLED, TAKEN_BACK)
+    )
 
     @property
     def tries(self) -> tuple[Try, ...]:

@@ -10,7 +10,7 @@ import random
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._cluster import RELEASE_ANNOTATION, Clock, Cluster, Object
+from .._cluster import RELEASE_ANNOTATION, Clock, Cluster
 from .._errors import ConflictError, InputError, VerificationError
 from .._lock.models import fence_of, leave_epoch, refuse_later
 from .models import ROLLBACK_PHASE
@@ -44,10 +44,6 @@ class RecordAttachment:
     attempt: int
     content: bytes
     resource_version: str
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -204,7 +200,7 @@ class ReleaseStore:
             checksum = data["sha256"]
         except (KeyError, ValueError, TypeError) as exc:
             raise VerificationError(f"{what} has no valid attachment ({exc}).") from exc
-        if attachment.sha256 != checksum:
+        if hashlib.sha256(attachment.content).hexdigest() != checksum:
             raise VerificationError(f"{what} is damaged: its content does not match its sha256.")
         return attachment
 
@@ -221,37 +217,31 @@ class ReleaseStore:
         own = (self.name, pins_name(self.name))
         return [name.removeprefix(f"{self.name}-") for name in names if name not in own]
 
-    def attach(self, attempt: int, name: str, content: bytes, *, check_mode: bool) -> bool:
-        """Attach a file. Returns whether it was attached: an attachment of the same attempt stays as it is."""
+    def attach(self, attempt: int, name: str, content: bytes) -> None:
+        """Attach a file. An attachment of the same attempt stays as it is."""
         known = self.attachment(name)
-        if known is not None and known.attempt == attempt:
-            return False
-        body = self._attachment_body(attempt, name, content)
-        if not check_mode:
-            write_over(self._cluster, body, known.resource_version if known else "")
-        return True
+        if known is None or known.attempt != attempt:
+            self.overwrite(attempt, name, content, version=known.resource_version if known else "")
 
     def overwrite(self, attempt: int, name: str, content: bytes, *, version: str) -> str:
         """Write an attachment that changes, over the `version` that was read, "" for none. Returns the new one.
 
         Raises ConflictError when another writer changed it meanwhile.
         """
-        return write_over(self._cluster, self._attachment_body(attempt, name, content), version)
-
-    def fetch(self, name: str) -> bytes:
-        attachment = self.attachment(name)
-        if attachment is None:
-            raise InputError(f"Release {self.version!r} has no attachment {name!r}.")
-        return attachment.content
-
-    def _attachment_body(self, attempt: int, name: str, content: bytes) -> Object:
         data = {
             "attempt": str(attempt),
             "content": pack(content, f"The attachment {name!r}"),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
         map_name = self._attachment_name(name)
-        return config_map(map_name, self._cluster.namespace, self.version, ATTACHMENT, data)
+        body = config_map(map_name, self._cluster.namespace, self.version, ATTACHMENT, data)
+        return write_over(self._cluster, body, version)
+
+    def fetch(self, name: str) -> bytes:
+        attachment = self.attachment(name)
+        if attachment is None:
+            raise InputError(f"Release {self.version!r} has no attachment {name!r}.")
+        return attachment.content
 
     def _write_pins(self, pins: Pins) -> None:
         """Write the pins. A conflict with our own write, whose response was lost, is no error."""

@@ -1,123 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command that was typed: whether it would do anything, and the one to type next, ready to be pasted."""
+"""The command that was typed, and the one to type next, ready to be pasted."""
 
 from __future__ import annotations
 
-import difflib
 import json
 import shlex
 import typing as t
 from dataclasses import dataclass, replace
 
 from .._story.next_step import BACK_AGAIN, DEPLOY, LOOK, MENTIONED, RAMP, PlaybookRun
-
-ANY_TAG = frozenset({"all", "always", "never", "tagged", "untagged"})
-
-Matches = t.Callable[[str], t.AbstractSet[str]]
-"""The hosts that a pattern, or one part of --limit, matches."""
-
-
-@dataclass(frozen=True)
-class Arguments:
-    """What was typed. `limit` is None when it was not given; `known_inventories` are those beside the playbooks."""
-
-    playbook: str
-    inventories: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ("all",)
-    skip_tags: tuple[str, ...] = ()
-    limit: str | None = None
-    limit_parts: tuple[str, ...] = ()
-    known_inventories: tuple[str, ...] = ()
-
-
-class PlayTarget(t.NamedTuple):
-    """A play: its pattern of hosts, and its tags with those of its tasks."""
-
-    hosts: str
-    tags: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """`matches` as if there was no --limit, `left` with it."""
-
-    groups: tuple[str, ...]
-    hosts: frozenset[str]
-    matches: Matches
-    left: Matches
-
-
-def problem(typed: Arguments, targets: t.Sequence[PlayTarget], inventory: Inventory) -> str:
-    """Why the run would do nothing, or not what was typed, with what there is instead; "" when it is fine."""
-    return (
-        _wrong_tag(typed, targets)
-        or _no_inventory(typed, targets, inventory)
-        or _wrong_limit(typed, inventory)
-        or _nothing_left(typed, targets, inventory)
-    )
-
-
-def _wrong_tag(typed: Arguments, targets: t.Sequence[PlayTarget]) -> str:
-    known = sorted(frozenset().union(*(target.tags for target in targets)) - ANY_TAG)
-    for option, tags in (("--tags", typed.tags), ("--skip-tags", typed.skip_tags)):
-        wrong = [tag for tag in tags if tag not in known and tag not in ANY_TAG]
-        if wrong:
-            there = f"{typed.playbook} has {', '.join(known) or 'no tags'}"
-            return f"{option} {wrong[0]!r} matches nothing{_nearest(wrong[0], known)}: {there}."
-    return ""
-
-
-def _no_inventory(typed: Arguments, targets: t.Sequence[PlayTarget], inventory: Inventory) -> str:
-    wanted = list(dict.fromkeys(target.hosts for target in targets))
-    if any(inventory.matches(pattern) for pattern in wanted):
-        return ""
-    given = f"The inventory {' and '.join(typed.inventories)} has no group {', '.join(wanted)}"
-    what = given if typed.inventories else "No inventory was given"
-    return f"{what}, so nothing would run: use -i {' or -i '.join(typed.known_inventories)}."
-
-
-def _wrong_limit(typed: Arguments, inventory: Inventory) -> str:
-    if typed.limit is None:
-        return ""
-    if not typed.limit_parts:
-        return (
-            "--limit is empty, which would mean all hosts: name hosts or groups, or leave it out."
-        )
-    names = [*inventory.groups, *sorted(inventory.hosts)]
-    for part in typed.limit_parts:
-        name = part.lstrip("!&")
-        if not name.startswith("@") and not inventory.matches(name):
-            there = f"the groups are {', '.join(inventory.groups)}"
-            return f"--limit {name!r} matches nothing{_nearest(name, names)}: {there}."
-    return ""
-
-
-def _nothing_left(typed: Arguments, targets: t.Sequence[PlayTarget], inventory: Inventory) -> str:
-    chosen = [target for target in targets if _selected(typed, target)]
-    if any(inventory.left(entry.hosts) for entry in chosen):
-        return ""
-    tags = f"--tags {','.join(typed.tags)}" if typed.tags != ALL else typed.playbook
-    if typed.skip_tags:
-        tags += f" --skip-tags {','.join(typed.skip_tags)}"
-    if not chosen:
-        return f"{tags} leaves nothing to run."
-    where = ", ".join(dict.fromkeys(entry.hosts for entry in chosen))
-    return f"Nothing would run: {tags} runs on {where}, and --limit {typed.limit} leaves none of these hosts."
-
-
-def _selected(typed: Arguments, target: PlayTarget) -> bool:
-    named = {*typed.tags} & target.tags
-    if "all" in typed.tags:
-        chosen = bool(named) or "never" not in target.tags
-    else:
-        chosen = bool(named or ANY_TAG & {*typed.tags} or "always" in target.tags)
-    return chosen and not {*typed.skip_tags} & target.tags
-
-
-def _nearest(name: str, known: t.Collection[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
-
 
 ALL = ("all",)
 BESIDE = (DEPLOY, BACK_AGAIN, RAMP, LOOK)

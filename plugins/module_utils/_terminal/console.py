@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import replace
 
 from .._flags.apply import KilledError
-from .._formats import span, stopwatch
+from .._formats import one_line, span, stopwatch
 from .._lock.models import FrozenError
 from .._progress import WAVE_ROLLED
 from .._release.models import failed_rounds, sentence_of
@@ -16,11 +16,10 @@ from .._story.plan import UNPLANNED
 from . import models, telling
 from .commands import Command
 from .ending import Block, end_lines
-from .layout import INDENT, RIGHT, bare, clipped, clock, fact_lines, hanging, one_line, righted
-from .live import Live
+from .layout import INDENT, RIGHT, bare, clipped, clock, fact_lines, hanging, righted
 from .models import Fact, Group, Item, Line, TaskEnded
-from .run import PlaybookState, Stage
-from .tellers import receivers, still_told, tells
+from .run import Live, PlaybookState, Stage
+from .tellers import receivers, tells
 from .telling import Telling
 
 FOLDED = ("called", "checked", "read", "webhook")
@@ -116,7 +115,6 @@ class Console:
             f"attempt {block.attempt}" if phased else "",
             block.holder,
             "check mode, nothing is changed" if begun.command.check else "",
-            f"{span(block.earlier)} in earlier runs" if phased and block.earlier else "",
         ]
         text = " · ".join(filter(None, parts))
         return [Line(entry, "head") for entry in hanging(text, self._columns)]
@@ -158,7 +156,6 @@ class Console:
             block.holder = f"locked by {lock.get('holder')}" if held else ""
         if action in telling.RECORD_READERS and (record := Record.of_result(result)).exists:
             block.attempt = record.attempt or 1
-            block.earlier = block.earlier or models.earlier_seconds(record, self.begun.began)
             # What a run begins with is as it will be.
             if action != telling.RUN and not event.task.check:
                 block.story = replace(block.story, record=record)
@@ -166,7 +163,7 @@ class Console:
             block.report = result
         elif action == telling.ANNOUNCE and self.evidence:
             text = receivers(Group(event.task.name, (Item(event.host, result),)))
-            block.announced = still_told([*block.announced, *text])
+            block.announced = [*dict.fromkeys([*block.announced, *text])]
         changed = (
             result.get("changed") and not telling.records(action, result) and event.status == "ok"
         )

@@ -8,12 +8,12 @@ import shlex
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._formats import counted, span, stopwatch
+from .._formats import SENTENCE_LIMIT, counted, one_line, stopwatch
 from .._release.models import DONE, ROLLED_BACK
 from .._story import next_step
 from .._story.next_step import Story, few_commands_in
 from .commands import Command, without_options
-from .layout import CAUSE, SENTENCE_LIMIT, WIDEST, clipped, hanging, hung, one_line
+from .layout import CAUSE, WIDEST, clipped, hanging, hung
 from .models import Line, RunBegun, RunFailure, Tone
 from .run import PlaybookState, Stage
 from .telling import report_files
@@ -73,12 +73,11 @@ OPTION = re.compile(r"""\b[Aa]dd ((?: ?-e (?:"[^"]*"|'[^']*'|[^\s,;]+))+)""")
 class Block:
     """What the run has learned on its way that its last lines tell.
 
-    `earlier`: seconds that the runs of this attempt before it took. `problems`: what was wrong, each as "name: why".
-    `report`: what release_report returned. `standing`: how the platform was found, by part.
+    `problems`: what was wrong, each as "name: why". `report`: what release_report returned. `standing`: how the
+    platform was found, by part.
     """
 
     attempt: int = 1
-    earlier: float = 0.0
     holder: str = ""
     detail: str = ""
     announced: list[str] = field(default_factory=list)
@@ -106,10 +105,7 @@ def end_lines(
 ) -> list[Line]:
     """What came of a run that ended at that time of day."""
     stage, command = run.stages[-1], begun.command
-    here = (stage.finished or run.started) - run.started
-    took = stopwatch(here)
-    if stage.number and block.earlier:
-        took += f", {span(here + block.earlier)} with earlier runs"
+    took = stopwatch((stage.finished or run.started) - run.started)
     good = run.ending == "done"
     tone: Tone
     if good:

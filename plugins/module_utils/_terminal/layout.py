@@ -7,19 +7,8 @@ import re
 import typing as t
 import unicodedata
 
-from .._formats import MINUTE, shortened
+from .._formats import MINUTE, one_line
 from .models import Fact, Line, Tone
-
-SENTENCE_LIMIT = 600
-ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-"""What a terminal takes for a command, such as a colour in a service's log."""
-
-
-def one_line(text: str, limit: int = SENTENCE_LIMIT) -> str:
-    """Without line breaks, colours and control characters, and not longer than a few lines of a screen."""
-    bare_text = ESCAPES.sub("", text)
-    stored = "".join(entry if entry.isprintable() else " " for entry in bare_text)
-    return shortened(" ".join(stored.split()), limit)
 
 
 def bare(task: str) -> str:

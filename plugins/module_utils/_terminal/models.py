@@ -7,12 +7,11 @@ Times are seconds on one clock that the console reads.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from .._progress import Progress
 from .._release.models import is_hold
-from .._release.record import Record
 from .._story.plan import UNPLANNED, Plan
-from .._time import parse_time
 from .commands import Command
 
 Tone = t.Literal["", "head", "good", "warn", "bad", "calm"]
@@ -99,6 +98,16 @@ class RunFailure:
         return is_hold(self.reason)
 
 
+def stopped_by(failures: t.Sequence[RunFailure]) -> RunFailure:
+    """The first of a run's failures, with the sentence of the last failure that quotes it and adds the remedy.
+
+    Later failures are consequences of the first.
+    """
+    first = failures[0]
+    quoting = [failure.sentence for failure in failures if first.sentence in failure.sentence]
+    return replace(first, sentence=quoting[-1])
+
+
 Status = t.Literal["ok", "failed", "skipped", "unreachable"]
 
 
@@ -113,7 +122,6 @@ class RunBegun:
     plan: Plan = UNPLANNED
     at: float = 0.0
     clock: float = 0.0
-    began: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,13 +169,9 @@ class TaskEnded:
 
 
 @dataclass(frozen=True)
-class Reported:
+class Reported(Progress):
     """What a module said while it ran."""
 
-    event: str
-    host: str
-    text: str
-    data: t.Mapping[str, t.Any] = field(default_factory=dict)
     at: float = 0.0
 
 
@@ -178,16 +182,3 @@ class RunEnded:
 
 
 Event = t.Union[RunBegun, PlayBegun, TaskBegun, TaskEnded, Reported, RunEnded]  # noqa: UP007
-
-
-def earlier_seconds(record: Record, began: str) -> float:
-    """What the runs of this attempt took before this one, which `began` at that time."""
-    limit = parse_time(began)
-    # A try without a recorded end counts nothing.
-    return sum(
-        entry.lasted or 0
-        for phase in record.phases.values()
-        for entry in phase.tries
-        # The record has whole seconds.
-        if entry.begun and limit and entry.begun < limit.replace(microsecond=0)
-    )

@@ -9,9 +9,9 @@ import typing as t
 from collections import Counter
 from dataclasses import replace
 
-from .._formats import counted, listed, size
+from .._formats import counted, listed, one_line, size
 from .._images import version_of
-from .layout import CAUSE, bare, one_line
+from .layout import CAUSE, bare
 from .models import Fact, Group, Item
 
 Row = t.Mapping[str, t.Any]
@@ -413,17 +413,6 @@ def receivers(group: Group) -> list[str]:
     return list(dict.fromkeys(results))
 
 
-def still_told(receivers_in_turn: t.Iterable[str]) -> list[str]:
-    """Each once, without those whose incident was resolved since."""
-    messages: dict[str, None] = {}
-    for receiver in receivers_in_turn:
-        if receiver.endswith(RESOLVED):
-            messages.pop(receiver.removesuffix(RESOLVED).strip(), None)
-        else:
-            messages[receiver] = None
-    return list(messages)
-
-
 def announced(group: Group) -> list[Fact]:
     sentences = receivers(group) if any(item.changed for item in group.items) else []
     verb = "would tell " if group.would else ""
@@ -433,13 +422,6 @@ def announced(group: Group) -> list[Fact]:
         text = one_line(f"{channel} {entry.get('target') or ''}: {entry.get('reason') or ''}")
         facts.append(Fact("not told", text, "warn"))
     return facts
-
-
-@each
-def invited(item: Item, group: Group) -> Fact | None:
-    verb = "would write an invitation" if group.would else "invitation"
-    text = f"{verb}: {item.result.get('path')}"
-    return Fact("review", text, group.tone) if item.changed else None
 
 
 def tells(result: t.Mapping[str, t.Any]) -> bool:
@@ -468,7 +450,6 @@ def begun(group: Group) -> list[Fact]:
 TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.announce": announced,
     "easymo.deploy.availability": measured,
-    "easymo.deploy.calendar_event": invited,
     "easymo.deploy.deploy_lock": locked,
     "easymo.deploy.edge_functions": functions,
     "easymo.deploy.feature_flags": flags,

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import typing as t
 
+from .._formats import one_line
 from .._release.models import has_failed, sentence_of
-from .layout import bare, clipped, one_line
+from .layout import bare, clipped
 from .models import Fact, Group, Item, TaskEnded
 from .tellers import facts_of
 

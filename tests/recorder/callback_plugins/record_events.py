@@ -29,17 +29,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models imp
     TaskEnded,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.telling import RECORDS
-from ansible_collections.easymo.deploy.plugins.plugin_utils._interruption import when_cut_short
-from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
-    PlayVariables,
-    selected,
-)
+from ansible_collections.easymo.deploy.plugins.plugin_utils._process import when_cut_short
 from ansible_collections.easymo.deploy.plugins.plugin_utils._run_events import (
+    PlayVariables,
     begun,
     ended,
     phases_of,
     play_of,
     run_of,
+    selected,
 )
 
 LONGEST_TEXT, LONGEST_LIST = 2_000, 60

@@ -127,7 +127,7 @@ def words_of(metric: RecordedMetric) -> t.Iterator[str]:
 def _compared(comparison: Comparison) -> t.Iterator[str]:
     """Users with the feature beside those without, and which harm would have been seen."""
     treated, control = (
-        f"{cohort.failed or 0:,.0f} of {cohort.seen or 0:,.0f}"
+        f"{cohort.failed or 0:,.0f} of {cohort.observed or 0:,.0f}"
         for cohort in (comparison.treated, comparison.control)
     )
     yield f"Failing users: {treated} treated, {control} of the control."

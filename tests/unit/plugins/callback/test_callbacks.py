@@ -18,7 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.models impo
     sentence_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
-from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import task_name
+from ansible_collections.easymo.deploy.plugins.plugin_utils._run_events import task_name
 
 LOADS = """
 import json, sys

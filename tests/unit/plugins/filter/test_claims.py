@@ -1,6 +1,6 @@
 import json
 
-from ansible_collections.easymo.deploy.plugins.filter.claims import release_claims
+from ansible_collections.easymo.deploy.plugins.filter.words import release_claims
 
 SET = {"flags": {"after": {"FEATURE_SEARCH": "true"}, "asked": {"FEATURE_SEARCH": "true"}}}
 TIMES = {"status": "done", "started": "2026-11-24T06:00:00Z", "finished": "2026-11-24T06:10:00Z"}

@@ -3,7 +3,7 @@ import typing as t
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.easymo.deploy.plugins.filter.checks import service_check, service_health
+from ansible_collections.easymo.deploy.plugins.filter.services import service_check, service_health
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.health import judge_answer
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
 from ansible_collections.easymo.deploy.plugins.module_utils._module import fragment_spec
@@ -57,7 +57,9 @@ def test_only_what_answers_at_an_address_is_asked_for_its_version():
         "json": {"build.tag": "2.0.0"},
     }
     assert service_check("mailer", health, "2.0.0") == health["mailer"]
-    assert service_check("wallet", PATTERN, "2.0.0", "") == service_check("wallet", health)
+    assert service_check(
+        "wallet", service_health(["wallet"], PATTERN), "2.0.0", ""
+    ) == service_check("wallet", health)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,9 @@ def test_only_what_answers_at_an_address_is_asked_for_its_version():
     ],
 )
 def test_another_version_tells_whether_versions_are_written_as_the_releases_is(told, release, fits):
-    check = service_check("wallet", PATTERN, release, "build.version", form=True)
+    check = service_check(
+        "wallet", service_health(["wallet"], PATTERN), release, "build.version", form=True
+    )
     options = {name: one.get("default") for name, one in HTTP.items()}
     answer = f'{{"build": {{"version": {told!r}}}}}'.replace("'", '"')
     if fits:

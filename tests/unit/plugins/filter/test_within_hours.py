@@ -3,7 +3,7 @@
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.easymo.deploy.plugins.filter.hours import within_hours
+from ansible_collections.easymo.deploy.plugins.filter.words import within_hours
 
 NIGHT = {"from": "20:00", "until": "07:00", "timezone": "Africa/Nairobi"}
 DAY = {"from": "09:00", "until": "17:00"}

@@ -5,7 +5,7 @@ from ansible import context
 from ansible.module_utils.common.collections import ImmutableDict
 
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import typed_playbook
-from ansible_collections.easymo.deploy.plugins.plugin_utils._command_line import playbooks_place
+from ansible_collections.easymo.deploy.plugins.plugin_utils._process import playbooks_place
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[4]
 BEGIN = """\
 import os, signal, sys, threading, time
-from ansible_collections.easymo.deploy.plugins.plugin_utils import _interruption
+from ansible_collections.easymo.deploy.plugins.plugin_utils import _process as _interruption
 
 def told(text):
     os.write(1, (text + "\\n").encode())

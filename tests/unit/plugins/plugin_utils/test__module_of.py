@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.plugin_utils import _module_of
-from ansible_collections.easymo.deploy.plugins.plugin_utils._module_of import IN_CONTROLLER
+from ansible_collections.easymo.deploy.plugins.plugin_utils import _action_module as _module_of
+from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import IN_CONTROLLER
 from tests.ansible_playbook import run_playbook
 from tests.tables import cases
 

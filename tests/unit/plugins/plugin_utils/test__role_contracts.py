@@ -9,7 +9,6 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import trust_as_template
 
 from ansible_collections.easymo.deploy.plugins.plugin_utils._role_contracts import (
-    Contract,
     RoleContracts,
     compiled_once,
 )
@@ -26,7 +25,7 @@ SPEC = {
     },
     "remove": {"options": {"backup_force": {"type": "bool", "required": True}}},
 }
-MAIN = Contract("backup", ("main",))
+MAIN = {"role": "backup", "entry_points": ["main"], "later": [], "reads": []}
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def contracts(tmp_path) -> RoleContracts:
         path = tmp_path / "backup" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return RoleContracts(DataLoader(), tmp_path)
+    return RoleContracts(DataLoader(), tmp_path, {})
 
 
 def given(**variables: t.Any) -> dict[str, t.Any]:
@@ -49,7 +48,9 @@ def given(**variables: t.Any) -> dict[str, t.Any]:
     }
 
 
-def whys(contracts: RoleContracts, contract: Contract, variables: dict[str, t.Any]) -> list[str]:
+def whys(
+    contracts: RoleContracts, contract: dict[str, t.Any], variables: dict[str, t.Any]
+) -> list[str]:
     return [one.why for one in contracts.problems(contract, variables)]
 
 
@@ -109,18 +110,18 @@ def test_variables_of_one_host_are_no_values_for_the_next(contracts):
 
 
 def test_other_entry_points_are_asked_for_by_name(contracts):
-    both = Contract("backup", ("main", "remove"))
+    both = {**MAIN, "entry_points": ["main", "remove"]}
     assert contracts.problems(MAIN, given(backup_name="x")) == []
     assert "backup_force" in " ".join(whys(contracts, both, given(backup_name="x")))
 
 
 def test_what_a_later_task_makes_is_left_to_that_task(contracts):
-    later = Contract("backup", ("main",), later=frozenset({"backup_name"}))
+    later = {**MAIN, "later": ["backup_name"]}
     assert contracts.problems(later, given(backup_name="{{ nowhere }}")) == []
 
 
 def test_variables_that_are_read_without_a_role_must_have_a_value(contracts):
-    reads = Contract("", ("main",), reads=("where", "what"))
+    reads = {**MAIN, "role": "", "reads": ["where", "what"]}
     assert contracts.problems(reads, given(where="s3", what="{{ where }}")) == []
     (missing,) = whys(contracts, reads, given(where="s3"))
     assert missing == "missing required arguments: what."

@@ -15,10 +15,12 @@ from ansible.module_utils.common.collections import ImmutableDict
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Task, TaskEnded
 from ansible_collections.easymo.deploy.plugins.plugin_utils import _run_events, _screen
-from ansible_collections.easymo.deploy.plugins.plugin_utils._command_line import extra_variables
-from ansible_collections.easymo.deploy.plugins.plugin_utils._failure_file import write_failures
-from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import observing
-from ansible_collections.easymo.deploy.plugins.plugin_utils._screen import LiveScreen
+from ansible_collections.easymo.deploy.plugins.plugin_utils._process import extra_variables
+from ansible_collections.easymo.deploy.plugins.plugin_utils._run_events import observing
+from ansible_collections.easymo.deploy.plugins.plugin_utils._screen import (
+    LiveScreen,
+    write_failures,
+)
 
 ROOT = Path(__file__).parents[4]
 SECRET = "hunter2-hunter2"

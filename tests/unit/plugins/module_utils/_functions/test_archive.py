@@ -93,7 +93,7 @@ def test_an_archive_that_no_record_can_hold_is_in_the_bucket_alone(monkeypatch):
 def test_what_version_0_1_attached_leads_back_too():
     cluster = MemoryCluster()
     store = ReleaseStore(cluster, "2.0.0", clock=FakeClock())
-    store.attach(1, "functions", archive_of().dump(), check_mode=False)
+    store.attach(1, "functions", archive_of().dump())
     record = record_of(cluster)
     assert (record.archive, record.before()) == (None, archive_of())
 

@@ -24,9 +24,9 @@ def cohorts(seen: float, share: float, risk: float) -> Cohorts:
 def found(comparison: CohortComparison, of: Cohorts, ratio: float, seed: int) -> bool:
     """Whether a watch ends with a breach in which so many users are seen, and treated ones fail so often."""
     draw = random.Random(seed).binomialvariate
-    risk = of.control.failed / of.control.seen
+    risk = of.control.failed / of.control.observed
     evidence, now = ComparisonEvidence(last=Cohorts()), [0, 0, 0, 0]
-    seen = (round(of.treated.seen / LOOKS), round(of.control.seen / LOOKS))
+    seen = (round(of.treated.observed / LOOKS), round(of.control.observed / LOOKS))
     for _look in range(LOOKS):
         grown = (seen[0], draw(seen[0], risk * ratio), seen[1], draw(seen[1], risk))
         now = [old + new for old, new in zip(now, grown, strict=True)]

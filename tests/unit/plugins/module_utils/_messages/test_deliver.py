@@ -24,7 +24,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.plan impor
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
     BusyError,
     GoneError,
-    NoBlocksError,
     SlackClient,
     failure,
     retry_after,
@@ -110,7 +109,6 @@ def test_slack_that_is_down_is_one_sentence_without_secrets(client):
     ("word", "kind"),
     [
         ("message_not_found", GoneError),
-        ("invalid_blocks", NoBlocksError),
         ("channel_not_found", RefusedError),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages import mrkdwn
+from ansible_collections.easymo.deploy.plugins.module_utils._messages import slack as mrkdwn
 
 HOSTILE = st.text(alphabet="<>!@#|`*_~&\n abchannel", max_size=80)
 

@@ -14,15 +14,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox imp
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
     BusyError,
     GoneError,
-    NoBlocksError,
 )
 
 
 class FakeSlack:
     """Keeps what arrives: `messages` and `blocks` by ts, replies in order. Fails first with what `failing` holds."""
 
-    def __init__(self, *failing, can_edit=True, takes_blocks=True):
-        self.takes_blocks = takes_blocks
+    def __init__(self, *failing, can_edit=True):
         self.blocks = {}
         self.can_edit = can_edit
         self.failing = list(failing)
@@ -40,8 +38,6 @@ class FakeSlack:
 
     def post(self, text, thread_ts="", broadcast=False, blocks=()):
         self._go()
-        if blocks and not self.takes_blocks:
-            raise NoBlocksError("invalid_blocks")
         if thread_ts:
             self.replies.append(text)
             self.broadcast += [text] if broadcast else []
@@ -53,8 +49,6 @@ class FakeSlack:
 
     def update(self, ts, text, blocks=()):
         self._go()
-        if blocks and not self.takes_blocks:
-            raise NoBlocksError("invalid_blocks")
         if ts not in self.messages:
             raise GoneError("message_not_found")
         self.messages[ts], self.blocks[ts] = text, blocks
@@ -84,34 +78,32 @@ def test_one_message_is_edited_and_the_rest_are_its_replies():
 
 
 def test_a_rate_limit_and_an_outage_are_outlived():
-    slack = FakeSlack(BusyError("busy", 0.1), UnreachableError("down"))
+    slack = FakeSlack(BusyError("busy", retry_after=0.1), UnreachableError("down"))
     box = outbox(slack)
     box.headline(said("started"))
     assert box.close(4) == 0
     assert list(slack.messages.values()) == ["started"]
 
 
-def test_a_slack_that_hangs_holds_the_end_up_for_a_second_at_most():
+def test_a_slack_that_hangs_holds_the_end_up_no_longer_than_it_may():
     slack = FakeSlack()
     slack.hang.clear()
     box = outbox(slack)
     box.headline(said("started"))
     box.reply("failed")
     started = time.monotonic()
-    assert box.close(3) == 2
-    assert time.monotonic() - started < 2
+    assert box.close(0.5) == 2
+    assert time.monotonic() - started < 1.5
     assert "did not answer" in box.reason
     slack.hang.set()
 
 
-def test_a_rate_limit_longer_than_the_end_waits_is_not_waited_for():
-    slack = FakeSlack(*[BusyError("busy", 60)] * 9)
+def test_the_end_asks_a_slack_that_limits_the_rate_once_more_and_no_oftener():
+    slack = FakeSlack(*[BusyError("busy", retry_after=60)] * 9)
     box = outbox(slack)
     box.headline(said("started"))
-    started = time.monotonic()
-    assert box.close(3) == 1
-    assert time.monotonic() - started < 2
-    assert len(slack.failing) == 8
+    assert box.close(0.5) == 1
+    assert len(slack.failing) in (7, 8)
 
 
 @pytest.mark.parametrize("error", [RefusedError("revoked"), RuntimeError("bug in the client")])
@@ -204,31 +196,6 @@ def test_a_reply_without_any_headline_is_sent_all_the_same():
     box.reply("stopped")
     assert box.close(2) == 0
     assert list(slack.messages.values()) == ["stopped"]
-
-
-@pytest.mark.parametrize("can_edit", [True, False], ids=["token", "webhook"])
-def test_who_takes_no_blocks_gets_the_text_from_then_on_and_nothing_is_lost(can_edit):
-    slack = FakeSlack(can_edit=can_edit, takes_blocks=False)
-    box = outbox(slack)
-    box.headline(said("started", {"type": "divider"}))
-    box.headline(said("done", {"type": "divider"}), last=True)
-    assert box.close(2) == 0
-    assert "done" in slack.messages.values()
-    assert not any(slack.blocks.values())
-
-
-def test_blocks_that_are_refused_midway_are_taken_away_from_the_message():
-    slack = FakeSlack()
-    box = outbox(slack)
-    box.headline(said("started", {"type": "divider"}))
-    deadline = time.monotonic() + 5
-    while not slack.messages and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert slack.blocks == {"1.0": ({"type": "divider"},)}
-    slack.takes_blocks = False
-    box.headline(said("done", {"type": "divider"}), last=True)
-    assert box.close(2) == 0
-    assert (slack.messages, slack.blocks) == ({"1.0": "done"}, {"1.0": ()})
 
 
 def test_a_change_of_the_blocks_alone_is_an_edit():

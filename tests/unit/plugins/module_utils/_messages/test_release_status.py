@@ -3,11 +3,11 @@
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._messages import blocks, headline
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.headline import (
     Release,
     ReleaseStatus,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import WORD_JOINER
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     Record,
     RecordedMetric,

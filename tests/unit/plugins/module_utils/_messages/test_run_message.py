@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import (
-    MessageState,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.headline import (
     Release,
     ReleaseStatus,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import (
+    MessageState,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.run_message import RunMessage
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import WORD_JOINER
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
     PlayBegun,

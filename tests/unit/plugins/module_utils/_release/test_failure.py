@@ -5,16 +5,16 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import decode
-from ansible_collections.easymo.deploy.plugins.module_utils._release.models import (
-    phase_failure,
-    stopped_by,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.models import phase_failure
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     Failure,
     Phase,
     Record,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import RunFailure
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
+    RunFailure,
+    stopped_by,
+)
 from tests.tables import cases
 
 STARTED = "2026-11-24T06:00:00Z"

@@ -20,8 +20,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.follow impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import Story
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.live import Live
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Reported
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.run import Live
 from tests.fakes.cluster import FakeClock
 
 PLAN = [{"name": "database", "title": "Database"}, {"name": "microservices", "title": "Services"}]

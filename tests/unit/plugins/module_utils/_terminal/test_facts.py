@@ -7,7 +7,6 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Group, Item
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.tellers import (
     facts_of,
-    still_told,
 )
 from tests.tables import cases
 
@@ -166,13 +165,6 @@ def test_of_pods_that_were_to_restart_those_that_failed_are_told_apart():
         "bad restarted: b  crash loop",
         "warn : ↩ b is back on v1.9.0 3/3",
     ]
-
-
-def test_who_was_told_of_an_incident_is_not_when_it_is_resolved():
-    resolved = "PagerDuty to resolve any incident"
-    assert still_told(["PagerDuty", "Slack #x", "PagerDuty"]) == ["PagerDuty", "Slack #x"]
-    assert still_told(["PagerDuty", "Slack #x", resolved]) == ["Slack #x"]
-    assert still_told([resolved, "PagerDuty"]) == ["PagerDuty"]
 
 
 def test_a_wave_is_one_line_and_each_that_failed_has_its_own():

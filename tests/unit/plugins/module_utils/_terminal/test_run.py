@@ -2,19 +2,15 @@
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._formats import listed, span
-from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._formats import listed, one_line, span
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.layout import one_line
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.live import Live
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
     PlayBegun,
     Task,
     TaskBegun,
     TaskEnded,
-    earlier_seconds,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.run import PlaybookState
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.run import Live, PlaybookState
 
 PLAN = Plan(
     (
@@ -100,10 +96,6 @@ RECORD = {
         },
     },
 }  # fmt: skip
-
-
-def test_a_record_tells_of_earlier_runs_and_not_of_this_one():
-    assert earlier_seconds(Record.read(RECORD), "2026-11-24T07:00:00.500Z") == 720
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,8 @@ COMMANDS = ("  next ", "  or ", "  back ", "  look ", "  detail ")
 def read(fields: dict[str, t.Any]) -> models.Event:
     """What the recorder wrote."""
     kind = getattr(models, fields.pop("kind"))
+    # Recordings have when a run began, which no line tells any more.
+    fields.pop("began", None)
     if "task" in fields:
         if fields["task"]["action"] == "easymo.deploy.pod_flags":
             # Recorded before feature_flags proved what pods run.

@@ -1,15 +1,13 @@
 """Which command lines would do nothing, or not what was typed, and what is said of them."""
 
 import typing as t
+from pathlib import Path
 
 import pytest
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
 
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import (
-    Arguments,
-    Inventory,
-    PlayTarget,
-    problem,
-)
+from ansible_collections.easymo.deploy.plugins.callback.arguments import PlayTarget, problem
 from tests.tables import cases
 
 PHASES = (
@@ -18,38 +16,32 @@ PHASES = (
     PlayTarget("databases", frozenset({"database", "never"})),
 )
 GROUPS = {
-    "control": {"localhost"},
-    "microservices": {"agent-core", "wallet-service"},
-    "databases": {"supabase_db"},
+    "control": ("ops-1",),
+    "microservices": ("agent-core", "wallet-service"),
+    "databases": ("supabase_db",),
 }
 
 
-def inventory(groups: dict[str, set[str]], limit: set[str] | None) -> Inventory:
-    hosts = frozenset().union(*groups.values())
-
-    def matches(pattern: str) -> set[str]:
-        return {*hosts} if pattern == "all" else groups.get(pattern, {pattern} & hosts)
-
-    def left(pattern: str) -> set[str]:
-        return matches(pattern) & (hosts if limit is None else limit)
-
-    return Inventory(tuple(groups), hosts, matches, left)
+@pytest.fixture(autouse=True)
+def _at_home(monkeypatch):
+    """Where the inventories are named as they are typed there."""
+    monkeypatch.chdir(Path(__file__).parents[4])
 
 
 def found(
-    groups: dict[str, set[str]] = GROUPS, left: set[str] | None = None, **typed: t.Any
+    groups: t.Mapping[str, tuple[str, ...]] = GROUPS,
+    inventory: tuple[str, ...] = ("inventories/prod",),
+    **typed: t.Any,
 ) -> str:
-    limit = typed.get("limit")
-    given = Arguments(
-        "deploy_v2.yml",
-        **{
-            "inventories": ("inventories/prod",),
-            "limit_parts": tuple(limit.split(",")) if limit else (),
-            "known_inventories": ("inventories/prod", "inventories/staging"),
-            **typed,
-        },
-    )
-    return problem(given, PHASES, inventory(groups, left))
+    known = InventoryManager(loader=DataLoader())
+    for group, hosts in groups.items():
+        known.add_group(group)
+        for host in hosts:
+            known.add_host(host, group)
+    known.reconcile_inventory()
+    if not typed.get("subset", "").startswith("@"):
+        known.subset(typed.get("subset"))
+    return problem("deploy_v2.yml", {"inventory": inventory, **typed}, PHASES, known)
 
 
 @pytest.mark.parametrize(
@@ -58,18 +50,21 @@ def found(
         {},
         {"tags": ("preflight", "microservices")},
         {"tags": ("always",)},
-        {"tags": ("all", "database"), "limit": "databases"},
+        {"tags": ("all", "database"), "subset": "databases"},
         {"skip_tags": ("preflight",)},
-        {"limit": "wallet-service", "tags": ("microservices",)},
-        {"limit": "all,!microservices", "tags": ("preflight",), "left": {"localhost"}},
-        {"limit": "@failed.retry"},
+        {"subset": "wallet-service", "tags": ("microservices",)},
+        {"subset": "all,!microservices", "tags": ("preflight",)},
+        {"subset": "@failed.retry"},
     ],
 )
 def test_what_does_something_is_fine(typed):
     assert found(**typed) == ""
 
 
-HINT = "use -i inventories/prod or -i inventories/staging."
+HINT = (
+    "use -i inventories/example or -i inventories/example_sandbox or -i inventories/prod or -i inventories/sandbox "
+    "or -i inventories/staging."
+)
 
 
 @cases(
@@ -90,21 +85,21 @@ HINT = "use -i inventories/prod or -i inventories/staging."
             "database, microservices, preflight.",
         ),
         "an-empty-limit": (
-            {"limit": ""},
+            {"subset": ""},
             "--limit is empty, which would mean all hosts: name hosts or groups, or leave it out.",
         ),
         "a-part-of-the-limit": (
-            {"limit": "agent-core,walet-service"},
+            {"subset": "agent-core,walet-service"},
             "--limit 'walet-service' matches nothing (did you mean wallet-service?): the groups are "
-            "control, microservices, databases.",
+            "control, databases, microservices.",
         ),
         "a-limit-beside-the-tag": (
-            {"limit": "supabase_db", "tags": ("microservices",), "left": {"supabase_db"}},
+            {"subset": "supabase_db", "tags": ("microservices",)},
             "Nothing would run: --tags microservices runs on microservices, and --limit supabase_db "
             "leaves none of these hosts.",
         ),
         "a-limit-that-takes-it-away": (
-            {"limit": "all,!control", "tags": ("preflight",), "left": {"supabase_db"}},
+            {"subset": "all,!control", "tags": ("preflight",)},
             "Nothing would run: --tags preflight runs on control, and --limit all,!control leaves "
             "none of these hosts.",
         ),
@@ -113,13 +108,14 @@ HINT = "use -i inventories/prod or -i inventories/staging."
             "--tags preflight --skip-tags preflight leaves nothing to run.",
         ),
         "no-inventory": (
-            {"groups": {}, "inventories": ()},
-            f"No inventory was given, so nothing would run: {HINT}",
+            {"groups": {}, "inventory": ()},
+            "Nothing would run: deploy_v2.yml runs on control, microservices, and no inventory was given: "
+            f"{HINT}",
         ),
         "another-inventory": (
-            {"groups": {"web": {"www"}}, "inventories": ("hosts.ini",)},
-            "The inventory hosts.ini has no group control, microservices, databases, so nothing would "
-            f"run: {HINT}",
+            {"groups": {"web": ("www",)}, "inventory": ("hosts.ini",)},
+            "Nothing would run: deploy_v2.yml runs on control, microservices, and hosts.ini has none of these "
+            f"hosts: {HINT}",
         ),
     },
 )
