@@ -12,7 +12,7 @@ description:
   - Posts one message for an attempt at a release, with all its phases in order, their times against the plan, the
     services that are through, the newest values of the metrics, and buttons that are links. Every run of the attempt on
     this machine edits that message. A run on another machine, and the next attempt, post their own.
-  - The message is made of blocks; its text says the same, for notifications.
+  - The message is made of blocks; its text says the same, for notifications and for whatever takes no blocks.
   - What earlier runs did is taken from the release record, as this run's tasks return it. A message that an earlier run
     left is edited once that record was seen.
   - Its thread gets failures, decisions, and one line for each phase that is done. When a run ends badly, the person on

@@ -223,6 +223,9 @@ class Outbox:
 
     def _send_headline(self, content: Content) -> None:
         """Edits the message, or posts it when there is none."""
+        if self._refusals:
+            # Slack may have refused nothing but the blocks, and the text says the same.
+            content = Content(content.text)
         if content == self._sent_content:
             return
         self._edited, ts = time.monotonic(), self.ts

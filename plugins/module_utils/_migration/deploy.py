@@ -50,7 +50,7 @@ def advisory_wait(params: Params) -> float:
 
 
 @dataclass(frozen=True)
-class Deployment:
+class MigrationDeployment:
     """`tables` are expected afterwards, each as `table`, which is in public, or as `schema.table`."""
 
     module: Module

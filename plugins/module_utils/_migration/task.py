@@ -11,7 +11,7 @@ from .._errors import InputError
 from .._lock.apply import lock_check
 from .._module import Module, Result, refuse_below
 from .._postgres import PostgresTarget
-from .deploy import Deployment, Engine, advisory_wait, read_waivers
+from .deploy import Engine, MigrationDeployment, advisory_wait, read_waivers
 from .execution import session_role
 from .flyway import FlywayFiles, is_version
 from .models import Migration, MigrationPlan
@@ -56,7 +56,7 @@ def run_migrations(
     """`passed_over` are files of the folder that are no migrations, in a warning that says why."""
     target = PostgresTarget.from_params(module.params)
     waivers = read_waivers(module.params, [migration.file for migration in files])
-    result = Deployment(module, engine, target, tables, waivers, lock_check(module)).run(finish)
+    result = MigrationDeployment(module, engine, target, tables, waivers, lock_check(module)).run(finish)
     if passed_over:
         module.warn(f"Skipped, {because}: {', '.join(passed_over)}.")
     return {**result, "passed_over": list(passed_over)}

@@ -46,13 +46,13 @@ def length(spans: t.Iterable[Span]) -> float:
 
 
 @dataclass(frozen=True)
-class Scale:
+class TimeScale:
     """`blocks` are the stretches of time that are drawn, in seconds since 1970; between two is a cut."""
 
     blocks: tuple[Span, ...]
 
     @classmethod
-    def over(cls, spans: t.Iterable[Span]) -> Scale:
+    def over(cls, spans: t.Iterable[Span]) -> TimeScale:
         busy = merged(spans)
         return cls(merged(busy, max(CUT_LEAST, CUT_SHARE * length(busy))))
 
@@ -130,12 +130,12 @@ def timeline_of(report: Report, last_known: datetime | None) -> Timeline | None:
         return None
     begin, end = min(piece.span[0] for piece in real), max(piece.span[1] for piece in real)
     planned = sum(row.planned for row in phases)
-    busy = length(Scale.over(piece.span for piece in real).blocks)
+    busy = length(TimeScale.over(piece.span for piece in real).blocks)
     drawn, note = [*planned_pieces(phases, begin), *real], ""
     if planned > PLAN_REACH * max(busy, 1):
         drawn, took = real, f"It took {lasting(end - begin)} where {lasting(planned)} were planned"
         note = f"{took}, so the plan does not fit here: see the table below."
-    scale = Scale.over(piece.span for piece in drawn)
+    scale = TimeScale.over(piece.span for piece in drawn)
     lanes = [
         Lane(
             row.title,

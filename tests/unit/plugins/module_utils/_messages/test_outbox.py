@@ -22,6 +22,7 @@ class FakeSlack:
 
     def __init__(self, *failing, can_edit=True):
         self.blocks = {}
+        self.takes_blocks = True
         self.can_edit = can_edit
         self.failing = list(failing)
         self.messages = {}
@@ -31,13 +32,15 @@ class FakeSlack:
         self.hang = threading.Event()
         self.hang.set()
 
-    def _go(self):
+    def _go(self, blocks=()):
         self.hang.wait(5)
+        if blocks and not self.takes_blocks:
+            raise RefusedError("invalid_blocks")
         if self.failing:
             raise self.failing.pop(0)
 
     def post(self, text, thread_ts="", broadcast=False, blocks=()):
-        self._go()
+        self._go(blocks)
         if thread_ts:
             self.replies.append(text)
             self.broadcast += [text] if broadcast else []
@@ -48,7 +51,7 @@ class FakeSlack:
         return ts
 
     def update(self, ts, text, blocks=()):
-        self._go()
+        self._go(blocks)
         if ts not in self.messages:
             raise GoneError("message_not_found")
         self.messages[ts], self.blocks[ts] = text, blocks
@@ -196,6 +199,18 @@ def test_a_reply_without_any_headline_is_sent_all_the_same():
     box.reply("stopped")
     assert box.close(2) == 0
     assert list(slack.messages.values()) == ["stopped"]
+
+
+@pytest.mark.parametrize("can_edit", [True, False], ids=["token", "webhook"])
+def test_who_takes_no_blocks_gets_the_text_and_nothing_is_lost(can_edit):
+    slack = FakeSlack(can_edit=can_edit)
+    slack.takes_blocks = False
+    box = outbox(slack)
+    box.headline(said("started", {"type": "divider"}))
+    box.headline(said("done", {"type": "divider"}), last=True)
+    assert box.close(2) == 0
+    assert "done" in slack.messages.values()
+    assert not any(slack.blocks.values())
 
 
 def test_a_change_of_the_blocks_alone_is_an_edit():

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_html
-from ansible_collections.easymo.deploy.plugins.module_utils._report.timeline import Scale
+from ansible_collections.easymo.deploy.plugins.module_utils._report.timeline import TimeScale
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from tests.fakes import release_records as records
 
@@ -101,7 +101,7 @@ def test_an_end_before_the_beginning_is_drawn_nowhere_and_breaks_nothing():
 
 
 def test_a_scale_keeps_order_and_gives_cuts_a_fixed_width():
-    scale = Scale.over([(0, HOUR), (60, 120), (10 * HOUR, 11 * HOUR)])
+    scale = TimeScale.over([(0, HOUR), (60, 120), (10 * HOUR, 11 * HOUR)])
     places = [scale.place(at) for at in (0, HOUR, 5 * HOUR, 10 * HOUR, 11 * HOUR)]
     assert places == sorted(places)
     assert (places[0], places[-1]) == (0, 100)
@@ -113,7 +113,7 @@ def test_a_scale_keeps_order_and_gives_cuts_a_fixed_width():
 @pytest.mark.parametrize("seconds", [1, 30, 400, 7200, 90_000, 3_000_000])
 def test_there_are_never_too_many_ticks(seconds):
     begin = datetime(2026, 11, 24, 5, 45, 3, tzinfo=UTC).timestamp()
-    assert len(Scale.over([(begin, begin + seconds)]).ticks(UTC)) <= 8
+    assert len(TimeScale.over([(begin, begin + seconds)]).ticks(UTC)) <= 8
 
 
 @pytest.mark.parametrize("seconds", [9, 100, 400, 7200, 90_000, 3_000_000])
@@ -121,7 +121,7 @@ def test_there_are_never_too_many_ticks(seconds):
 def test_no_label_of_the_axis_touches_another_on_a_phone(seconds, gap):
     begin = datetime(2026, 11, 24, 5, 45, 3, tzinfo=UTC).timestamp()
     later = begin + seconds + gap
-    ticks = Scale.over([(begin, begin + seconds), (later, later + seconds)]).ticks(UTC)
+    ticks = TimeScale.over([(begin, begin + seconds), (later, later + seconds)]).ticks(UTC)
     # A letter is as wide as of DejaVu Sans at 12 px.
     labels = [(2.7 * left, 2.7 * left + 6.7 * len(label)) for left, label in ticks if label]
     assert labels
