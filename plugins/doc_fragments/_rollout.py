@@ -35,7 +35,7 @@ options:
   environment:
     description:
       - Environment variables that O(container) gets with O(image), beside those that it has. One of the same name is
-        replaced, and the way back restores it.
+        replaced, and the rollback restores it.
       - Values stand in the Deployment for all to read, so a secret belongs into a Secret.
     type: dict
     default: {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One step of the ramp: what stands against it, the write, the pods, the way back, the record and the news."""
+"""One step of the ramp: what stands against it, the write, the pods, the rollback, the record and the news."""
 
 from __future__ import annotations
 

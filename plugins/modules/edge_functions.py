@@ -98,7 +98,7 @@ options:
         finished by the next one, or taken back.
       - Sources of functions that still run as known are not downloaded. With V(restored) a function that runs neither
         what is known nor what was saved was deployed by somebody else since, and is left alone.
-      - Without it there is no way back. Needed by O(state=restored).
+      - Without it there is no rollback. Needed by O(state=restored).
     type: str
   bucket:
     description:
@@ -291,7 +291,7 @@ def configure(module: Module) -> dict[str, t.Any]:
 
 
 def _lock_check(module: Module, cluster: Cluster | None) -> Check:
-    """A freeze stops the work, not its way back."""
+    """A freeze stops the work, not its rollback."""
     check = lock_check(module, cluster=cluster)
     if module.params["state"] != "restored":
         return check

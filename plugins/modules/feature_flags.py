@@ -66,7 +66,7 @@ options:
         it holds off. Decided in the same request that writes, so a switch that is set meanwhile counts.
       - V(refuse) writes nothing and tells who set it, when, why, and how it is reset.
       - V(leave_off) leaves those flags as they are, warns, and writes the others.
-      - V(reset_automatic) lets go of the flags in O(flags) that a failed phase or a way back holds off, and refuses for
+      - V(reset_automatic) lets go of the flags in O(flags) that a failed phase or a rollback holds off, and refuses for
         a switch that a person set. What else is held stays held. It refuses, too, for one that was set while the deploy
         lock was at O(fence) or later, for such a switch is meant for this very run.
     type: str

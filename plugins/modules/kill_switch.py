@@ -48,7 +48,7 @@ options:
     type: str
   automatic:
     description:
-      - Whether no person decides this, but a failed phase or a way back. An explicit deployment may turn the feature on
+      - Whether no person decides this, but a failed phase or a rollback. An explicit deployment may turn the feature on
         again then, by O(easymo.deploy.feature_flags#module:kill_switch), unless it held the deploy lock
         (C(easymo-deploy)) already when this was set, for that is the one to be stopped. The lock is looked at for that,
         and what cannot be told of it stops nothing.

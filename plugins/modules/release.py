@@ -300,7 +300,7 @@ missing:
   sample: [product, security]
 later:
   description: The release that began later, and must go back first.
-  returned: when a way back is out of order
+  returned: when a rollback is out of order
   type: str
   sample: 2.1.0
   version_added: 0.3.0

@@ -145,7 +145,7 @@ EXAMPLES = r"""
 RETURN = r"""
 services:
   description:
-    - How the way back of each Deployment ended, by its name, in the order in which they returned.
+    - How the rollback of each Deployment ended, by its name, in the order in which they returned.
     - C(taken_away) lists what going back takes from its template that the release did not write, as
       RV(easymo.deploy.rollout#module:taken_away). In check mode it tells so beforehand.
     - C(fenced) tells whether the fence was written on it and nothing else.

@@ -101,7 +101,7 @@ def test_a_message_that_leaves_no_trace_is_told_with_the_table(world, project):
         seen_timeout=1,
     )
     assert failing(result) == ["says MENU"]
-    assert "it was accepted and is not seen in whatsapp_messages" in result["msg"]
+    assert "it was accepted and is not in whatsapp_messages" in result["msg"]
 
 
 def test_a_table_that_is_not_there_is_named_at_once(world, project):

@@ -143,7 +143,7 @@ def _summary(availability: Availability, zone: tzinfo) -> tuple[str, ...]:
     failing = f"{probes} of {availability.targets} addresses failed"
     if availability.failures:
         failing += f": down for {duration(availability.downtime)} in all"
-    gaps = (f"Not seen {_span(gap.start, gap.end, zone)}: {gap.why}" for gap in availability.gaps)
+    gaps = (f"No data {_span(gap.start, gap.end, zone)}: {gap.why}" for gap in availability.gaps)
     return (failing, *(entry["sentence"] for entry in availability.failed), *gaps)
 
 

@@ -120,7 +120,7 @@ def measure(cluster: Cluster, order: Order, run: Run | None, *, check_mode: bool
     if run is None:
         reason = "Only ansible-playbook's own machine probes addresses: use a local connection."
         return Outcome(False, reason, known, reason)
-    # The way back that was taken before is told by itself.
+    # The rollback that was taken before is told by itself.
     before = None if order.subject == ROLLBACK and known and known.closed else known
     begun = plan.begin(
         before, now, attempt=attempt, interval=order.interval, fence=order.fence, damaged=damaged

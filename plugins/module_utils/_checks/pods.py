@@ -113,7 +113,7 @@ def pod_problem(pod: Object) -> str:
         return ""
     if _is_out_of_reach(ready, status.get("containerStatuses") or []):
         node = (pod.get("spec") or {}).get("nodeName")
-        return f"is not seen: its node {node!r} seems to be out of reach"
+        return f"has no known state: its node {node!r} seems to be unreachable"
     return "is not ready"
 
 

@@ -42,7 +42,7 @@ def to_result(row: Finding) -> dict[str, t.Any]:
 
 
 def verdict(results: t.Iterable[Options]) -> str:
-    """A failed test calls for the way back; an unclear test holds."""
+    """A failed test calls for the rollback; an unclear test holds."""
     statuses = {result["status"] for result in results}
     if "fail" in statuses:
         return ROLLBACK

@@ -104,7 +104,7 @@ def trace(
                 stray = f"it stands in {table}, where it should not"
                 return replace(outcome, passed=False, evidence=stray)
         if missing:
-            evidence = f"it was accepted and is not seen in {_listed(missing, ' nor in ')}{why}"
+            evidence = f"it was accepted and is not in {_listed(missing, ' nor in ')}{why}"
             return replace(outcome, passed=False, unseen=missing == {""}, evidence=evidence)
         where = f", seen in {_listed(places, ' and in ')}" if places else ""
         return replace(outcome, evidence=f"{outcome.evidence}{where}")

@@ -171,7 +171,7 @@ def _versions(pins: Body, deployments: t.Sequence[Body]) -> dict[str, str]:
     if other:
         return row(VERSIONS, FAILED, f"{', '.join(other)} run something else")
     if unseen:
-        return row(VERSIONS, NOT_LOOKED_AT, f"{', '.join(unseen)} were not seen")
+        return row(VERSIONS, NOT_LOOKED_AT, f"{', '.join(unseen)} could not be read")
     return row(VERSIONS, VERIFIED, counted(len(pins), "service"))
 
 

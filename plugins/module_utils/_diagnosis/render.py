@@ -150,7 +150,7 @@ def summary(diagnosis: Diagnosis, most: int | None = None) -> list[str]:
         for entry in part.unseen:
             unseen.setdefault(entry, []).append(part.title)
     lines += [
-        f"Not seen: {', '.join(dict.fromkeys(titles))}. {entry}" for entry, titles in unseen.items()
+        f"No data: {', '.join(dict.fromkeys(titles))}. {entry}" for entry, titles in unseen.items()
     ]
     lines += [f"Empty, so not used: {secret}" for secret in diagnosis.missing_secrets]
     lines += [f"Left out: {entry}" for part in diagnosis.parts for entry in part.cut]

@@ -151,7 +151,7 @@ class FunctionsRecord(FunctionsMemory):
         )
 
     def before(self) -> Archive | None:
-        """What a way back deploys. None where nothing was to change, so that nothing was saved."""
+        """What a rollback deploys. None where nothing was to change, so that nothing was saved."""
         if self.archive is None and (attachment := self._store.attachment(BEFORE_FACTS)):
             return checked(attachment.content, None, self._attached(BEFORE_FACTS))
         return self.archive

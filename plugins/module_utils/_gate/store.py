@@ -143,7 +143,7 @@ class ReleaseMemory:
             self._write(state)
         except DeployError as exc:
             # The first one must succeed: a watch that cannot be kept at all is told before an hour has gone.
-            # But nothing may stand between a breach and the way back.
+            # But nothing may stand between a breach and the rollback.
             fatal = isinstance(exc, ConflictError) or not self._wrote
             if fatal and state.ended != Verdict.ROLLBACK.value:
                 raise

@@ -372,7 +372,7 @@ Run <code>playbooks/status.yml</code>.</p>
 {% if report.notes %}
 <section><h2 id="notes">Notes</h2>{{ listed(report.notes) }}</section>
 {% endif %}
-<p class="faint">What comes next, and the way back: <code>playbooks/status.yml</code>.</p>
+<p class="faint">What comes next, and the rollback: <code>playbooks/status.yml</code>.</p>
 {% if not report.live %}
 <section><h2 id="lessons">Lessons learned</h2>
 <p class="faint">lessons.md beside this page is the same to edit; what you add there is kept.</p>

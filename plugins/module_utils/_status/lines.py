@@ -134,7 +134,7 @@ def _measured(status: Status, now: datetime) -> Rows:
         text = ", ".join(f"{backup['name']} {size(backup['size'])}" for backup in backups)
         yield "backups", f"{text}, {shown(backups[-1]['finished'], now)}"
     if probes["summary"]:
-        gaps = f", {probes['unseen']:.0f} s not seen" if probes["unseen"] else ""
+        gaps = f", {probes['unseen']:.0f} s without data" if probes["unseen"] else ""
         yield "probes", f"{probes['summary'][0]}{gaps}"
     elif probes["reason"]:
         yield "probes", f"not measured: {probes['reason']}"

@@ -46,7 +46,7 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
         why = service.cause or failure.message or service.msg
         now, outcome = service.after, judged(result)
         if back:
-            # What another hand had changed, and the way back changed with the rest.
+            # What another hand had changed, and the rollback changed with the rest.
             fields = ", ".join(back.taken_away)
             more = f"That removed other people's changes: {fields}." if fields else ""
             why, now = " ".join(filter(None, (why, back.message, more))), back.after or now

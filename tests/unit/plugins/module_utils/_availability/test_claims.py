@@ -119,7 +119,7 @@ def verdict(found: Availability) -> tuple[str, list[str]]:
 def test_asked_too_late_is_a_gap() -> None:
     found = availability_of(facts(), changed=later(-120))
     assert verdict(found) == ("partial", ["not probed yet"])
-    assert found.summary[1] == "Not seen 09:28:00-09:30:00: not probed yet"
+    assert found.summary[1] == "No data 09:28:00-09:30:00: not probed yet"
     assert found.unseen == 120
 
 

@@ -127,7 +127,7 @@ def test_pods_that_end_or_are_done_do_not_count():
         (pod("b", phase="Pending"), "b is Pending"),
         (pod("b", conditions=[{"type": "Ready", "status": "False"}]), "b is not ready"),
         (pod("b", conditions=None), "b is not ready"),
-        (lost(), "b is not seen: its node 'node-2' seems to be out of reach"),
+        (lost(), "b has no known state: its node 'node-2' seems to be unreachable"),
         (lost(reason="ReadinessGatesNotReady"), "b is not ready"),
     ],
 )

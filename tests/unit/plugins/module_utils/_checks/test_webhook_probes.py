@@ -183,13 +183,13 @@ def test_a_message_that_nobody_worked_on_fails_although_it_was_accepted():
     outcome = traced(ASKED | {"recorded_in": ["agent_fallbacks"]}, Memory(after=99))
     assert not outcome.passed
     assert outcome.evidence == (
-        "it was accepted and is not seen in the function's log nor in agent_fallbacks"
+        "it was accepted and is not in the function's log nor in agent_fallbacks"
     )
 
 
 def test_why_one_could_not_look_stands_in_the_evidence():
     outcome = traced(ASKED, Memory(error=UnreachableError("The log is away.")))
-    assert outcome.evidence.endswith("is not seen in the function's log (The log is away)")
+    assert outcome.evidence.endswith("is not in the function's log (The log is away)")
 
 
 def test_a_menu_message_that_an_agent_worked_on_is_told():

@@ -277,7 +277,7 @@ CASES: list[Case] = [
     (
         "asked too late",
         [available(LATE)],
-        downtime("0 minutes where it was measured. Not seen 09:00:00-09:25:00: not probed yet"),
+        downtime("0 minutes where it was measured. No data 09:00:00-09:25:00: not probed yet"),
     ),
     # Alerts
     (

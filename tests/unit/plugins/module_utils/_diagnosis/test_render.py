@@ -77,7 +77,7 @@ def test_the_page_runs_nothing_and_fetches_nothing():
 
 def test_the_summary_tells_the_same_for_a_terminal():
     lines = "\n".join(summary(diagnosis()))
-    for words in ("it crashed", "Roll it back.", "kubernetes/wallet.log:2", "Not seen", "secret_x"):
+    for words in ("it crashed", "Roll it back.", "kubernetes/wallet.log:2", "No data", "secret_x"):
         assert words in lines
 
 
