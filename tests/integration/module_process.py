@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import typing as t
+import uuid
 from pathlib import Path
 
 import psutil
 
 ROOT = Path(__file__).parents[2]
+MARK = "EASYMO_TEST_MODULE_PROCESS"
 Result = dict[str, t.Any]
 
 _PROGRAM = """
@@ -28,9 +30,10 @@ with patch_module_args(order["args"]):
 class ModuleProcess:
     def __init__(self, module: str, args: dict[str, t.Any], *, largest_file: int = 0) -> None:
         path = os.pathsep.join([str(ROOT), str(ROOT / "playbooks" / "collections")])
+        self._mark = uuid.uuid4().hex
         self._process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM],
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, "PYTHONPATH": path, MARK: self._mark},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -46,9 +49,16 @@ class ModuleProcess:
         return self._process.poll() is None
 
     def family(self) -> list[psutil.Process]:
-        """This process and all it started."""
+        """This process and all it started, also those that left it: a fork has its environment."""
         this = psutil.Process(self._process.pid)
-        return [this, *this.children(recursive=True)]
+        children = this.children(recursive=True)
+        return [this, *children, *(one for one in self._marked() if one not in (this, *children))]
+
+    def _marked(self) -> t.Iterator[psutil.Process]:
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(MARK) == self._mark:
+                    yield process
 
     def kill(self) -> None:
         """By SIGKILL, as the kernel does when memory is short; its children are left to themselves."""
