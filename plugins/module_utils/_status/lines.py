@@ -152,24 +152,19 @@ Fields = t.Mapping[str, t.Any]
 
 
 def standing(
-    record: Fields,
-    rollouts: Fields,
-    config_map: str,
-    parts: t.Mapping[str, str],
-    settlement: Fields,
+    sight: Fields, config_map: str, parts: t.Mapping[str, str], settlement: Fields
 ) -> dict[str, t.Any]:
-    """What release_info, rollout and the filter wave_outcome returned, each as it is.
+    """`sight`: what release_info, and of the deployments rollout return. `parts`: by phase, what it brings.
 
-    `parts`: by phase, what it brings to the release. Returns `undone`, a sentence, "" without a decision about that,
-    and `now`, a list of lines.
+    Returns `undone`, a sentence, "" without a decision about that, and `now`, a list of lines.
     """
-    stored = Record.read(record.get("record"))
+    record = Record.read(sight.get("record"))
     return {
         "undone": _undone(settlement),
         "now": [
-            *_rollouts(rollouts),
-            *(f"{part} {_part(stored, phase)}" for phase, part in parts.items()),
-            *([f"flags {_flags_now(record, config_map)}"] if config_map else []),
+            *_rollouts(sight.get("deployments")),
+            *(f"{part} {_part(record, phase)}" for phase, part in parts.items()),
+            *([f"flags {_flags_now(sight, config_map)}"] if config_map else []),
         ],
     }
 
@@ -200,9 +195,8 @@ def _undone(settlement: Fields) -> str:
     return "; ".join(f"{', '.join(names)} {what}" for names, what in parts if names) or "nothing"
 
 
-def _rollouts(rollouts: Fields) -> list[str]:
-    deployments = rollouts.get("deployments")
-    if not isinstance(deployments, list):
+def _rollouts(deployments: t.Sequence[Fields] | None) -> list[str]:
+    if deployments is None:
         return ["services not known"]
     known = {str(deployment["name"]): deployment for deployment in deployments}
     versions = {n: service_version(n, entry.get("images") or {}) for n, entry in known.items()}
