@@ -20,10 +20,10 @@ from .._rollout.models import Deployment, ReplicaSet, owned_by
 from .._templates import JINJA2, JMESPATH
 from .._time import Deadline
 from .models import Finding, Ground, Kind, Kinds, Options, failed, passed, skipped
-from .rollout import find_problems
-from .rollout_facts import (
+from .rollout import (
     ERROR,
     environment_of,
+    find_problems,
     observe_facts,
     parts_of,
 )
