@@ -247,7 +247,6 @@ def _flags_now(info: Fields, config_map: str) -> str:
     return f"{len(moved)} set by the release" if moved else "as before the release"
 
 
-Status = t.Mapping[str, t.Any]
 News = tuple[str, str, str]
 """An event, its sentence, and the status of the phase or service it is about."""
 
