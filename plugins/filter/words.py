@@ -7,8 +7,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._claims.claims import read_claims
-from ..module_utils._claims.rollback import Claim, latest_cause
+from ..module_utils._claims.claims import Claim, latest_cause, read_claims
 from ..module_utils._errors import InputError
 from ..module_utils._release.models import phase_failure
 from ..module_utils._release.record import Record

@@ -246,13 +246,8 @@ def refuse_below(params: t.Mapping[str, t.Any], **least: float) -> None:
             raise InputError(f"Option {option!r} is {params[option]:g}; it is at least {bound:g}.")
 
 
-class Named(t.Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-def refuse_twice(what: str, entries: t.Sequence[Named]) -> None:
-    """Raise for entries of an option that share a name; `what` they are, in the plural."""
+def refuse_twice(what: str, entries: t.Sequence[t.Any]) -> None:
+    """Raise for entries of an option that share a `name`; `what` they are, in the plural."""
     names = [entry.name for entry in entries]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

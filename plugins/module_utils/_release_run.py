@@ -12,7 +12,7 @@ from ._checks.task import check_window
 from ._cluster import Cluster, MonotonicClock
 from ._errors import DeployError
 from ._kubernetes import actor_of, cluster_for
-from ._live.writer import write_pages
+from ._live.page import write_pages
 from ._lock.apply import LEASE
 from ._lock.models import UNDO, LeaseLostError, LockClaim
 from ._lock.task import claim_of, locking_of, take

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ._claims.rollback import FAILED, rollback_claims, verification
+from ._claims.claims import FAILED, rollback_claims, verification
 from ._cluster import Cluster, MonotonicClock
 from ._errors import DeployError
 from ._kubernetes import actor_of

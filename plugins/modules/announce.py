@@ -11,7 +11,7 @@ version_added: 0.1.0
 description:
   - Sends one message to Slack, by e-mail, to PagerDuty and to the status page.
   - A channel that can't be reached is a warning, and it is listed in RV(undelivered).
-    A deployment does not fail because Slack is down, unless O(required=true).
+    A deployment does not fail because Slack is down.
   - What is wrong with the options is refused before the first message goes out.
   - With O(release) the record of the release remembers the announcement by O(key), and it goes out once.
   - What has the form of a secret, such as a token or a password in an address, is blanked out of texts, not of HTML.
@@ -40,10 +40,6 @@ options:
     description: What the announcement is called in the record. Needed with O(release).
     type: str
     version_added: 0.3.0
-  required:
-    description: Whether the task fails when a channel got no message. The other channels are told first.
-    type: bool
-    default: false
   timeout:
     description: Seconds that each channel has at most, with the waits that a rate limit asks for.
     type: int
@@ -222,7 +218,7 @@ undelivered:
     - {channel: slack, target: "#v2-deployment", reason: Unreachable, msg: "Slack answered HTTP 500: try again later."}
 """
 
-from ..module_utils._errors import InputError, RefusedError, UnreachableError, refuse_missing
+from ..module_utils._errors import InputError, refuse_missing
 from ..module_utils._http import REQUESTS
 from ..module_utils._messages.apply import deliver, read_attachments
 from ..module_utils._messages.plan import CHANNELS, plan_messages
@@ -272,20 +268,10 @@ def send(module: Module) -> Result:
     )
     if module.check_mode:
         delivered = [message.result() for message in messages]
-    result = {
-        "changed": any(message["changed"] for message in delivered),
-        "delivered": delivered,
-        "undelivered": undelivered,
-    }
-    problems = [
-        "Not announced to {channel} ({target}): {msg}".format(**failure) for failure in undelivered
-    ]
-    for problem in problems:
-        module.warn(problem)
-    if problems and module.params["required"]:
-        refused = undelivered[0]["reason"] == RefusedError.reason
-        raise (RefusedError if refused else UnreachableError)(problems[0], **result)
-    return result
+    for failure in undelivered:
+        module.warn("Not announced to {channel} ({target}): {msg}".format(**failure))
+    changed = any(message["changed"] for message in delivered)
+    return {"changed": changed, "delivered": delivered, "undelivered": undelivered}
 
 
 def main() -> None:

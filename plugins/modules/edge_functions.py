@@ -213,8 +213,7 @@ from ..module_utils import _s3
 from ..module_utils._arguments import options_or_refusal
 from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._errors import InputError, refuse_missing
-from ..module_utils._functions.api import SupabaseFunctionsApi
-from ..module_utils._functions.apply import apply_secrets, plan_secrets
+from ..module_utils._functions.api import SupabaseFunctionsApi, apply_secrets, plan_secrets
 from ..module_utils._functions.archive import FunctionsMemory, FunctionsRecord
 from ..module_utils._functions.collect import (
     Collected,

@@ -283,12 +283,6 @@ alerts:
   sample:
     looked: true
     fired: [{name: Service Down, severity: critical, since: "2026-11-25T09:31:10Z", until: ""}]
-gaps:
-  description: Times without looks because the run was stopped, in seconds since the watch began.
-  returned: success, and when the verdict fails the task
-  type: list
-  elements: dict
-  sample: [{from: 120.4, to: 161.0}]
 reason:
   description: One word for why the task failed. V(Hold) and V(Rollback) are verdicts.
   returned: failure

@@ -212,8 +212,7 @@ from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
 from ..module_utils._status.build import Observed, StatusOptions, look, status_of
-from ..module_utils._status.follow import follow
-from ..module_utils._status.lines import lines_of
+from ..module_utils._status.lines import follow, lines_of
 from ..module_utils._story.plan import Plan
 from ..module_utils._terminal.commands import Typed
 from ..module_utils._time import now

@@ -13,6 +13,8 @@ description:
   - By V(Hold) the release record, Slack, the page and the report know that a phase is on hold and did not fail.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._kubernetes.elsewhere
+  - easymo.deploy._libraries.kubernetes
 options:
   msg:
     description: What is wrong, and what to do about it.
@@ -28,20 +30,19 @@ options:
     type: str
     choices: [Hold, NotReadyToRelease, PhaseFailed, Rollback, VerificationFailed]
     required: true
+  release:
+    description: The release whose record RV(standing) tells of. Without it nothing is read.
+    type: str
+    version_added: 0.3.0
   standing:
-    description:
-      - What modules that only read have returned after a failure, from which RV(standing) is put together. What one of
-        them could not read is told as not known.
+    description: What RV(standing) is put together from. What cannot be read is told as not known.
     type: dict
     suboptions:
-      record:
-        description: What M(easymo.deploy.release_info) returned.
-        type: dict
-        default: {}
-      rollouts:
-        description: What M(easymo.deploy.rollout) returned of O(ignore:state=read).
-        type: dict
-        default: {}
+      deployments:
+        description: The Deployments whose versions are told, all of the namespace when not given.
+        type: list
+        elements: str
+        version_added: 0.3.0
       config_map:
         description: The ConfigMap of the flags, under which the release has pinned them. If empty, none is told.
         type: str
@@ -63,12 +64,8 @@ options:
         type: list
         elements: dict
         default: []
-  missing_phases:
-    description: The phases that the next run has to begin with, of M(easymo.deploy.release). Returned as it is.
-    type: list
-    elements: str
-    default: []
-    version_added: 0.3.0
+requirements:
+  - kubernetes, only for O(release)
 """
 
 EXAMPLES = r"""
@@ -93,7 +90,7 @@ standing:
   type: dict
   sample: {undone: wallet-service went back, now: ["v2.0.0: checkout · v1.9.0: the other 11", databases not touched]}
 missing_phases:
-  description: What O(missing_phases) says.
+  description: The phases that the next run has to begin with, for their flags may be off since.
   returned: failure
   type: list
   elements: str
@@ -104,29 +101,53 @@ missing_phases:
 import typing as t
 
 from ..module_utils._errors import DeployError
-from ..module_utils._module import Module, documented, execute
+from ..module_utils._kubernetes import cluster_elsewhere
+from ..module_utils._module import Module, Result, documented, execute
+from ..module_utils._release.order import switched_off
 from ..module_utils._release.record import Record
+from ..module_utils._report.source import read_release
+from ..module_utils._rollout.observer import observe_standings
 from ..module_utils._status.lines import next_words, standing
 from ..module_utils._story.next_step import Stop, few_commands_in
 from ..module_utils._story.plan import Plan
 
-module_spec = documented(DOCUMENTATION)
+module_spec = documented(DOCUMENTATION, required_by={"release": ["kubernetes", "standing"]})
 
 
 def run(module: Module) -> t.NoReturn:
-    given = module.params
-    message, stands = given["msg"], {}
-    if given["standing"]:
-        options = dict(given["standing"])
-        phase, plan = options.pop("phase"), Plan.read(options.pop("plan"))
-        stands = standing(**options)
-        stop = Stop(given["reason"], phase, named=few_commands_in(message))
-        record = Record.read(options["record"].get("record"))
-        after = next_words(record, plan, stop, given["missing_phases"]) if phase else ""
+    given, stands = module.params, {}
+    message, missing = given["msg"], []
+    if options := given["standing"]:
+        sight = look(module) if given["release"] else {}
+        record, plan = Record.read(sight.get("record")), Plan.read(options["plan"])
+        stands = standing(sight, *(options[name] for name in ("config_map", "parts", "settlement")))
+        off = switched_off(record, sight.get("config_map") or None)
+        missing = [name for name in plan.names if name in off]
+        stop = Stop(given["reason"], options["phase"], named=few_commands_in(message))
+        after = next_words(record, plan, stop, missing) if stop.phase else ""
         message = f"{message} Next: {after}." if after else message
-    failure = DeployError(message, standing=stands, missing_phases=given["missing_phases"])
+    failure = DeployError(message, standing=stands, missing_phases=missing)
     failure.reason = given["reason"]
     raise failure
+
+
+def look(module: Module) -> Result:
+    """What release_info returns, the `deployments` as rollout reads them, and the `config_map`, as far as it goes."""
+    options, cluster, sight = module.params["standing"], cluster_elsewhere(module), Result()
+    names, flags = options["deployments"], options["config_map"]
+    for read in (
+        lambda: read_release(cluster, module.params["release"]),
+        lambda: {"deployments": observe_standings(cluster, names)},
+        lambda: {"config_map": flags and cluster.read("ConfigMap", flags)},
+    ):
+        try:
+            sight |= read()
+        except Exception as exc:
+            # It hides no cause. That of a damaged record has what could be read of it.
+            sight |= getattr(exc, "details", {})
+        if "record" not in sight:
+            break
+    return sight
 
 
 def main() -> None:

@@ -13,8 +13,6 @@ import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout import (
     find_problems,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import (
     observe_facts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (

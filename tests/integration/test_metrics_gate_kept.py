@@ -89,7 +89,6 @@ def test_a_watch_that_was_ended_by_a_signal_goes_on_where_it_stopped(gate, numbe
     seen = before["series"]["m"]["count"]
     result = gate.run({"count": seen + 2, "max_missing": 1})
     assert (result["verdict"], result["samples"][0]["count"]) == ("proceed", seen + 2)
-    assert [gap["from"] for gap in result["gaps"]] == [pytest.approx(before["elapsed"], abs=0.1)]
     assert result["samples"][0]["missing"] > 0
 
 

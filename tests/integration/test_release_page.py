@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import in_bucket
+from ansible_collections.easymo.deploy.plugins.module_utils._live.page import in_bucket
 from tests.integration.backups import s3_through
 from tests.integration.running import bucket, client
 

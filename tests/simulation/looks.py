@@ -12,7 +12,7 @@ from datetime import datetime
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
-from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import observer
+from ansible_collections.easymo.deploy.plugins.module_utils._live.page import observer
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.headline import (
     Release,
     ReleaseStatus,

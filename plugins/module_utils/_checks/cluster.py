@@ -15,15 +15,15 @@ from .._formats import counted
 from .._http import REQUESTS
 from .._images import HttpRegistry, MissingImagesError, Reference, resolve
 from .._kubernetes_client import KUBERNETES
-from .._release.pins import carries, read_pins, record_name
+from .._release.store import carries, read_pins, record_name
 from .._rollout.models import Deployment, ReplicaSet, owned_by
 from .._templates import JINJA2, JMESPATH
 from .._time import Deadline
 from .models import Finding, Ground, Kind, Kinds, Options, failed, passed, skipped
-from .rollout import find_problems
-from .rollout_facts import (
+from .rollout import (
     ERROR,
     environment_of,
+    find_problems,
     observe_facts,
     parts_of,
 )

@@ -1,33 +1,236 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put all probes to a webhook side by side, and look for what it accepted, in the function's log and the database.
+"""Which requests prove that a webhook accepts what it must and refuses the rest, and what came back of them.
 
-What comes of them is a row of a preflight, and a smoke test.
+The forms are those of Meta's webhook protocol: a challenge to verify the address, and notifications whose raw body is
+signed with HMAC-SHA256 in the header X-Hub-Signature-256. All probes are put side by side, and what the webhook
+accepted is looked for in the function's log and the database.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import hmac
+import json
 import re
 import secrets
 import time
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from .. import _postgres
 from .._errors import DeployError, InputError
 from .._functions.api import SupabaseFunctionsApi
 from .._http import REQUESTS, Answer, NoAnswerError, send
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError
+from .._templates import search
 from .._threads import side_by_side
 from .._time import Deadline
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, listed_or_counted, passed
-from .webhook_probes import (
-    ProbeResult,
-    WebhookProbe,
-    plan_delivery,
-    plan_guards,
-    plan_messages,
-)
+
+Request = t.Mapping[str, t.Any]
+"""What `_http.send` takes besides the URL."""
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What came of one exchange. `evidence` is what was seen, or what is wrong with it.
+
+    `status` is 0 without an answer. `unclear` is what the answer leaves open of where the message went. `unseen`: it
+    failed for this alone, that it was answered as it should and the log did not name it in time.
+    """
+
+    name: str
+    passed: bool
+    status: int
+    evidence: str
+    message_id: str = ""
+    unclear: str = ""
+    unseen: bool = False
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.evidence}"
+
+    def to_result(self) -> dict[str, t.Any]:
+        row: dict[str, t.Any] = {
+            "name": self.name,
+            "outcome": "fail" if not self.passed else "unknown" if self.unclear else "pass",
+            "status": self.status or None,
+            "seconds": round(self.seconds, 3),
+            "evidence": self.evidence,
+        }
+        return {**row, "message_id": self.message_id} if self.message_id else row
+
+
+@dataclass(frozen=True)
+class WebhookProbe:
+    """One exchange: what is sent, and `judge`, which says what is wrong with the answer or an empty string.
+
+    `message` is an entry of the option `messages`, and `form` the option `answer`, by which the reply to it is read.
+    """
+
+    name: str
+    request: Request
+    judge: t.Callable[[Answer], str]
+    message: Options | None = None
+    message_id: str = ""
+    form: Options = field(default_factory=dict)
+
+    def result_of(self, answer: Answer) -> ProbeResult:
+        wrong = self.judge(answer)
+        result = ProbeResult(self.name, not wrong, answer.status, wrong, self.message_id)
+        if wrong:
+            return result
+        if self.message is None:
+            taken = "echoed" if self.request["method"] == "GET" else "taken"
+            evidence = taken if answer.status == 200 else f"refused with {answer.status}"
+            return replace(result, evidence=evidence)
+        return _judge_reply(result, self.message, self._reply(answer.text))
+
+    def _reply(self, answer: str) -> Options | None:
+        """What the answer tells of the reply to the message; None when it does not tell."""
+        form = self.form
+        if not form["reply"]:
+            return None
+        try:
+            document = json.loads(answer)
+        except ValueError:
+            return None
+        reply = search(form["reply"].replace("{message_id}", self.message_id), document)
+        if reply is None:
+            return None
+        return {
+            "buttons": bool(search(form["buttons"], reply)),
+            **{name: str(search(form[name], reply) or "") for name in ("route", "text", "agent")},
+        }
+
+
+def _judge_reply(result: ProbeResult, message: Options, reply: Options | None) -> ProbeResult:
+    """`result` is of a message that was taken."""
+    taken = f"accepted with {result.status}"
+    route, buttons = message["route"], message["buttons"]
+    if reply is None:
+        # Where it went, a table tells as well.
+        unknown = (route and not message["recorded_in"]) or message["reply_contains"]
+        needed = unknown or buttons is not None
+        silent = "the answer does not tell what was replied" if needed else ""
+        return replace(result, evidence=taken, unclear=silent)
+    wrong = ""
+    if route and reply["route"] != route:
+        wrong = f"it went to {reply['route'] or 'an unknown route'} instead of {route}"
+    elif message["reply_contains"].lower() not in reply["text"].lower():
+        wanted, text = message["reply_contains"], reply["text"][:100]
+        wrong = f"the reply does not say {wanted!r}, it says {text!r}"
+    elif buttons is not None and reply["buttons"] is not buttons:
+        wrong = "the reply has no buttons" if buttons else "the reply has buttons"
+    agent = f" ({reply['agent']})" if reply["agent"] else ""
+    went = f", went to {reply['route']}{agent}" if reply["route"] else ""
+    return replace(result, passed=not wrong, evidence=wrong or f"{taken}{went}")
+
+
+REFUSED = (401, 403)
+CLIENT_ERROR = range(400, 500)
+
+
+def plan_guards(params: Options, challenge: str) -> list[WebhookProbe]:
+    """What touches nothing, whatever server answers: the challenges, and what must be refused."""
+    app_secret, oversized = params["app_secret"], params["oversized_bytes"]
+
+    def ask_with(token: str) -> Request:
+        query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": token}
+        return {"method": "GET", "params": query}
+
+    def refuses(what: str) -> t.Callable[[Answer], str]:
+        return _expect(what, REFUSED)
+
+    answered = _expect("the challenge", (200,), "being echoed", "check the verify token")
+
+    def judge_echo(answer: Answer) -> str:
+        if answer.status == 200 and answer.text != challenge:
+            return "the challenge was answered 200 but not echoed: something else answers"
+        return answered(answer)
+
+    unsigned, forged = (_without_message(f"{kind}.{challenge}") for kind in ("unsigned", "forged"))
+    malformed = b'{"object": "whatsapp_business_account", "entry": 1'
+    wrong = "challenge with a wrong token"
+    table = [
+        ("verification challenge", ask_with(params["verify_token"]), judge_echo),
+        (wrong, ask_with(f"not-{challenge}"), refuses(f"a {wrong}")),
+        ("unsigned message", _post(unsigned), refuses("a message without signature")),
+        (
+            "wrongly signed message",
+            _post(forged, f"{app_secret}-not"),
+            refuses("a message with a wrong signature"),
+        ),
+        (
+            "malformed message",
+            _post(malformed, app_secret),
+            _expect("a malformed message", (400, 422)),
+        ),
+    ]
+    if oversized:
+        # Well signed and without a message, so that a server that takes it has nothing to act upon.
+        head = {"object": "whatsapp_business_account", "entry": [], "padding": ""}
+        padding = max(oversized - len(json.dumps(head)), 0)
+        body = json.dumps({**head, "padding": "x" * padding}).encode()
+        what, cure = f"a body of {oversized} bytes", "limit the webhook's body size"
+        judge = _expect(what, CLIENT_ERROR, "413", cure)
+        table.append(("oversized message", _post(body, app_secret), judge))
+    return [WebhookProbe(*probe) for probe in table]
+
+
+def plan_messages(
+    messages: t.Iterable[Options], form: Options, *, app_secret: str, challenge: str, prefix: str
+) -> list[WebhookProbe]:
+    """Each message by an id of its own."""
+    probes = []
+    for number, message in enumerate(messages):
+        message_id = f"wamid.{prefix}.{challenge}.{number}"
+        text = {"type": "text", "text": {"body": message["text"]}}
+        body = _envelope({"messages": [{"from": message["from"], "id": message_id, **text}]})
+        accepted = _expect("the signed message", (200,))
+        request = _post(body, app_secret)
+        probes.append(WebhookProbe(message["name"], request, accepted, message, message_id, form))
+    return probes
+
+
+def _expect(
+    what: str, expected: t.Collection[int], wanted: str = "", cure: str = ""
+) -> t.Callable[[Answer], str]:
+    """A judge who wants one of these statuses, in words `wanted`."""
+
+    def judge(answer: Answer) -> str:
+        if answer.status in expected:
+            return ""
+        words = wanted or " or ".join(map(str, expected))
+        meant = cure or ("the webhook must refuse this" if answer.status == 200 else "")
+        end = f": {meant}" if meant else ""
+        return f"{what} was answered {answer.status} instead of {words}{end}"
+
+    return judge
+
+
+def _without_message(word: str) -> bytes:
+    """A webhook that takes it all the same has no user to answer."""
+    return _envelope({"statuses": [], "metadata": {"probe": word}})
+
+
+def _envelope(value: Options) -> bytes:
+    changes = [{"field": "messages", "value": value}]
+    return json.dumps(
+        {"object": "whatsapp_business_account", "entry": [{"id": "0", "changes": changes}]}
+    ).encode()
+
+
+def _post(body: bytes, app_secret: str | None = None) -> Request:
+    """Signed, where there is a secret to sign with."""
+    headers = {"Content-Type": "application/json"}
+    if app_secret is not None:
+        digest = hmac.new(app_secret.encode(), body, hashlib.sha256).hexdigest()
+        headers["X-Hub-Signature-256"] = f"sha256={digest}"
+    return {"method": "POST", "headers": headers, "data": body}
+
 
 LONGEST_ANSWER = 1024 * 1024
 """Bytes of an answer that are read."""
@@ -150,7 +353,7 @@ def check_webhook(params: Options) -> list[ProbeResult]:
     """Challenges and refusals first, so that nothing is sent to an address that does not answer."""
     refuse_bad_input(params)
     webhook, challenge = to_webhook(params), secrets.token_hex(8)
-    guards = _guards(params, challenge) if params["guards"] else []
+    guards = plan_guards(params, challenge) if params["guards"] else []
     outcomes = ask(webhook, guards)
     if guards and unanswered(outcomes):
         return outcomes
@@ -174,8 +377,13 @@ def check_webhook(params: Options) -> list[ProbeResult]:
 def check_without_messages(params: Options) -> list[ProbeResult]:
     """What can be known of a webhook without a message to anybody."""
     challenge = secrets.token_hex(8)
-    probes = [*_guards(params, challenge), plan_delivery(params["app_secret"], challenge)]
-    return ask(to_webhook(params), probes)
+    # A notification that is to be taken: read receipts are sent so, too.
+    delivery = WebhookProbe(
+        "signed notification",
+        _post(_without_message(f"signed.{challenge}"), params["app_secret"]),
+        _expect("a well signed notification", (200,), cure="check the app secret"),
+    )
+    return ask(to_webhook(params), [*plan_guards(params, challenge), delivery])
 
 
 def to_webhook(params: Options) -> Send:
@@ -186,11 +394,6 @@ def to_webhook(params: Options) -> Send:
         timeout=params["request_timeout"],
         largest=LONGEST_ANSWER,
     )
-
-
-def _guards(params: Options, challenge: str) -> list[WebhookProbe]:
-    names = ("verify_token", "app_secret", "oversized_bytes")
-    return plan_guards(challenge=challenge, **{name: params[name] for name in names})
 
 
 def refuse_bad_input(params: Options) -> None:

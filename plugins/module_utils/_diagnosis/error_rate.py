@@ -20,8 +20,8 @@ from .._gate.sources import look as look_at
 from .._http import Answer, NoAnswerError
 from .._rollout.diagnosis import read_tail
 from .._threads import side_by_side
-from .crash_loop import ERROR_LINE, WorkloadStatus, observe
 from .evidence import Notebook, file_name
+from .kubernetes import ERROR_LINE, WorkloadStatus, observe
 from .rules import LastWords, LinePlace
 
 ALERTS = 'ALERTS{alertstate="firing"}'

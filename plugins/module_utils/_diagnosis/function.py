@@ -13,8 +13,8 @@ from .._functions.probe import FunctionProbe, platform_code, verdict
 from .._http import Answer
 from .._threads import side_by_side
 from .._time import of_epoch
-from .crash_loop import ERROR_LINE
 from .evidence import Notebook, file_name
+from .kubernetes import ERROR_LINE
 from .rules import LastWords, LinePlace
 
 HEADERS = (

@@ -27,8 +27,6 @@ from .._redaction import Redactor
 from .._secret_forms import holds_secret
 from .._terminal.commands import Typed
 from .._time import format_time
-from .changes import look_at_changes, look_at_flags, look_at_record
-from .crash_loop import look_at_deployments
 from .error_rate import (
     look_at_error_lines,
     look_at_health,
@@ -38,6 +36,7 @@ from .error_rate import (
 )
 from .evidence import CollectedPart, CollectionLimits, Diagnosis, Look, Notebook, gather
 from .function import look_at_answers, look_at_list, look_at_logs, look_at_secrets
+from .kubernetes import look_at_changes, look_at_deployments, look_at_flags, look_at_record
 from .migration import Database, look_at_history, look_at_sessions
 from .rules import find_causes
 

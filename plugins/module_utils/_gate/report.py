@@ -116,7 +116,6 @@ def describe_watch(
         **span,
         "sensitivity": sensitivity(metrics, watch),
         "held": held,
-        "gaps": [{"from": gap.begin, "to": gap.end} for gap in state.gaps],
     }
 
 

@@ -55,13 +55,6 @@ class Schedule:
     """A longer time without a look begins the watch anew."""
 
 
-class WatchGap(t.NamedTuple):
-    """A pause between two looks: seconds since the watch began."""
-
-    begin: float
-    end: float
-
-
 @dataclass(frozen=True)
 class WatchState:
     """`started` in seconds since 1970, every other time in seconds since then."""
@@ -69,7 +62,6 @@ class WatchState:
     started: float
     series: t.Mapping[str, Series]
     elapsed: float = 0.0
-    gaps: tuple[WatchGap, ...] = ()
     held: float | None = None
     """When it began to hold."""
     held_why: tuple[str, ...] = ()
@@ -123,9 +115,7 @@ class WatchState:
             for metric in metrics
             if self.held is None and not finished(metric, self.series[metric.name])
         }
-        gaps = (*self.gaps, WatchGap(round(self.elapsed, 1), round(now, 1)))
-        series = {**self.series, **missed}
-        return replace(self, series=series, gaps=gaps, good_since=None, elapsed=now)
+        return replace(self, series={**self.series, **missed}, good_since=None, elapsed=now)
 
 
 def begin(metrics: t.Sequence[Metric], started: float) -> WatchState:

@@ -1,27 +1,47 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a look at the release to its page: what goes on now in sentences, live or as the run left it. Pure."""
+"""Look at the release, and write its page again as long as the run lives, and once more when it is over.
+
+What goes on now is told in sentences, live or as the run left it.
+"""
 
 from __future__ import annotations
 
 import functools
+import gc
 import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
+from pathlib import Path
 
+from .._availability.claims import SUBJECTS, attachment_of, facts_of
+from .._cluster import Clock, Cluster, MonotonicClock
+from .._errors import DeployError, InputError
+from .._flags.apply import flags_now
 from .._formats import counted, lasting
 from .._gate.models import SampleStatus, Series
 from .._gate.report import numbers
+from .._gate.store import watches_of
+from .._kubernetes import KubernetesCluster
+from .._kubernetes_client import Connection
+from .._lock.models import UNDO
+from .._module import Module
 from .._redaction import Redactor
 from .._release.decode import restored
 from .._release.models import ROLLED_BACK, RUNNING
 from .._release.record import Record, RecordedMetric
-from .._report.build import LOOKED_AT, RECORD_DEPTH, build_report
+from .._release.store import ReleaseStore
+from .._report.build import LOOKED_AT, RECORD_DEPTH, asked_of, build_report
+from .._report.files import ReportFolder
 from .._report.models import LivePage, ReportOptions
 from .._report.render import as_html
+from .._rollout.observer import observe_standings
+from .._run_process import Run, detach, wait_for_end
+from .._s3 import S3Bucket
+from .._status.build import service_of
 from .._status.lines import rolling
 from .._story.next_step import watch_of
 from .._story.plan import Plan
-from .._time import UTC, parse_time
+from .._time import UTC, now, parse_time
 
 Body = t.Mapping[str, t.Any]
 
@@ -133,3 +153,208 @@ def page_of(sight: Sight, requested: ReportOptions, now: datetime, redact: Redac
     versions = {name: service["version"] for name, service in sight.services.items()}
     wanted = replace(requested, versions=versions, now=now if goes_on else None, **beside)
     return as_html(replace(build_report(body, wanted), live=live))
+
+
+def observer(release: str, services: t.Container[str]) -> t.Callable[[Cluster], Sight]:
+    """Looks at a release, and reads once what was pinned. Raises what the cluster raises."""
+    pinned: dict[int, dict[str, t.Any]] = {}
+
+    def observe(cluster: Cluster) -> Sight:
+        store = ReleaseStore(cluster, release, clock=MonotonicClock())
+        record = store.read()
+        if record is None:
+            return Sight({})
+        attempt = record.attempt
+        pins = pinned.get(attempt) or store.pins(attempt).to_summary()
+        if pins["deployments"]:
+            pinned[attempt] = pins
+        return Sight(
+            body=record.body,
+            services={
+                name: service_of(entry, only_newest=True)
+                for entry in observe_standings(cluster, None)
+                if (name := entry["name"]) in services
+            },
+            watches=watches_of(store, attempt),
+            # A list of all that is attached would have their contents.
+            availability=facts_of(store, attempt, [*map(attachment_of, SUBJECTS)]),
+            pins=pins["deployments"],
+            flags=flags_now(cluster, pins["config_maps"]),
+        )
+
+    return observe
+
+
+FILE = "report.html"
+PATIENCE = 10.0
+"""Seconds of silence after which S3 is left alone until the next page."""
+
+
+@dataclass
+class Published:
+    """A place with what was last written there, and why the last try failed."""
+
+    name: str
+    write: t.Callable[[str], None]
+    page: str = ""
+    problem: str = ""
+
+    def publish(self, page: str) -> None:
+        """Trouble is kept and told; the next page tries again."""
+        try:
+            self.write(page)
+        except DeployError as exc:
+            self.problem = str(exc)
+        else:
+            self.page, self.problem = page, ""
+
+
+def in_file(path: Path) -> Published:
+    folder = ReportFolder(path.parent)
+    return Published(str(path), lambda page: folder.write({path.name: page}))
+
+
+def in_bucket(params: t.Mapping[str, t.Any]) -> Published:
+    """Its client is made where it is used: it does not outlive a fork."""
+    key = f"{params['prefix']}{params['key']}"
+    bucket = functools.cache(lambda: S3Bucket.from_params(params, patience=PATIENCE, attempts=1))
+    name = f"s3://{params['bucket']}/{key}"
+    return Published(name, lambda page: bucket().put_page(key, page.encode()))
+
+
+def places_of(params: t.Mapping[str, t.Any]) -> list[Published]:
+    """Besides the report's own folder. Raises InputError for options that do not belong together."""
+    places = [in_file(Path(params["folder"]) / FILE)] if params["folder"] else []
+    if params["s3"]:
+        if not params["s3"]["key"]:
+            raise InputError("'s3.key' is empty: name the object that the page is kept as.")
+        places.append(in_bucket(params["s3"]))
+    return places
+
+
+AT_LEAST = 30.0
+"""Seconds after which the page is written although nothing changed: a page that is silent for two minutes is dead."""
+CALL = 10.0
+"""Seconds that a look may take."""
+
+Ended = t.Callable[[float], bool]
+"""Waits up to so many seconds and tells whether the run ended."""
+
+
+@dataclass
+class PageWriter:
+    """`path` is the report's file, `others` the places that people open. `options_of` is called for the last page."""
+
+    observe: t.Callable[[Cluster], Sight]
+    options_of: t.Callable[[Sight], ReportOptions]
+    live: ReportOptions
+    path: Path
+    others: list[Published]
+    redact: Redactor
+    clock: Clock
+    wall: t.Callable[[], datetime]
+    every: float = 5.0
+    """Seconds between two looks."""
+    written: Sight | None = None
+    written_at: float = 0.0
+    before: Sight | None = None
+    page_before: str = ""
+    """What the first look saw, and the page that lay there: a phase that is run again after the end is not live."""
+
+    def __post_init__(self) -> None:
+        self.mine = in_file(self.path)
+
+    def read(self) -> str:
+        name = self.path.name
+        return ReportFolder(self.path.parent).read([name]).get(name, "")
+
+    def run(self, cluster: Cluster, ended: Ended) -> None:
+        while True:
+            self.look(cluster)
+            if ended(self.every):
+                self.finish(cluster)
+                return
+
+    def look(self, cluster: Cluster) -> None:
+        """Once. Without sight of the cluster nothing is written: the page would say what is not known."""
+        try:
+            sight = self.observe(cluster.until(self.clock.now() + CALL))
+        except DeployError:
+            return
+        if self.before is None:
+            self.before, self.page_before = sight, self.read()
+        if sight.body and not sight.runs(undo=self.live.undo):
+            # Once the release has ended, its own task writes the report.
+            return
+        due = self.clock.now() - self.written_at >= AT_LEAST
+        if sight == self.written and not due and not any(other.problem for other in self.others):
+            return
+        self.written, self.written_at = sight, self.clock.now()
+        page = page_of(sight, self.live, self.wall(), self.redact)
+        for place in (*self.others, self.mine):
+            place.publish(page)
+
+    def finish(self, cluster: Cluster) -> None:
+        """As the run left it. The report that the run wrote itself at its end is taken as it is."""
+        try:
+            sight = self.observe(cluster.until(self.clock.now() + CALL))
+        except DeployError:
+            if self.written is None:
+                return
+            sight = self.written
+        if not self.mine.page and (self.before is None or sight.body == self.before.body):
+            return  # it was never live, and nothing came of it
+        page = self.read()
+        if page == (self.mine.page or self.page_before):
+            page = page_of(sight, self.options_of(sight), self.wall(), self.redact)
+            self.mine.publish(page)
+        for other in self.others:
+            other.publish(page)
+
+
+SECRETS = ("api_key", "access_key", "secret_key", "session_token")
+
+
+def write_pages(module: Module, params: t.Mapping[str, t.Any], run: Run | None) -> list[str]:
+    """Their places. What cannot be written is a warning: no run fails for its page."""
+    first, connection = writer_of(params), Connection.from_params(params)
+    if run is None:
+        module.warn("Only ansible-playbook's own machine writes the page: use a local connection.")
+        return []
+    first.look(KubernetesCluster(connection))
+    places = [first.mine, *first.others]
+    for published in places:
+        if published.problem:
+            module.warn(
+                f"The release's page at {published.name} is not written, and tried again. {published.problem}"
+            )
+
+    def stay() -> None:
+        # What came with the fork is not to be looked through again and again: that would copy it, page by page.
+        gc.freeze()
+        # A process of its own has connections of its own.
+        cluster = KubernetesCluster(connection)
+        writer_of(params).run(cluster, lambda seconds: wait_for_end(run, seconds))
+
+    detach(stay)
+    return [published.name for published in places]
+
+
+def writer_of(params: t.Mapping[str, t.Any]) -> PageWriter:
+    s3 = params["s3"] or {}
+    redact = Redactor(
+        str(entry) for name in SECRETS for entry in (params.get(name), s3.get(name)) if entry
+    )
+    without_journal = {**params, "journal": None}
+    undo = params["purpose"] == UNDO
+    return PageWriter(
+        observe=observer(params["release"], params["services"]),
+        options_of=lambda sight: replace(asked_of(params, sight.record, redact), undo=undo),
+        live=replace(asked_of(without_journal, Record(), redact), undo=undo, live=True),
+        path=Path(params["dest"]) / FILE,
+        others=places_of(params),
+        redact=redact,
+        clock=MonotonicClock(),
+        wall=now,
+        every=params["interval"],
+    )

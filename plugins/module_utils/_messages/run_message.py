@@ -18,7 +18,7 @@ from .._terminal import models
 from .._terminal.layout import bare
 from .._terminal.telling import LOCKS, SERVICE
 from .._time import epoch
-from . import blocks, headline
+from . import headline
 from .headline import ReleaseStatus
 from .outbox import Content, MessageState, Outbox
 from .slack import plain
@@ -179,4 +179,4 @@ class RunMessage:
 
     def _headline(self) -> Content:
         with self._lock:
-            return blocks.render(self._status, self._clock())
+            return headline.render(self._status, self._clock())

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._claims.rollback import causes_of
+from .._claims.claims import causes_of
 from .._errors import InputError
 from .._formats import LONGEST, legible, shown
 from .._release.record import ON_HOLD, Record

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._claims.rollback import latest_cause
+from .._claims.claims import latest_cause
 from .._formats import counted, lasting, shortened, shown_both
 from .._release.models import PLANNED, ROLLBACK_PHASE
 from .._release.record import ON_HOLD, Evidence, Phase, Record, between

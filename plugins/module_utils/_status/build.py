@@ -27,7 +27,6 @@ from .._run_process import never_alive
 from .._story import next_step as states
 from .._story.next_step import (
     Body,
-    Person,
     PlaybookRun,
     ReleaseState,
     Step,
@@ -35,6 +34,7 @@ from .._story.next_step import (
     state_of,
     steps,
     watch_of,
+    worded,
 )
 from .._story.plan import UNPLANNED, Plan
 from .._terminal.commands import Typed
@@ -121,10 +121,10 @@ def story_of(story: Story, requested: StatusOptions, now: datetime) -> Story:
 def _commands(next_steps: t.Iterable[Step], typed: Typed) -> t.Iterator[dict[str, str]]:
     """A person's step has no command, and one that asks for nothing has no row."""
     for step in next_steps:
-        if isinstance(step, Person):
-            yield {"command": "", "why": f"{step.who}: {step.why}"}
-        elif isinstance(step, PlaybookRun):
+        if isinstance(step, PlaybookRun):
             yield {"command": typed.line(step.playbook, *step.words), "why": step.reason}
+        elif step.who:
+            yield {"command": "", "why": worded(step)}
 
 
 def _phase(name: str, phase: Phase, plan: Plan) -> dict[str, t.Any]:

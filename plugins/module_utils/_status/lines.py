@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A status in lines for people, and the state of each part after a failure. Pure.
+"""A status in lines for people, what changed between two looks at it, and the state of each part after a failure.
 
 The verdict comes first, the next command last, and all is no more than one screen. What could not be read is not known.
 """
@@ -7,15 +7,18 @@ The verdict comes first, the next command last, and all is no more than one scre
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from datetime import datetime
 
+from .._cluster import Clock
+from .._errors import UnreachableError
 from .._flags.values import only_flags
-from .._formats import MISSING, MOST_NAMES, counted, listed, shortened, size, versions_told
-from .._release.models import ROLLED_BACK, SETTLED
-from .._release.record import Record
-from .._story.next_step import Stop, Story, command_of, steps, worded
+from .._formats import MISSING, MOST_NAMES, counted, lasting, listed, shortened, size, versions_told
+from .._release.models import ROLLED_BACK, SETTLED, TAKEN_BACK
+from .._release.record import Record, between
+from .._story.next_step import IN_PROGRESS, Stop, Story, command_of, steps, worded
 from .._story.plan import Plan
-from .build import NOT_STARTED, service_version, shown
+from .build import HELD, NOT_STARTED, Observed, service_version, shown
 
 Status = t.Mapping[str, t.Any]
 
@@ -152,24 +155,19 @@ Fields = t.Mapping[str, t.Any]
 
 
 def standing(
-    record: Fields,
-    rollouts: Fields,
-    config_map: str,
-    parts: t.Mapping[str, str],
-    settlement: Fields,
+    sight: Fields, config_map: str, parts: t.Mapping[str, str], settlement: Fields
 ) -> dict[str, t.Any]:
-    """What release_info, rollout and the filter wave_outcome returned, each as it is.
+    """`sight`: what release_info, and of the deployments rollout return. `parts`: by phase, what it brings.
 
-    `parts`: by phase, what it brings to the release. Returns `undone`, a sentence, "" without a decision about that,
-    and `now`, a list of lines.
+    Returns `undone`, a sentence, "" without a decision about that, and `now`, a list of lines.
     """
-    stored = Record.read(record.get("record"))
+    record = Record.read(sight.get("record"))
     return {
         "undone": _undone(settlement),
         "now": [
-            *_rollouts(rollouts),
-            *(f"{part} {_part(stored, phase)}" for phase, part in parts.items()),
-            *([f"flags {_flags_now(record, config_map)}"] if config_map else []),
+            *_rollouts(sight.get("deployments")),
+            *(f"{part} {_part(record, phase)}" for phase, part in parts.items()),
+            *([f"flags {_flags_now(sight, config_map)}"] if config_map else []),
         ],
     }
 
@@ -200,9 +198,8 @@ def _undone(settlement: Fields) -> str:
     return "; ".join(f"{', '.join(names)} {what}" for names, what in parts if names) or "nothing"
 
 
-def _rollouts(rollouts: Fields) -> list[str]:
-    deployments = rollouts.get("deployments")
-    if not isinstance(deployments, list):
+def _rollouts(deployments: t.Sequence[Fields] | None) -> list[str]:
+    if deployments is None:
         return ["services not known"]
     known = {str(deployment["name"]): deployment for deployment in deployments}
     versions = {n: service_version(n, entry.get("images") or {}) for n, entry in known.items()}
@@ -248,3 +245,91 @@ def _flags_now(info: Fields, config_map: str) -> str:
         return "not touched by the release"
     moved = sorted(name for name in {*now, *before} if now.get(name) != before.get(name))
     return f"{len(moved)} set by the release" if moved else "as before the release"
+
+
+News = tuple[str, str, str]
+"""An event, its sentence, and the status of the phase or service it is about."""
+
+CHANGED, FAR = "StatusChanged", "StatusProgress"
+"""Of a thing that happened, and of a count that goes up, of which the newest is enough."""
+EVERY = 60.0
+"""Seconds after which a phase in which nothing changes is told of again."""
+BLIND = 300.0
+"""Seconds without sight of the cluster after which following ends."""
+
+
+def changes(before: Status | None, after: Status) -> t.Iterator[News]:
+    """What is new in `after` since `before`; None: everything is."""
+    known = {phase["name"]: phase["status"] for phase in before["phases"]} if before else {}
+    for phase in after["phases"]:
+        changed = known.get(phase["name"], NOT_STARTED) != phase["status"]
+        # With the first look, what is complete is no news.
+        if changed and (before or phase["status"] not in SETTLED):
+            yield CHANGED, _phase(phase, after), phase["status"]
+    if after["watching"] and not (before and before["watching"]):
+        yield CHANGED, f"{after['verdict'].lower()}: {after['why']}", HELD
+    for name, service in after["services"].items():
+        if before and is_whole(service) and not is_whole(before["services"].get(name)):
+            yield CHANGED, pods_of(name, service), "done"
+    waiting = rolling(after["services"])
+    if waiting and (before is None or rolling(before["services"]) != waiting):
+        yield FAR, waiting, ""
+
+
+def _phase(phase: Status, status: Status) -> str:
+    whole = sum(1 for entry in status["phases"] if entry["number"])
+    place = f" ({phase['number']} of {whole})" if phase["number"] else ""
+    took = between(phase["started"], phase["finished"])
+    # What took a phase back is another run than the one that began it.
+    text = took is not None and phase["status"] not in TAKEN_BACK
+    after = f" after {lasting(took)}" if text else ""
+    return f"{phase['title']}{place} {phase['status'].replace('_', ' ')}{after}"
+
+
+def follow(
+    look: t.Callable[[], Observed],
+    build: t.Callable[[Observed, datetime], dict[str, t.Any]],
+    show: t.Callable[[str, str, dict[str, t.Any]], None],
+    clock: Clock,
+    *,
+    interval: float,
+    today: t.Callable[[], datetime],
+) -> dict[str, t.Any]:
+    """The status in which no run works on the release any more. Raises UnreachableError when it lost sight of it."""
+    before: dict[str, t.Any] | None = None
+    renewed, alive = "", clock.now()
+    spoke, blind = clock.now(), 0.0
+    while True:
+        now = clock.now()
+        try:
+            observed = look()
+        except UnreachableError as exc:
+            if not blind:
+                blind = now
+                text = f"cannot see the cluster, and goes on trying: {exc}"
+                show(CHANGED, text, {"status": "unseen"})
+            if now - blind > BLIND:
+                raise
+            clock.sleep(interval)
+            continue
+        if blind:
+            blind = 0.0
+            show(CHANGED, "sees the cluster again", {})
+        lock = observed.story.lock
+        if lock.get("renewed", "") != renewed:
+            renewed, alive = lock.get("renewed", ""), now
+        # Whether its run gives no sign of life goes by our own clock alone: those of two machines differ.
+        lasts = between(renewed, lock.get("until"))
+        if lasts is not None and now - alive > lasts and not lock.get("manual"):
+            lock = {**lock, "held": False}
+        status = build(replace(observed, story=replace(observed.story, lock=lock)), today())
+        if status["verdict"] != IN_PROGRESS and not status["watching"]:
+            return status
+        news = [*changes(before, status)]
+        if not news and now - spoke >= EVERY:
+            news = [(FAR, status["why"], "")]
+        for event, text, state in news:
+            spoke = now
+            show(event, text, {"phase": status["phase"], "status": state})
+        before = status
+        clock.sleep(interval)

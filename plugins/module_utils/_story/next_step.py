@@ -67,26 +67,19 @@ class PlaybookRun:
 
 @dataclass(frozen=True)
 class Person:
-    """No command helps: `who` has to do or to decide something."""
+    """No command helps: `who` has to do or to decide something, "" where nothing is left to do."""
 
     who: str
     why: str
 
 
-@dataclass(frozen=True)
-class Nothing:
-    why: str
-
-
-Step = t.Union[PlaybookRun, Person, Nothing]  # noqa: UP007
+Step = t.Union[PlaybookRun, Person]  # noqa: UP007
 
 
 def worded(step: Step) -> str:
     """For a reader where no command line is known."""
     if isinstance(step, Person):
-        return f"{step.who}: {step.why}"
-    if isinstance(step, Nothing):
-        return step.why
+        return ": ".join(filter(None, (step.who, step.why)))
     return f"{command_of(step)} ({step.reason})"
 
 
@@ -367,9 +360,9 @@ def _up(story: Story) -> tuple[Step, ...]:
         return _deploy(again, "turn on what was switched off")
     if not story.ramp:
         up = PlaybookRun(RAMP, "go up a step, on its day")
-        return (up,) if story.ramps else (Nothing("the release is done"),)
+        return (up,) if story.ramps else (Person("", "the release is done"),)
     if story.ramp.get("action") == "done" or not onward:
-        return (Nothing("all users have it"),)
+        return (Person("", "all users have it"),)
     return (*_keeping_out(story), *_one_up(story.ramp, onward, kinds))
 
 

@@ -43,10 +43,10 @@ def next_steps(run: PlaybookState, command: Command, story: Story) -> list[tuple
     # After a good end only what comes next: nothing is wrong from which to go back.
     for step in next_step.steps(story)[: None if failed else 1]:
         label = LABELS.get(getattr(step, "playbook", ""), "or") if lines else "next"
-        if isinstance(step, next_step.Person):
-            lines.setdefault(next_step.worded(step), label)
-        elif not isinstance(step, next_step.Nothing):
+        if isinstance(step, next_step.PlaybookRun):
             lines.setdefault(command.carrying(step, run.plan.names, limited=failed), label)
+        elif step.who:
+            lines.setdefault(next_step.worded(step), label)
     return [(label, line) for line, label in lines.items() if line]
 
 

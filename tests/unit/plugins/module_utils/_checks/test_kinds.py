@@ -31,7 +31,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     Ground,
     Known,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout import (
     RolloutProblem,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (

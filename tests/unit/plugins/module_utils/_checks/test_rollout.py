@@ -3,9 +3,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout import find_problems
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout import (
     NamespaceFacts,
+    find_problems,
 )
 
 NAME = "wallet-service"

@@ -1,4 +1,4 @@
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout import (
     references_of,
 )
 

@@ -25,7 +25,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.task import 
     SMOKE_TESTS,
     read_tests,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook_probes import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook import (
     ProbeResult,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (

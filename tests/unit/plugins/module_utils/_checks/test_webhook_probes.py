@@ -7,15 +7,13 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import webhook
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook import (
-    ask,
-    settle,
-    trace,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook_probes import (
     ProbeResult,
     WebhookProbe,
+    ask,
     plan_guards,
     plan_messages,
+    settle,
+    trace,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
@@ -98,9 +96,8 @@ def planned(
 
 
 def outcomes(webhook: GoodWebhook, *messages: Message) -> list[ProbeResult]:
-    guards = plan_guards(
-        verify_token=TOKEN, app_secret=SECRET, challenge="c0ffee", oversized_bytes=LIMIT * 2
-    )
+    options = {"verify_token": TOKEN, "app_secret": SECRET, "oversized_bytes": LIMIT * 2}
+    guards = plan_guards(options, "c0ffee")
     return ask(webhook, [*guards, *planned(*(messages or [ASKED]))])
 
 

@@ -22,11 +22,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan i
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._claims.claims import (
     REPORT_LINES,
-    read_claims,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._claims.rollback import (
     Claim,
     latest_cause,
+    read_claims,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Reason, Verdict
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record

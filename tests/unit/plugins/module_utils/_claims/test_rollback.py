@@ -4,7 +4,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._claims.rollback import (
+from ansible_collections.easymo.deploy.plugins.module_utils._claims.claims import (
     FLAGS,
     PODS,
     RETURNED,

@@ -6,10 +6,6 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import MonitoringServer
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.crash_loop import (
-    last_error,
-    look_at_deployments,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.error_rate import (
     common,
     failed_checks,
@@ -24,6 +20,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.function import (
     look_at_answers,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.kubernetes import (
+    last_error,
+    look_at_deployments,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import find_causes
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.task import secrets_within

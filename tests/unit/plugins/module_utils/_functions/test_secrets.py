@@ -6,7 +6,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.apply import (
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.api import (
     apply_secrets,
     digest,
     plan_secrets,

@@ -160,7 +160,6 @@ def test_a_rerun_counts_what_was_seen_and_misses_what_was_not():
     state = take_up(plan, watched(GOOD, plan=plan).state, 45.0, phase_started="t2", manual=None)
     assert state is not None
     assert (state.series["m"].count, state.series["m"].missing) == (1, 3)
-    assert [(gap.begin, gap.end) for gap in state.gaps] == [(0.0, 45.0)]
     assert state.series["m"].points == ((0.0, GOOD, "good"), (45.0, None, "missing"))
 
 

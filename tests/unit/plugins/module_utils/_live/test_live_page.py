@@ -18,13 +18,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Series,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._live.page import (
-    Sight,
-    doing,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import (
     AT_LEAST,
     PageWriter,
     Published,
+    Sight,
+    doing,
     in_file,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages import blocks
+from ansible_collections.easymo.deploy.plugins.module_utils._messages import headline
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.headline import (
     Release,
     ReleaseStatus,
@@ -126,12 +126,12 @@ def taken(made: t.Sequence[dict[str, t.Any]]) -> None:
         block.validate_json()
     content({"text": "x", "blocks": list(made)})
     assert len(made) <= 50
-    assert len(str(made)) <= blocks.IN_ALL + 2 * len(made)
+    assert len(str(made)) <= headline.IN_ALL + 2 * len(made)
 
 
 @pytest.mark.parametrize(("made", "title", "told"), STATES.values(), ids=STATES)
 def test_each_state_has_its_header_its_parts_and_its_links(made, title, told):
-    shown = blocks.render(made, 260.0).blocks
+    shown = headline.render(made, 260.0).blocks
     taken(shown)
     assert shown[0]["type"] == "header"
     assert shown[0]["text"]["text"].startswith(title)
@@ -142,7 +142,7 @@ def test_each_state_has_its_header_its_parts_and_its_links(made, title, told):
 
 def test_without_addresses_there_are_no_buttons():
     made = ReleaseStatus(Release("R", "deploy_v2.yml", plan=PLAN), 0.0)
-    assert [one["type"] for one in blocks.render(made, 1.0).blocks] == [
+    assert [one["type"] for one in headline.render(made, 1.0).blocks] == [
         "header",
         "context",
         "section",
@@ -155,7 +155,7 @@ def test_two_hundred_services_fit():
         made.progressed(f"service-{number}-with-quite-a-long-name", "1 of 3 pods is ready")
     names = [*made.stages[-1].progress]
     made.stages[-1].hosts, made.stages[-1].rolled = {*names}, {*names[:150]}
-    shown = blocks.render(made, 260.0).blocks
+    shown = headline.render(made, 260.0).blocks
     taken(shown)
     text = json.dumps(shown)
     assert "*Services* 150 of 200" in text
@@ -171,7 +171,7 @@ def test_a_later_look_at_some_metrics_leaves_the_others():
             RecordedMetric("p95", "", status="good", newest=1.0),
         ]
     )
-    (found,) = [one for one in blocks.render(made, 260.0).blocks if "fields" in one]
+    (found,) = [one for one in headline.render(made, 260.0).blocks if "fields" in one]
     assert [one["text"] for one in found["fields"]] == [
         "🟢 error rate 0 %",
         "🟢 p95 1",
@@ -187,7 +187,7 @@ def test_many_metrics_show_the_worst_first():
             RecordedMetric("bad", "", status="breach", newest=9.0),
         ]
     )
-    (found,) = [one for one in blocks.render(made, 260.0).blocks if "fields" in one]
+    (found,) = [one for one in headline.render(made, 260.0).blocks if "fields" in one]
     assert found["fields"][0]["text"] == "🔴 bad 9"
     assert found["fields"][-1]["text"] == "and 12 more"
     assert len(found["fields"]) == 10
@@ -220,7 +220,7 @@ def test_slack_would_take_it_whatever_is_in_it(title, host, sentence, names, pla
     for number in range(plays):
         begin(made, f"{title} {number}")
     made.close(300.0, "failed")
-    text, shown = blocks.render(made, 300.0)
+    text, shown = headline.render(made, 300.0)
     taken(shown)
     assert "<!channel>" not in json.dumps([text, shown])
     assert len(text) < 4_000

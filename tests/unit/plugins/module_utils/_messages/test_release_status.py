@@ -2,7 +2,7 @@
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages import blocks, headline
+from ansible_collections.easymo.deploy.plugins.module_utils._messages import headline
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.headline import (
     Release,
     ReleaseStatus,
@@ -75,7 +75,7 @@ def begin(release, play, task="Look", at=0.0):
 
 
 def read(release, at):
-    return blocks.render(release, START + at).text.replace(WORD_JOINER, "")
+    return headline.render(release, START + at).text.replace(WORD_JOINER, "")
 
 
 def test_a_release_that_runs_shows_what_is_done_what_runs_and_what_is_to_come():
@@ -284,7 +284,7 @@ def test_the_message_never_outgrows_what_slack_takes():
     release = board_of(Release("R" * 200, "rollback.yml", plan=PLAN))
     for number in range(200):
         begin(release, PlayBegun(f"Play {number} with a long name " * 3, "", ("localhost",)))
-    shown = blocks.render(release, START).text
+    shown = headline.render(release, START).text
     assert len(shown) < 4_000
     assert "Play 199" in shown
     assert "Monitoring" in shown
@@ -292,7 +292,7 @@ def test_the_message_never_outgrows_what_slack_takes():
     cause = RunFailure("localhost", "Look " * 2000, "`<!channel> & " * 20_000)
     release.failed(cause)
     release.close(START + 20, "failed")
-    assert len(blocks.render(release, START).text) < 4_000
+    assert len(headline.render(release, START).text) < 4_000
     assert max(len(headline.detail(cause)), len(headline.alarm(release))) < 12_000
 
 

@@ -13,7 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.build import
     StatusOptions,
     status_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._status.follow import (
+from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import (
     BLIND,
     changes,
     follow,

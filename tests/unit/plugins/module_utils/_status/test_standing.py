@@ -14,7 +14,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import P
 from tests.tables import cases
 
 PARTS = {"database": "databases", "edge_functions": "functions"}
-UNREAD = {"msg": "The cluster does not answer.", "reason": "Unreachable"}
 
 
 def deployment(name: str, version: str, **more: t.Any) -> dict[str, t.Any]:
@@ -29,13 +28,9 @@ def now(
     pins: dict[str, t.Any] | None = None,
 ) -> list[str]:
     info = {"record": record, "pins": PINS if pins is None else pins, "flags": flags or {}}
-    found = standing(
-        UNREAD if record is None else info,
-        UNREAD if deployments is None else {"deployments": deployments},
-        "feature-flags",
-        PARTS,
-        {},
-    )
+    sight = {} if record is None else info
+    sight |= {} if deployments is None else {"deployments": deployments}
+    found = standing(sight, "feature-flags", PARTS, {})
     assert found["undone"] == ""
     return found["now"]
 
@@ -117,7 +112,7 @@ def test_a_database_is_untouched_where_no_try_came_beyond_its_rehearsal(phase, s
     ({}, ""),
 ])  # fmt: skip
 def test_what_was_undone_is_as_it_was_settled(settlement, said):
-    assert standing(UNREAD, UNREAD, "", {}, settlement)["undone"] == said
+    assert standing({}, "", {}, settlement)["undone"] == said
 
 
 @pytest.mark.parametrize(("status", "missing", "said"), [
