@@ -13,7 +13,7 @@ from ._gate.options import METRIC_RULES, read_metrics
 from ._module import fragment_spec, refuse_below
 from ._ramp.options import read_schedule
 from ._release.order import read_waivers
-from ._release.store import record_name
+from ._release.pins import record_name
 from ._release.task import read_given, read_wanted
 from ._time import is_within, now
 from ._window import read_window

@@ -191,7 +191,7 @@ from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.apply import WriteCheck, lease_check_for
 from ..module_utils._module import Module, Result, documented, execute, refuse_below
-from ..module_utils._release.store import Pins
+from ..module_utils._release.pins import Pins
 from ..module_utils._rollback import RollbackRecord
 from ..module_utils._rollout.changes import Taken, describe_changes
 from ..module_utils._rollout.plan import RolloutRequest

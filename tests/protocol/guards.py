@@ -51,7 +51,7 @@ GUARDS = (
     ),
     Guard(("settled",), "_release.plan._next_phase: SETTLED", "phases_last", (A, A), crashes=0),
     Guard(("record_version",), "ReleaseStore._write: resourceVersion", "later_stays", (A, A)),
-    Guard(("pins_version",), "_release.store.write_pins: resourceVersion", "later_stays", (A, A)),
+    Guard(("pins_version",), "_release.pins.write_pins: resourceVersion", "later_stays", (A, A)),
     Guard(
         ("later_epoch",),
         "_lock.models.refuse_later, of record, pins and flags",

@@ -128,7 +128,7 @@ PRODUCT = {
     "open.read": "_release.store.ReleaseStore.change: _read",
     "open.write": "_release.plan.plan_record, ReleaseStore._write",
     "pin.read": "_release.store.ReleaseStore.pin: missing_pins, outdated_pins, add_pins",
-    "pin.write": "_release.store.write_pins",
+    "pin.write": "_release.pins.write_pins",
     "seal.check": "Guard.check",
     "seal.record": "ReleaseStore.leave_epoch",
     "seal.pins": "ReleaseStore.leave_epoch",

@@ -44,14 +44,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import ROLLED_BACK
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import PhaseOrder
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
-from ansible_collections.easymo.deploy.plugins.module_utils._release.store import (
+from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import (
     Pins,
-    ReleaseStore,
     pins_name,
     read_pins,
     record_name,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import (
     GuardedCluster,
     apply_plan,

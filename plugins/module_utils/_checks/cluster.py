@@ -15,7 +15,7 @@ from .._formats import counted
 from .._http import REQUESTS
 from .._images import HttpRegistry, MissingImagesError, Reference, resolve
 from .._kubernetes_client import KUBERNETES
-from .._release.store import carries, read_pins, record_name
+from .._release.pins import carries, read_pins, record_name
 from .._rollout.models import Deployment, ReplicaSet, owned_by
 from .._templates import JINJA2, JMESPATH
 from .._time import Deadline

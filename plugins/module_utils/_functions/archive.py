@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass, field, fields
 from .._errors import ConflictError, InputError, VerificationError
 from .._kubernetes import actor_of
 from .._lock.apply import Check, no_check
+from .._release.pins import LIMIT
 from .._release.plan import RecordChange
-from .._release.store import LIMIT, ReleaseStore
+from .._release.store import ReleaseStore
 from .._release.task import plain
 from .._s3 import S3Bucket
 from .._time import utc_now

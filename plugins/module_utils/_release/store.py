@@ -1,292 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keep release records, their pins and attachments in ConfigMaps, one writer at a time.
-
-Pins are Deployments and ConfigMaps as they were before a release. An undo returns to them.
-"""
+"""Keep release records, their pins and attachments in ConfigMaps, one writer at a time."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
-import gzip
 import hashlib
 import json
 import random
-import re
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from .._cluster import FENCE_ANNOTATION, OWN_ANNOTATIONS, RELEASE_ANNOTATION, Clock, Cluster, Object
+from .._cluster import RELEASE_ANNOTATION, Clock, Cluster
 from .._errors import ConflictError, InputError, VerificationError
-from .._images import split_image
 from .._lock.models import fence_of, leave_epoch, refuse_later
-from .._rollout.models import Deployment, ReplicaSet, current_replica_set, owned_by
-from .._rollout.observer import observe_deployment
-from .._rollout.plan import Pin, is_as_pinned, may_run_release, runs_release
 from .models import ROLLBACK_PHASE
 from .order import below_later, flags_of, override_of, superseded, switched_off
+from .pins import (
+    ATTACHMENT,
+    RECORD,
+    RECORDS,
+    Pins,
+    add_pins,
+    config_map,
+    missing_pins,
+    outdated_pins,
+    pack,
+    pins_name,
+    read_pins,
+    record_name,
+    unpack,
+    write_over,
+    write_pins,
+)
 from .plan import RecordChange, begins_release, merge, plan_record
 from .record import Record
-
-LIMIT = 900_000
-"""Bytes of packed content a ConfigMap may hold here; the API server's own limit is 1 MiB in all."""
-
-MANAGED_BY = "app.kubernetes.io/managed-by"
-COMPONENT = "app.kubernetes.io/component"
-RECORD, PINS, ATTACHMENT = "record", "pins", "attachment"
-"""Values of the label COMPONENT of a release's ConfigMaps. Earlier versions of the collection set none."""
-RECORDS = f"{RELEASE_ANNOTATION},{COMPONENT}!={PINS},{COMPONENT}!={ATTACHMENT}"
-"""Selects the records of all releases, for the rest may be large."""
-NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
-
-
-def record_name(version: str) -> str:
-    """Name of the ConfigMap of a release's record. The release's other ConfigMaps extend this name."""
-    if not NAME.fullmatch(version) or len(version) > 60:
-        raise InputError(
-            f"The release {version!r} cannot name a ConfigMap: use at most 60 of the lower-case letters, "
-            "digits, '.' and '-', beginning and ending with a letter or digit, like '2.0.0'."
-        )
-    return f"release-{version}"
-
-
-def config_map(
-    name: str,
-    namespace: str,
-    version: str,
-    component: str,
-    data: t.Mapping[str, str],
-    *,
-    fence: int = 0,
-) -> Object:
-    metadata: Object = {
-        "name": name,
-        "namespace": namespace,
-        "labels": {MANAGED_BY: "easymo.deploy", COMPONENT: component, RELEASE_ANNOTATION: version},
-    }
-    if fence:
-        metadata["annotations"] = {FENCE_ANNOTATION: str(fence)}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)}
-
-
-def write_over(cluster: Cluster, body: Object, version: str) -> str:
-    """Create the ConfigMap, or replace that of the `version` that was read. Returns the new version.
-
-    Raises ConflictError when another writer changed it meanwhile.
-    """
-    if version:
-        body["metadata"]["resourceVersion"] = version
-        written = cluster.replace("ConfigMap", body)
-    else:
-        written = cluster.create("ConfigMap", body)
-    return str(written["metadata"]["resourceVersion"])
-
-
-def pack(content: bytes, what: str) -> str:
-    # Without a time stamp the same content always packs to the same text.
-    packed = base64.b64encode(gzip.compress(content, compresslevel=9, mtime=0)).decode("ascii")
-    if len(packed) > LIMIT:
-        raise InputError(
-            f"{what} is too large for a ConfigMap: {len(packed)} bytes when packed, at most "
-            f"{LIMIT}. Keep it in object storage and record where it is."
-        )
-    return packed
-
-
-def unpack(text: str, what: str) -> bytes:
-    try:
-        return gzip.decompress(base64.b64decode(text, validate=True))
-    except (binascii.Error, OSError, EOFError, ValueError) as exc:
-        raise VerificationError(f"{what} is damaged and cannot be read: {exc}.") from exc
-
-
-SEEN_WITHIN = 10.0
-PAUSE = 0.5
-
-
-@dataclass(frozen=True)
-class Pins:
-    """All pins of one attempt of a release. `fence` is the epoch under which they were last written."""
-
-    attempt: int
-    deployments: t.Mapping[str, Object] = field(default_factory=dict)
-    config_maps: t.Mapping[str, Object] = field(default_factory=dict)
-    resource_version: str = ""
-    fence: int = 0
-
-    def deployment(self, name: str) -> Pin | None:
-        body = self.deployments.get(name)
-        return None if body is None else Pin.from_json(body)
-
-    def to_summary(self) -> dict[str, t.Any]:
-        """The pins for people and playbooks, without the templates."""
-        return {
-            "attempt": self.attempt,
-            "deployments": {
-                name: {key: value for key, value in body.items() if key != "template"}
-                for name, body in self.deployments.items()
-            },
-            "config_maps": dict(self.config_maps),
-        }
-
-
-def pins_name(record: str) -> str:
-    return f"{record}-pins"
-
-
-def read_pins(cluster: Cluster, record: str) -> Pins | None:
-    name = pins_name(record)
-    body = cluster.read("ConfigMap", name)
-    if body is None:
-        return None
-    what = f"ConfigMap {name!r}"
-    try:
-        content = json.loads(unpack(body["data"]["pins"], what))
-        return Pins(
-            attempt=content["attempt"],
-            deployments=content["deployments"],
-            config_maps=content["config_maps"],
-            resource_version=body["metadata"]["resourceVersion"],
-            fence=fence_of(body),
-        )
-    except (KeyError, ValueError, TypeError) as exc:
-        raise VerificationError(
-            f"{what} has no valid pins ({exc}): restore it, or begin a new release."
-        ) from exc
-
-
-def write_pins(cluster: Cluster, record: str, version: str, pins: Pins) -> None:
-    content = {name: getattr(pins, name) for name in ("attempt", "deployments", "config_maps")}
-    encoded = json.dumps(content, sort_keys=True).encode()
-    data = {
-        "attempt": str(pins.attempt),
-        "pins": pack(encoded, f"The pins of release {version!r}"),
-    }
-    name = pins_name(record)
-    body = config_map(name, cluster.namespace, version, PINS, data, fence=pins.fence)
-    write_over(cluster, body, pins.resource_version)
-
-
-def missing_pins(
-    pins: Pins, deployments: t.Iterable[str], config_maps: t.Iterable[str]
-) -> tuple[list[str], list[str]]:
-    """Which of the wanted names are not pinned yet."""
-    return (
-        [name for name in deployments if name not in pins.deployments],
-        [name for name in config_maps if name not in pins.config_maps],
-    )
-
-
-def outdated_pins(
-    cluster: Cluster, pins: Pins, version: str, names: t.Iterable[str], digests: t.Container[str]
-) -> list[str]:
-    """The pinned Deployments that another writer has changed since they were pinned.
-
-    The change came after a rollback or before the release reached them. The next try replaces this state, and its
-    rollback must return to it.
-    """
-    pinned = [name for name in names if name in pins.deployments]
-    if not pinned:
-        return []
-    bodies = {body["metadata"]["name"]: body for body in cluster.list_objects("Deployment")}
-    outdated = []
-    for name in pinned:
-        pin = Pin.from_json(pins.deployments[name])
-        body = bodies.get(name)
-        if body is None or is_as_pinned(deployment := Deployment.from_json(body), pin):
-            continue
-        if may_run_release(deployment, version):
-            continue
-        if not carries(deployment, version, digests):
-            outdated.append(name)
-    return outdated
-
-
-def add_pins(
-    cluster: Cluster,
-    pins: Pins,
-    version: str,
-    *,
-    deployments: t.Sequence[str],
-    config_maps: t.Sequence[str],
-    digests: t.Container[str] = (),
-    clock: Clock,
-) -> Pins:
-    """`pins` with the named objects as they are now. Refuses an object that the release has already changed."""
-    observed = [_seen_by_its_controller(cluster, name, clock) for name in deployments]
-    replica_sets = (
-        [ReplicaSet.from_json(body) for body in cluster.list_objects("ReplicaSet")]
-        if deployments
-        else []
-    )
-    late = [deployment for deployment in observed if carries(deployment, version, digests)]
-    if late:
-        names = ", ".join(f"{entry.name} ({', '.join(entry.images.values())})" for entry in late)
-        raise ConflictError(
-            f"Release {version!r} is already on {names}, so the previous versions are unknown and "
-            "not pinned. Roll these back by hand first, or release under a new version."
-        )
-    pinned = {entry.name: _pin_deployment(entry, replica_sets) for entry in observed}
-    maps = {name: _pin_config_map(cluster, name) for name in config_maps}
-    return replace(
-        pins,
-        deployments={**pins.deployments, **pinned},
-        config_maps={**pins.config_maps, **maps},
-    )
-
-
-def carries(deployment: Deployment, version: str, digests: t.Container[str] = ()) -> bool:
-    """Whether a Deployment already runs this release, by our annotations, or by an image's digest or tag."""
-    if runs_release(deployment, version):
-        return True
-    images = [split_image(image) for image in deployment.images.values()]
-    return any(
-        digest in digests or tag.removeprefix("v") == version for _name, tag, digest in images
-    )
-
-
-def _seen_by_its_controller(cluster: Cluster, name: str, clock: Clock) -> Deployment:
-    """Before that, which takes a moment after each change, the ReplicaSet of its template may not be there.
-
-    A change of its annotations or of its replicas, as by an autoscaler, is one too.
-    """
-    give_up = clock.now() + SEEN_WITHIN
-    while True:
-        deployment = observe_deployment(cluster, name)
-        if deployment.observed_generation >= deployment.generation:
-            return deployment
-        if clock.now() >= give_up:
-            raise ConflictError(
-                f"Deployment {name!r} was changed, and its controller has not seen that for {SEEN_WITHIN:.0f} s, so it "
-                "cannot be pinned: check that the kube-controller-manager works, and run the same command again."
-            )
-        clock.sleep(PAUSE)
-
-
-def _pin_deployment(deployment: Deployment, replica_sets: t.Sequence[ReplicaSet]) -> Object:
-    if not owned_by(deployment, replica_sets):
-        raise InputError(
-            f"Deployment {deployment.name!r} has no ReplicaSet, so it never ran: let it roll out once "
-            "before releasing over it."
-        )
-    current = current_replica_set(deployment, replica_sets)
-    own = {k: v for k, v in deployment.annotations.items() if k in OWN_ANNOTATIONS}
-    return {
-        "uid": deployment.uid,
-        "revision": current.revision if current else None,
-        "replica_set": current.name if current else "",
-        "images": deployment.images,
-        "replicas": deployment.counts.desired,
-        "annotations": own,
-        "template": deployment.template,
-    }
-
-
-def _pin_config_map(cluster: Cluster, name: str) -> Object:
-    body = cluster.read("ConfigMap", name)
-    return {"exists": body is not None, "data": (body or {}).get("data") or {}}
-
 
 ATTEMPTS = 8
 KEY = "record.json"

@@ -8,7 +8,8 @@ import typing as t
 
 from .._cluster import Clock, Cluster
 from .._errors import DeployError, InputError
-from .._release.store import Pins, ReleaseStore, read_pins, record_name
+from .._release.pins import Pins, read_pins, record_name
+from .._release.store import ReleaseStore
 from .._threads import side_by_side
 
 Waves = list[list[str]]

@@ -19,7 +19,7 @@ from .._kubernetes import actor_of, cluster_for
 from .._lock.apply import lease_check_for
 from .._module import Module, Result, emit_progress, fragment_spec, unexpected
 from .._progress import WAVE_ROLLED
-from .._release.store import Pins, read_pins, record_name
+from .._release.pins import Pins, read_pins, record_name
 from .._rollout.changes import describe_changes
 from .._rollout.models import LAST_APPLIED, ReplicaCounts
 from .._rollout.plan import RolloutRequest

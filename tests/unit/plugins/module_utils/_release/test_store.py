@@ -13,14 +13,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import 
     fence_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import PhaseOrderError
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
-from ansible_collections.easymo.deploy.plugins.module_utils._release.store import (
+from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import (
     COMPONENT,
     RECORDS,
-    ReleaseStore,
     pack,
     read_pins,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from ansible_collections.easymo.deploy.plugins.module_utils._release.task import (
     carry_out,
     read_change,
