@@ -17,7 +17,7 @@ from .._cluster import (
     Cluster,
     MonotonicClock,
 )
-from .._flags.consumer import container_of
+from .._flags.pods import container_of
 from .._rollout.diagnosis import Extent, diagnose
 from .._rollout.evaluate import Evaluation, explain
 from .._rollout.failures import Suspicion, refusal_sign, rule_for, signs_of
