@@ -10,25 +10,28 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from .._cluster import Clock, Cluster
+from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import DeployError
 from .._lock.apply import lease_check_for
+from .._module import Module, emit_progress
 from .._rollout.models import Deployment
 from .._rollout.observer import observe_all_pods, observe_deployment
 from .._rollout.plan import RolloutPlan, RolloutRequest
 from .._rollout.runner import Rollout
 from .._threads import Lock, side_by_side
-from .._time import format_time
+from .._time import format_time, now
 from .apply import Written
 from .pods import (
     IDLE,
     REACHED,
     STALE,
     UNKNOWN,
+    VOLUME,
     Asker,
     FlagsProbe,
     PodState,
     container_of,
+    to_probe,
 )
 from .proof import (
     KUBELETS_KNOW,
@@ -119,6 +122,25 @@ class Consumers:
     probe: FlagsProbe
     clock: Clock
     wall: t.Callable[[], datetime]
+
+    @classmethod
+    def from_params(cls, module: Module, cluster: Cluster, event: str, actor: str) -> Consumers:
+        """By the options of the fragments `_flags.consumers` and `_flags.probe`. `event`: of its progress."""
+        params = module.params
+        return cls(
+            [*dict.fromkeys(params["consumers"])],
+            params["name"],
+            cluster,
+            lambda name, text: emit_progress(
+                module, event, f"{name}: {text}", {"deployment": name}
+            ),
+            actor=actor,
+            wait_timeout=params["wait_timeout"],
+            mounted=params["delivery"] == VOLUME,
+            probe=to_probe(params["delivery"], params["probe"]),
+            clock=MonotonicClock(),
+            wall=now,
+        )
 
     def __post_init__(self) -> None:
         self.started = self.clock.now()
