@@ -36,7 +36,6 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.jmespath
   - easymo.deploy._flags.probe
   - easymo.deploy._flags.consumers
-  - easymo.deploy._flags.flagd
 options:
   release:
     description: The release whose record tells when the ramp began, and keeps the guard's memory.
