@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The page of each role on the site: its README.md, with the table of its variables from the argument specs."""
+"""The page of each role on the site: its README.md, and in it the table of its variables from the argument specs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 ROLES = Path(__file__).parents[1] / "roles"
-TABLE = "<!-- variables -->"
+NEXT = "## Idempotence\n"
 
 
 def variables(entry_points: dict[str, t.Any]) -> str:
@@ -37,7 +37,8 @@ def _plain(description: str | list[str]) -> str:
 def page(role: Path) -> str:
     specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
     text = (role / "README.md").read_text(encoding="utf-8")
-    return text.replace(TABLE, variables(specs["argument_specs"]))
+    table = variables(specs["argument_specs"])
+    return text.replace(NEXT, f"## Variables\n\n{table}\n\n{NEXT}", 1)
 
 
 def main(folder: Path) -> None:

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import random
 import time
 import typing as t
+
+from ._errors import ConflictError
 
 Object = dict[str, t.Any]
 """One Kubernetes object as its JSON."""
@@ -66,6 +69,41 @@ class MonotonicClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+class Tries:
+    """Tries of one write, each made `with` this: one that another writer's change refuses ends there, after a pause.
+
+    Raises ConflictError for the last of `most`. `what`: the object, at the beginning of a sentence that `why` ends.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        clock: Clock | None = None,
+        most: int = 8,
+        why: str = "something else keeps writing to it. Find out what",
+    ) -> None:
+        self._what = what
+        self._why = why
+        self._clock = clock
+        self._most = most
+        self._made = 0
+
+    def __enter__(self) -> None:
+        self._made += 1
+
+    def __exit__(self, _kind: object, failure: BaseException | None, _trace: object) -> bool:
+        if not isinstance(failure, ConflictError):
+            return False
+        if self._made == self._most:
+            raise ConflictError(
+                f"{self._what} was changed {self._most} times during our writes: {self._why}, and try again."
+            ) from failure
+        if self._clock:
+            pause = random.uniform(0.01, 0.05) * 2 ** (self._made - 1)  # noqa: S311 - spreads retries
+            self._clock.sleep(pause)
+        return True
 
 
 class Watch(t.Protocol):

@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from ._cluster import MonotonicClock
 from ._errors import ConflictError, DeployError, VerificationError
 from ._flags.apply import Written
-from ._flags.consumer import container_of
 from ._flags.pods import ENVIRONMENT, REACHED, STALE, Asker, PodState, to_probe
 from ._flags.proof import SETTLE, Replaceable, ReplacedPods, follow, replace_stale_pods
 from ._kubernetes import cluster_for
 from ._lock.models import LeaseLostError
 from ._module import Module, Result, emit_progress, refuse_below, with_options
-from ._rollout.observer import desired_replicas, observe_deployment
+from ._rollout.observer import observe_deployment
 from ._time import now as wall_clock
 from ._waves.wave import options_of, roll_one
 
@@ -127,23 +126,17 @@ class FlagsDelivery:
         """
         module, clock = self._module, MonotonicClock()
         cluster = cluster_for(module)
-        deployment = observe_deployment(cluster, name)
         expected = {key: value for key, value in written.flags.items() if value is not None}
-        asker = Asker(expected, clock, wall_clock, clock.now(), self._probe)
+        deployment = observe_deployment(cluster, name)
+        asker = Asker(cluster, deployment, expected, clock, wall_clock, clock.now(), self._probe)
         config_map = module.params["name"] if written.checksum else ""
         standing = Written(cluster, config_map, expected, clock)
-
-        def ask() -> list[PodState]:
-            return asker.ask(cluster, deployment, container_of(deployment))
-
-        def look() -> list[PodState]:
-            return [pod for pod in ask() if not pod.deleting]
 
         def report(text: str) -> None:
             emit_progress(module, "FlagsProgress", f"{name}: {text}", {"deployment": name})
 
-        began, before = clock.now(), look()
-        until: dict[str, t.Any] = {"clock": clock, "deadline": began + patience, "report": report}
+        began, before = clock.now(), [pod for pod in asker.ask() if not pod.deleting]
+        until: dict[str, t.Any] = {"deadline": began + patience, "report": report}
         proof = ReplacedPods(tuple(before))
         behind = any(pod.state == STALE for pod in before)
         if patience and behind and module.check_mode:
@@ -153,23 +146,21 @@ class FlagsDelivery:
         settle = SETTLE if written.changed and not module.check_mode else 0.0
         if patience and self._restarts and not (reached or module.check_mode):
             # By others in their places, as far as that helps: an environment that is wrong stays so.
-            proof = replace_stale_pods(
-                cluster,
-                ask,
-                Replaceable(frozenset(), began, standing.helps),
-                replicas=lambda: desired_replicas(cluster, deployment),
-                **until,
-            )
+            replaceable = Replaceable(frozenset(), began, standing.helps)
+            proof = replace_stale_pods(asker, replaceable, **until)
             starting = follow(
-                cluster, look, waits_for=lambda pod: pod.state not in (REACHED, STALE), **until
+                asker,
+                waits_for=lambda pod: pod.state not in (REACHED, STALE),
+                ending=False,
+                **until,
             )
             proof = replace(proof, pods=starting.pods)
         elif patience and not self._restarts and (settle or not reached):
             proof = follow(
-                cluster,
-                look,
+                asker,
                 waits_for=lambda pod: pod.state != REACHED and standing.helps(pod),
                 settle=settle,
+                ending=False,
                 **until,
             )
         if proof.problem:

@@ -36,7 +36,6 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.jmespath
   - easymo.deploy._flags.probe
   - easymo.deploy._flags.consumers
-  - easymo.deploy._flags.flagd
 options:
   release:
     description: The release whose record tells when the ramp began, and keeps the guard's memory.
@@ -139,7 +138,6 @@ import typing as t
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._flags.apply import to_diff
 from ..module_utils._flags.consumer import Consumers
-from ..module_utils._flags.pods import VOLUME, to_probe
 from ..module_utils._flags.values import Document, to_values
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import METRIC_RULES, read_metrics, with_comparisons
@@ -150,13 +148,12 @@ from ..module_utils._guard.tell import to_result
 from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.apply import LEASE
-from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
+from ..module_utils._module import Module, documented, execute, refuse_below
 from ..module_utils._ramp.apply import RampFlags
 from ..module_utils._ramp.options import read_schedule
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._run_process import alive
 from ..module_utils._templates import JINJA2, JMESPATH
-from ..module_utils._time import now
 
 NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 TIMES = ("settle", "quiet", "blind_after", "max_silence")
@@ -188,18 +185,7 @@ def run(module: Module) -> dict[str, t.Any]:
         flags_off={name: value for name, value in off.items() if value is not None},
         metrics_for=metrics_for,
         sources=sources_of(params, cluster),
-        consumers=Consumers(
-            tuple(dict.fromkeys(params["consumers"])),
-            params["name"],
-            cluster,
-            lambda name, text: emit_progress(module, "GuardActs", f"{name}: {text}", {}),
-            actor=actor_of(params),
-            wait_timeout=params["wait_timeout"],
-            mounted=params["delivery"] == VOLUME,
-            probe=to_probe(params["delivery"], params["probe"]),
-            clock=MonotonicClock(),
-            wall=now,
-        ),
+        consumers=Consumers.from_params(module, cluster, "GuardActs", actor_of(params)),
         lock=params["lock"] or LEASE,
         document=Document.from_options(params["flagd"]),
         alive=alive,

@@ -29,7 +29,6 @@ extends_documentation_fragment:
   - easymo.deploy._ramp
   - easymo.deploy._flags.probe
   - easymo.deploy._flags.consumers
-  - easymo.deploy._flags.flagd
   - easymo.deploy._libraries.jinja2
   - easymo.deploy._libraries.jmespath
 options:

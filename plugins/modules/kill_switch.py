@@ -27,7 +27,6 @@ extends_documentation_fragment:
   - easymo.deploy._kubernetes
   - easymo.deploy._flags.probe
   - easymo.deploy._flags.consumers
-  - easymo.deploy._flags.flagd
   - easymo.deploy._libraries.jinja2
   - easymo.deploy._libraries.jmespath
 options:
@@ -152,7 +151,6 @@ from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._errors import DeployError, InputError
 from ..module_utils._flags.apply import KillSwitch, to_diff
 from ..module_utils._flags.consumer import Consumers, ConsumerState, reached_after
-from ..module_utils._flags.pods import VOLUME, to_probe
 from ..module_utils._flags.values import Document, to_values
 from ..module_utils._kill_switch import (
     LOWERED,
@@ -168,11 +166,11 @@ from ..module_utils._kill_switch import (
 )
 from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
+from ..module_utils._module import Module, documented, execute, refuse_below
 from ..module_utils._release.plan import RecordChange
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._templates import JINJA2, JMESPATH
-from ..module_utils._time import now, utc_now
+from ..module_utils._time import utc_now
 
 NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 
@@ -185,25 +183,8 @@ def run(module: Module) -> dict[str, t.Any]:
     params, clock = module.params, MonotonicClock()
     by = actor_of({"actor": params["by"]})
     decide = to_decision(params)
-    probe = to_probe(params["delivery"], params["probe"])
-
-    def report(consumer: str, text: str) -> None:
-        data = {"deployment": consumer}
-        emit_progress(module, "KillSwitchProgress", f"{consumer}: {text}", data)
-
     cluster = cluster_for(module)
-    reading = Consumers(
-        [*dict.fromkeys(params["consumers"])],
-        params["name"],
-        cluster,
-        report,
-        actor=by,
-        wait_timeout=params["wait_timeout"],
-        mounted=params["delivery"] == VOLUME,
-        probe=probe,
-        clock=clock,
-        wall=now,
-    )
+    reading = Consumers.from_params(module, cluster, "KillSwitchProgress", by)
     plan = write_switch(
         cluster.until(reading.started + params["wait_timeout"]),
         params["name"],
@@ -243,8 +224,8 @@ def run(module: Module) -> dict[str, t.Any]:
         result["diff"] = to_diff(plan)
     if params["release"]:
         note(module, cluster, result["sentence"], switch)
-    if consumers and probe.weakness:
-        module.warn(probe.weakness)
+    if consumers and reading.probe.weakness:
+        module.warn(reading.probe.weakness)
     for consumer in consumers:
         if consumer.reached and (consumer.problem or consumer.note):
             module.warn(

@@ -176,7 +176,6 @@ def test_a_release_needs_a_cluster_and_a_way_back_a_release(project):
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "recorded"])
 def test_the_role_deploys_with_and_without_a_record(project, functions, place, tmp_path, alone):
     role = {
-        "edge_functions_directory": str(functions),
         "edge_functions_names": [*FUNCTIONS],
         "edge_functions_release": RELEASE_VERSION,
         "edge_functions_base_url": project.url("").rstrip("/"),
@@ -188,7 +187,10 @@ def test_the_role_deploys_with_and_without_a_record(project, functions, place, t
         {"ansible.builtin.import_role": {"name": "easymo.deploy.edge_functions"}, "vars": role},
         {"ansible.builtin.copy": keep},
     ]
-    defaults = {"group/easymo.deploy.supabase": project.options}
+    defaults = {
+        "easymo.deploy.edge_functions": {"directory": str(functions)},
+        "group/easymo.deploy.supabase": project.options,
+    }
     done = run_plays(tmp_path, {**PLAY, "module_defaults": defaults, "tasks": tasks})
     assert done.returncode == 0, done.stdout
     told = json.loads(evidence.read_text())

@@ -15,8 +15,7 @@ BEFORE = {"FEATURE_AI_AGENTS": "true", "LEVEL": "info"}
 def play(
     place: Place, folder: Path, consumers: t.Sequence[str] = (SERVICE,), **variables: t.Any
 ) -> subprocess.CompletedProcess[str]:
-    given = {"feature_flags_release": "2.0.0", **variables}
-    return run_role("feature_flags", place, folder, flags={"consumers": [*consumers]}, **given)
+    return run_role("feature_flags", place, folder, flags={"consumers": [*consumers]}, **variables)
 
 
 def data_of(place: Place) -> t.Any:

@@ -203,7 +203,6 @@ def test_the_role_brings_flags_without_a_restart_and_puts_back_what_does_not_com
                 "probe": ENDPOINT,
                 "flagd": {"key": FLAGD_KEY},
             },
-            feature_flags_release="2.0.0",
             release_flags_wait=6,
             feature_flags_values=values,
         )

@@ -8,7 +8,7 @@ import typing as t
 
 from .._cluster import Cluster
 from .._errors import RefusedError, UnreachableError
-from .._flags.consumer import container_of
+from .._flags.pods import container_of
 from .._formats import counted, listed
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection

@@ -13,7 +13,7 @@ from .._checks.health import run_probes
 from .._checks.models import Check
 from .._cluster import Cluster
 from .._errors import DeployError
-from .._flags.consumer import container_of
+from .._flags.pods import container_of
 from .._gate.models import Metric, Sample, SampleStatus
 from .._gate.sources import Prometheus, SampleSource, Vector
 from .._gate.sources import look as look_at

@@ -22,8 +22,7 @@ from .._cluster import (
 )
 from .._errors import DeployError
 from .._flags.apply import KillSwitch
-from .._flags.consumer import container_of
-from .._flags.pods import STALE, UNKNOWN, Asker, FlagsProbe
+from .._flags.pods import STALE, UNKNOWN, Asker, FlagsProbe, container_of
 from .._flags.values import only_flags
 from .._release.store import ReleaseStore
 from .._rollout.diagnosis import Extent, diagnose
@@ -326,11 +325,11 @@ def look_at_flags(
     wanted = dict((body or {}).get("data") or {})
     for name, value in sorted(wanted.items()):
         notes.write(file, f"{config_map}: {name}={value}")
-    asker = Asker(only_flags(wanted), clock=MonotonicClock(), wall=wall_clock, probe=probe)
+    about = (only_flags(wanted), MonotonicClock(), wall_clock)
     for consumer in consumers:
         try:
             deployment = observe_deployment(cluster, consumer)
-            pods = asker.ask(cluster, deployment, container_of(deployment))
+            pods = Asker(cluster, deployment, *about, probe=probe).ask()
         except DeployError as exc:
             notes.blind(str(exc))
             continue

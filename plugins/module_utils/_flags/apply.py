@@ -21,6 +21,7 @@ from .._cluster import (
     Clock,
     Cluster,
     Object,
+    Tries,
 )
 from .._errors import ConflictError, DeployError, VerificationError
 from .._lock.apply import WriteCheck
@@ -228,8 +229,8 @@ def decide_flags(
     Raises KilledError when the kill switch forbids it, whenever it was set, and LeaseLostError when a later holder of
     the lock has written. A write under a later epoch stores that epoch even without another change.
     """
-    last: ConflictError | None = None
-    for _attempt in range(attempts):
+    tries = Tries(f"ConfigMap {name!r}", most=attempts)
+    while True:
         observed = observe_flags(cluster, name)
         wish = decide(observed)
         _refuse_later_epoch(observed, wish.fence)
@@ -239,18 +240,12 @@ def decide_flags(
             return plan
         if guard and not check_mode:
             guard.check()
-        try:
+        with tries:
             _apply(cluster, plan, check_mode=check_mode)
-        except ConflictError as exc:
-            last = exc
-            continue
-        if not check_mode:
-            _verify_written(cluster, plan, decide, wish.fence)
-        return plan
-    raise ConflictError(
-        f"ConfigMap {name!r} was changed {attempts} times during our writes: something else "
-        "keeps writing to it. Find out what, and try again."
-    ) from last
+            break
+    if not check_mode:
+        _verify_written(cluster, plan, decide, wish.fence)
+    return plan
 
 
 def _refuse_later_epoch(observed: FlagsMap, fence: int) -> None:

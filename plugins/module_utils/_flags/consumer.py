@@ -10,17 +10,29 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from .._cluster import Clock, Cluster
+from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import DeployError
 from .._lock.apply import lease_check_for
+from .._module import Module, emit_progress
 from .._rollout.models import Deployment
-from .._rollout.observer import desired_replicas, observe_all_pods, observe_deployment
+from .._rollout.observer import observe_all_pods, observe_deployment
 from .._rollout.plan import RolloutPlan, RolloutRequest
 from .._rollout.runner import Rollout
 from .._threads import Lock, side_by_side
-from .._time import format_time
+from .._time import format_time, now
 from .apply import Written
-from .pods import IDLE, REACHED, STALE, UNKNOWN, Asker, FlagsProbe, PodState
+from .pods import (
+    IDLE,
+    REACHED,
+    STALE,
+    UNKNOWN,
+    VOLUME,
+    Asker,
+    FlagsProbe,
+    PodState,
+    container_of,
+    to_probe,
+)
 from .proof import (
     KUBELETS_KNOW,
     SETTLE,
@@ -111,6 +123,25 @@ class Consumers:
     clock: Clock
     wall: t.Callable[[], datetime]
 
+    @classmethod
+    def from_params(cls, module: Module, cluster: Cluster, event: str, actor: str) -> Consumers:
+        """By the options of the fragments `_flags.consumers` and `_flags.probe`. `event`: of its progress."""
+        params = module.params
+        return cls(
+            [*dict.fromkeys(params["consumers"])],
+            params["name"],
+            cluster,
+            lambda name, text: emit_progress(
+                module, event, f"{name}: {text}", {"deployment": name}
+            ),
+            actor=actor,
+            wait_timeout=params["wait_timeout"],
+            mounted=params["delivery"] == VOLUME,
+            probe=to_probe(params["delivery"], params["probe"]),
+            clock=MonotonicClock(),
+            wall=now,
+        )
+
     def __post_init__(self) -> None:
         self.started = self.clock.now()
         self._speaking = Lock()
@@ -149,13 +180,16 @@ class Consumer:
         self._deadline = self._began + task.wait_timeout
         self._cluster = task.cluster.until(self._deadline)
         self._written = Written(self._cluster, task.config_map, self.expected, self.clock)
-        self._asker = Asker(self.expected, self.clock, task.wall, task.started, task.probe)
+
+    def _observe(self) -> Asker:
+        task, deployment = self.task, observe_deployment(self._cluster, self.name)
+        about = (self.expected, self.clock, task.wall, task.started, task.probe)
+        return Asker(self._cluster, deployment, *about)
 
     def look(self) -> ConsumerState:
         """Its pods' flags, without changing anything."""
         try:
-            deployment = observe_deployment(self._cluster, self.name)
-            return ConsumerState(self.name, pods=tuple(self._ask(deployment)))
+            return ConsumerState(self.name, pods=tuple(self._observe().ask()))
         except DeployError as exc:
             return ConsumerState(self.name, problem=str(exc), listed=False)
 
@@ -163,17 +197,18 @@ class Consumer:
         """Bring its pods to the flags. Never raises for errors of the cluster: other consumers go on."""
         restarted, problem, note = False, "", ""
         try:
-            deployment = observe_deployment(self._cluster, self.name)
+            asker = self._observe()
+            deployment = asker.deployment
             # Listed without asking them: the restart should not wait for their answers.
             known = frozenset(pod.uid for pod in observe_all_pods(self._cluster, deployment))
             if self.task.mounted:
-                replaced_pods, problem, note = self._follow(deployment, known)
+                replaced_pods, problem, note = self._follow(asker, known)
             else:
                 if deployment.paused:
                     note = "It is paused, so pods were deleted one by one instead of a rollout. It stays paused."
                 else:
-                    restarted, problem = self._restart(deployment)
-                replaced_pods = self._replace_stale(deployment, known)
+                    restarted, problem = self._restart(asker)
+                replaced_pods = self._replace_stale(asker, known)
         except DeployError as exc:
             return ConsumerState(self.name, restarted=restarted, problem=str(exc), listed=False)
         if any(pod.state == STALE and pod.uid not in known for pod in replaced_pods.pods):
@@ -190,15 +225,11 @@ class Consumer:
             note=note,
         )
 
-    def _follow(
-        self, deployment: Deployment, known: frozenset[str]
-    ) -> tuple[ReplacedPods, str, str]:
+    def _follow(self, asker: Asker, known: frozenset[str]) -> tuple[ReplacedPods, str, str]:
         """Its pods, why some did not follow, and another hint."""
         patience = self.task.wait_timeout * ROLLING
         followed = follow(
-            self._cluster,
-            lambda: self._ask(deployment),
-            clock=self.clock,
+            asker,
             deadline=self._began + patience,
             report=self.report,
             waits_for=self._waits_for,
@@ -210,31 +241,28 @@ class Consumer:
         problem = (
             f"The volumes of {', '.join(stale)} did not bring the flags within {patience:.0f} s."
         )
-        return self._replace_stale(deployment, known), problem, note
+        return self._replace_stale(asker, known), problem, note
 
     def _waits_for(self, pod: PodState) -> bool:
         """Whether to wait for the pod: a pod that starts now may get old files."""
         early = self.clock.now() - self._began < KUBELETS_KNOW
         return (is_behind(pod) and self._written.helps(pod)) or (early and pod.state == IDLE)
 
-    def _replace_stale(self, deployment: Deployment, known: frozenset[str]) -> ReplacedPods:
+    def _replace_stale(self, asker: Asker, known: frozenset[str]) -> ReplacedPods:
         return replace_stale_pods(
-            self._cluster,
-            lambda: self._ask(deployment),
+            asker,
             Replaceable(known, self._began, self._written.helps),
-            replicas=lambda: desired_replicas(self._cluster, deployment),
-            clock=self.clock,
             deadline=max(self._deadline, self.clock.now() + 1.0),
             report=self.report,
         )
 
-    def _restart(self, deployment: Deployment) -> tuple[bool, str]:
+    def _restart(self, asker: Asker) -> tuple[bool, str]:
         """Whether it wrote the pod template, and why the rollout did not succeed, if so."""
-        wrote, wanted = False, self._wanted(deployment)
+        wrote, wanted = False, self._wanted(asker.deployment)
         problem = ""
         for _attempt in range(ATTEMPTS):
             try:
-                plan, rollout = self._plan(deployment, wanted)
+                plan, rollout = self._plan(asker, wanted)
                 wrote = wrote or plan.changed
                 rollout.carry_out(plan)
             except DeployError as exc:
@@ -248,13 +276,13 @@ class Consumer:
                 return wrote, ""
         return wrote, problem
 
-    def _plan(self, deployment: Deployment, wanted: RolloutRequest) -> tuple[RolloutPlan, Rollout]:
+    def _plan(self, asker: Asker, wanted: RolloutRequest) -> tuple[RolloutPlan, Rollout]:
         """Plan a restart; also for a template with the checksum, which proves nothing about pods, if one is stale."""
         rollout = self._rollout(wanted)
         plan = rollout.plan()
         if plan.changed or not plan.before.complete:
             return plan, rollout
-        if any(pod.state == STALE for pod in self._ask(deployment)):
+        if any(pod.state == STALE for pod in asker.ask()):
             rollout = self._rollout(replace(wanted, checksum=""))
             return rollout.plan(), rollout
         return plan, rollout
@@ -282,12 +310,3 @@ class Consumer:
             quorum="any",
             stall_timeout=STALLED,
         )
-
-    def _ask(self, deployment: Deployment) -> list[PodState]:
-        return self._asker.ask(self._cluster, deployment, container_of(deployment))
-
-
-def container_of(deployment: Deployment) -> str:
-    """The container that reads the flags: the one of the Deployment's name, else its first."""
-    images = deployment.images
-    return deployment.name if deployment.name in images else next(iter(images))

@@ -189,36 +189,42 @@ def differences(values: t.Mapping[str, str], expected: t.Mapping[str, str]) -> s
     )
 
 
+def container_of(deployment: Deployment) -> str:
+    """The container that reads the flags: the one of the Deployment's name, else its first."""
+    images = deployment.images
+    return deployment.name if deployment.name in images else next(iter(images))
+
+
 @dataclass
 class Asker:
     """Asks the pods of one Deployment for the flags in `expected`. `started`: when the task began, on `clock`."""
 
+    cluster: Cluster
+    deployment: Deployment
     expected: t.Mapping[str, str]
     clock: Clock
     wall: t.Callable[[], datetime]
     started: float = 0.0
     probe: FlagsProbe = field(default_factory=FlagsProbe)
 
-    def ask(self, cluster: Cluster, deployment: Deployment, container: str) -> list[PodState]:
+    def ask(self) -> list[PodState]:
         """The state of every pod of the selector. Raises the errors of listing them.
 
         Pods are listed again when one went away meanwhile: another takes its place.
         """
         states: list[PodState] = []
         for _look in range(LOOKS):
-            listed = list_pods(cluster, deployment)
+            listed = list_pods(self.cluster, self.deployment)
             pods = [body for body in listed if (body.get("status") or {}).get("phase") not in ENDED]
-            answers = side_by_side(
-                lambda body: self._ask(cluster, body, container), pods, at_once=AT_ONCE
-            )
+            answers = side_by_side(self._ask, pods, at_once=AT_ONCE)
             states = [state for state in answers if state is not None]
             if len(states) == len(answers):
                 break
         return states
 
-    def _ask(self, cluster: Cluster, body: Object, container: str) -> PodState | None:
+    def _ask(self, body: Object) -> PodState | None:
         """The state of one pod; None for a pod that went away meanwhile."""
-        pod = Pod.from_json(body)
+        pod, container = Pod.from_json(body), container_of(self.deployment)
 
         def state_of(
             state: str, detail: str = "", values: t.Mapping[str, str | None] | None = None
@@ -245,24 +251,24 @@ class Asker:
             reason = "not started" if status is None else status.reason or status.state
             return state_of(IDLE, f"runs nothing: {reason}")
         try:
-            values = self._values(cluster, pod.name, container)
+            values = self._values(pod.name, container)
         except DeployError as exc:
-            if exc.details.get("status") == 404 and _is_gone(cluster, pod):
+            if exc.details.get("status") == 404 and _is_gone(self.cluster, pod):
                 return None
             return state_of(UNKNOWN, f"cannot be asked: {exc}")
         wrong = differences(values, self.expected)
         relevant = {key: values.get(key) for key in self.expected}
         return state_of(STALE if wrong else REACHED, wrong, relevant)
 
-    def _values(self, cluster: Cluster, pod: str, container: str) -> t.Mapping[str, t.Any]:
+    def _values(self, pod: str, container: str) -> t.Mapping[str, t.Any]:
         """The pod's answer, with one retry: a lost answer may take longer than the patience with a pod."""
         try:
-            return self.probe.ask(self._patient(cluster), pod, container, self.expected)
+            return self.probe.ask(self._patient(), pod, container, self.expected)
         except UnreachableError:
-            return self.probe.ask(self._patient(cluster), pod, container, self.expected)
+            return self.probe.ask(self._patient(), pod, container, self.expected)
 
-    def _patient(self, cluster: Cluster) -> Cluster:
-        return cluster.until(self.clock.now() + PATIENCE)
+    def _patient(self) -> Cluster:
+        return self.cluster.until(self.clock.now() + PATIENCE)
 
 
 def _is_gone(cluster: Cluster, pod: Pod) -> bool:

@@ -21,10 +21,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._cluster import FLAGS_SYNC_ANNOTATION, Clock, Cluster, Operation, escape, operation
+from .._cluster import FLAGS_SYNC_ANNOTATION, Cluster, Operation, escape, operation
 from .._errors import ConflictError, DeployError
+from .._rollout.observer import desired_replicas
 from .._time import now
-from .pods import IDLE, OVERDUE, REACHED, STALE, UNKNOWN, PodState
+from .pods import IDLE, OVERDUE, REACHED, STALE, UNKNOWN, Asker, PodState
 
 LOOK_EVERY = 0.5
 COMING = 20.0
@@ -98,31 +99,25 @@ def next_victim(
 
 
 def replace_stale_pods(
-    cluster: Cluster,
-    ask: t.Callable[[], list[PodState]],
-    replaceable: Replaceable,
-    *,
-    replicas: t.Callable[[], int],
-    clock: Clock,
-    deadline: float,
-    report: t.Callable[[str], None],
+    asker: Asker, replaceable: Replaceable, *, deadline: float, report: t.Callable[[str], None]
 ) -> ReplacedPods:
     """Delete replaceable stale pods until none is left, none still starts with old flags, or the time is up.
 
     Never more than one of them is missing at a time.
 
-    Serving pods count against `replicas`, and against more that are added meanwhile. For a while all pods count but
-    those that cannot be asked. `replicas` is called again when pods are missing: an autoscaler may have removed them.
+    Serving pods count against the replicas, and against more that are added meanwhile. For a while all pods count but
+    those that cannot be asked. The replicas are read again when pods are missing: an autoscaler may have removed them.
 
     An overdue pod counts as lost only when it is still there after OVERDUE more, from our start or last deletion. The
     look must have begun after that: our clock may be wrong, and a look lasts while a pod does not answer.
     """
-    looked, pods = clock.now(), ask()
+    cluster, clock = asker.cluster, asker.clock
+    looked, pods = clock.now(), asker.ask()
     replaceable.note(pods, looked)
     since = clock.now()
     there_by = min(clock.now() + COMING, deadline)
     most = _count(pods)
-    wanted = replicas()
+    wanted = desired_replicas(cluster, asker.deployment)
     there = min(most, wanted)
     served = sum(pod.serves for pod in pods)
     whole = max(served, wanted - sum(pod.state == UNKNOWN and not pod.deleting for pod in pods))
@@ -152,7 +147,7 @@ def replace_stale_pods(
             most = _count(pods)
             there_by = min(clock.now() + COMING, deadline)
         if _count(pods) < whole:
-            wanted = replicas()
+            wanted = desired_replicas(cluster, asker.deployment)
             whole, served, there = min(whole, wanted), min(served, wanted), min(there, wanted)
         served = max(served, min(sum(pod.serves for pod in pods), whole))
         victim = next_victim(pods, replaceable.now, whole if clock.now() < there_by else served)
@@ -165,7 +160,7 @@ def replace_stale_pods(
             replaced.append(victim.pod)
             since = clock.now()
         clock.sleep(LOOK_EVERY)
-        looked, pods = clock.now(), ask()
+        looked, pods = clock.now(), asker.ask()
         replaceable.note(pods, looked)
     return ReplacedPods(tuple(pods), tuple(replaced))
 
@@ -191,27 +186,27 @@ def is_behind(pod: PodState) -> bool:
 
 
 def follow(
-    cluster: Cluster,
-    ask: t.Callable[[], list[PodState]],
+    asker: Asker,
     *,
-    clock: Clock,
     deadline: float,
     report: t.Callable[[str], None],
     waits_for: t.Callable[[PodState], bool] = is_behind,
     settle: float = 0.0,
+    ending: bool = True,
 ) -> ReplacedPods:
     """The pods at the last look, of which none was replaced, and the problem of telling the kubelet, if any.
 
     A pod that follows keeps its first state with the flags. Returns when no pod is left to wait for, or at
-    `deadline`. `settle`: 0, or SETTLE when the flags were written just now.
+    `deadline`. `settle`: 0, or SETTLE when the flags were written just now. `ending`: whether terminating pods count.
     """
+    cluster, clock = asker.cluster, asker.clock
     first: dict[str, PodState] = {}
     hurried: dict[str, float] = {}
     early: frozenset[str] | None = None
     problem, reported = "", ""
     settled = 0.0
     while True:
-        looked = ask()
+        looked = [pod for pod in asker.ask() if ending or not pod.deleting]
         pods = [first.setdefault(p.uid, p) if p.state == REACHED else p for p in looked]
         for uid in {pod.uid for pod in pods if pod.state != REACHED}:
             first.pop(uid, None)

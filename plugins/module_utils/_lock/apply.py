@@ -7,12 +7,11 @@ Before each mutation, also outside the lock's cluster, it is checked that this r
 from __future__ import annotations
 
 import functools
-import random
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
-from .._cluster import Clock, Cluster, MonotonicClock
+from .._cluster import Clock, Cluster, MonotonicClock, Tries
 from .._errors import (
     ConflictError,
     DeployError,
@@ -42,7 +41,6 @@ from .plan import (
 LEASE, FREEZE = "easymo-deploy", "deploy-freeze"
 PATIENCE = 60.0
 """Seconds to wait for an API server that does not answer."""
-CONFLICTS = 8
 MARGIN = 2.0
 
 WallClock = t.Callable[[], datetime]
@@ -123,18 +121,14 @@ class Locking:
 
     def free(self, *, force: bool = False, check_mode: bool = False) -> LockChange:
         """Give it back. Another's lock stays, which is no failure: there is nothing of ours to free."""
-        last: ConflictError | None = None
-        for attempt in range(CONFLICTS):
+        tries = self._tries()
+        while True:
             lock = self.read()
             after = plan_free(lock, self.claim, self.alive, force=force)
             if after == lock or check_mode:
                 return LockChange(lock, after, changed=after != lock)
-            try:
+            with tries:
                 return LockChange(lock, self._write(after), changed=True)
-            except ConflictError as exc:
-                last = exc
-            self._pause(attempt)
-        raise _restless(self.name) from last
 
     def read(self) -> Lock:
         """The lock. Without a Lease: a free lock, above every epoch that a guarded object carries."""
@@ -182,25 +176,18 @@ class Locking:
         """Write the step. After a conflict the lock is read and planned anew."""
         if step.after == lock or check_mode:
             return _change(lock, step.after, step)
-        before, last = lock, None
-        for attempt in range(CONFLICTS):
-            wanted = step.after
-            try:
-                after = self._write(wanted)
-                return _change(before, after, step)
-            except ConflictError as exc:
-                last = exc
-            self._pause(attempt)
-            lock = self.read()
-            if step.outcome == TAKEN and _same_grasp(lock, wanted):
+        tries = self._tries()
+        while True:
+            with tries:
+                return _change(lock, self._write(step.after), step)
+            before, lock = lock, self.read()
+            if step.outcome == TAKEN and _same_grasp(lock, step.after):
                 return LockChange(before, lock, changed=True, why=step.why)  # the answer was lost
             check_fence(lock, self.claim, fence)
             # A holder that changed it meanwhile is alive: earlier observations count no more.
             step = plan_held(lock, self.claim, self.alive, self.wall(), force=force)
             if step.outcome == BLOCKED:
-                raise locked(lock) from last
-            before = lock
-        raise _restless(self.name) from last
+                raise locked(lock)
 
     def _write(self, lock: Lock) -> Lock:
         body = lock.to_json(self.cluster.namespace)
@@ -217,8 +204,8 @@ class Locking:
     def _patient(self) -> Cluster:
         return self.cluster.until(self.clock.now() + PATIENCE)
 
-    def _pause(self, attempt: int) -> None:
-        self.clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
+    def _tries(self) -> Tries:
+        return Tries(f"The Lease {self.name!r}", self.clock)
 
 
 def read_freeze(cluster: Cluster, now: datetime) -> DeployFreeze | None:
@@ -241,13 +228,6 @@ def _same_grasp(current: Lock, wanted: Lock) -> bool:
         wanted.run,
         wanted.acquired,
         wanted.fence,
-    )
-
-
-def _restless(name: str) -> ConflictError:
-    return ConflictError(
-        f"The Lease {name!r} was changed {CONFLICTS} times during our writes: something else "
-        "keeps writing to it. Find out what, and try again."
     )
 
 

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from .._cluster import FENCE_ANNOTATION, Cluster, Object, operation, set_annotations
+from .._cluster import FENCE_ANNOTATION, Cluster, Object, Tries, operation, set_annotations
 from .._errors import ConflictError, VerificationError
 from .._run_process import Run
 from .._time import parse_time
@@ -194,7 +194,6 @@ def format_time(moment: datetime) -> str:
     return moment.replace(microsecond=moment.microsecond or 1).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-ATTEMPTS = 8
 EPOCH = re.compile(r"[0-9]{1,10}")
 
 
@@ -223,8 +222,8 @@ def leave_epoch(cluster: Cluster, name: str, epoch: int) -> None:
 
     A run that read the ConfigMap before and writes it by that version is refused.
     """
-    last: ConflictError | None = None
-    for _attempt in range(ATTEMPTS):
+    tries = Tries(f"ConfigMap {name!r}")
+    while True:
         body = cluster.read("ConfigMap", name)
         if body is None or fence_of(body) == epoch:
             return
@@ -235,12 +234,6 @@ def leave_epoch(cluster: Cluster, name: str, epoch: int) -> None:
             operation("test", "/metadata/resourceVersion", metadata["resourceVersion"]),
             *set_annotations("/metadata/annotations", present, fence),
         ]
-        try:
+        with tries:
             cluster.patch("ConfigMap", name, operations)
             return
-        except ConflictError as exc:
-            last = exc
-    raise ConflictError(
-        f"ConfigMap {name!r} was changed {ATTEMPTS} times during our writes: something else keeps writing to it. "
-        "Find out what, and try again."
-    ) from last

@@ -56,9 +56,9 @@ def run_migrations(
     """`passed_over` are files of the folder that are no migrations, in a warning that says why."""
     target = PostgresTarget.from_params(module.params)
     waivers = read_waivers(module.params, [migration.file for migration in files])
-    result = MigrationDeployment(module, engine, target, tables, waivers, lock_check(module)).run(
-        finish
-    )
+    check_lock = lock_check(module)
+    deployment = MigrationDeployment(module, engine, target, tables, waivers, check_lock)
+    result = deployment.run(finish)
     if passed_over:
         module.warn(f"Skipped, {because}: {', '.join(passed_over)}.")
     return {**result, "passed_over": list(passed_over)}

@@ -6,11 +6,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import random
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._cluster import RELEASE_ANNOTATION, Clock, Cluster
+from .._cluster import RELEASE_ANNOTATION, Clock, Cluster, Tries
 from .._errors import ConflictError, InputError, VerificationError
 from .._lock.models import fence_of, leave_epoch, refuse_later
 from .models import ROLLBACK_PHASE
@@ -35,7 +34,6 @@ from .pins import (
 from .plan import RecordChange, begins_release, merge, plan_record
 from .record import Record
 
-ATTEMPTS = 8
 KEY = "record.json"
 
 
@@ -73,8 +71,12 @@ class ReleaseStore:
         Raises LeaseLostError when a later holder of the lock has written it. A write under a later epoch stores that
         epoch even without another change.
         """
-        last: ConflictError | None = None
-        for attempt in range(ATTEMPTS):
+        tries = Tries(
+            f"The record of release {self.version!r}",
+            self._clock,
+            why="another deployment of it is running. Find out whose",
+        )
+        while True:
             stored = self._read()
             before = stored.record
             refuse_later(f"ConfigMap {self.name!r}", stored.fence, change.fence)
@@ -83,18 +85,9 @@ class ReleaseStore:
             )
             if check_mode or (after == before and stored.fence >= change.fence):
                 return before, after
-            try:
+            with tries:
                 self._write(after, replace(stored, fence=max(stored.fence, change.fence)))
-            except ConflictError as exc:
-                last = exc
-                pause = random.uniform(0.01, 0.05) * 2**attempt  # noqa: S311 - spreads retries
-                self._clock.sleep(pause)
-                continue
-            return before, after
-        raise ConflictError(
-            f"The record of release {self.version!r} was changed {ATTEMPTS} times during our "
-            "writes: another deployment of it is running. Find out whose, and try again."
-        ) from last
+                return before, after
 
     def _seeing_flags(self, before: Record | None, change: RecordChange) -> RecordChange:
         """The change, with the phases whose flags were switched off since."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from .._cluster import SOAK_ANNOTATION, Clock, Cluster, Object
 from .._errors import ConflictError, DeployError, RefusedError, UnreachableError
+from .._formats import listed
 from .._lock.apply import WriteCheck
 from .apply import GuardedCluster, apply_plan, deleted, loss, require, require_for_undo
 from .changes import describe_changes
@@ -28,8 +29,28 @@ from .plan import (
     plan_soaked,
     runs_release,
     superseded,
+    unchanged,
 )
-from .results import Result, RolloutResults
+
+HINTS: t.Mapping[str, str] = {
+    "succeeded": "",
+    "no_change": "",
+    "rolled_back": "Back as before: fix the cause, then try again.",
+    "rollback_failed": "Act now: it may be down.",
+    "failed_no_undo": "Nothing was undone: undo it by hand.",
+    "superseded": "Find out who else changed it.",
+    "blocked": "Nothing was written: fix what is named, then try again.",
+    "lease_lost": "Another run is deploying now: leave it, or ask.",
+    "paused": "Resume its rollout, then try again.",
+    "rejected": "The server refused the change: read its message.",
+    "controller_silent": "Check kube-controller-manager, then run it again.",
+    "deleted": "Apply its manifest if it should exist.",
+    "indeterminate": "Run the same task again: it continues.",
+}
+"""What to do, by every value of a rollout's `result`."""
+
+Result = dict[str, t.Any]
+"""As the module returns it."""
 
 HANDS_OFF = {
     "superseded": "superseded",
@@ -58,16 +79,15 @@ class Rollout:
     guard: WriteCheck
 
     def __post_init__(self) -> None:
-        self._deadline = self.clock.now() + self.wanted.wait_timeout
+        self._started = self.clock.now()
+        self._deadline = self._started + self.wanted.wait_timeout
         self.cluster = self.cluster.until(self._deadline)
         self._goes_back = self.wanted.state == "rolled_back"
         ask = require_for_undo if self._goes_back else require
         self._guarded = GuardedCluster(
             self.cluster, lambda: ask(self.guard), self.clock, self._deadline
         )
-        self._results = RolloutResults(
-            self.name, self.wanted, clock=self.clock, loss=lambda: loss(self.guard)
-        )
+        self._failing_before: tuple[str, ...] = ()
         self._failing: frozenset[str] = frozenset()
 
     def plan(self) -> RolloutPlan:
@@ -78,7 +98,7 @@ class Rollout:
         try:
             return plan_rollout(deployment, self.wanted, self.pin)
         except DeployError as exc:
-            raise self._results.refused(exc, deployment) from exc
+            raise self._refused(exc, deployment) from exc
 
     def predict(self, plan: RolloutPlan) -> Result:
         """Let the server judge the patch without keeping it."""
@@ -87,25 +107,25 @@ class Rollout:
                 self.cluster.patch("Deployment", self.name, plan.operations, dry_run=True)
             except RefusedError as exc:
                 rejected = RefusedError(str(exc), **{**exc.details, "result": "rejected"})
-                raise self._results.refused(rejected, plan.before) from exc
+                raise self._refused(rejected, plan.before) from exc
         if plan.refusal is not None:
-            raise self._results.refused(plan.refusal, plan.before)
+            raise self._refused(plan.refusal, plan.before)
         revision = "" if plan.changed else plan.before.revision  # only the controller numbers them
         after = replace(plan.before, template=plan.template, revision=revision)
-        return self._results.outcome(self._done if plan.changed else "no_change", plan, after)
+        return self._outcome(self._done if plan.changed else "no_change", plan, after)
 
     def carry_out(self, plan: RolloutPlan) -> Result:
         stands = not plan.changed and plan.before.complete and not self._is_unproven(plan.before)
         if stands and not plan.writes:
-            return self._results.outcome("no_change", plan, plan.before)
+            return self._outcome("no_change", plan, plan.before)
         try:
             patched = self._patch(plan)
         except UnreachableError as exc:
-            raise self._results.lost_sight(plan, plan.before, exc) from exc
+            raise self._lost_sight(plan, plan.before, exc) from exc
         except DeployError as exc:
-            raise self._results.refused(exc, plan.before) from exc
+            raise self._refused(exc, plan.before) from exc
         if stands:
-            return self._results.outcome("no_change", plan, patched)
+            return self._outcome("no_change", plan, patched)
         needs_pods = self.wanted.state == "released" and not self.wanted.allow_no_replicas
         progress = self._course(plan.before, patched, needs_pods=needs_pods)
         if not plan.changed:
@@ -118,7 +138,7 @@ class Rollout:
                     return self._succeed(plan, status.completed, observer)
         except (UnreachableError, RefusedError) as exc:
             # A run without the right to read knows as little as a run without a connection.
-            raise self._results.lost_sight(plan, patched, exc) from exc
+            raise self._lost_sight(plan, patched, exc) from exc
         raise self._fail(plan, progress, status)
 
     def _patch(self, plan: RolloutPlan) -> Deployment:
@@ -139,7 +159,7 @@ class Rollout:
         """Which pods the rollout is not to blame for, by their uids."""
         self._failing = frozenset(sign.pod for sign in signs_of(pods))
         failing = sorted(pod.name for pod in pods if pod.uid in self._failing)
-        self._results.failing_before = tuple(failing)
+        self._failing_before = tuple(failing)
 
     def _course(
         self, before: Deployment, patched: Deployment, *, needs_pods: bool = False
@@ -243,13 +263,13 @@ class Rollout:
         old: t.Sequence[Pod] | None = ()
         if self.wanted.wait_for_old:
             if left := self._follower(observer, self._guarded).wait_for_old(after):
-                raise self._results.old_remain(plan, after, left)
+                raise self._old_remain(plan, after, left)
         else:
             # The rollout succeeded, also when its old pods cannot be counted.
             old = None
             with suppress(UnreachableError, RefusedError):
                 old = observer.old_pods(after)
-        return self._results.outcome(self._done, plan, after, old)
+        return self._outcome(self._done, plan, after, old)
 
     def _named(self, verdict: Evaluation) -> Evaluation:
         """Whether a restart was the kubelet's doing is in the events of its pod alone."""
@@ -274,7 +294,7 @@ class Rollout:
         verdict, deployment = status.verdict, status.deployment
         if deployment is None or verdict.outcome in HANDS_OFF:
             result = HANDS_OFF.get(verdict.outcome, "failed_no_undo")
-            return self._results.failure(plan, verdict, result, deployment or plan.before)
+            return self._failure(plan, verdict, result, deployment or plan.before)
         verdict = self._named(verdict)
         diagnosis = diagnose(
             self.cluster, deployment, verdict, container=self.wanted.container, clock=self.clock
@@ -286,7 +306,7 @@ class Rollout:
             why = "It was not undone, because nothing is pinned."
         if why or pin is None:
             result = "rollback_failed" if self._goes_back else "failed_no_undo"
-            return self._results.failure(plan, verdict, result, deployment, diagnosis, why)
+            return self._failure(plan, verdict, result, deployment, diagnosis, why)
         self.report(f"failing, undoing: {verdict.sentence}", deployment.counts)
         return self._undo(plan, pin, progress.template, verdict, diagnosis)
 
@@ -302,7 +322,7 @@ class Rollout:
         latest = plan.before
 
         def failure(result: str, why: str) -> DeployError:
-            return self._results.failure(plan, verdict, result, latest, diagnosis, why)
+            return self._failure(plan, verdict, result, latest, diagnosis, why)
 
         deadline = self.clock.now() + self.wanted.wait_timeout
         guarded = GuardedCluster(
@@ -346,3 +366,106 @@ class Rollout:
         way_back = self._course(current, restored)
         with self._observer(restored, guarded.deadline) as observer:
             return self._follower(observer, guarded).follow(way_back)
+
+    def _outcome(
+        self,
+        result: str,
+        plan: RolloutPlan,
+        after: Deployment,
+        old: t.Sequence[Pod] | None = (),
+        diagnosis: t.Mapping[str, t.Any] | None = None,
+    ) -> Result:
+        """`old`: pods of older revisions, ending ones included; None when they could not be counted."""
+        return {
+            # A rollback is a change, also of an earlier run's patch.
+            "changed": plan.changed or result == "rolled_back",
+            "result": result,
+            "hint": HINTS[result],
+            "before": self._side(plan.before),
+            "after": self._side(after),
+            "replicas": {
+                **after.counts.shown(),
+                "terminating": sum(pod.deleting for pod in old or ()),
+                "old": None if old is None else len(old),
+            },
+            "duration": round(self.clock.now() - self._started, 1),
+            "diagnosis": dict(diagnosis or {}),
+            "failing_before": list(self._failing_before),
+            "taken_away": [change._asdict() for change in plan.takes],
+            "fenced": plan.fences,
+        }
+
+    def _side(self, deployment: Deployment) -> dict[str, str]:
+        image = deployment.images.get(self.wanted.container, "")
+        return {"image": image, "revision": deployment.revision}
+
+    def _error(
+        self,
+        message: str,
+        reason: str,
+        result: str,
+        plan: RolloutPlan,
+        after: Deployment,
+        *,
+        old: t.Sequence[Pod] = (),
+        diagnosis: t.Mapping[str, t.Any] | None = None,
+        **details: t.Any,
+    ) -> DeployError:
+        """A failure, in other words where the other writer is the run that holds the deploy lock by now."""
+        lost = loss(self.guard) if result == "superseded" else None
+        if lost is not None:
+            message = f"Deployment {self.name!r} was changed by somebody else. {lost}"
+            reason, result = lost.reason, "lease_lost"
+        outcome = self._outcome(result, plan, after, old, diagnosis)
+        outcome["fenced"] |= bool(details.get("fenced"))
+        failure = DeployError(message, **{**details, **outcome})
+        failure.reason = reason
+        return failure
+
+    def _failure(
+        self,
+        plan: RolloutPlan,
+        verdict: Evaluation,
+        result: str,
+        after: Deployment,
+        diagnosis: t.Mapping[str, t.Any] | None = None,
+        what_was_done: str = "",
+    ) -> DeployError:
+        release = f" of release {self.wanted.release!r}" if self.wanted.release else ""
+        sentence = f"The rollout{release} of {self.name!r} failed: {verdict.sentence}."
+        text = " ".join(part for part in (sentence, what_was_done, verdict.hint) if part)
+        return self._error(text, verdict.reason, result, plan, after, diagnosis=diagnosis)
+
+    def _refused(self, exc: DeployError, before: Deployment) -> DeployError:
+        """The failure for an error before any write, when it carries a `result`."""
+        if "result" not in exc.details:
+            return exc
+        details = {**exc.details}
+        result, plan = details.pop("result"), unchanged(before)
+        return self._error(str(exc), exc.reason, result, plan, before, **details)
+
+    def _lost_sight(self, plan: RolloutPlan, patched: Deployment, exc: DeployError) -> DeployError:
+        return self._error(
+            f"Deployment {self.name!r} could not be seen during its rollout, so the result is "
+            f"unknown and nothing was undone: {exc} Run the same task again to continue.",
+            exc.reason,
+            "indeterminate",
+            plan,
+            patched,
+        )
+
+    def _old_remain(
+        self, plan: RolloutPlan, after: Deployment, old: t.Sequence[Pod]
+    ) -> DeployError:
+        """It rolled out, but code of the old revision is not gone."""
+        names = listed([pod.name for pod in old])
+        return self._error(
+            f"Deployment {self.name!r} rolled out, but {len(old)} pods of older revisions are still "
+            f"there after 'wait_timeout' ({names}): find out why they do not end. Nothing was "
+            "undone.",
+            "OldPodsRemain",
+            "failed_no_undo",
+            plan,
+            after,
+            old=old,
+        )

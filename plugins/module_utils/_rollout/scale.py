@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import typing as t
 from dataclasses import dataclass, field
@@ -13,17 +12,17 @@ from .._cluster import (
     Clock,
     Cluster,
     Operation,
+    Tries,
     escape,
     operation,
     set_annotations,
 )
-from .._errors import ConflictError, DeployError, InputError, NotReadyError, UnreachableError
+from .._errors import DeployError, InputError, NotReadyError, UnreachableError
 from .follow import pause
 from .models import Deployment
 from .observer import find_deployment, not_there, observe_all_pods
 
 STOPPED, RUNNING = "stopped", "running"
-ATTEMPTS = 5
 MOST_REPLICAS = 2**31 - 1
 
 
@@ -177,26 +176,18 @@ class Scaling:
 
     def _scale(self, name: str, step: ScaleStep) -> None:
         """After a conflict it is looked at again, for it may be done already."""
-        last: ConflictError | None = None
-        for attempt in range(ATTEMPTS):
-            try:
+        tries = Tries(f"Deployment {name!r}", self.clock, most=5)
+        while True:
+            with tries:
                 self.cluster.patch("Deployment", name, step.operations)
-            except ConflictError as exc:
-                last = exc
-            else:
                 self.report(f"{name}: {step.before.replicas} → {step.after.replicas} replicas")
                 return
-            self.clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
             current = find_deployment(self.cluster, name)
             if current is None:
                 raise not_there(self.cluster, name)
             step = plan_step(current, self.state)
             if not step.changed:
                 return  # an earlier answer was lost, or another operator did the same
-        raise ConflictError(
-            f"Deployment {name!r} was changed {ATTEMPTS} times during our writes: something "
-            "else keeps writing to it. Find out what, and try again."
-        ) from last
 
     def _wait(self, names: t.Collection[str]) -> None:
         """Wait for all pods. Raises NotReadyError with the remaining ones at the deadline."""

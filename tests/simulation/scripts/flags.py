@@ -26,12 +26,15 @@ def _set_flags(script: Script, ramped: t.Container[str]) -> Result:
     return script.task(
         "feature_flags/main",
         "Set the flags, and bring them to the pods",
-        module_defaults={**read_by(script), "kill_switch": "reset_automatic"},
+        module_defaults={
+            **read_by(script),
+            "kill_switch": "reset_automatic",
+            "release": script.version,
+        },
         flags={name: value for name, value in wanted.items() if name not in ramped},
         bounds={PERCENTAGE: [0, 100]},
         choices={SWITCH: [True, False]},
         wait_timeout=FOLLOWED,
-        release=script.version,
         fence=script.epoch,
     )
 

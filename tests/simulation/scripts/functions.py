@@ -27,17 +27,14 @@ def _deploy(script: Script) -> Result:
     return script.task(
         "edge_functions/main",
         "Bundle every function, save what runs, and activate all with one call",
-        directory=str(CHECKOUT / "supabase" / "functions"),
         names=[*script.world.plan.functions],
         verify_jwt=False,
         verify_jwt_by_name={},
         required_secrets=[],
-        prune=False,
-        force=[],
         release=script.version,
         fence=script.epoch,
         kubernetes=CLUSTER,
-        module_defaults=CONNECTION,
+        module_defaults={**CONNECTION, "directory": str(CHECKOUT / "supabase" / "functions")},
     )
 
 
@@ -64,7 +61,6 @@ def restore(script: Script) -> None:
             where,
             "Deploy the previous sources with their previous settings",
             release=script.version,
-            force=[],
             fence=script.epoch,
             kubernetes=CLUSTER,
             module_defaults=CONNECTION,

@@ -70,9 +70,8 @@ def _restore_flags(script: Script) -> None:
         script.task(
             "feature_flags/restore",
             "Restore the previous flags",
-            module_defaults=read_by(script),
+            module_defaults={**read_by(script), "release": script.version},
             flags={**FLAGS_ON[script.version], PERCENTAGE: 1},
-            release=script.version,
             fence=script.epoch,
         )
     )

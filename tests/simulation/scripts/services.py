@@ -28,10 +28,7 @@ def microservices(script: Script) -> None:
         checks=[],
         release=script.version,
         undo_on_failure=True,
-        wait_timeout=300,
-        quorum="nodes",
         soak=None,
-        wait_for_old=False,
         fence=script.epoch,
     )
     if rolled.get("failed"):

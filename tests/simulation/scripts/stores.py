@@ -41,12 +41,16 @@ def _back_up(script: Script, name: str) -> Result:
         "db_backup/main",
         "Back up the database and verify the backup",
         name=name,
-        release=script.version,
         pg_dump="pg_dump",
         pg_restore="pg_restore",
         max_age=3600,
         not_before=None,
-        module_defaults={**CONNECTION, "login_db": name, **BUCKET},
+        module_defaults={
+            **CONNECTION,
+            "login_db": name,
+            **BUCKET,
+            "release": script.version,
+        },
     )
 
 

@@ -2,6 +2,7 @@ import functools
 import typing as t
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -327,6 +328,17 @@ class Pods:
         return [pod(n, STALE) for n in there] + [pod(n, REACHED) for n in fresh]
 
 
+class Desired:
+    """The counts of a Deployment whose replicas may change between two looks."""
+
+    def __init__(self, replicas: t.Callable[[], int]) -> None:
+        self._replicas = replicas
+
+    @property
+    def desired(self) -> int:
+        return self._replicas()
+
+
 def sweeps(
     cluster: MemoryCluster,
     ask: t.Callable[[], list[PodState]],
@@ -337,16 +349,11 @@ def sweeps(
     report: t.Callable[[str], None] = lambda _text: None,
     helps: t.Callable[[PodState], bool] = lambda _pod: True,
 ) -> ReplacedPods:
-    deadline = clock.now() + 200
-    return replace_stale_pods(
-        cluster,
-        ask,
-        Replaceable(frozenset(known), clock.now(), helps),
-        replicas=replicas if callable(replicas) else lambda: replicas,
-        clock=clock,
-        deadline=deadline,
-        report=report,
-    )
+    counts = Desired(replicas if callable(replicas) else lambda: replicas)
+    deployment = SimpleNamespace(name="gone since", counts=counts)
+    asker: t.Any = SimpleNamespace(cluster=cluster, deployment=deployment, clock=clock, ask=ask)
+    replaceable = Replaceable(frozenset(known), clock.now(), helps)
+    return replace_stale_pods(asker, replaceable, deadline=clock.now() + 200, report=report)
 
 
 def ends(
@@ -556,8 +563,9 @@ def deployed() -> tuple[MemoryCluster, list[str]]:
 def states_of(cluster: MemoryCluster) -> dict[str, PodState]:
     deployment = Deployment.from_json(cluster.objects["Deployment", NAME])
     clock = FakeClock()
-    asker = Asker({AGENTS: "false"}, clock, lambda: NOON, clock.now())
-    return {pod.pod: pod for pod in asker.ask(cluster, deployment, NAME)}
+    about = ({AGENTS: "false"}, clock, lambda: NOON, clock.now())
+    asker = Asker(cluster, deployment, *about)
+    return {pod.pod: pod for pod in asker.ask()}
 
 
 def test_each_pod_is_told_as_it_is():

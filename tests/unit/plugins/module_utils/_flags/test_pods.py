@@ -48,7 +48,8 @@ class Readers:
         self.deployment = Deployment.from_json(self.cluster.objects["Deployment", NAME])
         self.pods = [name for kind, name in self.cluster.objects if kind == "Pod"]
         self.set_flags(dict.fromkeys(self.pods, "false"))
-        self.asker = Asker(EXPECTED, self.clock, lambda: NOON, self.clock.now(), ENDPOINT)
+        about = (EXPECTED, self.clock, lambda: NOON, self.clock.now(), ENDPOINT)
+        self.asker = Asker(self.cluster, self.deployment, *about)
         self.reports: list[str] = []
 
     def set_flags(self, values: dict[str, str]) -> None:
@@ -56,13 +57,11 @@ class Readers:
             self.cluster.answers[pod] = f'{{"flags": {{"{AGENTS}": {value}}}}}'
 
     def ask(self) -> list[PodState]:
-        return self.asker.ask(self.cluster, self.deployment, NAME)
+        return self.asker.ask()
 
     def follow(self, patience: float = 60, settle: float = 0.0) -> tuple[dict[str, PodState], str]:
         followed = follow(
-            self.cluster,
-            self.ask,
-            clock=self.clock,
+            self.asker,
             deadline=self.clock.now() + patience,
             report=self.reports.append,
             settle=settle,
@@ -116,14 +115,14 @@ def test_a_look_in_which_a_pod_went_is_taken_again_for_its_successor():
 def test_pods_that_follow_are_told_by_when_each_was_first_seen_to():
     readers = Readers()
     moments = {2.0: readers.pods[0], 9.0: readers.pods[1], 30.0: readers.pods[2]}
-    ask_pods, began = readers.ask, readers.clock.now()
+    ask_pods, began = readers.asker.ask, readers.clock.now()
 
     def ask() -> list[PodState]:
         passed = readers.clock.now() - began
         readers.set_flags({pod: "true" for at, pod in moments.items() if passed >= at})
         return ask_pods()
 
-    readers.ask = ask  # type: ignore[method-assign]
+    readers.asker.ask = ask  # type: ignore[method-assign]
     pods, note = readers.follow()
     assert [pods[pod].at for pod in readers.pods] == [2.0, 9.0, 30.0]
     assert note == ""
@@ -150,7 +149,7 @@ def test_a_pod_to_which_an_older_write_is_still_on_its_way_is_followed_until_our
     """It has the flags of before that write, and they are those that are wanted."""
     readers = Readers()
     readers.set_flags(dict.fromkeys(readers.pods, "true"))
-    ask_pods, began = readers.ask, readers.clock.now()
+    ask_pods, began = readers.asker.ask, readers.clock.now()
 
     def ask() -> list[PodState]:
         passed = readers.clock.now() - began
@@ -158,7 +157,7 @@ def test_a_pod_to_which_an_older_write_is_still_on_its_way_is_followed_until_our
         readers.set_flags({readers.pods[0]: "false" if older else "true"})
         return ask_pods()
 
-    readers.ask = ask  # type: ignore[method-assign]
+    readers.asker.ask = ask  # type: ignore[method-assign]
     pods, _ = readers.follow(settle=SETTLE)
     assert {pod.state for pod in pods.values()} == {REACHED}
     assert pods[readers.pods[0]].at >= 20.0
