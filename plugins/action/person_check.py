@@ -30,9 +30,9 @@ class PromptingModule(ControllerModule):
             while not (answer := self._word(text, question.scale, timeout)):
                 continue
             if question.scale == SEVERITY and words[answer] != "pass":
-                note = self._line(f"What is {answer}?", timeout)
+                note = self._read_line(f"What is {answer}?", timeout)
             if not self.by:
-                self.by = self._line(f"Who answers? [{user_here()}]", timeout) or user_here()
+                self.by = self._read_line(f"Who answers? [{user_here()}]", timeout) or user_here()
         except AnsiblePromptNoninteractive:
             return person_check.no_answer(question, timeout)
         except AnsiblePromptInterrupt:
@@ -44,12 +44,12 @@ class PromptingModule(ControllerModule):
     def _word(self, text: str, scale: str, timeout: int) -> str:
         """Empty for what is no word of the scale, so that it is asked again."""
         try:
-            return read_word(self._line(text, timeout), "The answer", scale)
+            return read_word(self._read_line(text, timeout), "The answer", scale)
         except InputError:
             return ""
 
     @staticmethod
-    def _line(text: str, timeout: int) -> str:
+    def _read_line(text: str, timeout: int) -> str:
         """What was typed and ended by Enter; TimeoutError for what was not ended in time."""
         deadline = time.monotonic() + timeout
         typed: bytes = Display().prompt_until(f"{text}: ", seconds=timeout)

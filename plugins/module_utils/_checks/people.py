@@ -67,25 +67,25 @@ def find_person(ask: Ask, name: str) -> str:
     """A member by id, e-mail address or name, or a user group by its handle."""
     wanted = name.removeprefix("@")
     if re.fullmatch(r"[UW][A-Z0-9]{7,}", wanted):
-        return _active(ask("users.info", user=wanted)["user"])
+        return _refusal_of_user(ask("users.info", user=wanted)["user"])
     if re.fullmatch(r"[^@\s]+@[^@\s]+", name):
-        return _active(ask("users.lookupByEmail", email=name)["user"])
+        return _refusal_of_user(ask("users.lookupByEmail", email=name)["user"])
     for group in ask("usergroups.list").get("usergroups") or []:
         if wanted in (group.get("handle"), group.get("id")):
             return "is a user group that was disabled" if group.get("date_delete") else ""
     for user in _all(ask, "users.list", "members"):
         if wanted in (user.get("name"), (user.get("profile") or {}).get("display_name")):
-            return _active(user)
+            return _refusal_of_user(user)
     return "is not a member or user group of the workspace: correct the name, or invite them"
 
 
 def find_channel(ask: Ask, name: str) -> str:
     if re.fullmatch(r"[CG][A-Z0-9]{7,}", name):
-        return _open(ask("conversations.info", channel=name)["channel"])
+        return _refusal_of_channel(ask("conversations.info", channel=name)["channel"])
     kinds = "public_channel,private_channel"
     for channel in _all(ask, "conversations.list", "channels", types=kinds):
         if channel.get("name") == name.removeprefix("#"):
-            return _open(channel)
+            return _refusal_of_channel(channel)
     return "is not a channel visible to the app: create it, and invite the app if it is private"
 
 
@@ -100,11 +100,11 @@ def _all(ask: Ask, method: str, entries: str, **params: str) -> t.Iterator[t.Map
             return
 
 
-def _active(user: t.Mapping[str, t.Any]) -> str:
+def _refusal_of_user(user: t.Mapping[str, t.Any]) -> str:
     return "was deactivated in Slack: choose somebody else" if user.get("deleted") else ""
 
 
-def _open(channel: t.Mapping[str, t.Any]) -> str:
+def _refusal_of_channel(channel: t.Mapping[str, t.Any]) -> str:
     if channel.get("is_archived"):
         return "is archived: unarchive it, or choose another"
     return "" if channel.get("is_member", True) else "does not have the app: invite it there"

@@ -127,7 +127,7 @@ def _read_errors(notes: Notebook, cluster: Cluster, standing: WorkloadStatus) ->
         result += [f"{pod.name} {line}" for line in text.splitlines() if ERROR_LINE.search(line)]
     log, file = f"kubernetes/{file_name(deployment.name)}.errors.log", "kubernetes/errors.txt"
     stored = notes.keep_log(log, result)
-    for pattern, count, number in common(stored):
+    for pattern, count, number in frequent_messages(stored):
         last = LastWords(LinePlace(log, number), stored[number - 1])
         values: dict[str, t.Any] = {"count": count, "of": len(stored), "pattern": pattern}
         notes.see("error_lines", deployment.name, file=file, last=last, **values)
@@ -135,7 +135,7 @@ def _read_errors(notes: Notebook, cluster: Cluster, standing: WorkloadStatus) ->
         notes.see("no_errors", deployment.name, file=file, lines=limits.lines, pods=len(pods))
 
 
-def common(lines: t.Sequence[str]) -> list[tuple[str, int, int]]:
+def frequent_messages(lines: t.Sequence[str]) -> list[tuple[str, int, int]]:
     """The most frequent messages without pod and numbers: text, how often, and the last line of it."""
     last: dict[str, int] = {}
     counted: Counter[str] = Counter()

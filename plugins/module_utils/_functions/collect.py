@@ -186,7 +186,7 @@ class _Walk:
         for pattern in self.config["static_files"]:
             self.add_static(pattern)
         self.add_module(entrypoint, wanted_by="it is the function's entrypoint")
-        self.add_targets()
+        self.add_import_map_targets()
         if self.problems:
             raise InputError(" ".join(dict.fromkeys(self.problems)))
         policy = self.options["verify_jwt_by_name"].get(self.slug, self.options["verify_jwt"])
@@ -231,7 +231,7 @@ class _Walk:
             self.mapping, self.mapping_path = ImportMap.load(path, content), path
             path = self.mapping.elsewhere
 
-    def add_targets(self) -> None:
+    def add_import_map_targets(self) -> None:
         """What the import map names goes with the function, used or not: a file with its imports, a folder whole."""
         for name, target in self.mapping.files:
             path = posixpath.normpath(target)

@@ -312,7 +312,7 @@ def read_number(data: t.Mapping[str, t.Any]) -> Sample:
         return Sample(None, "no series")
     if len(texts) > 1:
         return failed_sample(f"{len(texts)} series where one is expected")
-    return finite(texts[0])
+    return sample_of_number(texts[0])
 
 
 def evaluated_at(data: t.Mapping[str, t.Any]) -> float | None:
@@ -324,7 +324,7 @@ def evaluated_at(data: t.Mapping[str, t.Any]) -> float | None:
         return None
 
 
-def finite(given: t.Any) -> Sample:
+def sample_of_number(given: t.Any) -> Sample:
     """Raises ValueError or TypeError for what is no number at all."""
     value = float(given)
     if math.isfinite(value):
@@ -389,7 +389,7 @@ def read_rows(rows: list[_postgres.Row]) -> Sample:
     if value is None:
         return Sample(None, "the value is NULL")
     try:
-        return finite(value)
+        return sample_of_number(value)
     except (TypeError, ValueError):
         return failed_sample("the value is no number")
 

@@ -267,12 +267,12 @@ def sentence(look: GuardLook, *, check_mode: bool) -> str:
             done = f"The kill switch {'would be' if check_mode else 'is'} set"
         return f"{done}, for {look.choice.why}."
     if not look.delivered:
-        return _still(look)
+        return _nothing_done_words(look)
     would = "would be brought" if check_mode else "were brought"
-    return f"{_still(look)} Pods that ran with more than that {would} to it."
+    return f"{_nothing_done_words(look)} Pods that ran with more than that {would} to it."
 
 
-def _still(look: GuardLook) -> str:
+def _nothing_done_words(look: GuardLook) -> str:
     place, observed = look.place, look.observation
     at = f"The kill switch is set: {place.killed}." if place.killed else f"At {place.words}."
     if observed.causes:

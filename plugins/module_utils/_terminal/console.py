@@ -78,7 +78,7 @@ class Console:
             # It ends at once, which is worth a line where it was asked for by name.
             if event.phase in self.begun.command.tags:
                 text = f"{' ' * INDENT}- {event.phase} is not a phase of this release"
-                lines += self._said([Line(text, "calm")])
+                lines += self._with_heading([Line(text, "calm")])
             return lines
         self._ours = self._ours or event.ours or bool(event.phase)
         before = self.run.current
@@ -86,11 +86,11 @@ class Console:
         stage = self.run.stages[-1]
         if begins:
             # A phase that said nothing was gone through all the same.
-            lines += self._said([], always=bool(before and before.number))
+            lines += self._with_heading([], always=bool(before and before.number))
             shown = event.ours or self._verbose
             self._heading = [Line(self._title(stage, event.at), "head")] if shown else []
         self.live.play(event, stage.title)
-        return [*lines, *self._said([], always=self._verbose)]
+        return [*lines, *self._with_heading([], always=self._verbose)]
 
     def _title(self, stage: Stage, at: float) -> str:
         now = self._clock(at)
@@ -119,7 +119,7 @@ class Console:
         text = " · ".join(filter(None, parts))
         return [Line(entry, "head") for entry in hanging(text, self._columns)]
 
-    def _said(self, lines: t.Sequence[Line], *, always: bool = False) -> list[Line]:
+    def _with_heading(self, lines: t.Sequence[Line], *, always: bool = False) -> list[Line]:
         """With the heading of the phase before the first of its lines."""
         if not lines and not self._checks and not always:
             return []
@@ -209,7 +209,7 @@ class Console:
         began = self._began.pop(ended[0].task.uid, ended[0].at)
         if self._verbose or not ended[0].task.ours:
             return []
-        message = self._telling.said_in_lines(ended)
+        message = self._telling.message_lines(ended)
         if message:
             room = self._columns - INDENT
             # A command is there to be copied.
@@ -218,7 +218,7 @@ class Console:
                 for text in message
                 for part in ([text] if COMMAND in text else hanging(text, room))
             )
-            return self._said([Line(f"{' ' * INDENT}{part}") for part in parts])
+            return self._with_heading([Line(f"{' ' * INDENT}{part}") for part in parts])
         facts = self._telling.facts(ended, failing=bool(self.evidence))
         if not (self.run.current and self.run.current.number):
             # The page is for those who wait for a deployment.
@@ -228,13 +228,15 @@ class Console:
             return []
         self._keep_for_the_end(facts)
         took = max(ended[-1].at - began, *map(telling.lasted, ended), 0.0)
-        return self._said(self._drawn(facts, stopwatch(took) if took >= TOLD_DURATION else ""))
+        return self._with_heading(
+            self._draw(facts, stopwatch(took) if took >= TOLD_DURATION else "")
+        )
 
     def _keep_for_the_end(self, facts: t.Sequence[Fact]) -> None:
         """What went wrong stands above the last block, which need not repeat it."""
         self.block.problems += [fact.text for fact in facts if fact.tone in ("bad", "warn")]
 
-    def _drawn(self, facts: t.Sequence[Fact], beside: str) -> list[Line]:
+    def _draw(self, facts: t.Sequence[Fact], beside: str) -> list[Line]:
         """`beside` stands at the right of the first line."""
         return [
             line
@@ -247,7 +249,7 @@ class Console:
         checks, self._checks = self._checks, []
         if len(checks) > 1:
             checks = [Fact("checked", " · ".join(check.text for check in checks))]
-        return self._drawn(checks, "")
+        return self._draw(checks, "")
 
     def differs(self, task: models.Task, host: str, diffs: t.Sequence[str]) -> list[Line]:
         """A difference that somebody asked for, whole, after the lines of the task before it."""
@@ -256,7 +258,7 @@ class Console:
         text = [
             Line(f"      {line}") for diff in diffs for line in diff.splitlines() if line.strip()
         ]
-        return [*done, *self._said([heading, *text])]
+        return [*done, *self._with_heading([heading, *text])]
 
     # --- while a task runs, and the end -----------------------------------------------------------------------------
 
@@ -268,16 +270,18 @@ class Console:
             self._keep_for_the_end(facts)
         if self._verbose:
             return []
-        return self._said(self._drawn(facts, beside))
+        return self._with_heading(self._draw(facts, beside))
 
     def waiting(self, now: float) -> list[Line]:
         """Of a run that has said nothing for long, where there is no line that is drawn anew."""
         text = self.live.text(now)
-        return self._said([Line(clipped(f"    … {text}", self._columns), "calm")] if text else [])
+        return self._with_heading(
+            [Line(clipped(f"    … {text}", self._columns), "calm")] if text else []
+        )
 
     def _end(self, event: models.RunEnded) -> list[Line]:
         lines, good = self._flush(), event.ending == "done"
-        lines += self._said([], always=good and self._ours and not self._verbose)
+        lines += self._with_heading([], always=good and self._ours and not self._verbose)
         self.run.close(event.at, event.ending)
         if not self.run.stages or not self._ours:
             return lines

@@ -235,7 +235,9 @@ def wave(group: Group) -> list[Fact]:
     facts = [
         Fact(label, f"{' '.join(names)}  {how}".strip(), group.tone) for how, names in same.items()
     ]
-    return facts + [fact for item in group.items if item.failed for fact in _failed(item, label)]
+    return facts + [
+        fact for item in group.items if item.failed for fact in _failure_facts(item, label)
+    ]
 
 
 def _rolled(item: Item, would: bool) -> str:
@@ -255,7 +257,7 @@ def _pods(result: Row) -> str:
     return f"{replicas.get('available')}/{replicas['desired']}"
 
 
-def _failed(item: Item, label: str) -> list[Fact]:
+def _failure_facts(item: Item, label: str) -> list[Fact]:
     result = item.result
     # "ImageNotFound" is "image not found".
     reason = re.sub(r"(?<!^)(?=[A-Z])", " ", str(result.get("reason") or "failed")).lower()
@@ -277,7 +279,7 @@ def restarted(group: Group) -> list[Fact]:
     text = " · ".join(f"{item.name} {_pods(item.result)}".strip() for item in moved)
     failed = [item for item in group.items if item.failed]
     facts = group.would_or("", "restarted", text)
-    return facts + [entry for item in failed for entry in _failed(item, "restarted")]
+    return facts + [entry for item in failed for entry in _failure_facts(item, "restarted")]
 
 
 def returned(group: Group) -> list[Fact]:

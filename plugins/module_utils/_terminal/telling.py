@@ -56,7 +56,7 @@ class Telling:
         if event.task.action == REPORT:
             self._files += report_files(event.result)
 
-    def said_in_lines(self, ended: t.Sequence[TaskEnded]) -> list[str]:
+    def message_lines(self, ended: t.Sequence[TaskEnded]) -> list[str]:
         """What a role lays out by itself, as a list or in several lines."""
         msg = ended[-1].result.get("msg")
         laid_out = isinstance(msg, list) or "\n" in str(msg).strip()

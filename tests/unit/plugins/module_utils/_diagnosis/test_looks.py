@@ -7,8 +7,8 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import MonitoringServer
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.error_rate import (
-    common,
     failed_checks,
+    frequent_messages,
     look_at_error_lines,
     look_at_health,
     look_at_public,
@@ -134,7 +134,10 @@ def test_errors_are_counted_by_what_they_say():
     lines = [f"pod-1 ERROR order {n} failed after 0x{n}ms" for n in range(3)] + [
         "pod-2 ERROR no redis"
     ]
-    assert [(count, number) for _text, count, number in common(lines)] == [(3, 3), (1, 4)]
+    assert [(count, number) for _text, count, number in frequent_messages(lines)] == [
+        (3, 3),
+        (1, 4),
+    ]
 
 
 def test_services_whose_requests_fail_are_read_too():
