@@ -133,15 +133,15 @@ def run(module: Module) -> t.NoReturn:
 
 def look(module: Module) -> Result:
     """What release_info returns, the `deployments` as rollout reads them, and the `config_map`, as far as it goes."""
-    options, cluster, sight = module.params["standing"], cluster_elsewhere(module), Result()
+    options, sight = module.params["standing"], Result()
     names, flags = options["deployments"], options["config_map"]
     for read in (
-        lambda: read_release(cluster, module.params["release"]),
-        lambda: {"deployments": observe_standings(cluster, names)},
-        lambda: {"config_map": flags and cluster.read("ConfigMap", flags)},
+        lambda cluster: read_release(cluster, module.params["release"]),
+        lambda cluster: {"deployments": observe_standings(cluster, names)},
+        lambda cluster: {"config_map": flags and cluster.read("ConfigMap", flags)},
     ):
         try:
-            sight |= read()
+            sight |= read(cluster_elsewhere(module))
         except Exception as exc:
             # It hides no cause. That of a damaged record has what could be read of it.
             sight |= getattr(exc, "details", {})

@@ -1,5 +1,6 @@
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from ansible_collections.easymo.deploy.plugins.modules import stop
@@ -24,8 +25,8 @@ def test_a_reason_that_nobody_reads_is_refused():
     )
 
 
-def after_a_failure(monkeypatch, cluster):
-    monkeypatch.setattr(stop, "cluster_elsewhere", lambda _module: cluster)
+def after_a_failure(monkeypatch, connect):
+    monkeypatch.setattr(stop, "cluster_elsewhere", lambda _module: connect())
     parts, plan = {"database": "databases"}, [{"name": "database"}, {"name": "flags"}]
     return run_module(
         stop,
@@ -44,8 +45,13 @@ class Gone:
         raise TypeError("not as it should be")
 
 
-def test_what_cannot_be_read_after_a_failure_is_not_known(monkeypatch):
-    result = after_a_failure(monkeypatch, Gone())
+def no_kubeconfig():
+    raise InputError("the kubeconfig is not there")
+
+
+@pytest.mark.parametrize("connect", [Gone, no_kubeconfig])
+def test_what_cannot_be_read_after_a_failure_is_not_known(monkeypatch, connect):
+    result = after_a_failure(monkeypatch, connect)
     now = ["services not known", "databases not known", "flags not known"]
     assert result["standing"] == {"undone": "", "now": now}
     assert (result["msg"], result["missing_phases"]) == ("broken", [])
@@ -63,7 +69,7 @@ def test_how_the_platform_stands_and_what_the_next_run_begins_with_is_read(monke
         )
     body = {"metadata": {"name": "flags", "namespace": "default"}, "data": {"F": "false"}}
     cluster.create("ConfigMap", body)
-    result = after_a_failure(monkeypatch, cluster)
+    result = after_a_failure(monkeypatch, lambda: cluster)
     assert "databases of the release, nothing was to change" in result["standing"]["now"]
     assert result["missing_phases"] == ["flags"]
     assert "--tags flags" in result["msg"]
