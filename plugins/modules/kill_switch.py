@@ -118,7 +118,7 @@ sentence:
   returned: success, or when a pod is not proven
   type: str
   sample: >-
-    ann@build-1 set the kill switch at 2026-11-24T09:00:00Z, because: error rate above five percent. It holds
+    ann@build-1 set the kill switch at 2026-11-24 09:00:00 UTC, because: error rate above five percent. It holds
     FEATURE_CHECKOUT=false. Every pod ran it 1.4 s after the command began.
 consumers:
   description:

@@ -24,6 +24,7 @@ from .._cluster import (
     Tries,
 )
 from .._errors import ConflictError, DeployError, VerificationError
+from .._formats import shown
 from .._lock.apply import WriteCheck
 from .._lock.models import epoch_in, refuse_later
 from .plan import Changes, FlagsMap, FlagsPlan, Wish, plan_flags
@@ -93,7 +94,7 @@ class KillSwitch:
 
     def __str__(self) -> str:
         how = " automatically" if self.automatic else ""
-        return f"{self.by} set the kill switch{how} at {self.set_at}, because: {self.reason}"
+        return f"{self.by} set the kill switch{how} at {shown(self.set_at)}, because: {self.reason}"
 
 
 def refuse_up(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .._flags.apply import RESET_OPTIONS
+from .._formats import shown
 from .._gate.report import approve_options
 from .._lock.models import UNDO
 from .._lock.plan import FORCE
@@ -376,7 +377,7 @@ def _one_up(ramp: Body, onward: Body, kinds: t.Mapping[str, str]) -> tuple[Step,
         return (watch,)
     if not {*kinds} - {"day", "watch"}:
         not_before = onward["not_before"]
-        after = f"not before {not_before}" if not_before else ""
+        after = f"not before {shown(not_before)}" if not_before else ""
         return (PlaybookRun(RAMP, to if after else f"{to}, allowed now", after=after),)
     if not {*kinds} - {"day", "watch", "lock", "freeze"}:
         return (PlaybookRun(RAMP, to),)

@@ -83,7 +83,7 @@ def test_what_is_held_off_is_not_turned_on(before, wanted, refused):
     with pytest.raises(KilledError) as raised:
         refuse_up(SET, before, wanted)
     text = str(raised.value)
-    for part in ("ada@ops", "2026-11-24T09:00:00Z", "error rate 7 %", "-e reset=true"):
+    for part in ("ada@ops", "2026-11-24 09:00:00 UTC", "error rate 7 %", "-e reset=true"):
         assert part in text
     assert raised.value.details["kill_switch"]["by"] == "ada@ops"
 

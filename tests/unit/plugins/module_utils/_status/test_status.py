@@ -32,7 +32,7 @@ HELD = {
 }
 FREE = {"held": False, "holder": "", "manual": False, "renewed": "", "until": ""}
 BY_HAND = {**FREE, "held": True, "holder": "eve@ops", "manual": True}
-KILL = "Ann set the kill switch at 2026-11-24T08:59:00Z, because: complaints"
+KILL = "Ann set the kill switch at 2026-11-24 08:59:00 UTC, because: complaints"
 TYPED = Typed("playbooks", ("inventories/prod",))
 END = "-i inventories/prod"
 

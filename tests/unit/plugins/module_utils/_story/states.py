@@ -230,7 +230,8 @@ class World(Scene):
     def type(self, step: PlaybookRun) -> None:
         """Carries a step out. What it has to wait for is over."""
         if step.after:
-            at = parse_time(step.after.removeprefix("not before ")) or OPENS
+            day, hour, _zone = [*step.after.removeprefix("not before ").split(" "), "", ""][:3]
+            at = parse_time(f"{day}T{hour}Z") or OPENS
             self.clock.sleep((at - self.wall()).total_seconds())
         if (
             "fixing the cause" in step.why

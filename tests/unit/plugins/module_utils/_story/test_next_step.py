@@ -76,7 +76,7 @@ SENTENCES = {
     "until:smoke_tests": "NOT FINISHED: release 2.0.0: Monitoring, Sign-Off are left",
     "deploy": "FINE: release 2.0.0 is done since 12:02:40 UTC",
     "deploy locked": "FINE: release 2.0.0 is done since 12:02:40 UTC",
-    "deploy kill": "KILLED: eve@there set the kill switch at 2026-11-24T12:02:40Z, because: errors",
+    "deploy kill": "KILLED: eve@there set the kill switch at 2026-11-24 12:02:40 UTC, because: errors",
     "deploy rollback:dies rest:120": "RUNNING: rolling back, by bob@here, but its lock lapsed at 12:03:45 UTC: "
     "the run may have died",
     "deploy rollback:dies rest:120 free": "INTERRUPTED: release 2.0.0 in the rollback since "
@@ -84,7 +84,7 @@ SENTENCES = {
     "deploy restore:dies rest:120 free": "INTERRUPTED: release 2.0.0 in the restore of its databases since "
     "12:02:40 UTC; the deploy lock is free",
     "deploy kill rollback": "ROLLED BACK: release 2.0.0 at 12:02:45 UTC. eve@there set the kill switch at "
-    "2026-11-24T12:02:40Z, because: errors",
+    "2026-11-24 12:02:40 UTC, because: errors",
     "deploy back:microservices": "NOT FINISHED: release 2.0.0: Microservices is left",
 }  # fmt: skip
 
