@@ -46,7 +46,7 @@ def main() -> int:
   a shell      eval "$(.venv/bin/python -m sandbox env)"
   next step    .venv/bin/ansible-playbook playbooks/ramp.yml -i inventories/sandbox
   kill switch  .venv/bin/ansible-playbook playbooks/kill_switch.yml -i inventories/sandbox -e reason=rehearsal
-  the way back .venv/bin/ansible-playbook playbooks/rollback.yml -i inventories/sandbox
+  rollback     .venv/bin/ansible-playbook playbooks/rollback.yml -i inventories/sandbox
   the end      make sandbox-down""")
     for line in proven:
         print(line)

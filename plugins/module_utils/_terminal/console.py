@@ -148,6 +148,9 @@ class Console:
         """What later lines need to know."""
         action, result, block = event.task.action, event.result, self.block
         self._telling.note(event)
+        if isinstance(switch := result.get("kill_switch"), dict) and not event.task.check:
+            by, automatic = str(switch.get("by") or ""), bool(switch.get("automatic"))
+            block.story = replace(block.story, killed=by, automatic=automatic)
         if event.status in ("failed", "unreachable") and not event.ignored:
             self._failed(event)
         if action in telling.LOCKS and event.status == "ok" and not tells(result):
@@ -196,7 +199,7 @@ class Console:
             self.block.story,
             lock=lock if isinstance(lock, dict) else {},
             freeze=why if reason == FrozenError.reason else "",
-            killed=why if reason == KilledError.reason else "",
+            killed=why if reason == KilledError.reason else self.block.story.killed,
         )
 
     # --- facts -------------------------------------------------------------------------------------------------------

@@ -442,3 +442,18 @@ def test_a_wave_whose_end_no_report_told_is_told_by_its_hosts() -> None:
     told = [line for line in drawn("failing") if " wave " in line]
     assert len(told) == 3
     assert [line[:50] for line in shown if " wave " in line] == [line[:50] for line in told]
+
+
+@pytest.mark.parametrize(("automatic", "playbook"), [(True, "deploy"), (False, "kill_switch")])
+def test_a_person_s_kill_switch_comes_before_the_next_deployment(automatic, playbook):
+    """It outlives the rollback, and the deployment would be refused."""
+
+    def switched(event: models.Event) -> models.Event:
+        result = getattr(event, "result", None) or {}
+        if not result.get("kill_switch"):
+            return event
+        switch = {**result["kill_switch"], "by": "jane@ops-1", "automatic": automatic}
+        return replace(event, result={**result, "kill_switch": switch})
+
+    (after,) = [line for line in drawn("rollback", change=switched) if line.startswith("  next ")]
+    assert f"/{playbook}.yml" in after
