@@ -25,7 +25,7 @@ class ActionModule(ControllerActionBase):
         missing = missing_secrets(given["secrets"], values)
         return {
             **given,
-            **{name: given[name] or value for name, value in typed_here().items()},
+            **typed_here(given),
             "redact": [*given["redact"], *long],
             "missing_secrets": missing,
         }

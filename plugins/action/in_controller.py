@@ -18,5 +18,4 @@ class ActionModule(ControllerActionBase):
 
     def parameters(self, given: dict[str, t.Any]) -> dict[str, t.Any]:
         """A module that tells commands gets how they are typed here."""
-        typed = typed_here() if "playbooks" in given else {}
-        return {**given, **{name: given[name] or value for name, value in typed.items()}}
+        return {**given, **typed_here(given)} if "playbooks" in given else given

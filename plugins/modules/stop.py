@@ -98,6 +98,7 @@ missing_phases:
   version_added: 0.3.0
 """
 
+import functools
 import typing as t
 
 from ..module_utils._errors import DeployError
@@ -126,22 +127,22 @@ def run(module: Module) -> t.NoReturn:
         stop = Stop(given["reason"], options["phase"], named=few_commands_in(message))
         after = next_words(record, plan, stop, missing) if stop.phase else ""
         message = f"{message} Next: {after}." if after else message
-    failure = DeployError(message, standing=stands, missing_phases=missing)
-    failure.reason = given["reason"]
-    raise failure
+    details = {"standing": stands, "missing_phases": missing}
+    raise DeployError(message, reason=given["reason"], **details)
 
 
 def look(module: Module) -> Result:
     """What release_info returns, the `deployments` as rollout reads them, and the `config_map`, as far as it goes."""
     options, sight = module.params["standing"], Result()
     names, flags = options["deployments"], options["config_map"]
+    connect = functools.cache(lambda: cluster_elsewhere(module))
     for read in (
-        lambda cluster: read_release(cluster, module.params["release"]),
-        lambda cluster: {"deployments": observe_standings(cluster, names)},
-        lambda cluster: {"config_map": flags and cluster.read("ConfigMap", flags)},
+        lambda: read_release(connect(), module.params["release"]),
+        lambda: {"deployments": observe_standings(connect(), names)},
+        lambda: {"config_map": flags and connect().read("ConfigMap", flags)},
     ):
         try:
-            sight |= read(cluster_elsewhere(module))
+            sight |= read()
         except Exception as exc:
             # It hides no cause. That of a damaged record has what could be read of it.
             sight |= getattr(exc, "details", {})

@@ -89,10 +89,11 @@ def playbooks_place() -> str:
     return os.path.dirname(typed[0]) if typed else ""  # noqa: PTH120 - as typed
 
 
-def typed_here() -> dict[str, t.Any]:
-    """What a module needs to tell a command as it is typed here."""
+def typed_here(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The parameters by which a module tells a command as it is typed here, where those `given` are empty."""
     inventories = [str(entry) for entry in shown_options().get("inventory") or ()]
-    return {"playbooks": playbooks_place(), "inventories": inventories, "program": program()}
+    typed = {"playbooks": playbooks_place(), "inventories": inventories, "program": program()}
+    return {name: given[name] or value for name, value in typed.items()}
 
 
 def nearby(path: str) -> str:

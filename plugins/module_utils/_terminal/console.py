@@ -149,8 +149,9 @@ class Console:
         action, result, block = event.task.action, event.result, self.block
         self._telling.note(event)
         if isinstance(switch := result.get("kill_switch"), dict) and not event.task.check:
-            by, automatic = str(switch.get("by") or ""), bool(switch.get("automatic"))
-            block.story = replace(block.story, killed=by, automatic=automatic)
+            # One that a run set by itself is the next deployment's to reset.
+            person = "" if switch.get("automatic") else str(switch.get("by") or "")
+            block.story = replace(block.story, killed=person)
         if event.status in ("failed", "unreachable") and not event.ignored:
             self._failed(event)
         if action in telling.LOCKS and event.status == "ok" and not tells(result):
