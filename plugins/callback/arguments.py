@@ -22,7 +22,6 @@ seealso:
     plugin_type: callback
 """
 
-import difflib
 import itertools
 import os
 import typing as t
@@ -32,6 +31,7 @@ from ansible import context
 from ansible.inventory.manager import split_host_pattern
 from ansible.plugins.callback import CallbackBase
 
+from ..module_utils._variable_check import nearest
 from ..plugin_utils._process import nearby
 from ..plugin_utils._run_events import ROOT, is_ours
 
@@ -109,7 +109,7 @@ def _wrong_tag(playbook: str, options: Options, targets: Targets) -> str:
         wrong = [tag for tag in _tags(options, name) if tag not in known and tag not in ANY_TAG]
         if wrong:
             there = f"{playbook} has {', '.join(known) or 'no tags'}"
-            return f"{option} {wrong[0]!r} matches nothing{_nearest(wrong[0], known)}: {there}."
+            return f"{option} {wrong[0]!r} matches nothing{nearest(wrong[0], known)}: {there}."
     return ""
 
 
@@ -132,7 +132,7 @@ def _wrong_limit(limit: str | None, inventory: t.Any) -> str:
     for part in parts:
         name = part.lstrip("!&")
         if not name.startswith("@") and not _hosts(inventory, name):
-            near = _nearest(name, [*groups, *sorted(inventory.hosts)])
+            near = nearest(name, [*groups, *sorted(inventory.hosts)])
             return f"--limit {name!r} matches nothing{near}: the groups are {', '.join(groups)}."
     return ""
 
@@ -166,8 +166,3 @@ def _selected(tags: t.AbstractSet[str], wanted: set[str], skipped: set[str]) -> 
     if "all" in wanted:
         return bool(wanted & tags) or "never" not in tags
     return bool(wanted & (tags | ANY_TAG)) or "always" in tags
-
-
-def _nearest(name: str, known: t.Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""

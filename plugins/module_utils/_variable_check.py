@@ -111,8 +111,13 @@ def _describe(name: str, candidates: t.Collection[str]) -> str:
         return "stray words (a value with spaces needs -e 'name=\"a value\"')"
     if name in RENAMED:
         return f"{name} (it is {RENAMED[name]} now)"
-    near = difflib.get_close_matches(name, candidates, n=1)
-    return f"{name} (did you mean {near[0]}?)" if near else name
+    return f"{name}{nearest(name, candidates)}"
+
+
+def nearest(name: str, known: t.Collection[str]) -> str:
+    """A question in brackets for the name that was perhaps meant, "" where none is like it."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def missing_secrets(

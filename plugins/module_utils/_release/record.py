@@ -379,10 +379,6 @@ class Try:
         return between(self.started, self.finished)
 
 
-def _is(statuses: t.Collection[str]) -> property:
-    return property(lambda phase: phase.status in statuses)
-
-
 @dataclass(frozen=True)
 class Phase(Try):
     status: str = ""
@@ -396,9 +392,29 @@ class Phase(Try):
     def read(cls, body: t.Any) -> Phase:
         return decode(cls, body, "phase", [])
 
-    done, failed, running, waived, settled, taken_back = map(
-        _is, ({DONE}, {FAILED}, {RUNNING}, {WAIVED}, SETTLED, TAKEN_BACK)
-    )
+    @property
+    def done(self) -> bool:
+        return self.status == DONE
+
+    @property
+    def failed(self) -> bool:
+        return self.status == FAILED
+
+    @property
+    def running(self) -> bool:
+        return self.status == RUNNING
+
+    @property
+    def waived(self) -> bool:
+        return self.status == WAIVED
+
+    @property
+    def settled(self) -> bool:
+        return self.status in SETTLED
+
+    @property
+    def taken_back(self) -> bool:
+        return self.status in TAKEN_BACK
 
     @property
     def tries(self) -> tuple[Try, ...]:
