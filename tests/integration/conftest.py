@@ -1,5 +1,6 @@
 """A throw-away namespace with one Deployment, and the collection's own code to act on it."""
 
+import functools
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+import botocore.session
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
@@ -25,6 +27,9 @@ from tests.integration.prisma_project import PrismaProject
 from tests.integration.restoring import SPOIL, Restorable, restorable
 from tests.integration.running import bucket, scratch_database
 from tests.waiting import until
+
+# Each client of S3 would read half a megabyte of the service's description again: a sixth of what these tests cost.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 Result = dict[str, t.Any]
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))

@@ -48,7 +48,7 @@ MOST_TASKS = 135
 @pytest.fixture(scope="module", autouse=True)
 def traffic(operator) -> None:
     """Users write messages from the first chapter to the last."""
-    assert operator.sandbox("traffic", "start", "--rate", "10").rc == 0
+    assert operator.sandbox("traffic", "start", "--rate", "5").rc == 0
 
 
 def test_a_rehearsal_shows_what_would_change_and_changes_nothing(operator, witness):

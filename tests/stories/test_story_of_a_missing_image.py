@@ -221,7 +221,7 @@ def test_what_was_seen_is_kept_and_the_money_can_be_found(world, witness):
 
 
 def test_the_rest_of_the_release_goes_through(operator, witness):
-    assert operator.sandbox("traffic", "start", "--rate", "10", "--seconds", "600").rc == 0
+    assert operator.sandbox("traffic", "start", "--rate", "5", "--seconds", "600").rc == 0
     run = operator.deploys("--tags", "feature_flags,smoke_tests,monitoring,sign_off")
     assert run.rc == 0, run.tail()
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "true"

@@ -114,7 +114,7 @@ def runner(world, tmp_path_factory) -> Runner:
 
 @pytest.fixture(scope="module")
 def deployed(runner, operator) -> Job:
-    assert operator.sandbox("traffic", "start", "--rate", "50").rc == 0
+    assert operator.sandbox("traffic", "start", "--rate", "5").rc == 0
     return runner.plays("easymo.deploy.deploy_v2", **ANSWERS)
 
 

@@ -203,29 +203,16 @@ def watch_at_five(witness: Witness) -> tuple[str, dict[str, t.Any]]:
     return last["verdict"], {one["name"]: one for one in last["samples"]}
 
 
-def test_bounds_alone_let_a_step_pass_whose_users_fail_three_times_as_often(
-    operator, witness, crowd
-):
-    fails(operator, 3.3, treated=9.9)
-    with crowd.writing():
-        # Prometheus has looked twice at the new pods by then, also on a busy machine.
-        quick = {"release_ramp_watch_duration": 6, "release_watch_delay": 15}
-        run = ramps(operator, GOOD, metrics=[ERROR_RATE], **quick)
-    assert run.rc == 0, run.tail()
-    assert "5 % was watched for 6 s and is good." in said_in_slack(witness)
-    verdict, seen = watch_at_five(witness)
-    assert verdict == "proceed"
-    assert 0.03 < seen["error_rate"]["max"] <= 0.05
-    assert runs_with(witness) == {"5"}
-
-
 def test_the_comparison_steps_down_and_says_who_is_to_blame_and_by_how_much(
     operator, witness, crowd
 ):
-    # Nobody remembers that the step was good: the same one is watched once more.
+    """Its bounds alone let pass what three times as many users of an agent as of the menu suffer."""
+    fails(operator, 3.3, treated=9.9)
+    # Nobody remembers whether the step was good: the same one is watched once more.
     witness.kubectl("annotate", "configmap", "feature-flags", "easymo.com/ramp-")
     metrics = [ERROR_RATE, FAILING_USERS]
-    quick = {"release_ramp_watch_duration": 900, "release_watch_delay": 6}
+    # Prometheus has looked twice at the new pods by then, also on a busy machine.
+    quick = {"release_ramp_watch_duration": 900, "release_watch_delay": 15}
     with crowd.writing():
         run = ramps(operator, GOOD, metrics=metrics, **quick)
     assert run.rc != 0
@@ -234,6 +221,7 @@ def test_the_comparison_steps_down_and_says_who_is_to_blame_and_by_how_much(
     verdict, seen = watch_at_five(witness)
     assert verdict == "rollback"
     assert seen["error_rate"]["verdict"] == "proceed"
+    assert seen["error_rate"]["max"] > 0.03
     compared = seen["failing_users"]["comparison"]
     assert compared["ratio"] == pytest.approx(3, abs=0.45)
     assert compared["share"] == pytest.approx(0.05, abs=0.01)
