@@ -26,7 +26,7 @@ test: setup  ## Everything but nightly, in order of what it costs; STEPS="style 
 nightly: setup  ## What is slow and hardly changes: benchmarks, random schemas, all examples and seeds, all of sanity, molecule, the oldest core, the site
 	@env -u CI $(PY) -m pytest -q -n 2 --dist loadfile -m "nightly or property" tests
 	@scripts/sanity --test ansible-doc --test import --test pylint
-	@scripts/oldest whole
+	@scripts/oldest units
 	@scripts/molecule
 	@scripts/site
 	@$(PY) -m tests.simulation.report --minutes $(or $(MINUTES),10)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -183,6 +184,45 @@ def _preload() -> None:
             for path in sorted((ROOT / "plugins" / folder).glob("*.py")):
                 importlib.import_module(f"{PLUGINS}.{folder}.{path.stem}")
     _AnsibleCollectionFinder._remove()
+    _read_service_of_s3()
+    _parse_yaml()
+
+
+def _parse_yaml() -> None:
+    """The project's own: a run's loader begins with those of its files that are as they were."""
+    loaders = importlib.import_module("ansible.parsing.dataloader")
+    parsed, begin = loaders.DataLoader(), loaders.DataLoader.__init__
+    roles = ROOT / "playbooks/collections/ansible_collections/easymo/deploy/roles"
+    for folder in (ROOT / "playbooks", roles, ROOT / "inventories"):
+        for path in folder.rglob("*.yml"):
+            parsed.load_from_file(str(path), trusted_as_template=True)
+    written = {path: _written(path) for path in parsed._FILE_CACHE}
+
+    def begin_with_parsed(loader: t.Any) -> None:
+        begin(loader)
+        for path, content in parsed._FILE_CACHE.items():
+            if _written(path) == written[path]:
+                loader._FILE_CACHE[path] = content
+
+    loaders.DataLoader.__init__ = begin_with_parsed
+
+
+def _written(path: str) -> int:
+    """When, in nanoseconds; 0 of a file that is gone."""
+    with contextlib.suppress(OSError):
+        return Path(path).stat().st_mtime_ns
+    return 0
+
+
+def _read_service_of_s3() -> None:
+    """boto3 reads half a megabyte of JSON for each client; sessions of one loader share what it read."""
+    sessions = importlib.import_module("botocore.session")
+    sessions.create_loader = functools.cache(sessions.create_loader)
+    # Unsigned, or it would look for credentials on the network.
+    unsigned = importlib.import_module("botocore.config").Config(
+        signature_version=importlib.import_module("botocore").UNSIGNED
+    )
+    sessions.Session().create_client("s3", region_name="us-east-1", config=unsigned)
 
 
 def _serve(templates: CompiledTemplates, scratch: Path) -> list[str] | None:

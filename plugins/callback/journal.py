@@ -52,7 +52,7 @@ from pathlib import Path
 
 from ansible import context
 from ansible.module_utils.ansible_release import __version__ as core_version
-from ansible.parsing.plugin_docs import read_docstring
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.loader import module_loader
 
 from ..module_utils._arguments import user_here
@@ -61,7 +61,7 @@ from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import CENSORED, RECORD_KEYS, sentence_of
 from ..module_utils._report.journal import Journal
 from ..module_utils._terminal.models import Status
-from ..plugin_utils._action_module import module_of
+from ..plugin_utils._action_module import imported, module_of
 from ..plugin_utils._process import collection_version, shown_options
 from ..plugin_utils._run_events import Observer, PlayVariables, ending_of, observing, task_name
 
@@ -78,9 +78,8 @@ ALWAYS_KEPT = frozenset({"msg", "reason"})
 @functools.cache
 def documented(module: str) -> frozenset[str]:
     """The keys that the module's RETURN promises."""
-    path = module_loader.find_plugin(module)
-    returned = read_docstring(path, verbose=False)["returndocs"] if path else None
-    return ALWAYS_KEPT | frozenset(returned or {})
+    returned = imported(module).RETURN if module_loader.has_plugin(module) else ""
+    return ALWAYS_KEPT | frozenset(yaml_load(returned) or {})
 
 
 def promised(result: t.Mapping[str, t.Any], module: str) -> dict[str, t.Any] | None:

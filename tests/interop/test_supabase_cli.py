@@ -16,29 +16,23 @@ from tests.interop.scripts import FAILING, NOT_MIGRATIONS, REALISTIC, SCRIPTS
 ORDER = sorted(REALISTIC, key=lambda name: name.partition("_")[0])
 
 
-def test_what_the_cli_pushed_is_applied_for_us(project, database):
-    project.write(REALISTIC)
+def test_the_same_folder_leaves_the_same_and_is_applied_for_the_other_one(project, database, twin):
+    project.write(REALISTIC | NOT_MIGRATIONS)
     assert sorted(project.push(database)["migrations"]) == sorted(REALISTIC)
+    assert [entry["file"] for entry in project.migrate(twin)["applied"]] == ORDER
+    assert history(twin) == history(database)
+    assert objects(twin) == objects(database)
+    assert len(history(twin)) == len(REALISTIC)
     for check in (True, False):
         result = project.migrate(database, check=check)
         assert (result["changed"], result["drift"], result["pending"]) == (False, {}, [])
     assert result["versions"] == [name.partition("_")[0] for name in ORDER]
-
-
-def test_what_we_applied_is_pushed_for_the_cli(project, database):
-    project.write(REALISTIC)
-    assert [entry["file"] for entry in project.migrate(database)["applied"]] == ORDER
-    pushed = project.push(database)
+    pushed = project.push(twin)
     assert (pushed["rc"], pushed["upToDate"]) == (0, True)
-
-
-def test_the_same_folder_leaves_the_same_rows_and_objects(project, database, twin):
-    project.write(REALISTIC | NOT_MIGRATIONS)
-    assert project.push(database)["rc"] == 0
-    assert not project.migrate(twin).get("failed")
-    assert history(twin) == history(database)
-    assert objects(twin) == objects(database)
-    assert len(history(twin)) == len(REALISTIC)
+    listed = project.supabase(twin, "migration", "list")["migrations"]
+    assert [(each["local"], each["remote"]) for each in listed] == [
+        (name.partition("_")[0],) * 2 for name in ORDER
+    ]
 
 
 def test_each_goes_on_where_the_other_stopped(project, database):
@@ -49,15 +43,6 @@ def test_each_goes_on_where_the_other_stopped(project, database):
     project.write({"3_c.sql": "create table c(id int)"})
     assert project.push(database)["migrations"] == ["3_c.sql"]
     assert project.migrate(database)["changed"] is False
-
-
-def test_the_clis_list_agrees_that_everything_is_applied(project, database):
-    project.write(REALISTIC)
-    project.migrate(database)
-    listed = project.supabase(database, "migration", "list")["migrations"]
-    assert [(each["local"], each["remote"]) for each in listed] == [
-        (name.partition("_")[0],) * 2 for name in ORDER
-    ]
 
 
 @pytest.mark.parametrize("files", FAILING.values(), ids=FAILING)

@@ -30,7 +30,12 @@ def known_seconds() -> dict[str, float]:
 
 def place(item: pytest.Item) -> tuple[int, float, str]:
     """Sorts the files; tests of one file stay in their order."""
-    file = str(item.path.relative_to(ROOT))
+    return _place_of_file(item.path)
+
+
+@functools.cache
+def _place_of_file(path: Path) -> tuple[int, float, str]:
+    file = str(path.relative_to(ROOT))
     level = file.split("/")[1]
     rank = LEVELS.index(level) if level in LEVELS else len(LEVELS)
     return rank, -known_seconds().get(file, LEAST), file

@@ -12,7 +12,6 @@ BEFORE = {
     "docs": 20,
     "integration": 460,
     "interop": 55,
-    "oldest": 55,
     "sanity": 75,
     "stories": 620,
     "traffic": 50,
