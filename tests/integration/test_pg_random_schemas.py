@@ -10,7 +10,7 @@ from tests.integration.round_trip import SETTINGS, Traveller
 from tests.integration.throwaway_server import ThrowawayServer
 
 # Few and large, for the programs that dump and restore cost more to start than the tables.
-SEEDS = [*range(4), *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(4, 14))]
+SEEDS = [*range(2), *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(2, 14))]
 TABLES = 18
 
 

@@ -66,6 +66,7 @@ def test_no_clean_rolling_update_wakes_anybody(rollout, tmp_path):
     assert status == 0, said
 
 
+@pytest.mark.nightly
 def test_the_tests_would_notice_another_threshold(tmp_path):
     """Each threshold a little lower or later: what must not fire fires, or what must fire does not."""
     shipped, test = (

@@ -40,7 +40,7 @@ PRISMA_HISTORY = (
 )
 OLD = dict.fromkeys(SERVICES, "v1.9.0")
 NEW = dict.fromkeys(SERVICES, "v2.0.0")
-REPLICAS = 3
+REPLICAS = 2
 MOST_TASKS = 135
 """Of a deployment that has nothing to do."""
 
@@ -352,5 +352,5 @@ def test_no_user_noticed(operator):
     report = json.loads(operator.sandbox("traffic", "report", "--json").output)
     assert report["failed"] == 0, report["first_failures"]
     assert report["sent"] > 500
-    assert report["sent_per_second"] > 5
+    assert report["sent_per_second"] > 3
     assert run.rc == 0

@@ -16,7 +16,9 @@ from tests.suite import screen
 from tests.suite.screen import Overview, StepState
 from tests.suite.steps import LANES, STAGES, Step
 
-STYLE, UNITS = Step("style", ("true",), 20), Step("units", ("pytest",), 60, LANES)
+TWO = 2
+"""Lanes, whatever this machine has."""
+STYLE, UNITS = Step("style", ("true",), 20), Step("units", ("pytest",), 60, TWO)
 
 
 def running(step: Step, *, passed: int, collected: int, began: float = 0) -> StepState:
@@ -30,7 +32,7 @@ def ended(step: Step, seconds: float, status: int = 0, **more: t.Any) -> StepSta
 def test_one_line_tells_the_step_the_counts_the_time_and_what_is_left():
     states = [ended(STYLE, 20), running(UNITS, passed=50, collected=100)]
 
-    line = screen.progress(Overview(states, 0, 30, LANES))
+    line = screen.progress(Overview(states, 0, 30, TWO))
 
     assert line == "units 50/100 · 50 passed, 0 failed · 0:30, about 0:30 to go"
 
@@ -39,7 +41,7 @@ def test_before_anything_was_measured_the_time_is_the_recorded_one():
     states = [running(STYLE, passed=0, collected=0), StepState(UNITS)]
 
     assert (
-        screen.progress(Overview(states, 0, 5, LANES))
+        screen.progress(Overview(states, 0, 5, TWO))
         == "style · 0 passed, 0 failed · 0:05, about 1:07 to go"
     )
 
@@ -50,7 +52,7 @@ def test_the_end_has_ten_lines_however_much_failed():
     states = [ended(UNITS, 60, 1, passed=9, failures=failures, skips=skips), StepState(STYLE)]
 
     lines = screen.ending(
-        Overview(states, 0, 61, LANES), 99, ["sleep 9"], ".cache/test", " after a failure"
+        Overview(states, 0, 61, TWO), 99, ["sleep 9"], ".cache/test", " after a failure"
     )
 
     assert len(lines) == 10
@@ -60,7 +62,7 @@ def test_the_end_has_ten_lines_however_much_failed():
 
 
 def test_a_step_without_tests_that_fails_counts():
-    overview = Overview([ended(STYLE, 3, 1)], 0, 3, LANES)
+    overview = Overview([ended(STYLE, 3, 1)], 0, 3, TWO)
 
     assert screen.ending(overview, 1, [], "logs", "")[-1] == "0 passed, 1 failed"
 
