@@ -130,7 +130,8 @@ class Operator:
             if source.is_symlink() or source.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target, follow_symlinks=False)
-        return cls(world, checkout, {"PATH": os.environ["PATH"], "HOME": str(home)}, real=True)
+        path = os.environ["PATH"].removeprefix(f"{BIN}{os.pathsep}")
+        return cls(world, checkout, {"PATH": path, "HOME": str(home)}, real=True)
 
     def plays(self, playbooks: str, *arguments: str, inventory: str = "sandbox") -> Run:
         """One playbook, or several with a blank between."""
