@@ -106,13 +106,12 @@ def test_a_metric_stands_in_one_file(metric):
     assert places(metric) == ["inventories/shared/metrics.yml"]
 
 
-def test_a_secret_is_listed_in_three_files():
+def test_a_secret_is_listed_in_two_files():
     secret = "secret_statuspage_token"
     listed = re.compile(rf"^{secret}:|name: {secret}\b", re.M)
     assert [path for path in places(secret) if listed.search(product()[path])] == [
         "inventories/sandbox/group_vars/all/secrets_of_the_sandbox.yml",
         "inventories/shared/secrets.yml",
-        "inventories/vault.example.yml",
     ]
 
 
