@@ -38,7 +38,6 @@ RENAMED: t.Mapping[str, str] = {
     "feature_flags_consumers": "release_flags_consumers",
     "feature_flags_delivery": "release_flags_delivery",
     "feature_flags_fence": "deploy_lock_fence",
-    "feature_flags_flagd": "release_flagd",
     "feature_flags_probe": "contract_flags",
     "feature_flags_release": "release_version",
     "feature_flags_wait_timeout": "release_flags_wait",
@@ -93,6 +92,7 @@ GONE: t.Mapping[str, str] = {
         "migrations are applied without Prisma's programs",
     ),
     "service_rollback_error_text": "it is always ERROR",
+    "smoke_tests_junit": "the record and report.json have the results",
     **dict.fromkeys(
         ("smoke_tests_agent_reply", "smoke_tests_agent_text"),
         "the messages of release_smoke_tests have it",

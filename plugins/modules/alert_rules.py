@@ -143,10 +143,9 @@ from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
 
-NEEDS = (REQUESTS,)
-
 module_spec = documented(
     DOCUMENTATION,
+    needs=(REQUESTS,),
     required_if=[
         ("destination", "prometheus_rule", ("namespace",)),
         ("destination", "file", ("path",)),
@@ -195,7 +194,7 @@ def _destination(module: Module, api: AlertsApi) -> alerts.RuleObject | alerts.R
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -228,10 +228,9 @@ from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, documented, emit_progress, execute
 from ..module_utils._release.store import ReleaseStore
 
-NEEDS = (REQUESTS,)
-
 module_spec = documented(
     DOCUMENTATION,
+    needs=(REQUESTS,),
     required_if=[
         ("state", "deployed", ["directory"]),
         ("state", "restored", ["release"]),
@@ -356,7 +355,7 @@ def _warn(module: Module, result: dict[str, t.Any]) -> None:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ extends_documentation_fragment:
   - easymo.deploy._kubernetes
   - easymo.deploy._flags.probe
   - easymo.deploy._flags.consumers
-  - easymo.deploy._libraries.jinja2
   - easymo.deploy._libraries.jmespath
 options:
   state:
@@ -151,7 +150,7 @@ from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._errors import DeployError, InputError
 from ..module_utils._flags.apply import KillSwitch, to_diff
 from ..module_utils._flags.consumer import Consumers, ConsumerState, reached_after
-from ..module_utils._flags.values import Document, to_values
+from ..module_utils._flags.values import to_values
 from ..module_utils._kill_switch import (
     LOWERED,
     RESET,
@@ -169,13 +168,13 @@ from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, execute, refuse_below
 from ..module_utils._release.plan import RecordChange
 from ..module_utils._release.store import ReleaseStore
-from ..module_utils._templates import JINJA2, JMESPATH
+from ..module_utils._templates import JMESPATH
 from ..module_utils._time import utc_now
 
-NEEDS = (KUBERNETES, JINJA2, JMESPATH)
-
 module_spec = documented(
-    DOCUMENTATION, required_if=[("state", LOWERED, ["percentage", "percentage_flag"])]
+    DOCUMENTATION,
+    needs=(KUBERNETES, JMESPATH),
+    required_if=[("state", LOWERED, ["percentage", "percentage_flag"])],
 )
 
 
@@ -190,7 +189,6 @@ def run(module: Module) -> dict[str, t.Any]:
         params["name"],
         decide,
         clock=clock,
-        document=Document.from_options(params["flagd"]),
         check_mode=module.check_mode,
         automatic=params["automatic"],
     )
@@ -294,7 +292,7 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

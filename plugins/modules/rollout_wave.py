@@ -156,15 +156,13 @@ from ..module_utils._waves.wave import (
     roll_waves,
 )
 
-NEEDS = (KUBERNETES,)
-
 
 class RolloutsFailedError(DeployError):
     reason = "RolloutsFailed"
 
 
 module_spec = documented(
-    DOCUMENTATION, inside={"services": {"required_one_of": [("name", "host")]}}
+    DOCUMENTATION, needs=(KUBERNETES,), inside={"services": {"required_one_of": [("name", "host")]}}
 )
 
 
@@ -200,7 +198,7 @@ def run(module: Module) -> Result:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ what it did once somebody has done what readiness says.
 import shlex
 import typing as t
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
@@ -235,7 +234,7 @@ def test_a_smoke_test_that_fails_switches_the_feature_off(operator, witness):
     assert operator.sandbox("fault", "clear", "supabase.missing-blob").rc == 0
 
 
-def test_what_was_seen_is_kept_and_the_money_can_be_found(world, witness):
+def test_what_was_seen_is_kept_and_the_money_can_be_found(witness):
     """The payment of the run that held was the attempt's only one; the failed run found it paid."""
     evidence = witness.record("2.0.0")["phases"]["smoke_tests"]["evidence"]
     checks = {check["name"]: check for check in evidence["checks"]}
@@ -243,10 +242,6 @@ def test_what_was_seen_is_kept_and_the_money_can_be_found(world, witness):
     order = checks["Payment integration"]["facts"]["order_id"]
     paid = f"select order_id from payments where order_id = '{order}'"
     assert witness.sql("agent_core", paid) == [order]
-    suite = ElementTree.parse(world.directory / "report" / "2.0.0" / "smoke-tests.xml").getroot()[0]
-    failed = [case.get("name") for case in suite if case.find("failure") is not None]
-    assert "WhatsApp webhook" in failed
-    assert suite.get("failures") == str(len(failed))
 
 
 def test_the_rest_of_the_release_goes_through(operator, witness):

@@ -24,6 +24,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.headline import (
     SERVICES_PHASE,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._module import ModuleSpec
 from ansible_collections.easymo.deploy.plugins.module_utils._report import phases
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections import people, services
 from ansible_collections.easymo.deploy.plugins.modules import preflight_check
@@ -139,7 +140,7 @@ def test_a_kind_is_known_to_preflight_by_its_registration_and_its_documentation(
     options = spec["argument_spec"]["checks"]["options"]
     options["kind"]["choices"].append("moon")
     options["moon"] = {"type": "dict", "options": {"moon": {"default": "full"}}}
-    monkeypatch.setattr(preflight_check, "module_spec", lambda: spec)
+    monkeypatch.setattr(preflight_check, "module_spec", ModuleSpec(lambda: spec))
     check = {"name": "night", "kind": "moon", "moon": {}}
     done = run_module(preflight_check, release="2.0.0", checks=[check])
     assert [(row["name"], row["detail"]) for row in done["results"]] == [("night", "it is full")]
@@ -170,6 +171,12 @@ def test_the_deployment_runs_the_phases_of_the_plan_in_their_order():
         for play in plays_of(f"{name}.yml"):
             assert play["vars"]["release_phase_name"] == name
             assert play["tags"] == name
+
+
+def test_readiness_knows_every_phase():
+    (file,) = plays_of("readiness.yml")[0]["vars_files"]
+    contracts = read_yaml(f"playbooks/{file}")["release_phase_contracts"]
+    assert [*contracts] == ["every", *PLAN]
 
 
 def test_who_names_a_phase_names_one_of_the_plan():
