@@ -8,11 +8,9 @@ from tests.integration.conftest import Place
 
 NAME = "agent-core"
 FLAGS_FOLDER = "/etc/feature-flags"
-FLAGD_KEY = "flags.flagd.json"
 FLAGS_SETTINGS: t.Mapping[str, t.Mapping[str, str]] = {
     "environment": {},
     "files": {"FLAGS_DIRECTORY": FLAGS_FOLDER},
-    "flagd": {"FLAGD_OFFLINE_FLAG_SOURCE_PATH": f"{FLAGS_FOLDER}/{FLAGD_KEY}"},
 }
 """How a service may have its flags, and which settings tell it so."""
 AGENTS, PERCENTAGE = "FEATURE_AI_AGENTS", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"

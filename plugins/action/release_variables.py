@@ -15,6 +15,7 @@ from ..module_utils._formats import listed
 from ..module_utils._release_variables import misread
 from ..module_utils._variable_check import (
     CHOICES,
+    built_in_before,
     incomplete,
     missing_secrets,
     old_names,
@@ -23,6 +24,7 @@ from ..module_utils._variable_check import (
     refused_services,
     typed_unchanged,
     unknown_variables,
+    words_of,
 )
 from ..modules import release_variables
 from ..plugin_utils._role_contracts import (
@@ -57,6 +59,11 @@ class ActionModule(ActionBase):
             self._declared_below(task_vars.get("inventory_dir"))
             | self._declared_below(task_vars.get("playbook_dir")),
             (*PREFIXES, *(f"{role.name}_" for role in ROLES.iterdir())),
+            {
+                word
+                for path in self._files(task_vars.get("inventory_dir"))
+                for word in words_of(self._read(path))
+            },
         )
         values, reasons = self._values(secret["name"] for secret in secrets)
         missing = [] if reasons else missing_secrets(secrets, values)
@@ -73,6 +80,7 @@ class ActionModule(ActionBase):
         ]
         if unknown:
             problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")
+        problems += built_in_before(task_vars)
         problems += typed_unchanged(extra)
         if arguments["placeholders"] == "refuse":
             problems += incomplete(task_vars)
@@ -81,7 +89,7 @@ class ActionModule(ActionBase):
         if missing:
             problems.append(
                 f"These secrets have no value: {', '.join(missing)}. Set the environment "
-                "variables or fill in a vault: see inventories/vault.example.yml."
+                "variables or fill in a vault: see docs/secrets.md."
             )
         if shadowed := self._shadowed(task_vars):
             problems.append(

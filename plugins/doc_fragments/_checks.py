@@ -223,10 +223,6 @@ def health(at: str) -> str:
       description: Seconds to go on looking while a check does not pass. V(0) is one look.
       type: float
       default: 0
-    wait_sleep:
-      description: Seconds between two looks.
-      type: float
-      default: 1.0
 """
 
 

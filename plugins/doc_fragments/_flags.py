@@ -69,24 +69,4 @@ options:
     choices: [environment, volume]
     default: environment
     version_added: 0.3.0
-  flagd:
-    description:
-      - A flagd document (U(https://flagd.dev/reference/flag-definitions/)), for applications that read their flags by
-        OpenFeature. It is a key of the same ConfigMap, made anew of its flags in the same request that writes them.
-      - The flags stay what is compared and what the kill switch holds. Nothing reads the document back.
-    type: dict
-    version_added: 0.3.0
-    suboptions:
-      key:
-        description: The key, which is the file's name where the ConfigMap is mounted.
-        type: str
-        default: flags.flagd.json
-      template:
-        description:
-          - Jinja that makes the document. C(flags) has all flags of the ConfigMap by name, as booleans, integers and
-            texts. What it makes must be JSON with C(flags) of a known C(state), with C(variants) and with a
-            C(defaultVariant) among them.
-          - Without it, each flag is one flagd flag of its own name.
-        type: str
-        default: ""
 """

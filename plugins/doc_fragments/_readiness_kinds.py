@@ -192,15 +192,6 @@ flags_readers:
       description: How pods will be asked, as O(easymo.deploy.feature_flags#module:probe).
       type: dict
       default: {{}}
-    flagd:
-      description: The document that will be made of them, as O(easymo.deploy.feature_flags#module:flagd).
-      type: dict
-      default: {{}}
-    values:
-      description: Flags with which the document must be possible, for example those of the release, and all off.
-      type: list
-      elements: dict
-      default: []
 unknowable:
   description: A fact that is unknown here before it happens. It is listed as skipped.
   type: dict

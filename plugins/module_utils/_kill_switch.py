@@ -25,7 +25,6 @@ from ._flags.apply import (
 from ._flags.consumer import ConsumerState, tell_wrong
 from ._flags.plan import FlagsMap, FlagsPlan, Wish
 from ._flags.pods import REACHED, RUNNING
-from ._flags.values import Document
 from ._lock.apply import epoch_now
 from ._lock.models import epoch_in
 from ._ramp.plan import RampState
@@ -136,7 +135,6 @@ def write_switch(
     decide: Decide,
     *,
     clock: Clock,
-    document: Document | None,
     check_mode: bool,
     automatic: bool,
 ) -> FlagsPlan:
@@ -152,9 +150,7 @@ def write_switch(
         epoch = epoch_now(cluster.until(clock.now() + LOOK))
         return decide(observed, max(epoch, epoch_in(observed.annotations)))
 
-    return decide_flags(
-        cluster, name, wish, check_mode=check_mode, document=document, attempts=ATTEMPTS
-    )
+    return decide_flags(cluster, name, wish, check_mode=check_mode, attempts=ATTEMPTS)
 
 
 def overruled(cluster: Cluster, plan: FlagsPlan) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import json
 import sys
 import traceback
 import typing as t
+from dataclasses import dataclass
 from pathlib import PurePath
 
 from ansible.module_utils.basic import AnsibleModule, _load_params
@@ -64,14 +65,26 @@ Rules = t.Mapping[str, t.Any]
 """What Ansible checks of options together, such as `required_if`."""
 
 
+@dataclass(frozen=True)
+class ModuleSpec:
+    """What a module takes, read anew for each call, and the libraries without which it does not begin."""
+
+    read: t.Callable[[], Spec]
+    needs: t.Sequence[Library] = ()
+
+    def __call__(self) -> Spec:
+        return copy.deepcopy(self.read())
+
+
 def documented(
     documentation: str,
     *,
+    needs: t.Sequence[Library] = (),
     no_log: t.Collection[str] = (),
     inside: t.Mapping[str, Rules] | None = None,
     **together: t.Any,
-) -> t.Callable[[], Spec]:
-    """A module's `module_spec`, which returns a fresh argument spec, and what belongs `together`.
+) -> ModuleSpec:
+    """A module's `module_spec`, with what belongs `together` and the libraries that it always `needs`.
 
     Options in options are named by their path: `no_log` is secret by more than its name, and `inside` are rules.
     """
@@ -85,7 +98,7 @@ def documented(
             _at(spec, path).update(rules)
         return {"argument_spec": spec, **together}
 
-    return lambda: copy.deepcopy(read())
+    return ModuleSpec(read, needs)
 
 
 @functools.cache
@@ -169,12 +182,7 @@ class Module(t.Protocol):
     def warn(self, warning: str) -> None: ...
 
 
-def execute(
-    module_spec: t.Callable[[], dict[str, t.Any]],
-    run: t.Callable[[t.Any], Result],
-    *,
-    needs: t.Iterable[Library] = (),
-) -> None:
+def execute(module_spec: ModuleSpec, run: t.Callable[[t.Any], Result]) -> None:
     """Run the module of these options to its end. All modules support check mode."""
     try:
         spec = module_spec()
@@ -190,7 +198,7 @@ def execute(
     if wrong := wrong_kinds(spec["argument_spec"], _load_params()):
         module.fail_json(**InputError(" ".join(wrong)).to_result())
     try:
-        refuse_missing(needs)
+        refuse_missing(module_spec.needs)
         result = run(module)
     except DeployError as exc:
         module.fail_json(**exc.to_result())

@@ -10,7 +10,6 @@ from ._arguments import read_who_and_why, refuse_placeholders
 from ._cluster import MonotonicClock
 from ._delivery import FlagsDelivery, WrittenFlags, has_moved, retold, take_diffs
 from ._errors import DeployError
-from ._flags.values import Document
 from ._gate.state import evidence_before
 from ._guard.apply import start_of
 from ._guard.memory import MemoryStore
@@ -54,7 +53,6 @@ class RampTask:
             cluster,
             self._place,
             self._schedule,
-            document=Document.from_options(params["flagd"]),
             fence=params["fence"],
             lock=params["lock"] or LEASE,
             alive=alive,

@@ -5,6 +5,8 @@ when it closes and opens next, and how that is said. Pure.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import re
 import typing as t
 from dataclasses import dataclass
@@ -175,9 +177,10 @@ class Outlook:
 
 def outlook(window: Window, now: datetime) -> Outlook:
     now = now.astimezone(UTC)
-    changes = [moment for moment in _changes(window, now) if now < moment < now + FAR]
     is_open = _is_open(window, now)
-    change = next((moment for moment in changes if _is_open(window, moment) != is_open), None)
+    ahead = itertools.takewhile(lambda moment: moment < now + FAR, _changes(window, now))
+    changes = (moment for moment in ahead if moment > now and _is_open(window, moment) != is_open)
+    change = next(changes, None)
     if is_open:
         endless = change is None or change - now > LONG
         return Outlook(True, None if endless else change, None, "")
@@ -203,14 +206,13 @@ def instant(local: datetime, zone: tzinfo) -> datetime:
     return next(after, high)
 
 
-def _changes(window: Window, now: datetime) -> list[datetime]:
-    """When it may open or close, from the day before `now` on."""
+def _changes(window: Window, now: datetime) -> t.Iterator[datetime]:
+    """When it may open or close, from the day before `now` on, in order. Each day is computed when it is asked for."""
     first = now.astimezone(window.zone).date()
-    days = [first + timedelta(days=day) for day in range(-1, FAR.days)]
-    hours = [moment for day in days for moment in _hours_of(window, day)]
-    return sorted(
-        {*hours, *(at for freeze in window.freezes for at in (freeze.since, freeze.until))}
-    )
+    days = (first + timedelta(days=day) for day in range(-1, FAR.days))
+    hours = (moment for day in days for moment in _hours_of(window, day))
+    frozen = sorted(at for freeze in window.freezes for at in (freeze.since, freeze.until))
+    return heapq.merge(hours, frozen)
 
 
 def _hours_of(window: Window, day: date) -> tuple[datetime, datetime]:

@@ -59,15 +59,10 @@ options:
     type: bool
     default: false
   path:
-    description: The file. Needed for O(destination=file). Its folder must exist.
-    type: path
-  reload:
     description:
-      - Whether Prometheus is asked to read its files again after O(path) was written, with C(POST /-/reload). It
-        answers that only when started with C(--web.enable-lifecycle).
-      - When false, something else must do it within O(wait_timeout).
-    type: bool
-    default: true
+      - The file. Needed for O(destination=file). Its folder must exist.
+      - Prometheus is asked to read it with C(POST /-/reload), for which it is started with C(--web.enable-lifecycle).
+    type: path
   wait_timeout:
     description: Seconds to wait until Prometheus has them loaded and evaluated.
     type: float
@@ -143,10 +138,9 @@ from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
 
-NEEDS = (REQUESTS,)
-
 module_spec = documented(
     DOCUMENTATION,
+    needs=(REQUESTS,),
     required_if=[
         ("destination", "prometheus_rule", ("namespace",)),
         ("destination", "file", ("path",)),
@@ -187,7 +181,7 @@ def run(module: Module) -> dict[str, t.Any]:
 def _destination(module: Module, api: AlertsApi) -> alerts.RuleObject | alerts.RuleFile:
     params = module.params
     if params["destination"] == "file":
-        return alerts.RuleFile(Path(params["path"]), api.reload if params["reload"] else None)
+        return alerts.RuleFile(Path(params["path"]), api.reload)
     refuse_missing((KUBERNETES,))
     return alerts.RuleObject(
         cluster_for(module), params["name"], params["labels"], force=params["force"]
@@ -195,7 +189,7 @@ def _destination(module: Module, api: AlertsApi) -> alerts.RuleObject | alerts.R
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -127,9 +127,7 @@ from ..module_utils._module import (
 )
 from ..module_utils._run_process import current_run
 
-NEEDS = (KUBERNETES, REQUESTS)
-
-module_spec = documented(DOCUMENTATION)
+module_spec = documented(DOCUMENTATION, needs=(KUBERNETES, REQUESTS))
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -160,7 +158,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -103,9 +103,7 @@ with ICALENDAR:
     import icalendar
 PRODUCT = "-//easymo.deploy//release//EN"
 
-NEEDS = (ICALENDAR,)
-
-module_spec = documented(DOCUMENTATION)
+module_spec = documented(DOCUMENTATION, needs=(ICALENDAR,))
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -179,7 +177,7 @@ def write_file(path: Path, text: str) -> None:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -158,9 +158,7 @@ from ..module_utils._lock.task import claim_of, dismiss, locking_of, take
 from ..module_utils._module import Module, documented, execute, in_controller, refuse_below
 from ..module_utils._run_process import current_run
 
-NEEDS = (KUBERNETES,)
-
-module_spec = documented(DOCUMENTATION)
+module_spec = documented(DOCUMENTATION, needs=(KUBERNETES,))
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -184,7 +182,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -195,10 +195,9 @@ from ..module_utils._module import Module, documented, execute, refuse_below
 from ..module_utils._templates import JINJA2
 from ..module_utils._time import now
 
-NEEDS = (JINJA2,)
-
 module_spec = documented(
     DOCUMENTATION,
+    needs=(JINJA2,),
     no_log=["redact"],
     inside={"prometheus.metrics": {"required_if": [("kind", "postgres", ["connection"])]}},
 )
@@ -231,7 +230,7 @@ def keep(module: Module, diagnosis: Diagnosis, now: t.Any) -> str:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -69,9 +69,6 @@ options:
     description: The same for single functions, above O(verify_jwt).
     type: dict
     default: {}
-  import_map:
-    description: An import map for all of the functions, in place of their own. It lies in the checkout.
-    type: path
   required_secrets:
     description: Names of secrets that the functions need. Nothing is uploaded when the project lacks one.
     type: list
@@ -228,10 +225,9 @@ from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, documented, emit_progress, execute
 from ..module_utils._release.store import ReleaseStore
 
-NEEDS = (REQUESTS,)
-
 module_spec = documented(
     DOCUMENTATION,
+    needs=(REQUESTS,),
     required_if=[
         ("state", "deployed", ["directory"]),
         ("state", "restored", ["release"]),
@@ -320,20 +316,8 @@ def _collect(params: t.Mapping[str, t.Any]) -> Collected:
     root = directory.parents[1]
     given = params["verify_jwt_by_name"]
     policies = options_or_refusal({slug: {"type": "bool"} for slug in given}, given)
-    import_map = _import_map(params["import_map"], root)
-    options = {**params, "import_map": import_map, "verify_jwt_by_name": policies}
+    options = {**params, "verify_jwt_by_name": policies}
     return collect_functions(FolderCheckout(root), directory.relative_to(root).as_posix(), options)
-
-
-def _import_map(given: str | None, root: Path) -> str:
-    if not given:
-        return ""
-    path = Path(given).absolute()
-    if not path.is_relative_to(root):
-        raise InputError(
-            f"The import map {path} lies outside the checkout {root}: move it into it."
-        )
-    return path.relative_to(root).as_posix()
 
 
 def _bucket(params: t.Mapping[str, t.Any]) -> _s3.S3Bucket | None:
@@ -356,7 +340,7 @@ def _warn(module: Module, result: dict[str, t.Any]) -> None:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

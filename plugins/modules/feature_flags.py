@@ -30,7 +30,6 @@ extends_documentation_fragment:
   - easymo.deploy._lock.fence
   - easymo.deploy._flags.probe
   - easymo.deploy._flags.consumers
-  - easymo.deploy._libraries.jinja2
   - easymo.deploy._libraries.jmespath
 options:
   state:
@@ -187,19 +186,19 @@ from ..module_utils._delivery import (
 from ..module_utils._errors import ConflictError, DeployError
 from ..module_utils._flags.apply import LEAVE_OFF, KillSwitch, decide_flags, to_diff, wish_under
 from ..module_utils._flags.plan import Changes, FlagsPlan
-from ..module_utils._flags.values import Document, to_values
+from ..module_utils._flags.values import to_values
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.apply import lease_check_for
 from ..module_utils._module import Module, Result, documented, execute
 from ..module_utils._release.store import ReleaseStore
-from ..module_utils._templates import JINJA2, JMESPATH
+from ..module_utils._templates import JMESPATH
 
-NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 PHASE = "feature_flags"
 
-
-module_spec = documented(DOCUMENTATION, required_if=[("state", "restored", ["release"])])
+module_spec = documented(
+    DOCUMENTATION, needs=(KUBERNETES, JMESPATH), required_if=[("state", "restored", ["release"])]
+)
 
 
 class FlagsTask:
@@ -252,7 +251,6 @@ class FlagsTask:
             params["name"],
             lambda observed: wish_under(rule, observed, flags, fence=params["fence"]),
             check_mode=self._module.check_mode,
-            document=Document.from_options(params["flagd"]),
             guard=lease_check_for(
                 self._cluster, params["fence"], clock=MonotonicClock(), name=params["lock"]
             ),
@@ -311,7 +309,7 @@ def run(module: Module) -> Result:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,6 @@ extends_documentation_fragment:
   - easymo.deploy._metrics
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.psycopg2
-  - easymo.deploy._libraries.jinja2
   - easymo.deploy._libraries.jmespath
   - easymo.deploy._flags.probe
   - easymo.deploy._flags.consumers
@@ -138,7 +137,7 @@ import typing as t
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._flags.apply import to_diff
 from ..module_utils._flags.consumer import Consumers
-from ..module_utils._flags.values import Document, to_values
+from ..module_utils._flags.values import to_values
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import METRIC_RULES, read_metrics, with_comparisons
 from ..module_utils._gate.sources import refuse_missing_libraries, sources_of
@@ -153,14 +152,15 @@ from ..module_utils._ramp.apply import RampFlags
 from ..module_utils._ramp.options import read_schedule
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._run_process import alive
-from ..module_utils._templates import JINJA2, JMESPATH
+from ..module_utils._templates import JMESPATH
 
-NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 TIMES = ("settle", "quiet", "blind_after", "max_silence")
 _ONE_LOOK = {"duration": 0.0, "initial_delay": 0.0, "interval": 60.0, "must_detect": None}
 _NOTHING_YET: dict[str, t.Any] = {"treated_share": None, "evidence_before": {}}
 
-module_spec = documented(DOCUMENTATION, inside={"metrics": METRIC_RULES})
+module_spec = documented(
+    DOCUMENTATION, needs=(KUBERNETES, JMESPATH), inside={"metrics": METRIC_RULES}
+)
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -187,7 +187,6 @@ def run(module: Module) -> dict[str, t.Any]:
         sources=sources_of(params, cluster),
         consumers=Consumers.from_params(module, cluster, "GuardActs", actor_of(params)),
         lock=params["lock"] or LEASE,
-        document=Document.from_options(params["flagd"]),
         alive=alive,
     )
     store = ReleaseStore(cluster, params["release"], clock=MonotonicClock())
@@ -203,7 +202,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,6 @@ extends_documentation_fragment:
   - easymo.deploy._ramp
   - easymo.deploy._flags.probe
   - easymo.deploy._flags.consumers
-  - easymo.deploy._libraries.jinja2
   - easymo.deploy._libraries.jmespath
 options:
   state:
@@ -246,12 +245,12 @@ consumers:
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, Result, documented, execute
 from ..module_utils._ramp_step import RampTask
-from ..module_utils._templates import JINJA2, JMESPATH
-
-NEEDS = (KUBERNETES, JINJA2, JMESPATH)
+from ..module_utils._templates import JMESPATH
 
 module_spec = documented(
-    DOCUMENTATION, required_if=[("state", "judged", ["percentage", "verdict"])]
+    DOCUMENTATION,
+    needs=(KUBERNETES, JMESPATH),
+    required_if=[("state", "judged", ["percentage", "verdict"])],
 )
 
 
@@ -260,7 +259,7 @@ def run(module: Module) -> Result:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

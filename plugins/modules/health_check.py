@@ -31,10 +31,6 @@ options:
     description: Seconds to go on asking until a check passes. V(0) is to ask once.
     type: float
     default: 0
-  wait_sleep:
-    description: Seconds between two looks.
-    type: float
-    default: 1.0
 requirements:
   - Each library is needed only for the kinds of checks that are given.
 """

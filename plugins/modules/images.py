@@ -134,14 +134,13 @@ from ..module_utils._module import Module, Result, documented, execute, refuse_b
 from ..module_utils._release.task import change_record, store_of
 from ..module_utils._time import Deadline
 
-NEEDS = (REQUESTS,)
 NOT_CHECKED = "digest not checked"
 UNCHECKED = (
     f"Images: {NOT_CHECKED}. The registry was not checked before phase 4 (release_check_images is false), so a "
     "missing image shows only when a pod cannot pull it, and the image behind a tag is not known."
 )
 
-module_spec = documented(DOCUMENTATION, required_by={"release": ["kubernetes"]})
+module_spec = documented(DOCUMENTATION, needs=(REQUESTS,), required_by={"release": ["kubernetes"]})
 
 
 def run(module: Module) -> Result:
@@ -191,7 +190,7 @@ def _record(module: Module, images: t.Mapping[str, t.Any]) -> bool:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ extends_documentation_fragment:
   - easymo.deploy._kubernetes
   - easymo.deploy._flags.probe
   - easymo.deploy._flags.consumers
-  - easymo.deploy._libraries.jinja2
   - easymo.deploy._libraries.jmespath
 options:
   state:
@@ -151,7 +150,7 @@ from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._errors import DeployError, InputError
 from ..module_utils._flags.apply import KillSwitch, to_diff
 from ..module_utils._flags.consumer import Consumers, ConsumerState, reached_after
-from ..module_utils._flags.values import Document, to_values
+from ..module_utils._flags.values import to_values
 from ..module_utils._kill_switch import (
     LOWERED,
     RESET,
@@ -169,20 +168,23 @@ from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, execute, refuse_below
 from ..module_utils._release.plan import RecordChange
 from ..module_utils._release.store import ReleaseStore
-from ..module_utils._templates import JINJA2, JMESPATH
+from ..module_utils._templates import JMESPATH
 from ..module_utils._time import utc_now
 
-NEEDS = (KUBERNETES, JINJA2, JMESPATH)
-
 module_spec = documented(
-    DOCUMENTATION, required_if=[("state", LOWERED, ["percentage", "percentage_flag"])]
+    DOCUMENTATION,
+    needs=(KUBERNETES, JMESPATH),
+    required_if=[("state", LOWERED, ["percentage", "percentage_flag"])],
 )
 
 
 def run(module: Module) -> dict[str, t.Any]:
     params, clock = module.params, MonotonicClock()
+    refuse_below(params, wait_timeout=1)
+    (reason,) = read_who_and_why(reason=params["reason"])
+    refuse_placeholders(by=params["by"])
     by = actor_of({"actor": params["by"]})
-    decide = to_decision(params)
+    decide = to_decision(params, by, reason)
     cluster = cluster_for(module)
     reading = Consumers.from_params(module, cluster, "KillSwitchProgress", by)
     plan = write_switch(
@@ -190,7 +192,6 @@ def run(module: Module) -> dict[str, t.Any]:
         params["name"],
         decide,
         clock=clock,
-        document=Document.from_options(params["flagd"]),
         check_mode=module.check_mode,
         automatic=params["automatic"],
     )
@@ -213,7 +214,7 @@ def run(module: Module) -> dict[str, t.Any]:
             switch,
             wanted,
             by=by,
-            reason=params["reason"].strip(),
+            reason=reason,
             check_mode=module.check_mode and plan.changed,
             reached_after=None if module.check_mode else after,
         ),
@@ -223,7 +224,7 @@ def run(module: Module) -> dict[str, t.Any]:
     if module._diff:
         result["diff"] = to_diff(plan)
     if params["release"]:
-        note(module, cluster, result["sentence"], switch)
+        note(module, cluster, by, result["sentence"], switch)
     if consumers and reading.probe.weakness:
         module.warn(reading.probe.weakness)
     for consumer in consumers:
@@ -242,9 +243,11 @@ def run(module: Module) -> dict[str, t.Any]:
     return result
 
 
-def note(module: Module, cluster: Cluster, sentence: str, switch: KillSwitch | None) -> None:
+def note(
+    module: Module, cluster: Cluster, by: str, sentence: str, switch: KillSwitch | None
+) -> None:
     """Tell the release record. An outage of it keeps no feature on."""
-    release, by = module.params["release"], actor_of({"actor": module.params["by"]})
+    release = module.params["release"]
     facts = (
         {switch.set_at: {"what": "set", "by": switch.by, "reason": switch.reason}} if switch else {}
     )
@@ -264,11 +267,8 @@ def note(module: Module, cluster: Cluster, sentence: str, switch: KillSwitch | N
         module.warn(f"The release record was not written: {exc}")
 
 
-def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
+def to_decision(params: t.Mapping[str, t.Any], by: str, reason: str) -> Decide:
     """What the options ask for. Raises InputError before anything is touched."""
-    refuse_below(params, wait_timeout=1)
-    (reason,) = read_who_and_why(reason=params["reason"])
-    refuse_placeholders(by=params["by"])
     state, percentage = params["state"], params["percentage"]
     if percentage is not None and state != LOWERED:
         raise InputError(f"'percentage' has no effect when 'state' is {state!r}: use 'lowered'.")
@@ -285,7 +285,7 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
         raise InputError("'flags' must have the value of each flag that is switched off.")
     switch = KillSwitch(
         set_at=utc_now(),
-        by=actor_of({"actor": params["by"]}),
+        by=by,
         reason=reason,
         automatic=params["automatic"],
         flags=flags,
@@ -294,7 +294,7 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -79,13 +79,14 @@ from ..module_utils._http import REQUESTS, Answer, Repeat, ask, bearer, good, wi
 from ..module_utils._module import Module, documented, execute, refuse_below
 from ..module_utils._time import Deadline
 
-NEEDS = (REQUESTS,)
 LONGEST = 500
 """Characters: what fits on the dashboard."""
 Banner = dict[str, str]
 """Its message and type; empty for none."""
 
-module_spec = documented(DOCUMENTATION, required_if=[("state", "present", ("text",))])
+module_spec = documented(
+    DOCUMENTATION, needs=(REQUESTS,), required_if=[("state", "present", ("text",))]
+)
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -156,7 +157,7 @@ def call_api(
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

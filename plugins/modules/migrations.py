@@ -414,10 +414,9 @@ from ..module_utils._module import Module, Result, documented, execute
 from ..module_utils._postgres import PSYCOPG2
 from ..module_utils._rehearsal import rehearse
 
-NEEDS = (PSYCOPG2,)
-
 module_spec = documented(
     DOCUMENTATION,
+    needs=(PSYCOPG2,),
     required_by={"rehearsal": ["bucket", "kubernetes"]},
     required_if=[("state", "resolved", ("migrations", "resolution"))],
 )
@@ -428,7 +427,7 @@ def run(module: Module) -> Result:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

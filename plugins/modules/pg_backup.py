@@ -157,11 +157,9 @@ from ..module_utils._postgres import PostgresTarget
 from ..module_utils._s3 import S3Bucket
 from ..module_utils._time import read_time
 
-NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
-
 _METHODS = {"zstd": ZSTD, "gzip": GZIP, "none": "none"}
 
-module_spec = documented(DOCUMENTATION)
+module_spec = documented(DOCUMENTATION, needs=(_s3.BOTO3, _postgres.PSYCOPG2))
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -250,7 +248,7 @@ def request_of(
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -231,10 +231,10 @@ from ..module_utils._module import Module, Result, documented, execute
 from ..module_utils._restore.apply import carry_out
 from ..module_utils._restore.recorded import restore_recorded
 
-NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
-
 module_spec = documented(
-    DOCUMENTATION, required_if=[("record", True, ("name", "release", "kubernetes"))]
+    DOCUMENTATION,
+    needs=(_s3.BOTO3, _postgres.PSYCOPG2),
+    required_if=[("record", True, ("name", "release", "kubernetes"))],
 )
 
 
@@ -243,7 +243,7 @@ def run(module: Module) -> Result:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -329,10 +329,9 @@ from ..module_utils._release.store import ReleaseStore
 from ..module_utils._release.task import carry_out, read_change, sign, writes_record
 from ..module_utils._time import utc_now
 
-NEEDS = (KUBERNETES,)
-
 module_spec = documented(
     DOCUMENTATION,
+    needs=(KUBERNETES,),
     required_by={"phase_status": ["phase"]},
     mutually_exclusive=[("answer", "decision", "sign_off", "phase")],
 )
@@ -391,7 +390,7 @@ def sign_off(module: Module, cluster: Cluster) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

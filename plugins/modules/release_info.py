@@ -92,9 +92,7 @@ from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, execute
 from ..module_utils._report.source import read_release
 
-NEEDS = (KUBERNETES,)
-
-module_spec = documented(DOCUMENTATION)
+module_spec = documented(DOCUMENTATION, needs=(KUBERNETES,))
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -103,7 +101,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -92,11 +92,9 @@ from ..module_utils._report.render import files_of
 from ..module_utils._report.source import read_report
 from ..module_utils._templates import JINJA2
 
-NEEDS = (JINJA2,)
-
 PAGE = "report.html"
 
-module_spec = documented(DOCUMENTATION)
+module_spec = documented(DOCUMENTATION, needs=(JINJA2,))
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -133,7 +131,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

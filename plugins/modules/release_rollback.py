@@ -206,9 +206,7 @@ from ..module_utils._waves.rollback import (
 )
 from ..module_utils._waves.wave import emit_counts
 
-NEEDS = (KUBERNETES,)
-
-module_spec = documented(DOCUMENTATION)
+module_spec = documented(DOCUMENTATION, needs=(KUBERNETES,))
 
 
 def run(module: Module) -> Result:
@@ -291,7 +289,7 @@ def return_deployment(
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

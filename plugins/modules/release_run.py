@@ -160,9 +160,7 @@ from ..module_utils._release_run import begin
 from ..module_utils._s3 import BOTO3
 from ..module_utils._templates import JINJA2
 
-NEEDS = (KUBERNETES, BOTO3, JINJA2, REQUESTS)
-
-module_spec = documented(DOCUMENTATION)
+module_spec = documented(DOCUMENTATION, needs=(KUBERNETES, BOTO3, JINJA2, REQUESTS))
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -174,7 +172,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -217,9 +217,7 @@ from ..module_utils._story.plan import Plan
 from ..module_utils._terminal.commands import Typed
 from ..module_utils._time import now
 
-NEEDS = (KUBERNETES,)
-
-module_spec = documented(DOCUMENTATION)
+module_spec = documented(DOCUMENTATION, needs=(KUBERNETES,))
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -248,7 +246,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

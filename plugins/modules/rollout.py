@@ -215,11 +215,11 @@ from ..module_utils._rollout.observer import observe_standings
 from ..module_utils._rollout.scale import Scaling
 from ..module_utils._waves.wave import roll_one
 
-NEEDS = (KUBERNETES,)
 SCALES = ("stopped", "running")
 
 module_spec = documented(
     DOCUMENTATION,
+    needs=(KUBERNETES,),
     required_if=[
         ("state", "released", ["name", "image"]),
         ("state", "restarted", ["name"]),
@@ -269,7 +269,7 @@ def scale(module: Module) -> Result:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

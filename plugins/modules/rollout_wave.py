@@ -146,17 +146,12 @@ from ..module_utils._module import Module, Result, documented, execute, refuse_b
 from ..module_utils._waves.wave import (
     answers,
     checks_by_host,
-    named,
-    options_of,
-    pin_images,
     plan_waves,
-    refuse_twins,
     release_pins,
     roll_one,
     roll_waves,
+    rollouts_of,
 )
-
-NEEDS = (KUBERNETES,)
 
 
 class RolloutsFailedError(DeployError):
@@ -164,17 +159,14 @@ class RolloutsFailedError(DeployError):
 
 
 module_spec = documented(
-    DOCUMENTATION, inside={"services": {"required_one_of": [("name", "host")]}}
+    DOCUMENTATION, needs=(KUBERNETES,), inside={"services": {"required_one_of": [("name", "host")]}}
 )
 
 
 def run(module: Module) -> Result:
     params = module.params
     refuse_below(params, wait_timeout=1, health_timeout=0, fence=0)
-    given = [named(service) for service in params["services"]]
-    refuse_twins(given)
-    services = pin_images(given, params["pinned"])
-    rollouts = {service["host"]: options_of(params, service) for service in services}
+    rollouts = rollouts_of(params)
     checks = read_checks(params)
     refuse_missing(libraries(checks))
     by_host = checks_by_host(checks, rollouts)
@@ -200,7 +192,7 @@ def run(module: Module) -> Result:
 
 
 def main() -> None:
-    execute(module_spec, run, needs=NEEDS)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -37,22 +37,9 @@ options:
     description:
       - In place of O(tests), results of this module, of M(easymo.deploy.person_check) or M(easymo.deploy.health_check),
         each with C(name), C(status), C(seconds), C(detail) and, if it has any, C(steps).
-      - A result without a status counts as passed.
+      - A result without a status counts as passed. What has the form of a secret is blanked out.
     type: list
     elements: dict
-    version_added: 0.3.0
-  junit:
-    description:
-      - A file for O(collected) as JUnit XML, one test suite that CI servers read. Its folder is made if it is missing.
-      - It describes a run, so it is no change, and is not written in check mode.
-      - A test that failed is a C(failure), one that holds an C(error), one that was left out is C(skipped). What has
-        the form of a secret is blanked out.
-    type: path
-    version_added: 0.3.0
-  suite:
-    description: What the suite in O(junit) is called.
-    type: str
-    default: smoke tests
     version_added: 0.3.0
 requirements:
   - what M(easymo.deploy.health_check) needs for the kinds of its checks
@@ -72,11 +59,9 @@ EXAMPLES = r"""
           amount: 1500
           key: release-2.0.0-attempt-1
 
-- name: Write results for the CI server
+- name: Tell results that were kept
   easymo.deploy.smoke_tests:
     collected: "{{ smoke.results }}"
-    junit: .deploy/2.0.0/smoke-tests.xml
-    suite: smoke tests 2.0.0
 
 - name: Ask a service and write to the webhook at the same time, and decide by hand
   easymo.deploy.smoke_tests:
@@ -133,12 +118,10 @@ results:
 """
 
 import typing as t
-from pathlib import Path
 
 from ..module_utils._checks.models import Finding, libraries
 from ..module_utils._checks.smoke import (
     conclude,
-    junit_xml,
     line,
     planned,
     run_tests,
@@ -148,7 +131,6 @@ from ..module_utils._checks.task import SMOKE_TESTS, read_tests
 from ..module_utils._errors import InputError, refuse_missing
 from ..module_utils._module import Module, documented, emit_progress, execute
 from ..module_utils._redaction import Redactor
-from ..module_utils._report.files import ReportFolder
 
 DEPTH = 20
 
@@ -156,7 +138,6 @@ module_spec = documented(
     DOCUMENTATION,
     mutually_exclusive=[("tests", "collected")],
     required_one_of=[("tests", "collected")],
-    required_by={"junit": ["collected"]},
 )
 
 
@@ -177,9 +158,6 @@ def tell(module: Module) -> dict[str, t.Any]:
     nameless = [entry for entry in results if not entry.get("name")]
     if nameless:
         raise InputError(f"{len(nameless)} of {len(results)} results have no 'name'.")
-    if module.params["junit"] and not module.check_mode:
-        file = Path(module.params["junit"])
-        ReportFolder(file.parent).write({file.name: junit_xml(module.params["suite"], results)})
     return {"changed": False, "lines": [line(result) for result in results]}
 
 

@@ -66,7 +66,7 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
     _supports_async = False
 
     module: t.Any
-    """The Python module of that name, with its `module_spec`, its `run` and the `NEEDS` that it may have."""
+    """The Python module of that name, with its `module_spec` and its `run`."""
     shell: type[ControllerModule] = ControllerModule
     anywhere = False
     """Whether it runs in the controller whatever the connection."""
@@ -91,7 +91,7 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
             host=self.task_vars.get("inventory_hostname", "localhost"),
         )
         try:
-            refuse_missing(getattr(self.module, "NEEDS", ()))
+            refuse_missing(self.module.module_spec.needs)
             outcome = self.module.run(module)
         except DeployError as exc:
             outcome = {"failed": True, **exc.to_result()}

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who is answered by an AI agent and by which: pure rules over flags, user and text; and where flags come from.
 
-A pod has its flags from its environment, files of a volume, or a flagd file by OpenFeature. `FLAGS_DIRECTORY` names a
-folder of files, one for each flag. flagd's own `FLAGD_OFFLINE_FLAG_SOURCE_PATH` names the document. Neither asks for a
-restart: files are looked at again while the pod runs.
+A pod has its flags from its environment or from files of a volume. `FLAGS_DIRECTORY` names a folder of files, one for
+each flag, which are looked at again while the pod runs.
 """
 
 from __future__ import annotations
@@ -167,7 +166,7 @@ def _percentage(env: t.Mapping[str, str], name: str) -> float:
 
 
 LOOK_EVERY = 0.5
-"""Seconds, as flagd's file resolver has it by default."""
+"""Seconds."""
 
 
 class FlagSource(t.Protocol):
@@ -181,9 +180,6 @@ class FlagSource(t.Protocol):
 
 def flag_source(service: Service) -> FlagSource:
     """Raises ConfigurationError when a flag is not one."""
-    document = service.env.get("FLAGD_OFFLINE_FLAG_SOURCE_PATH")
-    if document:
-        return Flagd(service, service.context.path(document))
     folder = service.env.get("FLAGS_DIRECTORY")
     if folder:
         return Files(service, service.context.path(folder))
@@ -227,43 +223,3 @@ class Files:
             except (OSError, ConfigurationError) as exc:
                 # What held before holds on.
                 self._log.error("flags could not be read", error=str(exc))
-
-
-class Flagd:
-    """OpenFeature's SDK with the flagd provider, which looks at the file itself every half a second."""
-
-    def __init__(self, service: Service, document: Path) -> None:
-        # Of all services this one alone needs them, and only here.
-        from openfeature import api  # noqa: PLC0415
-        from openfeature.contrib.provider.flagd import FlagdProvider  # noqa: PLC0415
-        from openfeature.contrib.provider.flagd.config import ResolverType  # noqa: PLC0415
-        from openfeature.exception import OpenFeatureError  # noqa: PLC0415
-
-        self._env = service.env
-        # All pods live in one process, and so in one registry of providers.
-        self._provider = FlagdProvider(
-            resolver_type=ResolverType.FILE,
-            offline_flag_source_path=str(document),
-            deadline_ms=round(LOOK_EVERY * 1000),
-        )
-        domain = f"{service.context.pod_name}-{id(self)}"
-        try:
-            api.set_provider_and_wait(self._provider, domain)
-        except OpenFeatureError as exc:
-            # It goes on looking for the file.
-            service.log.error("flags could not be read", error=str(exc))
-        self._client = api.get_client(domain)
-
-    @property
-    def now(self) -> Flags:
-        """What the document does not tell is off."""
-        switches = {name: str(self._client.get_boolean_value(name, False)) for name in _BOOLEANS}
-        percentage = self._client.get_float_value(PERCENTAGE, 0.0)
-        return Flags.from_env({**self._env, **switches, PERCENTAGE: str(percentage)})
-
-    async def following(self, _app: web.Application) -> t.AsyncIterator[None]:
-        yield
-        self._provider.shutdown()
-
-
-_BOOLEANS = (FEATURE, *map(name_of, AGENTS))

@@ -11,7 +11,6 @@ from sandbox.services.manifests import FLAGS
 from sandbox.world import World
 from tests.agent_core_pods import (
     AGENTS,
-    FLAGD_KEY,
     FLAGS_FOLDER,
     NAME,
     PERCENTAGE,
@@ -21,7 +20,6 @@ from tests.agent_core_pods import (
 )
 from tests.contract.rollout_cluster import running_cluster
 from tests.integration.conftest import Place
-from tests.tables import cases
 from tests.waiting import until
 
 OFF, ON = {AGENTS: "false", PERCENTAGE: "0"}, {AGENTS: "true", PERCENTAGE: "10"}
@@ -36,14 +34,6 @@ def cluster(tmp_path_factory) -> t.Iterator[World]:
     folder = tmp_path_factory.mktemp("volumes")
     with running_cluster(folder, kubelet_sync=NEVER) as world:
         yield world
-
-
-def flagd(flags: t.Mapping[str, t.Any]) -> str:
-    variants = {
-        name: {"state": "ENABLED", "variants": {"now": value}, "defaultVariant": "now"}
-        for name, value in flags.items()
-    }
-    return json.dumps({"flags": variants})
 
 
 def write(place: Place, data: t.Mapping[str, str]) -> None:
@@ -97,45 +87,23 @@ def test_a_pod_waits_for_a_volume_that_is_not_there(at):
     place.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=20s")
 
 
-@cases(
-    ("delivery", "document"),
-    {
-        "files": ("files", lambda flags: flags),
-        "flagd": (
-            "flagd",
-            lambda flags: {
-                FLAGD_KEY: flagd(
-                    {AGENTS: flags[AGENTS] == "true", PERCENTAGE: int(flags[PERCENTAGE])}
-                )
-            },
-        ),
-    },
-)
-def test_the_service_runs_what_its_volume_has(at, delivery, document):
+def test_the_service_runs_what_its_volume_has(at):
     place = at.place
-    write(place, document(OFF))
-    (pod,) = start(place, agent_core(delivery))
+    write(place, OFF)
+    (pod,) = start(place, agent_core("files"))
     assert (told(place, pod)[AGENTS], told(place, pod)[PERCENTAGE]) == (False, 0)
-    write(place, document(ON))
+    write(place, ON)
     sync(place, pod, "on")
     until(lambda: told(place, pod)[PERCENTAGE] == 10, 10)
     assert told(place, pod)[AGENTS] is True
 
     with at.fault("node.volumes-stale", pod):
-        write(place, document(OFF))
+        write(place, OFF)
         sync(place, pod, "off")
         time.sleep(FOLLOWED)
         assert told(place, pod)[PERCENTAGE] == 10
     sync(place, pod, "well again")
     until(lambda: told(place, pod)[PERCENTAGE] == 0, 10)
-
-
-def test_without_a_document_everything_is_off_until_there_is_one(at):
-    (pod,) = start(at.place, agent_core("flagd"))
-    assert told(at.place, pod)[AGENTS] is False
-    write(at.place, {FLAGD_KEY: flagd({AGENTS: True, PERCENTAGE: 10})})
-    sync(at.place, pod, "written")
-    until(lambda: told(at.place, pod)[PERCENTAGE] == 10, 10)
 
 
 def test_what_cannot_be_read_leaves_what_held(at):

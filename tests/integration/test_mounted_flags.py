@@ -1,7 +1,6 @@
 """Flags that running pods take from a volume: all follow without a restart, or those that do not are named."""
 
 import contextlib
-import json
 import os
 import signal
 import time
@@ -14,7 +13,6 @@ from ansible_collections.easymo.deploy.plugins.modules import feature_flags, kil
 from sandbox.services.manifests import FLAGS
 from tests.agent_core_pods import (
     AGENTS,
-    FLAGD_KEY,
     FLAGS_FOLDER,
     NAME,
     PERCENTAGE,
@@ -33,19 +31,18 @@ ENDPOINT = {"http": {"port": 8080, "path": "/flags"}, "values": "flags"}
 SOON = 15
 """Seconds in which every pod has followed, and far less than the kubelet takes by itself."""
 PROVEN = {"state": "proven", "consumers": [NAME], "delivery": "volume", "probe": ENDPOINT}
-DELIVERIES: t.Mapping[str, dict[str, t.Any]] = {"files": {}, "flagd": {"flagd": {"key": FLAGD_KEY}}}
 
 
 class Readers:
     """Two pods of agent-core that have their flags by a volume."""
 
-    def __init__(self, place: Place, delivery: str) -> None:
-        self.place, self.more = place, DELIVERIES[delivery]
+    def __init__(self, place: Place) -> None:
+        self.place = place
         self.write(OFF)
-        self.pods = start(place, agent_core(delivery, replicas=2))
+        self.pods = start(place, agent_core("files", replicas=2))
 
     def write(self, flags: dict[str, t.Any]) -> t.Any:
-        return self.place.run(feature_flags, flags=flags, **self.more)
+        return self.place.run(feature_flags, flags=flags)
 
     def follow(self, flags: dict[str, t.Any], **options: t.Any) -> t.Any:
         given = {**PROVEN, "flags": flags, "wait_timeout": SOON, **options}
@@ -64,7 +61,6 @@ class Readers:
             "by": "ada@ops",
             "delivery": "volume",
             "probe": ENDPOINT,
-            **self.more,
         }
 
     def run(self) -> list[tuple[bool, float]]:
@@ -75,9 +71,9 @@ class Readers:
         return [told(self.place, pod) for pod in names(self.place)]
 
 
-@pytest.fixture(params=[*DELIVERIES])
-def readers(place, request) -> Readers:
-    return Readers(place, request.param)
+@pytest.fixture
+def readers(place) -> Readers:
+    return Readers(place)
 
 
 def test_all_pods_follow_without_a_restart_and_a_second_run_changes_nothing(readers):
@@ -102,8 +98,6 @@ def test_all_pods_follow_without_a_restart_and_a_second_run_changes_nothing(read
         assert readers.follow(ON, check_mode=check_mode)["changed"] is False
 
 
-# Plain files are what the tests below kill.
-@pytest.mark.parametrize("readers", ["flagd"], indirect=True)
 def test_the_kill_switch_reaches_every_pod_while_it_runs_and_says_how_fast(readers, monkeypatch):
     # For so long pods that are off already are watched: units tell what that is for.
     monkeypatch.setattr(consumers, "SETTLE", 2.0)
@@ -129,7 +123,7 @@ def test_the_kill_switch_reaches_every_pod_while_it_runs_and_says_how_fast(reade
 
 
 def test_the_kill_switch_ends_a_pod_that_never_follows(place, fault):
-    readers = Readers(place, "files")
+    readers = Readers(place)
     readers.write(ON)
     readers.follow(ON)
     deaf, well = readers.pods
@@ -159,7 +153,7 @@ def test_pods_that_mount_the_flags_by_a_subpath_are_all_named(place):
 
 
 def test_files_alone_and_a_command_are_asked_in_the_container(place):
-    readers = Readers(place, "files")
+    readers = Readers(place)
     readers.write(ON)
     assert readers.follow(ON, probe={"files": FLAGS_FOLDER}).get("failed") is None
     command = ["cat", f"{FLAGS_FOLDER}/{PERCENTAGE}"]
@@ -170,7 +164,7 @@ def test_files_alone_and_a_command_are_asked_in_the_container(place):
 
 
 def test_killed_between_the_write_and_the_last_pod_the_same_command_continues(place, fault):
-    readers = Readers(place, "files")
+    readers = Readers(place)
     readers.write(ON)
     readers.follow(ON)
     fault("node", "volumes-stale")
@@ -190,19 +184,14 @@ def test_killed_between_the_write_and_the_last_pod_the_same_command_continues(pl
 def test_the_role_brings_flags_without_a_restart_and_puts_back_what_does_not_come(
     place, fault, tmp_path
 ):
-    readers = Readers(place, "flagd")
+    readers = Readers(place)
 
     def play(**values: t.Any) -> t.Any:
         return run_role(
             "feature_flags",
             place,
             tmp_path,
-            flags={
-                "consumers": [NAME],
-                "delivery": "volume",
-                "probe": ENDPOINT,
-                "flagd": {"key": FLAGD_KEY},
-            },
+            flags={"consumers": [NAME], "delivery": "volume", "probe": ENDPOINT},
             release_flags_wait=6,
             feature_flags_values=values,
         )
@@ -210,7 +199,6 @@ def test_the_role_brings_flags_without_a_restart_and_puts_back_what_does_not_com
     ended = play(**ON)
     assert ended.returncode == 0, ended.stdout
     assert readers.run() == [(True, 10)] * 2
-    document = place.read("configmaps", FLAGS)["data"][FLAGD_KEY]
 
     deaf, well = readers.pods
     fault("node", "volumes-stale", deaf)
@@ -220,8 +208,6 @@ def test_the_role_brings_flags_without_a_restart_and_puts_back_what_does_not_com
     assert f"1 of 2 pods of '{NAME}' run with other flags: in pod {deaf}" in said
     assert "The previous flags were restored." in said
     assert "not every pod" not in said
-    data = place.read("configmaps", FLAGS)["data"]
-    assert (data[PERCENTAGE], data[FLAGD_KEY]) == ("10", document)
+    assert place.read("configmaps", FLAGS)["data"][PERCENTAGE] == "10"
     assert readers.run() == [(True, 10)] * 2
     assert names(place) == readers.pods, well
-    assert json.loads(document)["flags"][PERCENTAGE]["variants"] == {"value": 10}

@@ -203,7 +203,7 @@ def test_production_without_secrets_names_all_of_them_and_does_nothing(play, pha
     assert "These secrets have no value: " in said
     for secret in SECRETS:
         assert f"{secret['name']} (environment variable {secret['environment']}, for" in said
-    assert "see inventories/vault.example.yml" in said
+    assert "see docs/secrets.md" in said
     left = {
         path.name: of_the_owner(yaml.safe_load(path.read_text("utf-8")))
         for path in (INVENTORIES / "prod").glob("*_vars/**/*.yml")

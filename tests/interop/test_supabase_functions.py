@@ -67,23 +67,16 @@ def test_the_same_files_and_metadata_are_uploaded(uploads, slug):
     assert list(ours.metadata.items()) == list(theirs.metadata.items())
 
 
-def test_the_import_map_for_all_functions_and_the_policy_of_the_command_line(checkout):
+def test_the_policy_of_the_command_line(checkout):
     checkout.write(
         {
-            "one/index.ts": 'import "v";\n' + SERVE,
-            "one/deno.json": "{}",
-            "two/index.ts": 'import "v";\n' + SERVE,
-            "_shared/v.ts": "",
-            "flag.json": '{"imports": {"v": "./_shared/v.ts"}}',
+            "one/index.ts": SERVE,
+            "two/index.ts": SERVE,
             "supabase/config.toml": "[functions.one]\nverify_jwt = true",
         }
     )
-    flag = checkout.functions / "flag.json"
     with management_api() as api:
-        theirs, ours = both(
-            checkout, api, "--import-map", str(flag), "--no-verify-jwt",
-            import_map=str(flag), verify_jwt=False,
-        )  # fmt: skip
+        theirs, ours = both(checkout, api, "--no-verify-jwt", verify_jwt=False)
     assert ours == theirs
     assert {upload.metadata["verify_jwt"] for upload in ours.values()} == {False}
 

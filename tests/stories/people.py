@@ -76,7 +76,7 @@ def ended(begun: Victim, output: Path) -> Run:
 def playing(playbooks: str, inventory: str, arguments: t.Iterable[str]) -> list[str | Path]:
     """The command line of one playbook, or of several with a blank between."""
     named = [f"playbooks/{playbook}.yml" for playbook in playbooks.split()]
-    return [BIN / "ansible-playbook", *named, "-i", f"inventories/{inventory}", *arguments]
+    return [BIN / "ansible-playbook", *named, "-i", Path("inventories", inventory), *arguments]
 
 
 def unpacked(configmap: dict[str, t.Any]) -> t.Any:
@@ -107,6 +107,7 @@ class Operator:
         """`real`: each run is a new process of ansible-playbook, with forks, in place of `tests.ansible_server`."""
         self._checkout = checkout
         self._real = real
+        self._inventory = "sandbox"
         self._environment = {
             **(os.environ if environment is None else environment),
             "EASYMO_SANDBOX_STATE": str(world.directory),
@@ -133,9 +134,9 @@ class Operator:
         path = os.environ["PATH"].removeprefix(f"{BIN}{os.pathsep}")
         return cls(world, checkout, {"PATH": path, "HOME": str(home)}, real=True)
 
-    def plays(self, playbooks: str, *arguments: str, inventory: str = "sandbox") -> Run:
+    def plays(self, playbooks: str, *arguments: str, inventory: str = "") -> Run:
         """One playbook, or several with a blank between."""
-        return self._plays(playing(playbooks, inventory, arguments))
+        return self._plays(playing(playbooks, inventory or self._inventory, arguments))
 
     def enters(self, command: str) -> Run:
         """A command of ansible-playbook as it is printed."""
@@ -149,6 +150,12 @@ class Operator:
             argv, cwd=self._checkout, env=self._environment, timeout=PATIENCE
         )
         return Run(ended.returncode, ended.stdout + ended.stderr)
+
+    def of(self, inventory: Path) -> Operator:
+        """The same person, with another inventory than the sandbox's."""
+        other = copy.copy(self)
+        other._inventory = str(inventory)
+        return other
 
     def at_the_console(self) -> Operator:
         """Reads what the project itself shows of a run."""

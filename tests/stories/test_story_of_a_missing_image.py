@@ -1,17 +1,21 @@
 """Phase by phase until an image is missing; then the cause is put right and only that phase runs again.
 
-The release was begun with an earlier version of the collection, whose record is as it wrote it.
+The release was begun with an earlier version of the collection. Its record is as that wrote it, and its inventory does
+what it did once somebody has done what readiness says.
 """
 
 import shlex
 import typing as t
 from pathlib import Path
-from xml.etree import ElementTree
+
+import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import FUNCTIONS_BACK
 from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import commands_in
+from ansible_collections.easymo.deploy.plugins.module_utils._variable_check import GONE, RENAMED
 from sandbox.names import SERVICES
-from tests.stories.people import QUICK, Witness
+from tests.stories.earlier_inventory import OF_0_2, Inventory
+from tests.stories.people import QUICK, Operator, Witness
 
 FIRST_BATCHES = SERVICES[:4]
 LAST_BATCH = SERVICES[4:]
@@ -24,6 +28,29 @@ BEGUN = "2026-11-26T02:23:19Z"
 
 def settlement(witness: Witness) -> t.Any:
     return witness.record("2.0.0")["phases"]["microservices"]["evidence"]["settlement"]
+
+
+@pytest.fixture(scope="module")
+def inventory(tmp_path_factory) -> Inventory:
+    return Inventory(tmp_path_factory.mktemp("earlier") / "sandbox")
+
+
+@pytest.fixture(scope="module")
+def operator(world, inventory) -> Operator:
+    """Has worked with the earlier version up to now."""
+    return Operator(world).of(inventory.folder)
+
+
+def test_readiness_says_all_that_an_inventory_of_0_2_needs(operator, inventory):
+    run = operator.plays("readiness")
+    assert run.rc != 0
+    assert "Traceback" not in run.output
+    old = inventory.mend(run)
+    assert old >= {name for name in OF_0_2["options"] if name in RENAMED.keys() | GONE.keys()}
+    assert old >= {"release_least_agent_requests", "feature_flags_config_map", "backup_kms_key_id"}
+    run = operator.plays("readiness")
+    assert run.rc == 0, run.tail()
+    assert "Ready: " in run.output
 
 
 def test_what_an_earlier_version_wrote_is_read(operator, witness):
@@ -72,7 +99,8 @@ def test_the_run_stops_names_service_image_and_cause_and_holds_what_is_there(ope
     assert " · v1.9.0: the other 8 · not complete: wallet-service " in said
     assert " flags as before the release " in said
     onward = said.partition(" next ")[2].partition(" back ")[0]
-    assert "playbooks/deploy_v2.yml -i inventories/sandbox --tags microservices," in onward
+    assert "playbooks/deploy_v2.yml -i " in onward
+    assert "/sandbox --tags microservices," in onward
     assert onward.endswith(" ".join(["", *QUICK, *hold]))
     evidence = Path(next(line for line in shown if line.startswith("  detail ")).split()[1])
     assert "ImageNotFound" in evidence.read_text("utf-8")
@@ -206,7 +234,7 @@ def test_a_smoke_test_that_fails_switches_the_feature_off(operator, witness):
     assert operator.sandbox("fault", "clear", "supabase.missing-blob").rc == 0
 
 
-def test_what_was_seen_is_kept_and_the_money_can_be_found(world, witness):
+def test_what_was_seen_is_kept_and_the_money_can_be_found(witness):
     """The payment of the run that held was the attempt's only one; the failed run found it paid."""
     evidence = witness.record("2.0.0")["phases"]["smoke_tests"]["evidence"]
     checks = {check["name"]: check for check in evidence["checks"]}
@@ -214,10 +242,6 @@ def test_what_was_seen_is_kept_and_the_money_can_be_found(world, witness):
     order = checks["Payment integration"]["facts"]["order_id"]
     paid = f"select order_id from payments where order_id = '{order}'"
     assert witness.sql("agent_core", paid) == [order]
-    suite = ElementTree.parse(world.directory / "report" / "2.0.0" / "smoke-tests.xml").getroot()[0]
-    failed = [case.get("name") for case in suite if case.find("failure") is not None]
-    assert "WhatsApp webhook" in failed
-    assert suite.get("failures") == str(len(failed))
 
 
 def test_the_rest_of_the_release_goes_through(operator, witness):

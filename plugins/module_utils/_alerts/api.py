@@ -154,7 +154,7 @@ class AlertsApi:
             raise VerificationError(f"{where} rejects its files and keeps the old ones: {text}.")
         raise RefusedError(
             f"{where} does not reload (HTTP {answer.status}: {text}): "
-            "start it with --web.enable-lifecycle, or set 'reload' to false and reload it yourself."
+            "start it with --web.enable-lifecycle."
         )
 
     def count(self, selector: str) -> int:

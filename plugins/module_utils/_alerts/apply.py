@@ -165,7 +165,7 @@ class RuleObject:
 class RuleFile:
     """A file among the `rule_files` of a Prometheus on the same machine. `reload` lets it read them again."""
 
-    def __init__(self, path: Path, reload: t.Callable[[], None] | None) -> None:
+    def __init__(self, path: Path, reload: t.Callable[[], None]) -> None:
         self.where = f"file {path}"
         self._path = path
         self._reload = reload
@@ -191,8 +191,7 @@ class RuleFile:
         text = yaml_dump({"groups": plain(groups)}, sort_keys=False, allow_unicode=True, width=110)
         self._put(_HEADER + text)
         try:
-            if self._reload:
-                self._reload()
+            self._reload()
         except DeployError:
             # A file that Prometheus does not take would keep it from starting the next time.
             self._put(before)

@@ -10,14 +10,13 @@ from .._errors import InputError
 from .._flags.apply import RESET, KillSwitch
 from .._flags.plan import FlagsMap
 from .._flags.pods import VOLUME, to_probe
-from .._flags.values import Document, to_values
 from .._formats import counted
 from .._http import REQUESTS
 from .._images import HttpRegistry, MissingImagesError, Reference, resolve
 from .._kubernetes_client import KUBERNETES
 from .._release.pins import carries, read_pins, record_name
 from .._rollout.models import Deployment, ReplicaSet, owned_by
-from .._templates import JINJA2, JMESPATH
+from .._templates import JMESPATH
 from .._time import Deadline
 from .models import Finding, Ground, Kind, Kinds, Options, failed, passed, skipped
 from .rollout import (
@@ -206,11 +205,6 @@ def look_flags_readers(options: Options, ground: Ground) -> Finding:
         )
     try:
         probe = to_probe(delivery, options["probe"])
-        document = Document.from_options(options["flagd"])
-        data = (body or {}).get("data") or {}
-        for values in options["values"] if document else ():
-            wanted = {key: text for key, text in to_values(values, {}).items() if text is not None}
-            t.cast("Document", document).render({**data, **wanted})
     except InputError as exc:
         return failed(str(exc).rstrip("."))
     new = "" if body is not None else "; the release creates it"
@@ -259,6 +253,6 @@ KINDS: Kinds = {
     "rights": Kind(look_rights, (KUBERNETES,)),
     "pins": Kind(look_pins, (KUBERNETES,), reads_record=True),
     "flags_start": Kind(look_flags_start, (KUBERNETES,), reads_record=True),
-    "flags_readers": Kind(look_flags_readers, (KUBERNETES, JMESPATH, JINJA2)),
+    "flags_readers": Kind(look_flags_readers, (KUBERNETES, JMESPATH)),
     "images": Kind(look_images, (REQUESTS,)),
 }

@@ -260,9 +260,7 @@ def libraries(checks: t.Iterable[Check]) -> list[Library]:
 
 def check_all(options: Options) -> list[Finding]:
     """What came of all checks of a task, in their order."""
-    return run_probes(
-        read_checks(options), Patience(options["wait_timeout"], options["wait_sleep"])
-    )
+    return run_probes(read_checks(options), Patience(options["wait_timeout"]))
 
 
 def run_probes(

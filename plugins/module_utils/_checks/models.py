@@ -35,7 +35,7 @@ class Patience:
     """How long a check that is not well is looked at again, in seconds. A `timeout` of 0 is one look."""
 
     timeout: float = 0
-    pause: float = 0
+    pause: float = 1.0
     clock: t.Callable[[], float] = time.monotonic
     sleep: t.Callable[[float], None] = time.sleep
 

@@ -110,7 +110,7 @@ def observe_facts(cluster: Cluster, names: t.Sequence[str], *, release: str = ""
     if missing:
         raise InputError(
             f"There is no Deployment {', '.join(map(repr, missing))} in namespace "
-            f"{cluster.namespace!r}: correct 'names' or 'namespace'."
+            f"{cluster.namespace!r}: correct 'services' or 'namespace'."
         )
     deployments = {name: by_name[name] for name in names}
     unseen: list[str] = []

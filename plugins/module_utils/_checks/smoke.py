@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run smoke tests, and what their results mean together: the verdict, the words, and JUnit XML for CI servers.
+"""Run smoke tests, and what their results mean together: the verdict and the words.
 
 Some questions only a person can answer: what an answer, or none, means is here too.
 """
 
 from __future__ import annotations
 
-import re
 import typing as t
 from dataclasses import dataclass, replace
-from xml.etree import ElementTree
 
 from .._arguments import as_meant, read_options
 from .._errors import HoldError, InputError, VerificationError
@@ -80,59 +78,8 @@ def conclude(results: t.Sequence[dict[str, t.Any]], fail_on: t.Collection[str]) 
     return {"changed": False, "sentence": sentence(results), **outcome}
 
 
-NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no place for, even escaped."""
-
-
-OF_JUNIT = {"fail": "failure", "hold": "error", "skip": "skipped", "planned": "skipped"}
-"""The element of a status; one that passed has none."""
-
-
-def junit_xml(suite: str, results: t.Sequence[Options]) -> str:
-    """A failed test is a failure, one that holds an error, and one that was left out is skipped."""
-    outcomes = [OF_JUNIT.get(str(result.get("status"))) for result in results]
-    root = ElementTree.Element("testsuites")
-    tests = ElementTree.SubElement(
-        root,
-        "testsuite",
-        {
-            "name": _text(suite),
-            "tests": str(len(results)),
-            "failures": str(outcomes.count("failure")),
-            "errors": str(outcomes.count("error")),
-            "skipped": str(outcomes.count("skipped")),
-            "time": f"{sum(map(_took, results)):.3f}",
-        },
-    )
-    for result, outcome in zip(results, outcomes, strict=True):
-        attributes = {
-            "name": _text(result["name"]),
-            "classname": _text(f"{suite}.{result.get('kind', 'test')}"),
-            "time": f"{_took(result):.3f}",
-        }
-        case = ElementTree.SubElement(tests, "testcase", attributes)
-        detail = _text(result.get("detail") or "")
-        if outcome:
-            ElementTree.SubElement(case, outcome, {"message": detail})
-        steps = map(_step, result.get("steps") or [])
-        ElementTree.SubElement(case, "system-out").text = "\n".join([detail, *steps])
-    ElementTree.indent(root)
-    head = '<?xml version="1.0" encoding="UTF-8"?>\n'
-    return head + ElementTree.tostring(root, encoding="unicode") + "\n"
-
-
-def _step(step: Options) -> str:
-    outcome = step.get("outcome") or step.get("status") or ""
-    evidence = step.get("evidence") or step.get("detail") or ""
-    return _text(f"{step.get('name')}: {outcome}, {evidence} ({_took(step):.3f} s)")
-
-
 def _took(row: Options) -> float:
     return number(row.get("seconds")) or 0.0
-
-
-def _text(value: t.Any) -> str:
-    return NO_XML.sub("\ufffd", str(value))
 
 
 YES_NO, SEVERITY = "yes_no", "severity"

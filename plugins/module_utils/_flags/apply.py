@@ -29,7 +29,7 @@ from .._lock.apply import WriteCheck
 from .._lock.models import epoch_in, refuse_later
 from .plan import Changes, FlagsMap, FlagsPlan, Wish, plan_flags
 from .pods import STALE, PodState
-from .values import Document, only_flags
+from .values import only_flags
 
 REFUSE, LEAVE_OFF, RESET_AUTOMATIC = RULES = ("refuse", "leave_off", "reset_automatic")
 """A writer's rules for flags that the switch forbids."""
@@ -222,7 +222,6 @@ def decide_flags(
     *,
     check_mode: bool,
     guard: WriteCheck | None = None,
-    document: Document | None = None,
     attempts: int = ATTEMPTS,
 ) -> FlagsPlan:
     """Read, decide and write as one step, repeated after another writer's change. Returns the applied plan.
@@ -236,7 +235,7 @@ def decide_flags(
         wish = decide(observed)
         _refuse_later_epoch(observed, wish.fence)
         _refuse_switched_off(observed, wish)
-        plan = plan_flags(observed, wish.flags, _with_epoch(observed, wish), document)
+        plan = plan_flags(observed, wish.flags, _with_epoch(observed, wish))
         if not plan.writes:
             return plan
         if guard and not check_mode:

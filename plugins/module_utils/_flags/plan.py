@@ -19,7 +19,6 @@ from .._cluster import (
     operation,
 )
 from .._errors import ConflictError
-from .values import Document
 
 Changes = t.Mapping[str, "str | None"]
 """New values by key; None removes a key. Keys that are not named stay."""
@@ -88,8 +87,6 @@ class FlagsPlan:
 
     before: FlagsMap
     wish: Wish
-    document: Document | None
-    """The flagd document that the same write updates."""
     after: t.Mapping[str, str]
     annotations: t.Mapping[str, str]
     """All annotations afterwards."""
@@ -145,14 +142,8 @@ class FlagsPlan:
 
     def differing(self, current: FlagsMap) -> list[str]:
         """The requested keys and annotations that differ in `current`."""
-        different = {k for k in self.wish.flags if current.data.get(k) != self.after.get(k)}
-        # Another flag written meanwhile is in it too.
-        if self.document and current.data.get(self.document.key) != self.document.render(
-            current.data
-        ):
-            different.add(self.document.key)
         return sorted(
-            different.union(
+            {k for k in self.wish.flags if current.data.get(k) != self.after.get(k)}.union(
                 k
                 for k in self.wish.annotations
                 # A later switch raises its epoch, and a later verdict on the ramp's step changes the step's state.
@@ -163,18 +154,9 @@ class FlagsPlan:
         )
 
 
-def plan_flags(
-    observed: FlagsMap,
-    flags: Changes,
-    annotations: Changes | None = None,
-    document: Document | None = None,
-) -> FlagsPlan:
+def plan_flags(observed: FlagsMap, flags: Changes, annotations: Changes | None = None) -> FlagsPlan:
     """`flags` as to_values returns them. Raises ConflictError for a ConfigMap that cannot be changed."""
     wish = Wish(flags, annotations or {})
-    # A write without flags leaves the document alone too.
-    document = document if flags else None
-    if document:
-        flags = {**flags, document.key: document.render(_after(observed.data, flags))}
     wanted = {key: value for key, value in flags.items() if value is not None}
     removed = tuple(key for key, value in flags.items() if value is None and key in observed.data)
     moved = [*removed, *(k for k, v in wanted.items() if observed.data.get(k) != v)]
@@ -186,7 +168,6 @@ def plan_flags(
     return FlagsPlan(
         before=observed,
         wish=wish,
-        document=document,
         after=_after(observed.data, flags),
         annotations=_after(observed.annotations, wish.annotations),
         applied=_applied(observed.data, observed.owned, flags),

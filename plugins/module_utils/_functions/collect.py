@@ -200,14 +200,13 @@ class _Walk:
         )
 
     def _import_map(self, beside: str) -> str:
-        """Its path, empty without one: of the task, of config.toml, beside the entrypoint, or for all functions."""
+        """Its path, empty without one: of config.toml, beside the entrypoint, or for all functions."""
         read, slug = self.checkout.read, self.slug
-        of_task: str = self.options["import_map"]
-        for given, by in ((of_task, "'import_map'"), (self.config["import_map"], "config.toml")):
-            if given and read(given) is None:
-                raise InputError(f"{by} names {given} as import map of {slug!r}: there is none.")
-            if given:
-                return given
+        given: str = self.config["import_map"]
+        if given and read(given) is None:
+            raise InputError(f"config.toml names {given} as import map of {slug!r}: there is none.")
+        if given:
+            return given
         for name in ("deno.json", "deno.jsonc"):
             if read(f"{beside}/{name}") is not None:
                 return f"{beside}/{name}"

@@ -14,7 +14,6 @@ from .._errors import DeployError
 from .._flags.apply import KillSwitch, decide_flags, observe_flags
 from .._flags.consumer import Consumers, ConsumerState
 from .._flags.plan import FlagsMap, FlagsPlan, Wish, checksum
-from .._flags.values import Document
 from .._gate.models import Metric, Sample, failed_sample
 from .._gate.sources import AlertsSource, SampleSource
 from .._gate.state import begin as begin_watch
@@ -58,7 +57,6 @@ class RampGuard:
     sources: t.Mapping[str, SampleSource]
     consumers: Consumers
     lock: str = LEASE
-    document: Document | None = None
     wall: t.Callable[[], datetime] = now
     alive: Alive = never_alive
 
@@ -267,7 +265,6 @@ class RampGuard:
             self.place.config_map,
             wish,
             check_mode=check_mode,
-            document=self.document,
             attempts=ATTEMPTS,
         )
         choice, place = last[0]

@@ -14,7 +14,6 @@ from .._cluster import RAMP_ANNOTATION, Cluster, MonotonicClock
 from .._errors import ConflictError, InputError
 from .._flags.apply import KillSwitch, decide_flags, observe_flags
 from .._flags.plan import FlagsMap, FlagsPlan, Wish
-from .._flags.values import Document
 from .._formats import shortened
 from .._lock.apply import LEASE, WallClock, lease_check_for, read_freeze
 from .._lock.models import Lock
@@ -119,7 +118,6 @@ class Ramp:
     cluster: Cluster
     place: RampFlags
     schedule: RampSchedule
-    document: Document | None = None
     fence: int = 0
     lock: str = LEASE
     alive: Alive = never_alive
@@ -178,7 +176,6 @@ class Ramp:
             self.place.config_map,
             wish,
             check_mode=check_mode,
-            document=self.document,
         )
         return RampOutcome(last[0], written)
 

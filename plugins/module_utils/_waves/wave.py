@@ -30,7 +30,10 @@ from .._time import utc_now
 FRAGMENTS = ("_kubernetes", "_lock.fence", "_rollout", "_rollout.followed", "_rollout.proven")
 
 
-def options_of(wave: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+Params = t.Mapping[str, t.Any]
+
+
+def options_of(wave: Params, service: Params) -> dict[str, t.Any]:
     """The options of one rollout of a wave, with defaults for what a wave does not have."""
     shared = {name: spec for part in FRAGMENTS for name, spec in fragment_spec(part).items()}
     common = {name: value for name, value in wave.items() if name in shared}
@@ -39,7 +42,30 @@ def options_of(wave: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any]) -> d
     return {**defaults, **common, **own, "state": "released"}
 
 
-Params = t.Mapping[str, t.Any]
+def rollouts_of(wave: Params) -> dict[str, dict[str, t.Any]]:
+    """The options of each rollout by its host, with images as they are pinned.
+
+    Host and Deployment have each other's name where one is not given.
+    """
+    rollouts: dict[str, dict[str, t.Any]] = {}
+    for service in wave["services"]:
+        host, pinned = service["host"] or service["name"], wave["pinned"]
+        name, image = service["name"] or host, service["image"]
+        if pinned and image not in pinned:
+            raise InputError(
+                f"'pinned' has nothing for {image}, the image of {name!r}: run images first."
+            )
+        _refuse_twin("host", host, rollouts)
+        _refuse_twin("name", name, [rollout["name"] for rollout in rollouts.values()])
+        own = {**service, "name": name, "image": pinned.get(image, image)}
+        rollouts[host] = options_of(wave, own)
+    return rollouts
+
+
+def _refuse_twin(key: str, value: str, others: t.Collection[str]) -> None:
+    """Two rollouts of one Deployment would supersede each other, and two of one host would share a result."""
+    if value in others:
+        raise InputError(f"'services' has more than one entry whose {key} is {value!r}.")
 
 
 def release_pins(cluster: Cluster, params: Params) -> Pins | None:
@@ -154,17 +180,6 @@ class ServiceModule:
         self.warnings.append(warning)
 
 
-def refuse_twins(services: t.Sequence[Params]) -> None:
-    """Two rollouts of one Deployment would supersede each other, and two of one host would share a result."""
-    for key, values in (
-        ("name", [service["name"] for service in services]),
-        ("host", [service["host"] for service in services]),
-    ):
-        twins = sorted({value for value in values if values.count(value) > 1})
-        if twins:
-            raise InputError(f"'services' has more than one entry whose {key} is {twins[0]!r}.")
-
-
 def plan_waves(
     hosts: t.Sequence[str], waves: t.Sequence[t.Sequence[str]] | None
 ) -> list[list[str]]:
@@ -178,26 +193,6 @@ def plan_waves(
                 f"'waves' must name each host of 'services' in one wave, and no other: correct {host!r}."
             )
     return [[*wave] for wave in waves if wave]
-
-
-def named(service: Params) -> dict[str, t.Any]:
-    """With its Deployment and its host, of which one has the name of the other when that is not given."""
-    host = service["host"] or service["name"]
-    return {**service, "host": host, "name": service["name"] or host}
-
-
-def pin_images(
-    services: t.Sequence[dict[str, t.Any]], pinned: t.Mapping[str, str]
-) -> list[dict[str, t.Any]]:
-    """The services with the pinned images in place of their own; unchanged without pins."""
-    if not pinned:
-        return [*services]
-    for service in services:
-        if service["image"] not in pinned:
-            raise InputError(
-                f"'pinned' has nothing for {service['image']}, the image of {service['name']!r}: run images first."
-            )
-    return [{**service, "image": pinned[service["image"]]} for service in services]
 
 
 def checks_by_host(checks: t.Iterable[Check], hosts: t.Collection[str]) -> dict[str, list[Check]]:

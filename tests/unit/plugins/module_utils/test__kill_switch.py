@@ -84,7 +84,6 @@ def set_by_module(cluster: MemoryCluster, switch: KillSwitch, *, automatic: bool
         "feature-flags",
         lambda current, epoch: plan_set(current, switch, epoch),
         clock=FakeClock(),
-        document=None,
         check_mode=False,
         automatic=automatic,
     )

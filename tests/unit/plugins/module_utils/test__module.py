@@ -14,7 +14,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     MissingLibraryError,
     refuse_missing,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute, refuse_below
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    ModuleSpec,
+    execute,
+    refuse_below,
+)
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock
 from tests.module_runner import run_module
 
@@ -49,7 +53,7 @@ def ended(run: t.Callable[[t.Any], dict[str, t.Any]], *needs: Library) -> dict[s
         mock.patch.object(_module, "_load_params", dict),
         pytest.raises(Ended),
     ):
-        execute(lambda: {"argument_spec": {}}, run, needs=needs)
+        execute(ModuleSpec(lambda: {"argument_spec": {}}, needs), run)
     return process.result
 
 

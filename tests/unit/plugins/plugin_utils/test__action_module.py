@@ -9,6 +9,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, Library
+from ansible_collections.easymo.deploy.plugins.module_utils._module import ModuleSpec
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
     ControllerActionBase,
     ControllerModule,
@@ -37,7 +38,7 @@ def run(module: ControllerModule) -> dict[str, t.Any]:
 
 
 class Action(ControllerActionBase):
-    module = SimpleNamespace(module_spec=spec, run=run)
+    module = SimpleNamespace(module_spec=ModuleSpec(spec), run=run)
 
 
 def act(transport: str = "local", *, check_mode: bool = False, **args: t.Any) -> dict[str, t.Any]:
@@ -103,7 +104,7 @@ def test_secrets_never_come_back():
 def test_a_missing_library_is_named_and_nothing_runs(monkeypatch):
     missing = Library("redis >= 6", "Traceback: no redis")
     needs = (Library("requests >= 2.32", None), missing)
-    monkeypatch.setattr(Action.module, "NEEDS", needs, raising=False)
+    monkeypatch.setattr(Action.module, "module_spec", ModuleSpec(spec, needs))
     result = act(name="x")
     assert (result["failed"], result["reason"]) == (True, "MissingLibrary")
     assert "redis >= 6" in result["msg"]

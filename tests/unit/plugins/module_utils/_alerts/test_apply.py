@@ -146,7 +146,7 @@ def test_what_prometheus_does_not_take_is_put_back(tmp_path, before):
 def test_a_spoilt_file_is_replaced(tmp_path, text):
     path = tmp_path / "release.yml"
     path.write_text(text, "utf-8")
-    file = RuleFile(path, None)
+    file = RuleFile(path, lambda: None)
     assert file.compare(GROUPS) == ([], True)
     file.write(GROUPS, dry_run=False)
     assert file.compare(GROUPS) == (GROUPS, False)
@@ -154,4 +154,4 @@ def test_a_spoilt_file_is_replaced(tmp_path, text):
 
 def test_a_folder_that_is_missing_is_bad_input_in_check_mode_too(tmp_path):
     with pytest.raises(InputError, match="does not exist: set 'path'"):
-        RuleFile(tmp_path / "nowhere" / "x.yml", None).write(GROUPS, dry_run=True)
+        RuleFile(tmp_path / "nowhere" / "x.yml", lambda: None).write(GROUPS, dry_run=True)

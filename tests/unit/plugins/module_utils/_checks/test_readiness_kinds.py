@@ -161,8 +161,6 @@ READERS: dict[str, t.Any] = {
     "deployments": ["a"],
     "delivery": "environment",
     "probe": {},
-    "flagd": {},
-    "values": [],
 }
 
 
@@ -196,15 +194,8 @@ def test_a_reader_takes_its_environment_from_the_config_map(container, status):
         ({"configMap": {"name": "flags"}}, {"subPath": "A"}, {}, "fail", "a subPath is never"),
         ({"configMap": {"name": "flags"}}, {}, {"probe": {}}, "fail", "must be asked"),
         ({"configMap": {"name": "flags"}}, {}, {"probe": {"files": "/f"}}, "pass", "mounts"),
-        (
-            {"configMap": {"name": "flags"}},
-            {},
-            {"flagd": {"key": "f.json", "template": "{{ 100 // flags.P }}"}, "values": [{"P": 0}]},
-            "fail",
-            "template of 'flagd'",
-        ),
     ],
-    ids=["folder", "projected", "another", "subPath", "nobody asked", "files", "template"],
+    ids=["folder", "projected", "another", "subPath", "nobody asked", "files"],
 )
 def test_a_reader_mounts_the_config_map_as_a_folder_and_can_be_asked(
     volume, mount, more, status, words

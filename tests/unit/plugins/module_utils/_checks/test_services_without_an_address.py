@@ -123,7 +123,7 @@ def test_what_is_not_known_holds_a_phase_and_fails_none(answer, status):
         asked = {"query": "lag", "unit": "s", "pass": {"max": 60}, "volume": None}
         asked["prometheus"] = {"url": server.url}
         check = {"name": "indexer", "kind": "metric", "timeout": 5, "metric": asked}
-        options = {"checks": [check], "wait_timeout": 0, "wait_sleep": 1}
+        options = {"checks": [check], "wait_timeout": 0}
         assert health.play_health(options).status == status
         [row] = health.look_health(options, ground())
         assert (row.name, row.status) == ("indexer", status)

@@ -162,9 +162,7 @@ def test_bad_tests_are_refused_before_any_runs(entries, said):
 
 def test_a_component_that_is_asked_wrongly_holds_its_own_test():
     component = {"name": "redis", "kind": "redis", "timeout": 0.0, "redis": {"host": "localhost"}}
-    tests = read_tests(
-        [entry("Health", "health", checks=[component], wait_timeout=0, wait_sleep=1)]
-    )
+    tests = read_tests([entry("Health", "health", checks=[component], wait_timeout=0)])
     assert libraries(tests, SMOKE_TESTS) == [REDIS]
     (row,) = run_tests(tests, SMOKE_TESTS, report=lambda _row: None)
     assert (row.status, "its options are wrong" in row.detail) == ("hold", True), row

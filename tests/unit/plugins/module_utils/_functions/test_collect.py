@@ -35,7 +35,7 @@ class Folder:
 
     def collect(self, *names: str, **options: t.Any) -> Collected:
         (self.path / ROOT).mkdir(parents=True, exist_ok=True)
-        given = {"project_ref": REF, "names": names or None, "import_map": "", **options}
+        given = {"project_ref": REF, "names": names or None, **options}
         policies = {"verify_jwt": None, "verify_jwt_by_name": {}}
         return collect_functions(FolderCheckout(self.path), ROOT, policies | given)
 
@@ -130,16 +130,13 @@ ORDER = ["deno.json", "deno.jsonc"]
 
 @pytest.mark.parametrize("present", [2, 1, 0])
 def test_the_nearest_import_map_counts(folder, present):
-    folder.write(
-        {"hello/index.ts": "", "import_map.json": "{}", "flag.json": "{}", "own.json": "{}"}
-    )
+    folder.write({"hello/index.ts": "", "import_map.json": "{}", "own.json": "{}"})
     for name in ORDER[2 - present :]:
         folder.write({f"hello/{name}": "{}"})
     nearest = f"{ROOT}/hello/{ORDER[2 - present]}" if present else f"{ROOT}/import_map.json"
     assert folder.hello().import_map == nearest
     folder.write({"supabase/config.toml": '[functions.hello]\nimport_map = "./functions/own.json"'})
     assert folder.hello().import_map == f"{ROOT}/own.json"
-    assert folder.hello(import_map=f"{ROOT}/flag.json").import_map == f"{ROOT}/flag.json"
 
 
 def test_each_function_follows_its_settings(folder):

@@ -12,12 +12,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._module import fragm
 from ansible_collections.easymo.deploy.plugins.module_utils._waves.wave import (
     answers,
     checks_by_host,
-    named,
     options_of,
-    pin_images,
     plan_waves,
-    refuse_twins,
     roll_waves,
+    rollouts_of,
 )
 from tests.fakes.http_server import Handler, serving
 
@@ -183,7 +181,7 @@ def test_a_remote_module_has_no_progress_to_tell():
 )
 def test_twins_are_refused(services):
     with pytest.raises(InputError, match="more than one entry"):
-        refuse_twins([named(each) for each in services])
+        rollouts_of({"services": services, "pinned": {}})
 
 
 def test_one_rollout_has_the_options_of_the_wave_its_own_and_the_defaults():
@@ -215,12 +213,15 @@ def test_one_rollout_has_the_options_of_the_wave_its_own_and_the_defaults():
 
 
 def test_images_are_rolled_by_what_is_pinned_for_them_all_or_none():
-    services = [service("wallet"), service("buyer")]
-    pins = {"wallet:v2": "wallet:v2@sha256:1", "buyer:v2": "buyer:v2@sha256:2"}
-    assert pin_images(services, {}) == services
-    assert [service["image"] for service in pin_images(services, pins)] == [*pins.values()]
+    def images(**pins: str) -> list[str]:
+        pinned = {f"{name}:v2": image for name, image in pins.items()}
+        wave = {"services": [service("wallet"), service("buyer")], "pinned": pinned}
+        return [rollout["image"] for rollout in rollouts_of(wave).values()]
+
+    assert images() == ["wallet:v2", "buyer:v2"]
+    assert images(wallet="w@sha256:1", buyer="b@sha256:2") == ["w@sha256:1", "b@sha256:2"]
     with pytest.raises(InputError, match="nothing for buyer:v2, the image of 'buyer'"):
-        pin_images(services, {"wallet:v2": "wallet:v2@sha256:1"})
+        images(wallet="w@sha256:1")
 
 
 def test_a_wave_begins_when_the_one_before_it_is_done():
