@@ -243,10 +243,9 @@ Ended = t.Callable[[float], bool]
 
 @dataclass
 class PageWriter:
-    """`path` is the report's file, `others` the places that people open. `options_of` is called for the last page."""
+    """`path` is the report's file, `others` the places that people open."""
 
     observe: t.Callable[[Cluster], Sight]
-    options_of: t.Callable[[Sight], ReportOptions]
     live: ReportOptions
     path: Path
     others: list[Published]
@@ -306,7 +305,7 @@ class PageWriter:
             return  # it was never live, and nothing came of it
         page = self.read()
         if page == (self.mine.page or self.page_before):
-            page = page_of(sight, self.options_of(sight), self.wall(), self.redact)
+            page = page_of(sight, replace(self.live, live=False), self.wall(), self.redact)
             self.mine.publish(page)
         for other in self.others:
             other.publish(page)
@@ -345,12 +344,10 @@ def writer_of(params: t.Mapping[str, t.Any]) -> PageWriter:
     redact = Redactor(
         str(entry) for name in SECRETS for entry in (params.get(name), s3.get(name)) if entry
     )
-    without_journal = {**params, "journal": None}
     undo = params["purpose"] == UNDO
     return PageWriter(
         observe=observer(params["release"], params["services"]),
-        options_of=lambda sight: replace(asked_of(params, sight.record, redact), undo=undo),
-        live=replace(asked_of(without_journal, Record(), redact), undo=undo, live=True),
+        live=replace(asked_of(params, redact), undo=undo, live=True),
         path=Path(params["dest"]) / FILE,
         others=places_of(params),
         redact=redact,

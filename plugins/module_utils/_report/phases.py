@@ -63,6 +63,22 @@ def phase_row(planned: Planned, phase: Phase, requested: ReportOptions) -> Phase
     )
 
 
+def took_words(row: PhaseRow) -> str:
+    """For example "24 min of 15 min planned, 60 % late, 2 tries"."""
+    took = lasting(row.actual) or ("no end recorded" if row.tries else "")
+    if row.back and row.actual:
+        took = f"in place for {took}"
+    parts = [took]
+    if row.planned:
+        of = ", " if row.back else " of "
+        parts[0] += f"{of if took else ''}{lasting(row.planned)} planned"
+    if row.late:
+        parts.append(f"{row.over} late")
+    if len(row.tries) > 1:
+        parts.append(counted(len(row.tries), "try", "tries"))
+    return ", ".join(parts)
+
+
 def evidence(stored: Evidence) -> t.Iterator[str]:
     """The texts that it left. Numbers, lists and dictionaries stand in tables, and whole in report.json."""
     if stored.settlement:

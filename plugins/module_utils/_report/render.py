@@ -13,13 +13,13 @@ from .._formats import legible, shortened
 from .._templates import template, trusted
 from . import page, plot
 from .models import Cell, PhaseRow, Report, table
-from .timeline import took_words
+from .phases import took_words
 
 if t.TYPE_CHECKING:
     import jinja2
 
 MARKS = {"good": "✓", "warn": "!", "bad": "✕", "calm": "·"}
-PHASE_COLUMNS = ("Phase", "State", "Started", "Finished", "Took")
+PHASE_COLUMNS = ("Phase", "State", "Started", "Finished", "Took", "Details")
 CLAIM_MARKS = {"good": "✅ ", "bad": "⚠️ ", "warn": "❔ "}
 LONGEST = 150
 """Characters of a line at most, but for the verdict's own sentence."""
@@ -46,9 +46,8 @@ def as_html(report: Report) -> str:
         script=trusted(page.SCRIPT),
         script_hash=page.SCRIPT_HASH,
         marks=MARKS,
-        details=details,
-        phase_table=table("Phases", PHASE_COLUMNS, map(phase_cells, report.phases)),
         area=plot,
+        phase_table=table("Phases", PHASE_COLUMNS, map(phase_cells, report.phases)),
     )
 
 
@@ -67,7 +66,8 @@ def details(phase: PhaseRow) -> list[str]:
 
 def phase_cells(row: PhaseRow) -> tuple[Cell, ...]:
     took = Cell(took_words(row), "warn" if row.late else "")
-    return Cell(row.title), Cell(row.status, row.tone), Cell(row.started), Cell(row.finished), took
+    times = (Cell(row.started), Cell(row.finished), took)
+    return Cell(row.title), Cell(row.status, row.tone), *times, Cell(" ".join(details(row)))
 
 
 @functools.cache

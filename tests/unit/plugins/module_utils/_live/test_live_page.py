@@ -57,13 +57,12 @@ def watching(*values: float | None, held: float | None = None) -> Sight:
     record["phases"]["monitoring"] = records.phase("running", 80, None)
     series = Series()
     bounds = Bounds(maximum=0.01, above=0.05)
-    for at, value in enumerate(values):
+    for value in values:
         status = SampleStatus.NO_DATA if value is None else bounds.judge(value)
-        point = {"at": 10.0 * at, "value": value, "status": status.shown}
         series = replace(
             series, count=series.count + 1, last=Sample(value, ""), value=value, status=status,
             minimum=min(filter(None, values)), maximum=max(filter(None, values)),
-            points=(*series.points, tuple(point.values())),
+            points=(*series.points, (10.0 * series.count, value, status.shown)),
         )  # fmt: skip
     state = {
         "attempt": 1, "started": records.BEGIN.timestamp() + 4800, "phase_started": records.at(80), "elapsed": 750.0,
@@ -129,7 +128,6 @@ def writer(folder, *sights, others=(), clock=None, redact=None):
     moments = iter(records.BEGIN + timedelta(minutes=90, seconds=5 * n) for n in range(1000))
     return PageWriter(
         observe=Observed(*sights),
-        options_of=lambda _sight: asked,
         live=replace(asked, live=True),
         path=folder / "report.html",
         others=[Published(one.name, one.write) for one in others],
@@ -258,7 +256,8 @@ def test_it_is_written_when_something_changed_and_often_enough_to_be_alive(tmp_p
 
 def test_the_running_watch_is_drawn(tmp_path):
     page = looked(writer(tmp_path, watching(0.002, 0.004, 0.003)))
-    assert "pass up to 1 %" in page
+    assert "passes up to 1 %" in page
+    assert page.count("<polyline ") == 1
     assert "error rate" in page
 
 
