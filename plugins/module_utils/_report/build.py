@@ -51,7 +51,7 @@ def build_report(body: t.Mapping[str, t.Any], requested: ReportOptions) -> Repor
         # What the claims do not say: which version runs where.
         now=(("Versions", Cell(" · ".join(versions_told(running)))),) if running else (),
         claims=claimed(Record.read(body), requested),
-        summary=summary(record, phases, requested.zone),
+        summary=summary(record, phases),
         phases=phases,
         events=events_of(record, phases),
         deviations=deviations(record, phases),

@@ -90,7 +90,6 @@ class PhaseRow:
     tone: Tone
     planned: int
     started: str = ""
-    finished: str = ""
     actual: int | None = None
     causes: tuple[str, ...] = ()
     waits_for: str = ""

@@ -217,14 +217,15 @@ Run <code>playbooks/status.yml</code>.</p>
 {% endif %}
 </section>
 <section><h2 id="timeline">Timeline</h2>
-{% if report.phases %}{{ tabled(phase_table, phase_table.rows) }}
+{% if report.phases %}
+<p class="lead faint">Times in {{ report.zone }}</p>
+{{ tabled(phase_table, phase_table.rows) }}
 {% else %}<p class="faint">No phase is planned or recorded.</p>{% endif %}
 {% if report.events %}
 <h3>Events</h3>
 <table class="events"><tbody>
 {% for event in report.events %}
-{% set at = event.at.astimezone(report.zone) %}
-<tr><th scope="row">{{ "{:%d %b %H:%M:%S}".format(at) }}</th>
+<tr><th scope="row">{{ moment(event.at) }}</th>
 <td>{% if event.tone %}<b class="{{ event.tone }}">{{ mark(event.tone) }}</b>{% endif %}{{ event.text }}</td></tr>
 {% endfor %}
 </tbody></table>

@@ -18,7 +18,7 @@ from .._story.plan import Planned
 from .models import Cell, Named, PhaseRow, PhaseTry, Report, ReportOptions, Summary, Tone, tone_of
 
 if t.TYPE_CHECKING:
-    from datetime import tzinfo
+    pass
 
 NOT_RUN, FAILED = "not run", "failed"
 TONES: t.Mapping[str, Tone] = {NOT_RUN: "", "waived": "calm"}
@@ -46,7 +46,6 @@ def phase_row(planned: Planned, phase: Phase, requested: ReportOptions) -> Phase
         tone=TONES.get(status, tone_of(status)),
         planned=round(planned.seconds),
         started=shown_both(phase.started, zone),
-        finished=shown_both(phase.finished, zone),
         actual=between(phase.started, until.isoformat()) if until else phase.lasted,
         causes=causes(phase.evidence),
         waits_for=shortened(next(waits, ""), LONGEST),
@@ -176,16 +175,14 @@ def unfinished(
     return Summary("In progress", "warn", left)
 
 
-def summary(record: Record, phases: t.Sequence[PhaseRow], zone: tzinfo) -> Named:
+def summary(record: Record, phases: t.Sequence[PhaseRow]) -> Named:
+    """What neither the title nor the timeline has."""
     took = lasting(between(record.started, record.finished))
     planned = lasting(sum(row.planned for row in phases))
     rows = [
-        ("Version", Cell(record.version)),
         ("Commit", Cell(record.git_sha[:SHA_SHOWN], code=True)),
         ("Released by", Cell(record.actor)),
         ("Attempt", Cell(str(record.attempt or ""))),
-        ("Started", Cell(shown_both(record.started, zone))),
-        ("Finished", Cell(shown_both(record.finished, zone))),
         ("Duration", Cell(f"{took} (planned {planned})" if took else "")),
     ]
     return tuple((name, cell) for name, cell in rows if cell.text)

@@ -8,6 +8,7 @@ import json
 import re
 import typing as t
 from dataclasses import asdict
+from datetime import datetime, tzinfo
 
 from .._formats import legible, shortened
 from .._templates import template, trusted
@@ -47,7 +48,10 @@ def as_html(report: Report) -> str:
         script_hash=page.SCRIPT_HASH,
         marks=MARKS,
         area=plot,
-        phase_table=table("Phases", PHASE_COLUMNS, map(phase_cells, report.phases)),
+        moment=functools.partial(moment, zone=report.zone),
+        phase_table=table(
+            "Phases", PHASE_COLUMNS, (phase_cells(row, report.zone) for row in report.phases)
+        ),
     )
 
 
@@ -64,9 +68,17 @@ def details(phase: PhaseRow) -> list[str]:
     return [*phase.causes, *phase.evidence]
 
 
-def phase_cells(row: PhaseRow) -> tuple[Cell, ...]:
+def moment(value: datetime | None, zone: tzinfo) -> str:
+    """By the clock of the release, "" for none."""
+    return f"{value.astimezone(zone):%d %b %H:%M:%S}" if value else ""
+
+
+def phase_cells(row: PhaseRow, zone: tzinfo) -> tuple[Cell, ...]:
     took = Cell(took_words(row), "warn" if row.late else "")
-    times = (Cell(row.started), Cell(row.finished), took)
+    last = row.tries[-1:]
+    begun = "".join(moment(entry.started, zone) for entry in last)
+    ended = "".join(moment(entry.finished, zone) for entry in last)
+    times = (Cell(begun), Cell(ended), took)
     return Cell(row.title), Cell(row.status, row.tone), *times, Cell(" ".join(details(row)))
 
 
