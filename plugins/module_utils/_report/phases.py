@@ -17,9 +17,6 @@ from .._story.next_step import FINE, RESTORE, Story, state_of
 from .._story.plan import Planned
 from .models import Cell, Named, PhaseRow, PhaseTry, Report, ReportOptions, Summary, Tone, tone_of
 
-if t.TYPE_CHECKING:
-    pass
-
 NOT_RUN, FAILED = "not run", "failed"
 TONES: t.Mapping[str, Tone] = {NOT_RUN: "", "waived": "calm"}
 """Of a phase, where that is another than of its word."""
