@@ -78,6 +78,7 @@ BACK = (
     "message_status_page_partly_rolled_back",
 )
 STOPPED = ("message_page", "message_hold", "default_message_stopped")
+MOVED = ("message_ramp", "default_message_ramp")
 SWITCHED = ("message_kill_switch", "default_message_kill_switch", "message_status_page_kill_switch")
 
 
@@ -117,6 +118,8 @@ def announced_of(world: World) -> dict[str, str]:
         words = {"by": switch.by, "reason": switch.reason}
         result = {"sentence": to_sentence(SET, switch, switch.flags, **words)}
         texts |= spoken(SWITCHED, kill_switch_result=result, kill_switch_state=SET)
+    if world.moved[0]:
+        texts |= spoken(MOVED, feature_ramp_news=world.moved[0])
     return texts
 
 
@@ -139,6 +142,8 @@ class Announcements:
             self._stopped(status)
         if SWITCHED[0] in self._texts:
             self._switched()
+        for name in MOVED if self._world.moved[0] else ():
+            self._says(name, f"to {self._world.moved[1]} %")
 
     def _says(self, name: str, words: str, holds: t.Any = True) -> None:
         text = self._texts[name]

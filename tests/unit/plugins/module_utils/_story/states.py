@@ -74,6 +74,8 @@ class World(Scene):
         self.window, self.pids = ALWAYS, itertools.count(2)
         self.parts: tuple[str, ...] = ()
         """Of the last rollback that came to its announcement, by the tags of its playbook."""
+        self.moved = ("", "")
+        """What the last step of the ramp was announced with, and the percentage that stood then."""
         self.cluster.put("ConfigMap", {"metadata": {"name": FLAGS, "annotations": {}}, "data": OFF})
         self.roll(SERVICES, BEFORE)
         self.pins = {entry["name"]: entry for entry in observe_standings(self.cluster, None)}
@@ -260,6 +262,9 @@ class World(Scene):
             {"release_reason": f"at {fence}", "released_by": "Jane"} if "reason" in options else {}
         )
         plan = self.ramp(fence).step(self.asks(**words), check_mode=False).plan
+        if plan.moves:
+            sentence = describe(SCHEDULE, plan, moved=True)["sentence"]
+            self.moved = (sentence, apply.observe_flags(self.cluster, FLAGS).data[PERCENTAGE])
         if plan.action in ("raise", "watch"):
             finding = ramping.WatchFinding(plan.percentage or 0, verdict or PROCEED, "bob", ("x",))
             self.ramp(fence).judge(finding, check_mode=False)
