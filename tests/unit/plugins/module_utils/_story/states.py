@@ -160,8 +160,9 @@ class World(Scene):
             waivers = {waived: Waiver("Jane", "hotfix")} if waived else {}
             order = PhaseOrder(PHASES, flags=FLAGS, waivers=waivers)
             self.change(phase=phase, phase_status="running", order=order, fence=fence)
-            attempt = self.record().attempt
-            self.records().pin(attempt, deployments=(), config_maps=(FLAGS,), check_mode=False)
+            if phase == (tags or PHASES)[0]:
+                pinned: t.Any = {"deployments": (), "config_maps": (FLAGS,)}
+                self.records().pin(self.record().attempt, **pinned, check_mode=False)
             self.clock.sleep(20)
             if phase == dies:
                 return
