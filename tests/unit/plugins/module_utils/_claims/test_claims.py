@@ -591,7 +591,7 @@ def test_every_channel_says_what_may_be_claimed_and_nothing_else(
     assert ("Increase rollout to 5% on Day 2" in said["slack"]) is bool(claims["status"].good)
     for words in ("Key Features Live", "Gradual Rollout Schedule"):
         assert [words in said[one] for one in ("mail", "html")] == [
-            bool(claims["rollout"].good)
+            bool(claims["status"].good)
         ] * 2
     assert said["status page"] == f"The upgrade is complete. {claims['service'].words}"
     assert said["stopped"] == f"The upgrade has stopped before its end. {claims['service'].words}"

@@ -162,7 +162,7 @@ class Announcements:
         for name, words in ((SUCCESS[0], f"LIVE ({users})"), (SUCCESS[2], f"✅ {users} active")):
             self._says(name, words, self._share)
         for name in SUCCESS[2:4]:
-            self._says(name, "Key Features Live", self._share)
+            self._says(name, "Key Features Live", self._share and not waived)
         self._says("message_war_room_closed", "live", False)
 
     def _rolled_back(self) -> None:
