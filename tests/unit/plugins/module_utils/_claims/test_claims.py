@@ -590,9 +590,7 @@ def test_every_channel_says_what_may_be_claimed_and_nothing_else(
     # Of what users do not have, nothing is promised.
     assert ("Increase rollout to 5% on Day 2" in said["slack"]) is bool(claims["status"].good)
     for words in ("Key Features Live", "Gradual Rollout Schedule"):
-        assert [words in said[one] for one in ("mail", "html")] == [
-            bool(claims["status"].good)
-        ] * 2
+        assert [words in said[one] for one in ("mail", "html")] == [bool(claims["status"].good)] * 2
     assert said["status page"] == f"The upgrade is complete. {claims['service'].words}"
     assert said["stopped"] == f"The upgrade has stopped before its end. {claims['service'].words}"
     assert said["resumed"] == f"The upgrade goes on. {claims['service'].words}"
