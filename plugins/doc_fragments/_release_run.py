@@ -112,15 +112,9 @@ announced:
   version_added: 0.3.0
 time_zone:
   description:
-    - The time zone in which the timeline is drawn, such as V(Africa/Nairobi). Elsewhere its times stand beside UTC.
+    - The time zone of the events, such as V(Africa/Nairobi). Elsewhere its times stand beside UTC.
   type: str
   default: UTC
-journal:
-  description:
-    - The journal that the callback P(easymo.deploy.journal#callback) wrote, for the tasks that took longest and those
-      that were tried again. Nothing else depends on it, and a file that can't be read adds nothing.
-    - Only what ran for real between the begin and the end of the release counts. Damaged lines are counted and told.
-  type: path
 """
 
 

@@ -9,7 +9,7 @@ module: diagnosis
 short_description: Look into a platform in trouble, and name the likely causes
 version_added: 0.2.0
 description:
-  - Collects what the runbook's four entries of trouble ask for into one new folder, with a page, a summary and JSON.
+  - Collects what the runbook's four entries of trouble ask for into one new folder, with a summary and JSON.
     Names the likely causes, each with its evidence and what to do next.
   - Only reads. It holds no lock, and all systems are looked at side by side. One that can't be reached, or whose
     connection is left out, is told so in its part and stops no other. What can't be seen is never a cause.
@@ -22,7 +22,6 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.kubernetes
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.psycopg2
-  - easymo.deploy._libraries.jinja2
   - easymo.deploy._libraries.jmespath
   - easymo.deploy._flags.probe
   - easymo.deploy._checks
@@ -38,7 +37,7 @@ attributes:
     description: Each run looks again and makes a folder of its own.
     support: none
 requirements:
-  - All but jinja2 are needed only for what they look at.
+  - All are needed only for what they look at.
 options:
   entries:
     description: What to examine.
@@ -192,7 +191,6 @@ from ..module_utils._diagnosis.render import SHOWN, cause_to_json, files_of, sum
 from ..module_utils._diagnosis.task import diagnose_platform
 from ..module_utils._errors import DeployError
 from ..module_utils._module import Module, documented, execute, refuse_below
-from ..module_utils._templates import JINJA2
 from ..module_utils._time import now
 
 module_spec = documented(

@@ -11,12 +11,12 @@ version_added: 0.1.0
 description:
   - Makes C(report.html), C(report.txt) and C(report.json) of a release record, and of what stands beside it in the
     cluster. The page is one self-contained file.
-  - The verdict stands on top, then the state now, deviations and what is missing, a timeline with its events, services,
-    metrics with their bounds, tests, the checklist, backups, migrations, functions, flags, sign-offs, and a template of
-    the review. C(docs/report.md) tells where each comes from.
-  - C(lessons.md) is that template to write in. When the release failed or was rolled back there is C(incident.md) too,
-    C(incident-2.md) and so on for later attempts. In both, only what stands between the marks of the facts is written
-    again; what people add is kept.
+  - The verdict stands on top, then the state now, deviations and what is missing, the phases with what happened,
+    services, metrics with their bounds, tests, the checklist, backups, migrations, functions, flags and sign-offs.
+    C(docs/report.md) tells where each comes from.
+  - C(lessons.md) is a template of the review to write in. When the release failed or was rolled back there is
+    C(incident.md) too, C(incident-2.md) and so on for later attempts. In both, only what stands between the marks of
+    the facts is written again; what people add is kept.
   - An empty, partial or damaged record still makes a report; it says what is missing and what could not be read.
     Without an answer of the cluster there is none.
   - All times are the record's, so the same record makes the same files. What has the form of a secret is blanked out.
@@ -53,7 +53,6 @@ EXAMPLES = r"""
       - {name: microservices, title: Twelve services, minutes: 20}
     sign_offs: [qa, product]
     time_zone: Africa/Nairobi
-    journal: .deploy/2.0.0/journal.jsonl
 """
 
 RETURN = r"""
@@ -85,7 +84,6 @@ from pathlib import Path
 from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._module import Module, documented, execute
 from ..module_utils._redaction import Redactor
-from ..module_utils._release.record import Record
 from ..module_utils._report.build import RECORD_DEPTH, asked_of, build_report
 from ..module_utils._report.files import ReportFolder, incident_name, notes_of
 from ..module_utils._report.render import files_of
@@ -101,7 +99,7 @@ def run(module: Module) -> dict[str, t.Any]:
     given, redact = module.params, Redactor()
     params = {**given, **read_report(cluster_elsewhere(module), given["release"])}
     record = redact.within(params["record"], RECORD_DEPTH)
-    requested = asked_of(params, Record.read(record), redact)
+    requested = asked_of(params, redact)
     report = build_report(record, requested)
     folder = ReportFolder(Path(params["dest"]))
     incident = incident_name(record)

@@ -237,7 +237,7 @@ def unfinished(scene: Scene, log: Path) -> t.Iterator[str]:
         yield "screen: no ✓"
     channel = witness.received()["slack"]["v2-deployment"]
     titles = [one["text"].partition("\n")[0] for one in channel if "attempt " in one["text"]]
-    words = "is live" if forward else "was rolled back"
+    words = "is deployed" if forward else "was rolled back"
     if not any(words in title for title in titles):
         yield f"Slack: {titles}"
     if holder(witness):

@@ -21,10 +21,6 @@ def _lines(report: Report) -> t.Iterator[str]:
         yield from details(phase)
     yield from (one.sentence() for one in report.deviations)
     yield from (f"{one.at:%Y-%m-%d %H:%M:%S} {one.text}" for one in report.events)
-    for watch in report.watches:
-        yield watch.title
-        for one in watch.metrics:
-            yield f"{one.name} | {one.verdict.text} | {' '.join(one.words)}"
     for table in report.tables:
         yield f"{table.title}: {table.lead}"
         for row in table.rows:

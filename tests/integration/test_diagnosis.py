@@ -118,7 +118,7 @@ def test_a_crash_loop_is_named_and_proven_and_what_is_secret_stays_so(deployed, 
     assert PLANTED not in doctor.everything()
     assert "BackOff" in (folder / "kubernetes" / f"{SERVICE}.events.txt").read_text("utf-8")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert (folder / "index.html").is_file()
+    assert (folder / "summary.txt").is_file()
 
 
 def test_pods_with_other_flags_than_the_config_map_are_named_also_in_check_mode(deployed, doctor):

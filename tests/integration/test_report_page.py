@@ -1,6 +1,5 @@
 """The report in a browser: narrow and wide, light and dark, and on paper. Nothing runs over, everything can be read."""
 
-import itertools
 import json
 import typing as t
 from dataclasses import dataclass, replace
@@ -37,16 +36,11 @@ JUDGED = (("light", 360), ("dark", 1400))  # each with each is as long again
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 LAYOUT = """(() => {
   const all = selector => [...document.querySelectorAll(selector)];
-  const box = one => one.getBoundingClientRect();
-  const labels = all(".axis").map(axis => [...axis.children].map(box).filter(one => one.width));
   return {
     scroll: document.documentElement.scrollWidth,
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
     background: getComputedStyle(document.body).backgroundColor,
     headings: all("h1, h2, h3").map(one => one.tagName),
-    plots: all("#metrics ~ .plots svg").length,
-    bars: all(".track i:not(.tick):not(.cut)").map(one => box(one).width),
-    labels: labels.map(row => row.map(one => [one.left, one.right])),
     strange: all("script, img, iframe, object, link").length,
   };
 })()"""
@@ -125,19 +119,6 @@ def test_its_headings_are_in_order(seen):
     for one in seen:
         assert one.layout["headings"][0] == "H1"
         assert one.layout["headings"].count("H1") == 1
-
-
-def test_timeline_and_plots_are_drawn(seen):
-    green = [one.layout for one in seen if one.name == "green"]
-    assert [one["plots"] for one in green] == [8] * 4
-    assert all(len(one["bars"]) > 16 and min(one["bars"]) >= 2 for one in green)
-
-
-def test_no_label_of_the_timeline_touches_another(seen):
-    for one in seen:
-        for row in one.layout["labels"]:
-            pairs = itertools.pairwise(row)
-            assert all(a[1] < b[0] for a, b in pairs), (one.name, one.width, row)
 
 
 def test_nothing_of_a_record_became_an_element(seen):

@@ -147,6 +147,12 @@ def _summary(availability: Availability, zone: tzinfo) -> tuple[str, ...]:
     return (failing, *(entry["sentence"] for entry in availability.failed), *gaps)
 
 
+def in_short(measured: Json) -> str:
+    """The first line of what was measured, as `as_json` has it, and for how long nobody looked; "" for no probe."""
+    unseen = f", {measured['unseen']:.0f} s without data" if measured.get("unseen") else ""
+    return f"{measured['summary'][0]}{unseen}" if measured.get("summary") else ""
+
+
 def _unseen(gaps: t.Iterable[Gap]) -> float:
     """Seconds of all of them; what two have in common counts once."""
     unseen, counted = 0.0, 0.0

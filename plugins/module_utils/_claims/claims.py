@@ -7,6 +7,7 @@ Where all is well the words are the runbook's own; where not, they say what was 
 
 from __future__ import annotations
 
+import re
 import typing as t
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -228,7 +229,7 @@ def _worst(rows: t.Sequence[RecordedCheck]) -> bool | None:
     return True if all(entry.status == VERIFIED for entry in rows) else None
 
 
-PERCENTAGE = "_ROLLOUT_PERCENTAGE"
+PERCENTAGE = re.compile(r"(_ROLLOUT)?_PERCENTAGE$")
 """Ends the name of the flag that is a feature's percentage; the name before it is the feature's own flag."""
 TEST_WORDS = {"fail": "failed", "hold": NOT_KNOWN, "skip": "not run"}
 RAN = ("succeeded", "no_change")
@@ -306,10 +307,14 @@ def read_claims(
 
 
 def status_of(record: Record, users: Claim, what: str, well: str) -> Claim:
-    """`users`: what they have, `what` it is called."""
+    """`users`: what they have, `what` it is called. What was waived is not there, whatever they have."""
     if record.status == ROLLED_BACK:
         return Claim("rolled back", False)
-    return Claim(well, True) if users.good else Claim(f"deployed, {what} {users.words}", users.good)
+    text = well if users.good else f"deployed, {what} {users.words}"
+    waived = [titled(name).lower() for name, phase in record.phases.items() if phase.waived]
+    if waived:
+        return Claim(f"{text}, without {', '.join(waived)} (waived)", False)
+    return Claim(text, users.good)
 
 
 def rollout_percentage(record: Record, observed: Body) -> Claim:
@@ -320,7 +325,7 @@ def rollout_percentage(record: Record, observed: Body) -> Claim:
     stored = phase.evidence.flags or Flags()
     # Beside them are those of releases before. A record of before version 0.3.0 does not tell them apart.
     ours = stored.requested or stored.after
-    name = next((entry for entry in ours if entry.endswith(PERCENTAGE)), "")
+    name = next((entry for entry in ours if PERCENTAGE.search(entry)), "")
     if not observed or not stored.after or not (name or stored.requested):
         return Claim(NOT_KNOWN, None)
     active = _active(observed.get("values") or {}, ours, name)
@@ -341,7 +346,7 @@ def _active(flags: Body, ours: Body, name: str) -> Claim:
     value = str(flags.get(name, ""))
     if not value:
         return Claim(NOT_KNOWN, None)
-    if flags.get(name.removesuffix(PERCENTAGE)) != "true" or value == "0":
+    if flags.get(PERCENTAGE.sub("", name)) != "true" or value == "0":
         return Claim("off", False)
     return Claim(f"{value}%", True)
 

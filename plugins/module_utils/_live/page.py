@@ -10,7 +10,7 @@ import functools
 import gc
 import typing as t
 from dataclasses import dataclass, field, replace
-from datetime import datetime, tzinfo
+from datetime import datetime
 from pathlib import Path
 
 from .._availability.claims import SUBJECTS, attachment_of, facts_of
@@ -37,11 +37,11 @@ from .._report.render import as_html
 from .._rollout.observer import observe_standings
 from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
-from .._status.build import service_of
+from .._status.build import service_of, why_in
 from .._status.lines import rolling
-from .._story.next_step import watch_of
+from .._story.next_step import Story, state_of, watch_of
 from .._story.plan import Plan
-from .._time import UTC, now, parse_time
+from .._time import now
 
 Body = t.Mapping[str, t.Any]
 
@@ -82,42 +82,31 @@ class Sight:
 GOOD = SampleStatus.GOOD.shown
 
 
-def doing(sight: Sight, plan: Plan, zone: tzinfo, *, undo: bool = False) -> t.Iterator[str]:
-    """What goes on, a sentence each."""
+def doing(sight: Sight, plan: Plan, now: datetime, *, undo: bool = False) -> t.Iterator[str]:
+    """What goes on, a sentence each: as the status of that moment, how the watch goes, and which services roll."""
     record = sight.watched
-    phases = record.ordered(plan.names)
-    running = [(name, phase) for name, phase in phases.items() if phase.running and not undo][-1:]
-    by = f", by {record.actor or 'somebody'}."
-    if undo:
-        act = record.facts.rollback_asked
-        who = f", by {act.by}" if act.by else ""
-        why = f": {act.reason.rstrip('.')}" if act.reason else ""
-        yield f"The release is being rolled back{since(parse_time(act.at), zone)}{who}{why}."
-    elif not record.exists:
+    if not (record.exists or undo):
         yield "The release is starting: no phase is open yet."
         return
-    elif not running:
-        yield f"Between two phases{by}"
-    for name, phase in running:
-        seconds = plan.phase(name).seconds
-        planned = f", planned {lasting(seconds)}" if seconds else ""
-        yield f"{plan.place(name)}{since(phase.begun, zone)}{planned}{by}"
-        if state := watch_of(sight.watches, phase, name):
-            yield from watching(state, phase.evidence.metrics, zone)
+    holder = (record.facts.rollback_asked.by if undo else "") or record.actor or "somebody"
+    lock = {"held": True, "holder": holder, "purpose": UNDO if undo else ""}
+    story = Story(record, plan, lock, watches=sight.watches, now=now)
+    state = state_of(story)
+    sentence = f"{'on hold: ' if state.watching else ''}{why_in(story, state)}"
+    yield f"{sentence[:1].upper()}{sentence[1:]}."
+    phase = record.phase(state.phase)
+    if watch := watch_of(sight.watches, phase, state.phase):
+        yield watching(watch, phase.evidence.metrics)
     if waiting := rolling(sight.services):
         yield f"{waiting}."
 
 
-def watching(state: Body, metrics: t.Sequence[RecordedMetric], zone: tzinfo) -> t.Iterator[str]:
+def watching(state: Body, metrics: t.Sequence[RecordedMetric]) -> str:
     bad = [metric.name.replace("_", " ") for metric in metrics if metric.status != GOOD]
     rest = f": not {', '.join(bad)}" if bad else ""
     looked = lasting(state.get("elapsed")) or "0 s"
     good = f"{len(metrics) - len(bad)} of {counted(len(metrics), 'metric')}"
-    yield f"Watched for {looked}: {good} good{rest}."
-    if state.get("held") is not None:
-        held = datetime.fromtimestamp(state["started"] + state["held"], UTC)
-        why = "; ".join(map(str, state.get("held_why") or ()))
-        yield f"On hold{since(held, zone)}, waiting for a decision. {why}".strip()
+    return f"Watched for {looked}: {good} good{rest}."
 
 
 def _metrics(state: Body) -> t.Iterator[dict[str, t.Any]]:
@@ -137,15 +126,11 @@ def _metrics(state: Body) -> t.Iterator[dict[str, t.Any]]:
         }
 
 
-def since(value: datetime | None, zone: tzinfo) -> str:
-    return f" since {value.astimezone(zone):%H:%M:%S %Z}" if value else ""
-
-
 def page_of(sight: Sight, requested: ReportOptions, now: datetime, redact: Redactor) -> str:
     """Of a run that is over, a release that says it runs was interrupted."""
     live = None
     if requested.live:
-        lines = doing(sight, requested.plan, requested.zone, undo=requested.undo)
+        lines = doing(sight, requested.plan, now, undo=requested.undo)
         live = LivePage(now, tuple(map(redact, lines)))
     goes_on = requested.live or sight.runs(undo=requested.undo)
     body = redact.within((sight.watched if goes_on else sight.record).body, RECORD_DEPTH)
@@ -243,10 +228,9 @@ Ended = t.Callable[[float], bool]
 
 @dataclass
 class PageWriter:
-    """`path` is the report's file, `others` the places that people open. `options_of` is called for the last page."""
+    """`path` is the report's file, `others` the places that people open."""
 
     observe: t.Callable[[Cluster], Sight]
-    options_of: t.Callable[[Sight], ReportOptions]
     live: ReportOptions
     path: Path
     others: list[Published]
@@ -306,7 +290,7 @@ class PageWriter:
             return  # it was never live, and nothing came of it
         page = self.read()
         if page == (self.mine.page or self.page_before):
-            page = page_of(sight, self.options_of(sight), self.wall(), self.redact)
+            page = page_of(sight, replace(self.live, live=False), self.wall(), self.redact)
             self.mine.publish(page)
         for other in self.others:
             other.publish(page)
@@ -345,12 +329,10 @@ def writer_of(params: t.Mapping[str, t.Any]) -> PageWriter:
     redact = Redactor(
         str(entry) for name in SECRETS for entry in (params.get(name), s3.get(name)) if entry
     )
-    without_journal = {**params, "journal": None}
     undo = params["purpose"] == UNDO
     return PageWriter(
         observe=observer(params["release"], params["services"]),
-        options_of=lambda sight: replace(asked_of(params, sight.record, redact), undo=undo),
-        live=replace(asked_of(without_journal, Record(), redact), undo=undo, live=True),
+        live=replace(asked_of(params, redact), undo=undo, live=True),
         path=Path(params["dest"]) / FILE,
         others=places_of(params),
         redact=redact,

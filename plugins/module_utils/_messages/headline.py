@@ -138,7 +138,7 @@ def state_words(status: ReleaseStatus) -> tuple[str, str]:
         words = {"failed": "is on hold" if held else "stopped", "interrupted": "was interrupted"}
         return ("⏸️" if held else "🛑"), f"{what}{words[status.ending]}{where}"
     if status.deploys and status.record.status == DONE:
-        return "✅", "is live"
+        return "✅", "is deployed"
     if status.deploys and status.ending:
         done = sum(status.record.phase(phase).settled for phase in status.plan.names)
         of = f": {done} of {len(status.plan)} phases are done" if status.plan else ""

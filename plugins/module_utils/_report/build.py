@@ -3,47 +3,34 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import typing as t
 from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
 
 from .._claims.claims import REPORT_LINES, read_claims
 from .._formats import LONGEST, NOT_KNOWN, legible, versions_told
 from .._redaction import Redactor
 from .._release.record import Record
 from .._story.plan import Plan
-from .._time import parse_time, zone_of
+from .._time import zone_of
 from .deviations import deviations, events_of, lessons_of
-from .journal import read_journal
 from .models import Cell, Named, Report, ReportOptions, Table, Tone
 from .phases import NOT_RUN, phase_rows, summary, verdict_of
 from .sections import people, services
-from .timeline import timeline_of
 
 RECORD_DEPTH = 20
 LOOKED_AT = ("pins", "availability", "flags")
 """What stands beside a record, by the names of the options."""
 
 
-def asked_of(params: t.Mapping[str, t.Any], record: Record, redact: Redactor) -> ReportOptions:
-    """The options as the report wants them, the journal among them."""
-    zone, journal = zone_of(params["time_zone"], "time_zone"), Path(params["journal"] or os.devnull)
-    span = (parse_time(record.started), parse_time(record.finished))
-    tables: tuple[Table, ...] = ()
-    # Nothing depends on a journal, and a large one is read line by line.
-    with contextlib.suppress(OSError), journal.open(encoding="utf-8", errors="replace") as lines:
-        tables = read_journal(lines, *span, redact)
+def asked_of(params: t.Mapping[str, t.Any], redact: Redactor) -> ReportOptions:
+    """The options as the report wants them."""
     return ReportOptions(
         plan=Plan.read(params["plan"]),
         release=params["release"],
-        zone=zone,
+        zone=zone_of(params["time_zone"], "time_zone"),
         sign_offs=tuple(params["sign_offs"]),
         announced=params["announced"],
         problem=redact(params.get("problem") or ""),
-        journal=tables,
         **{name: redact.within(params.get(name) or {}, RECORD_DEPTH) for name in LOOKED_AT},
     )
 
@@ -64,12 +51,11 @@ def build_report(body: t.Mapping[str, t.Any], requested: ReportOptions) -> Repor
         # What the claims do not say: which version runs where.
         now=(("Versions", Cell(" · ".join(versions_told(running)))),) if running else (),
         claims=claimed(Record.read(body), requested),
-        summary=summary(record, phases, requested.zone),
+        summary=summary(record, phases),
         phases=phases,
         events=events_of(record, phases),
         deviations=deviations(record, phases),
         tables=tables,
-        watches=people.watches(record),
         notes=record.notes,
         zone=requested.zone,
         problems=tuple(filter(None, (requested.problem, *record.problems))),
@@ -78,9 +64,7 @@ def build_report(body: t.Mapping[str, t.Any], requested: ReportOptions) -> Repor
     return replace(
         report,
         verdict=verdict_of(report, record, requested),
-        timeline=timeline_of(report, requested.now or last_known(record)),
         lessons=lessons_of(report),
-        tables=(*tables, *requested.journal),
     )
 
 
@@ -105,12 +89,14 @@ def tables_of(record: Record, requested: ReportOptions) -> tuple[Table, ...]:
     pins, versions = legible(requested.pins, LONGEST), legible(requested.versions, LONGEST)
     results = [
         ("services", services.services(record, pins, versions)),
+        ("monitoring", people.watch(record)),
         ("tests", services.checks(record)),
         ("database", services.backups(record)),
         ("", services.rehearsals(record)),
         ("database", services.migrations(record)),
         ("functions", services.functions(record)),
         ("flags", services.flags(record)),
+        *(("", table) for table in people.other_watches(record)),
         ("", services.images(record)),
         ("", people.feedback(record)),
         ("", people.sign_offs(record, requested.sign_offs)),
@@ -131,12 +117,4 @@ def missing_of(report: Report, record: Record, requested: ReportOptions) -> tupl
     missing += [table.empty for table in report.tables if not table.rows and table.empty]
     if requested.announced and not record.section("announcements"):
         missing.append("No announcement is recorded.")
-    watched = any(not watch.fold for watch in report.watches)
-    missing += [people.NOT_WATCHED] if requested.has("monitoring") and not watched else []
     return tuple(missing)
-
-
-def last_known(record: Record) -> datetime | None:
-    """The last time that the phases of a record tell of: so long at least a run went on that never ended."""
-    times = (time for phase in record.phases.values() for time in (phase.begun, phase.ended))
-    return max((entry for entry in times if entry is not None), default=None)

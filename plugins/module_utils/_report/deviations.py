@@ -22,8 +22,6 @@ def lessons_of(report: Report) -> tuple[tuple[str, tuple[str, ...]], ...]:
         for table in report.tables
         if table.lead.startswith("All ") or (table.title == "Backups" and table.rows)
     ]
-    leads = (watch.lead for watch in report.watches if not watch.fold)
-    well += [lead for lead in leads if lead.startswith("All ")]
     stopped = [(row.title, cause) for row in phases for try_ in row.tries for cause in try_.causes]
     not_well = [f"{title} failed: {cause}" for title, cause in stopped]
     not_well += [deviation.sentence() for deviation in deviations]
@@ -36,7 +34,7 @@ def lessons_of(report: Report) -> tuple[tuple[str, tuple[str, ...]], ...]:
     ]
     change += ["Which deviations belong in the runbook?"] if deviations else []
     return (
-        ("What went well", tuple(well)),
+        ("What went well", tuple(dict.fromkeys(well))),
         ("What did not", tuple(not_well)),
         ("What we change", tuple(change)),
     )

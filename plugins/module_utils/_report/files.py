@@ -112,12 +112,11 @@ def when(report: Report, record: Record) -> list[str]:
 
 def impact(report: Report) -> t.Iterator[str]:
     for table in report.tables:
-        if table.title in ("Services", "Tests") and table.standing_out():
+        if table.part in ("services", "tests") and table.standing_out():
             yield f"{table.title}: {table.lead}"
-    for watch in report.watches:
-        for metric in watch.metrics:
-            if metric.verdict.tone == "bad":
-                yield f"Metric {metric.name}: {metric.verdict.text}. {' '.join(metric.words)}"
+        elif table.part == "metrics":
+            for row in table.standing_out():
+                yield f"Metric {': '.join(filter(None, (cell.text for cell in row)))}"
     yield "Affected users, and for how long: fill in below."
 
 

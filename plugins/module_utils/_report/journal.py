@@ -1,40 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The journal of a release: one JSON line for each event of each run, and the tables that a report makes of it."""
+"""The journal of a release: one JSON line for each event of each run."""
 
 from __future__ import annotations
 
-import heapq
 import json
 import os
 import re
 import threading
 import typing as t
 import uuid
-from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
-from operator import itemgetter
 from pathlib import Path
 
-from .._formats import counted, legible, number, shown, took
-from .._release.decode import text
-from .._time import parse_time, utc_milliseconds
-from .models import Cell, Table, table
-
-Event = t.Mapping[str, t.Any]
-
-
-def read_events(lines: t.Iterable[str]) -> t.Iterator[Event | None]:
-    """One after the other, for a journal may be large; None for what no journal wrote, or not to its end."""
-    kinds = (("seq", int), ("run", str), ("at", str), ("event", str))
-    for line in filter(str.strip, lines):
-        try:
-            read = json.loads(line)
-        except (ValueError, RecursionError):
-            read = None
-        known = read if isinstance(read, dict) else {}
-        yield known if all(isinstance(known.get(name), kind) for name, kind in kinds) else None
-
+from .._time import utc_milliseconds
 
 LINE_LIMIT = 16_000
 """Characters of one line; a larger result is left out and the line says so."""
@@ -116,56 +94,3 @@ class Journal:
     def _stop(self, why: str) -> None:
         self.close()
         self._warn(why)
-
-
-LONGEST = 10
-LIMIT = 400
-"""Characters of a name in a table."""
-ENDS = {kind: Cell("failed", "bad") for kind in ("task_failed", "host_unreachable")}
-ENDS["task_ok"] = Cell("ok")
-
-
-def read_journal(
-    lines: t.Iterable[str],
-    since: datetime | None,
-    until: datetime | None,
-    redact: t.Callable[[str], str] = str,
-) -> tuple[Table, ...]:
-    """Of the release alone: what ran before it began or after it ended is left out, and so are rehearsals.
-
-    So the report of a finished release stays the same, whatever is run later.
-    """
-    rehearsals: set[str] = set()
-    longest: list[tuple[float, tuple[Cell | str, ...]]] = []
-    retries: Counter[tuple[str, str]] = Counter()
-    damaged = 0
-    for event in read_events(lines):
-        if event is None:
-            damaged += 1
-            continue
-        at, run, kind = parse_time(event["at"]), event["run"], event["event"]
-        if kind == "run_started" and event.get("check"):
-            rehearsals.add(run)
-        outside = at is None or (since and at < since) or (until and at > until)
-        if run in rehearsals or outside:
-            continue
-        task, host = (legible(redact(text(event.get(key))), LIMIT) for key in ("task", "host"))
-        retries[(task, host)] += kind == "task_retried"
-        seconds = number(event.get("duration"))
-        if kind in ENDS and seconds is not None:
-            # Only the longest are kept, for a journal may be large.
-            row = (task, host, took(seconds), ENDS[kind], shown(at))
-            longest = heapq.nlargest(LONGEST, [*longest, (seconds, row)], key=itemgetter(0))
-    again = [
-        (task, host, Cell(str(count), "warn"))
-        for (task, host), count in retries.most_common(LONGEST)
-        if count
-    ]
-    lead = f"{counted(damaged, 'line')} of the journal could not be read." if damaged else ""
-    columns = ("Task", "Host", "Took", "Ended", "At")
-    empty = "The journal has no task of this release." if lead else ""
-    tables = (
-        table("Longest tasks", columns, [row for _seconds, row in longest], empty, lead),
-        table("Retried tasks", ("Task", "Host", "Times"), again),
-    )
-    return tuple(entry for entry in tables if entry.rows or entry.lead)

@@ -14,19 +14,20 @@ if t.TYPE_CHECKING:
     from .plot import Plot
 
 Tone = t.Literal["", "good", "warn", "bad", "calm"]
-Part = t.Literal["services", "tests", "checklist", "evidence"]
+Part = t.Literal["services", "metrics", "tests", "checklist", "evidence"]
 """Where on the page a table stands."""
-SHOWN: t.Mapping[str, int] = {"services": 40, "tests": 1000}
+SHOWN: t.Mapping[str, int] = {"services": 40, "metrics": 40, "tests": 1000}
 """Parts whose rows stand open, and up to how many."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One thing to read. `code`: an identifier, shown in fixed width."""
+    """One thing to read. `code`: an identifier, shown in fixed width. `plot`: how it came to be what the text says."""
 
     text: str
     tone: Tone = ""
     code: bool = False
+    plot: Plot | None = None
 
 
 Named = tuple[tuple[str, Cell], ...]
@@ -89,7 +90,6 @@ class PhaseRow:
     tone: Tone
     planned: int
     started: str = ""
-    finished: str = ""
     actual: int | None = None
     causes: tuple[str, ...] = ()
     waits_for: str = ""
@@ -111,26 +111,6 @@ class PhaseRow:
     def over(self) -> str:
         """How much more than was planned, "" for a phase that is not late."""
         return share_over(self.actual, self.planned) if self.late else ""
-
-
-@dataclass(frozen=True)
-class Watched:
-    """A metric that was watched. `words` say what the plot shows."""
-
-    name: str
-    verdict: Cell
-    words: tuple[str, ...]
-    plot: Plot | None = None
-
-
-@dataclass(frozen=True)
-class MetricsTable:
-    """`fold`: not the watch of the release itself, but one before or after it."""
-
-    title: str
-    lead: str
-    metrics: tuple[Watched, ...]
-    fold: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,41 +149,6 @@ class LivePage:
 
 
 @dataclass(frozen=True)
-class Bar:
-    """Left end and width in percent of the axis. `words` are for readers who cannot see it."""
-
-    kind: str
-    left: float
-    width: float
-    words: str
-
-
-@dataclass(frozen=True)
-class Lane:
-    """Of a phase, or of all events. `took` is its time in words."""
-
-    title: str
-    state: Cell
-    took: str
-    bars: tuple[Bar, ...]
-
-    @property
-    def words(self) -> str:
-        return "; ".join(bar.words for bar in self.bars) or "Nothing is recorded."
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """`ticks`: where each stands in percent, and its label, "" where there is no room for one."""
-
-    lanes: tuple[Lane, ...]
-    ticks: tuple[tuple[float, str], ...]
-    cuts: tuple[Bar, ...]
-    zone: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class Report:
     """`now`: which versions run. `claims`: the runbook's lines on how it went. `events`: in the order of time.
 
@@ -219,13 +164,11 @@ class Report:
     events: tuple[Event, ...]
     deviations: tuple[Deviation, ...]
     tables: tuple[Table, ...]
-    watches: tuple[MetricsTable, ...]
     notes: tuple[str, ...]
     zone: tzinfo
     problems: tuple[str, ...]
     missing: tuple[str, ...] = ()
     verdict: Summary = Summary("", "", "")
-    timeline: Timeline | None = None
     lessons: tuple[tuple[str, tuple[str, ...]], ...] = ()
     live: LivePage | None = None
 
@@ -245,7 +188,6 @@ class ReportOptions:
     """What users have now, as release_info returns it; {} without a look."""
     versions: t.Mapping[str, str] = field(default_factory=dict)
     """What each service runs now, from a look at the cluster; {} without one."""
-    journal: tuple[Table, ...] = field(default=())
     now: datetime | None = None
     """Until when a phase without an end ran: set when its run lives, or when its end is known."""
     live: bool = False

@@ -13,10 +13,10 @@ import hashlib
 STYLE = """
 :root { color-scheme: light dark; --bg: #f4f6f8; --card: #fff; --line: #dde2e8; --text: #1b2430;
   --faint: #566372; --good: #13714a; --warn: #8a5200; --bad: #b3261e; --calm: #566372;
-  --plan: #c3cdd8; --bar: #2f6fb3; --late: #b06a00; --gap: #8c98a538; }
+  --bar: #2f6fb3; }
 @media screen and (prefers-color-scheme: dark) { :root { --bg: #12161b; --card: #1b2128; --line: #323c47;
   --text: #e4e9ee; --faint: #a1aebb; --good: #5ac894; --warn: #e9b565; --bad: #ff8f86;
-  --calm: #a1aebb; --plan: #465362; --bar: #6aa9e9; --late: #e9b565; --gap: #8c98a540; } }
+  --calm: #a1aebb; --bar: #6aa9e9; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; overflow-wrap: anywhere; background: var(--bg); color: var(--text); font: 15px/1.5
@@ -43,7 +43,7 @@ dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(176px, 1fr));
 dt { color: var(--faint); font-size: 13px; }
 dd { margin: 0; }
 .rule { margin-top: 14px; padding-top: 14px; border-top: 1px solid var(--line); }
-section h3 { margin: 16px 0 2px; } figure h3 { margin: 0; }
+section h3 { margin: 16px 0 2px; }
 ul.plain { padding-left: 18px; }
 .events { width: auto; } .events th { min-width: 0; white-space: nowrap; color: var(--faint); }
 .live { border: 2px solid var(--bar); }
@@ -59,59 +59,15 @@ code { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monos
 ul, ol { margin: 0; padding-left: 22px; }
 li { margin: 3px 0; }
 details { margin-top: 8px; }
-summary { cursor: pointer; min-height: 26px; padding: 3px 0; color: var(--faint); font-size: 13px; }
-.lane { display: grid; grid-template-columns: 236px 1fr; gap: 0 16px; padding: 6px 0; border-top: 1px
-  solid var(--line); }
-.lane .name b { font-weight: 600; margin-right: 6px; }
-.lane .faint { display: block; line-height: 1.35; }
-.track { position: relative; min-height: 34px; }
-.track i { position: absolute; display: block; border-radius: 3px; }
-.tick { top: -7px; bottom: -7px; width: 1px; border-radius: 0; background: var(--line); }
-.cut { top: -7px; bottom: -7px; border-radius: 0; background: repeating-linear-gradient(45deg,
-  var(--gap) 0 3px, transparent 3px 7px); }
-.plan { top: 3px; height: 8px; background: var(--plan); }
-.done, .waived, .late, .running, .failed, .on-hold, .rolled-back, .partly-rolled-back, .unknown { top:
-  14px; height: 14px; background: var(--bar); min-width: 3px; }
-.late { background: var(--late); }
-.waived { background: var(--calm); }
-.running { background: repeating-linear-gradient(90deg, var(--bar) 0 6px, transparent 6px 9px);
-  border: 1px solid var(--bar); }
-.failed { background: repeating-linear-gradient(135deg, var(--bad) 0 4px, transparent 4px 6px); border:
-  1px solid var(--bad); }
-.on-hold { background: repeating-linear-gradient(135deg, var(--late) 0 4px, transparent 4px 8px); border:
-  1px solid var(--late); }
-.rolled-back, .partly-rolled-back { background: repeating-linear-gradient(45deg, var(--bar) 0 3px,
-  transparent 3px 6px); border: 1px solid var(--bar); }
-.act { top: 4px; height: 26px; min-width: 3px; margin-left: -2px; background: var(--text); }
-.act.bad { background: var(--bad); } .act.warn { background: var(--late); }
-.axis { min-height: 20px; font-size: 12px; color: var(--faint); }
-.axis span { position: absolute; white-space: nowrap; }
-.key { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 13px; color: var(--faint); margin:
-  8px 0 0; padding: 0; list-style: none; }
-.key i { position: static; display: inline-block; width: 22px; height: 10px; margin-right: 6px;
-  border-radius: 3px; vertical-align: -1px; }
-.key i.plan { height: 8px; }
-.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(290px, 100%), 1fr)); gap: 14px 22px;
-  margin-top: 8px; }
-figure { margin: 0; break-inside: avoid; min-width: 0; }
-figcaption { font-size: 13px; color: var(--faint); }
-figure h3 span { font-weight: 400; margin-left: 6px; }
-svg { display: block; width: 100%; height: auto; margin: 4px 0; overflow: visible; }
-svg text { font-size: 10.5px; fill: var(--faint); paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
-svg .frame { fill: none; stroke: var(--line); }
-svg .stroke { fill: none; stroke: var(--bar); stroke-width: 1.8; stroke-linejoin: round; }
-svg .dot { fill: var(--bar); }
-svg .between { fill: var(--late); }
-svg .cross { stroke: var(--bad); stroke-width: 2; }
+svg { display: block; width: 160px; height: 36px; }
+svg polyline { fill: none; stroke: var(--bar); stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
+svg circle { fill: var(--bad); }
 svg .passing { stroke: var(--good); stroke-dasharray: 5 3; }
 svg .breaching { stroke: var(--bad); }
-svg text.passing { fill: var(--good); stroke: var(--card); }
-svg text.breaching { fill: var(--bad); stroke: var(--card); }
-svg rect.gap { fill: var(--gap); }
+summary { cursor: pointer; min-height: 26px; padding: 3px 0; color: var(--faint); font-size: 13px; }
 @media screen and (max-width: 720px) {
   main { padding: 12px 10px 40px; }
   section { padding: 14px; }
-  .lane { grid-template-columns: 1fr; }
   .stack thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .stack, .stack tbody { display: block; }
   .stack tr { display: block; border-top: 1px solid var(--line); padding: 6px 0; }
@@ -128,15 +84,13 @@ svg rect.gap { fill: var(--gap); }
   section { border: 0; border-top: 1px solid var(--line); border-radius: 0; padding: 10px 0; margin: 0; }
   .verdict { border-left: 8px solid currentColor; padding-left: 12px; }
   h2, h3, summary, .lead { break-after: avoid; }
-  tr, .lane, figure, li { break-inside: avoid; }
+  tr, li { break-inside: avoid; }
   thead { display: table-header-group; }
   table { font-size: 11px; } code { font-size: 10px; }
-  .faint, .key, summary, dt, figcaption, thead th { font-size: 11px; }
-  .whole, .events { break-inside: avoid; }
-  .lane { grid-template-columns: 200px 1fr; }
+  .faint, summary, dt, thead th { font-size: 11px; }
+  .events { break-inside: avoid; }
   nav { display: none; }
   details::details-content { content-visibility: visible; display: block; block-size: auto; }
-  .plots { grid-template-columns: repeat(3, 1fr); }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
@@ -163,10 +117,18 @@ SCRIPT_HASH = "sha256-" + base64.b64encode(hashlib.sha256(SCRIPT.encode()).diges
 PAGE = """{% macro mark(tone) -%}
 {%- if tone in marks %}<span aria-hidden="true">{{ marks[tone] }} </span>{% endif -%}
 {%- endmacro %}
+{% macro drawn(plot) -%}
+<svg viewBox="0 0 {{ area.WIDTH }} {{ area.HEIGHT }}" aria-hidden="true">
+{% for kind, y in plot.lines %}<line class="{{ kind }}" x2="100%" y1="{{ y }}" y2="{{ y }}"/>{% endfor %}
+{% for stroke in plot.strokes %}<polyline points="{{ stroke }}"/>{% endfor %}
+{% for x, y in plot.breaches %}<circle cx="{{ x }}" cy="{{ y }}" r="2"/>{% endfor %}
+</svg>
+{%- endmacro %}
 {% macro show(cell) -%}
 {%- if cell.code %}<code>{{ cell.text }}</code>
 {%- elif cell.tone %}<span class="{{ cell.tone }}">{{ mark(cell.tone) }}{{ cell.text }}</span>
 {%- else %}{{ cell.text }}{% endif -%}
+{%- if cell.plot %}{{ drawn(cell.plot) }}{% endif -%}
 {%- endmacro %}
 {% macro listed(lines) %}
 <ul>{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>
@@ -202,72 +164,6 @@ PAGE = """{% macro mark(tone) -%}
 <dl>{% for name, cell in rows %}
 <div><dt>{{ name }}</dt><dd>{{ show(cell) }}</dd></div>
 {% endfor %}</dl>
-{% endmacro %}
-{% macro drawn(plot, key, words) %}
-<svg viewBox="0 0 {{ area.WIDTH }} {{ area.HEIGHT }}" role="img" aria-labelledby="{{ key }}-t {{ key }}-d">
-<title id="{{ key }}-t">{{ plot.title }}</title><desc id="{{ key }}-d">{{ words }}</desc>
-{% for x, width in plot.gaps %}
-<rect class="gap" x="{{ x }}" y="{{ area.TOP }}" width="{{ width }}" height="{{ area.BOTTOM - area.TOP }}"/>
-{% if width > 44 %}
-<text x="{{ x + width / 2 }}" y="{{ (area.TOP + area.BOTTOM) // 2 }}" text-anchor="middle">no data</text>
-{% endif %}
-{% endfor %}
-<rect class="frame" x="{{ area.LEFT }}" y="{{ area.TOP }}" width="{{ area.RIGHT - area.LEFT }}"
- height="{{ area.BOTTOM - area.TOP }}"/>
-{% for kind, y, _label in plot.lines %}
-<line class="{{ kind }}" x1="{{ area.LEFT }}" x2="{{ area.RIGHT }}" y1="{{ y }}" y2="{{ y }}"/>
-{% endfor %}
-{% for stroke in plot.strokes %}
-<polyline class="stroke" points="{{ stroke }}"/>
-{% endfor %}
-{% for kind, x, y in plot.dots %}
-{% if kind == "breach" %}<path class="cross" d="M{{ x - 3.5 }} {{ y - 3.5 }}l7 7m0 -7l-7 7"/>
-{% else %}<circle class="{{ kind }}" cx="{{ x }}" cy="{{ y }}" r="2.5"/>{% endif %}
-{% endfor %}
-{% for kind, y, label in plot.lines %}
-{% set above = y + (12 if y < area.TOP + 14 else -3) %}
-<text class="{{ kind }}" x="{{ area.RIGHT - 4 }}" y="{{ above }}" text-anchor="end">{{ label }}</text>
-{% endfor %}
-<text x="{{ area.LEFT + 3 }}" y="{{ area.TOP + 11 }}">{{ plot.top }}</text>
-<text x="{{ area.LEFT + 3 }}" y="{{ area.BOTTOM - 4 }}">{{ plot.bottom }}</text>
-<text x="{{ area.LEFT }}" y="{{ area.BOTTOM + 13 }}">0</text>
-<text x="{{ area.RIGHT }}" y="{{ area.BOTTOM + 13 }}" text-anchor="end">{{ plot.end }}</text>
-</svg>
-{% endmacro %}
-{% macro figures(watch, key) %}
-<div class="plots">
-{% for metric in watch.metrics %}
-{% set words = metric.words | join(" ") %}
-<figure><h3>{{ metric.name }}<span>{{ show(metric.verdict) }}</span></h3>
-{% if metric.plot %}{{ drawn(metric.plot, key ~ "-" ~ loop.index, words) }}{% endif %}
-<figcaption>{{ words }}</figcaption></figure>
-{% endfor %}
-</div>
-{% endmacro %}
-{% macro timeline(line, live) %}
-<h2 id="timeline">Timeline</h2>
-{% if line.note %}<p class="lead">{{ line.note }}</p>{% endif %}
-<div class="lane"><span class="name faint">Times in {{ line.zone }}</span>
-<div class="track axis" aria-hidden="true">
-{%- for left, label in line.ticks if label %}<span style="left: {{ left }}%">{{ label }}</span>{% endfor -%}
-</div></div>
-{% for lane in line.lanes %}
-<div class="lane"><div class="name"><b>{{ lane.title }}</b>
-{{ show(lane.state) }}
-<span class="faint">{{ lane.took }}</span></div>
-<div class="track" role="img" aria-label="{{ lane.title }}: {{ lane.words }}">
-{%- for left, _label in line.ticks %}<i class="tick" style="left: {{ left }}%"></i>{% endfor -%}
-{%- for bar in line.cuts + lane.bars -%}
-<i class="{{ bar.kind }}" title="{{ bar.words }}" style="left: {{ bar.left }}%; width: {{ bar.width }}%"></i>
-{%- endfor -%}
-</div></div>
-{% endfor %}
-<ul class="key" aria-label="What the bars mean">
-<li><i class="plan"></i>planned</li><li><i class="done"></i>done</li>
-<li><i class="late"></i>done, more than 25 % late</li><li><i class="failed"></i>failed try</li>
-<li><i class="on-hold"></i>on hold</li><li><i class="rolled-back"></i>until it was rolled back</li>
-<li><i class="running"></i>{{ "running" if live else "no end recorded" }}</li>
-{% if line.cuts %}<li><i class="cut"></i>{{ line.cuts | map(attribute="words") | join(", ") }}</li>{% endif %}</ul>
 {% endmacro %}
 {% macro open(part) %}
 {% for table in report.tables if table.part == part and table.rows %}
@@ -320,33 +216,23 @@ Run <code>playbooks/status.yml</code>.</p>
 <h3 class="warn" id="missing">Missing</h3>{{ listed(report.missing) }}
 {% endif %}
 </section>
-<section>
-{% if report.timeline %}<div class="whole">{{ timeline(report.timeline, report.live) }}</div>
-{% else %}<h2 id="timeline">Timeline</h2><p class="faint">No phase has a time.</p>{% endif %}
+<section><h2 id="timeline">Timeline</h2>
+{% if report.phases %}
+<p class="lead faint">Times in {{ report.zone }}</p>
+{{ tabled(phase_table, phase_table.rows) }}
+{% else %}<p class="faint">No phase is planned or recorded.</p>{% endif %}
 {% if report.events %}
 <h3>Events</h3>
 <table class="events"><tbody>
 {% for event in report.events %}
-{% set at = event.at.astimezone(report.zone) %}
-<tr><th scope="row">{{ "{:%d %b %H:%M:%S}".format(at) }}</th>
+<tr><th scope="row">{{ moment(event.at) }}</th>
 <td>{% if event.tone %}<b class="{{ event.tone }}">{{ mark(event.tone) }}</b>{% endif %}{{ event.text }}</td></tr>
 {% endfor %}
 </tbody></table>
 {% endif %}
-{% if report.phases %}
-<details id="phases"><summary>Times and details of each phase</summary>
-{{ tabled(phase_table, phase_table.rows) }}
-{% for phase in report.phases if details(phase) %}
-<h3>{{ phase.title }}</h3>{{ listed(details(phase)) }}
-{% endfor %}
-</details>
-{% else %}<p class="faint">No phase is planned or recorded.</p>{% endif %}
 </section>
 {{ open("services") }}
-{% for watch in report.watches if not watch.fold %}
-<section><h2 id="metrics">{{ watch.title }}</h2><p class="lead">{{ watch.lead }}</p>
-{{ figures(watch, "m" ~ loop.index) }}</section>
-{% endfor %}
+{{ open("metrics") }}
 {{ open("tests") }}
 {% set checklist = report.tables | selectattr("part", "equalto", "checklist") | list %}
 {% if checklist %}
@@ -357,30 +243,18 @@ Run <code>playbooks/status.yml</code>.</p>
 </section>
 {% endif %}
 {% set evidence = report.tables | selectattr("part", "equalto", "evidence") | list %}
-{% set folded = report.watches | selectattr("fold") | list %}
-{% if evidence or folded %}
+{% if evidence %}
 <section><h2 id="evidence">Evidence</h2>
 {% for table in evidence if table.rows or table.lead %}
 <h3 id="{{ table.title | anchor }}">{{ table.title }}</h3>{{ block(table) }}
-{% endfor %}
-{% for watch in folded %}
-<h3>{{ watch.title }}</h3><p class="lead">{{ watch.lead }}</p>
-<details id="w{{ loop.index }}"><summary>Plots</summary>{{ figures(watch, "w" ~ loop.index) }}</details>
 {% endfor %}
 </section>
 {% endif %}
 {% if report.notes %}
 <section><h2 id="notes">Notes</h2>{{ listed(report.notes) }}</section>
 {% endif %}
-<p class="faint">What comes next, and the rollback: <code>playbooks/status.yml</code>.</p>
-{% if not report.live %}
-<section><h2 id="lessons">Lessons learned</h2>
-<p class="faint">lessons.md beside this page is the same to edit; what you add there is kept.</p>
-{% for title, lines in report.lessons if lines %}
-<h3>{{ title }}</h3>{{ listed(lines) }}
-{% endfor %}
-</section>
-{% endif %}
+<p class="faint">What comes next, and the rollback: <code>playbooks/status.yml</code>. For the review:
+<code>lessons.md</code> beside this page, once the run has ended.</p>
 {% endset %}
 <nav aria-label="Parts of the report">
 {% for key, title in body | headings %}<a href="#{{ key }}">{{ title }}</a>{% endfor %}

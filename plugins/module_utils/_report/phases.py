@@ -17,9 +17,6 @@ from .._story.next_step import FINE, RESTORE, Story, state_of
 from .._story.plan import Planned
 from .models import Cell, Named, PhaseRow, PhaseTry, Report, ReportOptions, Summary, Tone, tone_of
 
-if t.TYPE_CHECKING:
-    from datetime import tzinfo
-
 NOT_RUN, FAILED = "not run", "failed"
 TONES: t.Mapping[str, Tone] = {NOT_RUN: "", "waived": "calm"}
 """Of a phase, where that is another than of its word."""
@@ -46,7 +43,6 @@ def phase_row(planned: Planned, phase: Phase, requested: ReportOptions) -> Phase
         tone=TONES.get(status, tone_of(status)),
         planned=round(planned.seconds),
         started=shown_both(phase.started, zone),
-        finished=shown_both(phase.finished, zone),
         actual=between(phase.started, until.isoformat()) if until else phase.lasted,
         causes=causes(phase.evidence),
         waits_for=shortened(next(waits, ""), LONGEST),
@@ -61,6 +57,22 @@ def phase_row(planned: Planned, phase: Phase, requested: ReportOptions) -> Phase
             for entry in (phase.tries if phase.status or phase.started else ())
         ),
     )
+
+
+def took_words(row: PhaseRow) -> str:
+    """For example "24 min of 15 min planned, 60 % late, 2 tries"."""
+    took = lasting(row.actual) or ("no end recorded" if row.tries else "")
+    if row.back and row.actual:
+        took = f"in place for {took}"
+    parts = [took]
+    if row.planned:
+        of = ", " if row.back else " of "
+        parts[0] += f"{of if took else ''}{lasting(row.planned)} planned"
+    if row.late:
+        parts.append(f"{row.over} late")
+    if len(row.tries) > 1:
+        parts.append(counted(len(row.tries), "try", "tries"))
+    return ", ".join(parts)
 
 
 def evidence(stored: Evidence) -> t.Iterator[str]:
@@ -160,16 +172,14 @@ def unfinished(
     return Summary("In progress", "warn", left)
 
 
-def summary(record: Record, phases: t.Sequence[PhaseRow], zone: tzinfo) -> Named:
+def summary(record: Record, phases: t.Sequence[PhaseRow]) -> Named:
+    """What neither the title nor the timeline has."""
     took = lasting(between(record.started, record.finished))
     planned = lasting(sum(row.planned for row in phases))
     rows = [
-        ("Version", Cell(record.version)),
         ("Commit", Cell(record.git_sha[:SHA_SHOWN], code=True)),
         ("Released by", Cell(record.actor)),
         ("Attempt", Cell(str(record.attempt or ""))),
-        ("Started", Cell(shown_both(record.started, zone))),
-        ("Finished", Cell(shown_both(record.finished, zone))),
         ("Duration", Cell(f"{took} (planned {planned})" if took else "")),
     ]
     return tuple((name, cell) for name, cell in rows if cell.text)

@@ -8,18 +8,19 @@ import json
 import re
 import typing as t
 from dataclasses import asdict
+from datetime import datetime, tzinfo
 
 from .._formats import legible, shortened
 from .._templates import template, trusted
 from . import page, plot
 from .models import Cell, PhaseRow, Report, table
-from .timeline import took_words
+from .phases import took_words
 
 if t.TYPE_CHECKING:
     import jinja2
 
 MARKS = {"good": "✓", "warn": "!", "bad": "✕", "calm": "·"}
-PHASE_COLUMNS = ("Phase", "State", "Started", "Finished", "Took")
+PHASE_COLUMNS = ("Phase", "State", "Started", "Finished", "Took", "Details")
 CLAIM_MARKS = {"good": "✅ ", "bad": "⚠️ ", "warn": "❔ "}
 LONGEST = 150
 """Characters of a line at most, but for the verdict's own sentence."""
@@ -46,9 +47,11 @@ def as_html(report: Report) -> str:
         script=trusted(page.SCRIPT),
         script_hash=page.SCRIPT_HASH,
         marks=MARKS,
-        details=details,
-        phase_table=table("Phases", PHASE_COLUMNS, map(phase_cells, report.phases)),
         area=plot,
+        moment=functools.partial(moment, zone=report.zone),
+        phase_table=table(
+            "Phases", PHASE_COLUMNS, (phase_cells(row, report.zone) for row in report.phases)
+        ),
     )
 
 
@@ -65,9 +68,18 @@ def details(phase: PhaseRow) -> list[str]:
     return [*phase.causes, *phase.evidence]
 
 
-def phase_cells(row: PhaseRow) -> tuple[Cell, ...]:
+def moment(value: datetime | None, zone: tzinfo) -> str:
+    """By the clock of the release, "" for none."""
+    return f"{value.astimezone(zone):%d %b %H:%M:%S}" if value else ""
+
+
+def phase_cells(row: PhaseRow, zone: tzinfo) -> tuple[Cell, ...]:
     took = Cell(took_words(row), "warn" if row.late else "")
-    return Cell(row.title), Cell(row.status, row.tone), Cell(row.started), Cell(row.finished), took
+    last = row.tries[-1:]
+    begun = "".join(moment(entry.started, zone) for entry in last)
+    ended = "".join(moment(entry.finished, zone) for entry in last)
+    times = (Cell(begun), Cell(ended), took)
+    return Cell(row.title), Cell(row.status, row.tone), *times, Cell(" ".join(details(row)))
 
 
 @functools.cache

@@ -250,13 +250,13 @@ def why_in(story: Story, state: ReleaseState) -> str:
 def _in_progress(story: Story, name: str, now: datetime) -> str:
     """The deployer and the progress."""
     lock, plan, began = story.lock, story.plan, story.record.phase(name).begun
-    where = [plan.place(name)] if name else []
+    where = [plan.place(name) if name else "between two phases"]
     if name and began:
         seconds = plan.phase(name).seconds
         planned = f" of {lasting(seconds)}" if seconds else ""
         spent = lasting(max(0, round((now - began).total_seconds())))
         where = [f"{plan.place(name)} for {spent}{planned}"]
-    if lock.get("purpose") == UNDO and not name:
+    if lock.get("purpose") == UNDO:
         where = ["rolling back"]
     until = parse_time(lock.get("until"))
     lapsed = []

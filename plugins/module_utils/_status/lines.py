@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import replace
 from datetime import datetime
 
+from .._availability.claims import in_short
 from .._cluster import Clock
 from .._errors import UnreachableError
 from .._flags.values import only_flags
@@ -136,9 +137,8 @@ def _measured(status: Status, now: datetime) -> Rows:
     if backups:
         text = ", ".join(f"{backup['name']} {size(backup['size'])}" for backup in backups)
         yield "backups", f"{text}, {shown(backups[-1]['finished'], now)}"
-    if probes["summary"]:
-        gaps = f", {probes['unseen']:.0f} s without data" if probes["unseen"] else ""
-        yield "probes", f"{probes['summary'][0]}{gaps}"
+    if text := in_short(probes):
+        yield "probes", text
     elif probes["reason"]:
         yield "probes", f"not measured: {probes['reason']}"
     if status["page"]:

@@ -9,10 +9,11 @@ import typing as t
 from collections import Counter
 from dataclasses import replace
 
+from .._availability.claims import in_short
 from .._formats import counted, listed, one_line, size
 from .._images import version_of
 from .layout import CAUSE, bare
-from .models import Fact, Group, Item
+from .models import Fact, Group, Item, Tone
 
 Row = t.Mapping[str, t.Any]
 Teller = t.Callable[[Group], list[Fact]]
@@ -383,15 +384,11 @@ def delivered(group: Group) -> list[Fact]:
 @each
 def measured(item: Item, _group: Group) -> Fact | None:
     availability = item.result.get("availability") or {}
-    probes, failures = availability.get("probes"), availability.get("failures")
     # Told at its end: an earlier run's are known at the beginning too.
-    if not probes or (item.result.get("facts") or {}).get("prober"):
+    if not availability.get("probes") or (item.result.get("facts") or {}).get("prober"):
         return None
-    text = (
-        f"{failures} of {probes} requests to {availability.get('targets')} public addresses failed"
-    )
-    gaps = ", with gaps" if availability.get("verdict") != "complete" else ""
-    return Fact("measured", f"{text}{gaps}", "warn" if failures or gaps else "good")
+    tone: Tone = "good" if availability.get("verdict") == "complete" else "warn"
+    return Fact("measured", in_short(availability), tone)
 
 
 CHANNELS: t.Mapping[str, str] = {

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._formats import counted, quantity, shown
+from ..._formats import quantity, shown
 from ..._gate.models import Bounds, SampleStatus
 from ..._gate.report import bounds_of, course_of, judged_as
-from ..._release.record import Comparison, Record, RecordedMetric, SignOff
-from ..models import Cell, MetricsTable, Table, Watched, judged, share, table, tone_of
-from ..plot import bound_words, plot_of
+from ..._release.record import Record, RecordedMetric, SignOff
+from ..models import Cell, Part, Table, judged, share, table, tone_of
+from ..plot import plot_of
 
 
 def feedback(record: Record) -> Table:
@@ -58,39 +58,50 @@ def signature(record: Record, act: SignOff) -> Cell:
     return Cell("signed", "good")
 
 
-NOT_WATCHED = "No metric was watched."
 PHASE = "monitoring"
 
 
-def watches(record: Record) -> tuple[MetricsTable, ...]:
-    """The release's own first, then the tries of it that failed, then the ramp."""
-    results = [watch_of("Metrics", record.section("metrics"))]
+def watch(record: Record) -> Table:
+    """The release's own."""
+    return _metrics("Metrics", record.section("metrics"), "No metric was watched.", "metrics")
+
+
+def other_watches(record: Record) -> t.Iterator[Table]:
+    """The tries of it that failed, then the ramp."""
     for nth, failure in enumerate(record.phase(PHASE).earlier_failures, start=1):
         title = f"Metrics of try {nth}, which ended {shown(failure.finished)}"
-        results.append(watch_of(title, failure.evidence.metrics, fold=True))
+        yield _metrics(title, failure.evidence.metrics)
     for step in record.facts.ramp_watches:
-        results.append(watch_of(f"Metrics at {step.name}: {step.verdict}", step.samples, fold=True))
-    return tuple(watch for watch in results if watch.metrics)
+        yield _metrics(f"Metrics at {step.name}: {step.verdict}", step.samples)
 
 
-def watch_of(
-    title: str, entries: t.Sequence[RecordedMetric], *, fold: bool = False
-) -> MetricsTable:
-    metrics = tuple(map(watched, entries))
-    bad = [metric.name for metric in metrics if metric.verdict.tone in ("bad", "warn")]
-    good, rest = len(metrics) - len(bad), f"not {', '.join(bad)}"
-    lead = share(good, len(metrics), "metrics were good", rest)
-    return MetricsTable(title, lead, metrics, fold)
+def _metrics(
+    title: str, entries: t.Sequence[RecordedMetric], empty: str = "", part: Part = "evidence"
+) -> Table:
+    rows = [
+        (
+            metric.name.replace("_", " "),
+            verdict_of(metric),
+            quantity(metric.newest, metric.unit),
+            Cell(
+                " to ".join(_known(metric, metric.lowest, metric.highest)),
+                plot=plot_of(course_of(metric), bounds_of(metric)),
+            ),
+            " ".join(_known(metric, metric.mean)),
+            samples(metric),
+            bound_words(bounds_of(metric), metric.unit),
+            " ".join(remarks(metric)),
+        )
+        for metric in entries
+    ]
+    bad = [row[0] for row in rows if row[1].tone in ("bad", "warn")]
+    lead = share(len(rows) - len(bad), len(rows), "metrics were good", f"not {', '.join(bad)}")
+    columns = ("Metric", "Result", "Last", "Range", "Mean", "Samples", "Bounds", "Remarks")
+    return table(title, columns, rows, empty, lead, part)
 
 
-def watched(metric: RecordedMetric) -> Watched:
-    text = metric.name.replace("_", " ")
-    return Watched(
-        name=text,
-        verdict=verdict_of(metric),
-        words=tuple(words_of(metric)),
-        plot=plot_of(text, metric.unit, course_of(metric), bounds_of(metric)),
-    )
+def _known(metric: RecordedMetric, *values: float | None) -> list[str]:
+    return [quantity(value, metric.unit) for value in values if value is not None]
 
 
 def verdict_of(metric: RecordedMetric) -> Cell:
@@ -103,33 +114,34 @@ def verdict_of(metric: RecordedMetric) -> Cell:
     return judged(status) if status else Cell("no bound recorded", "calm")
 
 
-def words_of(metric: RecordedMetric) -> t.Iterator[str]:
-    last = quantity(metric.newest, metric.unit)
-    known = {"lowest": metric.lowest, "highest": metric.highest, "mean": metric.mean}
-    observed = {k: quantity(value, metric.unit) for k, value in known.items() if value is not None}
-    if len(observed) == 3 and {*observed.values()} == {last}:
-        yield f"{last} throughout."
-    else:
-        shares = [f"Last {last}", *(f"{word} {value}" for word, value in observed.items())]
-        yield f"{', '.join(shares)}."
-    if metric.count is not None:
-        lost = counted(int(metric.missing or 0), "sample")
-        without = f", {lost} without data" if metric.missing else ""
-        yield f"{counted(int(metric.count), 'sample')}{without}."
-    if metric.comparison:
-        yield from _compared(metric.comparison)
-    if bounds_of(metric) != Bounds():
-        yield bound_words(bounds_of(metric), metric.unit)
+def samples(metric: RecordedMetric) -> str:
+    if metric.count is None:
+        return ""
+    without = f", {int(metric.missing)} more without data" if metric.missing else ""
+    return f"{int(metric.count)}{without}"
+
+
+def bound_words(bounds: Bounds, unit: str) -> str:
+    passes = _sides(unit, (bounds.minimum, "from"), (bounds.maximum, "up to"))
+    fails = _sides(unit, (bounds.below, "below"), (bounds.above, "above"))
+    texts = [f"passes {' '.join(passes)}" if passes else ""]
+    texts += [f"rolls back {' or '.join(fails)}" if fails else ""]
+    return "; ".join(filter(None, texts))
+
+
+def _sides(unit: str, *sides: tuple[float | None, str]) -> list[str]:
+    return [f"{side} {quantity(value, unit)}" for value, side in sides if value is not None]
+
+
+def remarks(metric: RecordedMetric) -> t.Iterator[str]:
+    """Users with the feature beside those without, which harm would have been seen, and why there is no data."""
+    if comparison := metric.comparison:
+        treated, control = (
+            f"{cohort.failed or 0:,.0f} of {cohort.observed or 0:,.0f}"
+            for cohort in (comparison.treated, comparison.control)
+        )
+        yield f"Failing users: {treated} treated, {control} of the control."
+        if comparison.could_have_seen:
+            yield f"The watch {comparison.could_have_seen}."
     if metric.problem:
         yield f"No data at the end: {metric.problem}."
-
-
-def _compared(comparison: Comparison) -> t.Iterator[str]:
-    """Users with the feature beside those without, and which harm would have been seen."""
-    treated, control = (
-        f"{cohort.failed or 0:,.0f} of {cohort.observed or 0:,.0f}"
-        for cohort in (comparison.treated, comparison.control)
-    )
-    yield f"Failing users: {treated} treated, {control} of the control."
-    if comparison.could_have_seen:
-        yield f"The watch {comparison.could_have_seen}."

@@ -113,24 +113,6 @@ def test_a_time_zone_that_nobody_knows_is_refused(write_report):
         assert "Africa/Kigali" in result["msg"]
 
 
-def test_the_journal_adds_the_longest_tasks_without_its_secrets(write_report, tmp_path):
-    path = tmp_path / "journal.jsonl"
-    entry = {
-        "run": "r1",
-        "seq": 1,
-        "at": "2026-11-24T06:00:00Z",
-        "event": "task_ok",
-        "task": "Call token=abcdefgh",
-        "duration": 7,
-    }
-    path.write_text(json.dumps(entry) + "\nnot JSON\n", encoding="utf-8")
-    text = Path(write_report(journal=str(path))["files"]["html"]).read_text(encoding="utf-8")
-    assert "Call token=********" in text
-    assert "1 line of the journal could not be read." in text
-    assert write_report(journal=str(tmp_path / "none.jsonl"))["changed"] is True
-    assert write_report(journal=str(tmp_path))["changed"] is False
-
-
 def test_secrets_are_blank_wherever_they_stand_in_a_record(write_report, tmp_path):
     planted = "sbp_" + "0123456789abcdef" * 2
     record = json.loads(

@@ -24,7 +24,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.record impo
     RecordedMetric as Recorded,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import plot_of
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import watched
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import (
+    verdict_of,
+)
 from tests.tables import cases
 
 BOUNDS = Bounds(minimum=0, maximum=1, below=-5, above=2)
@@ -72,10 +74,9 @@ def test_what_the_gate_keeps_is_what_slack_and_the_report_show(value, status):
     other = {**kept, "pass": {"max": 99}, "rollback": {"above": 100}}
     reading = read(other)
     assert judged_as(reading) == status
-    plot = plot_of("lag", "", course_of(reading), bounds_of(reading))
+    plot = plot_of(course_of(reading), bounds_of(reading))
     assert plot is not None
-    marked = [kind for kind, _x, _y in plot.dots if kind != "dot"]
-    assert marked == [status] * (status != "good")
+    assert len(plot.breaches) == (status == "breach")
 
 
 def test_a_sample_without_a_value_is_missing_whyever():
@@ -90,7 +91,7 @@ def test_a_record_of_an_older_version_is_judged_by_the_same_rule(value, status):
     assert Metric("lag", "prometheus", "x", "", BOUNDS).judge(Sample(value)).shown == status
     assert judged_as(read(old)) == status
     assert course_of(read(old)) == [Point(0.0, value, status)]
-    assert watched(read(old)).verdict.tone == TONES[status]
+    assert verdict_of(read(old)).tone == TONES[status]
 
 
 def test_what_an_older_version_called_a_mark_counts():

@@ -30,7 +30,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.decode impo
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     RecordedMetric as Recorded,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import watched
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import (
+    verdict_of,
+)
 from tests.fakes.cluster import MemoryCluster
 
 STARTED = 1_700_000_000.0
@@ -232,7 +234,7 @@ def test_a_watch_and_a_metric_of_a_version_before_are_still_read(cluster):
     }
     read = decode(Recorded, {"name": "m", **old}, "m", [])
     assert judged_as(read) == "good"
-    assert watched(read).verdict.text == "hold"
+    assert verdict_of(read).text == "hold"
 
 
 ANSWER = {

@@ -114,7 +114,7 @@ STATES: dict[str, tuple[ReleaseStatus, str, list[str]]] = {
     "one phase done": (ended(good=True),
                        "☑️ EasyMO v2.0 run finished: 1 of 3 phases are done · production",
                        ["✅ Pre-Deploy"]),
-    "live": (live(), "✅ EasyMO v2.0 is live · production", ["✅ Monitoring"]),
+    "live": (live(), "✅ EasyMO v2.0 is deployed · production", ["✅ Monitoring"]),
     "rolled back": (rolled_back(), "↩️ EasyMO v2.0 was rolled back · production",
                     ["*Rollback*", "✅ Way back 1"]),
 }  # fmt: skip

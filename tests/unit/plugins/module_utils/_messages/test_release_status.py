@@ -113,7 +113,7 @@ def test_a_release_that_went_well_is_live():
     release.close(START + 4000, "done")
     shown = read(release, 9999)
     assert shown.startswith(
-        "✅ *EasyMO v2.0* is live · production\nattempt 1 · `1:00:00` of 1 h 35 min"
+        "✅ *EasyMO v2.0* is deployed · production\nattempt 1 · `1:00:00` of 1 h 35 min"
     )
     assert "✅ Microservices · `10:00` of 20 min · 1 service" in shown
     assert headline.alarm(release) == ""

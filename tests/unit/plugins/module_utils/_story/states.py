@@ -7,6 +7,10 @@ from dataclasses import replace
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _kill_switch as kill_switch
 from ansible_collections.easymo.deploy.plugins.module_utils import _window
+from ansible_collections.easymo.deploy.plugins.module_utils._claims.claims import (
+    DIFFERS,
+    verification,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, HoldError
 from ansible_collections.easymo.deploy.plugins.module_utils._flags import apply
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import Wish
@@ -28,8 +32,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import PhaseOrder, Waiver
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
-from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act, Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observer import (
+    observe_standings,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._status import build
 from ansible_collections.easymo.deploy.plugins.module_utils._story import next_step as tells
 from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import (
@@ -46,6 +53,7 @@ from tests.unit.plugins.module_utils._ramp.scenes import HOUR, SCHEDULE
 PHASES = tuple(str(phase["name"]) for phase in PLAN)
 CHANGING = ("database", "edge_functions", "microservices", "feature_flags")
 SWITCHES_OFF = ("feature_flags", "smoke_tests", "monitoring")
+PARTS = {"microservices": "services"}
 ON, OFF = {SWITCH: "true", PERCENTAGE: "1"}, {SWITCH: "false", PERCENTAGE: "0"}
 SERVICES, BEFORE = ("agent-core", "wallet-service", "voice-bridge"), "v1.9.0"
 METRIC = models.Metric("m", "prometheus", "q", "", models.Bounds(maximum=1))
@@ -64,8 +72,13 @@ class World(Scene):
         super().__init__()
         self.broken, self.unclear, self.going = "", "", ()
         self.window, self.pids = ALWAYS, itertools.count(2)
+        self.parts: tuple[str, ...] = ()
+        """Of the last rollback that came to its announcement, by the tags of its playbook."""
+        self.moved = ("", "")
+        """What the last step of the ramp was announced with, and the percentage that stood then."""
         self.cluster.put("ConfigMap", {"metadata": {"name": FLAGS, "annotations": {}}, "data": OFF})
         self.roll(SERVICES, BEFORE)
+        self.pins = {entry["name"]: entry for entry in observe_standings(self.cluster, None)}
 
     # --- what is seen -------------------------------------------------------------------------------------------------
 
@@ -109,6 +122,9 @@ class World(Scene):
     def records(self) -> ReleaseStore:
         return ReleaseStore(self.cluster, "2.0.0", clock=self.clock)
 
+    def record(self) -> Record:
+        return self.records().read() or Record()
+
     def change(self, **given: t.Any) -> None:
         change = RecordChange("2.0.0", "ann@here", self.now(), **given)
         self.records().change(change, check_mode=False)
@@ -124,6 +140,7 @@ class World(Scene):
         apply.decide_flags(self.cluster, FLAGS, wish, check_mode=False)
 
     def kill(self, automatic: str = "", fence: int = 0) -> None:
+        self.parts = ()
         switch = apply.KillSwitch(self.now(), "eve@there", "errors", bool(automatic), OFF)
         self.flags(lambda observed: kill_switch.plan_set(observed, switch, fence))
 
@@ -134,15 +151,18 @@ class World(Scene):
     def deploy(self, *tags: str, dies: str = "", waived: str = "") -> None:
         """As the playbooks do it. `dies`: the phase in which the run is killed."""
         lock, fence = self.lease()
+        self.parts = ()
         for phase in tags or PHASES:
             lock.hold(fence=fence)
-            hours = _window.read_window(self.window)
-            if phase in CHANGING and not _window.outlook(hours, self.wall()).open:
+            if phase in CHANGING and self.window is not ALWAYS and not self.opens():
                 lock.free()
                 raise DeployError("the launch window is closed")
             waivers = {waived: Waiver("Jane", "hotfix")} if waived else {}
             order = PhaseOrder(PHASES, flags=FLAGS, waivers=waivers)
             self.change(phase=phase, phase_status="running", order=order, fence=fence)
+            if phase == (tags or PHASES)[0]:
+                pinned: t.Any = {"deployments": (), "config_maps": (FLAGS,)}
+                self.records().pin(self.record().attempt, **pinned, check_mode=False)
             self.clock.sleep(20)
             if phase == dies:
                 return
@@ -158,6 +178,9 @@ class World(Scene):
                 self.change(status="done", fence=fence)
         lock.free()
 
+    def opens(self) -> bool:
+        return _window.outlook(_window.read_window(self.window), self.wall()).open
+
     def work(self, phase: str, fence: int) -> tuple[str, dict[str, t.Any]]:
         """The reason of a failure, and evidence."""
         evidence: dict[str, t.Any] = {}
@@ -166,7 +189,8 @@ class World(Scene):
         if phase == "feature_flags":
             rule = apply.RESET_AUTOMATIC
             self.flags(lambda observed: apply.wish_under(rule, observed, ON, fence=fence))
-            evidence = {"flags": {"asked": ON}}
+            after = {**apply.observe_flags(self.cluster, FLAGS).data}
+            evidence = {"flags": {"asked": ON, "after": after}}
         off = apply.observe_flags(self.cluster, FLAGS).data[SWITCH] == "false"
         if phase in ("smoke_tests", "sign_off") and off:
             raise DeployError("the feature is off")
@@ -198,11 +222,28 @@ class World(Scene):
             return
         if self.broken != "rollback":
             self.roll(SERVICES, BEFORE)
+        self.verify("all")
+        if self.broken != "rollback":
             ended = {"rollback_asked": {"open": False}}
             self.change(status="rolled_back", facts=ended, fence=fence)
             for phase in ("microservices", "feature_flags", "edge_functions"):
                 self.back(phase)
         lock.free()
+
+    def verify(self, part: str) -> None:
+        """What a rollback has brought back, as its playbook looks at it before it announces the end."""
+        off = apply.observe_flags(self.cluster, FLAGS).data[SWITCH] == "false"
+        pods = (
+            {"consumers": {"agent-core": {"pods": [{}]}}}
+            if off
+            else {"failed": True, "reason": DIFFERS}
+        )
+        services = (self.pins, observe_standings(self.cluster, None))
+        rows = verification(
+            {"results": []}, pods, *(services if part in ("all", "services") else ())
+        )
+        self.change(facts={"rollback_verified": rows})
+        self.parts = (part,)
 
     def restore(self, dies: str = "") -> None:
         lock, fence = self.lease(purpose=UNDO)
@@ -222,6 +263,9 @@ class World(Scene):
             {"release_reason": f"at {fence}", "released_by": "Jane"} if "reason" in options else {}
         )
         plan = self.ramp(fence).step(self.asks(**words), check_mode=False).plan
+        if plan.moves:
+            sentence = describe(SCHEDULE, plan, moved=True)["sentence"]
+            self.moved = (sentence, apply.observe_flags(self.cluster, FLAGS).data[PERCENTAGE])
         if plan.action in ("raise", "watch"):
             finding = ramping.WatchFinding(plan.percentage or 0, verdict or PROCEED, "bob", ("x",))
             self.ramp(fence).judge(finding, check_mode=False)
@@ -298,6 +342,13 @@ class World(Scene):
         self.broken = ""
         self.deploy(phase)
 
+    def alone(self, phase: str) -> None:
+        """A rollback of one part."""
+        if phase == "microservices":
+            self.roll(SERVICES, BEFORE)
+        self.verify(PARTS.get(phase, phase))
+        self.back(phase)
+
     def back(self, phase: str) -> None:
         self.change(phase=phase, phase_status="rolled_back")
 
@@ -354,6 +405,7 @@ STATES: dict[str, str] = {
     "hold:monitoring": DECIDE,
     "hold:monitoring decide": left("monitoring"),
     "until:database waive:edge_functions": left("feature_flags"),
+    "until:edge_functions waive:microservices again:smoke_tests again:monitoring again:sign_off": "ramp.yml",
     "deploy": "ramp.yml",
     "deploy step_up": "ramp.yml not before",
     "deploy step_up rest:172800": "ramp.yml",
@@ -377,8 +429,8 @@ STATES: dict[str, str] = {
     "deploy rollback": "deploy.yml",
     "deploy kill rollback": RESET,
     "deploy rollback rest:5 deploy": "ramp.yml",
-    "deploy back:microservices": "deploy.yml --tags microservices",
-    "fail:monitoring back:edge_functions": "deploy.yml --tags edge_functions,feature_flags,monitoring,sign_off",
+    "deploy alone:microservices": "deploy.yml --tags microservices",
+    "fail:monitoring alone:edge_functions": "deploy.yml --tags edge_functions,feature_flags,monitoring,sign_off",
 }
 LIKE_OTHERS = ("run:", "until:")
 FEWER = {words: step for words, step in STATES.items() if not words.startswith(LIKE_OTHERS)}

@@ -4,6 +4,7 @@ import pytest
 
 from tests.simulation.invariants.channels import ChannelInvariants
 from tests.simulation.looks import look_of
+from tests.unit.plugins.module_utils._story.announcements import Announcements
 from tests.unit.plugins.module_utils._story.states import FEWER, SERVICES, STATES, stands
 
 KINDS = {"configmaps": "ConfigMap", "deployments": "Deployment", "leases": "Lease"}
@@ -23,3 +24,6 @@ def test_each_channel_says_what_stands(words: str) -> None:
 
     look = look_of(world.cluster, "2.0.0", world.options(), world.wall())
     ChannelInvariants(SERVICES, find, check).look(look)
+    # Nothing that is announced depends on a window, a freeze, a lock or an hour.
+    if words in STATES or words.endswith(" kill"):
+        Announcements(world, check).look(look.status)
