@@ -195,7 +195,6 @@ from ..module_utils._time import now
 
 module_spec = documented(
     DOCUMENTATION,
-    needs=(JINJA2,),
     no_log=["redact"],
     inside={"prometheus.metrics": {"required_if": [("kind", "postgres", ["connection"])]}},
 )
