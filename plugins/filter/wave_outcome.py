@@ -62,7 +62,7 @@ UNDONE = ("rolled_back", "rollback_failed")
 ROLLED = ("succeeded", "no_change")
 NOTHING = "Nothing was undone."
 WORDS = {
-    "undo_failed": "Only the failed service was undone.",
+    "undo_failed": "Only what failed was undone.",
     "undo_release": "All of this release was undone.",
     "hold": NOTHING,
 }

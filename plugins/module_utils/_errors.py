@@ -75,6 +75,10 @@ class NotReadyToReleaseError(DeployError):
     reason = "NotReadyToRelease"
 
 
+class EarlierWaveError(ConflictError):
+    reason = "EarlierWaveFailed"
+
+
 class HoldError(DeployError):
     reason = "Hold"
 

@@ -14,7 +14,10 @@ description:
   - A service that O(checks) name is done when these pass too. One that rolled and does not pass fails, and stays
     rolled.
   - What becomes of one service changes nothing for the others of its wave. A wave begins when all services of the one
-    before it are done; after a wave in which one failed, no other begins.
+    before it are rolled and well, while they soak; once one has failed, no other begins. A wave is done when it and all
+    before it are through their soak.
+  - When a service that soaks is undone, so are those of later waves that have begun, and these first. One that was at
+    its image already stays.
   - Give each host its own result with M(easymo.deploy.wave_result).
   - On a host with a local connection it runs in the controller and shows one line per change of counts.
 requirements:
@@ -59,6 +62,11 @@ options:
     description: The hosts of each wave, in order. Each host of O(services) is in one. All are one wave when not given.
     type: list
     elements: list
+    version_added: 0.3.0
+  overlap:
+    description: Whether a wave begins while those before it soak, or after each of them is done.
+    type: bool
+    default: true
     version_added: 0.3.0
   pinned:
     description:
@@ -135,14 +143,13 @@ failed_services:
   elements: str
 """
 
-import functools
-
 from ..module_utils._checks.health import libraries, read_checks
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import DeployError, refuse_missing
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, Result, documented, execute, refuse_below
+from ..module_utils._rollout.overlap import Overlap
 from ..module_utils._waves.wave import (
     answers,
     checks_by_host,
@@ -170,13 +177,14 @@ def run(module: Module) -> Result:
     checks = read_checks(params)
     refuse_missing(libraries(checks))
     by_host = checks_by_host(checks, rollouts)
-    waves = plan_waves([*rollouts], params["waves"])
+    order = Overlap(plan_waves([*rollouts], params["waves"]), overlaps=params["overlap"])
     cluster = cluster_for(module).until(MonotonicClock().now() + params["wait_timeout"])
+    pins = release_pins(cluster, params)
     done = roll_waves(
         module,
-        waves,
+        order,
         rollouts,
-        functools.partial(roll_one, pins=release_pins(cluster, params)),
+        lambda service: roll_one(service, pins, service.place),
         lambda service: answers(by_host.get(service.host, ()), params["health_timeout"]),
     )
     failed = [host for host, result in done.items() if result["failed"]]

@@ -174,9 +174,9 @@ def playing(
     """`inventory`: the sandbox's of that checkout when there is no other."""
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     hosts = str(inventory or checkout / "inventories" / "sandbox")
-    # One phase alone is measured, without those before it; an older checkout knows no order of phases.
+    # One phase alone is measured, without those before it.
     alone = playbook == "microservices.yml" or "--tags" in more
-    order = ["-e", '{"release_phase_order": []}'] if alone and checkout == REPOSITORY else []
+    order = ["-e", '{"release_phase_order": []}'] if alone else []
     return [program, "-i", hosts, str(checkout / "playbooks" / playbook), *order, *more]
 
 

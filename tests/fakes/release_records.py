@@ -250,7 +250,7 @@ def rolled_back() -> Record:
         "diagnosis": {"reason": "CrashLoop", "cause": cause},
     }
     settled = (
-        "Only the failed service was undone. Versions now: v1.9.0: wallet-service, "
+        "Only what failed was undone. Versions now: v1.9.0: wallet-service, "
         "buyer-service; v2.0.0: agent-core, "
         "ranking-service, vendor-service."
     )

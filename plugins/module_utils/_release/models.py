@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._errors import HoldError, NotReadyToReleaseError
+from .._errors import EarlierWaveError, HoldError, NotReadyToReleaseError
 from .._lock.models import LeaseLostError
 
 NOT_READY = frozenset({HoldError.reason, NotReadyToReleaseError.reason})
@@ -39,7 +39,12 @@ def phase_failure(
     by_host = {name: _failure(result["services"][name], task) for name in services}
     by_host = by_host or {host: _failure(result, task)}
     failures = sorted(by_host.values(), key=lambda failure: is_hold(failure["reason"]))
-    messages = [f"{name}: {failure['message']}" for name, failure in by_host.items()]
+    # Those that went back with another one have nothing to add.
+    messages = [
+        f"{name}: {failure['message']}"
+        for name, failure in by_host.items()
+        if (failure["reason"], failure["result"]) != (EarlierWaveError.reason, "rolled_back")
+    ]
     return {
         **failures[0],
         "message": " ".join(messages) if len(by_host) > 1 else failures[0]["message"],

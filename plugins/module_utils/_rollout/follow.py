@@ -7,17 +7,17 @@ liveness probe; the kubelet's events report it, from the first failure on. See d
 
 from __future__ import annotations
 
-import copy
 import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._cluster import Clock, Object
-from .._errors import RefusedError
+from .._errors import EarlierWaveError, RefusedError
 from .._redaction import excerpt
 from .evaluate import Evaluation, RolloutProgress, RolloutSnapshot, evaluate, troubles
 from .models import Container, Deployment, Pod, ReplicaCounts
 from .observer import RolloutObserver
+from .overlap import ALONE, Place
 
 KILLED = re.compile(r"Container (\S+) failed (liveness|startup) probe")
 FAILED = re.compile(r"(Liveness|Startup) probe (?:failed|errored)", re.IGNORECASE)
@@ -186,9 +186,18 @@ def killed(container: str, probe: str, message: str) -> Evaluation:
     )
 
 
+def recalled(place: Place) -> Evaluation | None:
+    """A verdict when a service of an earlier wave goes back."""
+    cause = place.cause()
+    sentence, hint = f"{cause} of an earlier wave failed in its soak", f"See to {cause} first."
+    return Evaluation("failing", EarlierWaveError.reason, sentence, hint) if cause else None
+
+
 OLD_EVERY = 1.0
 """Seconds between two looks at old pods that are ending."""
 
+HELD_LOOK = 0.5
+"""Seconds between two looks at a service that is proven but for those of earlier waves."""
 TOLD_LATE = 30.0
 """Seconds of a soak that are left at least after sight was lost, for what kubelets tell late."""
 
@@ -220,6 +229,7 @@ class Follower:
     deadline: float
     report: Report
     replace_pod: t.Callable[[str], None]
+    place: Place = ALONE
     _counts: ReplicaCounts | None = None
     _reported: list[str] = field(default_factory=list)
     _ages: Ages = field(default_factory=Ages)
@@ -234,6 +244,8 @@ class Follower:
                 # What ends something is not believed of a watch alone.
                 snapshot = self.observer.snapshot(progress.generation, fresh=True)
                 further, verdict = evaluate(progress, snapshot, now)
+            if verdict.outcome in ("waiting", "complete"):
+                verdict = recalled(self.place) or verdict
             progress = further
             if snapshot.pods is not None:
                 self._ages.note(snapshot.pods, now)
@@ -249,9 +261,7 @@ class Follower:
 
     def soaking(self, deadline: float) -> Follower:
         """A follower with the same history and a deadline of its own for the soak."""
-        twin = copy.copy(self)
-        twin.deadline = max(self.deadline, deadline)
-        return twin
+        return replace(self, deadline=max(self.deadline, deadline))
 
     def soak(
         self, progress: RolloutProgress, seconds: float, patience: ProbePatience
@@ -263,6 +273,7 @@ class Follower:
         end = self.clock.now() + seconds
         restarts: dict[str, int] = {}
         proof = LivenessProof(patience)
+        over = False
         while True:
             snapshot = self.observer.snapshot(progress.generation, with_pods=True)
             now = self.clock.now()
@@ -273,13 +284,16 @@ class Follower:
                 anew = max(min(seconds, TOLD_LATE), patience.killed)
                 end, self.deadline = max(end, now + anew), max(self.deadline, now + anew + 1.0)
             wrong = _restarted(snapshot.pods or (), restarts)
-            wrong = wrong or proof.weigh(*self._ages.oldest(now), self.observer.events_of)
+            if not over:
+                wrong = wrong or proof.weigh(*self._ages.oldest(now), self.observer.events_of)
+            wrong = wrong or recalled(self.place)
             left = max(end - now, proof.left)
-            if wrong or left <= 0 or now >= self.deadline:
+            over = left <= 0 or now >= self.deadline
+            if wrong or (over and not self.place.is_held()):
                 return RolloutStatus(wrong or verdict, snapshot.deployment)
             self._tell_soak(snapshot.deployment, proof.left)
             soon = proof.until_due if proof.left > 0 else left
-            self.observer.wait(min(2.0, max(min(left, soon), 0.1)))
+            self.observer.wait(HELD_LOOK if over else min(2.0, max(min(left, soon), 0.1)))
 
     def _tell_soak(self, deployment: Deployment, left: float) -> None:
         """Report a text once, and only for a wait of more than a second."""

@@ -62,6 +62,8 @@ class RolloutRequest:
     stall_timeout: float | None = None
     """Seconds without net progress; None for the Deployment's own progressDeadlineSeconds."""
     wait_for_old: bool = False
+    provisional: bool = False
+    """Whether it begins while services of earlier waves soak, with which it may have to go back."""
 
     def patience(self, template: Object) -> ProbePatience:
         """Only new images have to prove that they live."""
@@ -254,7 +256,7 @@ def _plan_release(deployment: Deployment, wanted: RolloutRequest) -> RolloutPlan
     }
     if wanted.environment:
         annotations[ENVIRONMENT_ANNOTATION] = ",".join(sorted(wanted.environment))
-    if wanted.longest_soak(template):
+    if wanted.longest_soak(template) or wanted.provisional:
         annotations[SOAK_ANNOTATION] = release_id
     release = _planned(
         deployment,

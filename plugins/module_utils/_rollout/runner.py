@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from .._cluster import SOAK_ANNOTATION, Clock, Cluster, Object
-from .._errors import ConflictError, DeployError, RefusedError, UnreachableError
+from .._errors import ConflictError, DeployError, EarlierWaveError, RefusedError, UnreachableError
 from .._formats import listed
 from .._lock.apply import WriteCheck
 from .apply import GuardedCluster, apply_plan, deleted, loss, require, require_for_undo
@@ -16,9 +16,10 @@ from .changes import describe_changes
 from .diagnosis import diagnose, find_log_line
 from .evaluate import CONTROLLER_SILENCE, Evaluation, RolloutProgress, start_course
 from .failures import signs_of
-from .follow import RESTARTS, Follower, Report, RolloutStatus, as_kill
+from .follow import HELD_LOOK, RESTARTS, Follower, Report, RolloutStatus, as_kill, recalled
 from .models import Deployment, Pod
 from .observer import RolloutObserver, find_deployment, observe_all_pods, observe_deployment
+from .overlap import ALONE, PROVEN, RETURNING, Place
 from .plan import (
     Pin,
     RolloutPlan,
@@ -77,8 +78,10 @@ class Rollout:
     clock: Clock
     report: Report
     guard: WriteCheck
+    place: Place = ALONE
 
     def __post_init__(self) -> None:
+        self.wanted = replace(self.wanted, provisional=self.place.is_held())
         self._started = self.clock.now()
         self._deadline = self._started + self.wanted.wait_timeout
         self.cluster = self.cluster.until(self._deadline)
@@ -132,7 +135,9 @@ class Rollout:
             # No patch now: the template is of an earlier run's rollout, which this run resumes.
             progress = replace(progress, patched=None, stale_refusal=None)
         try:
-            with self._observer(patched, self._deadline + self._longest_soak(patched)) as observer:
+            # Those of earlier waves may soak for longer.
+            longest = max(self._longest_soak(patched), self.place.overlap.longest)
+            with self._observer(patched, self._deadline + longest) as observer:
                 status = self._prove(progress, observer)
                 if status.completed:
                     return self._succeed(plan, status.completed, observer)
@@ -144,6 +149,9 @@ class Rollout:
     def _patch(self, plan: RolloutPlan) -> Deployment:
         if not plan.writes:
             return plan.before
+        if verdict := recalled(self.place):
+            sentence = f"Deployment {self.name!r} was not rolled: {verdict.sentence}."
+            raise EarlierWaveError(sentence, result="blocked")
         if plan.changed:
             self._note_trouble(observe_all_pods(self.cluster, plan.before))
         if plan.takes:
@@ -173,12 +181,14 @@ class Rollout:
         )
 
     def _prove(self, progress: RolloutProgress, observer: RolloutObserver) -> RolloutStatus:
-        follower = self._follower(observer, self._guarded)
+        follower = replace(self._follower(observer, self._guarded), place=self.place)
         status = follower.follow(progress)
         if status.completed:
             status = self._soak(progress, status, status.completed, follower)
         if status.completed and self.wanted.log_line:
             status = self._verify_log(status, status.completed)
+        if status.completed:
+            self.place.reach(PROVEN)
         return status
 
     def _soak(
@@ -190,8 +200,9 @@ class Rollout:
     ) -> RolloutStatus:
         """Soak in extra time. A failure in it has the rest of `wait_timeout` to clear."""
         longest = self._longest_soak(deployment)
-        if not longest:
-            return status
+        if not longest and not self.place.is_held():
+            return self._note_soaked(progress, deployment, follower) or status
+        self.place.soak(longest)
         after = follower.soaking(self.clock.now() + longest + 1.0).soak(
             progress, self.wanted.soak or 0.0, self.wanted.patience(deployment.template)
         )
@@ -213,6 +224,8 @@ class Rollout:
 
         `deployment`: as it was when the soak began. Returns its status when another writer has changed it meanwhile.
         """
+        if self.place.is_in_doubt() or not self._may_soak(deployment):
+            return None
         operations = plan_soaked(deployment, self.wanted)
         if not operations:
             return None
@@ -226,8 +239,13 @@ class Rollout:
         return None
 
     def _is_unproven(self, deployment: Deployment) -> bool:
-        """Whether an earlier run did not finish its soak."""
-        return SOAK_ANNOTATION in deployment.annotations and self._longest_soak(deployment) > 0
+        """Whether an earlier run did not finish its soak, or that of an earlier wave."""
+        return SOAK_ANNOTATION in deployment.annotations and self._may_soak(deployment)
+
+    def _may_soak(self, deployment: Deployment) -> bool:
+        """A restart has to prove nothing of the release."""
+        releases = self.wanted.state == "released" and self.wanted.soak != 0
+        return releases and deployment.counts.desired > 0
 
     def _observer(self, deployment: Deployment, deadline: float) -> RolloutObserver:
         # The last look comes at the deadline, and a server that stumbles just then is asked again.
@@ -295,19 +313,26 @@ class Rollout:
         if deployment is None or verdict.outcome in HANDS_OFF:
             result = HANDS_OFF.get(verdict.outcome, "failed_no_undo")
             return self._failure(plan, verdict, result, deployment or plan.before)
-        verdict = self._named(verdict)
-        diagnosis = diagnose(
-            self.cluster, deployment, verdict, container=self.wanted.container, clock=self.clock
-        )
         pin, why = self._pin_for_undo(plan), ""
         if not self.wanted.undo_on_failure or self._goes_back:
             why = "It was not undone."
         elif pin is None:
             why = "It was not undone, because nothing is pinned."
+        else:
+            # Those of later waves begin their way back while what happened here is looked at.
+            self.place.reach(RETURNING)
+        verdict = self._named(verdict)
+        diagnosis: t.Mapping[str, t.Any] = {}
+        if verdict.reason != EarlierWaveError.reason:
+            diagnosis = diagnose(
+                self.cluster, deployment, verdict, container=self.wanted.container, clock=self.clock
+            )
         if why or pin is None:
             result = "rollback_failed" if self._goes_back else "failed_no_undo"
             return self._failure(plan, verdict, result, deployment, diagnosis, why)
         self.report(f"failing, undoing: {verdict.sentence}", deployment.counts)
+        while not self.place.is_last_back():
+            self.clock.sleep(HELD_LOOK)
         return self._undo(plan, pin, progress.template, verdict, diagnosis)
 
     def _undo(

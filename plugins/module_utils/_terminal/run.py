@@ -227,7 +227,9 @@ class Live:
             return None
         self._last = one_line(event.text)
         if event.event == WAVE_ROLLED:
-            self._pods = {}
+            # A later wave may be under way.
+            ended = data.get("services") or {}
+            self._pods = {name: pods for name, pods in self._pods.items() if name not in ended}
             return None
         if event.event in NEWS or event.event == LOST:
             return Fact("", one_line(event.text), TONES.get(str(data.get("status")), ""))

@@ -15,8 +15,6 @@ from .._threads import side_by_side
 Waves = list[list[str]]
 
 PREFIX = "service_wave_"
-FIRST_SIZES = (1, 3)
-"""The sizes of the first waves, and then the rest, of an inventory that names no waves."""
 
 
 def waves_of(groups: t.Mapping[str, t.Sequence[str]], group: str) -> Waves:
@@ -31,7 +29,7 @@ def waves_of(groups: t.Mapping[str, t.Sequence[str]], group: str) -> Waves:
         if re.fullmatch(rf"{PREFIX}[0-9]+", name)
     )
     if not numbered:
-        return split(members, FIRST_SIZES)
+        return [wave for wave in (members[:1], members[1:4], members[4:]) if wave]
     left, waves = members, []
     for _number, name in numbered:
         # Ansible's lists check each element on every access.
@@ -39,14 +37,6 @@ def waves_of(groups: t.Mapping[str, t.Sequence[str]], group: str) -> Waves:
         waves.append([host for host in left if host in named])
         left = [host for host in left if host not in named]
     return [wave for wave in (*waves, left) if wave]
-
-
-def split(names: t.Sequence[str], sizes: t.Sequence[int]) -> Waves:
-    waves, at = [], 0
-    for size in sizes:
-        waves.append(list(names[at : at + size]))
-        at += size
-    return [wave for wave in (*waves, list(names[at:])) if wave]
 
 
 def rollback_waves(

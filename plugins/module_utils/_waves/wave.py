@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rollouts of many services in one process: wave after wave, those of a wave side by side, each to its own end.
 
-A service is done when its own checks pass, too.
+A service is done when its own checks pass, too. A wave may begin while those before it soak.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from .._progress import WAVE_ROLLED
 from .._release.pins import Pins, read_pins, record_name
 from .._rollout.changes import describe_changes
 from .._rollout.models import LAST_APPLIED, ReplicaCounts
+from .._rollout.overlap import ALONE, ENDED, FAILED, PROVEN, ROLLED, Overlap, Place
 from .._rollout.plan import RolloutRequest
 from .._rollout.runner import Rollout
-from .._threads import side_by_side
+from .._threads import begin
 from .._time import utc_now
 
 FRAGMENTS = ("_kubernetes", "_lock.fence", "_rollout", "_rollout.followed", "_rollout.proven")
@@ -73,7 +74,7 @@ def release_pins(cluster: Cluster, params: Params) -> Pins | None:
     return read_pins(cluster, record_name(params["release"])) if params["release"] else None
 
 
-def roll_one(module: Module, pins: Pins | None = None) -> Result:
+def roll_one(module: Module, pins: Pins | None = None, place: Place = ALONE) -> Result:
     """`pins`: of its release, where they were read already."""
     params, clock = module.params, MonotonicClock()
     wanted = to_wanted(params)
@@ -90,6 +91,7 @@ def roll_one(module: Module, pins: Pins | None = None) -> Result:
         clock=clock,
         report=lambda text, counts: emit_counts(module, params["name"], text, counts),
         guard=lease_check_for(cluster, params["fence"], clock=clock, name=params["lock"]),
+        place=place,
     )
     plan = rollout.plan()
     if plan.changed and LAST_APPLIED in plan.before.annotations:
@@ -166,6 +168,8 @@ def emit_counts(module: Module, name: str, text: str, counts: ReplicaCounts) -> 
 class ServiceModule:
     """The module as one service's rollout gets it: own parameters, warnings and name, the wave's everything else."""
 
+    place = ALONE
+
     def __init__(self, wave: Module, params: dict[str, t.Any], host: str) -> None:
         self.params = params
         self.host = host
@@ -216,34 +220,42 @@ def answers(checks: t.Sequence[Check], timeout: float) -> Result:
 
 def roll_waves(
     module: Module,
-    waves: t.Sequence[t.Sequence[str]],
+    order: Overlap,
     rollouts: t.Mapping[str, dict[str, t.Any]],
     *steps: t.Callable[[t.Any], Result],
 ) -> dict[str, Result]:
     """Results of the `steps` for each service by its host, with its `wave`, from 1 on; a failure as a task returns it.
 
     `rollouts` are the options of each by its host. One thread a service, so the slowest decides how long a wave takes.
-    Each is reported as it ends. After one in which a service failed, those of later waves have no result.
+    The steps after the first also ask whether a service is well before the next wave begins. A wave is reported when it
+    and all before it have ended. Services of waves that did not begin have no result.
     """
     done: dict[str, Result] = {}
-    for number, hosts in enumerate(waves, start=1):
-        rolled = side_by_side(
-            lambda host: _settled(ServiceModule(module, rollouts[host], host), steps), hosts
-        )
-        results = {
-            host: {**result, "wave": number} for host, result in zip(hosts, rolled, strict=True)
-        }
-        done |= results
-        failed = [host for host, result in results.items() if result["failed"]]
-        emit_progress(
-            module,
-            WAVE_ROLLED,
-            f"wave {number} of {len(waves)}: {f'failed: {listed(failed)}' if failed else 'done'}",
-            {"wave": number, "waves": len(waves), "services": _shown(results)},
-        )
-        if failed:
-            break
-    return done
+    reported = 0
+
+    def settle(host: str) -> None:
+        service = ServiceModule(module, rollouts[host], host)
+        service.place = Place(order, host, lambda: [step(service) for step in steps[1:]])
+        done[host] = {**_settled(service, steps), "wave": service.place.number}
+        order.reach(host, *([FAILED] if done[host]["failed"] else []), ROLLED, PROVEN, ENDED)
+
+    while True:
+        order.changed.clear()
+        while reported < order.begun and order.are(ENDED, reported, reported + 1):
+            results = {host: done[host] for host in order.waves[reported]}
+            failed = [host for host, result in results.items() if result["failed"]]
+            reported += 1
+            emit_progress(
+                module,
+                WAVE_ROLLED,
+                f"wave {reported} of {len(order.waves)}: {f'failed: {listed(failed)}' if failed else 'done'}",
+                {"wave": reported, "waves": len(order.waves), "services": _shown(results)},
+            )
+        for host in order.begin_next():
+            begin(functools.partial(settle, host))
+        if reported == order.begun:
+            return {host: done[host] for hosts in order.waves[:reported] for host in hosts}
+        order.changed.wait()
 
 
 def _shown(results: t.Mapping[str, Result]) -> dict[str, Result]:

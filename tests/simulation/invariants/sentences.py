@@ -65,6 +65,7 @@ LOOKS_AGAIN = "looks_again"
 WATCHED_AGAIN = "watched_again"
 LOSS_IS_TOLD = "loss_is_told"
 OUTLIVES = "outlives"
+LATER_FIRST = "later_first"
 
 SENTENCES: t.Mapping[str, str] = {
     ONE_HOLDER: "An epoch of the deploy lock belongs to one run for ever.",
@@ -104,6 +105,7 @@ SENTENCES: t.Mapping[str, str] = {
     BACK_AT_PINS: "What a rollback says has returned is as it was pinned or saved, to the byte.",
     NOT_UNDONE: "Nothing is undone that the release did not write.",
     PHASES_LAST: "The record never loses a finished phase, an attempt, a note or a fact, and attempts only rise.",
+    LATER_FIRST: "What is undone takes back later waves that were released after it, and these go back first.",
     OUTLIVES: "No rollout is called done whose new pods all fail their liveness probe.",
     CAPACITY: "We end a ready pod only while no other of its Deployment is missing, but those on a node out of reach.",
     TRUE_CLAIMS: "What a task says is so: image, flags, each pod's environment, lock, phase, note, a passed deadline.",

@@ -23,6 +23,7 @@ from .sentences import (
     CAPACITY,
     EPOCHS_RISE,
     FENCED,
+    LATER_FIRST,
     LOOKED_FIRST,
     LOSS_IS_TOLD,
     NOT_UNDONE,
@@ -262,11 +263,40 @@ class ServiceInvariants:
             self._check_returned(process, did)
         elif did.module == "rollout_wave":
             self._check_told(process, did)
+            self._check_later_first(process, did)
 
     def wave_rolled(self, process: Process, did: Did) -> None:
         for service in did.params["services"]:
             if not did.result["services"][service["name"]]["failed"]:
                 self._check_rolled(process, did, service["name"], service["image"])
+
+    def _check_later_first(self, process: Process, did: Did) -> None:
+        """What could not be taken back is told by its result. Those that stood at the release before it stay."""
+        found = did.result.get("services") or {}
+        for name in (one for one in found if found[one].get("result") == "rolled_back"):
+            released, undone = self._moved_at(process, name)
+            for later, one in found.items():
+                moved = self._moved_at(process, later)
+                if one["wave"] <= found[name]["wave"] or moved[0] <= released:
+                    continue
+                self._history.check(
+                    LATER_FIRST,
+                    one["failed"] and moved[1] <= undone,
+                    f"{process.name} took back {name}, and {later} is: {one.get('msg') or one['result']}",
+                )
+
+    def _moved_at(self, process: Process, name: str) -> tuple[float, float]:
+        """When a command released it last, and when it last took it back, be it in several runs; 0 for never."""
+        release = self._history.release_of(process.name)
+        released = undone = 0.0
+        for one in self._history.writes("deployments", name):
+            if one.by != process.name or template_of(one.before) == template_of(one.after):
+                continue
+            if _runs(one.after, release):
+                released = one.at
+            else:
+                undone = one.at
+        return released, undone
 
     def _check_told(self, process: Process, did: Did) -> None:
         """Why a rollout failed. What ended earlier in a wave saw less than what is seen now."""

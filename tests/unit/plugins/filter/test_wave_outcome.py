@@ -24,7 +24,7 @@ def test_the_failed_one_alone_is_undone_and_every_service_is_placed():
     told = wave_outcome(THERE, FAILED, "undo_failed")
     assert told["undone"] == {"wallet": "rolled_back"}
     assert told["sentence"] == (
-        "Only the failed service was undone. Versions now: v1: wallet, vendor; v2: core; not "
+        "Only what failed was undone. Versions now: v1: wallet, vendor; v2: core; not "
         "complete: wallet."
     )
 

@@ -94,6 +94,15 @@ def test_a_service_that_another_run_took_over_says_so_for_the_phase(lost):
     assert not phase_failure(failed_wave(a=crashed), "Roll out", "leader")["lease_lost"]
 
 
+def test_those_that_went_back_with_another_are_not_told_in_the_message():
+    crashed = {"msg": "it crashed", "result": "rolled_back"}
+    beside = {"msg": "wallet failed", "reason": "EarlierWaveFailed", "result": "rolled_back"}
+    stuck = {**beside, "msg": "stuck", "result": "rollback_failed"}
+    failure = phase_failure(failed_wave(wallet=crashed, a=beside, b=beside, c=stuck), "Roll out")
+    assert failure["message"] == "wallet: it crashed c: stuck"
+    assert [*failure["by_host"]] == ["wallet", "a", "b", "c"]
+
+
 def test_bad_input_of_a_wave_is_the_task_s_own():
     failure = phase_failure({"msg": "'waves' names 'x' twice"}, "Roll out", "leader")
     assert [*failure["by_host"]] == ["leader"]

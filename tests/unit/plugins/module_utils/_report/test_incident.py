@@ -36,7 +36,7 @@ def test_it_quotes_the_cause_and_what_was_done():
     incident = notes(records.rolled_back())["incident.md"]
     for said in (
         "cannot reach the ledger",
-        "Only the failed service was undone.",
+        "Only what failed was undone.",
         "agent-core went back to easymo/agent-core:v1.9.0",
         "The kill switch was set",
         "## Follow-ups",

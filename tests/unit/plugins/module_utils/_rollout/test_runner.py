@@ -26,6 +26,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import 
     LeaseLostError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.overlap import ALONE, Place
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, RolloutRequest
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout
 from tests.fakes.cluster import FakeClock, MemoryCluster
@@ -71,6 +72,7 @@ class World:
         state: str = "released",
         pin: Pin | None = None,
         guard: WriteCheck | None = None,
+        place: Place = ALONE,
         at: str = "",
         fence: int = 0,
         soak: float | None = None,
@@ -97,6 +99,7 @@ class World:
             clock=self.clock,
             report=lambda text, _counts: self.reports.append(text),
             guard=guard or lease_check_for(self.cluster, 0, clock=self.clock),
+            place=place,
         )
         plan = rollout.plan()
         outcome = rollout.predict(plan) if check_mode else rollout.carry_out(plan)

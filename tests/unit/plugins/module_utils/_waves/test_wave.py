@@ -1,6 +1,7 @@
 """Several rollouts in one task: each to its own end, each with its own options, none in another's way."""
 
 import threading
+import time
 import typing as t
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._module import fragment_spec
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.overlap import Overlap
 from ansible_collections.easymo.deploy.plugins.module_utils._waves.wave import (
     answers,
     checks_by_host,
@@ -26,7 +28,7 @@ def roll_all(
     *steps: t.Callable[[t.Any], dict[str, t.Any]],
 ) -> dict[str, dict[str, t.Any]]:
     """As one wave, whose number says nothing."""
-    done = roll_waves(wave, [[*rollouts]], rollouts, *steps)
+    done = roll_waves(wave, Overlap([[*rollouts]]), rollouts, *steps)
     assert all(result.pop("wave") == 1 for result in done.values())
     return done
 
@@ -233,7 +235,7 @@ def test_a_wave_begins_when_the_one_before_it_is_done():
 
     wave = Wave()
     rollouts: dict[str, dict[str, t.Any]] = {name: {} for name in ("agent", "buyer", "wallet")}
-    done = roll_waves(wave, [["wallet"], ["agent", "buyer"]], rollouts, roll)
+    done = roll_waves(wave, Overlap([["wallet"], ["agent", "buyer"]]), rollouts, roll)
     assert begun[0] == "wallet"
     assert {host: result["wave"] for host, result in done.items()} == {
         "wallet": 1,
@@ -250,6 +252,61 @@ def test_a_wave_begins_when_the_one_before_it_is_done():
     }
 
 
+def test_a_wave_is_done_when_all_before_it_are_though_it_ended_first():
+    """The first soaks until the second has ended."""
+    second = threading.Event()
+
+    def roll(module: t.Any) -> dict[str, t.Any]:
+        if module.host == "first":
+            module.place.soak(1.0)
+            assert second.wait(30)
+        return {"changed": True}
+
+    def ended(module: t.Any) -> dict[str, t.Any]:
+        if module.host == "second":
+            second.set()
+        return {}
+
+    wave = Wave()
+    done = roll_waves(
+        wave, Overlap([["first"], ["second"]]), {"first": {}, "second": {}}, roll, ended
+    )
+    assert [*done] == ["first", "second"]
+    assert [text for _event, text, _data in wave.reported] == [
+        "wave 1 of 2: done",
+        "wave 2 of 2: done",
+    ]
+
+
+@pytest.mark.parametrize(("well", "overlaps", "begun"), [
+    (True, True, ["first", "second"]), (False, True, ["first"]), (True, False, ["first"]),
+], ids=["well", "not well yet", "one after the other"])  # fmt: skip
+def test_the_next_wave_begins_in_a_soak_once_the_service_is_well(well, overlaps, begun):
+    ran: list[str] = []
+    soaked = threading.Event()
+
+    def roll(module: t.Any) -> dict[str, t.Any]:
+        ran.append(module.host)
+        if module.host == "first":
+            module.place.soak(1.0)
+            deadline = time.monotonic() + (10 if begun != ran else 0.2)
+            while time.monotonic() < deadline and (ran != begun or len(begun) == 1):
+                time.sleep(0.02)
+            assert ran == begun
+            soaked.set()
+        return {"changed": True}
+
+    def ask(_module: t.Any) -> dict[str, t.Any]:
+        if not well and not soaked.is_set():
+            raise ConflictError("no answer yet")
+        return {}
+
+    rollouts: dict[str, dict[str, t.Any]] = {"first": {}, "second": {}}
+    order = Overlap([["first"], ["second"]], overlaps=overlaps)
+    done = roll_waves(Wave(), order, rollouts, roll, ask)
+    assert [result["failed"] for result in done.values()] == [False, False]
+
+
 @pytest.mark.parametrize("failing", ["first", "middle", "last"])
 def test_no_wave_begins_after_one_with_a_failed_service(failing):
     def roll(module: t.Any) -> dict[str, t.Any]:
@@ -260,7 +317,7 @@ def test_no_wave_begins_after_one_with_a_failed_service(failing):
     waves = [["first"], ["middle", "beside"], ["last"]]
     rollouts: dict[str, dict[str, t.Any]] = {name: {} for wave in waves for name in wave}
     wave = Wave()
-    done = roll_waves(wave, waves, rollouts, roll)
+    done = roll_waves(wave, Overlap(waves), rollouts, roll)
     number = next(place for place, hosts in enumerate(waves, 1) if failing in hosts)
     assert list(done) == [name for hosts in waves[:number] for name in hosts]
     assert [name for name, result in done.items() if result["failed"]] == [failing]
