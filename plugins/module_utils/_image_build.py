@@ -27,11 +27,11 @@ class ImageBuild:
     images: t.Mapping[str, str]
 
     @property
-    def predicted(self) -> str:
-        return "\n".join(
+    def predicted(self) -> list[str]:
+        return [
             f"Would build {image} from {self.directory}/{name} with {self.program}, and push it."
             for name, image in self.images.items()
-        )
+        ]
 
     def push(self) -> dict[str, str]:
         """Build all, then push all. What the program knows each image by in registries, with the digest."""

@@ -67,7 +67,7 @@ def rehearse(module: Module) -> Result:
     refuse_missing([BOTO3])
     looked = migrate(with_options(module, {}, check_mode=True))
     pending = [migration["name"] for migration in looked["pending"]]
-    entry, sentence, failures = {**_NOTHING, "pending": pending}, "", []
+    entry, remarks, failures = {**_NOTHING, "pending": pending}, list[str](), []
     if not pending:
         if not waiver:
             looked["changed"] = _drop_left(module)
@@ -75,10 +75,10 @@ def rehearse(module: Module) -> Result:
         entry |= {"status": "waived", "waiver": waiver, "waived_by": waived_by}
     elif module.check_mode:
         entry |= {"status": "due"}
-        sentence = (
+        remarks = [
             f"Would restore the backup of {name} into {database}, apply {', '.join(pending)} there, "
             f"run {len(options['queries'])} queries, and drop it."
-        )
+        ]
     else:
         failures = _try_on_copy(module, entry)
         entry |= {
@@ -87,7 +87,7 @@ def rehearse(module: Module) -> Result:
         }
         if entry["left_out"]:
             left_out = "; ".join(entry["left_out"])
-            sentence = f"{database} lacks {left_out}: changes to these are not rehearsed."
+            remarks = [f"{database} lacks {left_out}: changes to these are not rehearsed."]
     if pending and not module.check_mode:
         _record(module, entry)
     rehearsal = {"name": name, **entry}
@@ -97,7 +97,7 @@ def rehearse(module: Module) -> Result:
             reason=failures[0].reason,
             rehearsal=rehearsal,
         )
-    return {**looked, "rehearsal": rehearsal, "sentence": sentence}
+    return {**looked, "rehearsal": rehearsal, "remarks": remarks}
 
 
 def _try_on_copy(module: Module, entry: dict[str, t.Any]) -> list[DeployError]:

@@ -84,7 +84,8 @@ class RollbackRecord:
         claim = rollback_claims(facts.rollback_verified)["verified"]
         sentence = f"Verified: {claim.words}"
         left_out = _describe_failed([row for row in rows if row["status"] == FAILED])
-        return {"changed": changed, "verified": rows, "sentence": sentence, "left_out": left_out}
+        told = {"sentence": sentence, "remarks": [sentence]}
+        return {"changed": changed, "verified": rows, **told, "left_out": left_out}
 
     def end_restore(self) -> Result:
         """Fails for nothing: people are told first."""

@@ -45,6 +45,13 @@ options:
     type: str
     choices: [release, rollback]
     default: release
+  read_release:
+    description:
+      - Whether the task returns what M(easymo.deploy.release_info) does, as it is afterwards, RV(availability) too. The
+        evidence of phases is among it with O(subject=rollback) alone.
+    type: bool
+    default: false
+    version_added: 0.3.0
   lock:
     description: The Lease of the deploy lock.
     type: str
@@ -111,7 +118,7 @@ availability:
 
 import typing as t
 
-from ..module_utils._availability.claims import availability_of
+from ..module_utils._availability.claims import ROLLBACK, availability_of
 from ..module_utils._availability.plan import as_json
 from ..module_utils._availability.task import Order, conclude, measure
 from ..module_utils._http import REQUESTS
@@ -125,6 +132,7 @@ from ..module_utils._module import (
     in_controller,
     refuse_below,
 )
+from ..module_utils._report.source import read_release
 from ..module_utils._run_process import current_run
 
 module_spec = documented(DOCUMENTATION, needs=(KUBERNETES, REQUESTS))
@@ -149,6 +157,9 @@ def run(module: Module) -> dict[str, t.Any]:
         "facts": facts,
         "availability": as_json(availability_of(facts)),
     }
+    if module.params["read_release"]:
+        read = read_release(cluster, order.release, evidence=order.subject == ROLLBACK)
+        result |= {**read, "changed": outcome.changed}
     if module._diff:
         starts = module.params["state"] == "started"
         before = "No probe runs." if starts else "Public addresses are asked."

@@ -113,10 +113,11 @@ images:
     shop/checkout:v2.0.0:
       digest: sha256:2a1c...
       pinned: shop/checkout:v2.0.0@sha256:2a1c...
-sentence:
-  description: What would be built, or that no registry was asked.
+remarks:
+  description: What would be built, or that no registry was asked, in lines for people.
   returned: success
-  type: str
+  type: list
+  elements: str
 missing:
   description: The images that are not in their registry.
   returned: when there are any
@@ -147,16 +148,16 @@ def run(module: Module) -> Result:
     params = module.params
     refuse_below(params, request_timeout=0.1, wait_timeout=0)
     build = ImageBuild(**params["build"]) if params["build"] else None
-    result: Result = {"changed": bool(build), "images": {}, "sentence": ""}
+    result: Result = {"changed": bool(build), "images": {}, "remarks": []}
     if build and module.check_mode:
         # Nothing is pushed, so nothing is there.
-        return {**result, "sentence": build.predicted}
+        return {**result, "remarks": build.predicted}
     pushed = build.push() if build else {}
     if params["check"]:
         result["images"] = _look_up(params, pushed)
         refuse_others(pushed, {image: known["digest"] for image, known in result["images"].items()})
     else:
-        result["sentence"] = UNCHECKED
+        result["remarks"] = [UNCHECKED]
     result["changed"] |= _record(module, result["images"])
     return result
 

@@ -346,6 +346,8 @@ def run(module: Module) -> dict[str, t.Any]:
     if waiting and waiting.sensitivity:
         result["sensitivity"] = waiting.sensitivity
     result["alerts"] = fired_meanwhile(sources, memory, watch.state.started)
+    if memory:
+        memory.remember(result["alerts"])
     if result["verdict"] in params["fail_on"]:
         raise ERRORS[result["verdict"]](result["sentence"], **result)
     return result

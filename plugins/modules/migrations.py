@@ -389,11 +389,12 @@ rehearsal:
   sample: {name: supabase_prod, status: passed, pending: [orders], durations: {20251104080000_orders.sql: 0.041},
     locks: {}, checks: [], left_out: [], backup: "s3://shop-backups/supabase_prod_20251111_060012_5e1f0a.dump",
     failure: "", waiver: "", waived_by: ""}
-sentence:
+remarks:
   description: What would be rehearsed, or what was not, since the copy lacks it. Empty when there is nothing to say.
   returned: with O(rehearsal)
-  type: str
-  sample: "rehearsal_supabase_prod lacks event triggers: pgrst_ddl_watch: changes to these are not rehearsed."
+  type: list
+  elements: str
+  sample: ["rehearsal_supabase_prod lacks event triggers: pgrst_ddl_watch: changes to these are not rehearsed."]
 failed:
   description: The files whose rows in the history of Flyway are of failures.
   returned: with O(kind=sql), when it is the reason of a failure

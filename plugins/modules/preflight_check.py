@@ -13,8 +13,8 @@ description:
     told.
   - A row is V(fail) for a definite problem and V(hold) for what cannot be told, as when somebody does not answer or
     a number is missing. Both stop the release.
-  - Only looks. What the release record is to keep, overrides and sign-offs, is returned in RV(facts) for
-    M(easymo.deploy.release).
+  - Only looks. What the release record is to keep, overrides and sign-offs, is returned in RV(facts), and is written
+    with O(record).
   - In check mode the same is told, and whether the launch window is open and everybody has signed stops nothing,
     since a rehearsal may be made at any time.
 extends_documentation_fragment:
@@ -60,6 +60,13 @@ options:
       - The row becomes V(waived), and RV(facts) tells of it. A row that is well stays as it is.
     type: dict
     default: {}
+  record:
+    description:
+      - Whether the record of O(release) keeps RV(commit) and RV(facts), also where something stops the release. Needs
+        O(namespace).
+    type: bool
+    default: false
+    version_added: 0.3.0
   fail:
     description: Whether the task fails when something stops the release. Else RV(verdict) and RV(sentence) tell.
     type: bool
@@ -174,7 +181,9 @@ module_spec = documented(DOCUMENTATION, no_log=["checks.needs"])
 
 def run(module: Module) -> dict[str, t.Any]:
     refuse_below(module.params, timeout=0.1)
-    return check_release(module, module.params)
+    keeps = module.params["record"]
+    untouched = "The platform was not touched." if keeps else "Nothing was changed."
+    return check_release(module, module.params, keeps=keeps, untouched=untouched)
 
 
 def main() -> None:

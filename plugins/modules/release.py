@@ -298,6 +298,11 @@ missing:
   type: list
   elements: str
   sample: [product, security]
+remarks:
+  description: Who signed what, and what is still to be signed, for people.
+  returned: with O(sign_off)
+  type: list
+  elements: str
 later:
   description: The release that began later, and must go back first.
   returned: when a rollback is out of order

@@ -70,6 +70,12 @@ verdict:
   returned: success
   type: str
   sample: Deployed
+remarks:
+  description: RV(verdict) and where to read on, for people.
+  returned: success
+  type: list
+  elements: str
+  sample: ["Deployed, see .deploy/2.0.0/report.html"]
 missing:
   description: What a complete report would have.
   returned: success
@@ -111,12 +117,14 @@ def run(module: Module) -> dict[str, t.Any]:
         folder.write(changed)
 
     paths = {name: str(Path(params["dest"]) / name) for name in after}
+    pages = [paths[name] for name in (PAGE, incident) if name in paths]
     result = {
         # M(easymo.deploy.release_page) writes the page itself again while a run lives: that is no change of the report.
         "changed": any(name != PAGE or name not in before for name in changed),
         "files": {name.rpartition(".")[2]: paths[name] for name in files},
         "incident": paths.get(incident, ""),
         "verdict": report.verdict.word,
+        "remarks": [f"{report.verdict.word}, see {' and '.join(pages)}"],
         "deviations": [deviation.sentence() for deviation in report.deviations],
         "missing": list(report.missing),
         "problems": list(report.problems),

@@ -200,6 +200,11 @@ lines:
   type: list
   elements: str
   sample: ["FINE: release 2.0.0 is done since 08:05:12 UTC"]
+remarks:
+  description: RV(lines), but after O(follow=true), which has told the same.
+  returned: success
+  type: list
+  elements: str
 """
 
 import functools
@@ -242,7 +247,9 @@ def run(module: Module) -> dict[str, t.Any]:
         status = follow(see, build, tell, MonotonicClock(), interval=interval, today=now)
     else:
         status = build(see(), now())
-    return {"changed": False, "status": status, "lines": lines_of(status, now())}
+    lines = lines_of(status, now())
+    remarks = [] if params["follow"] else lines
+    return {"changed": False, "status": status, "lines": lines, "remarks": remarks}
 
 
 def main() -> None:

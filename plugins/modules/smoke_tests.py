@@ -15,7 +15,7 @@ description:
     once.
   - The verdict is V(rollback) when a test failed, V(hold) when one can't be told, and else V(proceed).
   - In check mode nothing at all is asked or sent; each test tells what it would do.
-  - With O(collected) it runs no test, and tells results that are there.
+  - With O(collected) it runs no test, and tells and judges results that are there.
   - Runs in the controller when the connection is local, and shows each test as it ends.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
@@ -40,6 +40,11 @@ options:
       - A result without a status counts as passed. What has the form of a secret is blanked out.
     type: list
     elements: dict
+    version_added: 0.3.0
+  hint:
+    description: How to go on, behind the sentence of a failure.
+    type: str
+    default: ""
     version_added: 0.3.0
 requirements:
   - what M(easymo.deploy.health_check) needs for the kinds of its checks
@@ -90,13 +95,18 @@ EXAMPLES = r"""
 RETURN = r"""
 verdict:
   description: V(proceed), V(hold) or V(rollback).
-  returned: with O(tests), and when the verdict fails the task
+  returned: success, and when the verdict fails the task
   type: str
   sample: proceed
 sentence:
   description: Every test that failed or holds, empty when there is none.
-  returned: with O(tests)
+  returned: success
   type: str
+remarks:
+  description: RV(lines), for people to read with the task.
+  returned: with O(collected)
+  type: list
+  elements: str
 lines:
   description: A line for each test.
   returned: success, and when the verdict fails the task
@@ -110,7 +120,7 @@ results:
       C(detail) what was seen, or what is wrong.
     - C(steps) are the single checks, exchanges or metrics, as the modules of their own return them. A payment that got
       as far as an order has C(facts), C(order_id), C(payment_id), C(amount), C(number), C(balance_before) and the like.
-  returned: with O(tests), and when the verdict fails the task
+  returned: success, and when the verdict fails the task
   type: list
   elements: dict
   sample:
@@ -158,7 +168,9 @@ def tell(module: Module) -> dict[str, t.Any]:
     nameless = [entry for entry in results if not entry.get("name")]
     if nameless:
         raise InputError(f"{len(nameless)} of {len(results)} results have no 'name'.")
-    return {"changed": False, "lines": [line(result) for result in results]}
+    remarks = [line(result) for result in results]
+    judged = [{"status": "pass", **result} for result in results]
+    return conclude(judged, module.params["fail_on"], module.params["hint"], remarks=remarks)
 
 
 def report(module: Module, row: Finding) -> None:

@@ -59,6 +59,14 @@ def show_progress(event: str, host: str, text: str, data: dict[str, t.Any]) -> N
     report(event, host, text, data)
 
 
+def show_remarks(result: Result, host: str) -> Result:
+    """The result, whose lines for people are on the screen where no console tells them with the task."""
+    if not os.environ.get(DRAWN):
+        for line in result.get("remarks") or ():
+            Display().display(f"[{host}] {line}")
+    return result
+
+
 class ControllerActionBase(ActionBase):  # type: ignore[misc]
     """Runs a module's own code in the controller; on a remote host hands over to the module."""
 
@@ -73,9 +81,10 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
 
     def run(self, tmp: None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
+        host = (task_vars or {}).get("inventory_hostname", "localhost")
         if self._connection.transport not in LOCAL and not self.anywhere:
             handed: Result = self._execute_module(task_vars=task_vars)
-            return {**result, **handed}
+            return show_remarks({**result, **handed}, host)
         self.task_vars, spec = task_vars or {}, self.module.module_spec()
         if wrong := wrong_kinds(spec["argument_spec"], self._task.args):
             return {**result, "failed": True, **InputError(" ".join(wrong)).to_result()}
@@ -88,7 +97,7 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
             self.parameters(given),
             check_mode=bool(self._task.check_mode),
             diff=bool(self._task.diff),
-            host=self.task_vars.get("inventory_hostname", "localhost"),
+            host=host,
         )
         try:
             refuse_missing(self.module.module_spec.needs)
@@ -99,7 +108,7 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
             outcome = {"failed": True, **unexpected(exc)}
         if module.warnings:
             outcome["warnings"] = module.warnings
-        return {**result, **remove_values(outcome, validated._no_log_values)}
+        return show_remarks({**result, **remove_values(outcome, validated._no_log_values)}, host)
 
     def parameters(self, given: dict[str, t.Any]) -> dict[str, t.Any]:
         """What `run` gets, for a module that needs to know more of the run than its task says."""
@@ -125,7 +134,7 @@ class WatchedActionBase(ActionBase):  # type: ignore[misc]
             handed: Result = self._execute_module(
                 task_vars=task_vars, wrap_async=bool(self._task.async_val)
             )
-        return {**result, **handed}
+        return show_remarks({**result, **handed}, host)
 
 
 OURS = "easymo.deploy."

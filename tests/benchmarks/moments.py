@@ -46,7 +46,7 @@ FORWARD: Words = ("deploy_v2.yml", "-e", "release_watch_duration=10")
 BACK: Words = ("rollback.yml",)
 HEADINGS = {
     FORWARD: [rf"^{number}/8 " for number in range(1, 9)],
-    BACK: ["^Rollback 1", "^Before the next", "^Rollback 2: services", "^Rollback 3", "^After the"],
+    BACK: ["^Rollback 1", "^Rollback 2 and 3", "^After the"],
 }
 WORDS_OF_STATUS = {"on_hold": "failed", "not_started": ""}
 """What status.yml makes of a record's state."""

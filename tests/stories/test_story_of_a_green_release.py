@@ -41,7 +41,7 @@ PRISMA_HISTORY = (
 OLD = dict.fromkeys(SERVICES, "v1.9.0")
 NEW = dict.fromkeys(SERVICES, "v2.0.0")
 REPLICAS = 2
-MOST_TASKS = 135
+MOST_TASKS = 74
 """Of a deployment that has nothing to do."""
 
 

@@ -208,7 +208,7 @@ def test_a_question_that_nobody_answers_holds_and_leaves_the_flags(operator, wit
         in run.output
     )
     assert "Phase smoke_tests is on hold on localhost in " in run.output
-    assert "2 of 2 smoke tests are unclear. phone: " in run.output
+    assert " smoke tests are unclear. phone: " in run.output
     answers = '"smoke_tests_answers": {"phone": "yes or no", "dashboard": "yes or no"}'
     assert answers in run.output, "what to add"
     held = witness.record("2.0.0")["phases"]["smoke_tests"]["evidence"]["failures"]["localhost"]

@@ -120,8 +120,21 @@ def sentence(rows: t.Sequence[Finding], stops: t.Sequence[Finding]) -> str:
     return " ".join(parts)
 
 
-def conclude(rows: t.Sequence[Finding], *, check_mode: bool, fail: bool) -> dict[str, t.Any]:
-    """The result of the task; raises when something stops the release and the task is to fail then."""
+def facts_of(rows: t.Sequence[Finding]) -> dict[str, t.Any]:
+    """What the release record is to keep of them."""
+    facts: dict[str, t.Any] = {}
+    for row in rows:
+        facts = merge(facts, row.facts or {})
+    return facts
+
+
+def conclude(
+    rows: t.Sequence[Finding], *, check_mode: bool, fail: bool, untouched: str = ""
+) -> dict[str, t.Any]:
+    """The result of the task; raises when something stops the release and the task is to fail then.
+
+    `untouched` says after the problems what was left as it was.
+    """
     stops = [
         row
         for row in rows
@@ -129,18 +142,15 @@ def conclude(rows: t.Sequence[Finding], *, check_mode: bool, fail: bool) -> dict
     ]
     definite = any(row.status == FAIL for row in stops)
     text = sentence(rows, stops)
-    facts: dict[str, t.Any] = {}
-    for row in rows:
-        facts = merge(facts, row.facts or {})
     result: dict[str, t.Any] = {
         "verdict": STOP if definite else HOLD if stops else GO,
         "results": [row.to_result("item") for row in rows],
         "lines": [row.line for row in rows],
-        "facts": facts,
+        "facts": facts_of(rows),
     }
     if fail and stops:
         error = NotReadyToReleaseError if definite else HoldError
-        raise error(text, **result)
+        raise error(f"{text} {untouched}".strip(), **result)
     return {"changed": False, "sentence": text, **result}
 
 

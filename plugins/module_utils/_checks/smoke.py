@@ -56,25 +56,28 @@ def line(result: Options) -> str:
 
 def sentence(results: t.Sequence[Options]) -> str:
     """Every test that failed or holds, for the failure of a task."""
-    parts = []
+    parts, tried = [], [result for result in results if result["status"] != "skip"]
     for status, words in (("fail", "failed"), ("hold", "are unclear")):
         matching = [result for result in results if result["status"] == status]
         if matching:
             listed = " ".join(f"{match['name']}: {ended(match['detail'])}" for match in matching)
-            parts.append(f"{len(matching)} of {len(results)} smoke tests {words}. {listed}")
+            parts.append(f"{len(matching)} of {len(tried)} smoke tests {words}. {listed}")
     return " ".join(parts)
 
 
-def conclude(results: t.Sequence[dict[str, t.Any]], fail_on: t.Collection[str]) -> dict[str, t.Any]:
-    """The result of the task; raises when its verdict is one of `fail_on`."""
+def conclude(
+    results: t.Sequence[dict[str, t.Any]], fail_on: t.Collection[str], hint: str = "", **more: t.Any
+) -> dict[str, t.Any]:
+    """The result of the task, with `more`; raises when its verdict is one of `fail_on`, and says the hint."""
     outcome = {
         "verdict": verdict(results),
         "results": list(results),
         "lines": [line(result) for result in results],
+        **more,
     }
     if outcome["verdict"] in fail_on:
         error = VerificationError if outcome["verdict"] == ROLLBACK else HoldError
-        raise error(sentence(results), **outcome)
+        raise error(f"{sentence(results)} {hint}".strip(), **outcome)
     return {"changed": False, "sentence": sentence(results), **outcome}
 
 

@@ -18,6 +18,7 @@ from .._module import Module, emit_progress, refuse_twice
 from .._release.order import read_waivers
 from .._release.record import Record
 from .._release.store import ReleaseStore
+from .._release.task import change_record, plain
 from .._time import UTC, utc_now
 from . import (
     cluster,
@@ -34,7 +35,7 @@ from . import (
     webhook,
 )
 from .models import Check, Finding, Ground, Kinds, Known
-from .preflight import GO, OVERRIDE, conclude, run_preflight, waive
+from .preflight import GO, OVERRIDE, conclude, facts_of, run_preflight, waive
 
 PREFLIGHT: Kinds = {
     **preflight.KINDS,
@@ -70,8 +71,13 @@ def check_window(module: Module, window: Params) -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", result["facts"])
 
 
-def check_release(module: Module, params: Params) -> dict[str, t.Any]:
-    """Carry out `checks` of `params`, and return the result of the module preflight_check."""
+def check_release(
+    module: Module, params: Params, *, keeps: bool = False, untouched: str = ""
+) -> dict[str, t.Any]:
+    """Carry out `checks` of `params`, and return the result of the module preflight_check.
+
+    `keeps`: the release record gets what it is to keep before anything stops. `untouched`: see `conclude`.
+    """
     waivers = read_waivers("release_waivers", params["waivers"])
     checks = models.read_checks(params["checks"])
     refuse_twice("Checks", checks)
@@ -86,7 +92,11 @@ def check_release(module: Module, params: Params) -> dict[str, t.Any]:
         module.warn(warning)
     record = ground.record.value
     rows = waive(rows, waivers, record.overrides if record else {}, utc_now())
-    result = conclude(rows, check_mode=module.check_mode, fail=params["fail"])
+    if keeps:
+        store = ReleaseStore(ground.cluster(), params["release"], clock=MonotonicClock())
+        kept = {"git_sha": ground.commit.value, "facts": plain(facts_of(rows))}
+        change_record(store, check_mode=module.check_mode, **kept)
+    result = conclude(rows, check_mode=module.check_mode, fail=params["fail"], untouched=untouched)
     if result["sentence"] and result["verdict"] == GO:
         module.warn(f"It would stop: {result['sentence']}")
     return {**result, "commit": ground.commit.value}

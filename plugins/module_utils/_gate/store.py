@@ -19,6 +19,7 @@ from .._release.decode import dumped, restored
 from .._release.plan import RecordChange, check_attempt
 from .._release.record import Act, Evidence
 from .._release.store import ReleaseStore
+from .._release.task import change_record
 from .._time import epoch, utc_now
 from .models import Metric, Verdict
 from .report import described
@@ -123,6 +124,11 @@ class ReleaseMemory:
                 f"the watch that began at {known.began_at} continues after {now:.0f} s; {gap}"
             )
         return state
+
+    def remember(self, alerts: t.Mapping[str, t.Any]) -> None:
+        """Record which alerts fired since the release began. A watch that belongs to no phase leaves them out."""
+        if alerts and self._stamp.get("phase_started"):
+            change_record(self._store(), facts={"alerts": dict(alerts)})
 
     def decision_on(self, state: WatchState) -> Act | None:
         try:

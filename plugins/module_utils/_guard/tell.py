@@ -248,6 +248,7 @@ def to_result(look: GuardLook, attempt: int, *, check_mode: bool) -> dict[str, t
         "changed": bool(look.choice.what) or (look.delivered and (restarts or check_mode)),
         "action": REST if look.resting else action,
         "sentence": sentence(look, check_mode=check_mode),
+        "remarks": [sentence(look, check_mode=check_mode)],
         "percentage": look.place.percentage,
         "causes": [asdict(cause) for cause in look.observation.causes],
         "announcements": [asdict(announcement) for announcement in look.news],

@@ -216,12 +216,17 @@ def sign(
         change = RecordChange(store.version, options["by"], now, status=status, facts=facts)
         store.change(change, check_mode=check_mode)
     after = {**known, **new}
+    given = after[ask.name]
+    missing = [line.name for line in wanted if missing_because(line, after.get(line.name), subject)]
+    remark = (
+        f'{given.by} signed "{given.what}" of {store.version}, attempt {given.attempt}, commit '
+        f"{_short(given.git_sha)}. {'Still unsigned: ' + ', '.join(missing) if missing else 'All are signed'}."
+    )
     return {
         "changed": bool(new),
-        "sign_off": after[ask.name].to_json(),
-        "missing": [
-            line.name for line in wanted if missing_because(line, after.get(line.name), subject)
-        ],
+        "sign_off": given.to_json(),
+        "missing": missing,
+        "remarks": [remark],
         "diff": {"before": as_json(known), "after": as_json(after)},
     }
 

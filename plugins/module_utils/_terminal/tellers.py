@@ -119,10 +119,16 @@ def reasons(rows: t.Sequence[Row]) -> str:
 
 
 def health(group: Group) -> list[Fact]:
-    rows = group.rows("results")
+    results = group.rows("results")
+    called = [row for row in results if row.get("kind") == "function_calls"]
+    if called and all(row.get("status") in GOOD for row in called):
+        fact = Fact("called", f"{counted(len(called), 'function')} answered")
+        return [fact, *checked([row for row in results if row not in called])]
+    return checked(results)
+
+
+def checked(rows: t.Sequence[t.Any]) -> list[Fact]:
     good = [row for row in rows if row.get("status") in GOOD]
-    if rows and all(row.get("kind") == "function_calls" for row in good) and good == rows:
-        return [Fact("called", f"{counted(len(rows), 'function')} answered")]
     if len(rows) <= FEW_CHECKS and len(good) == len(rows):
         sentences = [f"{row['name']}: {row['detail']}" for row in rows]
         return [Fact("checked", one_line(" · ".join(sentences)))] if sentences else []
@@ -131,7 +137,7 @@ def health(group: Group) -> list[Fact]:
 
 def smoke(group: Group) -> list[Fact]:
     """Results that are collected were told by the tasks that they are of."""
-    rows = group.rows("results")
+    rows = [] if group.rows("remarks") else group.rows("results")
     if rows and all(row.get("kind") == "webhook" and row.get("status") in GOOD for row in rows):
         return [Fact("webhook", f"{row['name']}: {row['detail']}") for row in rows]
     return counts(rows, "tests", "test", named=whole_cause(group)) if rows else []

@@ -57,12 +57,13 @@ class Telling:
             self._files += report_files(event.result)
 
     def message_lines(self, ended: t.Sequence[TaskEnded]) -> list[str]:
-        """What a role lays out by itself, as a list or in several lines."""
-        msg = ended[-1].result.get("msg")
-        laid_out = isinstance(msg, list) or "\n" in str(msg).strip()
-        if ended[0].task.action != DEBUG or not laid_out:
+        """What a role or a module lays out by itself, as a list or in several lines."""
+        key = "msg" if ended[0].task.action == DEBUG else "remarks"
+        text = ended[-1].result.get(key)
+        several = isinstance(text, list) and (key == "msg" or len(text) > 1)
+        if not (several or (isinstance(text, str) and "\n" in text.strip())):
             return []
-        return [text for entry in ended for text in self._said_by(entry.result)]
+        return [line for entry in ended for line in self._said_by(entry.result.get(key))]
 
     def wave(self, data: t.Mapping[str, t.Any]) -> list[Fact]:
         """What became of a wave's services, as they are reported when it ends."""
@@ -89,11 +90,15 @@ class Telling:
 
     def facts(self, ended: t.Sequence[TaskEnded], *, failing: bool) -> list[Fact]:
         """`failing`: the run has failed already, so messages are told in its last block."""
+        said, facts = "msg", []
+        if ended[0].task.action != DEBUG:
+            said, facts = "remarks", self._outcomes(ended, failing=failing)
+        texts = (text for entry in ended for text in self._said_by(entry.result.get(said)))
+        return [*facts, *(Fact("", clipped(one_line(text), REMARK), "") for text in texts)]
+
+    def _outcomes(self, ended: t.Sequence[TaskEnded], *, failing: bool) -> list[Fact]:
         task = ended[0].task
         failed = any(entry.status in ("failed", "unreachable") for entry in ended)
-        if task.action == DEBUG:
-            texts = (text for entry in ended for text in self._said_by(entry.result))
-            return [Fact("", clipped(one_line(text), REMARK), "") for text in texts]
         if records(task.action, ended[-1].result) and not failed:
             return []
         if (task.action == ANNOUNCE and failing) or (task.action in SILENT and not failed):
@@ -118,9 +123,8 @@ class Telling:
                 self._told.add(one_line(str(line)))
         return [*facts, *_failures(ended, facts)]
 
-    def _said_by(self, result: t.Mapping[str, t.Any]) -> list[str]:
+    def _said_by(self, matching: t.Any) -> list[str]:
         """What a task says, without what was said before, and without the report's path, which the end tells."""
-        matching = result.get("msg")
         texts = matching if isinstance(matching, list) else str(matching or "").splitlines()
         new = [str(text) for text in texts if not any(path in str(text) for path in self._files)]
         return [text.rstrip() for text in new if text.strip() and self._new(text)]
@@ -159,7 +163,8 @@ def _failures(ended: t.Sequence[TaskEnded], facts: t.Sequence[Fact]) -> list[Fac
         why = one_line(sentence_of(ignored[0].result))
         text = f"{bare(ignored[0].task.name)} failed, and the run goes on: {why}"
         return [Fact("", text, "warn")]
-    if not bad or bad[0].task.action in STOPS or any(fact.tone == "bad" for fact in facts):
+    told = bad and (bad[0].task.action in STOPS or "remarks" in bad[0].result)
+    if not bad or told or any(fact.tone == "bad" for fact in facts):
         return []
     hosts = sorted({entry.host for entry in bad} - {"localhost"})
     where = f" on {', '.join(hosts)}" if hosts else ""

@@ -42,7 +42,7 @@ def _verify(script: Script, deployed: Result) -> None:
     _call(
         script,
         "edge_functions/verify",
-        "Call every function",
+        "Call every function, and check their version",
         names=[one for one in script.world.plan.functions if one not in deployed["disabled"]],
         version=script.version,
     )
@@ -60,6 +60,7 @@ def restore(script: Script) -> None:
         script.task(
             where,
             "Deploy the previous sources with their previous settings",
+            force=[],
             release=script.version,
             fence=script.epoch,
             kubernetes=CLUSTER,

@@ -70,7 +70,8 @@ def _restore_flags(script: Script) -> None:
         script.task(
             "feature_flags/restore",
             "Restore the previous flags",
-            module_defaults={**read_by(script), "release": script.version},
+            module_defaults=read_by(script),
+            release=script.version,
             flags={**FLAGS_ON[script.version], PERCENTAGE: 1},
             fence=script.epoch,
         )
@@ -92,7 +93,7 @@ def _return_services(script: Script) -> tuple[Result, list[str]]:
     if back:
         found = _check_pods(
             script,
-            "service_rollback/verify",
+            "service_rollback/main",
             "Check the pods and the health of every returned service",
             deployments=back,
         )

@@ -57,7 +57,7 @@ class Script:
         force = bool(self.actor.options.get("force"))
         held = self.require(
             self.task(
-                "release_phase/lock",
+                "release_phase/begin",
                 "Hold the deploy lock",
                 release=self.version,
                 phase=phase,
@@ -105,7 +105,7 @@ class Script:
             )
         )
 
-    def close(self, phase: str, *, changed: bool, **evidence: Result) -> None:
+    def close(self, phase: str, *, changed: bool, ends: bool = False, **evidence: Result) -> None:
         self.require(
             self.task(
                 "release_phase/close",
@@ -115,19 +115,13 @@ class Script:
                 phase_changed=changed,
                 phase_started=None,
                 evidence=evidence,
+                status="done" if ends else None,
                 fence=self.epoch,
             )
         )
 
     def sign_off(self) -> None:
-        self.require(
-            self.task(
-                "sign_off/close",
-                "Mark the release as done in its record",
-                name=self.version,
-                fence=self.epoch,
-            )
-        )
+        self.close("sign_off", changed=False, ends=True)
 
     def waves(self) -> list[list[str]]:
         """One service first, then a third of the others, then the rest."""

@@ -45,7 +45,7 @@ def _settle(script: Script, phase: str, failures: dict[str, Result]) -> t.NoRetu
     script.failed(phase, cause)
     if not lease_lost(cause):
         script.task(
-            "service_rollback/settle_wave",
+            "service_rollback/settle",
             "Record what was undone and each version",
             name=script.version,
             evidence={"settlement": {}},
