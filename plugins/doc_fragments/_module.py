@@ -10,7 +10,9 @@ import re
 from textwrap import indent
 
 ANY = """author: [Maintainers of easymo.deploy (@easymo)]
-notes: ["A task that fails returns C(reason), one word for why, such as V(InvalidInput) or V(Unreachable)."]
+notes:
+  - A task that fails returns C(reason), one word for why, such as V(InvalidInput) or V(Unreachable).
+  - What people should read of a result is in C(remarks), a list of lines, and shown with the task.
 options: {}
 attributes:
 """

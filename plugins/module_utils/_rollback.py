@@ -84,8 +84,8 @@ class RollbackRecord:
         claim = rollback_claims(facts.rollback_verified)["verified"]
         sentence = f"Verified: {claim.words}"
         left_out = _describe_failed([row for row in rows if row["status"] == FAILED])
-        told = {"sentence": sentence, "remarks": [sentence]}
-        return {"changed": changed, "verified": rows, **told, "left_out": left_out}
+        result = {"changed": changed, "verified": rows, "left_out": left_out}
+        return {**result, "sentence": sentence, "remarks": [sentence]}
 
     def end_restore(self) -> Result:
         """Fails for nothing: people are told first."""

@@ -46,9 +46,7 @@ options:
     choices: [release, rollback]
     default: release
   read_release:
-    description:
-      - Whether the task returns what M(easymo.deploy.release_info) does, as it is afterwards, RV(availability) too. The
-        evidence of phases is among it with O(subject=rollback) alone.
+    description: Whether it returns what M(easymo.deploy.release_info) does, evidence only with O(subject=rollback).
     type: bool
     default: false
     version_added: 0.3.0
@@ -90,12 +88,6 @@ sentence:
   returned: success
   type: str
   sample: Asks 13 public addresses once a second each.
-facts:
-  description:
-    - What was measured so far, as RV(easymo.deploy.release_info#module:availability) has it. Empty for nothing.
-  returned: success
-  type: dict
-  sample: {attempt: 1, since: "2026-11-26T09:30:00.120Z", downtime: 23.0}
 availability:
   description:
     - What that allows to say. C(verdict) is V(complete) when every address was asked without a gap and never failed,
@@ -154,7 +146,6 @@ def run(module: Module) -> dict[str, t.Any]:
     result = {
         "changed": outcome.changed,
         "sentence": outcome.sentence,
-        "facts": facts,
         "availability": as_json(availability_of(facts)),
     }
     if module.params["read_release"]:

@@ -102,11 +102,6 @@ sentence:
   returned: success
   type: str
   sample: 5 % went back to 1 %, step 1 of 8, for High Error Rate since 2026-11-25T02:13:00Z fires.
-remarks:
-  description: RV(sentence), for people.
-  returned: success
-  type: list
-  elements: str
 causes:
   description:
     - What calls for something now, with C(key), C(calls_for) and C(text). One that was answered before is among them

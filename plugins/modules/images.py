@@ -114,10 +114,7 @@ images:
       digest: sha256:2a1c...
       pinned: shop/checkout:v2.0.0@sha256:2a1c...
 remarks:
-  description: What would be built, or that no registry was asked, in lines for people.
-  returned: success
-  type: list
-  elements: str
+  {description: "What would be built, or that no registry was asked.", returned: success, type: list, elements: str}
 missing:
   description: The images that are not in their registry.
   returned: when there are any

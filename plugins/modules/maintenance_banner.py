@@ -43,11 +43,6 @@ options:
   ca_cert:
     description: File with the certificate authorities that may have signed the API's certificate.
     type: path
-  fail:
-    description: Whether the task fails when the banner cannot be set, or only warns.
-    type: bool
-    default: true
-    version_added: 0.3.0
   wait_timeout:
     description: Seconds for which an API that stumbles is asked again, all requests together.
     type: float
@@ -79,7 +74,7 @@ banner:
 import functools
 import typing as t
 
-from ..module_utils._errors import DeployError, InputError, RefusedError, VerificationError
+from ..module_utils._errors import InputError, RefusedError, VerificationError
 from ..module_utils._http import REQUESTS, Answer, Repeat, ask, bearer, good, without_query
 from ..module_utils._module import Module, documented, execute, refuse_below
 from ..module_utils._time import Deadline
@@ -95,16 +90,6 @@ module_spec = documented(
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    try:
-        return set_banner(module)
-    except DeployError as exc:
-        if module.params["fail"]:
-            raise
-        module.warn(f"The banner may still be shown: {exc}")
-        return {"changed": False}
-
-
-def set_banner(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, wait_timeout=0.1)
     wanted = wanted_banner(params["state"], params["text"], params["type"])

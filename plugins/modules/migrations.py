@@ -390,11 +390,7 @@ rehearsal:
     locks: {}, checks: [], left_out: [], backup: "s3://shop-backups/supabase_prod_20251111_060012_5e1f0a.dump",
     failure: "", waiver: "", waived_by: ""}
 remarks:
-  description: What would be rehearsed, or what was not, since the copy lacks it. Empty when there is nothing to say.
-  returned: with O(rehearsal)
-  type: list
-  elements: str
-  sample: ["rehearsal_supabase_prod lacks event triggers: pgrst_ddl_watch: changes to these are not rehearsed."]
+  {description: What would be or cannot be rehearsed., returned: with O(rehearsal), type: list, elements: str}
 failed:
   description: The files whose rows in the history of Flyway are of failures.
   returned: with O(kind=sql), when it is the reason of a failure

@@ -126,11 +126,6 @@ left_out:
   type: list
   elements: str
   sample: [table auth.schema_migrations, table storage.migrations]
-remarks:
-  description: RV(left_out) in a sentence for people, none if it is empty.
-  returned: success
-  type: list
-  elements: str
 left_behind:
   description: What may be left in S3 after a failure, and why. A process of its own still tries to remove it.
   returned: failure, when S3 did not let it be removed
@@ -192,12 +187,8 @@ def run(module: Module) -> dict[str, t.Any]:
     described = backup.to_result() if backup else {}
     would = "would be" if module.check_mode else "is"
     lacks = f"{params['name']} {would} backed up without objects that its user may not read: "
-    result = {
-        "changed": existing is None,
-        "backup": described,
-        "left_out": left_out,
-        "remarks": [f"{lacks}{', '.join(left_out)}."] if left_out else [],
-    }
+    result = {"changed": existing is None, "backup": described, "left_out": left_out}
+    result["remarks"] = [f"{lacks}{', '.join(left_out)}."] if left_out else []
     if module._diff:
         predicted = {"name": params["name"], "release": params["release"]}
         before = existing.to_result() if existing else {}

@@ -67,10 +67,6 @@ options:
     type: bool
     default: false
     version_added: 0.3.0
-  fail:
-    description: Whether the task fails when something stops the release. Else RV(verdict) and RV(sentence) tell.
-    type: bool
-    default: true
   checks:
     description: The checks. Each has the options of its kind under the name of its kind, V(rbac) none.
     type: list
@@ -100,18 +96,6 @@ EXAMPLES = r"""
           minutes: 150
     waivers:
       on_call: {by: Jane Doe, reason: I stay awake}
-
-- name: Look whether the launch window is open, and decide by hand
-  easymo.deploy.preflight_check:
-    release: 2.0.0
-    fail: false
-    checks:
-      - name: launch_window
-        kind: launch_window
-        launch_window:
-          window: {timezone: Africa/Nairobi, days: [tuesday], start: "09:00", end: "11:00"}
-          needed_minutes: 50
-  register: window
 """
 
 RETURN = r"""
@@ -124,8 +108,7 @@ verdict:
   sample: go
 sentence:
   description:
-    - Every problem, the definite ones first. Empty when there is none.
-    - How to go on without, when nothing but messages to people depends on what cannot be told.
+    - In check mode what would stop a release on its day, else empty.
   returned: success
   type: str
 lines:
@@ -181,9 +164,10 @@ module_spec = documented(DOCUMENTATION, no_log=["checks.needs"])
 
 def run(module: Module) -> dict[str, t.Any]:
     refuse_below(module.params, timeout=0.1)
-    keeps = module.params["record"]
-    untouched = "The platform was not touched." if keeps else "Nothing was changed."
-    return check_release(module, module.params, keeps=keeps, untouched=untouched)
+    untouched = (
+        "The platform was not touched." if module.params["record"] else "Nothing was changed."
+    )
+    return check_release(module, {**module.params, "untouched": untouched})
 
 
 def main() -> None:

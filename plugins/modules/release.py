@@ -143,9 +143,6 @@ options:
   actor:
     description: Who releases, kept for each attempt. The user and name of this machine when not given.
     type: str
-  git_sha:
-    description: The commit that is released, kept for each attempt.
-    type: str
   pin:
     description:
       - What to keep of the world before it is changed, taken once for each attempt. More names add to it.
@@ -298,11 +295,6 @@ missing:
   type: list
   elements: str
   sample: [product, security]
-remarks:
-  description: Who signed what, and what is still to be signed, for people.
-  returned: with O(sign_off)
-  type: list
-  elements: str
 later:
   description: The release that began later, and must go back first.
   returned: when a rollback is out of order

@@ -20,11 +20,6 @@ options:
     type: str
     required: true
     aliases: [version]
-  evidence:
-    description: Whether the phases of RV(record) have their evidence, earlier runs, failures and interruptions.
-    type: bool
-    default: true
-    version_added: 0.3.0
 """
 
 EXAMPLES = r"""
@@ -96,8 +91,7 @@ module_spec = documented(DOCUMENTATION, needs=(KUBERNETES,))
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    params = module.params
-    return read_release(cluster_for(module), params["name"], evidence=params["evidence"])
+    return read_release(cluster_for(module), module.params["name"])
 
 
 def main() -> None:

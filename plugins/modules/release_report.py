@@ -70,12 +70,6 @@ verdict:
   returned: success
   type: str
   sample: Deployed
-remarks:
-  description: RV(verdict) and where to read on, for people.
-  returned: success
-  type: list
-  elements: str
-  sample: ["Deployed, see .deploy/2.0.0/report.html"]
 missing:
   description: What a complete report would have.
   returned: success

@@ -182,11 +182,6 @@ sentence:
   type: str
   sample: "Verified: 7 of 7 looked at"
   version_added: 0.3.0
-remarks:
-  description: RV(sentence), for people.
-  returned: with O(state=verified)
-  type: list
-  elements: str
 """
 
 

@@ -200,11 +200,6 @@ lines:
   type: list
   elements: str
   sample: ["FINE: release 2.0.0 is done since 08:05:12 UTC"]
-remarks:
-  description: RV(lines), but after O(follow=true), which has told the same.
-  returned: success
-  type: list
-  elements: str
 """
 
 import functools

@@ -102,11 +102,6 @@ sentence:
   description: Every test that failed or holds, empty when there is none.
   returned: success
   type: str
-remarks:
-  description: RV(lines), for people to read with the task.
-  returned: with O(collected)
-  type: list
-  elements: str
 lines:
   description: A line for each test.
   returned: success, and when the verdict fails the task

@@ -23,12 +23,11 @@ options:
   reason:
     description:
       - V(Hold) means that nothing went wrong for sure, for data is missing or no answer came. Nothing is taken back.
-      - V(NotReadyToRelease) means that something stands against the release, and nothing was touched.
       - V(PhaseFailed) ends a phase whose failure was told before.
       - V(Rollback) means that a limit was broken.
       - V(VerificationFailed) means that what was done does not work.
     type: str
-    choices: [Hold, NotReadyToRelease, PhaseFailed, Rollback, VerificationFailed]
+    choices: [Hold, PhaseFailed, Rollback, VerificationFailed]
     required: true
   release:
     description: The release whose record RV(standing) tells of. Without it nothing is read.

@@ -135,7 +135,7 @@ def test_preflight_reads_clock_and_certificate_behind_a_client_certificate(guard
 
 def _rows(**kinds: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
     checks = [{"name": kind, "kind": kind, kind: given} for kind, given in kinds.items()]
-    result = run_module(preflight_check, release="2.0.0", fail=False, checks=checks)
+    result = run_module(preflight_check, release="2.0.0", checks=checks)
     return {row["name"]: row for row in result["results"]}
 
 

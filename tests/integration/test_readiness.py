@@ -131,7 +131,7 @@ def expression(check: str) -> str:
 
 
 def look(connection: dict[str, str], checks: list[dict[str, t.Any]]) -> dict[str, t.Any]:
-    given = {"release": "2.0.0", "fail": False, "timeout": 10, "checks": checks, **connection}
+    given = {"release": "2.0.0", "timeout": 10, "checks": checks, **connection}
     return Place("", "").run_bare(preflight_check, **given)
 
 

@@ -4,6 +4,7 @@ import json
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.modules import (
+    availability,
     feature_flags,
     kill_switch,
     release,
@@ -26,7 +27,7 @@ def versions(place: Place) -> dict[str, str]:
 
 def test_opened_pinned_and_closed_in_check_mode_for_real_and_again(deployed: Place) -> None:
     steps: list[dict[str, t.Any]] = [
-        {"phase": "preflight", "phase_status": "running", "git_sha": "abc"},
+        {"phase": "preflight", "phase_status": "running"},
         {"pin": PIN},
         {"phase": "preflight", "phase_status": "done", "evidence": {"checks": 9}},
         {"phase": "sign_off", "phase_status": "done", "status": "done"},
@@ -45,7 +46,7 @@ def test_opened_pinned_and_closed_in_check_mode_for_real_and_again(deployed: Pla
     info = deployed.run(release_info, name="2.0.0")
     assert (info["exists"], info["record"]["status"]) == (True, "done")
     assert json.loads(info["document"]) == info["record"]
-    outline = deployed.run(release_info, name="2.0.0", evidence=False)
+    outline = deployed.run(availability, release="2.0.0", state="stopped", read_release=True)
     assert outline["document"] == info["document"]
     assert outline["record"]["phases"]["preflight"].keys() == {
         *("status", "started", "finished", "fence")

@@ -117,7 +117,7 @@ def test_what_is_not_there_is_named(deployed):
 
 def stands_against(place: Place, name: str, *, check_mode: bool = False) -> Result:
     check = {"name": "services", "kind": "rollout", "rollout": {"services": [name]}}
-    given: dict[str, t.Any] = {"release": "2.0.0", "fail": False, "checks": [check]}
+    given: dict[str, t.Any] = {"release": "2.0.0", "checks": [check]}
     (row,) = place.run(preflight_check, check_mode=check_mode, **given)["results"]
     return row
 

@@ -6,6 +6,7 @@ Those of the release itself are here, too: its plan, files, values, launch windo
 
 from __future__ import annotations
 
+import functools
 import json
 import typing as t
 from dataclasses import replace
@@ -122,19 +123,13 @@ def sentence(rows: t.Sequence[Finding], stops: t.Sequence[Finding]) -> str:
 
 def facts_of(rows: t.Sequence[Finding]) -> dict[str, t.Any]:
     """What the release record is to keep of them."""
-    facts: dict[str, t.Any] = {}
-    for row in rows:
-        facts = merge(facts, row.facts or {})
-    return facts
+    return functools.reduce(merge, [row.facts or {} for row in rows], {})
 
 
 def conclude(
-    rows: t.Sequence[Finding], *, check_mode: bool, fail: bool, untouched: str = ""
+    rows: t.Sequence[Finding], *, check_mode: bool, untouched: str = ""
 ) -> dict[str, t.Any]:
-    """The result of the task; raises when something stops the release and the task is to fail then.
-
-    `untouched` says after the problems what was left as it was.
-    """
+    """The result of the task; raises when something stops the release, and says what is `untouched`."""
     stops = [
         row
         for row in rows
@@ -148,7 +143,7 @@ def conclude(
         "lines": [row.line for row in rows],
         "facts": facts_of(rows),
     }
-    if fail and stops:
+    if stops:
         error = NotReadyToReleaseError if definite else HoldError
         raise error(f"{text} {untouched}".strip(), **result)
     return {"changed": False, "sentence": text, **result}

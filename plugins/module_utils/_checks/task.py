@@ -35,7 +35,7 @@ from . import (
     webhook,
 )
 from .models import Check, Finding, Ground, Kinds, Known
-from .preflight import GO, OVERRIDE, conclude, facts_of, run_preflight, waive
+from .preflight import OVERRIDE, conclude, facts_of, run_preflight, waive
 
 PREFLIGHT: Kinds = {
     **preflight.KINDS,
@@ -66,18 +66,13 @@ Params = t.Mapping[str, t.Any]
 def check_window(module: Module, window: Params) -> dict[str, t.Any]:
     """The overrides to record, for a `window` as the options of the check's kind. Raises what stops the release."""
     check = {"name": OVERRIDE, "kind": OVERRIDE, OVERRIDE: window}
-    defaults = {"checkout": "", "commit": "", "fail": True, "timeout": 10.0, "waivers": {}}
+    defaults = {"checkout": "", "commit": "", "timeout": 10.0, "waivers": {}}
     result = check_release(module, {**module.params, **defaults, "checks": [check]})
     return t.cast("dict[str, t.Any]", result["facts"])
 
 
-def check_release(
-    module: Module, params: Params, *, keeps: bool = False, untouched: str = ""
-) -> dict[str, t.Any]:
-    """Carry out `checks` of `params`, and return the result of the module preflight_check.
-
-    `keeps`: the release record gets what it is to keep before anything stops. `untouched`: see `conclude`.
-    """
+def check_release(module: Module, params: Params) -> dict[str, t.Any]:
+    """Carry out `checks` of `params`, and return the result of the module preflight_check."""
     waivers = read_waivers("release_waivers", params["waivers"])
     checks = models.read_checks(params["checks"])
     refuse_twice("Checks", checks)
@@ -92,12 +87,12 @@ def check_release(
         module.warn(warning)
     record = ground.record.value
     rows = waive(rows, waivers, record.overrides if record else {}, utc_now())
-    if keeps:
+    if params.get("record"):
         store = ReleaseStore(ground.cluster(), params["release"], clock=MonotonicClock())
         kept = {"git_sha": ground.commit.value, "facts": plain(facts_of(rows))}
         change_record(store, check_mode=module.check_mode, **kept)
-    result = conclude(rows, check_mode=module.check_mode, fail=params["fail"], untouched=untouched)
-    if result["sentence"] and result["verdict"] == GO:
+    result = conclude(rows, check_mode=module.check_mode, untouched=params.get("untouched", ""))
+    if result["sentence"]:
         module.warn(f"It would stop: {result['sentence']}")
     return {**result, "commit": ground.commit.value}
 

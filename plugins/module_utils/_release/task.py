@@ -33,7 +33,7 @@ def read_change(params: t.Mapping[str, t.Any]) -> RecordChange:
     """By the options of the module release."""
     if params["evidence"] and not params["phase"]:
         raise InputError("'evidence' belongs to a phase: set 'phase' too.")
-    texts = ("git_sha", "phase", "phase_status", "phase_started", "status")
+    texts = ("phase", "phase_status", "phase_started", "status")
     bodies = ("evidence", "backups", "facts")
     given: dict[str, t.Any] = {
         **{name: params[name] or "" for name in texts},

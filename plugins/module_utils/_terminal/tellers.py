@@ -100,7 +100,8 @@ def counts(
 
 def whole_cause(group: Group) -> bool:
     """Whether the last block has room for all that did not pass."""
-    sentences = [str(item.result.get("sentence") or "") for item in group.items]
+    results = [item.result for item in group.items]
+    sentences = [str(result.get("sentence") or result.get("msg") or "") for result in results]
     return all(sentences) and sum(map(len, sentences)) <= CAUSE
 
 

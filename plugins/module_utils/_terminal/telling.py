@@ -58,12 +58,9 @@ class Telling:
 
     def message_lines(self, ended: t.Sequence[TaskEnded]) -> list[str]:
         """What a role or a module lays out by itself, as a list or in several lines."""
-        key = "msg" if ended[0].task.action == DEBUG else "remarks"
-        text = ended[-1].result.get(key)
-        several = isinstance(text, list) and (key == "msg" or len(text) > 1)
-        if not (several or (isinstance(text, str) and "\n" in text.strip())):
+        if len(lines_of(ended[-1])) < 2:
             return []
-        return [line for entry in ended for line in self._said_by(entry.result.get(key))]
+        return [line for entry in ended for line in self._new_lines(entry)]
 
     def wave(self, data: t.Mapping[str, t.Any]) -> list[Fact]:
         """What became of a wave's services, as they are reported when it ends."""
@@ -90,11 +87,9 @@ class Telling:
 
     def facts(self, ended: t.Sequence[TaskEnded], *, failing: bool) -> list[Fact]:
         """`failing`: the run has failed already, so messages are told in its last block."""
-        said, facts = "msg", []
-        if ended[0].task.action != DEBUG:
-            said, facts = "remarks", self._outcomes(ended, failing=failing)
-        texts = (text for entry in ended for text in self._said_by(entry.result.get(said)))
-        return [*facts, *(Fact("", clipped(one_line(text), REMARK), "") for text in texts)]
+        facts = [] if ended[0].task.action == DEBUG else self._outcomes(ended, failing=failing)
+        lines = (line for entry in ended for line in self._new_lines(entry))
+        return [*facts, *(Fact("", clipped(one_line(line), REMARK), "") for line in lines)]
 
     def _outcomes(self, ended: t.Sequence[TaskEnded], *, failing: bool) -> list[Fact]:
         task = ended[0].task
@@ -123,16 +118,21 @@ class Telling:
                 self._told.add(one_line(str(line)))
         return [*facts, *_failures(ended, facts)]
 
-    def _said_by(self, matching: t.Any) -> list[str]:
-        """What a task says, without what was said before, and without the report's path, which the end tells."""
-        texts = matching if isinstance(matching, list) else str(matching or "").splitlines()
-        new = [str(text) for text in texts if not any(path in str(text) for path in self._files)]
-        return [text.rstrip() for text in new if text.strip() and self._new(text)]
+    def _new_lines(self, ended: TaskEnded) -> list[str]:
+        """Without what was told before, and without the report's path, which the end tells."""
+        lines = [line for line in lines_of(ended) if not any(path in line for path in self._files)]
+        return [line.rstrip() for line in lines if line.strip() and self._new(line)]
 
     def _new(self, text: str) -> bool:
         known = one_line(text) in self._told
         self._told.add(one_line(text))
         return not known
+
+
+def lines_of(ended: TaskEnded) -> list[str]:
+    """What a task has for people to read."""
+    text = ended.result.get("msg" if ended.task.action == DEBUG else "remarks")
+    return [str(line) for line in text] if isinstance(text, list) else str(text or "").splitlines()
 
 
 def report_files(result: t.Mapping[str, t.Any]) -> list[str]:

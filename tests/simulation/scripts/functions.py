@@ -41,7 +41,7 @@ def _deploy(script: Script) -> Result:
 def _verify(script: Script, deployed: Result) -> None:
     _call(
         script,
-        "edge_functions/verify",
+        "edge_functions/main",
         "Call every function, and check their version",
         names=[one for one in script.world.plan.functions if one not in deployed["disabled"]],
         version=script.version,

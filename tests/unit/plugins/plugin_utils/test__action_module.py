@@ -10,6 +10,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, Library
 from ansible_collections.easymo.deploy.plugins.module_utils._module import ModuleSpec
+from ansible_collections.easymo.deploy.plugins.module_utils._progress import DRAWN
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
     ControllerActionBase,
     ControllerModule,
@@ -34,7 +35,7 @@ def run(module: ControllerModule) -> dict[str, t.Any]:
     if module.params["name"] == "defect":
         raise ValueError(f"unknown url type: {module.params['api_key']!r}")
     module.warn("noticed")
-    return {"changed": not module.check_mode, **module.params}
+    return {"changed": not module.check_mode, "remarks": ["Look at it."], **module.params}
 
 
 class Action(ControllerActionBase):
@@ -73,6 +74,15 @@ def test_what_ansible_refuses_is_quoted_in_short():
     with pytest.raises(AnsibleActionFail) as raised:
         act(name="x", count="y" * 100_000)
     assert len(raised.value.message) < 1_100
+
+
+@pytest.mark.parametrize(("drawn", "shown"), [("", 1), ("1", 0)])
+def test_what_people_read_is_on_the_screen_unless_a_console_draws_it(
+    drawn, shown, monkeypatch, capsys
+):
+    monkeypatch.setenv(DRAWN, drawn)
+    act(name="x")
+    assert capsys.readouterr().out.count("[wallet-service] Look at it.") == shown
 
 
 def test_an_error_becomes_a_failed_result():

@@ -22,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight im
     waive,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
     HoldError,
     InputError,
     NotReadyError,
@@ -88,7 +89,7 @@ def test_every_problem_is_in_one_sentence_the_definite_ones_first() -> None:
         backup=finding(failed("too old")),
     )
     with pytest.raises(NotReadyToReleaseError) as caught:
-        conclude(rows, check_mode=False, fail=True)
+        conclude(rows, check_mode=False)
     assert str(caught.value) == (
         "2 of 4 checks failed: (1) tests: 3 tests failed. (2) backup: too old. "
         "1 of 4 checks have no answer: (1) slow: no answer."
@@ -98,10 +99,9 @@ def test_every_problem_is_in_one_sentence_the_definite_ones_first() -> None:
 
 def test_what_holds_stops_too_and_is_told_apart_from_what_fails() -> None:
     rows = rows_of(slow=finding(held("?")))
-    result = conclude(rows, check_mode=False, fail=False)
-    assert (result["verdict"], result["changed"]) == ("hold", False)
-    with pytest.raises(HoldError):
-        conclude(rows, check_mode=False, fail=True)
+    with pytest.raises(HoldError, match=r"no answer: .* Nothing was changed\.$") as caught:
+        conclude(rows, check_mode=False, untouched="Nothing was changed.")
+    assert caught.value.details["verdict"] == "hold"
 
 
 def row(name: str, kind: str, status: str, detail: str) -> Finding:
@@ -114,9 +114,17 @@ WINDOW = row("launch_window", "launch_window", "fail", "closed")
 HEALTH = row("redis", "health", "hold", "no answer")
 
 
+def concluded(rows: t.Sequence[Finding], *, check_mode: bool) -> dict[str, t.Any]:
+    """The result, be it a success or a failure."""
+    try:
+        return conclude(rows, check_mode=check_mode)
+    except DeployError as exc:
+        return {**exc.details, "sentence": str(exc)}
+
+
 def way_on(*rows: Finding, check_mode: bool = False) -> t.Any:
     """The waivers that the sentence tells to give; None when it tells of none."""
-    told = conclude(rows, check_mode=check_mode, fail=False)["sentence"]
+    told = concluded(rows, check_mode=check_mode)["sentence"]
     given = re.search(r"-e '(.*)'", told)
     return json.loads(given[1])["release_waivers"] if given else None
 
@@ -129,7 +137,7 @@ def test_where_only_messages_hold_the_sentence_says_how_to_release_without_them(
     rows = waive(
         [SLACK, PAGER], read_waivers("release_waivers", dict.fromkeys(waivers, WAIVER)), {}, AT
     )
-    assert conclude(rows, check_mode=False, fail=True)["verdict"] == "go"
+    assert conclude(rows, check_mode=False)["verdict"] == "go"
 
 
 def test_nobody_is_told_to_release_without_anything_else() -> None:
@@ -147,7 +155,7 @@ def test_a_rehearsal_tells_of_window_and_signatures_and_stops_at_all_else(
     kind: str, verdict: str
 ) -> None:
     rows = [row("x", kind, "fail", "closed")]
-    result = conclude(rows, check_mode=True, fail=False)
+    result = concluded(rows, check_mode=True)
     assert result["verdict"] == verdict
     assert "closed" in result["sentence"]
 
@@ -163,7 +171,7 @@ def test_a_waived_row_stops_nothing_and_is_recorded() -> None:
     assert "waived by Jane Doe, because: 80 users is all" in waived[0].detail
     assert "was fail: 80 users" in waived[0].detail
     used = {"overrides": {"load": {**WAIVER, "what": "item of load: 80 users", "at": AT}}}
-    assert conclude(waived, check_mode=False, fail=True)["facts"] == used
+    assert conclude(waived, check_mode=False)["facts"] == used
     known = Record.read({"facts": used}).overrides
     again = waive(rows, waivers, known, "2025-11-11T07:00:00Z")
     assert again[0].facts == used, "a second run changes nothing"
@@ -189,5 +197,5 @@ def test_a_waiver_of_what_is_not_there_is_a_problem_of_its_own() -> None:
 
 def test_facts_of_several_rows_are_one() -> None:
     rows = [Finding("pass", "", facts={"sign_offs": {name: 1}}) for name in ("qa", "product")]
-    facts = conclude([*rows, passed("b")], check_mode=False, fail=True)["facts"]
+    facts = conclude([*rows, passed("b")], check_mode=False)["facts"]
     assert facts == {"sign_offs": {"qa": 1, "product": 1}}

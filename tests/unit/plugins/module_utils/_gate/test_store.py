@@ -104,6 +104,24 @@ def test_what_is_another_watch_begins_anew(cluster, change):
     assert memory(cluster, now=change.get("now", 30.0)).recall(plan) is None
 
 
+@pytest.mark.parametrize(
+    ("gate", "facts"), [("monitoring", {"alerts": {"looked": True}}), ("ramp", {})]
+)
+def test_alerts_go_to_the_record_from_the_watch_of_a_phase_alone(cluster, gate, facts):
+    running = {
+        "status": "running",
+        "started": "2026-11-25T09:30:00Z",
+        "finished": "",
+        "evidence": {},
+    }
+    cluster.put("ConfigMap", record(phases={"monitoring": running}))
+    watch = memory(cluster, gate)
+    watch.recall(PLAN)
+    watch.remember({"looked": True})
+    stored = cluster.read("ConfigMap", "release-2.0.0")["data"]["record.json"]
+    assert json.loads(stored).get("facts", {}) == facts
+
+
 def test_two_gates_of_a_release_leave_each_other_alone(cluster):
     first, second = kept(cluster), kept(cluster, "ramp")
     first.keep(looked(at=20.0))

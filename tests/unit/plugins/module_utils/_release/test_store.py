@@ -35,7 +35,6 @@ PIN = {"deployments": [NAME], "config_maps": ["feature-flags", "gone"]}
 EMPTY: dict[str, t.Any] = {
     "name": "2.0.0",
     "actor": "ann",
-    "git_sha": None,
     "phase": None,
     "phase_status": None,
     "status": None,

@@ -4,10 +4,16 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Group, Item
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
+    Group,
+    Item,
+    Task,
+    TaskEnded,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.tellers import (
     facts_of,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.telling import Telling
 from tests.tables import cases
 
 ROW = {"name": "pods", "status": "pass", "detail": "38 pods ready"}
@@ -56,6 +62,9 @@ def told(
     "a check whose failure is the cause": ("preflight_check", {"results": [ROW, BAD],
         "sentence": "1 of 2 checks stand against it: (1) redis: refused"},
         ["plain checks: 1 of 2 passed", "bad check: redis"]),
+    "a check that failed its task": ("preflight_check", {"results": [ROW, BAD], "msg": "redis: refused"},
+        ["plain checks: 1 of 2 passed", "bad check: redis"]),
+    "results that were told one by one": ("smoke_tests", {"results": [ROW, BAD], "remarks": ["x"]}, []),
     "a test whose failure is more than a cause has room for": ("smoke_tests",
         {"results": [ROW, BAD], "sentence": "x" * 500}, ["plain tests: 1 of 2 passed",
         "bad test: redis: refused"]),
@@ -177,3 +186,16 @@ def test_a_wave_is_one_line_and_each_that_failed_has_its_own():
         "wave 2: c  image not found",
         ": ↩ c is back on v1.9.0 3/3",
     ]
+
+
+@cases(("result", "lines", "texts"), {
+    "one remark": ({"remarks": ["Nothing is built."]}, [], ["Nothing is built."]),
+    "several are laid out": ({"remarks": ["  a", "  b"]}, ["  a", "  b"], []),
+    "none": ({"remarks": []}, [], []),
+})  # fmt: skip
+def test_what_a_module_has_for_people_is_told_once(result, lines, texts):
+    ended = [TaskEnded(Task("1", "Look", "easymo.deploy.images"), "localhost", "ok", result)]
+    telling = Telling()
+    assert telling.message_lines(ended) == lines
+    assert [fact.text for fact in telling.facts(ended, failing=False)] == texts
+    assert telling.facts(ended, failing=False) == []
