@@ -146,10 +146,12 @@ class ChannelInvariants:
         percentage = f"{PERCENTAGE}={data.get(PERCENTAGE)}"
         self._check(any(percentage in line for line in look.lines), f"no line says {percentage}")
         claim = dict(look.page.claims).get(FLAGS_CLAIM)
-        if claim is not None and claim.text.startswith("Active"):
-            self._check(not is_off, f"the page says {claim.text!r}, and {SWITCH} is off")
-        if claim is not None and claim.text.startswith("off"):
-            self._check(is_off, f"the page says {claim.text!r}, and {SWITCH} is on")
+        if claim is not None and claim.text.startswith(("Active", "off")):
+            reaches_users = not is_off and data.get(PERCENTAGE) != "0"
+            self._check(
+                reaches_users == claim.text.startswith("Active"),
+                f"the page says {claim.text!r} of {SWITCH}={data.get(SWITCH)} and {percentage}",
+            )
 
     def _lock(self, look: Look, lease: Object | None) -> None:
         holder = holder_of(lease)[0] if lease else ""
