@@ -13,7 +13,8 @@ from .._formats import counted, lasting, shortened, shown_both
 from .._release.models import PLANNED, ROLLBACK_PHASE
 from .._release.record import ON_HOLD, Evidence, Phase, Record, between
 from .._story.next_step import BACK as STATE_BACK
-from .._story.next_step import FINE, RESTORE, Story, state_of
+from .._story.next_step import FINE, RESTORE, STOPPED, Story, state_of
+from .._story.next_step import ON_HOLD as STATE_ON_HOLD
 from .._story.plan import Planned
 from .models import Cell, Named, PhaseRow, PhaseTry, Report, ReportOptions, Summary, Tone, tone_of
 
@@ -121,9 +122,8 @@ def verdict_of(report: Report, record: Record, requested: ReportOptions) -> Summ
         why = latest_cause(record).sentence(zone).rstrip(".")
         sentence = f"The platform is back at what ran before. Cause: {why}."
         return Summary("Rolled back", "bad", sentence)
-    failed = [row for row in phases if row.status in (FAILED, ON_HOLD)]
-    if failed or status == FAILED:
-        return stopped(failed)
+    if state.word in (STOPPED, STATE_ON_HOLD) or status == FAILED:
+        return stopped([row for row in phases if row.status in (FAILED, ON_HOLD)])
     if not status:
         return Summary("Unknown", "warn", "The record has no status of the release.")
     if status == PLANNED:

@@ -186,7 +186,9 @@ def state_of(story: Story) -> ReleaseState:
     record, lock = story.record, story.lock
     phases = record.ordered(story.plan.names)
     running = [name for name, phase in phases.items() if phase.running]
-    failed = [name for name, phase in phases.items() if phase.failed]
+    # A phase that an earlier run left open says nothing of how the last one ended.
+    open_phases = [name for name, phase in phases.items() if phase.running or phase.failed]
+    last = max(reversed(open_phases), key=lambda name: phases[name].started, default="")
     # A lock that a person set belongs to no run.
     if lock.get("held") and not lock.get("manual"):
         name = running[-1] if running else ""
@@ -197,13 +199,12 @@ def state_of(story: Story) -> ReleaseState:
         return ReleaseState(INTERRUPTED, way)
     if record.status == ROLLED_BACK:
         return ReleaseState(BACK)
-    if story.killed and not (story.automatic and (running or failed)):
+    if story.killed and not (story.automatic and last):
         return ReleaseState(KILLED)
-    if running:
-        return ReleaseState(INTERRUPTED, running[-1])
-    if failed:
-        held = phases[failed[-1]].evidence.on_hold
-        return ReleaseState(ON_HOLD if held else STOPPED, failed[-1])
+    if last in running:
+        return ReleaseState(INTERRUPTED, last)
+    if last:
+        return ReleaseState(ON_HOLD if phases[last].evidence.on_hold else STOPPED, last)
     if not record.exists or record.status == PLANNED:
         return ReleaseState(NONE)
     back = any(phase.taken_back for name, phase in phases.items() if name in story.left)

@@ -30,11 +30,12 @@ FEW = 4
 """Versions that the lines name."""
 
 
-def waits(phases: t.Iterable[Object]) -> bool:
-    """Whether the last of the failed ones is on hold."""
-    failed = [phase for phase in phases if phase["status"] == "failed"]
-    failures = (failed[-1].get("evidence") or {}).get("failures", {}).values()
-    return any(failure.get("reason") == HOLD for failure in failures)
+def word_of(phase: Object) -> str:
+    """Of one that is neither done nor waived, after its run."""
+    if phase["status"] == "running":
+        return "INTERRUPTED"
+    failures = (phase.get("evidence") or {}).get("failures", {}).values()
+    return "ON HOLD" if any(failure.get("reason") == HOLD for failure in failures) else "FAILED"
 
 
 class ChannelInvariants:
@@ -70,6 +71,7 @@ class ChannelInvariants:
         holder, run = holder_of(lease) if lease else ("", "")
         phases = record.get("phases", {}).values()
         statuses = {phase["status"] for phase in phases}
+        unfinished = [phase for phase in phases if phase["status"] in ("running", "failed")]
         facts = record.get("facts", {})
         asked = [facts[name]["at"] for name in HALF_DONE if facts.get(name, {}).get("open")]
         half = asked and not any(phase["started"] > max(asked) for phase in phases)
@@ -80,12 +82,11 @@ class ChannelInvariants:
             words = {"INTERRUPTED"}
         elif record.get("status") == "rolled_back":
             words = {"ROLLED BACK"}
-        elif switch and not (switch["automatic"] and statuses & {"running", "failed"}):
+        elif switch and not (switch["automatic"] and unfinished):
             words = {"KILLED"}
-        elif "running" in statuses:
-            words = {"INTERRUPTED"}
-        elif "failed" in statuses:
-            words = {"ON HOLD" if waits(phases) else "FAILED"}
+        elif unfinished:
+            last = max(phase["started"] for phase in unfinished)
+            words = {word_of(phase) for phase in unfinished if phase["started"] == last}
         elif not record or record["status"] == "planned":
             words = {"NO RELEASE"}
         else:
@@ -165,7 +166,7 @@ class ChannelInvariants:
         for phase, line in zip(look.status["phases"], look.slack, strict=False):
             entry = stored.get(phase["name"], {})
             state = entry.get("status", "")
-            if state == "failed" and waits([entry]):
+            if state == "failed" and word_of(entry) == "ON HOLD":
                 state = "on hold"
             shown = (phase["status"], rows[phase["name"]], line.partition(" ")[0])
             words = state.replace("_", " ")
