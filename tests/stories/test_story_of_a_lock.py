@@ -93,7 +93,7 @@ def test_anybody_sees_on_one_screen_where_it_stands(operator: Operator, witness:
     assert len(told.splitlines()) < 30
     for part in (
         "NO RELEASE: no release is recorded",
-        f"{lock_of(witness)[0]} holds ''easymo-deploy'', set by hand since",
+        f"{lock_of(witness)[0]} holds 'easymo-deploy', set by hand since",
         "(the data centre moves)",
         "v1.9.0: all 12",
         "12/12 available",

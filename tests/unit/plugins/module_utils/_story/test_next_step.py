@@ -71,6 +71,8 @@ SENTENCES = {
     "run:database rest:120 free": "INTERRUPTED: release 2.0.0 in Database (2 of 8) since 12:00:20 UTC; "
     "the deploy lock is free",
     "fail:database": "FAILED: release 2.0.0 in Database (2 of 8) since 12:00:20 UTC: It did not work.",
+    "run:feature_flags rest:120 free fail:microservices": "FAILED: release 2.0.0 in Microservices (4 of 8) since "
+    "12:05:00 UTC: It did not work.",
     "fail:smoke_tests": "FAILED: release 2.0.0 in Smoke Tests (6 of 8) since 12:01:40 UTC: It did not work.",
     "hold:preflight": "ON HOLD: release 2.0.0 in Pre-Deploy (1 of 8) since 12:00:00 UTC: It did not work.",
     "until:smoke_tests": "NOT FINISHED: release 2.0.0: Monitoring, Sign-Off are left",
