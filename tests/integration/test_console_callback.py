@@ -162,7 +162,9 @@ def test_through_a_pipe_and_in_a_log_there_are_words_and_no_colours(stage):
     headings = [line for line in lines if re.match(r"\d/3 ", line)]
     assert [line[:10] for line in headings] == ["1/3 Pre-De", "3/3 Micros"]
     assert headings[0].endswith(" · planned 15 min")
-    assert f"  next     {PROGRAM} play.yml -i inventory.yml -e failing=wallet-service" in lines
+    assert (
+        "  next     ansible-playbook play.yml -i inventory.yml -e failing=wallet-service" in lines
+    )
     assert "  cause    wallet-service: The pods of wallet-service said ********." in lines
     for text in (run.stdout, log.read_text("utf-8")):
         assert ESCAPE not in text
@@ -344,7 +346,7 @@ def test_a_run_that_a_signal_ends_says_so_and_how_to_resume(stage, waiting, numb
     assert waiting.wait(PATIENCE) == code
     shown = (stage / "output").read_text("utf-8").splitlines()
     assert [line for line in shown if line.startswith("✗ INTERRUPTED in 3/3 Microservices, ")]
-    resume = f"  next     {PROGRAM} play.yml -i inventory.yml -e waits_for="
+    resume = "  next     ansible-playbook play.yml -i inventory.yml -e waits_for="
     assert [line for line in shown if line.startswith(resume)]
     (events,) = runs_in(stage / ".deploy/2.0.0/journal.jsonl")
     assert events[-1]["outcome"] == "interrupted"

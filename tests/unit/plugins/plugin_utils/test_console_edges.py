@@ -15,7 +15,10 @@ from ansible.module_utils.common.collections import ImmutableDict
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Task, TaskEnded
 from ansible_collections.easymo.deploy.plugins.plugin_utils import _run_events, _screen
-from ansible_collections.easymo.deploy.plugins.plugin_utils._process import extra_variables
+from ansible_collections.easymo.deploy.plugins.plugin_utils._process import (
+    extra_variables,
+    program,
+)
 from ansible_collections.easymo.deploy.plugins.plugin_utils._run_events import observing
 from ansible_collections.easymo.deploy.plugins.plugin_utils._screen import (
     LiveScreen,
@@ -24,6 +27,20 @@ from ansible_collections.easymo.deploy.plugins.plugin_utils._screen import (
 
 ROOT = Path(__file__).parents[4]
 SECRET = "hunter2-hunter2"
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_command_to_type_has_its_path_where_no_shell_finds_the_program(
+    tmp_path, monkeypatch, found
+):
+    typed = tmp_path / "bin" / "ansible-playbook"
+    typed.parent.mkdir()
+    typed.touch(0o755)
+    monkeypatch.setattr("sys.argv", [str(typed), "deploy.yml"])
+    monkeypatch.setenv("PATH", str(typed.parent if found else tmp_path))
+    assert program() == ("ansible-playbook" if found else str(typed))
+    monkeypatch.chdir(tmp_path)
+    assert program() == ("ansible-playbook" if found else "bin/ansible-playbook")
 
 
 @pytest.mark.parametrize(
