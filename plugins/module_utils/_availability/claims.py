@@ -148,7 +148,7 @@ def _summary(availability: Availability, zone: tzinfo) -> tuple[str, ...]:
 
 
 def in_short(measured: Json) -> str:
-    """The first line of what was measured, as `as_json` has it, and for how long nobody looked; "" for no probe."""
+    """The first line of what was measured, as `as_json` has it, and the seconds without data; "" for no probe."""
     unseen = f", {measured['unseen']:.0f} s without data" if measured.get("unseen") else ""
     return f"{measured['summary'][0]}{unseen}" if measured.get("summary") else ""
 

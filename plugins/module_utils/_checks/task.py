@@ -89,8 +89,8 @@ def check_release(module: Module, params: Params) -> dict[str, t.Any]:
     rows = waive(rows, waivers, record.overrides if record else {}, utc_now())
     if params.get("record"):
         store = ReleaseStore(ground.cluster(), params["release"], clock=MonotonicClock())
-        kept = {"git_sha": ground.commit.value, "facts": plain(facts_of(rows))}
-        change_record(store, check_mode=module.check_mode, **kept)
+        change = {"git_sha": ground.commit.value, "facts": plain(facts_of(rows))}
+        change_record(store, check_mode=module.check_mode, **change)
     result = conclude(rows, check_mode=module.check_mode, untouched=params.get("untouched", ""))
     if result["sentence"]:
         module.warn(f"It would stop: {result['sentence']}")

@@ -244,11 +244,12 @@ NONE, DELIVERED, REST = "none", "delivered", "rest"
 def to_result(look: GuardLook, attempt: int, *, check_mode: bool) -> dict[str, t.Any]:
     action = look.choice.what or (DELIVERED if look.delivered else NONE)
     restarts = any(consumer.restarted or consumer.replaced for consumer in look.consumers)
+    text = sentence(look, check_mode=check_mode)
     return {
         "changed": bool(look.choice.what) or (look.delivered and (restarts or check_mode)),
         "action": REST if look.resting else action,
-        "sentence": sentence(look, check_mode=check_mode),
-        "remarks": [sentence(look, check_mode=check_mode)],
+        "sentence": text,
+        "remarks": [text],
         "percentage": look.place.percentage,
         "causes": [asdict(cause) for cause in look.observation.causes],
         "announcements": [asdict(announcement) for announcement in look.news],

@@ -39,7 +39,7 @@ def plot_of(samples: t.Sequence[Sample], bounds: Bounds) -> Plot | None:
         for bound in (bounds.below, bounds.above)
         if bound is not None and low - REACH * height <= bound <= high + REACH * height
     ]
-    low, high = min(low, *breaching, high), max(high, *breaching, low)
+    low, high = min([low, *breaching]), max([high, *breaching])
     height, end = (high - low) or abs(high) or 1.0, max(samples[-1].at, 1.0)
 
     def y(value: float) -> float:

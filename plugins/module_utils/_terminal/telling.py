@@ -163,8 +163,8 @@ def _failures(ended: t.Sequence[TaskEnded], facts: t.Sequence[Fact]) -> list[Fac
         why = one_line(sentence_of(ignored[0].result))
         text = f"{bare(ignored[0].task.name)} failed, and the run goes on: {why}"
         return [Fact("", text, "warn")]
-    told = bad and (bad[0].task.action in STOPS or "remarks" in bad[0].result)
-    if not bad or told or any(fact.tone == "bad" for fact in facts):
+    has_words = bad and (bad[0].task.action in STOPS or "remarks" in bad[0].result)
+    if not bad or has_words or any(fact.tone == "bad" for fact in facts):
         return []
     hosts = sorted({entry.host for entry in bad} - {"localhost"})
     where = f" on {', '.join(hosts)}" if hosts else ""
