@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout import failures, observer
 from tests.contract.rollout_cluster import SERVICE, deployment
 from tests.contract.rollout_place import NEW, OLD, stage
+from tests.waiting import until
 
 DEPLOYMENT = f"deployment/{SERVICE}"
 DWELL = 3.0
@@ -112,6 +113,20 @@ def test_a_lone_crashing_pod_is_replaced_before_it_dooms(at, capsys):
     assert len(replaced) == 1
     seen = {pod["name"] for pod in result["diagnosis"]["pods"]}
     assert seen - {*replaced}, "what dooms it is the fresh pod's crash"
+
+
+def test_an_image_that_is_pushed_after_a_run_failed_is_pulled_by_the_next_run(at, capsys):
+    """The kubelet would wait up to five minutes, and go on saying that there is no such image."""
+    with at.fault("node.image-not-found", SERVICE):
+        assert at.roll(undo_on_failure=False)["reason"] == "ImageNotFound"
+        pulls = ("get", "events", "--field-selector=reason=Pulling", "-o", "jsonpath={..count}")
+        # The fifth is 8 seconds away: the sandbox's kubelet waits a tenth of the time.
+        until(lambda: "4" in at.kubectl(*pulls).split())
+    capsys.readouterr()
+    result = at.roll()
+    assert result["result"] == "succeeded", result
+    replaced = r"replacing pod \S+, which an earlier run left in trouble"
+    assert re.search(replaced, capsys.readouterr().out)
 
 
 def test_pods_for_which_a_node_is_being_added_are_waited_for(at, monkeypatch):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from .._cluster import Object
 from .._redaction import redact
 from .failures import (
+    Sign,
     Suspicion,
     counts,
     refusal_sign,
@@ -170,7 +171,11 @@ class RolloutProgress:
     needs_pods: bool = True
     """Whether a Deployment without replicas proves nothing."""
     failing_before: frozenset[str] = frozenset()
-    """The uids of pods that were in trouble before the patch: no fault of it."""
+    """The uids of pods whose trouble is no evidence: it began before the patch, or before this run replaced them."""
+    inherited: frozenset[str] = frozenset()
+    """The uids of pods that an earlier run left in trouble. Its cause may be put right since, and a kubelet waits up to
+    five minutes before its next try: such a pod is replaced before it can doom.
+    """
     stale_refusal: Condition | None = None
     """That no ReplicaSet could be made before our patch, likewise."""
     replaced: tuple[Replacement, ...] = ()
@@ -183,8 +188,8 @@ class RolloutProgress:
 class Evaluation:
     """`outcome`: waiting, complete, failing, silent, unproven, paused, superseded or deleted.
 
-    `replace` is set while waiting: the pod to delete, so that a fresh pod is tried. `pod`, a uid, and `container`
-    showed the failure, where known.
+    `replace` is set while waiting: the pod to delete, so that a fresh pod is tried; `sentence` says why. `pod`, a
+    uid, and `container` showed the failure, where known.
     """
 
     outcome: str
@@ -197,6 +202,8 @@ class Evaluation:
 
 
 WAITING = Evaluation("waiting")
+REPAIRED = 30.0
+"""Seconds that the pods of an earlier run's rollout have at least to become ready, though its deadline has passed."""
 CLOCKS = 0.9
 """Of its deadline the least that may have passed by our clock when it has passed by the controller's."""
 
@@ -282,13 +289,15 @@ def _weigh(
         quorum_verdict = find_proof(
             failing, pods, quorum=progress.quorum, replaced=progress.replaced, nodes=snapshot.nodes
         )
+        if quorum_verdict.proof and quorum_verdict.proof.sign.pod in progress.inherited:
+            return _try_anew(progress, quorum_verdict.proof.sign, pods, now)
         if quorum_verdict.proof:
             return progress, explain(quorum_verdict.proof, deployment, progress.container)
         if quorum_verdict.suspect:
             known = frozenset(pod.uid for pod in pods)
             replaced = (*progress.replaced, Replacement(quorum_verdict.suspect, known))
             progress = replace(progress, replaced=replaced)
-            return progress, replace(WAITING, replace=quorum_verdict.suspect.sign.where)
+            return progress, _replacing(quorum_verdict.suspect.sign, "in case its node is at fault")
     if any(suspicion.rule.held for suspicion in progress.suspicions.values()):
         # A deadline that passes meanwhile is none of ours either.
         return replace(progress, progressed=now, patched=now), WAITING
@@ -315,6 +324,21 @@ def _weigh(
             else read_events(deployment),
         )
     return progress, WAITING
+
+
+def _try_anew(
+    progress: RolloutProgress, sign: Sign, pods: t.Iterable[Pod], now: float
+) -> tuple[RolloutProgress, Evaluation]:
+    """Replace a pod that an earlier run left in trouble. Its replacement has the time of a new rollout."""
+    if any(pod.ready for pod in pods if pod.uid == sign.pod):
+        return progress, WAITING  # it serves; if it is ill, it will be not ready again
+    spared = progress.failing_before | {sign.pod}
+    further = replace(progress, failing_before=spared, progressed=now, patched=now)
+    return further, _replacing(sign, "which an earlier run left in trouble")
+
+
+def _replacing(sign: Sign, why: str) -> Evaluation:
+    return replace(WAITING, replace=sign.where, sentence=why)
 
 
 def explain(suspicion: Suspicion, deployment: Deployment, container: str) -> Evaluation:
@@ -372,5 +396,7 @@ def _deadline_passed(progress: RolloutProgress, deployment: Deployment, now: flo
     progressing = deployment.condition("Progressing")
     if progressing is None or progressing.reason != "ProgressDeadlineExceeded":
         return False
-    since = now - progress.patched if progress.patched is not None else None
-    return since is None or since >= CLOCKS * deployment.progress_deadline
+    if progress.patched is None:
+        # It may have passed before the cause was put right.
+        return now - progress.started >= max(ready_budget(deployment), REPAIRED)
+    return now - progress.patched >= CLOCKS * deployment.progress_deadline

@@ -221,7 +221,7 @@ class RolloutStatus:
 class Follower:
     """Follows one Deployment. Made for one rollout or one undo.
 
-    `replace_pod` ends a pod of that name, as far as it may; see quorum.py.
+    `replace_pod` ends a pod of that name, as far as it may; see evaluate.py.
     """
 
     observer: RolloutObserver
@@ -315,7 +315,7 @@ class Follower:
         self, progress: RolloutProgress, verdict: Evaluation, snapshot: RolloutSnapshot
     ) -> RolloutProgress:
         if snapshot.deployment is not None:
-            text = f"replacing pod {verdict.replace}, in case its node is at fault"
+            text = f"replacing pod {verdict.replace}, {verdict.sentence}"
             self.report(
                 "; ".join([text, *troubles(progress, snapshot.deployment)[:1]]),
                 snapshot.deployment.counts,

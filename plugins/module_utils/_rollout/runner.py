@@ -135,6 +135,9 @@ class Rollout:
             # No patch now: the template is of an earlier run's rollout, which this run resumes.
             progress = replace(progress, patched=None, stale_refusal=None)
         try:
+            if not plan.changed:
+                in_trouble = signs_of(observe_all_pods(self.cluster, patched))
+                progress = replace(progress, inherited=frozenset(sign.pod for sign in in_trouble))
             # Those of earlier waves may soak for longer.
             longest = max(self._longest_soak(patched), self.place.overlap.longest)
             with self._observer(patched, self._deadline + longest) as observer:

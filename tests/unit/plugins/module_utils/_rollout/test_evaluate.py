@@ -9,12 +9,14 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.evaluate import (
     CONTROLLER_SILENCE,
+    REPAIRED,
     Evaluation,
     RolloutProgress,
     RolloutSnapshot,
     evaluate,
     start_course,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import LOOKS_APART
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
     Condition,
     Deployment,
@@ -202,7 +204,9 @@ def test_a_deadline_that_passes_sooner_than_it_could_since_the_patch_counts_for_
 @pytest.mark.parametrize("patched", [pytest.param(0.0, id="ours"), pytest.param(None, id="found")])
 def test_a_deadline_that_passes_after_the_patch_dooms(deployment, patched):
     progress = replace(course_of(deployment), patched=patched)
-    now = 1.0 if patched is None else 0.98 * deployment.progress_deadline
+    now = REPAIRED if patched is None else 0.98 * deployment.progress_deadline
+    verdict = evaluate(progress, RolloutSnapshot(late(deployment)), now - 0.1)[1]
+    assert patched is not None or verdict.outcome == "waiting", "its pods may just be repaired"
     verdict = evaluate(progress, RolloutSnapshot(late(deployment)), now)[1]
     assert (verdict.outcome, verdict.reason) == ("failing", "DeadlineExceeded")
 
@@ -275,6 +279,46 @@ def test_pods_that_failed_before_the_patch_are_not_laid_to_it():
     before = frozenset(pod.uid for pod in last.pods)
     progress = replace(course_of(last.deployment), patched=now, failing_before=before, quorum="any")
     assert evaluate(progress, last, now)[1].outcome == "waiting"
+
+
+@pytest.mark.parametrize("quorum", ["any", "nodes"])
+def test_a_pod_that_an_earlier_run_left_in_trouble_is_replaced_before_it_can_doom(quorum):
+    """Its image may be pushed by now, and its kubelet pulls it only minutes later: what it shows is old."""
+    *_others, (now, last) = snapshots("crash")
+    assert last.deployment is not None
+    assert last.pods
+    pulling = replace(
+        last.pods[0].containers[0],
+        restarts=0,
+        state="waiting",
+        reason="ImagePullBackOff",
+        message='Back-off pulling image "easymo/wallet-service:v2.0.0": ErrImagePull: not found',
+    )
+    left = replace(last.pods[0], containers=(pulling,))
+    last = replace(last, pods=(left,))
+    progress = replace(
+        course_of(last.deployment),
+        started=now,
+        progressed=now,
+        patched=None,
+        quorum=quorum,
+        stall=600.0,
+        inherited=frozenset({left.uid}),
+    )
+    verdicts = []
+    for later in (0.0, LOOKS_APART, 2 * LOOKS_APART, 60.0):
+        progress, verdict = evaluate(progress, last, now + later)
+        verdicts.append((verdict.outcome, verdict.replace))
+    assert verdicts == [
+        ("waiting", ""),
+        ("waiting", left.name),
+        ("waiting", ""),
+        ("waiting", ""),
+    ]
+    fresh = replace(last, pods=(replace(left, uid="fresh", name="fresh"),))
+    for later in (61.0, 64.0):
+        progress, verdict = evaluate(progress, fresh, now + later)
+    assert (verdict.outcome, verdict.reason) == ("failing", "ImageNotFound")
 
 
 def test_pods_of_the_old_revision_never_doom():
