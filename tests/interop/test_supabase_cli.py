@@ -49,10 +49,10 @@ def test_each_goes_on_where_the_other_stopped(project, database):
     assert project.migrate(database)["changed"] is False
 
 
-def left_in(database: Options, before: list[tuple[t.Any, ...]]) -> list[str]:
-    """The rows of the history and the objects that a failing folder leaves there."""
+def left_in(database: Options, before: list[tuple[t.Any, ...]]) -> str:
+    """The rows of the history and the objects that a failing folder leaves there, one a line."""
     made = [one for one in objects(database) if one not in before]
-    return [repr(row) for row in (*history(database), *made)]
+    return "\n".join(map(repr, (*history(database), *made)))
 
 
 @pytest.mark.parametrize("name", FAILING)
