@@ -95,14 +95,6 @@ def shown(value: t.Any) -> str:
     return read.strftime("%Y-%m-%d %H:%M:%S %Z") if read else str(value or "")
 
 
-def shown_both(value: t.Any, zone: tzinfo) -> str:
-    """In UTC and, where that differs, in the release's own zone."""
-    read = parse_time(value)
-    if read is None or read.astimezone(zone).utcoffset() == read.utcoffset():
-        return shown(value)
-    return f"{shown(read)} ({read.astimezone(zone):%H:%M:%S %Z})"
-
-
 def lasting(seconds: float | None) -> str:
     """For example "1 h 58 min", "3 min 5 s", "1.4 s", "4 ms"."""
     if seconds is None or not math.isfinite(seconds):

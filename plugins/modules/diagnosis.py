@@ -186,8 +186,15 @@ folder:
 import typing as t
 from pathlib import Path
 
-from ..module_utils._diagnosis.evidence import Diagnosis, make_folder, write_files
-from ..module_utils._diagnosis.render import SHOWN, cause_to_json, files_of, summary
+from ..module_utils._diagnosis.evidence import (
+    SHOWN,
+    Diagnosis,
+    cause_to_json,
+    files_of,
+    make_folder,
+    summary,
+    write_files,
+)
 from ..module_utils._diagnosis.task import diagnose_platform
 from ..module_utils._errors import DeployError
 from ..module_utils._module import Module, documented, execute, refuse_below

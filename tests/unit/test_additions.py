@@ -25,8 +25,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.headline i
     SERVICES_PHASE,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._module import ModuleSpec
-from ansible_collections.easymo.deploy.plugins.module_utils._report import phases
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections import people, services
+from ansible_collections.easymo.deploy.plugins.module_utils._report import phases, sections
 from ansible_collections.easymo.deploy.plugins.modules import preflight_check
 from tests.module_runner import run_module
 
@@ -186,8 +185,8 @@ def test_who_names_a_phase_names_one_of_the_plan():
         *wiring["release_phase_changing"],
         *(phase for phases in back.values() for phase in phases),
         cluster.PHASE,
-        people.PHASE,
-        services.PHASE,
+        sections.WATCH_PHASE,
+        sections.PHASE,
         SERVICES_PHASE,
     }
     assert named <= set(PLAN)

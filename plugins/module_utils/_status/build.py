@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 
 from .._availability.claims import RELEASE, availability_of, facts_of
 from .._availability.plan import as_json
+from .._claims.claims import latest_cause
 from .._cluster import Cluster, MonotonicClock
 from .._flags.apply import KillSwitch
 from .._flags.values import only_flags
@@ -38,7 +39,7 @@ from .._story.next_step import (
 )
 from .._story.plan import UNPLANNED, Plan
 from .._terminal.commands import Typed
-from .._time import parse_time
+from .._time import UTC, parse_time
 from .._window import closed_sentence, outlook, read_window
 
 HELD, NOT_STARTED = "on_hold", "not_started"
@@ -210,21 +211,29 @@ def look(cluster: Cluster, *, release: str, config_map: str) -> Observed:
 # --- in a sentence ----------------------------------------------------------------------------------------------------
 
 
-def why_in(story: Story, state: ReleaseState) -> str:
-    """The sentence behind the word of the state."""
-    record, now = story.record, story.now or datetime.now(UTC)
+def whole(sentence: str) -> str:
+    """As one that stands alone."""
+    end = "" if sentence.endswith((".", "!", "?", "…")) else "."
+    return f"{sentence[:1].upper()}{sentence[1:]}{end}"
+
+
+def why_in(story: Story, state: ReleaseState, zone: tzinfo = UTC) -> str:
+    """The sentence behind the word of the state, with times in that zone."""
+    record, now = story.record, story.now
     version, phase = f"release {record.version}", record.phase(state.phase)
     if state.watching:
         held = watch_of(story.watches, phase, state.phase).get("held_why") or ()
         reasons = "; ".join(map(str, held)) or "no reason is recorded"
-        return f"{_in_progress(story, state.phase, now)}, still watching: {reasons}"
+        return f"{_in_progress(story, state.phase)}, still watching: {reasons}"
     half_done = {
         ROLLBACK_PHASE: ("the rollback", record.facts.rollback_asked.at),
         states.RESTORE: ("the restore of its databases", record.facts.restore_asked.at),
     }
     place, began = half_done.get(state.phase) or (story.plan.place(state.phase), phase.started)
-    where = f"{version} in {place} since {shown(began, now)}"
-    ended = shown(record.finished, now)
+    where = f"{version} in {place} since {shown(began, now, zone)}"
+    ended = shown(record.finished, now, zone)
+    back = f"{version} at {ended}. Cause: {latest_cause(record).sentence(zone)}"
+    open_end = "the deploy lock is free" if story.lock else "no end is recorded"
     still = f". {story.killed}" if story.killed else ""
     signed = f"{version} has sign-offs, and no phase has begun"
     left = [story.plan.phase(name).title for name in story.left]
@@ -235,10 +244,10 @@ def why_in(story: Story, state: ReleaseState) -> str:
     more = f" (and {len(causes) - 1} more)" if len(causes) > 1 else ""
     stopped = f"{where}: {causes[0]}{more}" if causes else where
     return {
-        states.IN_PROGRESS: _in_progress(story, state.phase, now),
-        states.BACK: f"{version} at {ended}{still}",
+        states.IN_PROGRESS: _in_progress(story, state.phase),
+        states.BACK: f"{back}{still}",
         states.KILLED: story.killed,
-        states.INTERRUPTED: f"{where}; the deploy lock is free",
+        states.INTERRUPTED: f"{where}; {open_end}",
         states.ON_HOLD: stopped,
         states.STOPPED: stopped,
         states.NONE: signed if record.exists else "no release is recorded",
@@ -247,9 +256,10 @@ def why_in(story: Story, state: ReleaseState) -> str:
     }[state.word]
 
 
-def _in_progress(story: Story, name: str, now: datetime) -> str:
+def _in_progress(story: Story, name: str) -> str:
     """The deployer and the progress."""
-    lock, plan, began = story.lock, story.plan, story.record.phase(name).begun
+    lock, plan, now = story.lock, story.plan, story.now or datetime.now(UTC)
+    began = story.record.phase(name).begun
     where = [plan.place(name) if name else "between two phases"]
     if name and began:
         seconds = plan.phase(name).seconds
@@ -265,9 +275,10 @@ def _in_progress(story: Story, name: str, now: datetime) -> str:
     return ", ".join([*where, f"by {lock.get('holder')}", *lapsed])
 
 
-def shown(moment: t.Any, now: datetime) -> str:
+def shown(moment: t.Any, now: datetime | None, zone: tzinfo = UTC) -> str:
     """A time for people: without its date when that is today's. What is no time, as it is."""
     result = parse_time(moment)
     if result is None:
         return str(moment or "an unknown time")
-    return result.strftime("%H:%M:%S UTC" if result.date() == now.date() else "%Y-%m-%d %H:%M UTC")
+    today = now and result.date() == now.date()
+    return f"{result.astimezone(zone):{'%H:%M:%S %Z' if today else '%Y-%m-%d %H:%M %Z'}}"

@@ -12,12 +12,10 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
     CollectedPart,
     Diagnosis,
-    make_folder,
-    write_files,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.render import (
     files_of,
+    make_folder,
     summary,
+    write_files,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import (
     SURE,
