@@ -186,15 +186,7 @@ folder:
 import typing as t
 from pathlib import Path
 
-from ..module_utils._diagnosis.evidence import (
-    SHOWN,
-    Diagnosis,
-    cause_to_json,
-    files_of,
-    make_folder,
-    summary,
-    write_files,
-)
+from ..module_utils._diagnosis import evidence
 from ..module_utils._diagnosis.task import diagnose_platform
 from ..module_utils._errors import DeployError
 from ..module_utils._module import Module, documented, execute, refuse_below
@@ -215,18 +207,18 @@ def run(module: Module) -> dict[str, t.Any]:
     folder = "" if module.check_mode else keep(module, diagnosis, at)
     return {
         "changed": bool(folder) or module.check_mode,
-        "causes": [cause_to_json(cause) for cause in diagnosis.causes],
-        "lines": summary(diagnosis, SHOWN),
+        "causes": [evidence.cause_to_json(cause) for cause in diagnosis.causes],
+        "lines": evidence.summary(diagnosis, evidence.SHOWN),
         "unseen": [entry for part in diagnosis.parts for entry in part.unseen],
         "folder": folder,
     }
 
 
-def keep(module: Module, diagnosis: Diagnosis, now: t.Any) -> str:
+def keep(module: Module, diagnosis: evidence.Diagnosis, now: t.Any) -> str:
     """The folder's path. A full disk must not hide what was found."""
     try:
-        folder = make_folder(Path(module.params["dest"]), now)
-        write_files(folder, files_of(diagnosis))
+        folder = evidence.make_folder(Path(module.params["dest"]), now)
+        evidence.write_files(folder, evidence.files_of(diagnosis))
     except DeployError as exc:
         module.warn(f"The diagnosis is not stored. {exc}")
         return ""

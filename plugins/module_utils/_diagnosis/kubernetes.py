@@ -10,16 +10,7 @@ from datetime import datetime
 
 from ansible.module_utils.common.yaml import yaml_dump
 
-from .._cluster import (
-    ACTOR_ANNOTATION,
-    CHANGE_CAUSE_ANNOTATION,
-    RAMP_ANNOTATION,
-    RELEASE_ANNOTATION,
-    Clock,
-    Cluster,
-    MonotonicClock,
-    Object,
-)
+from .. import _cluster
 from .._errors import DeployError
 from .._flags.apply import KillSwitch
 from .._flags.pods import STALE, UNKNOWN, Asker, FlagsProbe, container_of
@@ -65,11 +56,11 @@ class WorkloadStatus:
 
 def look_at_deployments(
     notes: Notebook,
-    cluster: Cluster,
+    cluster: _cluster.Cluster,
     *,
     services: t.Sequence[str],
     only: str = "",
-    clock: Clock | None = None,
+    clock: _cluster.Clock | None = None,
 ) -> None:
     """Those of `services` in trouble, or the one that was asked for whatever its state."""
     standings = observe(cluster)
@@ -84,7 +75,7 @@ def look_at_deployments(
     troubled = chosen if only else [entry for entry in chosen if entry.state != "well"]
     limit = notes.limits.deployments
     for standing in troubled[:limit]:
-        _look_closely(notes, cluster, standing, clock or MonotonicClock())
+        _look_closely(notes, cluster, standing, clock or _cluster.MonotonicClock())
     for standing in troubled[limit:]:
         _tell_trouble(notes, DEPLOYMENTS, standing, None, {})
     if len(troubled) > limit:
@@ -92,7 +83,7 @@ def look_at_deployments(
         notes.cut(f"{len(troubled)} Deployments are in trouble: no logs and events are of {names}.")
 
 
-def observe(cluster: Cluster) -> dict[str, WorkloadStatus]:
+def observe(cluster: _cluster.Cluster) -> dict[str, WorkloadStatus]:
     """All Deployments by name, in three requests."""
     deployments = [Deployment.from_json(entry) for entry in cluster.list_objects("Deployment")]
     replica_sets = [ReplicaSet.from_json(entry) for entry in cluster.list_objects("ReplicaSet")]
@@ -137,7 +128,7 @@ def troubles_of(standing: WorkloadStatus) -> list[Trouble]:
 
 
 def _look_closely(
-    notes: Notebook, cluster: Cluster, standing: WorkloadStatus, clock: Clock
+    notes: Notebook, cluster: _cluster.Cluster, standing: WorkloadStatus, clock: _cluster.Clock
 ) -> None:
     deployment, name = standing.deployment, standing.deployment.name
     sheet = f"kubernetes/{file_name(name)}.txt"
@@ -199,7 +190,11 @@ def _tell_template(
     notes: Notebook, sheet: str, standing: WorkloadStatus, results: t.Mapping[str, t.Any]
 ) -> None:
     deployment = standing.deployment
-    changed = (RELEASE_ANNOTATION, CHANGE_CAUSE_ANNOTATION, ACTOR_ANNOTATION)
+    changed = (
+        _cluster.RELEASE_ANNOTATION,
+        _cluster.CHANGE_CAUSE_ANNOTATION,
+        _cluster.ACTOR_ANNOTATION,
+    )
     sets = sorted(standing.replica_sets, key=lambda entry: -entry.revision)
     known = {
         "deployment": f"{deployment.name}: {deployment.counts}",
@@ -254,10 +249,10 @@ LATELY = 24 * 60
 """Minutes."""
 
 
-def look_at_record(notes: Notebook, cluster: Cluster, release: str) -> None:
+def look_at_record(notes: Notebook, cluster: _cluster.Cluster, release: str) -> None:
     """Which phase failed, and when which phase ran."""
     file = "kubernetes/record.txt"
-    record = ReleaseStore(cluster, release, clock=MonotonicClock()).read()
+    record = ReleaseStore(cluster, release, clock=_cluster.MonotonicClock()).read()
     if record is None:
         notes.write(file, f"There is no record of release {release}.")
         return
@@ -271,7 +266,7 @@ def look_at_record(notes: Notebook, cluster: Cluster, release: str) -> None:
 
 
 def look_at_changes(
-    notes: Notebook, cluster: Cluster, services: t.Sequence[str], config_map: str
+    notes: Notebook, cluster: _cluster.Cluster, services: t.Sequence[str], config_map: str
 ) -> None:
     file, now = "kubernetes/changes.txt", wall_clock()
     bodies = cluster.list_objects("Deployment")
@@ -284,14 +279,18 @@ def look_at_changes(
         notes.see("standing", name, file=file, ready=counts.ready, desired=counts.desired)
         minutes = _age(_born(deployment, replica_sets), now)
         if minutes is not None and minutes <= LATELY:
-            cause = deployment.annotations.get(CHANGE_CAUSE_ANNOTATION, "no reason recorded")
-            actor = deployment.annotations.get(ACTOR_ANNOTATION, "somebody")
+            cause = deployment.annotations.get(
+                _cluster.CHANGE_CAUSE_ANNOTATION, "no reason recorded"
+            )
+            actor = deployment.annotations.get(_cluster.ACTOR_ANNOTATION, "somebody")
             notes.see("change", name, file=file, minutes=minutes, cause=cause, actor=actor)
     if config_map:
         _look_at_flags_map(notes, cluster, config_map, now)
 
 
-def _look_at_flags_map(notes: Notebook, cluster: Cluster, name: str, now: datetime) -> None:
+def _look_at_flags_map(
+    notes: Notebook, cluster: _cluster.Cluster, name: str, now: datetime
+) -> None:
     file = "kubernetes/changes.txt"
     body = cluster.read("ConfigMap", name)
     if body is None:
@@ -301,8 +300,8 @@ def _look_at_flags_map(notes: Notebook, cluster: Cluster, name: str, now: dateti
     switch = KillSwitch.from_annotations(written)
     if switch is not None:
         notes.see("kill_switch", name, file=file, switch=str(switch))
-    if written.get(RAMP_ANNOTATION):
-        notes.write(file, f"ramp: {written[RAMP_ANNOTATION]}")
+    if written.get(_cluster.RAMP_ANNOTATION):
+        notes.write(file, f"ramp: {written[_cluster.RAMP_ANNOTATION]}")
     times = [
         managed_field.get("time", "")
         for managed_field in body["metadata"].get("managedFields") or []
@@ -314,7 +313,7 @@ def _look_at_flags_map(notes: Notebook, cluster: Cluster, name: str, now: dateti
 
 def look_at_flags(
     notes: Notebook,
-    cluster: Cluster,
+    cluster: _cluster.Cluster,
     config_map: str,
     consumers: t.Sequence[str],
     probe: FlagsProbe,
@@ -325,7 +324,7 @@ def look_at_flags(
     wanted = dict((body or {}).get("data") or {})
     for name, value in sorted(wanted.items()):
         notes.write(file, f"{config_map}: {name}={value}")
-    about = (only_flags(wanted), MonotonicClock(), wall_clock)
+    about = (only_flags(wanted), _cluster.MonotonicClock(), wall_clock)
     for consumer in consumers:
         try:
             deployment = observe_deployment(cluster, consumer)
@@ -343,7 +342,7 @@ def look_at_flags(
             notes.see("stale_flags", consumer, file=file, pods=count, of=len(pods), detail=detail)
 
 
-def _born(deployment: Deployment, replica_sets: t.Sequence[Object]) -> str:
+def _born(deployment: Deployment, replica_sets: t.Sequence[_cluster.Object]) -> str:
     """When the ReplicaSet of the current template was made."""
     current = current_replica_set(
         deployment, [ReplicaSet.from_json(entry) for entry in replica_sets]

@@ -37,8 +37,7 @@ from .._report.render import as_html
 from .._rollout.observer import observe_standings
 from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
-from .._status.build import service_of, whole, why_in
-from .._status.lines import rolling
+from .._status.build import rolling, service_of, whole, why_in
 from .._story.next_step import Story, state_of, watch_of
 from .._story.plan import Plan
 from .._time import now
