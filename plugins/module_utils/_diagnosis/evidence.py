@@ -223,19 +223,16 @@ SHOWN = 5
 def files_of(diagnosis: Diagnosis) -> dict[str, str]:
     """All files of the folder, content by name."""
     raw = {name: lines for part in diagnosis.parts for name, lines in part.files.items()}
-    return {
-        **{name: "".join(f"{line}\n" for line in lines) for name, lines in raw.items()},
-        "summary.txt": "\n".join(summary(diagnosis)) + "\n",
-        "diagnosis.json": as_json(diagnosis),
-    }
-
-
-def as_json(diagnosis: Diagnosis) -> str:
     document = asdict(diagnosis)
     document["causes"] = [cause_to_json(cause) for cause in diagnosis.causes]
     for part in document["parts"]:
         part["files"] = sorted(part["files"])
-    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, default=str) + "\n"
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, default=str)
+    return {
+        **{name: "".join(f"{line}\n" for line in lines) for name, lines in raw.items()},
+        "summary.txt": "\n".join(summary(diagnosis)) + "\n",
+        "diagnosis.json": f"{text}\n",
+    }
 
 
 def cause_to_json(cause: Cause) -> dict[str, t.Any]:

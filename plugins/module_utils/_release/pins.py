@@ -158,16 +158,6 @@ def write_pins(cluster: Cluster, record: str, version: str, pins: Pins) -> None:
     write_over(cluster, body, pins.resource_version)
 
 
-def missing_pins(
-    pins: Pins, deployments: t.Iterable[str], config_maps: t.Iterable[str]
-) -> tuple[list[str], list[str]]:
-    """Which of the wanted names are not pinned yet."""
-    return (
-        [name for name in deployments if name not in pins.deployments],
-        [name for name in config_maps if name not in pins.config_maps],
-    )
-
-
 def outdated_pins(
     cluster: Cluster, pins: Pins, version: str, names: t.Iterable[str], digests: t.Container[str]
 ) -> list[str]:

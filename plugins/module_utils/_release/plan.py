@@ -154,13 +154,13 @@ def _step(body: Stored, change: RecordChange) -> Stored:
     known = body["phases"].get(change.phase)
     if change.phase_status in models.TAKEN_BACK:
         phase = _taken_back(known, change)
-        return _with_phase(body, change.phase, phase) if phase else body
+        return {**body, "phases": {**body["phases"], change.phase: phase}} if phase else body
     phase = _next_phase(known, change)
     if phase == known:
         return body
     if body["status"] == models.PLANNED:
         body = {**body, "actor": change.actor, "started": change.now}
-    body = _with_phase(body, change.phase, phase)
+    body = {**body, "phases": {**body["phases"], change.phase: phase}}
     if change.status or change.phase == models.ROLLBACK_PHASE:
         return body
     if phase["status"] == models.FAILED:
@@ -168,10 +168,6 @@ def _step(body: Stored, change: RecordChange) -> Stored:
     if body["status"] == models.DONE:
         return body  # one phase is run again, of a release that is signed off
     return {**body, "status": models.RUNNING, "finished": ""}
-
-
-def _with_phase(body: Stored, name: str, phase: Stored) -> Stored:
-    return {**body, "phases": {**body["phases"], name: phase}}
 
 
 def _next_phase(known: Stored | None, change: RecordChange) -> Stored:

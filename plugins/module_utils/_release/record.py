@@ -21,6 +21,7 @@ from .decode import decode, text, under
 
 Json = t.Mapping[str, t.Any]
 ON_HOLD = "on hold"
+DECIDED = {"approve": "approved", "reject": "rejected"}
 _HOLD = f"{HoldError.reason}: "
 
 

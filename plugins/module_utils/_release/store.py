@@ -21,7 +21,6 @@ from .pins import (
     Pins,
     add_pins,
     config_map,
-    missing_pins,
     outdated_pins,
     pack,
     pins_name,
@@ -160,7 +159,8 @@ class ReleaseStore:
         """
         known = self.pins(attempt)
         refuse_later(f"ConfigMap {pins_name(self.name)!r}", known.fence, fence)
-        new_deployments, new_config_maps = missing_pins(known, deployments, config_maps)
+        new_deployments = [name for name in deployments if name not in known.deployments]
+        new_config_maps = [name for name in config_maps if name not in known.config_maps]
         new_deployments += outdated_pins(self._cluster, known, self.version, deployments, digests)
         if not new_deployments and not new_config_maps:
             return [], []

@@ -7,7 +7,7 @@ import typing as t
 
 from .._formats import counted, lasting, shown
 from .._release.models import ROLLED_BACK
-from .._release.record import ON_HOLD, Act, Record, between
+from .._release.record import DECIDED, ON_HOLD, Act, Record, between
 from .._time import parse_time
 from .models import Deviation, Event, PhaseRow, Report, Tone, share_over
 from .phases import FAILED
@@ -43,7 +43,6 @@ def lessons_of(report: Report) -> tuple[tuple[str, tuple[str, ...]], ...]:
 CHECKLIST = "preflight"
 WATCH, SHORT = "monitoring", 0.9
 """The phase that must not be shorter than planned, and from which share on it is."""
-DECIDED = {"approve": "approved", "reject": "rejected"}
 MOVED = {
     "released": "was released from its hold",
     "lowered": "was lowered to",
