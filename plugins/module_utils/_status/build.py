@@ -18,7 +18,17 @@ from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import UnreachableError
 from .._flags.apply import KillSwitch
 from .._flags.values import only_flags
-from .._formats import MISSING, MOST_NAMES, counted, lasting, listed, shortened, size, versions_told
+from .._formats import (
+    MISSING,
+    MOST_NAMES,
+    counted,
+    lasting,
+    listed,
+    shortened,
+    shown,
+    size,
+    versions_told,
+)
 from .._gate.store import watches_of
 from .._images import version_of
 from .._lock.apply import LEASE, Locking
@@ -37,7 +47,7 @@ from .._time import UTC, parse_time
 from .._window import closed_sentence, outlook, read_window
 
 HELD, NOT_STARTED = "on_hold", "not_started"
-NO_TAG = "no tag"
+NO_TAG, NO_TIME = "no tag", "an unknown time"
 
 
 @dataclass(frozen=True)
@@ -224,8 +234,8 @@ def why_in(story: next_step.Story, state: next_step.ReleaseState, zone: tzinfo =
         next_step.RESTORE: ("the restore of its databases", record.facts.restore_asked.at),
     }
     place, began = half_done.get(state.phase) or (story.plan.place(state.phase), phase.started)
-    where = f"{version} in {place} since {shown(began, now, zone)}"
-    ended = shown(record.finished, now, zone)
+    where = f"{version} in {place} since {shown(began or NO_TIME, zone, now)}"
+    ended = shown(record.finished or NO_TIME, zone, now)
     back = f"{version} at {ended}. Cause: {latest_cause(record).sentence(zone)}"
     open_end = "the deploy lock is free" if story.lock else "no end is recorded"
     still = f". {story.killed}" if story.killed else ""
@@ -265,17 +275,8 @@ def _in_progress(story: next_step.Story, name: str) -> str:
     until = parse_time(lock.get("until"))
     lapsed = []
     if until and until < now:
-        lapsed = [f"but its lock lapsed at {shown(until, now)}: the run may have died"]
+        lapsed = [f"but its lock lapsed at {shown(until, None, now)}: the run may have died"]
     return ", ".join([*where, f"by {lock.get('holder')}", *lapsed])
-
-
-def shown(moment: t.Any, now: datetime | None, zone: tzinfo = UTC) -> str:
-    """A time for people: without its date when that is today's. What is no time, as it is."""
-    result = parse_time(moment)
-    if result is None:
-        return str(moment or "an unknown time")
-    today = now and result.date() == now.date()
-    return f"{result.astimezone(zone):{'%H:%M:%S %Z' if today else '%Y-%m-%d %H:%M %Z'}}"
 
 
 # --- in lines ---------------------------------------------------------------------------------------------------------
@@ -305,8 +306,8 @@ Rows = t.Iterator[tuple[str, str]]
 
 def _release(status: Status, now: datetime) -> Rows:
     if status["release"] and status["since"]:
-        ended = f", ended {shown(status['finished'], now)}" if status["finished"] else ""
-        begun = f"begun {shown(status['since'], now)}{ended}"
+        ended = f", ended {shown(status['finished'], None, now)}" if status["finished"] else ""
+        begun = f"begun {shown(status['since'], None, now)}{ended}"
         yield (
             "release",
             f"{status['release']}, attempt {status['attempt']} by {status['by']}, {begun}",
@@ -394,7 +395,7 @@ def _measured(status: Status, now: datetime) -> Rows:
     backups, probes = status["backups"], status["availability"]
     if backups:
         text = ", ".join(f"{backup['name']} {size(backup['size'])}" for backup in backups)
-        yield "backups", f"{text}, {shown(backups[-1]['finished'], now)}"
+        yield "backups", f"{text}, {shown(backups[-1]['finished'] or NO_TIME, None, now)}"
     if text := in_short(probes):
         yield "probes", text
     elif probes["reason"]:

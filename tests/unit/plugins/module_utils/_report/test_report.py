@@ -130,7 +130,7 @@ def test_a_failed_release_quotes_its_first_cause_on_top():
     record = {**records.green(), "phases": {"database": phase("failed", 0, 1, failures=cause)}}
     report = build_report(record, PLAN)
     assert report.verdict.sentence == (
-        "Release 2.0.0 in Database (2 of 8) since 2026-11-24 06:00 UTC: it drops a column."
+        "Release 2.0.0 in Database (2 of 8) since 2026-11-24 06:00:00 UTC: it drops a column."
     )
 
 
@@ -138,7 +138,7 @@ def test_a_hold_is_no_failure_and_says_what_it_waits_for():
     report = build_report(records.held(), PLAN)
     assert (report.verdict.word, report.verdict.tone) == ("On hold", "warn")
     assert report.verdict.sentence.startswith(
-        "Release 2.0.0 in Monitoring (7 of 8) since 2026-11-24 07:05 UTC: response_time_p95 is 1.34 seconds"
+        "Release 2.0.0 in Monitoring (7 of 8) since 2026-11-24 07:05:06 UTC: response_time_p95 is 1.34 seconds"
     )
     assert [row.status for row in report.phases if row.name == "monitoring"] == ["on hold"]
     assert dict(report.claims)["Metrics"] == Cell("on hold", "warn")
