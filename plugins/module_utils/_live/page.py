@@ -115,13 +115,7 @@ def _metrics(state: Body) -> t.Iterator[dict[str, t.Any]]:
     except (KeyError, TypeError, ValueError, AttributeError):
         return
     for name, series in known.items():
-        yield {
-            "name": name,
-            **requested.get(name, {}),
-            **numbers(series),
-            "status": series.status.shown,
-            "points": [list(point) for point in series.points],
-        }
+        yield {"name": name, **requested.get(name, {}), **numbers(series)}
 
 
 def page_of(sight: Sight, requested: ReportOptions, now: datetime, redact: Redactor) -> str:

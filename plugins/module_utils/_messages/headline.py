@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from .._formats import counted, listed, one_line, quantity, shortened, span, stopwatch
 from .._gate.report import judged_as
-from .._release.models import DONE, NOT_READY, ROLLED_BACK
+from .._release.models import DONE, NOT_READY, ROLLED_BACK, SERVICES_PHASE, WATCH_PHASE
 from .._release.record import DECIDED, Act, Phase, Record, RecordedMetric
 from .._story.plan import UNPLANNED, Plan, Planned
 from .._terminal.models import RunFailure, stopped_by
@@ -24,8 +24,6 @@ from .._terminal.run import PlaybookState, Stage
 from .._time import epoch
 from .outbox import Content
 from .slack import code, code_block, escape, mention, plain
-
-SERVICES_PHASE, WATCH_PHASE = "microservices", "monitoring"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from .._arguments import decided_by
 from .._cluster import Object
 from .._errors import ConflictError, InputError
 from .._flags.apply import KillSwitch
-from .models import DONE, FAILED, PARTLY, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED
+from .models import DONE, FAILED, FLAGS_PHASE, PARTLY, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED
 from .record import Act, Record
 
 STATES = {
@@ -20,7 +20,6 @@ STATES = {
     ROLLED_BACK: "was taken back",
     PARTLY: "was partly rolled back",
 }
-FLAGS_PHASE = "feature_flags"
 NEVER = "was not begun"
 SWITCHED_OFF = "is done, and what it switched on is off since"
 OFF = ("false", "0")

@@ -16,10 +16,10 @@ from .._gate.models import Bounds, SampleStatus
 from .._gate.report import bounds_of, course_of, judged_as
 from .._images import image_of, version_of
 from .._release.decode import text
+from .._release.models import CHECKS_PHASE, SERVICES_PHASE, WATCH_PHASE
 from .._release.record import Failure, Flags, Functions, Record, RecordedMetric, Service, SignOff
 from .models import Cell, Part, Table, code, judged, plot_of, share, table, tone_of
 
-PHASE, WATCH_PHASE = "microservices", "monitoring"
 BACK, NOT_STARTED, EARLIER = "rolled back", "not started", "rolled out earlier"
 
 Json = t.Mapping[str, t.Any]
@@ -31,11 +31,11 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
 
     `pins`: what each Deployment ran before the release, as release_info returns it. `versions`: what each runs now.
     """
-    evidence, waves = record.evidence(PHASE), record.facts.wave_numbers
+    evidence, waves = record.evidence(SERVICES_PHASE), record.facts.wave_numbers
     failed = {entry.name: entry for entry in evidence.failures}
     returned = {entry.name: entry for entry in record.facts.services_returned}
     # What a wave did not reach still runs what it ran before.
-    unreached = waves if PHASE in record.phases else ()
+    unreached = waves if SERVICES_PHASE in record.phases else ()
     results = {
         **{name: Service(name, result=NOT_STARTED) for name in unreached},
         **returned,
@@ -55,10 +55,8 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
             why, now = " ".join(filter(None, (why, back.message, more))), back.after or now
             stuck = Cell(f"{outcome.text}, not rolled back", "bad")
             outcome = stuck if back.message else Cell(BACK, "warn")
-        pin = pins.get(name)
-        images = pin.get("images") if isinstance(pin, dict) else None
         # What it ran before the release: a run that finds it rolled already cannot see it.
-        pinned = text(image_of(name, images)) if isinstance(images, dict) else ""
+        pinned = text(image_of(name, (pins.get(name) or {}).get("images") or {}))
         before = pinned or service.before
         # As a look at the cluster has it, else as the phase saw it when it failed.
         version = text(versions.get(name)) or version_of(text((evidence.standing or {}).get(name)))
@@ -152,7 +150,7 @@ def checks(record: Record) -> Table:
 def checklist(record: Record) -> list[Table]:
     """A table for each section of the runbook's checklist, a row for each check; none when none is recorded."""
     sections: dict[str, list[tuple[str, Cell, str, str]]] = {}
-    for check in record.evidence("preflight").preflight:
+    for check in record.evidence(CHECKS_PHASE).preflight:
         section, divided, line = check.item.partition(": ")
         title = line if divided else section or check.name
         proof = check.name if check.item else ""
