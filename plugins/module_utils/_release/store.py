@@ -20,7 +20,6 @@ from .pins import (
     RECORDS,
     Pins,
     add_pins,
-    config_map,
     outdated_pins,
     pack,
     pins_name,
@@ -227,8 +226,7 @@ class ReleaseStore:
             "sha256": hashlib.sha256(content).hexdigest(),
         }
         map_name = self._attachment_name(name)
-        body = config_map(map_name, self._cluster.namespace, self.version, ATTACHMENT, data)
-        return write_over(self._cluster, body, version)
+        return write_over(self._cluster, map_name, self.version, ATTACHMENT, data, version)
 
     def fetch(self, name: str) -> bytes:
         attachment = self.attachment(name)
@@ -266,7 +264,5 @@ class ReleaseStore:
 
     def _write(self, record: Record, over: StoredRecord) -> None:
         data = {KEY: json.dumps(record.body, indent=1, sort_keys=True)}
-        body = config_map(
-            self.name, self._cluster.namespace, self.version, RECORD, data, fence=over.fence
-        )
-        write_over(self._cluster, body, over.resource_version)
+        at, fence = over.resource_version, over.fence
+        write_over(self._cluster, self.name, self.version, RECORD, data, at, fence=fence)
