@@ -184,6 +184,7 @@ folder:
 """
 
 import typing as t
+from datetime import datetime
 from pathlib import Path
 
 from ..module_utils._diagnosis import evidence
@@ -214,15 +215,14 @@ def run(module: Module) -> dict[str, t.Any]:
     }
 
 
-def keep(module: Module, diagnosis: evidence.Diagnosis, now: t.Any) -> str:
+def keep(module: Module, diagnosis: evidence.Diagnosis, at: datetime) -> str:
     """The folder's path. A full disk must not hide what was found."""
     try:
-        folder = evidence.make_folder(Path(module.params["dest"]), now)
-        evidence.write_files(folder, evidence.files_of(diagnosis))
+        files = evidence.files_of(diagnosis)
+        return str(evidence.write_folder(Path(module.params["dest"]), files, at))
     except DeployError as exc:
         module.warn(f"The diagnosis is not stored. {exc}")
         return ""
-    return str(folder)
 
 
 def main() -> None:

@@ -22,28 +22,22 @@ from .._redaction import Redactor
 from .rules import SENTENCES, Cause, LastWords, LinePlace, ObservedFact, filled
 
 
-def make_folder(parent: Path, now: datetime) -> Path:
+def write_folder(parent: Path, files: t.Mapping[str, str], now: datetime) -> Path:
     """A new one below `parent`, mode 0700. Raises InputError also where another diagnosis has this second's."""
-    path = parent / f"diagnosis-{now:%Y%m%dT%H%M%SZ}"
+    folder = parent / f"diagnosis-{now:%Y%m%dT%H%M%SZ}"
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(mode=0o700)
-    except OSError as exc:
-        raise InputError(
-            f"No folder can be made in '{parent}' ({exc.strerror}): set 'dest', or run it again."
-        ) from exc
-    return path
-
-
-def write_files(folder: Path, files: t.Mapping[str, str]) -> None:
-    try:
+        folder.mkdir(mode=0o700)
         for name, content in files.items():
             path = folder / name
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600, exist_ok=False)
             path.write_text(content, encoding="utf-8", errors="replace")
     except OSError as exc:
-        raise InputError(f"'{folder}' can't be written ({exc.strerror}): make room there.") from exc
+        raise InputError(
+            f"'{folder}' can't be written ({exc.strerror}): make room there, set 'dest', or run it again."
+        ) from exc
+    return folder
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ DEPLOYMENTS = "kubernetes/deployments.txt"
 class WorkloadStatus:
     deployment: Deployment
     replica_sets: tuple[ReplicaSet, ...]
+    current: ReplicaSet | None
+    """That of the present template."""
     pods: tuple[Pod, ...]
     """Of the current ReplicaSet."""
 
@@ -94,6 +96,7 @@ def observe(cluster: _cluster.Cluster) -> dict[str, WorkloadStatus]:
         results[deployment.name] = WorkloadStatus(
             deployment,
             owned_by(deployment, replica_sets),
+            current,
             tuple(pod for pod in pods if current is not None and pod.owner == current.uid),
         )
     return results
@@ -113,8 +116,7 @@ def troubles_of(standing: WorkloadStatus) -> list[Trouble]:
     deployment = standing.deployment
     ready = {pod.uid for pod in standing.pods if pod.ready}
     refused = refusal_sign(deployment, None)
-    current = current_replica_set(deployment, standing.replica_sets)
-    signs = [*signs_of(standing.pods, current), *signs_of(standing.pods, crashes=1)]
+    signs = [*signs_of(standing.pods, standing.current), *signs_of(standing.pods, crashes=1)]
     results: dict[str, Trouble] = {}
     for sign in sorted(
         [*signs, *([refused] if refused else [])], key=lambda entry: entry.pod in ready
@@ -269,15 +271,12 @@ def look_at_changes(
     notes: Notebook, cluster: _cluster.Cluster, services: t.Sequence[str], config_map: str
 ) -> None:
     file, now = "kubernetes/changes.txt", wall_clock()
-    bodies = cluster.list_objects("Deployment")
-    replica_sets = cluster.list_objects("ReplicaSet")
-    for body in bodies:
-        deployment = Deployment.from_json(body)
-        if deployment.name not in services:
+    for name, standing in observe(cluster).items():
+        if name not in services:
             continue
-        name, counts = deployment.name, deployment.counts
+        deployment, counts = standing.deployment, standing.deployment.counts
         notes.see("standing", name, file=file, ready=counts.ready, desired=counts.desired)
-        minutes = _age(_born(deployment, replica_sets), now)
+        minutes = _age(standing.current.created if standing.current else "", now)
         if minutes is not None and minutes <= LATELY:
             cause = deployment.annotations.get(
                 _cluster.CHANGE_CAUSE_ANNOTATION, "no reason recorded"
@@ -340,15 +339,6 @@ def look_at_flags(
         if stale:
             count, detail = len(stale), stale[0].detail
             notes.see("stale_flags", consumer, file=file, pods=count, of=len(pods), detail=detail)
-
-
-def _born(deployment: Deployment, replica_sets: t.Sequence[_cluster.Object]) -> str:
-    """When the ReplicaSet of the current template was made."""
-    current = current_replica_set(
-        deployment, [ReplicaSet.from_json(entry) for entry in replica_sets]
-    )
-    sets = [entry for entry in replica_sets if current and entry["metadata"]["uid"] == current.uid]
-    return str(sets[0]["metadata"].get("creationTimestamp", "")) if sets else ""
 
 
 def _age(moment: str, now: datetime) -> int | None:
