@@ -267,9 +267,7 @@ def look_at_record(notes: Notebook, cluster: _cluster.Cluster, release: str) -> 
             notes.see("phase_failed", name, file=file, at=at, host=host, answer=answer)
 
 
-def look_at_changes(
-    notes: Notebook, cluster: _cluster.Cluster, services: t.Sequence[str], config_map: str
-) -> None:
+def look_at_changes(notes: Notebook, cluster: _cluster.Cluster, services: t.Sequence[str]) -> None:
     file, now = "kubernetes/changes.txt", wall_clock()
     for name, standing in observe(cluster).items():
         if name not in services:
@@ -283,29 +281,18 @@ def look_at_changes(
             )
             actor = deployment.annotations.get(_cluster.ACTOR_ANNOTATION, "somebody")
             notes.see("change", name, file=file, minutes=minutes, cause=cause, actor=actor)
-    if config_map:
-        _look_at_flags_map(notes, cluster, config_map, now)
 
 
-def _look_at_flags_map(
-    notes: Notebook, cluster: _cluster.Cluster, name: str, now: datetime
-) -> None:
-    file = "kubernetes/changes.txt"
-    body = cluster.read("ConfigMap", name)
-    if body is None:
-        notes.see("no_flags", name, file=file)
-        return
-    written = body["metadata"].get("annotations") or {}
+def _tell_flags_map(notes: Notebook, file: str, name: str, metadata: _cluster.Object) -> None:
+    """By whom it is held, and when it was written."""
+    written = metadata.get("annotations") or {}
     switch = KillSwitch.from_annotations(written)
     if switch is not None:
         notes.see("kill_switch", name, file=file, switch=str(switch))
     if written.get(_cluster.RAMP_ANNOTATION):
         notes.write(file, f"ramp: {written[_cluster.RAMP_ANNOTATION]}")
-    times = [
-        managed_field.get("time", "")
-        for managed_field in body["metadata"].get("managedFields") or []
-    ]
-    minutes = _age(max(times, default=""), now)
+    times = (entry.get("time", "") for entry in metadata.get("managedFields") or [])
+    minutes = _age(max(times, default=""), wall_clock())
     if minutes is not None and minutes <= LATELY:
         notes.see("flags_change", name, file=file, minutes=minutes)
 
@@ -317,9 +304,13 @@ def look_at_flags(
     consumers: t.Sequence[str],
     probe: FlagsProbe,
 ) -> None:
-    """What each pod runs with, against the ConfigMap."""
+    """When the ConfigMap was changed, and what each pod runs with against it."""
     file = "kubernetes/flags.txt"
     body = cluster.read("ConfigMap", config_map)
+    if body is None:
+        notes.see("no_flags", config_map, file=file)
+    else:
+        _tell_flags_map(notes, file, config_map, body["metadata"])
     wanted = dict((body or {}).get("data") or {})
     for name, value in sorted(wanted.items()):
         notes.write(file, f"{config_map}: {name}={value}")

@@ -86,7 +86,7 @@ def _of_error_rate(params: Params) -> Looks:
         yield "Prometheus", _blind("Option 'prometheus' is not given.")
     wanted = [only] if only else params["flags_consumers"]
     yield "the error lines", _in_cluster(params, error_rate.look_at_error_lines, wanted, suspects)
-    yield "what was changed", _in_cluster(params, look_at_changes, services, flags)
+    yield "what was changed", _in_cluster(params, look_at_changes, services)
     if flags:
         consumers, probe = params["flags_consumers"], FlagsProbe.from_options(params["probe"])
         yield "the flags", _in_cluster(params, look_at_flags, flags, consumers, probe)

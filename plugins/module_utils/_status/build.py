@@ -410,11 +410,8 @@ def _next(status: Status) -> Rows:
         yield "or" if number else "next", text
 
 
-Fields = t.Mapping[str, t.Any]
-
-
 def standing(
-    sight: Fields, config_map: str, parts: t.Mapping[str, str], settlement: Fields
+    sight: next_step.Body, config_map: str, parts: t.Mapping[str, str], settlement: next_step.Body
 ) -> dict[str, t.Any]:
     """`sight`: what release_info, and of the deployments rollout return. `parts`: by phase, what it brings.
 
@@ -446,10 +443,10 @@ def next_words(
     return "; or ".join(texts.values())
 
 
-def _undone(settlement: Fields) -> str:
+def _undone(settlement: next_step.Body) -> str:
     if not settlement:
         return ""
-    undone: Fields = settlement.get("undone") or {}
+    undone: next_step.Body = settlement.get("undone") or {}
     back = [name for name, how in undone.items() if how != "rollback_failed"]
     stuck = [name for name in undone if name not in back]
     stuck += [name for name in settlement.get("not_undone") or () if name not in stuck]
@@ -461,7 +458,7 @@ def _undone(settlement: Fields) -> str:
     return "; ".join(f"{', '.join(names)} {what}" for names, what in parts if names) or "nothing"
 
 
-def _rollouts(deployments: t.Sequence[Fields] | None) -> list[str]:
+def _rollouts(deployments: t.Sequence[next_step.Body] | None) -> list[str]:
     if deployments is None:
         return ["services not known"]
     known = {str(deployment["name"]): deployment for deployment in deployments}
@@ -495,8 +492,8 @@ def _part(record: Record, name: str) -> str:
     return "of the release" if changed else "of the release, nothing was to change"
 
 
-def _flags_now(info: Fields, config_map: str) -> str:
-    flags: Fields = info.get("flags") or {}
+def _flags_now(info: next_step.Body, config_map: str) -> str:
+    flags: next_step.Body = info.get("flags") or {}
     if switch := flags.get("kill_switch"):
         return f"held off by the kill switch, set by {switch.get('by')}"
     if not isinstance(info.get("record"), dict):
