@@ -62,7 +62,7 @@ from ..module_utils._messages.outbox import MessageState, Outbox
 from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._messages.slack import SlackClient
 from ..module_utils._redaction import Redactor
-from ..module_utils._story.plan import Plan
+from ..module_utils._story.plan import Plan, dictionaries
 from ..module_utils._terminal.models import Ending, RunEnded, Status
 from ..plugin_utils import _run_events
 from ..plugin_utils._run_events import Observer, PlayVariables, observing
@@ -118,11 +118,6 @@ def describe(get: Get, playbook: str, plan: t.Any, metrics: t.Any, links: t.Any 
             for entry in dictionaries(metrics, "name")
         },
     )
-
-
-def dictionaries(value: t.Any, key: str) -> list[t.Mapping[str, t.Any]]:
-    listed = value if isinstance(value, list) else []
-    return [entry for entry in listed if isinstance(entry, dict) and key in entry]
 
 
 class CallbackModule(Observer):

@@ -132,10 +132,8 @@ def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
         "kind": metric.kind,
         **numbers(series),
         **described(metric),
-        "status": series.status.shown,
         "verdict": decide([metric], watch.state.series).verdict.value,
         "started": watch.state.began_at,
-        "points": [list(point) for point in thin(series.points)],
         **comparison,
     }
 
@@ -160,6 +158,8 @@ def numbers(series: Series) -> dict[str, t.Any]:
         "mean": series.total / series.count if series.count else None,
         "last": last.value if last else None,
         "problem": last.problem if last else "",
+        "status": series.status.shown,
+        "points": [list(point) for point in thin(series.points)],
     }
 
 
