@@ -16,8 +16,7 @@ import typing as t
 from pathlib import Path
 
 import yaml
-from ansible_compat.runtime import Runtime
-from ansiblelint import file_utils, runner
+from ansiblelint import app, file_utils, runner
 from ansiblelint.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,7 +62,7 @@ if __name__ == "__main__":
         )
     runner.Runner._run_syntax_check_phase = no_syntax_check
     # What is imported was loaded by then, with the playbook that imports it.
-    Runtime.has_playbook = lambda _self, _playbook, *, basedir=None: basedir is None
+    app.Runtime.has_playbook = lambda _self, _playbook, *, basedir=None: basedir is None
     file_utils.kind_from_path = functools.cache(file_utils.kind_from_path)
     sys.argv[1:] = ["--profile", "production", "--offline", "-q", *sys.argv[1:]]
     sys.exit(main(sys.argv) or failed)
