@@ -206,7 +206,9 @@ def one_phase(
 def phase_ended(status: ReleaseStatus, planned: Planned, fact: Phase) -> str:
     """The one line of the thread about a phase that was settled."""
     act = fact.evidence.decision or Act()
-    decided = f"{DECIDED[act.decision]} by {act.by}: {act.reason}" if act.decision else ""
+    decided = (
+        f"{DECIDED[act.decision]} by {act.by}: {act.reason}" if act.decision in DECIDED else ""
+    )
     return " · ".join(filter(None, [one_phase(status, planned, None, fact, 0.0), plain(decided)]))
 
 
