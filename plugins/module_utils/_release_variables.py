@@ -79,12 +79,12 @@ def _feedback(name: str, release: Release) -> None:
 
 
 def _smoke_metrics(name: str, release: Release) -> None:
-    spec = fragment_spec("_smoke_tests", "tests", "metrics")
+    spec = fragment_spec("_checks.smoke_tests", "tests", "metrics")
     options_or_refusal({**spec, name: spec["metrics"]}, {name: release[name], "metrics": []})
 
 
 def _smoke_tests(name: str, release: Release) -> None:
-    spec = _list_of("_smoke_tests", "tests")
+    spec = _list_of("_checks.smoke_tests", "tests")
     read_tests(options_or_refusal({name: spec}, {name: release[name]})[name])
 
 
@@ -113,7 +113,7 @@ def _flags(name: str, release: Release) -> None:
 
 
 def _messages(name: str, release: Release) -> None:
-    spec = fragment_spec("_smoke_tests", "tests", "webhook")["messages"]
+    spec = fragment_spec("_checks.smoke_tests", "tests", "webhook")["messages"]
     options_or_refusal({name: spec}, {name: release[name]})
 
 
