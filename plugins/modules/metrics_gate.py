@@ -334,7 +334,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
     def report(state: WatchState) -> None:
         text = describe_look(metrics, state, schedule.duration)
-        emit_progress(module, "MetricsSampled", text, look_data(state, schedule.duration))
+        emit_progress(module, "MetricsSampled", text, look_data(metrics, state, schedule.duration))
 
     watch = run_watch(metrics, sources, schedule, report=report, memory=memory)
     if memory is not None and memory.lost:

@@ -43,6 +43,29 @@ def decode(shape: type[Shape], value: t.Any, name: str, problems: Problems) -> S
     return shape(**known)
 
 
+def encoded(value: t.Any) -> dict[str, t.Any]:
+    """The JSON of a dataclass as `decode` reads it: each field under the first place where it may stand.
+
+    A part that is not there is left out, and a value that is not is null.
+    """
+    body: dict[str, t.Any] = {}
+    kinds = t.get_type_hints(type(value))
+    for each in fields(value):
+        entry = getattr(value, each.name)
+        if entry is None and any(map(is_dataclass, t.get_args(kinds[each.name]))):
+            continue
+        *outer, key = each.metadata.get("at", ((each.name,),))[0]
+        place = functools.reduce(lambda known, above: known.setdefault(above, {}), outer, body)
+        place[key] = _as_json(entry)
+    return body
+
+
+def _as_json(value: t.Any) -> t.Any:
+    if is_dataclass(value):
+        return encoded(value)
+    return [_as_json(entry) for entry in value] if isinstance(value, tuple) else value
+
+
 def dumped(value: t.Any) -> str:
     """A dataclass as JSON."""
     return json.dumps(asdict(value), default=_plain)
