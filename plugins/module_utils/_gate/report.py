@@ -86,11 +86,13 @@ def describe_look(metrics: t.Sequence[Metric], state: WatchState, duration: floa
 
 def look_data(metrics: t.Sequence[Metric], state: WatchState, duration: float) -> dict[str, t.Any]:
     """What callbacks hear of a look: of each metric what is newest."""
-    seen = (encoded(measured(asked(metric), state.series[metric.name])) for metric in metrics)
+    newest = (
+        encoded(measured(unmeasured(metric), state.series[metric.name])) for metric in metrics
+    )
     return {
         "elapsed": state.elapsed,
         "duration": duration,
-        "metrics": [{key: metric[key] for key in _NEWEST} for metric in seen],
+        "metrics": [{key: metric[key] for key in _NEWEST} for metric in newest],
         "holding": state.held is not None,
     }
 
@@ -124,7 +126,7 @@ def describe_watch(
 def _recorded(metric: Metric, watch: WatchResult) -> RecordedMetric:
     series, evidence = watch.state.series[metric.name], watch.state.evidence.get(metric.name)
     return replace(
-        measured(asked(metric), series),
+        measured(unmeasured(metric), series),
         verdict=decide([metric], watch.state.series).verdict.value,
         started=watch.state.began_at,
         comparison=compare.compared(metric.comparison, evidence, watch.state.elapsed)
@@ -136,7 +138,7 @@ def _recorded(metric: Metric, watch: WatchResult) -> RecordedMetric:
 # --- a metric as a record has it --------------------------------------------------------------------------------------
 
 
-def asked(metric: Metric) -> RecordedMetric:
+def unmeasured(metric: Metric) -> RecordedMetric:
     """Before anything is known of it."""
     bounds = metric.bounds
     return RecordedMetric(

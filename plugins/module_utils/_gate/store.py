@@ -22,7 +22,7 @@ from .._release.store import ReleaseStore
 from .._release.task import change_record
 from .._time import epoch, utc_now
 from .models import Metric, Verdict
-from .report import asked
+from .report import unmeasured
 from .state import WatchState
 from .verdict import APPROVE, REJECT, all_said, decision_fact, plan_decision, that_counts
 from .watch import WatchPlan, take_up
@@ -108,7 +108,7 @@ class ReleaseMemory:
         }
         self._asked = {
             metric.name: {
-                key: entry for key, entry in encoded(asked(metric)).items() if key in SHOWN
+                key: entry for key, entry in encoded(unmeasured(metric)).items() if key in SHOWN
             }
             for metric in plan.metrics
         }
