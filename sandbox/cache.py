@@ -64,7 +64,7 @@ def libraries(root: Path) -> str:
 
 def _needed(package: str, folder: Path) -> list[str]:
     """The package after what it needs and this machine lacks. apt's rehearsal changes nothing and needs no root."""
-    rehearsal = ["apt-get", "install", "--simulate", "--no-install-recommends", package]
+    rehearsal = [*_apt(folder), "install", "--simulate", "--no-install-recommends", package]
     done = subprocess.run(
         rehearsal, cwd=folder, capture_output=True, text=True, check=False, timeout=DOWNLOAD_WITHIN
     )
@@ -77,7 +77,7 @@ def _download(packages: t.Sequence[str], folder: Path, cure: str) -> list[Path]:
     lists = folder / "lists"
     own = _options(lists)
     attempts = (
-        [["apt-get", "download", *packages]],
+        [[*_apt(folder), "download", *packages]],
         [["apt-get", *own, "update"], ["apt-get", *own, "download", *packages]],
     )
     last = ""
@@ -91,6 +91,11 @@ def _download(packages: t.Sequence[str], folder: Path, cure: str) -> list[Path]:
             shutil.rmtree(lists, ignore_errors=True)
             return archives
     raise SandboxError(f"Debian's package {packages[-1]} cannot be had ({last}): {cure}.")
+
+
+def _apt(folder: Path) -> list[str]:
+    """With what it makes of the system's lists, which images of containers have it throw away, kept beside `folder`."""
+    return ["apt-get", "-o", f"Dir::Cache::pkgcache={folder.parent / 'apt.pkgcache'}"]
 
 
 def _options(lists: Path) -> list[str]:

@@ -61,7 +61,7 @@ from ..module_utils._messages.outbox import MessageState, Outbox
 from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._messages.slack import SlackClient
 from ..module_utils._redaction import Redactor
-from ..module_utils._story.plan import Plan
+from ..module_utils._story.plan import Plan, dictionaries
 from ..module_utils._terminal.models import Ending, RunEnded, Status
 from ..plugin_utils import _run_events
 from ..plugin_utils._run_events import Observer, PlayVariables, observing
@@ -109,8 +109,8 @@ def describe(get: Get, playbook: str, plan: t.Any, links: t.Any = None) -> Relea
         plan=Plan.read(plan),
         links=tuple(
             (str(entry.get("text") or entry["url"]), str(entry["url"]))
-            for entry in (links if isinstance(links, list) else [])
-            if isinstance(entry, dict) and re.match(r"https?://[^/\s]", str(entry.get("url")))
+            for entry in dictionaries(links, "url")
+            if re.match(r"https?://[^/\s]", str(entry["url"]))
         ),
     )
 

@@ -90,17 +90,13 @@ EXACT = 10 * MINUTE
 """Beyond this, seconds do not help a reader."""
 
 
-def shown(value: t.Any) -> str:
+def shown(value: t.Any, zone: tzinfo | None = None, today: datetime | None = None) -> str:
+    """A time as it is written, or in a zone; without its date where that is `today`'s. What is no time, as it is."""
     read = value if isinstance(value, datetime) else parse_time(value)
-    return read.strftime("%Y-%m-%d %H:%M:%S %Z") if read else str(value or "")
-
-
-def shown_both(value: t.Any, zone: tzinfo) -> str:
-    """In UTC and, where that differs, in the release's own zone."""
-    read = parse_time(value)
-    if read is None or read.astimezone(zone).utcoffset() == read.utcoffset():
-        return shown(value)
-    return f"{shown(read)} ({read.astimezone(zone):%H:%M:%S %Z})"
+    if read is None:
+        return str(value or "")
+    form = "%H:%M:%S %Z" if today and read.date() == today.date() else "%Y-%m-%d %H:%M:%S %Z"
+    return (read.astimezone(zone) if zone else read).strftime(form)
 
 
 def lasting(seconds: float | None) -> str:

@@ -184,10 +184,10 @@ folder:
 """
 
 import typing as t
+from datetime import datetime
 from pathlib import Path
 
-from ..module_utils._diagnosis.evidence import Diagnosis, make_folder, write_files
-from ..module_utils._diagnosis.render import SHOWN, cause_to_json, files_of, summary
+from ..module_utils._diagnosis import evidence
 from ..module_utils._diagnosis.task import diagnose_platform
 from ..module_utils._errors import DeployError
 from ..module_utils._module import Module, documented, execute, refuse_below
@@ -208,22 +208,21 @@ def run(module: Module) -> dict[str, t.Any]:
     folder = "" if module.check_mode else keep(module, diagnosis, at)
     return {
         "changed": bool(folder) or module.check_mode,
-        "causes": [cause_to_json(cause) for cause in diagnosis.causes],
-        "lines": summary(diagnosis, SHOWN),
+        "causes": [evidence.cause_to_json(cause) for cause in diagnosis.causes],
+        "lines": evidence.summary(diagnosis, evidence.SHOWN),
         "unseen": [entry for part in diagnosis.parts for entry in part.unseen],
         "folder": folder,
     }
 
 
-def keep(module: Module, diagnosis: Diagnosis, now: t.Any) -> str:
+def keep(module: Module, diagnosis: evidence.Diagnosis, at: datetime) -> str:
     """The folder's path. A full disk must not hide what was found."""
     try:
-        folder = make_folder(Path(module.params["dest"]), now)
-        write_files(folder, files_of(diagnosis))
+        files = evidence.files_of(diagnosis)
+        return str(evidence.write_folder(Path(module.params["dest"]), files, at))
     except DeployError as exc:
         module.warn(f"The diagnosis is not stored. {exc}")
         return ""
-    return str(folder)
 
 
 def main() -> None:

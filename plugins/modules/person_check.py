@@ -161,21 +161,14 @@ watch:
 import time
 import typing as t
 
-from ..module_utils._checks.smoke import (
-    PersonAnswer,
-    Question,
-    conclude,
-    line,
-    read_answers,
-    read_questions,
-)
+from ..module_utils._checks import smoke
 from ..module_utils._gate.models import Verdict
 from ..module_utils._gate.verdict import that_count, with_feedback
 from ..module_utils._module import Module, documented, emit_progress, execute
 from ..module_utils._release.task import store_of
 from ..module_utils._time import utc_now
 
-Ask = t.Callable[[Question, int], PersonAnswer]
+Ask = t.Callable[[smoke.Question, int], smoke.PersonAnswer]
 
 module_spec = documented(DOCUMENTATION, required_by={"release": ["kubernetes"]})
 
@@ -183,7 +176,7 @@ module_spec = documented(DOCUMENTATION, required_by={"release": ["kubernetes"]})
 def run(module: Module) -> dict[str, t.Any]:
     """A module has no terminal; its action plugin, which has, gives itself as `ask`."""
     params, feedback = dict(module.params), module.params["feedback"]
-    questions = read_questions(params["questions"])
+    questions = smoke.read_questions(params["questions"])
     if feedback:
         watch, gate = feedback["watch"], feedback["gate"]
         store = store_of(module)
@@ -196,7 +189,9 @@ def run(module: Module) -> dict[str, t.Any]:
             by=params["answered_by"],
         )
         params["prompt"] = params["prompt"] and watch["verdict"] == Verdict.PROCEED.value
-    answers = read_answers(params["answers"], questions, by=params["answered_by"], now=utc_now())
+    answers = smoke.read_answers(
+        params["answers"], questions, by=params["answered_by"], now=utc_now()
+    )
     ask: Ask = getattr(module, "ask", no_answer)
     rows = []
     for question in questions:
@@ -206,20 +201,23 @@ def run(module: Module) -> dict[str, t.Any]:
             answer, started = answers.get(question.name), time.monotonic()
             if answer is None and params["prompt"]:
                 answer = ask(question, params["timeout"])
-            silence = PersonAnswer(note=f"the terminal prompt is off: {question.question}")
+            silence = smoke.PersonAnswer(note=f"the terminal prompt is off: {question.question}")
             row = question.result_of(answer or silence, time.monotonic() - started)
             emit_progress(
-                module, "PersonAnswered", line(row), {"name": row["name"], "status": row["status"]}
+                module,
+                "PersonAnswered",
+                smoke.line(row),
+                {"name": row["name"], "status": row["status"]},
             )
         rows.append(row)
-    result = conclude(rows, params["fail_on"])
+    result = smoke.conclude(rows, params["fail_on"])
     if feedback:
         result["watch"] = with_feedback(watch, rows, gate=gate, since=feedback["since"])
     return result
 
 
-def no_answer(_question: Question, _timeout: int) -> PersonAnswer:
-    return PersonAnswer(note="there is no terminal")
+def no_answer(_question: smoke.Question, _timeout: int) -> smoke.PersonAnswer:
+    return smoke.PersonAnswer(note="there is no terminal")
 
 
 def main() -> None:

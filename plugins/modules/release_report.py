@@ -84,6 +84,7 @@ from pathlib import Path
 from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._module import Module, documented, execute
 from ..module_utils._redaction import Redactor
+from ..module_utils._release.record import Record
 from ..module_utils._report.build import RECORD_DEPTH, asked_of, build_report
 from ..module_utils._report.files import ReportFolder, incident_name, notes_of
 from ..module_utils._report.render import files_of
@@ -102,7 +103,7 @@ def run(module: Module) -> dict[str, t.Any]:
     requested = asked_of(params, redact)
     report = build_report(record, requested)
     folder = ReportFolder(Path(params["dest"]))
-    incident = incident_name(record)
+    incident = incident_name(Record.read(record).attempt)
     files = files_of(report, record)
     before = folder.read([*files, "lessons.md", incident])
     after = {**files, **notes_of(report, record, before)}

@@ -211,8 +211,7 @@ from ..module_utils._errors import InputError
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
-from ..module_utils._status.build import Observed, StatusOptions, look, status_of
-from ..module_utils._status.lines import follow, lines_of
+from ..module_utils._status import build as standing
 from ..module_utils._story.plan import Plan
 from ..module_utils._terminal.commands import Typed
 from ..module_utils._time import now
@@ -226,23 +225,23 @@ def run(module: Module) -> dict[str, t.Any]:
     if nameless := [entry for entry in params["plan"] if "name" not in entry]:
         raise InputError(f"Option 'plan' has a phase without a name: {nameless[0]}.")
     place = {"release": params["name"], "config_map": params["config_map"]}
-    see = functools.partial(look, cluster_for(module), **place)
+    see = functools.partial(standing.look, cluster_for(module), **place)
     names = ("services", "ramp", "launch_window", "changing", "page_url")
-    requested = StatusOptions(
+    requested = standing.StatusOptions(
         plan=Plan.read(params["plan"]),
         typed=Typed(params["playbooks"], tuple(params["inventories"]), params["program"]),
         **{name: params[name] for name in names},
     )
 
-    def build(observed: Observed, moment: datetime) -> dict[str, t.Any]:
-        return status_of(observed, requested, moment)
+    def build(observed: standing.Observed, moment: datetime) -> dict[str, t.Any]:
+        return standing.status_of(observed, requested, moment)
 
     if params["follow"]:
         tell, interval = functools.partial(emit_progress, module), params["interval"]
-        status = follow(see, build, tell, MonotonicClock(), interval=interval, today=now)
+        status = standing.follow(see, build, tell, MonotonicClock(), interval=interval, today=now)
     else:
         status = build(see(), now())
-    lines = lines_of(status, now())
+    lines = standing.lines_of(status, now())
     remarks = [] if params["follow"] else lines
     return {"changed": False, "status": status, "lines": lines, "remarks": remarks}
 

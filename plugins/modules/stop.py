@@ -107,7 +107,7 @@ from ..module_utils._release.order import switched_off
 from ..module_utils._release.record import Record
 from ..module_utils._report.source import read_release
 from ..module_utils._rollout.observer import observe_standings
-from ..module_utils._status.lines import next_words, standing
+from ..module_utils._status.build import next_words, standing
 from ..module_utils._story.next_step import Stop, few_commands_in
 from ..module_utils._story.plan import Plan
 

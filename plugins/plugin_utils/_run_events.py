@@ -24,15 +24,8 @@ from ..module_utils._story.next_step import RAMP
 from ..module_utils._story.plan import Plan
 from ..module_utils._terminal import models
 from ..module_utils._terminal.commands import ALL, BESIDE, Command, Typed, typed_playbook
+from . import _process
 from ._action_module import module_of
-from ._process import (
-    extra_variables,
-    playbooks,
-    playbooks_place,
-    program,
-    shown_options,
-    when_cut_short,
-)
 
 Variables = t.Mapping[str, t.Any]
 F = t.TypeVar("F", bound=t.Callable[..., None])
@@ -74,7 +67,7 @@ class Observer(CallbackBase):  # type: ignore[misc]
     def _listen(self, progressed: t.Callable[[Progress], None]) -> None:
         """Hear from now on what modules say meanwhile, and of an end without the last event."""
         self._unsubscribe = subscribe(progressed)
-        when_cut_short(lambda: self._finish("interrupted"))
+        _process.when_cut_short(lambda: self._finish("interrupted"))
 
     @observing
     def v2_runner_on_ok(self, result: t.Any) -> None:
@@ -248,16 +241,20 @@ def phases_of(playbook: t.Any) -> tuple[str, ...]:
 
 
 def command_of(phases: tuple[str, ...], redact: Redactor, *, ramps: bool) -> Command:
-    typed, place, options = playbooks(), playbooks_place(), shown_options()
+    typed, place, options = (
+        _process.playbooks(),
+        _process.playbooks_place(),
+        _process.shown_options(),
+    )
 
     def beside(name: str) -> bool:
         other = typed_playbook(place, name)
         return other not in typed and (place.endswith(".") or os.path.isfile(other))  # noqa: PTH113
 
-    extra, hidden = extra_variables(redact)
+    extra, hidden = _process.extra_variables(redact)
     return Command(
         playbooks=tuple(typed),
-        typed=Typed(place, tuple(options.get("inventory") or ()), program()),
+        typed=Typed(place, tuple(options.get("inventory") or ()), _process.program()),
         tags=tuple(options.get("tags") or ALL),
         limit=str(options.get("limit") or ""),
         check=bool(context.CLIARGS.get("check")),

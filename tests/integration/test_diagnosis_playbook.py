@@ -7,7 +7,7 @@ import typing as t
 import pytest
 import requests
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.render import SHOWN
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import SHOWN
 from sandbox.commands import set_fault
 from sandbox.faults import Fault, Faults
 from sandbox.processes import Phase, records

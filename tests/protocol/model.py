@@ -127,7 +127,7 @@ PRODUCT = {
     "open.check": "_lock.fence.LeaseCheck.check",
     "open.read": "_release.store.ReleaseStore.change: _read",
     "open.write": "_release.plan.plan_record, ReleaseStore._write",
-    "pin.read": "_release.store.ReleaseStore.pin: missing_pins, outdated_pins, add_pins",
+    "pin.read": "_release.store.ReleaseStore.pin: outdated_pins, add_pins",
     "pin.write": "_release.pins.write_pins",
     "seal.check": "Guard.check",
     "seal.record": "ReleaseStore.leave_epoch",

@@ -25,10 +25,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.models impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._status.build import (
     StatusOptions,
+    lines_of,
     look,
     status_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import lines_of
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan as Phases
 from ansible_collections.easymo.deploy.plugins.module_utils._time import now
 

@@ -123,7 +123,9 @@ def test_a_migration_that_destroys_is_refused_before_anything_is_touched(
 
 
 def test_a_run_is_killed_between_two_waves(operator, shop):
-    victim = operator.begins("deploy", *SANDBOX, inventory="example")
+    # So long nothing else begins, however slowly this machine sees that the first wave has.
+    watched = ("-e", "rolling_update_overlap=false", "-e", "rolling_update_soak=60")
+    victim = operator.begins("deploy", *SANDBOX, *watched, inventory="example")
     until(lambda: shop.images() != OLD, 120)
     victim.kill("everything")
     assert shop.images() == {**OLD, "catalog": "v1.1.0"}

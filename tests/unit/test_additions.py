@@ -22,11 +22,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     options_of,
     passed,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.headline import (
-    SERVICES_PHASE,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._release import models
 from ansible_collections.easymo.deploy.plugins.module_utils._report import phases
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections import people, services
 from ansible_collections.easymo.deploy.plugins.modules import preflight_check
 from tests.module_runner import run_module
 
@@ -205,9 +202,10 @@ def test_who_names_a_phase_names_one_of_the_plan():
         *wiring["release_phase_changing"],
         *(phase for phases in back.values() for phase in phases),
         cluster.PHASE,
-        people.PHASE,
-        services.PHASE,
-        SERVICES_PHASE,
+        models.CHECKS_PHASE,
+        models.FLAGS_PHASE,
+        models.SERVICES_PHASE,
+        models.WATCH_PHASE,
     }
     assert named <= set(PLAN)
     assert PLAN[-1] == phases.LAST_PHASE

@@ -16,7 +16,7 @@ from datetime import datetime, tzinfo
 from .._alerts.plan import Alerts, FiredAlert
 from .._availability.claims import Availability, availability_of, duration
 from .._formats import NOT_KNOWN, counted, hour_of, titled
-from .._release.models import ROLLED_BACK
+from .._release.models import CHECKS_PHASE, FLAGS_PHASE, ROLLED_BACK, SERVICES_PHASE, WATCH_PHASE
 from .._release.order import OFF
 from .._release.record import ON_HOLD, Act, Flags, Phase, Record, RecordedCheck
 from .._rollout.models import is_same_image
@@ -244,11 +244,6 @@ REPORT_LINES = (
 )
 """The runbook's report, in its order: the name of the line, the claim behind it, and the phase that it is about."""
 
-FLAGS_PHASE, SERVICES = "feature_flags", "microservices"
-"""Phases that a release need not have."""
-LOOKS_ONLY = "preflight"
-"""The phase that changes nothing."""
-
 
 def read_claims(
     record: Record,
@@ -267,14 +262,14 @@ def read_claims(
     `interruption`, `tests`, `rollout`, `monitoring`: of the mail. `report_*`: the six lines of the runbook's report.
     """
     release, back = availability.get("release"), availability.get("rollback")
-    begun = (phase.begun for name, phase in record.phases.items() if name != LOOKS_ONLY)
+    begun = (phase.begun for name, phase in record.phases.items() if name != CHECKS_PHASE)
     changed = min(filter(None, begun), default=None)
     measured = availability_of(release, changed=changed, at=at, zone=zone)
     percentage = rollout_percentage(record, flags)
     downtime = downtime_of(measured)
     tests = tests_of(record.phase("smoke_tests"))
     watch = watch_of(record)
-    share, harm = percentage.words, record.evidence("monitoring").sensitivity.rstrip(".")
+    share, harm = percentage.words, record.evidence(WATCH_PHASE).sensitivity.rstrip(".")
     claims = {
         "status": status_of(
             record, percentage, "feature", f"LIVE ({share} rollout)" if share else "LIVE"
@@ -289,7 +284,7 @@ def read_claims(
         "monitoring": watch.worded("Monitoring stable", "Monitoring: "),
         "service": service_of(measured),
         **rollback_claims(record.facts.rollback_verified),
-        "report_services": services_of(record.phase(SERVICES)),
+        "report_services": services_of(record.phase(SERVICES_PHASE)),
         "report_database": database_of(record.phase("database")),
         "report_flags": percentage.worded(f"Active at {share}" if share else "Active"),
         "report_tests": tests.worded("All passing"),
@@ -300,7 +295,7 @@ def read_claims(
     }
     if plan and FLAGS_PHASE not in plan:
         # Users have what its services run.
-        services = claims["report_services"] if SERVICES in plan else Claim("", True)
+        services = claims["report_services"] if SERVICES_PHASE in plan else Claim("", True)
         claims["status"] = status_of(record, services, "services", "deployed")
         claims["rollout"] = claims["report_flags"] = Claim("no feature flags", True)
     return claims
@@ -416,7 +411,7 @@ def tests_of(phase: Phase) -> Claim:
 
 
 def watch_of(record: Record) -> Claim:
-    phase = record.phase("monitoring")
+    phase = record.phase(WATCH_PHASE)
     evidence = phase.evidence
     if not phase.status:
         return Claim("not watched", None)
@@ -426,7 +421,7 @@ def watch_of(record: Record) -> Claim:
         return Claim(state(phase), None if state(phase) == ON_HOLD else False)
     if not evidence.metrics:
         return Claim(NOT_KNOWN, None)
-    acts = (act for act in record.facts.decisions if act.gate == "monitoring")
+    acts = (act for act in record.facts.decisions if act.gate == WATCH_PHASE)
     begun = phase.begun
     later = (act for act in acts if begun and (parse_time(act.at) or EARLIEST) >= begun)
     approved = evidence.decision or next(later, Act())

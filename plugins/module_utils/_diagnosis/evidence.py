@@ -1,44 +1,43 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a diagnosis is made of: facts with their places, redacted, bounded, in a folder for its owner alone."""
+"""What a diagnosis is made of: facts with their places, redacted, bounded, in a folder for its owner alone.
+
+And the same as text and as JSON.
+"""
 
 from __future__ import annotations
 
 import copy
+import json
 import re
 import threading
 import time
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from .._errors import DeployError, InputError
+from .._formats import counted
 from .._redaction import Redactor
 from .rules import SENTENCES, Cause, LastWords, LinePlace, ObservedFact, filled
 
 
-def make_folder(parent: Path, now: datetime) -> Path:
+def write_folder(parent: Path, files: t.Mapping[str, str], now: datetime) -> Path:
     """A new one below `parent`, mode 0700. Raises InputError also where another diagnosis has this second's."""
-    path = parent / f"diagnosis-{now:%Y%m%dT%H%M%SZ}"
+    folder = parent / f"diagnosis-{now:%Y%m%dT%H%M%SZ}"
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(mode=0o700)
-    except OSError as exc:
-        raise InputError(
-            f"No folder can be made in '{parent}' ({exc.strerror}): set 'dest', or run it again."
-        ) from exc
-    return path
-
-
-def write_files(folder: Path, files: t.Mapping[str, str]) -> None:
-    try:
+        folder.mkdir(mode=0o700)
         for name, content in files.items():
             path = folder / name
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600, exist_ok=False)
             path.write_text(content, encoding="utf-8", errors="replace")
     except OSError as exc:
-        raise InputError(f"'{folder}' can't be written ({exc.strerror}): make room there.") from exc
+        raise InputError(
+            f"'{folder}' can't be written ({exc.strerror}): make room there, set 'dest', or run it again."
+        ) from exc
+    return folder
 
 
 @dataclass(frozen=True)
@@ -209,3 +208,55 @@ def _carry_out(look: Look, notebook: Notebook) -> None:
     except Exception as exc:
         # Half of the platform may be broken in unexpected ways; the other sources must still be read.
         notebook.blind(f"It stopped with {type(exc).__name__}: {exc}")
+
+
+SHOWN = 5
+"""Causes that the terminal shows."""
+
+
+def files_of(diagnosis: Diagnosis) -> dict[str, str]:
+    """All files of the folder, content by name."""
+    raw = {name: lines for part in diagnosis.parts for name, lines in part.files.items()}
+    document = asdict(diagnosis)
+    document["causes"] = [cause_to_json(cause) for cause in diagnosis.causes]
+    for part in document["parts"]:
+        part["files"] = sorted(part["files"])
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, default=str)
+    return {
+        **{name: "".join(f"{line}\n" for line in lines) for name, lines in raw.items()},
+        "summary.txt": "\n".join(summary(diagnosis)) + "\n",
+        "diagnosis.json": f"{text}\n",
+    }
+
+
+def cause_to_json(cause: Cause) -> dict[str, t.Any]:
+    shown = {name: getattr(cause, name) for name in ("entry", "certainty", "sentence", "hint")}
+    return {**shown, "evidence": [str(place) for place in cause.evidence]}
+
+
+def summary(diagnosis: Diagnosis, most: int | None = None) -> list[str]:
+    """The surest causes with their evidence, all unless `most`; then what could not be seen and what was cut."""
+    lines = [f"Diagnosis of release {diagnosis.release}, {diagnosis.at}"]
+    for number, cause in enumerate(diagnosis.causes[:most], 1):
+        lines += [
+            f"{number}. {cause.heading}, {cause.certainty}: {cause.sentence}",
+            f"   {cause.hint}",
+            f"   Evidence: {', '.join(map(str, cause.evidence))}",
+        ]
+    if most is not None and len(diagnosis.causes) > most:
+        more = counted(len(diagnosis.causes) - most, "less certain cause")
+        lines.append(f"And {more}, in summary.txt.")
+    if not diagnosis.causes:
+        observed = dict.fromkeys(part.title for part in diagnosis.parts if not part.unseen)
+        looked = ", ".join(observed)
+        lines.append(f"No cause was found. Checked without trouble: {looked or 'nothing'}.")
+    unseen: dict[str, list[str]] = {}
+    for part in diagnosis.parts:
+        for entry in part.unseen:
+            unseen.setdefault(entry, []).append(part.title)
+    lines += [
+        f"No data: {', '.join(dict.fromkeys(titles))}. {entry}" for entry, titles in unseen.items()
+    ]
+    lines += [f"Empty, so not used: {secret}" for secret in diagnosis.missing_secrets]
+    lines += [f"Left out: {entry}" for part in diagnosis.parts for entry in part.cut]
+    return lines

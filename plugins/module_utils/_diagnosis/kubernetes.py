@@ -10,16 +10,7 @@ from datetime import datetime
 
 from ansible.module_utils.common.yaml import yaml_dump
 
-from .._cluster import (
-    ACTOR_ANNOTATION,
-    CHANGE_CAUSE_ANNOTATION,
-    RAMP_ANNOTATION,
-    RELEASE_ANNOTATION,
-    Clock,
-    Cluster,
-    MonotonicClock,
-    Object,
-)
+from .. import _cluster
 from .._errors import DeployError
 from .._flags.apply import KillSwitch
 from .._flags.pods import STALE, UNKNOWN, Asker, FlagsProbe, container_of
@@ -47,6 +38,8 @@ DEPLOYMENTS = "kubernetes/deployments.txt"
 class WorkloadStatus:
     deployment: Deployment
     replica_sets: tuple[ReplicaSet, ...]
+    current: ReplicaSet | None
+    """That of the present template."""
     pods: tuple[Pod, ...]
     """Of the current ReplicaSet."""
 
@@ -65,11 +58,11 @@ class WorkloadStatus:
 
 def look_at_deployments(
     notes: Notebook,
-    cluster: Cluster,
+    cluster: _cluster.Cluster,
     *,
     services: t.Sequence[str],
     only: str = "",
-    clock: Clock | None = None,
+    clock: _cluster.Clock | None = None,
 ) -> None:
     """Those of `services` in trouble, or the one that was asked for whatever its state."""
     standings = observe(cluster)
@@ -84,7 +77,7 @@ def look_at_deployments(
     troubled = chosen if only else [entry for entry in chosen if entry.state != "well"]
     limit = notes.limits.deployments
     for standing in troubled[:limit]:
-        _look_closely(notes, cluster, standing, clock or MonotonicClock())
+        _look_closely(notes, cluster, standing, clock or _cluster.MonotonicClock())
     for standing in troubled[limit:]:
         _tell_trouble(notes, DEPLOYMENTS, standing, None, {})
     if len(troubled) > limit:
@@ -92,7 +85,7 @@ def look_at_deployments(
         notes.cut(f"{len(troubled)} Deployments are in trouble: no logs and events are of {names}.")
 
 
-def observe(cluster: Cluster) -> dict[str, WorkloadStatus]:
+def observe(cluster: _cluster.Cluster) -> dict[str, WorkloadStatus]:
     """All Deployments by name, in three requests."""
     deployments = [Deployment.from_json(entry) for entry in cluster.list_objects("Deployment")]
     replica_sets = [ReplicaSet.from_json(entry) for entry in cluster.list_objects("ReplicaSet")]
@@ -103,6 +96,7 @@ def observe(cluster: Cluster) -> dict[str, WorkloadStatus]:
         results[deployment.name] = WorkloadStatus(
             deployment,
             owned_by(deployment, replica_sets),
+            current,
             tuple(pod for pod in pods if current is not None and pod.owner == current.uid),
         )
     return results
@@ -122,8 +116,7 @@ def troubles_of(standing: WorkloadStatus) -> list[Trouble]:
     deployment = standing.deployment
     ready = {pod.uid for pod in standing.pods if pod.ready}
     refused = refusal_sign(deployment, None)
-    current = current_replica_set(deployment, standing.replica_sets)
-    signs = [*signs_of(standing.pods, current), *signs_of(standing.pods, crashes=1)]
+    signs = [*signs_of(standing.pods, standing.current), *signs_of(standing.pods, crashes=1)]
     results: dict[str, Trouble] = {}
     for sign in sorted(
         [*signs, *([refused] if refused else [])], key=lambda entry: entry.pod in ready
@@ -137,7 +130,7 @@ def troubles_of(standing: WorkloadStatus) -> list[Trouble]:
 
 
 def _look_closely(
-    notes: Notebook, cluster: Cluster, standing: WorkloadStatus, clock: Clock
+    notes: Notebook, cluster: _cluster.Cluster, standing: WorkloadStatus, clock: _cluster.Clock
 ) -> None:
     deployment, name = standing.deployment, standing.deployment.name
     sheet = f"kubernetes/{file_name(name)}.txt"
@@ -199,7 +192,11 @@ def _tell_template(
     notes: Notebook, sheet: str, standing: WorkloadStatus, results: t.Mapping[str, t.Any]
 ) -> None:
     deployment = standing.deployment
-    changed = (RELEASE_ANNOTATION, CHANGE_CAUSE_ANNOTATION, ACTOR_ANNOTATION)
+    changed = (
+        _cluster.RELEASE_ANNOTATION,
+        _cluster.CHANGE_CAUSE_ANNOTATION,
+        _cluster.ACTOR_ANNOTATION,
+    )
     sets = sorted(standing.replica_sets, key=lambda entry: -entry.revision)
     known = {
         "deployment": f"{deployment.name}: {deployment.counts}",
@@ -254,10 +251,10 @@ LATELY = 24 * 60
 """Minutes."""
 
 
-def look_at_record(notes: Notebook, cluster: Cluster, release: str) -> None:
+def look_at_record(notes: Notebook, cluster: _cluster.Cluster, release: str) -> None:
     """Which phase failed, and when which phase ran."""
     file = "kubernetes/record.txt"
-    record = ReleaseStore(cluster, release, clock=MonotonicClock()).read()
+    record = ReleaseStore(cluster, release, clock=_cluster.MonotonicClock()).read()
     if record is None:
         notes.write(file, f"There is no record of release {release}.")
         return
@@ -270,62 +267,54 @@ def look_at_record(notes: Notebook, cluster: Cluster, release: str) -> None:
             notes.see("phase_failed", name, file=file, at=at, host=host, answer=answer)
 
 
-def look_at_changes(
-    notes: Notebook, cluster: Cluster, services: t.Sequence[str], config_map: str
-) -> None:
+def look_at_changes(notes: Notebook, cluster: _cluster.Cluster, services: t.Sequence[str]) -> None:
     file, now = "kubernetes/changes.txt", wall_clock()
-    bodies = cluster.list_objects("Deployment")
-    replica_sets = cluster.list_objects("ReplicaSet")
-    for body in bodies:
-        deployment = Deployment.from_json(body)
-        if deployment.name not in services:
+    for name, standing in observe(cluster).items():
+        if name not in services:
             continue
-        name, counts = deployment.name, deployment.counts
+        deployment, counts = standing.deployment, standing.deployment.counts
         notes.see("standing", name, file=file, ready=counts.ready, desired=counts.desired)
-        minutes = _age(_born(deployment, replica_sets), now)
+        minutes = _age(standing.current.created if standing.current else "", now)
         if minutes is not None and minutes <= LATELY:
-            cause = deployment.annotations.get(CHANGE_CAUSE_ANNOTATION, "no reason recorded")
-            actor = deployment.annotations.get(ACTOR_ANNOTATION, "somebody")
+            cause = deployment.annotations.get(
+                _cluster.CHANGE_CAUSE_ANNOTATION, "no reason recorded"
+            )
+            actor = deployment.annotations.get(_cluster.ACTOR_ANNOTATION, "somebody")
             notes.see("change", name, file=file, minutes=minutes, cause=cause, actor=actor)
-    if config_map:
-        _look_at_flags_map(notes, cluster, config_map, now)
 
 
-def _look_at_flags_map(notes: Notebook, cluster: Cluster, name: str, now: datetime) -> None:
-    file = "kubernetes/changes.txt"
-    body = cluster.read("ConfigMap", name)
-    if body is None:
-        notes.see("no_flags", name, file=file)
-        return
-    written = body["metadata"].get("annotations") or {}
+def _tell_flags_map(notes: Notebook, file: str, name: str, metadata: _cluster.Object) -> None:
+    """By whom it is held, and when it was written."""
+    written = metadata.get("annotations") or {}
     switch = KillSwitch.from_annotations(written)
     if switch is not None:
         notes.see("kill_switch", name, file=file, switch=str(switch))
-    if written.get(RAMP_ANNOTATION):
-        notes.write(file, f"ramp: {written[RAMP_ANNOTATION]}")
-    times = [
-        managed_field.get("time", "")
-        for managed_field in body["metadata"].get("managedFields") or []
-    ]
-    minutes = _age(max(times, default=""), now)
+    if written.get(_cluster.RAMP_ANNOTATION):
+        notes.write(file, f"ramp: {written[_cluster.RAMP_ANNOTATION]}")
+    times = (entry.get("time", "") for entry in metadata.get("managedFields") or [])
+    minutes = _age(max(times, default=""), wall_clock())
     if minutes is not None and minutes <= LATELY:
         notes.see("flags_change", name, file=file, minutes=minutes)
 
 
 def look_at_flags(
     notes: Notebook,
-    cluster: Cluster,
+    cluster: _cluster.Cluster,
     config_map: str,
     consumers: t.Sequence[str],
     probe: FlagsProbe,
 ) -> None:
-    """What each pod runs with, against the ConfigMap."""
+    """When the ConfigMap was changed, and what each pod runs with against it."""
     file = "kubernetes/flags.txt"
     body = cluster.read("ConfigMap", config_map)
+    if body is None:
+        notes.see("no_flags", config_map, file=file)
+    else:
+        _tell_flags_map(notes, file, config_map, body["metadata"])
     wanted = dict((body or {}).get("data") or {})
     for name, value in sorted(wanted.items()):
         notes.write(file, f"{config_map}: {name}={value}")
-    about = (only_flags(wanted), MonotonicClock(), wall_clock)
+    about = (only_flags(wanted), _cluster.MonotonicClock(), wall_clock)
     for consumer in consumers:
         try:
             deployment = observe_deployment(cluster, consumer)
@@ -341,15 +330,6 @@ def look_at_flags(
         if stale:
             count, detail = len(stale), stale[0].detail
             notes.see("stale_flags", consumer, file=file, pods=count, of=len(pods), detail=detail)
-
-
-def _born(deployment: Deployment, replica_sets: t.Sequence[Object]) -> str:
-    """When the ReplicaSet of the current template was made."""
-    current = current_replica_set(
-        deployment, [ReplicaSet.from_json(entry) for entry in replica_sets]
-    )
-    sets = [entry for entry in replica_sets if current and entry["metadata"]["uid"] == current.uid]
-    return str(sets[0]["metadata"].get("creationTimestamp", "")) if sets else ""
 
 
 def _age(moment: str, now: datetime) -> int | None:

@@ -27,13 +27,7 @@ from .._redaction import Redactor
 from .._secret_forms import holds_secret
 from .._terminal.commands import Typed
 from .._time import format_time
-from .error_rate import (
-    look_at_error_lines,
-    look_at_health,
-    look_at_metrics,
-    look_at_prometheus,
-    look_at_public,
-)
+from . import error_rate
 from .evidence import CollectedPart, CollectionLimits, Diagnosis, Look, Notebook, gather
 from .function import look_at_answers, look_at_list, look_at_logs, look_at_secrets
 from .kubernetes import look_at_changes, look_at_deployments, look_at_flags, look_at_record
@@ -80,14 +74,19 @@ def _of_error_rate(params: Params) -> Looks:
     if given:
         metrics = [read_metric(entry, ONE_LOOK) for entry in given["metrics"]]
         sources = partial(sources_of, {**given, "prometheus": given["server"]})
-        yield "the metrics", _needing([REQUESTS], lambda n: look_at_metrics(n, metrics, sources()))
-        look = _needing([REQUESTS], lambda n: look_at_prometheus(n, server(), suspects()))
+        yield (
+            "the metrics",
+            _needing([REQUESTS], lambda n: error_rate.look_at_metrics(n, metrics, sources())),
+        )
+        look = _needing(
+            [REQUESTS], lambda n: error_rate.look_at_prometheus(n, server(), suspects())
+        )
         yield "Prometheus", look
     else:
         yield "Prometheus", _blind("Option 'prometheus' is not given.")
     wanted = [only] if only else params["flags_consumers"]
-    yield "the error lines", _in_cluster(params, look_at_error_lines, wanted, suspects)
-    yield "what was changed", _in_cluster(params, look_at_changes, services, flags)
+    yield "the error lines", _in_cluster(params, error_rate.look_at_error_lines, wanted, suspects)
+    yield "what was changed", _in_cluster(params, look_at_changes, services)
     if flags:
         consumers, probe = params["flags_consumers"], FlagsProbe.from_options(params["probe"])
         yield "the flags", _in_cluster(params, look_at_flags, flags, consumers, probe)
@@ -100,9 +99,15 @@ def _of_error_rate(params: Params) -> Looks:
         return send("GET", options["url"], timeout=5, ca_cert=options["ca_cert"])
 
     if public:
-        yield "the public addresses", _needing([REQUESTS], look_at_public, [*public], ask)
+        yield (
+            "the public addresses",
+            _needing([REQUESTS], error_rate.look_at_public, [*public], ask),
+        )
     if others:
-        yield "what else tells of services", _needing(libraries(others), look_at_health, others)
+        yield (
+            "what else tells of services",
+            _needing(libraries(others), error_rate.look_at_health, others),
+        )
 
 
 def _of_function(params: Params) -> Looks:

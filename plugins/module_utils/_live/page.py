@@ -37,8 +37,7 @@ from .._report.render import as_html
 from .._rollout.observer import observe_standings
 from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
-from .._status.build import service_of, why_in
-from .._status.lines import rolling
+from .._status.build import rolling, service_of, whole, why_in
 from .._story.next_step import Story, state_of, watch_of
 from .._story.plan import Plan
 from .._time import now
@@ -92,8 +91,7 @@ def doing(sight: Sight, plan: Plan, now: datetime, *, undo: bool = False) -> t.I
     lock = {"held": True, "holder": holder, "purpose": UNDO if undo else ""}
     story = Story(record, plan, lock, watches=sight.watches, now=now)
     state = state_of(story)
-    sentence = f"{'on hold: ' if state.watching else ''}{why_in(story, state)}"
-    yield f"{sentence[:1].upper()}{sentence[1:]}."
+    yield whole(f"{'on hold: ' if state.watching else ''}{why_in(story, state)}")
     phase = record.phase(state.phase)
     if watch := watch_of(sight.watches, phase, state.phase):
         yield watching(watch, phase.evidence.metrics)

@@ -16,16 +16,14 @@ from dataclasses import dataclass
 
 from .._formats import counted, listed, one_line, quantity, shortened, span, stopwatch
 from .._gate.report import judged_as
-from .._release.models import DONE, NOT_READY, ROLLED_BACK
-from .._release.record import Act, Phase, Record, RecordedMetric
+from .._release.models import DONE, NOT_READY, ROLLED_BACK, SERVICES_PHASE, WATCH_PHASE
+from .._release.record import DECIDED, Act, Phase, Record, RecordedMetric
 from .._story.plan import UNPLANNED, Plan, Planned
 from .._terminal.models import RunFailure, stopped_by
 from .._terminal.run import PlaybookState, Stage
 from .._time import epoch
 from .outbox import Content
 from .slack import code, code_block, escape, mention, plain
-
-SERVICES_PHASE, WATCH_PHASE = "microservices", "monitoring"
 
 
 @dataclass(frozen=True)
@@ -206,14 +204,9 @@ def one_phase(
 
 def phase_ended(status: ReleaseStatus, planned: Planned, fact: Phase) -> str:
     """The one line of the thread about a phase that was settled."""
-    decision = plain(decision_words(fact.evidence.decision))
-    return " · ".join(filter(None, [one_phase(status, planned, None, fact, 0.0), decision]))
-
-
-def decision_words(decision: Act | None) -> str:
-    """A person's decision of a phase, the name and the reason; "" for nothing."""
-    word = {"approve": "approved", "reject": "rejected"}.get(decision.decision if decision else "")
-    return f"{word} by {decision.by}: {decision.reason}" if decision and word else ""
+    act = fact.evidence.decision or Act()
+    decided = f"{DECIDED[act.decision]} by {act.by}: {act.reason}" if act.decision else ""
+    return " · ".join(filter(None, [one_phase(status, planned, None, fact, 0.0), plain(decided)]))
 
 
 def phase_state(status: ReleaseStatus, step: Stage | None, fact: Phase | None) -> tuple[str, str]:

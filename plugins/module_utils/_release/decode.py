@@ -230,10 +230,6 @@ def _entries(kind: t.Any) -> Read:
     return entries
 
 
-def names(results: t.Sequence[t.Any]) -> list[str]:
-    return [_named(result) for result in results]
-
-
 def _named(entry: t.Any) -> str:
     """An entry of a list as text, by what it is called; or the entry itself."""
     if not isinstance(entry, dict):

@@ -96,6 +96,9 @@ SIGN_OFFS = "sign_offs"
 SETTLED = frozenset({DONE, WAIVED})
 TAKEN_BACK = frozenset({ROLLED_BACK, PARTLY})
 
+CHECKS_PHASE, FLAGS_PHASE = "preflight", "feature_flags"
+SERVICES_PHASE, WATCH_PHASE = "microservices", "monitoring"
+"""Phases that are known by name, none of which a release need have. The first of them only looks."""
 ROLLBACK_PHASE = "rollback"
 """The phase of an undo. It belongs to the attempt it undoes and never begins a new one."""
 

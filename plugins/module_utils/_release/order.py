@@ -11,7 +11,7 @@ from .._arguments import decided_by
 from .._cluster import Object
 from .._errors import ConflictError, InputError
 from .._flags.apply import KillSwitch
-from .models import DONE, FAILED, PARTLY, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED
+from .models import DONE, FAILED, FLAGS_PHASE, PARTLY, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED
 from .record import Act, Record
 
 STATES = {
@@ -20,10 +20,10 @@ STATES = {
     ROLLED_BACK: "was taken back",
     PARTLY: "was partly rolled back",
 }
-FLAGS_PHASE = "feature_flags"
 NEVER = "was not begun"
 SWITCHED_OFF = "is done, and what it switched on is off since"
 OFF = ("false", "0")
+PHASES_WAIVED, SUPERSEDES = "release_phases_waived", "release_supersedes"
 UNFINISHED = frozenset({RUNNING, FAILED, PARTLY})
 
 
@@ -66,8 +66,7 @@ def read_waivers(option: str, given: t.Mapping[str, t.Any]) -> dict[str, Waiver]
         strange = set(decision) - {"by", "reason"} if isinstance(decision, dict) else set()
         if strange or not by or not reason:
             raise InputError(
-                f"'{option}' must say for {name!r} who decided it and why: "
-                f"""-e '{json.dumps({option: {str(name): {"by": "your name", "reason": "why"}}})}'."""
+                f"'{option}' must say for {name!r} who decided it and why: {by_name(option, str(name))}."
             )
         waivers[str(name)] = Waiver(by, reason)
     return waivers
@@ -77,9 +76,9 @@ def read_order(given: t.Mapping[str, t.Any]) -> PhaseOrder:
     """From the option `order` of the module release."""
     return PhaseOrder(
         phases=tuple(given.get("phases") or ()),
-        waivers=read_waivers("release_phases_waived", given.get("waived") or {}),
+        waivers=read_waivers(PHASES_WAIVED, given.get("waived") or {}),
         passed=frozenset(given.get("passed") or ()),
-        supersedes=read_waivers("release_supersedes", given.get("supersedes") or {}),
+        supersedes=read_waivers(SUPERSEDES, given.get("supersedes") or {}),
         flags=str(given.get("flags") or ""),
     )
 
@@ -148,12 +147,9 @@ def waived_now(record: Record | None, phase: str, order: PhaseOrder) -> dict[str
     if refused:
         first = next(iter(refused))
         states = ", ".join(f"{name} {state}" for name, state in refused.items())
-        example = json.dumps(
-            {"release_phases_waived": {first: {"by": "your name", "reason": "why"}}}
-        )
         raise PhaseOrderError(
             f"Phase {phase} cannot begin: {states}. Deploy what is missing first, or waive a phase "
-            f"by name: -e '{example}'.",
+            f"by name: {by_name(PHASES_WAIVED, first)}.",
             missing_phases=list(refused),
         )
     return {name: order.waivers[name] for name in missing}
@@ -177,7 +173,7 @@ def superseded(version: str, others: t.Iterable[Record], order: PhaseOrder) -> d
             raise PhaseOrderError(
                 f"Release {version} cannot begin: release {other.version} is {_words(other)} since {other.started}, "
                 f"and a rollback would return to it half done. Finish it or roll it back {_at_home(other)}, or go "
-                f"on by name: {by_name(other.version)}.",
+                f"on by name: add {by_name(SUPERSEDES, other.version)}.",
                 unfinished=other.version,
             )
         allowed[other.version] = order.supersedes[other.version]
@@ -212,7 +208,7 @@ def below_later(
         raise PhaseOrderError(
             f"Release {version} cannot {'go back' if back else f'go on with phase {phase}'}: "
             f"release {last.version}, which is {_words(last)}, {why}. What that one set would be lost. Roll that one "
-            f"back {_at_home(last)}{alone}, or go on by name: {by_name(last.version)}.",
+            f"back {_at_home(last)}{alone}, or go on by name: add {by_name(SUPERSEDES, last.version)}.",
             later=last.version,
         )
     return {other.version: order.supersedes[other.version] for other in later}
@@ -244,10 +240,9 @@ def _words(record: Record) -> str:
     return standing(record).replace("_", " ")
 
 
-def by_name(version: str) -> str:
-    """The words that let this release go on past another."""
-    given = {"release_supersedes": {version: {"by": "your name", "reason": "why"}}}
-    return f"add -e '{json.dumps(given)}'"
+def by_name(option: str, name: str) -> str:
+    """The option that lets a run go on past this, which names it, as it is typed."""
+    return f"-e '{json.dumps({option: {name: {'by': 'your name', 'reason': 'why'}}})}'"
 
 
 def _began(record: Record) -> tuple[int, str]:

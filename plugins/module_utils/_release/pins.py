@@ -41,32 +41,26 @@ def record_name(version: str) -> str:
     return f"release-{version}"
 
 
-def config_map(
+def write_over(
+    cluster: Cluster,
     name: str,
-    namespace: str,
     version: str,
     component: str,
     data: t.Mapping[str, str],
+    over: str,
     *,
     fence: int = 0,
-) -> Object:
-    metadata: Object = {
-        "name": name,
-        "namespace": namespace,
-        "labels": {MANAGED_BY: "easymo.deploy", COMPONENT: component, RELEASE_ANNOTATION: version},
-    }
-    if fence:
-        metadata["annotations"] = {FENCE_ANNOTATION: str(fence)}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)}
-
-
-def write_over(cluster: Cluster, body: Object, version: str) -> str:
-    """Create the ConfigMap, or replace that of the `version` that was read. Returns the new version.
+) -> str:
+    """Create a ConfigMap of release `version`, or replace that whose resourceVersion `over` was read; the new one.
 
     Raises ConflictError when another writer changed it meanwhile.
     """
-    if version:
-        body["metadata"]["resourceVersion"] = version
+    labels = {MANAGED_BY: "easymo.deploy", COMPONENT: component, RELEASE_ANNOTATION: version}
+    metadata: Object = {"name": name, "namespace": cluster.namespace, "labels": labels}
+    metadata |= {"annotations": {FENCE_ANNOTATION: str(fence)}} if fence else {}
+    body: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {**data}}
+    if over:
+        metadata["resourceVersion"] = over
         written = cluster.replace("ConfigMap", body)
     else:
         written = cluster.create("ConfigMap", body)
@@ -153,19 +147,8 @@ def write_pins(cluster: Cluster, record: str, version: str, pins: Pins) -> None:
         "attempt": str(pins.attempt),
         "pins": pack(encoded, f"The pins of release {version!r}"),
     }
-    name = pins_name(record)
-    body = config_map(name, cluster.namespace, version, PINS, data, fence=pins.fence)
-    write_over(cluster, body, pins.resource_version)
-
-
-def missing_pins(
-    pins: Pins, deployments: t.Iterable[str], config_maps: t.Iterable[str]
-) -> tuple[list[str], list[str]]:
-    """Which of the wanted names are not pinned yet."""
-    return (
-        [name for name in deployments if name not in pins.deployments],
-        [name for name in config_maps if name not in pins.config_maps],
-    )
+    over = pins.resource_version
+    write_over(cluster, pins_name(record), version, PINS, data, over, fence=pins.fence)
 
 
 def outdated_pins(

@@ -8,21 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from .._cluster import Object
 from .._errors import ConflictError, InputError
-from .models import (
-    DONE,
-    FAILED,
-    NEW_PHASE,
-    NEW_RECORD,
-    PLANNED,
-    ROLLBACK_PHASE,
-    ROLLED_BACK,
-    RUNNING,
-    SETTLED,
-    SIGN_OFFS,
-    TAKEN_BACK,
-    WAIVED,
-    with_all_keys,
-)
+from . import models
 from .order import PhaseOrder, has_changed, waived_now
 from .record import Record
 
@@ -59,12 +45,12 @@ class RecordChange:
 
     @property
     def opens(self) -> bool:
-        return bool(self.phase) and self.phase_status == RUNNING
+        return bool(self.phase) and self.phase_status == models.RUNNING
 
 
 def plan_record(before: Record | None, change: RecordChange) -> Record:
     """The record after the change, equal to the record before when the task adds nothing."""
-    body = with_all_keys(before.body) if before else _begun(change)
+    body = models.with_all_keys(before.body) if before else _begun(change)
     if begins_attempt(before, change):
         body = _begun_again(body, change)
     known = body["notes"]
@@ -78,12 +64,12 @@ def plan_record(before: Record | None, change: RecordChange) -> Record:
     }
     if change.opens:
         for name, waiver in waived_now(Record.read(body), change.phase, change.order).items():
-            let_go = replace(change, phase=name, phase_status=WAIVED, evidence=vars(waiver))
+            let_go = replace(change, phase=name, phase_status=models.WAIVED, evidence=vars(waiver))
             body = _step(body, let_go)
     if change.phase:
         body = _step(body, change)
     if change.status and change.status != body["status"]:
-        ended = "" if change.status in (RUNNING, PLANNED) else change.now
+        ended = "" if change.status in (models.RUNNING, models.PLANNED) else change.now
         body = {**body, "status": change.status, "finished": ended}
     return before if before and before.body == body else Record.read(body)
 
@@ -92,10 +78,10 @@ def begins_attempt(before: Record | None, change: RecordChange) -> bool:
     """Opening a phase of a release that was rolled back is deploying it again."""
     return (
         before is not None
-        and before.status == ROLLED_BACK
-        and change.phase_status == RUNNING
-        and change.phase != ROLLBACK_PHASE
-        and change.status in ("", RUNNING)
+        and before.status == models.ROLLED_BACK
+        and change.phase_status == models.RUNNING
+        and change.phase != models.ROLLBACK_PHASE
+        and change.status in ("", models.RUNNING)
     )
 
 
@@ -130,10 +116,10 @@ def diff_face(record: Record | None) -> Object:
 
 def _begun(change: RecordChange) -> Stored:
     return {
-        **NEW_RECORD,
+        **models.NEW_RECORD,
         "version": change.version,
         "attempt": 1,
-        "status": RUNNING,
+        "status": models.RUNNING,
         "actor": change.actor,
         "git_sha": change.git_sha,
         "started": change.now,
@@ -155,37 +141,33 @@ def _begun_again(body: Stored, change: RecordChange) -> Stored:
 
 def _signed_ahead(body: Stored) -> Stored:
     """The sign-offs for the next attempt that were given while this attempt was rolled back."""
-    given = body["facts"].get(SIGN_OFFS) or {}
+    given = body["facts"].get(models.SIGN_OFFS) or {}
     ahead = {
         name: sign_off
         for name, sign_off in given.items()
         if sign_off.get("attempt") == body["attempt"] + 1
     }
-    return {SIGN_OFFS: ahead} if ahead else {}
+    return {models.SIGN_OFFS: ahead} if ahead else {}
 
 
 def _step(body: Stored, change: RecordChange) -> Stored:
     known = body["phases"].get(change.phase)
-    if change.phase_status in TAKEN_BACK:
+    if change.phase_status in models.TAKEN_BACK:
         phase = _taken_back(known, change)
-        return _with_phase(body, change.phase, phase) if phase else body
+        return {**body, "phases": {**body["phases"], change.phase: phase}} if phase else body
     phase = _next_phase(known, change)
     if phase == known:
         return body
-    if body["status"] == PLANNED:
+    if body["status"] == models.PLANNED:
         body = {**body, "actor": change.actor, "started": change.now}
-    body = _with_phase(body, change.phase, phase)
-    if change.status or change.phase == ROLLBACK_PHASE:
+    body = {**body, "phases": {**body["phases"], change.phase: phase}}
+    if change.status or change.phase == models.ROLLBACK_PHASE:
         return body
-    if phase["status"] == FAILED:
-        return {**body, "status": FAILED, "finished": change.now}
-    if body["status"] == DONE:
+    if phase["status"] == models.FAILED:
+        return {**body, "status": models.FAILED, "finished": change.now}
+    if body["status"] == models.DONE:
         return body  # one phase is run again, of a release that is signed off
-    return {**body, "status": RUNNING, "finished": ""}
-
-
-def _with_phase(body: Stored, name: str, phase: Stored) -> Stored:
-    return {**body, "phases": {**body["phases"], name: phase}}
+    return {**body, "status": models.RUNNING, "finished": ""}
 
 
 def _next_phase(known: Stored | None, change: RecordChange) -> Stored:
@@ -197,19 +179,19 @@ def _next_phase(known: Stored | None, change: RecordChange) -> Stored:
                 f"The phase {change.phase!r} was never opened, so it takes no evidence: set "
                 "'phase_status'."
             )
-        known = {**NEW_PHASE, "status": RUNNING, "started": change.now}
+        known = {**models.NEW_PHASE, "status": models.RUNNING, "started": change.now}
     status = known["status"]
-    if status in SETTLED and not _ran_again(status, change):
+    if status in models.SETTLED and not _ran_again(status, change):
         return known
-    ended = status not in (RUNNING, FAILED)
-    if wanted and (ended or (status == FAILED and wanted != FAILED)):
+    ended = status not in (models.RUNNING, models.FAILED)
+    if wanted and (ended or (status == models.FAILED and wanted != models.FAILED)):
         again = _tried_again(known, change.phase_started or change.now)
         # The epochs of its phases decide which release changed something last.
         known = {**again, "fence": change.fence or known["fence"]}
     if change.opens:
         known = _opened(known, change)
     evidence = merge(known["evidence"], change.evidence)
-    if wanted in ("", RUNNING):
+    if wanted in ("", models.RUNNING):
         return {**known, "evidence": evidence}
     if known["status"] == wanted and evidence == known["evidence"]:
         return known
@@ -220,13 +202,13 @@ def _tried_again(phase: Stored, now: str) -> Stored:
     """The next run of a phase that ended, without the evidence of the run before."""
     left = {name: phase[name] for name in ("started", "finished", "evidence")}
     failures, runs = phase["earlier_failures"], phase["earlier_runs"]
-    if phase["status"] == FAILED:
+    if phase["status"] == models.FAILED:
         failures = [*failures, left][-TRIES_KEPT:]
     else:
         runs = [*runs, {"status": phase["status"], **left}][-TRIES_KEPT:]
     return {
-        **NEW_PHASE,
-        "status": RUNNING,
+        **models.NEW_PHASE,
+        "status": models.RUNNING,
         "started": now,
         "earlier_failures": failures,
         "earlier_runs": runs,
@@ -238,7 +220,7 @@ def _opened(phase: Stored, change: RecordChange) -> Stored:
     """The phase opened by this run. A phase that another run left running was interrupted."""
     if not change.fence or change.fence == phase["fence"]:
         return phase
-    cut_short = phase["fence"] and phase["status"] == RUNNING
+    cut_short = phase["fence"] and phase["status"] == models.RUNNING
     taken_up = [{"by": change.actor, "at": change.now}] if cut_short else []
     interruptions = [*phase["interruptions"], *taken_up][-TRIES_KEPT:]
     return {**phase, "fence": change.fence, "interruptions": interruptions}
@@ -246,14 +228,14 @@ def _opened(phase: Stored, change: RecordChange) -> Stored:
 
 def _ran_again(status: str, change: RecordChange) -> bool:
     """Whether a settled phase was run anew to an end of its own."""
-    if change.phase_status == FAILED or (status == WAIVED and change.opens):
+    if change.phase_status == models.FAILED or (status == models.WAIVED and change.opens):
         return True
-    return status == change.phase_status == DONE and change.phase_changed
+    return status == change.phase_status == models.DONE and change.phase_changed
 
 
 def _taken_back(known: Stored | None, change: RecordChange) -> Stored | None:
     """Only a phase that was done is marked as taken back, not a failed one."""
-    if known is None or known["status"] in (FAILED, change.phase_status):
+    if known is None or known["status"] in (models.FAILED, change.phase_status):
         return known
     return {**known, "status": change.phase_status, "finished": change.now}
 

@@ -16,23 +16,12 @@ from datetime import datetime, timedelta
 from .._alerts.plan import Alerts, joined
 from .._errors import HoldError, VerificationError
 from .._time import format_time, parse_time
+from . import models
 from .decode import decode, text, under
-from .models import (
-    DONE,
-    ELSEWHERE,
-    FAILED,
-    NEW_PHASE,
-    NEW_RECORD,
-    RUNNING,
-    SETTLED,
-    TAKEN_BACK,
-    WAIVED,
-    is_hold,
-    with_all_keys,
-)
 
 Json = t.Mapping[str, t.Any]
 ON_HOLD = "on hold"
+DECIDED = {"approve": "approved", "reject": "rejected"}
 _HOLD = f"{HoldError.reason}: "
 
 
@@ -54,7 +43,7 @@ class Failure:
         """Whether nothing went wrong for sure."""
         if self.reason is None:
             return self.message.startswith(_HOLD)
-        return is_hold(self.reason)
+        return models.is_hold(self.reason)
 
     @property
     def sentence(self) -> str:
@@ -355,7 +344,7 @@ class Evidence(Sections):
     def causes(self) -> tuple[Failure, ...]:
         """A host that stopped for another one's sake is no cause."""
         return (
-            tuple(failure for failure in self.failures if failure.reason != ELSEWHERE)
+            tuple(failure for failure in self.failures if failure.reason != models.ELSEWHERE)
             or self.failures
         )
 
@@ -370,7 +359,7 @@ class Try:
 
     started: str = ""
     finished: str = ""
-    status: str = FAILED
+    status: str = models.FAILED
     evidence: Evidence = Evidence()
 
     @property
@@ -384,7 +373,7 @@ class Try:
     @property
     def outcome(self) -> str:
         """A phase that failed is on hold when nothing went wrong for sure: data was missing, or no answer came."""
-        return ON_HOLD if self.status == FAILED and self.evidence.on_hold else self.status
+        return ON_HOLD if self.status == models.FAILED and self.evidence.on_hold else self.status
 
     @property
     def lasted(self) -> int | None:
@@ -406,27 +395,27 @@ class Phase(Try):
 
     @property
     def done(self) -> bool:
-        return self.status == DONE
+        return self.status == models.DONE
 
     @property
     def failed(self) -> bool:
-        return self.status == FAILED
+        return self.status == models.FAILED
 
     @property
     def running(self) -> bool:
-        return self.status == RUNNING
+        return self.status == models.RUNNING
 
     @property
     def waived(self) -> bool:
-        return self.status == WAIVED
+        return self.status == models.WAIVED
 
     @property
     def settled(self) -> bool:
-        return self.status in SETTLED
+        return self.status in models.SETTLED
 
     @property
     def taken_back(self) -> bool:
-        return self.status in TAKEN_BACK
+        return self.status in models.TAKEN_BACK
 
     @property
     def tries(self) -> tuple[Try, ...]:
@@ -439,7 +428,7 @@ class Phase(Try):
         if not self.failed or self.interruptions:
             return False
         rehearsals = [entry.evidence.rehearsals for entry in (*self.tries, *self.earlier_runs)]
-        return all(any(entry.status == FAILED for entry in each) for each in rehearsals)
+        return all(any(entry.status == models.FAILED for entry in each) for each in rehearsals)
 
 
 # --- what happened besides the phases ---------------------------------------------------------------------------------
@@ -545,7 +534,7 @@ class Record(Sections):
         body: t.Any = None
         try:
             body = json.loads(text)
-            whole = with_all_keys(body)
+            whole = models.with_all_keys(body)
             _refuse_other_keys("the record", whole, RECORD_KEYS)
             for name, phase in whole["phases"].items():
                 _refuse_other_keys(f"phase {name}", phase, PHASE_KEYS)
@@ -644,9 +633,9 @@ def between(started: t.Any, finished: t.Any) -> int | None:
 PROOF = frozenset({"evidence", "earlier_failures", "earlier_runs", "interruptions"})
 """What takes most of a record's room, and what few tasks read."""
 RECORD_KEYS = frozenset(
-    {"version", "attempt", "status", "actor", "git_sha", "started", *NEW_RECORD}
+    {"version", "attempt", "status", "actor", "git_sha", "started", *models.NEW_RECORD}
 )
-PHASE_KEYS = frozenset({"status", "started", *NEW_PHASE})
+PHASE_KEYS = frozenset({"status", "started", *models.NEW_PHASE})
 
 
 def _refuse_other_keys(what: str, body: Json, keys: t.AbstractSet[str]) -> None:

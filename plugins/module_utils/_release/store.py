@@ -20,8 +20,6 @@ from .pins import (
     RECORDS,
     Pins,
     add_pins,
-    config_map,
-    missing_pins,
     outdated_pins,
     pack,
     pins_name,
@@ -160,7 +158,8 @@ class ReleaseStore:
         """
         known = self.pins(attempt)
         refuse_later(f"ConfigMap {pins_name(self.name)!r}", known.fence, fence)
-        new_deployments, new_config_maps = missing_pins(known, deployments, config_maps)
+        new_deployments = [name for name in deployments if name not in known.deployments]
+        new_config_maps = [name for name in config_maps if name not in known.config_maps]
         new_deployments += outdated_pins(self._cluster, known, self.version, deployments, digests)
         if not new_deployments and not new_config_maps:
             return [], []
@@ -227,8 +226,7 @@ class ReleaseStore:
             "sha256": hashlib.sha256(content).hexdigest(),
         }
         map_name = self._attachment_name(name)
-        body = config_map(map_name, self._cluster.namespace, self.version, ATTACHMENT, data)
-        return write_over(self._cluster, body, version)
+        return write_over(self._cluster, map_name, self.version, ATTACHMENT, data, version)
 
     def fetch(self, name: str) -> bytes:
         attachment = self.attachment(name)
@@ -266,7 +264,5 @@ class ReleaseStore:
 
     def _write(self, record: Record, over: StoredRecord) -> None:
         data = {KEY: json.dumps(record.body, indent=1, sort_keys=True)}
-        body = config_map(
-            self.name, self._cluster.namespace, self.version, RECORD, data, fence=over.fence
-        )
-        write_over(self._cluster, body, over.resource_version)
+        at, fence = over.resource_version, over.fence
+        write_over(self._cluster, self.name, self.version, RECORD, data, at, fence=fence)

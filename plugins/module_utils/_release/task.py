@@ -202,13 +202,8 @@ def sign(
     before = store.read()
     known = known_sign_offs(before)
     subject = subject_of(before, store.version, commit)
-    ask = Ask(
-        name=options["name"],
-        by=options["by"].strip(),
-        note=options["note"],
-        release=options["signed_release"],
-        instead=options["instead"],
-    )
+    given = (options[name] for name in ("note", "signed_release", "instead"))
+    ask = Ask(options["name"], options["by"].strip(), *given)
     now = utc_now()
     new = plan_sign_off(known, wanted, ask, subject, now)
     if new:
@@ -216,15 +211,15 @@ def sign(
         change = RecordChange(store.version, options["by"], now, status=status, facts=facts)
         store.change(change, check_mode=check_mode)
     after = {**known, **new}
-    given = after[ask.name]
+    signed = after[ask.name]
     missing = [line.name for line in wanted if missing_because(line, after.get(line.name), subject)]
     remark = (
-        f'{given.by} signed "{given.what}" of {store.version}, attempt {given.attempt}, commit '
-        f"{_short(given.git_sha)}. {'Still unsigned: ' + ', '.join(missing) if missing else 'All are signed'}."
+        f'{signed.by} signed "{signed.what}" of {store.version}, attempt {signed.attempt}, commit '
+        f"{_short(signed.git_sha)}. {'Still unsigned: ' + ', '.join(missing) if missing else 'All are signed'}."
     )
     return {
         "changed": bool(new),
-        "sign_off": given.to_json(),
+        "sign_off": signed.to_json(),
         "missing": missing,
         "remarks": [remark],
         "diff": {"before": as_json(known), "after": as_json(after)},

@@ -12,10 +12,10 @@ from .._redaction import Redactor
 from .._release.record import Record
 from .._story.plan import Plan
 from .._time import zone_of
+from . import sections
 from .deviations import deviations, events_of, lessons_of
 from .models import Cell, Named, Report, ReportOptions, Table, Tone
 from .phases import NOT_RUN, phase_rows, summary, verdict_of
-from .sections import people, services
 
 RECORD_DEPTH = 20
 LOOKED_AT = ("pins", "availability", "flags")
@@ -88,19 +88,19 @@ def tables_of(record: Record, requested: ReportOptions) -> tuple[Table, ...]:
     """Each with the part of the release that it is about: what a release does not have, it does not miss."""
     pins, versions = legible(requested.pins, LONGEST), legible(requested.versions, LONGEST)
     results = [
-        ("services", services.services(record, pins, versions)),
-        ("monitoring", people.watch(record)),
-        ("tests", services.checks(record)),
-        ("database", services.backups(record)),
-        ("", services.rehearsals(record)),
-        ("database", services.migrations(record)),
-        ("functions", services.functions(record)),
-        ("flags", services.flags(record)),
-        *(("", table) for table in people.other_watches(record)),
-        ("", services.images(record)),
-        ("", people.feedback(record)),
-        ("", people.sign_offs(record, requested.sign_offs)),
-        *(("", table) for table in services.checklist(record)),
+        ("services", sections.services(record, pins, versions)),
+        ("monitoring", sections.watch(record)),
+        ("tests", sections.checks(record)),
+        ("database", sections.backups(record)),
+        ("", sections.rehearsals(record)),
+        ("database", sections.migrations(record)),
+        ("functions", sections.functions(record)),
+        ("flags", sections.flags(record)),
+        *(("", table) for table in sections.other_watches(record)),
+        ("", sections.images(record)),
+        ("", sections.feedback(record)),
+        ("", sections.sign_offs(record, requested.sign_offs)),
+        *(("", table) for table in sections.checklist(record)),
     ]
     return tuple(
         table
@@ -112,7 +112,7 @@ def tables_of(record: Record, requested: ReportOptions) -> tuple[Table, ...]:
 def missing_of(report: Report, record: Record, requested: ReportOptions) -> tuple[str, ...]:
     idle = [row.title for row in report.phases if row.status == NOT_RUN]
     missing = [f"Phases that were not run: {', '.join(idle)}."] if idle else []
-    unsigned = people.unsigned(record, requested.sign_offs)
+    unsigned = sections.unsigned(record, requested.sign_offs)
     missing += [f"Not signed: {', '.join(unsigned)}."] if unsigned else []
     missing += [table.empty for table in report.tables if not table.rows and table.empty]
     if requested.announced and not record.section("announcements"):

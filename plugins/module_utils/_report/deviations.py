@@ -6,8 +6,8 @@ from __future__ import annotations
 import typing as t
 
 from .._formats import counted, lasting, shown
-from .._release.models import ROLLED_BACK
-from .._release.record import ON_HOLD, Act, Record, between
+from .._release.models import CHECKS_PHASE, ROLLED_BACK, WATCH_PHASE
+from .._release.record import DECIDED, ON_HOLD, Act, Record, between
 from .._time import parse_time
 from .models import Deviation, Event, PhaseRow, Report, Tone, share_over
 from .phases import FAILED
@@ -40,10 +40,8 @@ def lessons_of(report: Report) -> tuple[tuple[str, tuple[str, ...]], ...]:
     )
 
 
-CHECKLIST = "preflight"
-WATCH, SHORT = "monitoring", 0.9
-"""The phase that must not be shorter than planned, and from which share on it is."""
-DECIDED = {"approve": "approved", "reject": "rejected"}
+SHORT = 0.9
+"""From which share on a watch, which must not be shorter than planned, is."""
 MOVED = {
     "released": "was released from its hold",
     "lowered": "was lowered to",
@@ -108,7 +106,7 @@ def unlike_planned(record: Record, phases: t.Sequence[PhaseRow]) -> Deviations:
     begun = [row.status != "not run" for row in phases]
     for place, row in enumerate(phases):
         phase, title = record.phase(row.name), row.title
-        if row.name == WATCH and row.status == "done" and row.actual is not None:
+        if row.name == WATCH_PHASE and row.status == "done" and row.actual is not None:
             # Of a try whose metrics were good to the end, only people had not answered.
             good = (e for e in phase.earlier_failures if e.evidence.feedback.watched == "proceed")
             watched = max(row.actual, *(entry.lasted or 0 for entry in good), 0)
@@ -143,7 +141,7 @@ def waived_checks(record: Record) -> Deviations:
 
     A line of the checklist that is `skipped` does not apply, which is none.
     """
-    for entry in [*record.evidence(CHECKLIST).preflight, *record.section("checks")]:
+    for entry in [*record.evidence(CHECKS_PHASE).preflight, *record.section("checks")]:
         check = f"The check '{entry.item or entry.name}'"
         if entry.status == "waived":
             given = record.overrides.get(entry.name, Act())
@@ -171,7 +169,7 @@ class Happening(t.NamedTuple):
 
 
 def happened(record: Record) -> t.Iterator[Happening]:
-    facts, checks = record.facts, record.evidence(CHECKLIST).preflight
+    facts, checks = record.facts, record.evidence(CHECKS_PHASE).preflight
     waived = {entry.name for entry in checks if entry.status == "waived"}
     for act in facts.overrides:
         name = act.name.replace("_", " ")

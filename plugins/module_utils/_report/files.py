@@ -173,17 +173,15 @@ def notes_of(
     facts = sections((name, bullets(lines, "Nothing is recorded.")) for name, lines in lessons)
     results = {"lessons.md": written(title, facts, REVIEW, before.get("lessons.md"))}
     if report.verdict.word in INCIDENTS:
-        name = incident_name(record)
-        facts = incident_facts(report, Record.read(legible(record, LONGEST)))
+        known = Record.read(legible(record, LONGEST))
+        name, facts = incident_name(known.attempt), incident_facts(report, known)
         results[name] = written(f"Incident: {report.title}", facts, FOLLOW_UPS, before.get(name))
     return results
 
 
-def incident_name(record: t.Mapping[str, t.Any]) -> str:
+def incident_name(attempt: int) -> str:
     """Each attempt may have an incident of its own."""
-    attempt = record.get("attempt")
-    later = isinstance(attempt, int) and attempt > 1
-    return f"incident-{attempt}.md" if later else "incident.md"
+    return f"incident-{attempt}.md" if attempt > 1 else "incident.md"
 
 
 def written(title: str, facts: str, rest: str, before: str | None) -> str:

@@ -165,11 +165,6 @@ PAGE = """{% macro mark(tone) -%}
 <div><dt>{{ name }}</dt><dd>{{ show(cell) }}</dd></div>
 {% endfor %}</dl>
 {% endmacro %}
-{% macro open(part) %}
-{% for table in report.tables if table.part == part and table.rows %}
-<section><h2 id="{{ part }}">{{ table.title }}</h2>{{ block(table) }}</section>
-{% endfor %}
-{% endmacro %}
 <!doctype html>
 <html lang="en">
 <head>
@@ -231,25 +226,19 @@ Run <code>playbooks/status.yml</code>.</p>
 </tbody></table>
 {% endif %}
 </section>
-{{ open("services") }}
-{{ open("metrics") }}
-{{ open("tests") }}
-{% set checklist = report.tables | selectattr("part", "equalto", "checklist") | list %}
-{% if checklist %}
-<section><h2 id="checklist">Checklist before the release</h2>
-{% for table in checklist %}
-<h3>{{ table.title }}</h3>{{ block(table) }}
-{% endfor %}
-</section>
-{% endif %}
-{% set evidence = report.tables | selectattr("part", "equalto", "evidence") | list %}
-{% if evidence %}
-<section><h2 id="evidence">Evidence</h2>
-{% for table in evidence if table.rows or table.lead %}
+{% for part in ("services", "metrics", "tests") %}
+{% for table in report.tables if table.part == part and table.rows %}
+<section><h2 id="{{ part }}">{{ table.title }}</h2>{{ block(table) }}</section>
+{% endfor %}{% endfor %}
+{% for part, title in (("checklist", "Checklist before the release"), ("evidence", "Evidence")) %}
+{% set tables = report.tables | selectattr("part", "equalto", part) | list %}
+{% if tables %}
+<section><h2 id="{{ part }}">{{ title }}</h2>
+{% for table in tables if table.rows or table.lead %}
 <h3 id="{{ table.title | anchor }}">{{ table.title }}</h3>{{ block(table) }}
 {% endfor %}
 </section>
-{% endif %}
+{% endif %}{% endfor %}
 {% if report.notes %}
 <section><h2 id="notes">Notes</h2>{{ listed(report.notes) }}</section>
 {% endif %}

@@ -12,7 +12,7 @@ from datetime import datetime, tzinfo
 
 from .._formats import legible, shortened
 from .._templates import template, trusted
-from . import page, plot
+from . import models, page
 from .models import Cell, PhaseRow, Report, table
 from .phases import took_words
 
@@ -47,7 +47,7 @@ def as_html(report: Report) -> str:
         script=trusted(page.SCRIPT),
         script_hash=page.SCRIPT_HASH,
         marks=MARKS,
-        area=plot,
+        area=models,
         moment=functools.partial(moment, zone=report.zone),
         phase_table=table(
             "Phases", PHASE_COLUMNS, (phase_cells(row, report.zone) for row in report.phases)

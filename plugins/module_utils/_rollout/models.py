@@ -140,6 +140,7 @@ class ReplicaSet:
     images: t.Mapping[str, str]
     template: Object
     conditions: tuple[Condition, ...]
+    created: str
 
     @classmethod
     def from_json(cls, body: Object) -> ReplicaSet:
@@ -154,6 +155,7 @@ class ReplicaSet:
             images=images_of(spec["template"]),
             template=spec["template"],
             conditions=_conditions(body.get("status", {})),
+            created=metadata.get("creationTimestamp", ""),
         )
 
 

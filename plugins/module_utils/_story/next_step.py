@@ -20,7 +20,7 @@ from .._gate.report import approve_options
 from .._lock.models import UNDO
 from .._lock.plan import FORCE
 from .._ramp.plan import RELEASE_OPTIONS
-from .._release.models import DONE, PLANNED, ROLLBACK_PHASE, ROLLED_BACK
+from .._release.models import DONE, FLAGS_PHASE, PLANNED, ROLLBACK_PHASE, ROLLED_BACK
 from .._release.record import Act, Phase, Record
 from .._time import of_epoch, parse_time
 from .plan import UNPLANNED, Plan
@@ -32,7 +32,6 @@ FINE, UNFINISHED = "FINE", "NOT FINISHED"
 RESTORE = "restore"
 """In place of a phase: a restore of the databases."""
 DEPLOY, BACK_AGAIN, LOOK, RAMP = "deploy.yml", "rollback.yml", "diagnose.yml", "ramp.yml"
-FLAGS_PHASE = "feature_flags"
 OVERRIDE = "-e release_window_override=true -e by=$USER -e \"reason='WHY'\""
 
 _OPTION = r"""(?:-e|--tags) (?:"[^"]*"|'[^']*'|[^\s"',;()]*[^\s"',;().:])"""

@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from .._formats import number, titled
 
 
+def dictionaries(value: t.Any, key: str) -> list[t.Mapping[str, t.Any]]:
+    """Those of a list of the inventory that have the key; of what is no list, none."""
+    entries = value if isinstance(value, (list, tuple)) else ()
+    return [entry for entry in entries if isinstance(entry, dict) and key in entry]
+
+
 @dataclass(frozen=True)
 class Planned:
     """A phase as people call it, and how long it is planned to take."""
@@ -30,15 +36,13 @@ class Plan(tuple[Planned, ...]):
     @classmethod
     def read(cls, value: t.Any) -> Plan:
         """From the variable release_plan; of what is no list of phases, nothing."""
-        entries = value if isinstance(value, (list, tuple)) else ()
-        named = [entry for entry in entries if isinstance(entry, dict) and "name" in entry]
         return cls(
             Planned(
                 str(entry["name"]),
                 str(entry.get("title") or titled(str(entry["name"]))),
                 number(entry.get("minutes")) or 0,
             )
-            for entry in named
+            for entry in dictionaries(value, "name")
         )
 
     @property

@@ -19,8 +19,7 @@ from .ending import Block, end_lines
 from .layout import INDENT, RIGHT, bare, clipped, clock, fact_lines, hanging, righted
 from .models import Fact, Group, Item, Line, TaskEnded
 from .run import Live, PlaybookState, Stage
-from .tellers import receivers, tells
-from .telling import Telling
+from .telling import Telling, receivers, tells
 
 FOLDED = ("called", "checked", "read", "webhook")
 """Labels of checks that share a line while they go well."""

@@ -13,18 +13,8 @@ from dataclasses import dataclass, field
 from .._formats import listed, one_line, stopwatch
 from .._progress import LOST, NEWS, WAVE_ROLLED
 from .._story.plan import Plan
+from . import models
 from .layout import bare, clipped
-from .models import (
-    Ending,
-    Fact,
-    PlayBegun,
-    Reported,
-    RunFailure,
-    TaskBegun,
-    TaskEnded,
-    Tone,
-    stopped_by,
-)
 
 
 @dataclass
@@ -47,7 +37,7 @@ class Stage:
     hosts: set[str] = field(default_factory=set)
     rolled: set[str] = field(default_factory=set)
     progress: dict[str, str] = field(default_factory=dict)
-    failures: list[RunFailure] = field(default_factory=list)
+    failures: list[models.RunFailure] = field(default_factory=list)
     missing: tuple[str, ...] = ()
 
     @property
@@ -59,8 +49,8 @@ class Stage:
         return {failure.host for failure in self.failures}
 
     @property
-    def cause(self) -> RunFailure | None:
-        return stopped_by(self.failures) if self.failures else None
+    def cause(self) -> models.RunFailure | None:
+        return models.stopped_by(self.failures) if self.failures else None
 
 
 class PlaybookState:
@@ -70,7 +60,7 @@ class PlaybookState:
         self.plan = plan
         self.started = started
         self.stages: list[Stage] = []
-        self.ending: Ending | None = None
+        self.ending: models.Ending | None = None
 
     @property
     def current(self) -> Stage | None:
@@ -81,7 +71,7 @@ class PlaybookState:
         """Whether a play of this phase does anything: that of one which the release does not have ends at once."""
         return not (phase and self.plan) or bool(self.plan.number(phase))
 
-    def begin(self, play: PlayBegun, now: float) -> bool:
+    def begin(self, play: models.PlayBegun, now: float) -> bool:
         """Whether a stage begins with it: the next play of a phase, or batch of a play, goes on with the last."""
         stage = self.current
         if stage and (stage.phase or stage.name) == (play.phase or play.name):
@@ -96,7 +86,7 @@ class PlaybookState:
         self.stages.append(stage)
         return True
 
-    def close(self, now: float, ending: Ending | None = None) -> None:
+    def close(self, now: float, ending: models.Ending | None = None) -> None:
         """The last stage ends, and with an `ending` the run."""
         if stage := self.current:
             stage.finished = now
@@ -132,7 +122,7 @@ SOONEST = 60.0
 VALUES = 96
 """Columns of a look's values: the metrics are in the order of their weight."""
 
-TONES: t.Mapping[str, Tone] = {
+TONES: t.Mapping[str, models.Tone] = {
     "done": "good",
     "running": "calm",
     "failed": "bad",
@@ -148,23 +138,23 @@ class Live:
 
     def __init__(self) -> None:
         self._printed, self._patience = 0.0, FIRST
-        self._running: dict[tuple[str, str], TaskBegun] = {}
+        self._running: dict[tuple[str, str], models.TaskBegun] = {}
         self._title, self._since = "", 0.0
         self._pods: dict[str, tuple[int, int, bool]] = {}
         self._last = ""
         self._look: tuple[float, dict[str, str]] | None = None
 
-    def play(self, event: PlayBegun, title: str) -> None:
+    def play(self, event: models.PlayBegun, title: str) -> None:
         self._pods, self._last, self._look = {}, "", None
         if title != self._title:
             self._title, self._since = one_line(title), event.at
 
-    def task(self, event: TaskBegun) -> None:
+    def task(self, event: models.TaskBegun) -> None:
         if not self._running:
             self._last, self._look = "", None
         self._running[(event.host, event.task.uid)] = event
 
-    def ended(self, event: TaskEnded) -> None:
+    def ended(self, event: models.TaskEnded) -> None:
         self._running.pop((event.host, event.task.uid), None)
         if not self._running:
             self._pods, self._last = {}, ""
@@ -214,7 +204,7 @@ class Live:
         waiting = f" · waiting: {', '.join(left)}" if left else " · complete, watched"
         return f"{len(done)}/{len(self._pods)} services{waiting}"
 
-    def report(self, event: Reported) -> Fact | None:
+    def report(self, event: models.Reported) -> models.Fact | None:
         """What a log keeps of it: news, of a watch some looks, of all else nothing, for its result is told."""
         data = event.data
         if "desired" in data and "deployment" in data:
@@ -232,10 +222,10 @@ class Live:
             self._pods = {name: pods for name, pods in self._pods.items() if name not in ended}
             return None
         if event.event in NEWS or event.event == LOST:
-            return Fact("", one_line(event.text), TONES.get(str(data.get("status")), ""))
+            return models.Fact("", one_line(event.text), TONES.get(str(data.get("status")), ""))
         return self._sampled(data, event) if event.event == "MetricsSampled" else None
 
-    def _sampled(self, data: t.Mapping[str, t.Any], event: Reported) -> Fact | None:
+    def _sampled(self, data: t.Mapping[str, t.Any], event: models.Reported) -> models.Fact | None:
         elapsed, duration = float(data.get("elapsed") or 0), float(data.get("duration") or 0)
         statuses: t.Mapping[str, str] = {
             metric["name"]: metric["status"] for metric in data.get("metrics") or []
@@ -249,6 +239,6 @@ class Live:
         sentence = f"{len(statuses) - len(rest)}/{len(statuses)} good"
         if not rest:
             values = clipped(one_line(event.text).partition(": ")[2], VALUES)
-            return Fact("look", f"{sentence} · {values}")
+            return models.Fact("look", f"{sentence} · {values}")
         bad = {"bad", "breach", "failed"} & {*statuses.values()}
-        return Fact("look", f"{sentence}, {listed(rest)}", "bad" if bad else "warn")
+        return models.Fact("look", f"{sentence}, {listed(rest)}", "bad" if bad else "warn")

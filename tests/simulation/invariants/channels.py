@@ -14,8 +14,8 @@ AGREE: t.Mapping[str, t.Collection[str]] = {
     "INTERRUPTED": ("Interrupted",),
     "ON HOLD": ("On hold", "Running"),
     "ROLLED BACK": ("Rolled back",),
-    "NOT FINISHED": ("Not finished", "Incomplete", "In progress"),
-    "NO RELEASE": ("Unknown", "Not begun"),
+    "NOT FINISHED": ("Not finished", "Incomplete"),
+    "NO RELEASE": ("No release",),
 }
 """The page's verdict beside the status's. A lock or a kill switch is the status's alone."""
 MARKS = {"": "▫️", "done": "✅", "waived": "✅", "running": "❔", "failed": "❌", "on hold": "⏸️"}

@@ -36,7 +36,7 @@ def test_check_mode_predicts_without_writing(write_report, tmp_path):
     result = write_report(check=True, diff=True)
     assert result["changed"] is True
     assert result["diff"]["before"] == ""
-    assert "IN PROGRESS" in result["diff"]["after"]
+    assert "NOT FINISHED" in result["diff"]["after"]
     assert not list(tmp_path.iterdir())
 
 
@@ -99,7 +99,7 @@ def test_a_problem_with_the_record_is_on_top_and_titled_by_the_release(write_rep
     assert result["problems"] == ["Release 2.0.0 has no record."]
     text = Path(result["files"]["txt"]).read_text(encoding="utf-8")
     first, _sentence, problem, one, *_rest = text.splitlines()
-    assert first == "! UNKNOWN  Release 2.0.0"
+    assert first == "! NO RELEASE  Release 2.0.0"
     assert (problem, one) == (
         "  Problems of the record: 1",
         "  - Release 2.0.0 has no record.",

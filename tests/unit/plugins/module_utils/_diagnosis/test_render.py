@@ -12,12 +12,9 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
     CollectedPart,
     Diagnosis,
-    make_folder,
-    write_files,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.render import (
     files_of,
     summary,
+    write_folder,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import (
     SURE,
@@ -81,8 +78,7 @@ def test_the_json_has_all_of_it():
 def test_the_folder_is_for_its_owner_alone_whatever_the_umask(tmp_path):
     before = os.umask(0)
     try:
-        folder = make_folder(tmp_path / "report", NOW)
-        write_files(folder, files_of(diagnosis()))
+        folder = write_folder(tmp_path / "report", files_of(diagnosis()), NOW)
     finally:
         os.umask(before)
     assert folder.name == "diagnosis-20261125T093005Z"
@@ -93,9 +89,9 @@ def test_the_folder_is_for_its_owner_alone_whatever_the_umask(tmp_path):
 
 
 def test_where_no_folder_can_be_made_that_is_said(tmp_path):
-    make_folder(tmp_path, NOW)
+    write_folder(tmp_path, {}, NOW)
     with pytest.raises(InputError, match="File exists"):
-        make_folder(tmp_path, NOW)
+        write_folder(tmp_path, {}, NOW)
     (tmp_path / "file").write_text("", "utf-8")
     with pytest.raises(InputError, match="set 'dest'"):
-        make_folder(tmp_path / "file" / "below", NOW)
+        write_folder(tmp_path / "file" / "below", {}, NOW)

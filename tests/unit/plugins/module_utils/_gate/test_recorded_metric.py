@@ -26,8 +26,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.decode impo
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     RecordedMetric as Recorded,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import plot_of
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import (
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import plot_of
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections import (
     verdict_of,
 )
 from tests.tables import cases

@@ -30,7 +30,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.decode impo
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     RecordedMetric as Recorded,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import (
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections import (
     verdict_of,
 )
 from tests.fakes.cluster import MemoryCluster

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds, Point
-from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import (
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
     HEIGHT,
     WIDTH,
     Plot,

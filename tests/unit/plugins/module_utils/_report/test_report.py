@@ -83,10 +83,10 @@ def test_what_the_release_has_is_missing_where_the_record_does_not_know_it():
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ({"status": "failed"}, "Failed"),
+        ({"status": "failed"}, "Not finished"),
         ({"status": "rolled_back"}, "Rolled back"),
-        ({"status": "running"}, "In progress"),
-        ({"status": ""}, "Unknown"),
+        ({"status": "running"}, "Not finished"),
+        ({"status": ""}, "Not finished"),
         ({"phases": {}}, "Incomplete"),
         ({"phases": {"database": phase("failed", 0, 1)}}, "Failed"),
         ({"backups": {}}, "Deployed"),
@@ -130,7 +130,7 @@ def test_a_failed_release_quotes_its_first_cause_on_top():
     record = {**records.green(), "phases": {"database": phase("failed", 0, 1, failures=cause)}}
     report = build_report(record, PLAN)
     assert report.verdict.sentence == (
-        "The release stopped in Database: supabase_db failed in 'Apply': it drops a column"
+        "Release 2.0.0 in Database (2 of 8) since 2026-11-24 06:00:00 UTC: it drops a column."
     )
 
 
@@ -138,7 +138,7 @@ def test_a_hold_is_no_failure_and_says_what_it_waits_for():
     report = build_report(records.held(), PLAN)
     assert (report.verdict.word, report.verdict.tone) == ("On hold", "warn")
     assert report.verdict.sentence.startswith(
-        "The release waits in Monitoring for a decision: response_time_p95 is 1.34 seconds"
+        "Release 2.0.0 in Monitoring (7 of 8) since 2026-11-24 07:05:06 UTC: response_time_p95 is 1.34 seconds"
     )
     assert [row.status for row in report.phases if row.name == "monitoring"] == ["on hold"]
     assert dict(report.claims)["Metrics"] == Cell("on hold", "warn")
@@ -250,7 +250,7 @@ def test_a_try_that_failed_before_is_told_as_such_and_not_as_evidence():
 
 def test_an_empty_record_makes_a_report_that_says_what_is_missing():
     report = build_report({}, PLAN)
-    assert report.verdict.word == "Unknown"
+    assert report.verdict.word == "No release"
     assert report.missing[0].startswith("Phases that were not run: Pre-Deploy, Database, Edge")
     assert "No backup is recorded." in report.missing
     assert "not run" in as_html(report)

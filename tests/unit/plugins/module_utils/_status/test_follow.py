@@ -9,14 +9,12 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._status.build import (
+    BLIND,
     Observed,
     StatusOptions,
-    status_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import (
-    BLIND,
     changes,
     follow,
+    status_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import Story
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan

@@ -5,7 +5,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
-from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import (
+from ansible_collections.easymo.deploy.plugins.module_utils._status.build import (
     next_words,
     standing,
 )

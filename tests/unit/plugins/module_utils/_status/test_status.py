@@ -7,10 +7,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.record impo
 from ansible_collections.easymo.deploy.plugins.module_utils._status.build import (
     Observed,
     StatusOptions,
+    lines_of,
     service_version,
     status_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import lines_of
 from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import Story
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Typed

@@ -10,10 +10,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models imp
     Task,
     TaskEnded,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.tellers import (
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.telling import (
+    Telling,
     facts_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.telling import Telling
 from tests.tables import cases
 
 ROW = {"name": "pods", "status": "pass", "detail": "38 pods ready"}

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._release.order import by_name
+from ansible_collections.easymo.deploy.plugins.module_utils._release.order import (
+    SUPERSEDES,
+    by_name,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import commands_in
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal import models
@@ -265,7 +268,8 @@ def test_a_cause_names_no_other_command_than_the_next_ones(run: str) -> None:
 
 
 def test_what_another_release_stops_is_for_whoever_runs_that_one() -> None:
-    told = {"reason": "OutOfOrder", "msg": f"It {by_name('1.9.0')}.", "unfinished": "1.9.0"}
+    text = f"Go on by name: add {by_name(SUPERSEDES, '1.9.0')}."
+    told = {"reason": "OutOfOrder", "msg": text, "unfinished": "1.9.0"}
 
     def refused(event: models.Event) -> models.Event:
         failed = isinstance(event, models.TaskEnded) and event.status == "failed"

@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Services and their images: what ran before, what runs now, and why where it did not get there.
+"""The tables of a report: services and images, tests, checklist and databases, people and metrics.
 
-And what was tested and backed up: smoke tests, checklist, and the databases.
+What ran before, what runs now, and why where it did not get there; what people answered and signed; what the metrics
+did while somebody watched: the release, an earlier try, a step of the ramp.
 """
 
 from __future__ import annotations
 
 import typing as t
 
-from ..._flags.values import only_flags
-from ..._formats import counted, number, shown, size, took
-from ..._formats import listed as listing
-from ..._images import image_of, version_of
-from ..._release.decode import text
-from ..._release.record import Failure, Flags, Functions, Record, Service
-from ..models import Cell, Table, code, judged, share, table
+from .._flags.values import only_flags
+from .._formats import counted, number, quantity, shown, size, took
+from .._formats import listed as listing
+from .._gate.models import Bounds, SampleStatus
+from .._gate.report import bounds_of, course_of, judged_as
+from .._images import image_of, version_of
+from .._release.decode import text
+from .._release.models import CHECKS_PHASE, SERVICES_PHASE, WATCH_PHASE
+from .._release.record import Failure, Flags, Functions, Record, RecordedMetric, Service, SignOff
+from .models import Cell, Part, Table, code, judged, plot_of, share, table, tone_of
 
-PHASE = "microservices"
 BACK, NOT_STARTED, EARLIER = "rolled back", "not started", "rolled out earlier"
 
 Json = t.Mapping[str, t.Any]
@@ -28,11 +31,11 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
 
     `pins`: what each Deployment ran before the release, as release_info returns it. `versions`: what each runs now.
     """
-    evidence, waves = record.evidence(PHASE), record.facts.wave_numbers
+    evidence, waves = record.evidence(SERVICES_PHASE), record.facts.wave_numbers
     failed = {entry.name: entry for entry in evidence.failures}
     returned = {entry.name: entry for entry in record.facts.services_returned}
     # What a wave did not reach still runs what it ran before.
-    unreached = waves if PHASE in record.phases else ()
+    unreached = waves if SERVICES_PHASE in record.phases else ()
     results = {
         **{name: Service(name, result=NOT_STARTED) for name in unreached},
         **returned,
@@ -52,10 +55,8 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
             why, now = " ".join(filter(None, (why, back.message, more))), back.after or now
             stuck = Cell(f"{outcome.text}, not rolled back", "bad")
             outcome = stuck if back.message else Cell(BACK, "warn")
-        pin = pins.get(name)
-        images = pin.get("images") if isinstance(pin, dict) else None
         # What it ran before the release: a run that finds it rolled already cannot see it.
-        pinned = text(image_of(name, images)) if isinstance(images, dict) else ""
+        pinned = text(image_of(name, (pins.get(name) or {}).get("images") or {}))
         before = pinned or service.before
         # As a look at the cluster has it, else as the phase saw it when it failed.
         version = text(versions.get(name)) or version_of(text((evidence.standing or {}).get(name)))
@@ -149,7 +150,7 @@ def checks(record: Record) -> Table:
 def checklist(record: Record) -> list[Table]:
     """A table for each section of the runbook's checklist, a row for each check; none when none is recorded."""
     sections: dict[str, list[tuple[str, Cell, str, str]]] = {}
-    for check in record.evidence("preflight").preflight:
+    for check in record.evidence(CHECKS_PHASE).preflight:
         section, divided, line = check.item.partition(": ")
         title = line if divided else section or check.name
         proof = check.name if check.item else ""
@@ -234,3 +235,131 @@ def rehearsals(record: Record) -> Table:
         if rehearsal.left_out
     )
     return table("Rehearsals", columns, rows, lead=lead)
+
+
+def feedback(record: Record) -> Table:
+    """What people answered about users, of each watch."""
+    watches = [(WATCH_PHASE, record.evidence(WATCH_PHASE).feedback)]
+    watches += [(watch.name, watch.feedback) for watch in record.facts.ramp_watches]
+    rows = []
+    for watch, given in watches:
+        for check in given.answers:
+            answer = Cell(check.answer, tone_of(check.status))
+            note = check.note or check.question
+            name = check.name.replace("_", " ")
+            rows.append((watch, name, answer, check.by, shown(check.at), note))
+    return table("What users say", ("Watch", "Asked", "Answer", "By", "At", "Seen"), rows)
+
+
+def unsigned(record: Record, expected: t.Sequence[str]) -> list[str]:
+    signed = [act.name for act in record.facts.sign_offs]
+    return [name for name in expected if name not in signed]
+
+
+def sign_offs(record: Record, expected: t.Sequence[str] = ()) -> Table:
+    """Who signed what and when, then who has not."""
+    signed, absent = record.facts.sign_offs, unsigned(record, expected)
+    rows: list[Row] = [
+        (act.name, signature(record, act), act.by, shown(act.at), act.what, act.note)
+        for act in signed
+    ]
+    rows += [(name, Cell("missing", "bad"), "", "", "", "") for name in absent]
+    lead = share(len(signed), len(signed) + len(absent), "signed", f"not {', '.join(absent)}")
+    columns = ("Sign-off", "State", "By", "At", "What was signed", "Note")
+    return table("Sign-offs", columns, rows, lead=lead)
+
+
+def signature(record: Record, act: SignOff) -> Cell:
+    """A signature under another attempt or commit says nothing of this one."""
+    if not act.by:
+        return Cell("signed without a name", "bad")
+    signed = ((act.attempt, record.attempt), (act.git_sha, record.git_sha))
+    if any(theirs and ours and theirs != ours for theirs, ours in signed):
+        return Cell("signed for another attempt or commit", "warn")
+    return Cell("signed", "good")
+
+
+def watch(record: Record) -> Table:
+    """The release's own."""
+    return _metrics("Metrics", record.section("metrics"), "No metric was watched.", "metrics")
+
+
+def other_watches(record: Record) -> t.Iterator[Table]:
+    """The tries of it that failed, then the ramp."""
+    for nth, failure in enumerate(record.phase(WATCH_PHASE).earlier_failures, start=1):
+        title = f"Metrics of try {nth}, which ended {shown(failure.finished)}"
+        yield _metrics(title, failure.evidence.metrics)
+    for step in record.facts.ramp_watches:
+        yield _metrics(f"Metrics at {step.name}: {step.verdict}", step.samples)
+
+
+def _metrics(
+    title: str, entries: t.Sequence[RecordedMetric], empty: str = "", part: Part = "evidence"
+) -> Table:
+    rows = [
+        (
+            metric.name.replace("_", " "),
+            verdict_of(metric),
+            quantity(metric.newest, metric.unit),
+            Cell(
+                " to ".join(_known(metric, metric.lowest, metric.highest)),
+                plot=plot_of(course_of(metric), bounds_of(metric)),
+            ),
+            " ".join(_known(metric, metric.mean)),
+            samples(metric),
+            bound_words(bounds_of(metric), metric.unit),
+            " ".join(remarks(metric)),
+        )
+        for metric in entries
+    ]
+    bad = [row[0] for row in rows if row[1].tone in ("bad", "warn")]
+    lead = share(len(rows) - len(bad), len(rows), "metrics were good", f"not {', '.join(bad)}")
+    columns = ("Metric", "Result", "Last", "Range", "Mean", "Samples", "Bounds", "Remarks")
+    return table(title, columns, rows, empty, lead, part)
+
+
+def _known(metric: RecordedMetric, *values: float | None) -> list[str]:
+    return [quantity(value, metric.unit) for value in values if value is not None]
+
+
+def verdict_of(metric: RecordedMetric) -> Cell:
+    """As it was recorded; an older record has none, and then the status of the last sample."""
+    if metric.verdict:
+        return judged(metric.verdict)
+    status = judged_as(metric)
+    if status == SampleStatus.NO_DATA.shown:
+        return Cell("no data", "warn")
+    return judged(status) if status else Cell("no bound recorded", "calm")
+
+
+def samples(metric: RecordedMetric) -> str:
+    if metric.count is None:
+        return ""
+    without = f", {int(metric.missing)} more without data" if metric.missing else ""
+    return f"{int(metric.count)}{without}"
+
+
+def bound_words(bounds: Bounds, unit: str) -> str:
+    passes = _sides(unit, (bounds.minimum, "from"), (bounds.maximum, "up to"))
+    fails = _sides(unit, (bounds.below, "below"), (bounds.above, "above"))
+    texts = [f"passes {' '.join(passes)}" if passes else ""]
+    texts += [f"rolls back {' or '.join(fails)}" if fails else ""]
+    return "; ".join(filter(None, texts))
+
+
+def _sides(unit: str, *sides: tuple[float | None, str]) -> list[str]:
+    return [f"{side} {quantity(value, unit)}" for value, side in sides if value is not None]
+
+
+def remarks(metric: RecordedMetric) -> t.Iterator[str]:
+    """Users with the feature beside those without, which harm would have been seen, and why there is no data."""
+    if comparison := metric.comparison:
+        treated, control = (
+            f"{cohort.failed or 0:,.0f} of {cohort.observed or 0:,.0f}"
+            for cohort in (comparison.treated, comparison.control)
+        )
+        yield f"Failing users: {treated} treated, {control} of the control."
+        if comparison.could_have_seen:
+            yield f"The watch {comparison.could_have_seen}."
+    if metric.problem:
+        yield f"No data at the end: {metric.problem}."
