@@ -39,8 +39,7 @@ notes:
   - Where to - C(slack_channel), a name or an id, with C(slack_bot_token) or C(secret_slack_bot_token), a token with
     the scope C(chat:write). C(slack_api_url), C(slack_ca_cert) for an API elsewhere.
   - What - C(release_title) or C(release_version), and C(environment_name). The phases and their planned minutes are
-    C(release_plan), the units of metrics are those of C(release_metrics), the buttons C(release_links), a list of
-    C(text) and C(url).
+    C(release_plan), the buttons C(release_links), a list of C(text) and C(url).
   - Who - C(release_on_call), the id of the Slack user or user group to mention when a run ends badly, and
     C(release_on_call_name). Another name is only shown, and the message says that no notification went out.
   - The file C(slack_state_path), or C(.deploy/<release_version>/slack.json) in the current directory, remembers which
@@ -98,7 +97,7 @@ def message_state(get: Get) -> MessageState:
     return MessageState(Path(path), get("slack_api_url") or DEFAULT_API_URL, get("slack_channel"))
 
 
-def describe(get: Get, playbook: str, plan: t.Any, metrics: t.Any, links: t.Any = None) -> Release:
+def describe(get: Get, playbook: str, plan: t.Any, links: t.Any = None) -> Release:
     """What the inventory says of the release; of a list that is none, nothing."""
     version = get("release_version")
     return Release(
@@ -113,10 +112,6 @@ def describe(get: Get, playbook: str, plan: t.Any, metrics: t.Any, links: t.Any 
             for entry in dictionaries(links, "url")
             if re.match(r"https?://[^/\s]", str(entry["url"]))
         ),
-        units={
-            str(entry["name"]): str(entry.get("unit") or "")
-            for entry in dictionaries(metrics, "name")
-        },
     )
 
 
@@ -159,8 +154,8 @@ class CallbackModule(Observer):
         client = connect(get)
         if client is None:
             return
-        lists = (variables.raw("release_plan"), variables.raw("release_metrics"))
-        release = describe(get, self._playbook, *lists, variables.value("release_links"))
+        plan, links = variables.raw("release_plan"), variables.value("release_links")
+        release = describe(get, self._playbook, plan, links)
         stored = message_state(get)
         secrets = [get("slack_bot_token"), get("slack_webhook_url")]
         self._redact = Redactor([*variables.secrets(), *secrets])

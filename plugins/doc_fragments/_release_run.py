@@ -5,8 +5,42 @@ from textwrap import indent
 
 from ._lock import LOCK
 from ._module import nested
-from ._preflight_checks import WINDOW
 from ._s3 import S3
+
+WINDOW = r"""window:
+  description:
+    - C(timezone), as in V(Africa/Nairobi). C(days), a list of V(monday) to V(sunday), all when it is
+      missing. C(start) and C(end) as V("09:00") in local time, C(end) up to V("24:00"); an end that is
+      not after the start is of the next day.
+    - C(holidays), a list of dates. C(freezes), a list of dictionaries with C(from), C(to) and C(why),
+      dates or local times.
+    - A local time that a daylight-saving change repeats counts the first time it comes, and one that it
+      skips counts as the moment of the change.
+  type: dict
+  required: true
+lead_minutes:
+  description: So many minutes before it opens one may begin.
+  type: int
+  default: 0
+needed_minutes:
+  description: So many minutes of it must be left, or the row holds.
+  type: int
+  default: 0
+wait_minutes:
+  description:
+    - When it opens within so many minutes, the check waits for that. Not in check mode.
+  type: int
+  default: 0
+override_by:
+  description:
+    - Who lets the release go outside of the window. Needs O(override_reason).
+  type: str
+  default: ""
+override_reason:
+  description: Why.
+  type: str
+  default: ""
+"""
 
 ADDRESSES = r"""targets:
   description: The public addresses.

@@ -3,7 +3,8 @@
 
 A module's documentation is the one place for its options, and the argument spec that Ansible checks them by is read
 out of it. It is read where a module runs, so its fragments go there with it:
-`_doc_fragments` has a link to each file of the folder in which Ansible looks for them.
+`_doc_fragments` has a link to each file of the folder in which Ansible looks for them, but the one for checks, whose
+kinds have their documentation beside their code and add it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import traceback
 import typing as t
 from dataclasses import dataclass
 from pathlib import PurePath
+from textwrap import indent
 
 from ansible.module_utils.basic import AnsibleModule, _load_params
 from ansible.module_utils.common.yaml import HAS_YAML, yaml_load
@@ -23,7 +25,6 @@ from ansible.module_utils.common.yaml import HAS_YAML, yaml_load
 from ._arguments import wrong_kinds
 from ._doc_fragments import (  # noqa: F401 - each is looked up by its name
     _action_groups,
-    _checks,
     _diagnosis,
     _flags,
     _kubernetes,
@@ -34,14 +35,12 @@ from ._doc_fragments import (  # noqa: F401 - each is looked up by its name
     _module,
     _monitoring,
     _postgres,
-    _preflight_checks,
     _ramp,
     _rehearsal,
     _release_run,
     _rollout,
     _s3,
     _sign_offs,
-    _smoke_tests,
     _supabase,
 )
 from ._errors import DeployError, InputError, Library, MissingLibraryError, in_short, refuse_missing
@@ -101,6 +100,15 @@ def documented(
     return ModuleSpec(read, needs)
 
 
+ADDED: dict[str, str] = {}
+"""Fragments by name that stand in no file of their own."""
+
+
+def add_fragment(name: str, option: str, suboptions: str) -> None:
+    """Let modules name a fragment that documents what is in one option."""
+    ADDED[name] = f"options:\n  {option}:\n    suboptions:\n{indent(suboptions, ' ' * 6)}"
+
+
 @functools.cache
 def _of_fragment(name: str) -> Spec:
     return _spec(_options(_fragment(name)))
@@ -122,6 +130,8 @@ def _loaded(text: str) -> t.Any:
 
 @functools.cache
 def _fragment(name: str) -> t.Any:
+    if name in ADDED:
+        return _loaded(ADDED[name])
     file, _, part = name.partition(".")
     return _loaded(getattr(globals()[file].ModuleDocFragment, part.upper() or "DOCUMENTATION"))
 

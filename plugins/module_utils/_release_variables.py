@@ -21,13 +21,10 @@ from ._window import read_window
 Release = t.Mapping[str, t.Any]
 """Variables of a release by name, as the inventory has them, where nothing is wrong with their types."""
 
-_WATCH = {
-    "duration": {"type": "float"},
-    "interval": {"type": "float"},
-    "initial_delay": {"type": "float"},
-    "must_detect": {"type": "float"},
-    "treated_share": {"type": "float"},
-    "evidence_before": {"type": "dict", "default": {}},
+_OF_THE_WATCH = {
+    "duration": "release_watch_duration",
+    "interval": "release_watch_interval",
+    "initial_delay": "release_watch_delay",
 }
 _OF_THE_RAMP = {
     "watch_duration": "release_ramp_watch_duration",
@@ -49,6 +46,13 @@ def misread(release: Release) -> list[str]:
     return results
 
 
+def _given(variables: t.Mapping[str, str], release: Release) -> dict[str, t.Any]:
+    """The options whose variables the release has."""
+    return {
+        option: release[name] for option, name in variables.items() if release.get(name) is not None
+    }
+
+
 def _not_below_0(name: str, release: Release) -> None:
     refuse_below(release, **{name: 0})
 
@@ -58,16 +62,10 @@ def _metrics(name: str, release: Release) -> None:
 
 
 def _watch(name: str, entries: t.Any, release: Release) -> None:
-    given = {
-        name: entries,
-        "prometheus": _SERVER,
-        "duration": release.get("release_watch_duration") or 3600,
-        "interval": release.get("release_watch_interval") or 10,
-        "initial_delay": release.get("release_watch_delay") or 0,
-    }
-    spec = {**_WATCH, **fragment_spec("_metrics")}
+    given = {name: entries, "metrics": [], "prometheus": _SERVER, **_given(_OF_THE_WATCH, release)}
+    spec = {**fragment_spec("_metrics.watch"), **fragment_spec("_metrics")}
     metrics = {**spec["metrics"], **METRIC_RULES}
-    values = options_or_refusal({**spec, name: metrics}, {**given, "metrics": []})
+    values = options_or_refusal({**spec, name: metrics}, given)
     read_metrics({**values, "metrics": values[name]})
 
 
@@ -79,27 +77,18 @@ def _feedback(name: str, release: Release) -> None:
 
 
 def _smoke_metrics(name: str, release: Release) -> None:
-    spec = fragment_spec("_smoke_tests", "tests", "metrics")
+    spec = fragment_spec("_checks.smoke_tests", "tests", "metrics")
     options_or_refusal({**spec, name: spec["metrics"]}, {name: release[name], "metrics": []})
 
 
 def _smoke_tests(name: str, release: Release) -> None:
-    spec = _list_of("_smoke_tests", "tests")
+    spec = _list_of("_checks.smoke_tests", "tests")
     read_tests(options_or_refusal({name: spec}, {name: release[name]})[name])
 
 
 def _ramp(name: str, release: Release) -> None:
     spec = fragment_spec("_ramp")
-    given = {
-        name: release[name],
-        "flag": "",
-        "schedule": [],
-        **{
-            option: release[name]
-            for option, name in _OF_THE_RAMP.items()
-            if release.get(name) is not None
-        },
-    }
+    given = {name: release[name], "flag": "", "schedule": [], **_given(_OF_THE_RAMP, release)}
     values = options_or_refusal({**spec, name: spec["schedule"]}, given)
     read_schedule({**values, "schedule": values[name]})
 
@@ -113,7 +102,7 @@ def _flags(name: str, release: Release) -> None:
 
 
 def _messages(name: str, release: Release) -> None:
-    spec = fragment_spec("_smoke_tests", "tests", "webhook")["messages"]
+    spec = fragment_spec("_checks.smoke_tests", "tests", "webhook")["messages"]
     options_or_refusal({name: spec}, {name: release[name]})
 
 

@@ -25,40 +25,9 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.psycopg2
   - easymo.deploy._libraries.kubernetes
   - easymo.deploy._metrics
+  - easymo.deploy._metrics.watch
   - easymo.deploy._kubernetes.elsewhere
 options:
-  duration:
-    description: Seconds to watch. V(0) is one look.
-    type: float
-    default: 3600
-  interval:
-    description: Seconds from one look to the next.
-    type: float
-    default: 10
-  initial_delay:
-    description: Seconds to wait before the first look, so that rates cover the release only.
-    type: float
-    default: 0
-  must_detect:
-    description:
-      - Every comparison of failing users must be able to see so many times as many, nine times of ten. As long as
-        too few users were seen for that, it is neither good nor a breach, and holds at the end.
-    type: float
-    version_added: 0.3.0
-  treated_share:
-    description:
-      - The share of the users who are treated, as it is configured. A comparison that sees more than twice or less
-        than half of it, by more than chance, is missing, as with swapped queries.
-      - With V(0) or V(1) no users are compared, which is good, and the verdict says so.
-    type: float
-    version_added: 0.3.0
-  evidence_before:
-    description:
-      - The evidence with which the watch before this one ended, by metric, as C(evidence) of C(comparison) in
-        RV(samples). Half of the stake goes on with it. What was enough for V(rollback) is spent, and counts as none.
-    type: dict
-    default: {}
-    version_added: 0.3.0
   release:
     description:
       - The release whose record keeps the watch. Its record must exist. Without it nothing is kept, and no
@@ -334,7 +303,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
     def report(state: WatchState) -> None:
         text = describe_look(metrics, state, schedule.duration)
-        emit_progress(module, "MetricsSampled", text, look_data(state, schedule.duration))
+        emit_progress(module, "MetricsSampled", text, look_data(metrics, state, schedule.duration))
 
     watch = run_watch(metrics, sources, schedule, report=report, memory=memory)
     if memory is not None and memory.lost:

@@ -21,7 +21,7 @@ extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
-  - easymo.deploy._preflight_checks
+  - easymo.deploy._checks.preflight
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.jmespath
   - easymo.deploy._libraries.boto3

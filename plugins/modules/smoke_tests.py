@@ -20,7 +20,7 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
   - easymo.deploy._module.verdict
-  - easymo.deploy._smoke_tests
+  - easymo.deploy._checks.smoke_tests
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.jmespath
   - easymo.deploy._libraries.psycopg2

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.common.yaml import yaml_load
 
-from ansible_collections.easymo.deploy.plugins.doc_fragments import (
-    _checks,
-    _preflight_checks,
-    _smoke_tests,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import cluster, health
+from ansible_collections.easymo.deploy.plugins.doc_fragments import _checks
+from ansible_collections.easymo.deploy.plugins.module_utils import _module
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import cluster
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import task as checks_of_a_task
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Kind, passed
-from ansible_collections.easymo.deploy.plugins.module_utils._module import ModuleSpec
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
+    Kind,
+    options_of,
+    passed,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._release import models
 from ansible_collections.easymo.deploy.plugins.module_utils._report import phases
 from ansible_collections.easymo.deploy.plugins.modules import preflight_check
@@ -119,42 +119,61 @@ def test_a_phase_stands_in_at_most_eight_files(phase):
     assert len(places(phase)) <= 8, places(phase)
 
 
-@pytest.mark.parametrize("kind", ["commit_status", "flags_start", "load_test", "kafka"])
-def test_a_kind_of_check_stands_where_it_looks_and_in_its_documentation(kind):
+@pytest.mark.parametrize(
+    "kind", ["commit_status", "flags_start", "load_test", "kafka", "backup_age"]
+)
+def test_a_kind_of_check_stands_in_one_file(kind):
     used = {
         "inventories/shared/checklist.yml",
         "inventories/staging/group_vars/all/staging.yml",
         "roles/preflight/vars/main.yml",
     }
     found = [Path(path).parent.name for path in places(kind) if path not in used]
-    assert found == ["doc_fragments", "_checks"]
+    assert found == ["_checks"]
 
 
-def test_a_kind_is_known_to_preflight_by_its_registration_and_its_documentation(monkeypatch):
-    kind = Kind(lambda options, _ground: passed(f"it is {options['moon']}"))
-    monkeypatch.setattr(checks_of_a_task, "PREFLIGHT", {**checks_of_a_task.PREFLIGHT, "moon": kind})
-    spec = preflight_check.module_spec()
-    options = spec["argument_spec"]["checks"]["options"]
-    options["kind"]["choices"].append("moon")
-    options["moon"] = {"type": "dict", "options": {"moon": {"default": "full"}}}
-    monkeypatch.setattr(preflight_check, "module_spec", ModuleSpec(lambda: spec))
+MOON = Kind(
+    lambda options, _ground: passed(f"it is {options['phase']}"),
+    """  description: Whether it is well lit.
+  suboptions:
+    phase: {description: Of the moon., type: str, choices: [full, new], default: full}
+""",
+)
+
+
+@pytest.fixture
+def with_moon(monkeypatch):
+    """The module preflight_check with one row more in the table of its kinds."""
+    kinds = {**checks_of_a_task.PREFLIGHT, "moon": MOON}
+    options = options_of(checks_of_a_task.OF_PREFLIGHT, "What is checked", kinds)
+    monkeypatch.setattr(checks_of_a_task, "PREFLIGHT", kinds)
+    monkeypatch.setattr(_module, "ADDED", {**_module.ADDED})
+    monkeypatch.setattr(_module, "_fragment", _module._fragment.__wrapped__)
+    _module.add_fragment("_checks.preflight", "checks", options)
+    spec = _module.documented(preflight_check.DOCUMENTATION)
+    monkeypatch.setattr(preflight_check, "module_spec", spec)
+    return yaml_load(_module.ADDED["_checks.preflight"])["options"]["checks"]["suboptions"]
+
+
+def test_a_row_of_the_table_is_all_that_a_kind_needs_to_be_documented_run_and_refused(with_moon):
+    assert with_moon["kind"]["choices"][-1] == "moon"
+    assert with_moon["moon"]["description"] == "Whether it is well lit."
     check = {"name": "night", "kind": "moon", "moon": {}}
     done = run_module(preflight_check, release="2.0.0", checks=[check])
     assert [(row["name"], row["detail"]) for row in done["results"]] == [("night", "it is full")]
+    bare = {"name": "night", "kind": "moon"}
+    for wrong in (bare, {**bare, "moon": {"phase": "old"}}, {**bare, "moon": {"light": True}}):
+        refused = run_module(preflight_check, release="2.0.0", checks=[wrong])
+        assert refused["failed"]
+        assert "moon" in refused["msg"]
 
 
-@pytest.mark.parametrize(
-    ("fragment", "option", "kinds"),
-    [
-        (_checks, "checks", health.PROBES),
-        (_preflight_checks, "checks", checks_of_a_task.PREFLIGHT),
-        (_smoke_tests, "tests", checks_of_a_task.SMOKE_TESTS),
-    ],
-)
-def test_every_kind_is_documented(fragment, option, kinds):
-    told = yaml_load(fragment.ModuleDocFragment.DOCUMENTATION)["options"][option]["suboptions"]
-    assert told["kind"]["choices"] == list(kinds)
-    assert told.keys() >= kinds.keys()
+@pytest.mark.parametrize("part", ["DOCUMENTATION", "PREFLIGHT", "SMOKE_TESTS"])
+def test_each_kind_has_a_description(part):
+    ((option, told),) = yaml_load(getattr(_checks.ModuleDocFragment, part))["options"].items()
+    options = told["suboptions"]
+    assert option in {"checks", "tests"}
+    assert all(options[kind]["description"] for kind in options["kind"]["choices"])
 
 
 def plays_of(playbook: str) -> list[dict[str, t.Any]]:

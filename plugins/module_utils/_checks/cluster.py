@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import typing as t
+from textwrap import indent
 
 from .._cluster import Cluster, Object
+from .._doc_fragments._module import AUTHORITIES
 from .._errors import InputError
 from .._flags.apply import RESET, KillSwitch
 from .._flags.plan import FlagsMap
@@ -247,12 +249,109 @@ def look_images(options: Options, ground: Ground) -> Finding:
     return passed(f"the registry has the {number} of {services}")
 
 
+_SERVICES = """    services:
+      description: The Deployments that are going to be rolled.
+      type: list
+      elements: str
+      required: true
+"""
+ROLLOUT_OPTIONS = f"""  description:
+    - What stands against a rollout without downtime, every problem at once. An error is a rollout that would fail, or
+      an outage while it goes on. A warning is what a release survives, and somebody should know.
+    - Of Secrets that pods refer to only the names of their keys are looked at. What may not be seen is a warning.
+  suboptions:
+{_SERVICES}"""
+PINS_OPTIONS = f"""  description:
+    - Whether every Deployment has a template to return to, keeps old ReplicaSets, and does not run the image
+      of the release already unless this attempt rolled it.
+  suboptions:
+{_SERVICES}"""
+RBAC_OPTIONS = """  description: Whether the cluster lets this user do all that the phases do there. It has no options.
+  suboptions: {}
+"""
+FLAGS_START_OPTIONS = """  description:
+    - Whether the feature is still off for all users, unless this release itself let them in, and no person has set the
+      kill switch.
+  suboptions:
+    name:
+      description: The ConfigMap of the flags.
+      type: str
+      default: feature-flags
+    flag:
+      description: The flag with the percentage of users. Empty where O(ignore:enabled_by) alone lets them in.
+      type: str
+      default: ""
+    enabled_by:
+      description: The flag that switches the feature on and off.
+      type: str
+      default: ""
+"""
+IMAGES_OPTIONS = f"""  description: Whether images are in their registry, as M(easymo.deploy.images) asks it.
+  suboptions:
+    images:
+      description: The images, with tag or digest.
+      type: list
+      elements: str
+      required: true
+    registry:
+      description: URL of the registry's API. The registry that an image names when empty.
+      type: str
+      default: ""
+    username:
+      description: Login. Anonymous when empty.
+      type: str
+      default: ""
+    password:
+      description: Its password or token.
+      type: str
+      default: ""
+{indent(AUTHORITIES, " " * 4)}    absent:
+      description: Why they cannot be there yet, for example because the release builds them. The check is skipped then.
+      type: str
+      default: ""
+"""
+RIGHTS_OPTIONS = """  description: Whether the cluster lets this user do more than what V(rbac) asks, perhaps
+    in another namespace.
+  suboptions:
+    namespace:
+      description: The namespace. O(namespace) when empty.
+      type: str
+      default: ""
+    rights:
+      description: What is to be done, as V(get deployments.apps), a verb with a resource, and its group if it has one.
+      type: list
+      elements: str
+      required: true
+"""
+FLAGS_READERS_OPTIONS = """  description: Whether Deployments have the flags from their ConfigMap, in the way
+    that the release says.
+  suboptions:
+    name:
+      description: The ConfigMap.
+      type: str
+      default: feature-flags
+    deployments:
+      description: The Deployments.
+      type: list
+      elements: str
+      required: true
+    delivery:
+      description: How they have the flags, as O(easymo.deploy.kill_switch#module:delivery).
+      type: str
+      choices: [environment, volume]
+      default: environment
+    probe:
+      description: How pods will be asked, as O(easymo.deploy.feature_flags#module:probe).
+      type: dict
+      default: {}
+"""
+
 KINDS: Kinds = {
-    "rollout": Kind(look_rollout, (KUBERNETES,)),
-    "rbac": Kind(look_rbac, (KUBERNETES,)),
-    "rights": Kind(look_rights, (KUBERNETES,)),
-    "pins": Kind(look_pins, (KUBERNETES,), reads_record=True),
-    "flags_start": Kind(look_flags_start, (KUBERNETES,), reads_record=True),
-    "flags_readers": Kind(look_flags_readers, (KUBERNETES, JMESPATH)),
-    "images": Kind(look_images, (REQUESTS,)),
+    "rollout": Kind(look_rollout, ROLLOUT_OPTIONS, (KUBERNETES,)),
+    "rbac": Kind(look_rbac, RBAC_OPTIONS, (KUBERNETES,)),
+    "rights": Kind(look_rights, RIGHTS_OPTIONS, (KUBERNETES,)),
+    "pins": Kind(look_pins, PINS_OPTIONS, (KUBERNETES,), reads_record=True),
+    "flags_start": Kind(look_flags_start, FLAGS_START_OPTIONS, (KUBERNETES,), reads_record=True),
+    "flags_readers": Kind(look_flags_readers, FLAGS_READERS_OPTIONS, (KUBERNETES, JMESPATH)),
+    "images": Kind(look_images, IMAGES_OPTIONS, (REQUESTS,)),
 }

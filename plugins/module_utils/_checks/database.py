@@ -6,11 +6,15 @@ from __future__ import annotations
 import secrets
 import typing as t
 from pathlib import Path
+from textwrap import indent
 
 from .. import _child_process
 from .._backup import programs
 from .._backup.catalog import read_catalog
 from .._backup.plan import newest_first, refuse_older_programs
+from .._doc_fragments._module import nested
+from .._doc_fragments._postgres import DATABASE
+from .._doc_fragments._s3 import S3
 from .._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
 from .._migration.prisma_history import read_folder, read_history, refuse_unsettled
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError, connected
@@ -162,10 +166,94 @@ def _read_nothing(bucket: S3Bucket, key: str) -> None:
             raise
 
 
+BACKUP_AGE_OPTIONS = f"""  description: How old the newest backup of each database is.
+  suboptions:
+{nested(S3, 4, "checks[].backup_age")}    names:
+      description: Names of the databases in the keys of their backups.
+      type: list
+      elements: str
+      required: true
+    max_age:
+      description: Seconds from which on a backup is too old.
+      type: int
+      default: 3600
+    required:
+      description:
+        - Whether one that is too old or missing holds. Else it is told, for the release takes backups itself.
+      type: bool
+      default: false
+"""
+PROGRAMS_OPTIONS = f"""  description:
+    - Whether the programs of PostgreSQL on this machine are as new as the servers, and other programs are there.
+  suboptions:
+    pg_dump:
+      description: Name or path of pg_dump.
+      type: str
+      default: pg_dump
+    pg_restore:
+      description: Name or path of pg_restore.
+      type: str
+      default: pg_restore
+    psql:
+      description: Name or path of psql.
+      type: str
+      default: psql
+    servers:
+      description: The databases.
+      type: list
+      elements: dict
+      default: []
+      suboptions:
+{indent(DATABASE, " " * 8)}    others:
+      description: Names or paths of other programs.
+      type: list
+      elements: str
+      default: []
+"""
+_CONNECTION = """    connection:
+      description: The database.
+      type: dict
+      required: true
+      suboptions:
+""" + indent(DATABASE, " " * 8)
+QUERIES_OPTIONS = f"""  description:
+    - Whether a database understands queries and lets this user run them, so that their tables and columns are there.
+    - It only plans them (C(EXPLAIN)), read-only.
+  suboptions:
+{_CONNECTION}    queries:
+      description: The queries by a name of each.
+      type: dict
+      required: true
+    new_tables:
+      description: Tables that only the release brings, so that they need not be there before it.
+      type: list
+      elements: str
+      default: []
+"""
+PRISMA_HISTORY_OPTIONS = f"""  description:
+    - Whether the next migrations of Prisma may begin in a database. One with tables and no history (C(P3005)) stops
+      them, as does a failed migration that is not settled (C(P3009)).
+    - It only reads. A folder that is not there yet is not read.
+  suboptions:
+{_CONNECTION}    directory:
+      description: Folder with the migrations, a folder each with a C(migration.sql).
+      type: path
+      required: true
+    schema:
+      description: The schema Prisma is connected to.
+      type: str
+      default: public
+"""
+BUCKET_OPTIONS = f"""  description:
+    - Whether the key may list, read and write in the prefix of a bucket, and abort uploads there.
+    - It begins an upload and aborts it, and asks for an object that is not there. Nothing is left in the bucket.
+  suboptions:
+{nested(S3, 4, "checks[].bucket")}"""
+
 KINDS: Kinds = {
-    "queries": Kind(look_queries, (PSYCOPG2,)),
-    "prisma_history": Kind(look_prisma_history, (PSYCOPG2,)),
-    "programs": Kind(look_programs, (PSYCOPG2,)),
-    "backup_age": Kind(look_backup_age, (BOTO3,)),
-    "bucket": Kind(look_bucket, (BOTO3,)),
+    "queries": Kind(look_queries, QUERIES_OPTIONS, (PSYCOPG2,)),
+    "prisma_history": Kind(look_prisma_history, PRISMA_HISTORY_OPTIONS, (PSYCOPG2,)),
+    "programs": Kind(look_programs, PROGRAMS_OPTIONS, (PSYCOPG2,)),
+    "backup_age": Kind(look_backup_age, BACKUP_AGE_OPTIONS, (BOTO3,)),
+    "bucket": Kind(look_bucket, BUCKET_OPTIONS, (BOTO3,)),
 }

@@ -150,7 +150,39 @@ def _below(value: float, bound: float) -> bool:
     return 0 <= value < bound
 
 
+_DOCUMENT = """    path:
+      description: The file on this machine.
+      type: path
+      required: true
+"""
+TEST_RESULTS_OPTIONS = f"""  description:
+    - Whether enough tests passed and none failed. The file is JUnit XML, or one JSON object with C(passed),
+      C(failed), C(skipped).
+    - It names C(version), C(commit) or both, in JUnit XML as properties. One of another release fails, one
+      that names neither holds.
+  suboptions:
+{_DOCUMENT}    least:
+      description: How many tests must have passed.
+      type: int
+      default: 1
+"""
+LOAD_TEST_OPTIONS = f"""  description:
+    - Whether a load test was good. The file is one JSON object with C(users), C(error_rate) as a ratio,
+      C(p95_seconds), and C(version) or C(commit) as those of tests.
+    - Only the bounds that are set count.
+  suboptions:
+{_DOCUMENT}    least_users:
+      description: How many users at the same time there must have been.
+      type: float
+    error_rate:
+      description: The ratio of errors must be below this.
+      type: float
+    p95:
+      description: Seconds; the 95th percentile of the response time must be below this.
+      type: float
+"""
+
 KINDS: Kinds = {
-    "test_results": Kind(look_test_results),
-    "load_test": Kind(look_load_test),
+    "test_results": Kind(look_test_results, TEST_RESULTS_OPTIONS),
+    "load_test": Kind(look_load_test, LOAD_TEST_OPTIONS),
 }

@@ -13,7 +13,7 @@ from .._errors import ConflictError, InputError, NotReadyError, RefusedError, Ve
 from .._formats import listed
 from .._http import REQUESTS, bearer
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
-from .web import get_json
+from .web import api_options, get_json
 
 TIMEOUT = 30.0
 
@@ -228,4 +228,53 @@ def _told(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str
                 ) from None
 
 
-KINDS: Kinds = {"git": Kind(look_git), "commit_status": Kind(look_commit_status, (REQUESTS,))}
+GIT_OPTIONS = """  description:
+    - Whether O(checkout) is a git work tree at the release's tag, the tag is in the branch, nothing differs
+      from the commit, and the changelog has a heading for the version. Its rows are C(git_tag),
+      C(git_branch), C(git_clean), C(git_changelog).
+  suboptions:
+    tag:
+      description: The tag of the release.
+      type: str
+      required: true
+    branch:
+      description:
+        - The branch that must contain it, as C(origin) has it, or the local one where there is no remote.
+      type: str
+      default: main
+    changelog:
+      description: The changelog in the checkout. Not looked at when empty.
+      type: str
+      default: CHANGELOG.md
+    items:
+      description: The lines of the checklist for C(tag), C(branch), C(clean) and C(changelog).
+      type: dict
+      default: {}
+"""
+COMMIT_STATUS_OPTIONS = f"""  description:
+    - Whether CI passed on the commit, by GitHub's check runs and its combined status. Nothing may have failed, been
+      cancelled, or be on its way.
+    - What was skipped or is neutral stops nothing, unless O(checks[].commit_status.contexts) names it. Then it
+      holds, for it proves nothing; GitHub itself lets it pass.
+    - The token needs to read checks, commit statuses and the repository's metadata.
+  suboptions:
+{api_options("Base URL of the API. That of an own server ends in C(/api/v3).", "https://api.github.com")}    repository:
+      description: The repository, as C(owner/name).
+      type: str
+      required: true
+    contexts:
+      description: Names of check runs, such as those of a workflow's jobs, and contexts of statuses that must be there.
+      type: list
+      elements: str
+      default: []
+    ignore:
+      description: Names and contexts that say nothing about CI, such as our own.
+      type: list
+      elements: str
+      default: []
+"""
+
+KINDS: Kinds = {
+    "git": Kind(look_git, GIT_OPTIONS),
+    "commit_status": Kind(look_commit_status, COMMIT_STATUS_OPTIONS, (REQUESTS,)),
+}

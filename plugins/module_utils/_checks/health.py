@@ -7,8 +7,11 @@ import json
 import logging
 import typing as t
 from dataclasses import replace
+from textwrap import indent
 
 from .. import _postgres
+from .._doc_fragments._module import AUTHORITIES, nested
+from .._doc_fragments._postgres import LOGIN
 from .._errors import (
     DeployError,
     InputError,
@@ -18,6 +21,7 @@ from .._errors import (
 )
 from .._functions.probe import FunctionProbe, call, read_probes, verdict
 from .._http import REQUESTS, ask, without_query
+from .._module import add_fragment
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError
 from .._redaction import excerpt
 from .._templates import JMESPATH, holds, search
@@ -232,15 +236,175 @@ def probe_functions(options: Options, timeout: float) -> list[Finding]:
     return side_by_side(look, probes, at_once=_AT_ONCE)
 
 
+POSTGRES_OPTIONS = f"""  description: Connect to a database and ask it something.
+  suboptions:
+{indent(LOGIN, " " * 4)}    connect_timeout:
+      description: Seconds to wait for a connection, at most the timeout of the check.
+      type: int
+      default: 10
+    query:
+      description: The question. It runs read-only.
+      type: str
+      default: SELECT 1
+    expect:
+      description: The first column of the first row of the answer. Any is right when this is empty.
+      type: str
+      default: "1"
+"""
+REDIS_OPTIONS = f"""  description: PING a Redis server.
+  suboptions:
+    host:
+      description: Host of the server.
+      type: str
+      required: true
+    port:
+      description: Its port.
+      type: int
+      default: 6379
+    username:
+      description: User, where the server has users.
+      type: str
+    password:
+      description: Password.
+      type: str
+    tls:
+      description: Whether to speak TLS. The certificate is verified.
+      type: bool
+      default: false
+{indent(AUTHORITIES, " " * 4)}"""
+KAFKA_OPTIONS = f"""  description: List the topics of a cluster.
+  suboptions:
+    bootstrap:
+      description: Where to begin, as C(host:port), several with commas between.
+      type: str
+      required: true
+    topics:
+      description: Topics that must be there. Without any, one topic of whatever name must be.
+      type: list
+      elements: str
+      default: []
+    tls:
+      description: Whether to speak TLS. The certificate is verified.
+      type: bool
+      default: false
+{indent(AUTHORITIES, " " * 4)}    username:
+      description: User for SASL.
+      type: str
+    password:
+      description: Password for SASL.
+      type: str
+    sasl_mechanism:
+      description: How SASL is done.
+      type: str
+      choices: [PLAIN, SCRAM-SHA-256, SCRAM-SHA-512]
+      default: SCRAM-SHA-512
+"""
+HTTP_OPTIONS = f"""  description: Ask a URL and compare the answer.
+  suboptions:
+    url:
+      description: The URL. Redirects are not followed.
+      type: str
+      required: true
+    method:
+      description: The method.
+      type: str
+      default: GET
+    headers:
+      description: Headers to send. Their values are kept out of all output.
+      type: dict
+      default: {{}}
+    body:
+      description: Body to send. What is not text is sent as JSON.
+      type: raw
+    status:
+      description: Status codes that are well.
+      type: list
+      elements: int
+      default: [200]
+    json:
+      description:
+        - Where the JSON of the answer must have which value, as JMESPath (U(https://jmespath.org)), for example
+          C(checks.redis.status).
+        - A number and the same number as text are equal.
+      type: dict
+      default: {{}}
+    holds:
+      description:
+        - Expressions of JMESPath that must be true of the JSON of the answer, which what is missing or empty is not.
+          A name alone asks whether it is there.
+      type: list
+      elements: str
+      default: []
+    text:
+      description: What the body must contain.
+      type: str
+{indent(AUTHORITIES, " " * 4)}"""
+FUNCTION_CALLS_OPTIONS = f"""  description:
+    - Call edge functions. What the Management API lists as C(ACTIVE) need not answer. This calls each function as
+      anybody would, with no JWT, and has a result of each.
+    - By itself a function passes when it answers anything of its own below 500. It fails when the platform answers
+      in its place, for example with C(NOT_FOUND) or C(NOT_FOUND_FUNCTION_BLOB), and when the gateway asks for a JWT.
+  version_added: 0.3.0
+  suboptions:
+    functions_url:
+      description: URL below which the functions are reached. Of a project it ends in C(.supabase.co/functions/v1).
+      type: str
+      required: true
+    names:
+      description: The functions to call.
+      type: list
+      elements: str
+      required: true
+    probes:
+      description:
+        - How to call functions that need more than a C(GET), by name.
+        - Each takes C(path) below the function, C(method), C(status) as a list of the statuses that pass, and
+          C(skip) for a function that must not be called.
+      type: dict
+      default: {{}}
+    version:
+      description: The version that a function must tell, where its answer is a JSON object with C(version).
+      type: str
+{indent(AUTHORITIES, " " * 4)}"""
+
 SERVER_PROBES: Kinds = {
-    "postgres": Kind(probe_postgres, (PSYCOPG2,)),
-    "redis": Kind(probe_redis, (REDIS,)),
-    "kafka": Kind(probe_kafka, (CONFLUENT_KAFKA,)),
-    "http": Kind(probe_http, (REQUESTS, JMESPATH)),
-    "function_calls": Kind(probe_functions, (REQUESTS,)),
+    "postgres": Kind(probe_postgres, POSTGRES_OPTIONS, (PSYCOPG2,)),
+    "redis": Kind(probe_redis, REDIS_OPTIONS, (REDIS,)),
+    "kafka": Kind(probe_kafka, KAFKA_OPTIONS, (CONFLUENT_KAFKA,)),
+    "http": Kind(probe_http, HTTP_OPTIONS, (REQUESTS, JMESPATH)),
+    "function_calls": Kind(probe_functions, FUNCTION_CALLS_OPTIONS, (REQUESTS,)),
 }
 
 PROBES: Kinds = {**SERVER_PROBES, **pods.PROBES, **metrics.PROBES}
+CHECKS = models.options_of(
+    """name:
+  description: What the check is called in the results.
+  type: str
+  required: true
+timeout:
+  description: Seconds one look may take.
+  type: float
+  default: 10
+""",
+    "What is checked",
+    PROBES,
+)
+add_fragment("_checks", "checks", CHECKS)
+
+
+def checks_waited_for(at: str) -> str:
+    """The suboptions of several checks that are waited for, below the option `at`."""
+    return f"""    checks:
+      description: The checks. Each has the options of its kind under the name of its kind.
+      type: list
+      elements: dict
+      required: true
+      suboptions:
+{nested(CHECKS, 8, at)}    wait_timeout:
+      description: Seconds to go on looking while a check does not pass. V(0) is one look.
+      type: float
+      default: 0
+"""
 
 
 def read_checks(options: Options) -> list[Check]:
@@ -311,10 +475,19 @@ def _libraries_of_health(options: Options) -> list[Library]:
     return libraries(models.read_checks(options["checks"]))
 
 
-KINDS: Kinds = {"health": Kind(look_health, components=_libraries_of_health)}
+HEALTH_OPTIONS = f"""  description: Components as M(easymo.deploy.health_check) looks at them, a row for each.
+  suboptions:
+{checks_waited_for("checks[].health")}"""
+
+KINDS: Kinds = {"health": Kind(look_health, HEALTH_OPTIONS, components=_libraries_of_health)}
+PLAYED_HEALTH_OPTIONS = f"""  description: Checks as those of M(easymo.deploy.health_check). All must pass.
+  suboptions:
+{checks_waited_for("tests[].health")}"""
+
 TESTS: Kinds = {
     "health": Kind(
         play_health,
+        PLAYED_HEALTH_OPTIONS,
         components=_libraries_of_health,
         intention=lambda options: (
             f"would ask {', '.join(entry['name'] for entry in options['checks'])}"

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import typing as t
+from textwrap import indent
 
 from .._alerts.api import NO_SERIES, AlertsApi, MonitoringServer, describe
 from .._alerts.apply import Routing, alerts_api
 from .._alerts.plan import LoadedRule, Selector, grouped_by, read_matchers, selectors
+from .._doc_fragments import _metrics, _monitoring
+from .._doc_fragments._module import nested
 from .._errors import InputError
 from .._formats import quantity
 from .._gate.models import Metric, SampleStatus, Series, Verdict
@@ -221,16 +224,105 @@ def _metric_row(metric: Metric, series: Series) -> dict[str, t.Any]:
     }
 
 
+ALERT_RULES_OPTIONS = f"""  description:
+    - Whether alerts are loaded in Prometheus and evaluated without errors, Prometheus has series of everything that
+      their expressions ask for, and none of them fires.
+    - With C(alertmanager), whether Alertmanager's routes take each to the receiver that its label C(notify) names,
+      which has an integration, is in no route with time intervals, and is not silenced.
+  suboptions:
+{_monitoring.PROMETHEUS}    alertmanager:
+      description: How Alertmanager is reached.
+      type: dict
+      suboptions:
+{indent(_monitoring.SERVER, " " * 8)}    alerts:
+      description: Names of the alerts.
+      type: list
+      elements: str
+      required: true
+    pods:
+      description:
+        - PromQL matchers of the pods of the release. What an expression asks for beside them may not have
+          happened yet, such as an error.
+      type: str
+      default: job="pods"
+    new_metrics:
+      description: Names of metrics that only the release brings, so that there is no series of them before it.
+      type: list
+      elements: str
+      default: []
+"""
+SERIES_OPTIONS = f"""  description: Whether Prometheus understands queries and has series of everything that
+    they ask for.
+  suboptions:
+{_monitoring.PROMETHEUS}    metrics:
+      description: Metrics as of M(easymo.deploy.metrics_gate), whose queries are asked.
+      type: list
+      elements: dict
+      default: []
+    service_errors:
+      description: PromQL for the share of failing requests by service, if a diagnosis asks for it.
+      type: str
+      default: ""
+    events:
+      description:
+        - Labels that tell what happened, such as a status. Of these only the label must be there, for it may not have
+          happened yet. Every other matcher must find something.
+      type: list
+      elements: str
+      default: []
+    new_metrics:
+      description: Names of metrics that only the release brings, so that there need not be series before it.
+      type: list
+      elements: str
+      default: []
+"""
+
 KINDS: Kinds = {
-    "alert_rules": Kind(look_alert_rules, (REQUESTS,)),
-    "series": Kind(look_series, (REQUESTS,)),
+    "alert_rules": Kind(look_alert_rules, ALERT_RULES_OPTIONS, (REQUESTS,)),
+    "series": Kind(look_series, SERIES_OPTIONS, (REQUESTS,)),
 }
 
-PROBES: Kinds = {"metric": Kind(probe_metric, (REQUESTS,))}
+METRIC_OPTIONS = f"""  description:
+    - Ask Prometheus for one number. Without a value it is not known whether all is well, and the check does not pass.
+  version_added: 0.3.0
+  suboptions:
+{_monitoring.PROMETHEUS}    query:
+      description: PromQL that gives one series.
+      type: str
+      required: true
+{nested(_metrics.GOOD + _metrics.VOLUME, 4, "")}"""
+
+PROBES: Kinds = {"metric": Kind(probe_metric, METRIC_OPTIONS, (REQUESTS,))}
+
+METRICS_OPTIONS = f"""  description:
+    - Metrics as those of M(easymo.deploy.metrics_gate), each looked at once.
+    - A value beyond its rollback bound fails the test, one between its bounds holds.
+  suboptions:
+{nested(_metrics.PROMETHEUS, 4, "tests[].metrics")}    metrics:
+      description: What to look at.
+      type: list
+      elements: dict
+      required: true
+      suboptions:
+{nested(_metrics.ONE_LOOK, 8, "tests[].metrics.metrics[]")}    wait_timeout:
+      description: Seconds to wait for metrics without data, as long as all others are good.
+      type: float
+      default: 0
+    missing:
+      description: What a metric without data makes of the test when nothing else is wrong. It never passes.
+      type: str
+      choices: [hold, skip]
+      default: hold
+    query_timeout:
+      description: Seconds to wait for the answer to one query.
+      type: float
+      default: 10
+"""
 
 TESTS: Kinds = {
     "metrics": Kind(
         play_metrics,
+        METRICS_OPTIONS,
         components=lambda options: [LIBRARIES[entry["kind"]] for entry in options["metrics"]],
         intention=lambda options: (
             f"would sample {', '.join(metric['name'] for metric in options['metrics'])}"

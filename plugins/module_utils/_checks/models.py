@@ -182,14 +182,16 @@ After its options preflight's get the Ground, probes of components the seconds f
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of check looks, and which libraries it needs. Its options stand in the documentation.
+    """How one kind of check looks, its option as the documentation has it, and which libraries it needs.
 
-    `components` are the libraries that depend on the options. `reads_record`: it looks into the release record, where
-    one can be read. `intention` is what it would do, for check mode. `refuse` raises an InputError for options that no
-    spec can refuse, by the name of the check.
+    `documentation` is YAML: the option's description and suboptions, two spaces in. `components` are the libraries that
+    depend on the options. `reads_record`: it looks into the release record, where one can be read. `intention` is what
+    it would do, for check mode. `refuse` raises an InputError for options that no spec can refuse, by the name of the
+    check.
     """
 
     look: Look
+    documentation: str = ""
     libraries: tuple[Library, ...] = ()
     components: t.Callable[[Options], t.Iterable[Library]] = lambda _options: ()
     reads_record: bool = False
@@ -198,6 +200,18 @@ class Kind:
 
 
 Kinds = t.Mapping[str, Kind]
+
+
+def options_of(head: str, what: str, kinds: Kinds) -> str:
+    """The options of a check as YAML: those of its `head`, its kind, of which `what` is said, and one for each kind."""
+    kind = f"""kind:
+  description: {what}, and which of the options below is read.
+  type: str
+  required: true
+  choices: [{", ".join(kinds)}]
+"""
+    own = (f"{name}:\n  type: dict\n{each.documentation}" for name, each in kinds.items())
+    return "".join((head, kind, *own))
 
 
 passed = functools.partial(Finding, PASS)

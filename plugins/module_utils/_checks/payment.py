@@ -6,8 +6,10 @@ from __future__ import annotations
 import math
 import typing as t
 from dataclasses import dataclass
+from textwrap import indent
 from urllib.parse import quote
 
+from .._doc_fragments._module import AUTHORITIES
 from .._errors import InputError, RefusedError, VerificationError
 from .._http import REQUESTS, Repeat, ask, bearer, good
 from .._templates import JMESPATH, search
@@ -158,9 +160,107 @@ def refuse_wallet(name: str, options: Options) -> None:
         )  # raises on what is no JMESPath, before anything is ordered
 
 
+PAYMENT_OPTIONS = f"""  description:
+    - Order something and pay for it from a wallet. The order must be paid and the balance less by its amount.
+    - The requests carry an idempotency key. A test that is run again with the same key pays nothing more, and
+      the test then says that the order was paid before.
+  suboptions:
+    api_url:
+      description: URL of the API below which O(tests[].payment.form) has its paths.
+      type: str
+      required: true
+    number:
+      description: Whose wallet pays. A test number.
+      type: str
+      required: true
+    vendor_id:
+      description: Who is ordered from. A test vendor.
+      type: raw
+      required: true
+    amount:
+      description: What the order costs, in whole francs.
+      type: int
+      required: true
+    key:
+      description: What makes the order the same one when the test is run again.
+      type: str
+      required: true
+    form:
+      description: The paths and fields of the service, and where in its answers what counts is, in JMESPath (U(https://jmespath.org)).
+      type: dict
+      default: {{}}
+      version_added: 0.3.0
+      suboptions:
+        wallet_path:
+          description: Of the wallet, with C({{number}}) for O(tests[].payment.number).
+          type: str
+          default: /wallet/wallets/{{number}}
+        order_path:
+          description: Where an order is posted.
+          type: str
+          default: /wallet/orders
+        pay_path:
+          description: Where it is paid, with C({{id}}) for the order's id.
+          type: str
+          default: /wallet/orders/{{id}}/pay
+        key_header:
+          description: The header of the idempotency key.
+          type: str
+          default: Idempotency-Key
+        number_field:
+          description: In the body of an order, the field for O(tests[].payment.number).
+          type: str
+          default: user
+        vendor_field:
+          description: The field for O(tests[].payment.vendor_id).
+          type: str
+          default: vendor_id
+        amount_field:
+          description: The field for O(tests[].payment.amount).
+          type: str
+          default: amount
+        balance:
+          description: In the answer on the wallet, its balance.
+          type: str
+          default: balance
+        order_id:
+          description: In the answer on an order, its id.
+          type: str
+          default: id
+        status:
+          description: In the answer on an order or a payment, the order's status.
+          type: str
+          default: status
+        payment_id:
+          description: In the answer on a payment, its id, kept as evidence. It may be missing.
+          type: str
+          default: payment_id
+        paid:
+          description: The statuses of an order that has its money.
+          type: list
+          elements: str
+          default: [paid, fulfilled]
+    token:
+      description: A bearer token, for a service that asks for one.
+      type: str
+      version_added: 0.3.0
+    prove_key:
+      description:
+        - Order twice with the same key before paying, and fail when that made two orders.
+        - For a service that knows no such key, set it to V(false). A run that is killed and repeated may
+          then pay twice.
+      type: bool
+      default: true
+{indent(AUTHORITIES, " " * 4)}    request_timeout:
+      description: Seconds to wait for the answer to one request.
+      type: float
+      default: 10
+"""
+
 TESTS: Kinds = {
     "payment": Kind(
         play_payment,
+        PAYMENT_OPTIONS,
         (REQUESTS, JMESPATH),
         intention=lambda options: (
             f"would order for {options['amount']} and pay from the wallet of {options['number']}"

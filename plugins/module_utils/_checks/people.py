@@ -7,7 +7,11 @@ import re
 import typing as t
 from datetime import datetime, timedelta
 from operator import itemgetter
+from textwrap import indent
 
+from .._doc_fragments._mail import MAIL_SERVER
+from .._doc_fragments._module import AUTHORITIES, nested
+from .._doc_fragments._sign_offs import REQUIRED
 from .._errors import DeployError, RefusedError, UnreachableError, VerificationError
 from .._http import REQUESTS
 from .._messages import plan
@@ -26,7 +30,7 @@ from .._release.task import (
 )
 from .._time import Deadline, format_time, read_time
 from .models import FAIL, HOLD, Finding, Ground, Kind, Kinds, Options, failed, held, passed
-from .web import get_json
+from .web import api_options, get_json
 
 _PAGE = 1000
 SCOPES = "users:read, users:read.email, usergroups:read, channels:read and groups:read"
@@ -225,9 +229,55 @@ def look_sign_offs(options: Options, ground: Ground) -> list[Finding]:
     return [*rows, *refused]
 
 
+SLACK_OPTIONS = f"""  description: Whether people and channels are in the workspace, and the app is in the channels.
+  suboptions:
+{api_options("Base URL of the Web API.", "https://slack.com/api/")}    people:
+      description: Members by id, e-mail address or name, and user groups by handle, such as V(@on-call).
+      type: list
+      elements: str
+      default: []
+    channels:
+      description: Channels by id or name.
+      type: list
+      elements: str
+      default: []
+"""
+PAGERDUTY_OPTIONS = f"""  description: Whether somebody is on call from now to the end of the release.
+  suboptions:
+{api_options("Base URL of the REST API.", "https://api.pagerduty.com")}    schedules:
+      description: Ids of the schedules.
+      type: list
+      elements: str
+      required: true
+    minutes:
+      description: For how many minutes from now somebody must be on call.
+      type: int
+      default: 0
+"""
+SIGN_OFFS_OPTIONS = f"""  description:
+    - Whether people have signed what no machine can check, a row C(sign_off_NAME) for each. See
+      O(easymo.deploy.release#module:sign_off).
+  suboptions:
+    required:
+      description: What must be signed.
+      type: list
+      elements: dict
+      required: true
+      suboptions:
+{nested(REQUIRED, 8, "checks[].sign_offs.required[]")}    given:
+      description:
+        - Sign-offs that come with the task, by name, each a person's name or a dictionary with C(by),
+          C(note), C(release) and C(instead). They count, and RV(facts) has them.
+      type: dict
+      default: {{}}
+"""
+MAIL_OPTIONS = f"""  description: Whether a mail server would take a mail for all recipients. None is sent.
+  suboptions:
+{nested(MAIL_SERVER, 4, "checks[].mail")}{indent(AUTHORITIES, " " * 4)}"""
+
 KINDS: Kinds = {
-    "slack": Kind(look_slack, (REQUESTS,)),
-    "pagerduty": Kind(look_pagerduty, (REQUESTS,)),
-    "mail": Kind(look_mail),
-    "sign_offs": Kind(look_sign_offs, reads_record=True),
+    "slack": Kind(look_slack, SLACK_OPTIONS, (REQUESTS,)),
+    "pagerduty": Kind(look_pagerduty, PAGERDUTY_OPTIONS, (REQUESTS,)),
+    "mail": Kind(look_mail, MAIL_OPTIONS),
+    "sign_offs": Kind(look_sign_offs, SIGN_OFFS_OPTIONS, reads_record=True),
 }

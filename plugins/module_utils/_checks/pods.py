@@ -7,6 +7,8 @@ import time
 import typing as t
 
 from .._cluster import Cluster
+from .._doc_fragments._kubernetes import CONNECTION
+from .._doc_fragments._module import nested
 from .._errors import RefusedError, UnreachableError
 from .._flags.pods import container_of
 from .._formats import counted, listed
@@ -165,7 +167,48 @@ def run_in_pods(
     return f"{command[0]} ended with 0 in {counted(len(pods), 'pod')}"
 
 
+KUBERNETES_OPTIONS = f"""  description: All pods run and are ready, none is in a crash loop. Pods that end or
+    have succeeded do not count.
+  suboptions:
+{nested(CONNECTION, 2, "checks[].kubernetes")}    label_selector:
+      description: Only pods with these labels.
+      type: str
+      default: ""
+    deployments:
+      description:
+        - Only pods of these Deployments must be well. What is wrong with others is told and fails nothing.
+        - Needs C(list) on C(deployments) and C(replicasets).
+      type: list
+      elements: str
+      default: []
+      version_added: 0.3.0
+    log_without:
+      description:
+        - A text that the last 500 log lines of no container may contain, for example V(ERROR).
+        - Needs C(get) on C(pods/log).
+      type: str
+      default: ""
+"""
+EXEC_OPTIONS = f"""  description:
+    - Run a program in every pod of a Deployment. It is well when each ends with 0, within 30 seconds.
+    - Needs C(create) on C(pods/exec), and C(list) on C(pods) and C(replicasets).
+  version_added: 0.3.0
+  suboptions:
+{nested(CONNECTION, 2, "checks[].exec")}    deployment:
+      description: The Deployment. Pods of an earlier template and those that end are left out.
+      type: str
+      required: true
+    container:
+      description: The container to run it in. The one of the Deployment's name when not given, else the first.
+      type: str
+    command:
+      description: The program and its arguments. No shell reads them.
+      type: list
+      elements: str
+      required: true
+"""
+
 PROBES: Kinds = {
-    "kubernetes": Kind(probe_kubernetes, (KUBERNETES,)),
-    "exec": Kind(probe_exec, (KUBERNETES,)),
+    "kubernetes": Kind(probe_kubernetes, KUBERNETES_OPTIONS, (KUBERNETES,)),
+    "exec": Kind(probe_exec, EXEC_OPTIONS, (KUBERNETES,)),
 }

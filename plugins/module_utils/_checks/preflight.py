@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from .._arguments import decided_by
+from .._doc_fragments._module import nested
+from .._doc_fragments._release_run import WINDOW
 from .._errors import HoldError, InputError, NotReadyError, NotReadyToReleaseError, UnreachableError
 from .._release.order import Waiver
 from .._release.plan import merge
@@ -265,10 +267,67 @@ def overrule(finding: Finding, given: t.Mapping[str, str], ground: Ground) -> Fi
     )
 
 
+PLAN_OPTIONS = """  description:
+    - Whether the phases of the release are phases of the deployment, in its order, end with its last one, and have
+      something to work on.
+  suboptions:
+    phases:
+      description: The names of the release's phases, in order.
+      type: list
+      elements: str
+      required: true
+    known:
+      description: Those of the deployment, in order.
+      type: list
+      elements: str
+      required: true
+    needs:
+      description:
+        - By phase, C(what) it can't do without, in words, and what is C(found) of it, a list.
+        - Phases that always have something to do are left out.
+      type: dict
+      default: {}
+"""
+PATHS_OPTIONS = """  description: Whether files and folders exist.
+  suboptions:
+    paths:
+      description: The files and folders.
+      type: list
+      elements: path
+      required: true
+"""
+LAUNCH_WINDOW_OPTIONS = f"""  description: Whether the launch window is open for long enough.
+  suboptions:
+{nested(WINDOW, 4, "checks[].launch_window")}"""
+PLACEHOLDERS_OPTIONS = """  description: Whether everything of an inventory is filled in.
+  suboptions:
+    left:
+      description: What is not, as RV(easymo.deploy.release_variables#module:placeholders).
+      type: list
+      elements: dict
+      required: true
+      suboptions:
+        name:
+          description: The path to the value.
+          type: str
+          required: true
+        file:
+          description: The file that it stands in.
+          type: str
+          default: ""
+"""
+UNKNOWABLE_OPTIONS = """  description: A fact that is unknown here before it happens. It is listed as skipped.
+  suboptions:
+    why:
+      description: Why, and where it will be seen.
+      type: str
+      required: true
+"""
+
 KINDS: Kinds = {
-    "plan": Kind(look_plan),
-    "paths": Kind(look_paths),
-    "placeholders": Kind(look_placeholders),
-    "unknowable": Kind(look_unknowable),
-    "launch_window": Kind(look_launch_window, reads_record=True),
+    "plan": Kind(look_plan, PLAN_OPTIONS),
+    "paths": Kind(look_paths, PATHS_OPTIONS),
+    "placeholders": Kind(look_placeholders, PLACEHOLDERS_OPTIONS),
+    "unknowable": Kind(look_unknowable, UNKNOWABLE_OPTIONS),
+    "launch_window": Kind(look_launch_window, LAUNCH_WINDOW_OPTIONS, reads_record=True),
 }

@@ -14,7 +14,7 @@ from .._cluster import MonotonicClock
 from .._errors import InputError, refuse_missing
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
-from .._module import Module, emit_progress, refuse_twice
+from .._module import Module, add_fragment, emit_progress, refuse_twice
 from .._release.order import read_waivers
 from .._release.record import Record
 from .._release.store import ReleaseStore
@@ -50,6 +50,49 @@ PREFLIGHT: Kinds = {
     **people.KINDS,
 }
 SMOKE_TESTS: Kinds = {**health.TESTS, **webhook.TESTS, **payment.TESTS, **metrics.TESTS}
+
+OF_PREFLIGHT = """name:
+  description: What the row is called. Kinds that end in several rows name them themselves.
+  type: str
+  required: true
+item:
+  description: The line of the checklist that it proves, or what the release needs it for.
+  type: str
+  default: ""
+cure:
+  description: What to do when it is not well, beside what its kind says.
+  type: str
+  default: ""
+needs:
+  description:
+    - Values without which nothing can be seen, by the names of their variables, such as secrets. When one is empty
+      the row is V(skipped) and names it.
+  type: dict
+  default: {}
+unless:
+  description: Why nothing needs it here. The row is V(skipped) then, and tells it.
+  type: str
+  default: ""
+"""
+_OF_SMOKE_TESTS = """name:
+  description: What the test is called.
+  type: str
+  required: true
+scenario:
+  description: The scenario of a runbook that it plays, kept with its result.
+  type: str
+  default: ""
+note:
+  description: What its line says first when it passes, for example V(1% traffic).
+  type: str
+  default: ""
+"""
+add_fragment(
+    "_checks.preflight", "checks", models.options_of(OF_PREFLIGHT, "What is checked", PREFLIGHT)
+)
+add_fragment(
+    "_checks.smoke_tests", "tests", models.options_of(_OF_SMOKE_TESTS, "What it does", SMOKE_TESTS)
+)
 
 
 def read_tests(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:

@@ -12,14 +12,29 @@ import time
 import typing as t
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from textwrap import indent
 from urllib.parse import urlsplit
 
 from .. import _http
+from .._doc_fragments._module import AUTHORITIES
+from .._doc_fragments._supabase import SUPABASE
 from .._errors import InputError, NotReadyError, RefusedError, UnreachableError
 from .._functions.api import SupabaseFunctionsApi
 from .._http import REQUESTS, client_certificate, verifying, without_query
 from .._time import UTC
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed, skipped
+
+
+def api_options(what: str, url: str) -> str:
+    """Options for the API that a check of this kind asks: its address and its account."""
+    return f"""    api_url:
+      description: {what}
+      type: str
+      default: {url}
+    token:
+      description: Token that may read there.
+      type: str
+{indent(AUTHORITIES, " " * 4)}"""
 
 
 def get_json(who: str, url: str, **how: t.Any) -> t.Any:
@@ -184,9 +199,74 @@ def look_functions(options: Options, ground: Ground) -> Finding:
     )
 
 
+_CLIENT = """    client_cert:
+      description: File with our certificate, in PEM, for a server that asks for one.
+      type: path
+    client_key:
+      description: File with its private key, when it is not in C(client_cert).
+      type: path
+"""
+CLOCK_OPTIONS = f"""  description:
+    - Whether this machine's clock agrees with that of a server, by the header Date of whatever it answers.
+  suboptions:
+    url:
+      description: The URL to ask.
+      type: str
+      required: true
+{indent(AUTHORITIES, " " * 4)}{_CLIENT}    max_skew:
+      description: Seconds by which the clocks may differ.
+      type: float
+      default: 5
+"""
+CERTIFICATE_OPTIONS = f"""  description: Whether the TLS certificate of an endpoint is accepted and valid for
+    long enough.
+  suboptions:
+    url:
+      description:
+        - The endpoint. C(https://host) and C(tls://host:port) begin with TLS, C(postgresql://host:port) asks
+          for it as clients of PostgreSQL do, and C(http://host) has none and is skipped.
+      type: str
+      required: true
+    ca_cert:
+      description: File with the certificate authorities that its clients accept.
+      type: path
+{_CLIENT}    days:
+      description: For how many days it must still be valid.
+      type: int
+      default: 14
+"""
+JWT_OPTIONS = """  description:
+    - Whether a JSON Web Token ends only after the release, by its claim C(exp). An opaque token is skipped.
+      It is never shown.
+  suboptions:
+    token:
+      description: The token.
+      type: str
+      required: true
+    minutes:
+      description: For how many minutes it must be good.
+      type: int
+      default: 0
+"""
+FUNCTIONS_OPTIONS = f"""  description:
+    - Whether the Management API lets the token in, the project has the secrets that its functions need, and the
+      functions' log can be read.
+  suboptions:
+{indent(SUPABASE, " " * 4)}    functions:
+      description: The functions of the release. Those that are not there yet are told.
+      type: list
+      elements: str
+      default: []
+    secrets:
+      description: Names of the secrets that must be set. Values are never read.
+      type: list
+      elements: str
+      default: []
+"""
+
 KINDS: Kinds = {
-    "clock": Kind(look_clock, (REQUESTS,)),
-    "certificate": Kind(look_certificate, (REQUESTS,)),
-    "token": Kind(look_token),
-    "functions": Kind(look_functions, (REQUESTS,)),
+    "clock": Kind(look_clock, CLOCK_OPTIONS, (REQUESTS,)),
+    "certificate": Kind(look_certificate, CERTIFICATE_OPTIONS, (REQUESTS,)),
+    "token": Kind(look_token, JWT_OPTIONS),
+    "functions": Kind(look_functions, FUNCTIONS_OPTIONS, (REQUESTS,)),
 }

@@ -17,8 +17,11 @@ import secrets
 import time
 import typing as t
 from dataclasses import dataclass, field, replace
+from textwrap import indent
 
 from .. import _postgres
+from .._doc_fragments._module import AUTHORITIES, nested
+from .._doc_fragments._webhook import CONNECTION, WEBHOOK
 from .._errors import DeployError, InputError
 from .._functions.api import SupabaseFunctionsApi
 from .._http import REQUESTS, Answer, NoAnswerError, send
@@ -470,10 +473,33 @@ def _messages(options: Options) -> str:
     return f"would send {', '.join(guards + sent)}"
 
 
-KINDS: Kinds = {"webhook": Kind(look_webhook, (REQUESTS,))}
+WEBHOOK_OPTIONS = f"""  description:
+    - Whether a webhook answers the challenge, refuses what it must, and takes a well signed notification that
+      holds no message. The check answers no user.
+  suboptions:
+{indent(CONNECTION, " " * 4)}    oversized_bytes:
+      description: Size of the oversized message. V(0) sends none.
+      type: int
+      default: 2097152
+{indent(AUTHORITIES, " " * 4)}"""
+
+KINDS: Kinds = {"webhook": Kind(look_webhook, WEBHOOK_OPTIONS, (REQUESTS,))}
+PLAYED_WEBHOOK_OPTIONS = f"""  description:
+    - Send a webhook what it must accept and what it must refuse. That is the verification challenge with the right and
+      with a wrong token, an unsigned, a wrongly signed, a malformed and an oversized message, and then each of
+      O(tests[].webhook.messages) signed as Meta signs them. All must pass.
+    - Looks for the messages that were accepted where O(tests[].webhook.logs),
+      O(tests[].webhook.messages[].recorded_in) and O(tests[].webhook.messages[].not_recorded_in) say. An answer of 200
+      alone is no proof that a message was worked on.
+    - Reports every exchange that went wrong, not just the first. One that gets no answer does not keep the others from
+      being sent, but when none of the first ones gets any, no message is sent.
+  suboptions:
+{nested(WEBHOOK, 4, "tests[].webhook")}"""
+
 TESTS: Kinds = {
     "webhook": Kind(
         play_webhook,
+        PLAYED_WEBHOOK_OPTIONS,
         (REQUESTS,),
         components=lambda options: [PSYCOPG2] if options["database"] else [],
         intention=_messages,

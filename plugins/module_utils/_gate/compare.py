@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import typing as t
 
+from .._release.record import Cohort, Comparison
 from . import cohorts
 from .cohorts import CohortComparison, Cohorts, ComparisonEvidence
 from .models import Metric, Sample, SampleStatus
@@ -96,25 +97,25 @@ def could_have_seen(ratio: float | None) -> str:
     return f"could have seen {times(ratio)} as many failing users, nine times of ten"
 
 
-def described(
+def compared(
     comparison: CohortComparison, evidence: ComparisonEvidence, seconds: float
-) -> dict[str, t.Any]:
+) -> Comparison:
     """As result and record have it, of a watch of so many seconds."""
     total = evidence.total
-    return {
-        "treated": {"seen": total.treated.observed, "failed": total.treated.failed},
-        "control": {"seen": total.control.observed, "failed": total.control.failed},
-        "share": total.share,
-        "ratio": total.ratio,
-        "worse_than": comparison.margin,
-        "evidence": evidence.value(comparison),
-        "needed": comparison.needed,
-        "before": comparison.before,
-        "resets": evidence.resets,
-        "seconds": round(seconds, 1),
-        "detectable": {"ratio": detectable(total, comparison)},
-        "could_have_seen": could_see(comparison, evidence),
-    }
+    return Comparison(
+        treated=Cohort(*total.treated),
+        control=Cohort(*total.control),
+        share=total.share,
+        ratio=total.ratio,
+        margin=comparison.margin,
+        evidence=evidence.value(comparison),
+        needed=comparison.needed,
+        before=comparison.before,
+        resets=evidence.resets,
+        seconds=round(seconds, 1),
+        detectable=detectable(total, comparison),
+        could_have_seen=could_see(comparison, evidence),
+    )
 
 
 def times(number: float) -> str:

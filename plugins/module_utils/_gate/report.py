@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from .._formats import number
+from .._release.decode import encoded
 from .._release.record import RecordedMetric
 from .._time import of_epoch
 from . import compare
@@ -19,6 +21,7 @@ _AFTERWARDS = {
     Verdict.HOLD: "Fix it or wait for data, then {again}",
     Verdict.ROLLBACK: "Roll back, or fix the cause and {again}",
 }
+_NEWEST = ("name", "unit", "status", "last")
 _SIGNS = {SampleStatus.BREACH: "!!", SampleStatus.BETWEEN: "!"}
 
 
@@ -81,14 +84,15 @@ def describe_look(metrics: t.Sequence[Metric], state: WatchState, duration: floa
     return f"watched {state.elapsed:.0f} of {duration:.0f} s: {shown}"
 
 
-def look_data(state: WatchState, duration: float) -> dict[str, t.Any]:
-    """What callbacks hear of a look."""
-    series = state.series.items()
+def look_data(metrics: t.Sequence[Metric], state: WatchState, duration: float) -> dict[str, t.Any]:
+    """What callbacks hear of a look: of each metric what is newest."""
+    newest = (
+        encoded(measured(unmeasured(metric), state.series[metric.name])) for metric in metrics
+    )
     return {
         "elapsed": state.elapsed,
         "duration": duration,
-        "values": {name: entry.last.value if entry.last else None for name, entry in series},
-        "statuses": {name: entry.status.shown for name, entry in series},
+        "metrics": [{key: metric[key] for key in _NEWEST} for metric in newest],
         "holding": state.held is not None,
     }
 
@@ -111,7 +115,7 @@ def describe_watch(
         "sentence": describe_end(metrics, watch, kept_as=kept_as),
         "reasons": [{**reason.to_result(), **span} for reason in watch.decision.reasons],
         "decision": decision_result(watch.manual) if watch.manual else {},
-        "samples": [_describe(metric, watch) for metric in metrics],
+        "samples": [encoded(_recorded(metric, watch)) for metric in metrics],
         "duration": round(watch.state.elapsed, 1),
         **span,
         "sensitivity": sensitivity(metrics, watch),
@@ -119,51 +123,51 @@ def describe_watch(
     }
 
 
-def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
+def _recorded(metric: Metric, watch: WatchResult) -> RecordedMetric:
     series, evidence = watch.state.series[metric.name], watch.state.evidence.get(metric.name)
-    comparison = (
-        {"comparison": compare.described(metric.comparison, evidence, watch.state.elapsed)}
+    return replace(
+        measured(unmeasured(metric), series),
+        verdict=decide([metric], watch.state.series).verdict.value,
+        started=watch.state.began_at,
+        comparison=compare.compared(metric.comparison, evidence, watch.state.elapsed)
         if metric.comparison and evidence
-        else {}
+        else None,
     )
-    return {
-        "name": metric.name,
-        "query": metric.query,
-        "kind": metric.kind,
-        **numbers(series),
-        **described(metric),
-        "verdict": decide([metric], watch.state.series).verdict.value,
-        "started": watch.state.began_at,
-        **comparison,
-    }
-
-
-def described(metric: Metric) -> dict[str, t.Any]:
-    """Its unit and its bounds."""
-    bounds = metric.bounds
-    return {
-        "unit": metric.unit,
-        "pass": {"min": bounds.minimum, "max": bounds.maximum},
-        "rollback": {"below": bounds.below, "above": bounds.above},
-    }
-
-
-def numbers(series: Series) -> dict[str, t.Any]:
-    last = series.last
-    return {
-        "count": series.count,
-        "missing": series.missing,
-        "min": series.minimum,
-        "max": series.maximum,
-        "mean": series.total / series.count if series.count else None,
-        "last": last.value if last else None,
-        "problem": last.problem if last else "",
-        "status": series.status.shown,
-        "points": [list(point) for point in thin(series.points)],
-    }
 
 
 # --- a metric as a record has it --------------------------------------------------------------------------------------
+
+
+def unmeasured(metric: Metric) -> RecordedMetric:
+    """Before anything is known of it."""
+    bounds = metric.bounds
+    return RecordedMetric(
+        name=metric.name,
+        unit=metric.unit,
+        query=metric.query,
+        kind=metric.kind,
+        minimum=bounds.minimum,
+        maximum=bounds.maximum,
+        below=bounds.below,
+        above=bounds.above,
+    )
+
+
+def measured(metric: RecordedMetric, series: Series) -> RecordedMetric:
+    """With what was seen of it."""
+    last = series.last
+    return replace(
+        metric,
+        status=series.status.shown,
+        problem=last.problem if last else "",
+        newest=last.value if last else None,
+        lowest=series.minimum,
+        highest=series.maximum,
+        mean=series.total / series.count if series.count else None,
+        count=series.count,
+        missing=series.missing,
+        points=thin(series.points),
+    )
 
 
 def bounds_of(metric: RecordedMetric) -> Bounds:

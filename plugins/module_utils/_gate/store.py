@@ -15,14 +15,14 @@ from .._alerts.plan import Alerts
 from .._arguments import read_who_and_why
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, InputError, VerificationError
-from .._release.decode import dumped, restored
+from .._release.decode import dumped, encoded, restored
 from .._release.plan import RecordChange, check_attempt
 from .._release.record import Act, Evidence
 from .._release.store import ReleaseStore
 from .._release.task import change_record
 from .._time import epoch, utc_now
 from .models import Metric, Verdict
-from .report import described
+from .report import unmeasured
 from .state import WatchState
 from .verdict import APPROVE, REJECT, all_said, decision_fact, plan_decision, that_counts
 from .watch import WatchPlan, take_up
@@ -31,6 +31,8 @@ ATTACHMENT = "watch"
 PHASE = "monitoring"
 """The watch of phase 7."""
 GOOD, BAD = "good", "bad"
+SHOWN = ("unit", "pass", "rollback")
+"""What a watch keeps of the question, for those who show it while it goes on."""
 _PATIENCE = 2.0
 """Seconds that the cluster may take for an answer while metrics are waiting to be looked at."""
 
@@ -104,7 +106,12 @@ class ReleaseMemory:
             "phase_started": phase.started,
             "definition": definition(plan.metrics),
         }
-        self._asked = {metric.name: described(metric) for metric in plan.metrics}
+        self._asked = {
+            metric.name: {
+                key: entry for key, entry in encoded(unmeasured(metric)).items() if key in SHOWN
+            }
+            for metric in plan.metrics
+        }
         self._settled = phase.settled
         self._shelf.read()
         known, present = self._shelf.state(self.gate), (record.attempt, self._stamp["definition"])

@@ -12,11 +12,13 @@ import typing as t
 from dataclasses import replace
 
 from .._errors import ConflictError, InputError
+from .._release.decode import encoded
 from .._release.record import Act, Record
 from .models import Decision, Metric, Reason, SampleStatus, Series, Verdict
 from .state import WatchState
 
 APPROVE, REJECT = "approve", "reject"
+DECISION = ("decision", "by", "reason", "at")
 
 
 def covers(decision: Act, reasons: t.Sequence[Reason]) -> bool:
@@ -25,19 +27,13 @@ def covers(decision: Act, reasons: t.Sequence[Reason]) -> bool:
 
 
 def decision_result(decision: Act) -> dict[str, t.Any]:
-    return {name: getattr(decision, name) for name in ("decision", "by", "reason", "at")}
+    return {name: getattr(decision, name) for name in DECISION}
 
 
 def decision_fact(decision: Act) -> dict[str, t.Any]:
     """As the record keeps it."""
-    evidence = {
-        "attempt": decision.of_attempt,
-        "watch": decision.watch,
-        "held": decision.held,
-        "reasons": list(decision.holding),
-        "concerns": list(decision.concerns),
-    }
-    return {**decision_result(decision), "gate": decision.gate, "evidence": evidence}
+    body = encoded(decision)
+    return {name: body[name] for name in (*DECISION, "gate", "evidence")}
 
 
 def all_said(record: Record, gate: str) -> list[Act]:

@@ -19,14 +19,14 @@ from .._errors import DeployError, InputError
 from .._flags.apply import flags_now
 from .._formats import counted, lasting
 from .._gate.models import SampleStatus, Series
-from .._gate.report import numbers
+from .._gate.report import measured
 from .._gate.store import watches_of
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
 from .._lock.models import UNDO
 from .._module import Module
 from .._redaction import Redactor
-from .._release.decode import restored
+from .._release.decode import decode, encoded, restored
 from .._release.models import ROLLED_BACK, RUNNING
 from .._release.record import Record, RecordedMetric
 from .._release.store import ReleaseStore
@@ -115,7 +115,8 @@ def _metrics(state: Body) -> t.Iterator[dict[str, t.Any]]:
     except (KeyError, TypeError, ValueError, AttributeError):
         return
     for name, series in known.items():
-        yield {"name": name, **requested.get(name, {}), **numbers(series)}
+        question = decode(RecordedMetric, {**requested.get(name, {}), "name": name}, name, [])
+        yield encoded(measured(question, series))
 
 
 def page_of(sight: Sight, requested: ReportOptions, now: datetime, redact: Redactor) -> str:

@@ -12,7 +12,7 @@ https://docs.slack.dev/reference/block-kit/blocks and /block-elements/button-ele
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .._formats import counted, listed, one_line, quantity, shortened, span, stopwatch
 from .._gate.report import judged_as
@@ -28,7 +28,7 @@ from .slack import code, code_block, escape, mention, plain
 
 @dataclass(frozen=True)
 class Release:
-    """`on_call` is an id in Slack or only a name, "" for no contact; `units` are those of metrics by name.
+    """`on_call` is an id in Slack or only a name, "" for no contact.
 
     `links` are what a button says, and where it leads.
     """
@@ -40,7 +40,6 @@ class Release:
     on_call_name: str = ""
     plan: Plan = UNPLANNED
     links: tuple[tuple[str, str], ...] = ()
-    units: t.Mapping[str, str] = field(default_factory=dict)
 
 
 class ReleaseStatus(PlaybookState):

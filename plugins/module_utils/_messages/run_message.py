@@ -12,6 +12,7 @@ from dataclasses import replace
 from .._formats import counted, stopwatch
 from .._progress import WAVE_ROLLED
 from .._redaction import Redactor
+from .._release.decode import decode
 from .._release.models import ROLLED_BACK, sentence_of
 from .._release.record import NO_PHASE, Record, RecordedMetric
 from .._terminal import models
@@ -121,15 +122,10 @@ class RunMessage:
         self._status.progressed(event.host, self._redact(event.text))
 
     def _measured(self, data: t.Mapping[str, t.Any]) -> bool:
-        values, units = data.get("values"), self._status.release.units
-        if not isinstance(values, dict):
+        metrics = data.get("metrics")
+        if not isinstance(metrics, list):
             return False
-        known: t.Mapping[str, t.Any] = data.get("statuses") or {}
-        self._status.measured(
-            RecordedMetric(name, units.get(name, ""), status=str(known.get(name, "")), newest=value)
-            for name, value in values.items()
-            if value is None or isinstance(value, (int, float))
-        )
+        self._status.measured(decode(RecordedMetric, entry, SAMPLED, []) for entry in metrics)
         return True
 
     def _record_seen(self, record: Record) -> None:

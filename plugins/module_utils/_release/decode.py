@@ -32,7 +32,7 @@ def decode(shape: type[Shape], value: t.Any, name: str, problems: Problems) -> S
         if value is not None and not raw:
             problems.append(f"'{name}' is no dictionary.")
         return shape(**known)
-    for key, paths, read in _plan(t.cast("t.Any", shape)):
+    for key, paths, read, _part in _plan(t.cast("t.Any", shape)):
         for path in paths:
             result = value.get(path[0]) if len(path) == 1 else _dig(value, path)
             if result is not None and result != "":
@@ -41,6 +41,28 @@ def decode(shape: type[Shape], value: t.Any, name: str, problems: Problems) -> S
     if raw:
         known[raw] = value
     return shape(**known)
+
+
+def encoded(value: t.Any) -> dict[str, t.Any]:
+    """The JSON of a dataclass as `decode` reads it: each field under the first place where it may stand.
+
+    A part that is not there is left out, and a value that is not is null.
+    """
+    body: dict[str, t.Any] = {}
+    for name, places, _read, part in _plan(t.cast("t.Any", type(value))):
+        entry = getattr(value, name)
+        if entry is None and part:
+            continue
+        *outer, key = places[0]
+        place = functools.reduce(lambda known, above: known.setdefault(above, {}), outer, body)
+        place[key] = _as_json(entry)
+    return body
+
+
+def _as_json(value: t.Any) -> t.Any:
+    if is_dataclass(value):
+        return encoded(value)
+    return [_as_json(entry) for entry in value] if isinstance(value, tuple) else value
 
 
 def dumped(value: t.Any) -> str:
@@ -85,11 +107,16 @@ Read = t.Callable[[t.Any, str, Problems], t.Any]
 
 
 @functools.cache
-def _plan(shape: t.Any) -> list[tuple[str, tuple[tuple[str, ...], ...], Read]]:
-    """Each field with the places where it may stand, and how it is read."""
+def _plan(shape: t.Any) -> list[tuple[str, tuple[tuple[str, ...], ...], Read, bool]]:
+    """Each field with the places where it may stand, how it is read, and whether it is a part that may be missing."""
     kinds = t.get_type_hints(shape)
     return [
-        (entry.name, entry.metadata.get("at", ((entry.name,),)), _reader(kinds[entry.name]))
+        (
+            entry.name,
+            entry.metadata.get("at", ((entry.name,),)),
+            _reader(kinds[entry.name]),
+            any(map(is_dataclass, t.get_args(kinds[entry.name]))),
+        )
         for entry in fields(shape)
     ]
 

@@ -193,16 +193,29 @@ class Comparison:
 
     treated: Cohort = Cohort()
     control: Cohort = Cohort()
-    could_have_seen: str = ""
+    share: float | None = None
+    ratio: float | None = None
+    margin: float | None = under("worse_than", default=None)
     evidence: float | None = None
+    needed: float | None = None
+    before: float | None = None
+    resets: int = 0
+    seconds: float | None = None
+    detectable: float | None = under("detectable.ratio", default=None)
+    could_have_seen: str = ""
 
 
 @dataclass(frozen=True)
 class RecordedMetric:
-    """As the gate judged it. A record of an older version keeps no status: its numbers are judged by the same rule."""
+    """As the gate judged it, in its result, in progress and in records.
+
+    A record of an older version keeps no status: its numbers are judged by the same rule.
+    """
 
     name: str = ""
     unit: str = ""
+    query: str = ""
+    kind: str = ""
     verdict: str = ""
     status: str = under("status", "mark")
     problem: str = ""
@@ -216,8 +229,7 @@ class RecordedMetric:
     maximum: float | None = under("pass.max", default=None)
     below: float | None = under("rollback.below", default=None)
     above: float | None = under("rollback.above", default=None)
-    bound: t.Any = under("bound", "pass", default=None)  # noqa: RUF009 - frozen
-    points: t.Any = None
+    points: t.Any = ()
     started: str = ""
     comparison: Comparison | None = None
 

@@ -11,8 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
-from .._gate.models import Bounds, SampleStatus
-from .._gate.models import Point as Sample
+from .._gate.models import Bounds, Point, SampleStatus
 from .._story.plan import Plan
 from .._time import UTC
 
@@ -262,9 +261,9 @@ def share(good: int, total: int, what: str, rest: str = "") -> str:
     return f"{good} of {total} {what}{': ' + rest if rest else ''}."
 
 
-def plot_of(samples: t.Sequence[Sample], bounds: Bounds) -> Plot | None:
+def plot_of(points: t.Sequence[Point], bounds: Bounds) -> Plot | None:
     """None without a single value: then there is nothing to draw."""
-    values = [sample.value for sample in samples if sample.value is not None]
+    values = [point.value for point in points if point.value is not None]
     if not values:
         return None
     passing = [bound for bound in (bounds.minimum, bounds.maximum) if bound is not None]
@@ -277,17 +276,17 @@ def plot_of(samples: t.Sequence[Sample], bounds: Bounds) -> Plot | None:
         if bound is not None and low - REACH * height <= bound <= high + REACH * height
     ]
     low, high = min([low, *breaching]), max([high, *breaching])
-    height, end = (high - low) or abs(high) or 1.0, max(samples[-1].at, 1.0)
+    height, end = (high - low) or abs(high) or 1.0, max(points[-1].at, 1.0)
 
     def y(value: float) -> float:
         return round(2 + (HEIGHT - 4) * (high - value) / height, 1)
 
-    def place(sample: Sample, value: float) -> tuple[float, float]:
-        return round(2 + (WIDTH - 4) * sample.at / end, 1), y(value)
+    def place(point: Point, value: float) -> tuple[float, float]:
+        return round(2 + (WIDTH - 4) * point.at / end, 1), y(value)
 
-    runs = itertools.groupby(samples, key=lambda sample: sample.value is None)
+    runs = itertools.groupby(points, key=lambda point: point.value is None)
     drawn = [
-        [place(sample, sample.value) for sample in run if sample.value is not None]
+        [place(point, point.value) for point in run if point.value is not None]
         for missing, run in runs
         if not missing
     ]
@@ -296,8 +295,8 @@ def plot_of(samples: t.Sequence[Sample], bounds: Bounds) -> Plot | None:
         strokes=tuple(" ".join(f"{px},{py}" for px, py in [*run, run[-1]]) for run in drawn),
         lines=(*((PASSING, y(b)) for b in passing), *((BREACHING, y(b)) for b in breaching)),
         breaches=tuple(
-            place(sample, sample.value)
-            for sample in samples
-            if sample.value is not None and sample.status == SampleStatus.BREACH.shown
+            place(point, point.value)
+            for point in points
+            if point.value is not None and point.status == SampleStatus.BREACH.shown
         ),
     )

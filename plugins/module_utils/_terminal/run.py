@@ -227,7 +227,9 @@ class Live:
 
     def _sampled(self, data: t.Mapping[str, t.Any], event: models.Reported) -> models.Fact | None:
         elapsed, duration = float(data.get("elapsed") or 0), float(data.get("duration") or 0)
-        statuses: t.Mapping[str, str] = data.get("statuses") or {}
+        statuses: t.Mapping[str, str] = {
+            metric["name"]: metric["status"] for metric in data.get("metrics") or []
+        }
         look, due = (elapsed, {**statuses}), max(SOONEST, duration / LOOKS)
         known = self._look and self._look[1] == look[1] and elapsed < self._look[0] + due
         if known or not duration:

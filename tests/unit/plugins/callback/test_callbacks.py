@@ -104,15 +104,13 @@ def test_a_token_is_preferred_to_a_webhook():
 def test_what_the_inventory_says_of_the_release_is_taken_as_far_as_it_makes_sense():
     settings = known({"release_version": "2.0.0", "release_on_call": "U0ONCALL01"})
     plan = [{"name": "database", "title": "Database", "minutes": 15}, {"name": "x"}, "y", {"z": 1}]
-    metrics = [{"name": "p95", "unit": "seconds", "query": "{{ undefined }}"}, 5]
-    release = slack.describe(settings, "deploy_v2.yml", plan, metrics)
+    release = slack.describe(settings, "deploy_v2.yml", plan)
     assert release.title == "Release 2.0.0"
     assert [(one.name, one.title, one.minutes) for one in release.plan] == [
         ("database", "Database", 15.0),
         ("x", "X", 0),
     ]
-    assert release.units == {"p95": "seconds"}
-    assert slack.describe(known({}), "deploy_v2.yml", "{{ x }}", None).plan == ()
+    assert slack.describe(known({}), "deploy_v2.yml", "{{ x }}").plan == ()
 
 
 @pytest.mark.parametrize("playbook", ["status.yml", "diagnose.yml"])

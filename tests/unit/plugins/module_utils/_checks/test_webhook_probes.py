@@ -29,7 +29,7 @@ from tests.fakes.cluster import FakeClock
 TOKEN, SECRET = "right-token", "right-secret"
 LIMIT = 4096
 Message = dict[str, t.Any]
-OPTIONS = fragment_spec("_smoke_tests", "tests", "webhook")
+OPTIONS = fragment_spec("_checks.smoke_tests", "tests", "webhook")
 OURS = {name: option["default"] for name, option in OPTIONS["answer"]["options"].items()}
 
 

@@ -37,7 +37,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
     next_step,
     run_watch,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped, restored
+from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import (
+    decode,
+    dumped,
+    encoded,
+    restored,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Comparison
 
 Look: t.TypeAlias = "tuple[float, float, float, float] | str | None"
 NOTHING: Look = (0, 0, 0, 0)
@@ -113,6 +119,7 @@ def test_a_proceed_says_what_it_could_have_seen():
     compared = result["samples"][0]["comparison"]
     assert compared["treated"] == {"seen": 5000, "failed": 50}
     assert compared["detectable"]["ratio"] == pytest.approx(2.15, abs=0.01)
+    assert encoded(decode(Comparison, compared, "comparison", [])) == compared
     json.dumps(result)
 
 

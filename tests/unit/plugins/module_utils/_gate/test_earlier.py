@@ -9,9 +9,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import
     Cohorts,
     ComparisonEvidence,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.compare import described
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.compare import compared
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import evidence_before
-from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import encoded
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
+    Record,
+    RecordedMetric,
+)
 
 HOUR = 3600.0
 
@@ -20,8 +24,8 @@ def sample(started: str, *counts: float, seconds: float = HOUR) -> dict[str, t.A
     evidence, _problem = ComparisonEvidence(last=Cohorts()).looked(
         Cohorts.of(counts), CohortComparison()
     )
-    compared = described(CohortComparison(), evidence, seconds)
-    return {"name": "users", "started": started, "comparison": compared}
+    comparison = compared(CohortComparison(), evidence, seconds)
+    return encoded(RecordedMetric("users", started=started, comparison=comparison))
 
 
 def record(phase: dict[str, t.Any] | None, *steps: dict[str, t.Any]) -> Record:

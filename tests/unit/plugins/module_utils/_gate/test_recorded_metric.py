@@ -19,7 +19,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import run_watch
-from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import decode
+from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import (
+    decode,
+    encoded,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     RecordedMetric as Recorded,
 )
@@ -70,6 +73,7 @@ def watched_once(sample: Sample, bounds: Bounds = BOUNDS) -> dict[str, t.Any]:
 def test_what_the_gate_keeps_is_what_slack_and_the_report_show(value, status):
     kept = watched_once(Sample(value))
     assert (kept["status"], kept["points"]) == (status, [[0.0, value, status]])
+    assert encoded(read(kept)) == kept
     # Whatever the bounds say to whoever reads them later.
     other = {**kept, "pass": {"max": 99}, "rollback": {"above": 100}}
     reading = read(other)

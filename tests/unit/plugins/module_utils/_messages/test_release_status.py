@@ -34,7 +34,6 @@ RELEASE = Release(
     on_call="U0ONCALL01",
     on_call_name="Amina",
     plan=PLAN,
-    units={"error_rate": "ratio", "p95": "seconds", "kafka_lag": "messages"},
 )
 PREFLIGHT = PlayBegun("Phase 1: preflight", "preflight", ("localhost",))
 TWELVE = ("agent-core", "wallet-service", *(f"service-{number}" for number in range(10)))

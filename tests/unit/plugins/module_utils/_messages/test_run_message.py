@@ -207,10 +207,10 @@ def test_no_secret_of_a_name_a_message_or_progress_is_told(run):
 
 def test_metrics_are_shown_with_their_status(run):
     message, box, _memory = run(phase="monitoring", seen=record())
-    data = {"values": {"errors": 0.2, "odd": "x"}, "statuses": {"errors": "breach"}}
-    report(message, "MetricsSampled", "watched", data)
-    assert "🔴 errors 0.2" in box.headlines[-1]
-    data = {"values": {"errors": 0.2}, "elapsed": 65, "duration": 3600}
+    errors = {"name": "errors", "unit": "ratio", "status": "breach", "last": 0.2}
+    report(message, "MetricsSampled", "watched", {"metrics": [errors]})
+    assert "🔴 errors 20 %" in box.headlines[-1]
+    data = {"metrics": [errors], "elapsed": 65, "duration": 3600}
     report(message, "MetricsSampled", "watched", data)
     assert "watched 1:05 of 1:00:00" in box.headlines[-1].replace(WORD_JOINER, "")
 

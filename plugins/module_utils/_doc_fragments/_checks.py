@@ -1,1 +1,0 @@
-../../doc_fragments/_checks.py

@@ -1,1 +1,0 @@
-../../doc_fragments/_preflight_checks.py

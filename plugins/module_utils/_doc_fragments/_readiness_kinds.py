@@ -1,1 +1,0 @@
-../../doc_fragments/_readiness_kinds.py

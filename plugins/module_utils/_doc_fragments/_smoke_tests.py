@@ -1,1 +1,0 @@
-../../doc_fragments/_smoke_tests.py
