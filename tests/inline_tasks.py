@@ -6,6 +6,7 @@ The tasks of several hosts run one after the other, in the order of the hosts. C
 """
 
 import copy
+import functools
 import importlib
 import json
 import marshal
@@ -125,6 +126,8 @@ class CompiledTemplates:
         compile_ = AnsibleEnvironment.compile
         compile_expression = AnsibleEnvironment.compile_expression
 
+        # So marked, the callback lean leaves it as it is.
+        @functools.wraps(compile_)
         def compile_template(
             environment: t.Any, source: t.Any, *names: t.Any, **options: t.Any
         ) -> t.Any:

@@ -27,12 +27,8 @@ from ..module_utils._variable_check import (
     words_of,
 )
 from ..modules import release_variables
-from ..plugin_utils._role_contracts import (
-    RoleContracts,
-    compiled_once,
-    entry_points_of,
-    read_shared,
-)
+from ..plugin_utils._compiled import CompiledTemplates
+from ..plugin_utils._role_contracts import RoleContracts, entry_points_of, read_shared
 
 ROLES = Path(__file__).parents[2] / "roles"
 COMPUTED = frozenset({"hostvars", "vars", "groups", "ansible_facts"})
@@ -71,8 +67,8 @@ class ActionModule(ActionBase):
         result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
         if names := old_names(extra):
             result["warnings"] = names
-        with compiled_once():
-            unmet, unread = self._unmet(arguments["contracts"], task_vars)
+        CompiledTemplates().install()
+        unmet, unread = self._unmet(arguments["contracts"], task_vars)
         for reason in sorted(reasons):
             unread.setdefault(f"{reason.rstrip('.')}.", []).insert(0, "the secrets")
         problems = [

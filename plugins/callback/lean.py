@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: lean
 type: notification
-short_description: Takes a tenth off the CPU of a run
+short_description: Takes a third off the CPU of a run
 version_added: 0.3.0
 description:
   - Ansible runs each task in a copy of itself, and Python searches every copy for garbage anew, all that was loaded
@@ -15,6 +15,9 @@ description:
     it is imported before.
   - Ansible compiles the modules of a collection anew in each run. With this callback Python keeps those of this one
     compiled, in folders named C(__pycache__) beside them, where it may write.
+  - Ansible compiles a template whenever it is rendered, in each copy anew. With this callback a run does it once.
+  - Ansible looks 500 times a second at whether a task has ended. With this callback it looks 50 times a second at one
+    that waits for pods, metrics or people.
   - Changes nothing that a run does or says.
 author:
   - Maintainers of easymo.deploy (@easymo)
@@ -23,42 +26,24 @@ seealso:
     plugin_type: callback
 """
 
-import functools
 import gc
-import sys
+import ssl
 import typing as t
-from importlib.abc import MetaPathFinder
-from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 
+from ansible import constants
 from ansible.plugins.callback import CallbackBase
 
-from ..plugin_utils._action_module import import_ahead
+from ..plugin_utils._action_module import OURS, import_ahead, module_of
+from ..plugin_utils._compiled import CompiledTemplates, keep_modules
 
 NEW_OBJECTS = 100_000
 """Between two searches: most tasks end before the first, and a run holds a few MB more."""
-PLUGINS = f"{__name__.rpartition('.callback.')[0]}."
-
-
-class Compiled(MetaPathFinder):
-    """Finds this collection's modules as Python finds others; what it doesn't find is left to Ansible."""
-
-    def find_spec(
-        self,
-        fullname: str,
-        path: t.Sequence[str] | None,
-        target: t.Any = None,  # noqa: ARG002 - Python's
-    ) -> ModuleSpec | None:
-        if not path or not fullname.startswith(PLUGINS):
-            return None
-        spec = _folder(path[0]).find_spec(fullname)
-        # A folder without a file of its own has no loader: it is Ansible's to make a package of.
-        return spec if spec and spec.loader else None
-
-
-@functools.cache
-def _folder(path: str) -> FileFinder:
-    """Not by sys.path_hooks, where Ansible has put its own."""
-    return FileFinder(path, (SourceFileLoader, SOURCE_SUFFIXES))
+WATCHING = frozenset(
+    {"metrics_gate", "person_check", "pg_backup", "release_status_info", "rollout_wave"}
+)
+"""Modules that wait for others than this machine, mostly for minutes."""
+LOOKS = 0.02
+"""Seconds between two looks at whether such a task has ended. Looking each 2 ms takes 3 % of a core."""
 
 
 class CallbackModule(CallbackBase):
@@ -71,15 +56,25 @@ class CallbackModule(CallbackBase):
 
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
-        if not any(isinstance(finder, Compiled) for finder in sys.meta_path):
-            sys.meta_path.insert(0, Compiled())
+        keep_modules()
+        self._templates = CompiledTemplates()
+        self._poll: float = constants.DEFAULT_INTERNAL_POLL_INTERVAL
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:  # noqa: ARG002 - Ansible's
+        self._templates.install()
+        # The first one of a process takes 2 ms.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         gc.set_threshold(NEW_OBJECTS)
         gc.freeze()
 
     def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:  # noqa: ARG002
-        import_ahead(task)
+        self._prepare(task)
 
     def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
+        self._prepare(task)
+
+    def _prepare(self, task: t.Any) -> None:
         import_ahead(task)
+        self._templates.take()
+        watches = module_of(task).removeprefix(OURS) in WATCHING
+        constants.DEFAULT_INTERNAL_POLL_INTERVAL = max(self._poll, LOOKS if watches else 0)

@@ -9,6 +9,7 @@ And which module a task names: where tasks are read, Ansible resolves all that r
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import typing as t
@@ -145,10 +146,15 @@ def module_of(task: t.Any) -> str:
     """In full, also of one with an old name or without its collection's."""
     resolved = task.resolved_action
     if resolved == IN_CONTROLLER:
-        resolved = module_loader.find_plugin_with_context(
-            task.action, collection_list=task.collections
-        ).resolved_fqcn
+        resolved = _found(task.action, tuple(task.collections or ()))
     return str(resolved or task.action)
+
+
+@functools.cache
+def _found(name: str, collections: tuple[str, ...]) -> str | None:
+    """Each callback asks for each result."""
+    found = module_loader.find_plugin_with_context(name, collection_list=list(collections) or None)
+    return t.cast("str | None", found.resolved_fqcn)
 
 
 def imported(name: str) -> ModuleType:

@@ -7,13 +7,11 @@ Ansible checks a role's spec at each include and on each host by a task of its o
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import typing as t
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import jinja2
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.template import Templar
@@ -110,17 +108,6 @@ class RoleContracts:
         if path not in self._files:
             self._files[path] = read_shared(self._loader, path) if path.is_file() else {}
         return self._files[path]
-
-
-@contextlib.contextmanager
-def compiled_once() -> Iterator[None]:
-    """Jinja compiles a text whenever it is rendered, for half of the time: here hosts and roles share most texts."""
-    compiles = jinja2.Environment.compile
-    jinja2.Environment.compile = functools.cache(compiles)  # type: ignore[assignment, method-assign]
-    try:
-        yield
-    finally:
-        jinja2.Environment.compile = compiles  # type: ignore[method-assign]
 
 
 @functools.cache

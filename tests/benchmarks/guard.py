@@ -20,7 +20,7 @@ from tests.benchmarks.stage import (
 PLAYBOOK = "guard.yml"
 RELEASE = "9.9.9"
 """Of its own: other benchmarks deploy the inventory's to the same sandbox."""
-CALLBACKS = {"ANSIBLE_CALLBACKS_ENABLED": "easymo.deploy.arguments"}
+CALLBACKS = {"ANSIBLE_CALLBACKS_ENABLED": "easymo.deploy.lean, easymo.deploy.arguments"}
 """As manifests/guard/ has it."""
 GOAL = 2.0
 """Seconds of CPU that a look may cost on the machine that CI is."""

@@ -15,6 +15,7 @@ import yaml
 
 from sandbox.world import World
 from tests.leaks import CommandLines, Secrets, leaked, unpacked
+from tests.stories.counts import Counts, counting
 from tests.stories.people import BIN, PATIENCE, ROOT, Run, Witness
 from tests.victims import MARK
 
@@ -48,6 +49,7 @@ class Told:
 
     run: Run
     places: t.Mapping[str, str]
+    counts: Counts
 
     def leaks(self, secrets: Secrets) -> dict[str, set[str]]:
         found = {place: leaked(text, secrets) for place, text in self.places.items()}
@@ -71,7 +73,7 @@ class Talkative:
             **os.environ,
             MARK: mark,
             "EASYMO_SANDBOX_STATE": str(self._world.directory),
-            "EASYMO_DEPLOY_JOURNAL_PATH": str(journal),
+            **counting(self._folder),
             "EASYMO_DEPLOY_SLACK_WEBHOOK_URL": WEBHOOK,
             "ANSIBLE_LOG_PATH": str(log),
         }
@@ -96,7 +98,7 @@ class Talkative:
             "journal": journal.read_text("utf-8"),
             "command lines": "\n".join(lines.seen),
         }
-        return Told(run, {**places, **self._kept()})
+        return Told(run, {**places, **self._kept()}, Counts.of(self._folder))
 
     def _kept(self) -> dict[str, str]:
         """What people were told, what the record holds, and the files of the report."""

@@ -156,9 +156,12 @@ def test_one_service_is_not_the_phase(operator, witness):
     said = " ".join(run.output.split())
     assert f"Phase microservices is not done: {behind} not at release 2.0.0." in said
     assert witness.record("2.0.0")["phases"]["microservices"]["status"] == "running"
-    run = operator.deploys("--tags", "feature_flags")
-    assert run.rc != 0
-    assert "Phase feature_flags cannot begin: microservices is not finished." in run.output
+    one = ("--limit", "wallet-service,localhost", "--check")
+    for tags, limit in (("feature_flags", ()), ("microservices,feature_flags", one)):
+        run = operator.deploys("--tags", tags, *limit)
+        assert run.rc != 0
+        assert "Phase feature_flags cannot begin: microservices is not finished." in run.output
+    assert f"Phase microservices is not done: {behind} not at" in " ".join(run.output.split())
 
 
 def test_what_fails_for_all_services_stops_the_release_and_is_recorded_told_and_led_on(

@@ -1,24 +1,25 @@
-"""What is loaded as a playbook starts is not searched for garbage any more; and modules stay compiled between runs."""
+"""What is loaded as a playbook starts is not searched for garbage any more; and who waits is looked at less often."""
 
 import configparser
 import gc
-import sys
 import typing as t
 import weakref
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from ansible import constants
+from ansible._internal._templating._jinja_bits import AnsibleEnvironment
 
 from ansible_collections.easymo.deploy.plugins.callback import lean
-from ansible_collections.easymo.deploy.plugins.module_utils import _formats
 
 ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(autouse=True)
-def searches() -> t.Iterator[None]:
+def searches(monkeypatch) -> t.Iterator[None]:
     """As they were, for the tests to come."""
+    monkeypatch.setattr(AnsibleEnvironment, "compile", AnsibleEnvironment.compile)
     usual = gc.get_threshold()
     yield
     gc.set_threshold(*usual)
@@ -46,37 +47,13 @@ def test_garbage_of_the_run_itself_goes():
     assert watched() is None
 
 
-@pytest.fixture
-def finder(monkeypatch) -> lean.Compiled:
-    """The one that a run has."""
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
-    lean.CallbackModule()
-    lean.CallbackModule()
-    (found,) = [one for one in sys.meta_path if isinstance(one, lean.Compiled)]
-    assert sys.meta_path[0] is found
-    return found
-
-
-def test_modules_of_the_collection_are_kept_compiled(finder):
-    spec = finder.find_spec(_formats.__name__, [str(Path(_formats.__file__).parent)])
-    assert spec is not None
-    assert isinstance(spec.loader, SourceFileLoader)
-    assert (spec.origin, spec.name) == (_formats.__file__, _formats.__name__)
-    assert spec.cached is not None
-    assert Path(spec.cached).parent == Path(_formats.__file__).parent / "__pycache__"
-
-
-@pytest.mark.parametrize(
-    ("name", "folder"),
-    [
-        pytest.param(f"{lean.PLUGINS}module_utils", ROOT / "plugins", id="a-folder-alone"),
-        pytest.param(f"{lean.PLUGINS}modules.nothing", ROOT / "plugins/modules", id="not-there"),
-        pytest.param("tests.waiting", ROOT / "tests", id="somebody-elses"),
-    ],
-)
-def test_the_rest_is_left_to_ansible(finder, name, folder):
-    assert finder.find_spec(name, [str(folder)]) is None
-    assert finder.find_spec(name, None) is None
+@pytest.mark.parametrize(("action", "pause"), [("metrics_gate", lean.LOOKS), ("release", 0.002)])
+def test_what_waits_for_others_is_looked_at_less_often(action, pause, monkeypatch):
+    monkeypatch.setattr(lean, "import_ahead", lambda _task: None)
+    monkeypatch.setattr(constants, "DEFAULT_INTERNAL_POLL_INTERVAL", 0.002)
+    task = SimpleNamespace(resolved_action=f"easymo.deploy.{action}")
+    lean.CallbackModule().v2_playbook_on_task_start(task, is_conditional=False)
+    assert pause == constants.DEFAULT_INTERNAL_POLL_INTERVAL
 
 
 def test_the_checkouts_runs_have_it():

@@ -2,7 +2,6 @@
 
 import typing as t
 
-import jinja2
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
@@ -10,7 +9,6 @@ from ansible.template import trust_as_template
 
 from ansible_collections.easymo.deploy.plugins.plugin_utils._role_contracts import (
     RoleContracts,
-    compiled_once,
 )
 
 SPEC = {
@@ -133,26 +131,3 @@ def test_no_secret_is_quoted(contracts):
     found = whys(contracts, MAIN, given(backup_name="x", backup_key="hunter2hunter2"))
     assert found
     assert "hunter2hunter2" not in " ".join(found)
-
-
-def test_a_text_that_many_hosts_share_is_compiled_once(contracts, monkeypatch):
-    asked: list[str] = []
-    compiles = jinja2.Environment.compile
-
-    def counted(self: jinja2.Environment, source: str, *args: t.Any) -> t.Any:
-        asked.append(source)
-        return compiles(self, source, *args)
-
-    monkeypatch.setattr(jinja2.Environment, "compile", counted)
-    with compiled_once():
-        found = [
-            whys(
-                contracts,
-                MAIN,
-                given(where=where, backup_name="{{ where }}", backup_age="{{ where }}"),
-            )
-            for where in ("s3", 5)
-        ]
-    assert asked == ["{{ where }}"]
-    assert [len(one) for one in found] == [1, 0], "each host's own value is what is checked"
-    assert jinja2.Environment.compile is counted

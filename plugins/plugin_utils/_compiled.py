@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is compiled once: modules of this collection between runs, and templates between the forks of a run.
+
+Ansible compiles a template whenever it is rendered, in the fork of each task anew: a deployment 4,400 times 630 texts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import marshal
+import os
+import sys
+import typing as t
+from importlib.abc import MetaPathFinder
+from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
+from types import CodeType
+
+PLUGINS = f"{__name__.rpartition('.plugin_utils.')[0]}."
+
+
+class CompiledModules(MetaPathFinder):
+    """Finds this collection's modules as Python finds others; what it doesn't find is left to Ansible."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: t.Sequence[str] | None,
+        target: t.Any = None,  # noqa: ARG002 - Python's
+    ) -> ModuleSpec | None:
+        if not path or not fullname.startswith(PLUGINS):
+            return None
+        spec = _folder(path[0]).find_spec(fullname)
+        # A folder without a file of its own has no loader: it is Ansible's to make a package of.
+        return spec if spec and spec.loader else None
+
+
+@functools.cache
+def _folder(path: str) -> FileFinder:
+    """Not by sys.path_hooks, where Ansible has put its own."""
+    return FileFinder(path, (SourceFileLoader, SOURCE_SUFFIXES))
+
+
+def keep_modules() -> None:
+    """Have what this process imports from now on kept compiled beside its source, where Python may write."""
+    if not any(isinstance(finder, CompiledModules) for finder in sys.meta_path):
+        sys.meta_path.insert(0, CompiledModules())
+
+
+class CompiledTemplates:
+    """The code of templates by their text and by what else decides it. Forks leave theirs to the run."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[t.Any, ...], CodeType] = {}
+        self._owner = os.getpid()
+        # In memory, for a text may stand in a vault. Where there is no such file, each fork keeps its own.
+        self._left = os.memfd_create("templates") if hasattr(os, "memfd_create") else -1
+        self._taken = 0
+
+    def install(self) -> None:
+        """Have Jinja ask here, unless it asks another already, or Ansible's environment is not as it is known."""
+        with contextlib.suppress(ImportError, AttributeError):
+            from ansible._internal._templating import _jinja_bits  # noqa: PLC0415 - it may go
+
+            compiles = _jinja_bits.AnsibleEnvironment.compile
+            context = _jinja_bits._TemplateCompileContext
+            fields = _jinja_bits._TEMPLATE_OVERRIDE_FIELD_NAMES
+            if hasattr(compiles, "__wrapped__"):
+                return
+
+            @functools.wraps(compiles)
+            def compiled(jinja: t.Any, source: t.Any, *names: t.Any, **options: t.Any) -> t.Any:
+                # An expression comes as a tree, and a file of templates has a name.
+                if not isinstance(source, str) or names or options:
+                    return compiles(jinja, source, *names, **options)
+                current = context.current(optional=True)
+                escapes = current is not None and current.escape_backslashes
+                key = (str(source), escapes, *(getattr(jinja, field) for field in fields))
+                if key not in self.known:
+                    self.known[key] = compiles(jinja, source)
+                    self._leave(key)
+                return self.known[key]
+
+            _jinja_bits.AnsibleEnvironment.compile = compiled
+
+    def _leave(self, key: tuple[t.Any, ...]) -> None:
+        if os.getpid() != self._owner and self._left >= 0:
+            os.write(self._left, marshal.dumps((key, self.known[key])))
+
+    def take(self) -> None:
+        """What forks have left since. Of one that still writes, the next time takes the rest."""
+        if self._left < 0:
+            return
+        size = os.fstat(self._left).st_size
+        stream = io.BytesIO(os.pread(self._left, size - self._taken, self._taken))
+        whole = 0
+        with contextlib.suppress(EOFError, ValueError):
+            while True:
+                key, code = marshal.load(stream)  # noqa: S302 - from forks of this process
+                self.known[key] = code
+                whole = stream.tell()
+        self._taken += whole

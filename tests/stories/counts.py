@@ -1,0 +1,51 @@
+"""How much a deployment does: counts, not times, so that a busy machine changes nothing and a bound can only fall."""
+
+import json
+import typing as t
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+from sandbox.names import SERVICES
+from tests.stories.people import ROOT
+
+PHASE = "Phase 4"
+
+
+def counting(folder: Path) -> dict[str, str]:
+    """The environment of a run that leaves its counts and its journal there."""
+    return {
+        "COUNTS": str(folder / "counts"),
+        "PYTHONPATH": str(ROOT / "tests/stories/counting"),
+        "EASYMO_DEPLOY_JOURNAL_PATH": str(folder / "journal.jsonl"),
+    }
+
+
+class Counts(t.NamedTuple):
+    """Of a whole run, but for requests to Kubernetes, which are those of phase 4, for each of its services."""
+
+    forks: int
+    templates: int
+    requests: float
+
+    @classmethod
+    def of(cls, folder: Path) -> "Counts":
+        noted = [line.split() for line in (folder / "counts").read_text("utf-8").splitlines()]
+        letters = Counter(letter for letter, _at in noted)
+        began, ended = _phase(folder / "journal.jsonl")
+        asked = [at for letter, at in noted if letter == "R" and began <= float(at) < ended]
+        return cls(letters["F"], letters["T"], round(len(asked) / len(SERVICES), 1))
+
+    def above(self, most: "Counts") -> dict[str, float]:
+        """What is more than it may be."""
+        return {
+            name: count for name, count in self._asdict().items() if count > getattr(most, name)
+        }
+
+
+def _phase(journal: Path) -> tuple[float, float]:
+    events = [json.loads(line) for line in journal.read_text("utf-8").splitlines()]
+    plays = [event for event in events if event["event"] == "play_started"]
+    at = [datetime.fromisoformat(play["at"]).timestamp() for play in plays]
+    of_phase = [index for index, play in enumerate(plays) if play["play"].startswith(PHASE)]
+    return (at[of_phase[0]], at[of_phase[-1] + 1]) if of_phase else (0.0, 0.0)

@@ -1,0 +1,109 @@
+"""Modules stay compiled between runs, and templates between the forks of a run."""
+
+import os
+import sys
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+
+import jinja2
+import pytest
+from ansible._internal._templating._jinja_bits import AnsibleEnvironment
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _formats
+from ansible_collections.easymo.deploy.plugins.plugin_utils import _compiled
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def finder(monkeypatch) -> _compiled.CompiledModules:
+    """The one that a run has."""
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    _compiled.keep_modules()
+    _compiled.keep_modules()
+    (found,) = [one for one in sys.meta_path if isinstance(one, _compiled.CompiledModules)]
+    assert sys.meta_path[0] is found
+    return found
+
+
+def test_modules_of_the_collection_are_kept_compiled(finder):
+    spec = finder.find_spec(_formats.__name__, [str(Path(_formats.__file__).parent)])
+    assert spec is not None
+    assert isinstance(spec.loader, SourceFileLoader)
+    assert (spec.origin, spec.name) == (_formats.__file__, _formats.__name__)
+    assert spec.cached is not None
+    assert Path(spec.cached).parent == Path(_formats.__file__).parent / "__pycache__"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        pytest.param(f"{_compiled.PLUGINS}module_utils", ROOT / "plugins", id="a-folder-alone"),
+        pytest.param(
+            f"{_compiled.PLUGINS}modules.nothing", ROOT / "plugins/modules", id="not-there"
+        ),
+        pytest.param("tests.waiting", ROOT / "tests", id="somebody-elses"),
+    ],
+)
+def test_the_rest_is_left_to_ansible(finder, name, folder):
+    assert finder.find_spec(name, [str(folder)]) is None
+    assert finder.find_spec(name, None) is None
+
+
+@pytest.fixture
+def compiled(monkeypatch) -> list[str]:
+    """The texts that Jinja has compiled."""
+    texts: list[str] = []
+    compiles = jinja2.Environment.compile
+
+    def counted(self: jinja2.Environment, source: str) -> object:
+        texts.append(source)
+        return compiles(self, source)
+
+    monkeypatch.setattr(AnsibleEnvironment, "compile", counted)
+    return texts
+
+
+def rendered(text: str, **variables: object) -> object:
+    """By a new environment, as each task has one."""
+    return Templar(DataLoader(), variables).template(trust_as_template(text))
+
+
+def test_a_text_is_compiled_once_and_rendered_with_the_values_of_each_task(compiled):
+    _compiled.CompiledTemplates().install()
+    _compiled.CompiledTemplates().install()
+    assert [rendered("{{ x + 1 }}", x=number) for number in (1, 2)] == [2, 3]
+    assert compiled == ["{{ x + 1 }}"]
+
+
+def test_what_decides_its_code_otherwise_is_compiled_by_itself(compiled):
+    _compiled.CompiledTemplates().install()
+    text = "#jinja2:variable_start_string:'[[', variable_end_string:']]'\n[[ 1 ]]{{ 2 }}"
+    assert (rendered("[[ 1 ]]{{ 2 }}"), rendered(text)) == ("[[ 1 ]]2", "1{{ 2 }}")
+    assert compiled == ["[[ 1 ]]{{ 2 }}"] * 2
+
+
+def test_a_text_that_is_wrong_stays_wrong(compiled):
+    _compiled.CompiledTemplates().install()
+    for _each in range(2):
+        with pytest.raises(Exception, match="Syntax error"):
+            rendered("{{ 1 + }}")
+    assert len(compiled) == 2
+
+
+def test_a_fork_leaves_what_it_has_compiled_to_the_run(compiled):
+    templates = _compiled.CompiledTemplates()
+    templates.install()
+    for number in (1, 2):
+        if (pid := os.fork()) == 0:
+            rendered(f"{{{{ {number} }}}}")
+            os._exit(0)
+        os.waitpid(pid, 0)
+        templates.take()
+    os.write(templates._left, b"\xe3")  # another that begins
+    templates.take()
+    assert len(templates.known) == 2
+    assert [rendered("{{ 1 }}"), rendered("{{ 2 }}")] == [1, 2]
+    assert compiled == []
