@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import json
-import sys
 import traceback
 import typing as t
 from dataclasses import dataclass
@@ -224,10 +222,16 @@ class _Brief(AnsibleModule):  # type: ignore[misc]
         super().fail_json(in_short(msg) if len(msg) > LONGEST else msg, **result)
 
 
+class _WithoutOptions(AnsibleModule):  # type: ignore[misc]
+    """For a failure before the options can be read."""
+
+    def _load_params(self) -> None:
+        self.params: dict[str, t.Any] = {}
+
+
 def _fail_without_options(why: DeployError) -> t.NoReturn:
-    """As AnsibleModule would, where there is none yet."""
-    sys.stdout.write(json.dumps({"failed": True, **why.to_result()}))
-    raise SystemExit(1) from None
+    _WithoutOptions(argument_spec={}).fail_json(**why.to_result())
+    raise SystemExit(1)
 
 
 def unexpected(exc: Exception) -> Result:
