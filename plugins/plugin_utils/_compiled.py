@@ -17,6 +17,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 from types import CodeType
 
+ANSIBLES_FINDER = "ansible.utils.collection_loader."
 PLUGINS = f"{__name__.rpartition('.plugin_utils.')[0]}."
 
 
@@ -43,8 +44,11 @@ def _folder(path: str) -> FileFinder:
 
 
 def keep_modules() -> None:
-    """Have what this process imports from now on kept compiled beside its source, where Python may write."""
-    if not any(isinstance(finder, CompiledModules) for finder in sys.meta_path):
+    """Have what this process imports from now on kept compiled beside its source, where Python may write.
+
+    It does nothing where Ansible's finder is not the first, as in ansible-test, which refuses another one.
+    """
+    if type(sys.meta_path[0]).__module__.startswith(ANSIBLES_FINDER):
         sys.meta_path.insert(0, CompiledModules())
 
 

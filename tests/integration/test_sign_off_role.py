@@ -115,7 +115,7 @@ def test_every_record_makes_a_report_that_says_what_is_missing(player, tmp_path)
     assert player.text("partial").startswith("✓ DEPLOYED  Release partial")
     assert "has no valid release record" in player.text("partial")
     dead = player.text("dead")
-    assert "Database was begun" in dead
+    assert "Release dead in Database (1 of 1) since " in dead
     assert "no end is recorded" in dead
     assert "Not signed: qa." in dead
     assert TOKEN not in "".join(path.read_text() for path in (tmp_path / "dead").iterdir())

@@ -35,7 +35,7 @@ ENDS_WITHIN = 60.0
 LOWEST_PRIORITY = 19
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 IN_MEMORY = Path("/dev/shm")
-ROOM = 6 << 30
+ROOM = 4 << 30
 """Bytes that a run may fill, and leave as many free for its processes."""
 
 

@@ -10,6 +10,7 @@ import pytest
 from ansible._internal._templating._jinja_bits import AnsibleEnvironment
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _formats
 from ansible_collections.easymo.deploy.plugins.plugin_utils import _compiled
@@ -19,8 +20,12 @@ ROOT = Path(__file__).parents[4]
 
 @pytest.fixture
 def finder(monkeypatch) -> _compiled.CompiledModules:
-    """The one that a run has."""
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    """The one that a run has, and a process whose first finder is not Ansible's has not."""
+    others = [each for each in sys.meta_path if not isinstance(each, _AnsibleCollectionFinder)]
+    monkeypatch.setattr(sys, "meta_path", others)
+    _compiled.keep_modules()
+    assert sys.meta_path == others
+    monkeypatch.setattr(sys, "meta_path", [_AnsibleCollectionFinder(), *others])
     _compiled.keep_modules()
     _compiled.keep_modules()
     (found,) = [one for one in sys.meta_path if isinstance(one, _compiled.CompiledModules)]
