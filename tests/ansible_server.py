@@ -20,7 +20,6 @@ import importlib
 import json
 import os
 import selectors
-import shutil
 import signal
 import socket
 import subprocess
@@ -30,9 +29,6 @@ import threading
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
-
-if t.TYPE_CHECKING:
-    from tests.inline_tasks import CompiledTemplates
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = str(Path(sys.executable).with_name("ansible-playbook"))
@@ -160,14 +156,13 @@ class _Runs:
         self.pids[watched] = (pid, outcome)
         self.selector.register(watched, selectors.EVENT_READ)
 
-    def ended(self, watched: int) -> int:
-        """Tells it; its pid."""
+    def ended(self, watched: int) -> None:
+        """Tells it."""
         pid, outcome = self.pids.pop(watched)
         self.selector.unregister(watched)
         os.close(watched)
         os.write(outcome, f"{os.waitpid(pid, 0)[1]}\n".encode())
         os.close(outcome)
-        return pid
 
 
 def _preload() -> None:
@@ -225,7 +220,7 @@ def _read_service_of_s3() -> None:
     sessions.Session().create_client("s3", region_name="us-east-1", config=unsigned)
 
 
-def _serve(templates: CompiledTemplates, scratch: Path) -> list[str] | None:
+def _serve(templates: t.Any) -> list[str] | None:
     """Until nobody may ask any more: then None. In a child: what it has to run."""
     control = socket.socket(fileno=int(sys.argv[1]))
     runs = _Runs()
@@ -233,7 +228,9 @@ def _serve(templates: CompiledTemplates, scratch: Path) -> list[str] | None:
     while True:
         for key, _events in runs.selector.select():
             if key.fileobj is not control:
-                templates.load(scratch / str(runs.ended(key.fd)))
+                runs.ended(key.fd)
+                if templates:
+                    templates.take()
                 continue
             request, descriptors, _flags, _address = socket.recv_fds(control, ENOUGH, 4)
             if not request:
@@ -272,29 +269,28 @@ def _own_temporary_folder() -> None:
 
 def main() -> None:
     _preload()
-    templates = CompiledTemplates()
-    run_inline(templates)
+    compiled = sys.modules.get(f"{PLUGINS}.plugin_utils._compiled")
+    # What one run compiles, those to come have from the start.
+    templates = compiled.CompiledTemplates() if compiled and CAN_RUN_INLINE else None
+    if templates:
+        templates.install()
+    run_inline()
     gc.collect()
     gc.freeze()
-    scratch = Path(tempfile.mkdtemp(prefix="ansible-server-"))
-    argv = _serve(templates, scratch)
+    argv = _serve(templates)
     if argv is None:
-        shutil.rmtree(scratch)
         return
     sys.argv = argv
     _own_temporary_folder()
     constants = importlib.import_module("ansible.constants")
     constants.DEFAULT_STDOUT_CALLBACK = constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK")
-    try:
-        importlib.import_module("ansible.cli.playbook").main()
-    finally:
-        templates.leave(scratch / str(os.getpid()))
+    importlib.import_module("ansible.cli.playbook").main()
 
 
 if __name__ == "__main__":
     # As the program has it, whose folder is not where modules come from.
     sys.path[0] = str(ROOT)
-    from tests.inline_tasks import CompiledTemplates, run_inline
+    from tests.inline_tasks import CAN_RUN_INLINE, run_inline
 
     sys.path.pop(0)
     main()

@@ -1,29 +1,21 @@
-"""Ansible in one process: each task runs where it was queued, and no template is compiled twice.
+"""Ansible in one process: each task runs where it was queued.
 
 Of a deployment's CPU half goes to a fork for each task, and to what each fork does anew: templates are compiled,
 filters looked up, and modules that run as a process of their own import their libraries. Here such a module is a fork.
-The tasks of several hosts run one after the other, in the order of the hosts. Compiled code depends only on its key.
+The tasks of several hosts run one after the other, in the order of the hosts.
 """
 
 import copy
-import functools
 import importlib
 import json
-import marshal
 import operator
 import os
 import sys
 import typing as t
 from pathlib import Path
-from types import CodeType
 
 from ansible._internal import _task
 from ansible._internal._templating import _jinja_bits
-from ansible._internal._templating._jinja_bits import (
-    _TEMPLATE_OVERRIDE_FIELD_NAMES,
-    AnsibleEnvironment,
-    _TemplateCompileContext,
-)
 from ansible._internal._templating._jinja_plugins import JinjaPluginIntercept
 from ansible._internal._templating._lazy_containers import _AnsibleLazyTemplateMixin
 from ansible._internal._templating._utils import TemplateContext
@@ -33,7 +25,6 @@ from ansible.module_utils._internal import _datatag
 from ansible.module_utils.testing import patch_module_args
 from ansible.plugins import strategy
 from ansible.vars import manager as variables
-from jinja2.environment import TemplateExpression
 
 CAN_RUN_INLINE = hasattr(_task.TaskContext, "create")
 """Before ansible-core 2.20 a task's context is made otherwise: there each task is a fork."""
@@ -100,76 +91,11 @@ def _note(task: t.Any, host: str) -> None:
 
 
 ACTION_MODULE = "ansible_collections.easymo.deploy.plugins.plugin_utils._action_module"
-Key = tuple[object, ...]
 
 
-class CompiledTemplates:
-    """Code by template, kept by a server from one run to the next through a file."""
-
-    def __init__(self) -> None:
-        self._known: dict[Key, CodeType] = {}
-        self._new: dict[Key, CodeType] = {}
-        self._last: t.Any = None
-
-    def load(self, file: Path) -> None:
-        """Take over what a run left there."""
-        if file.exists():
-            self._known.update(marshal.loads(file.read_bytes()))
-            file.unlink()
-
-    def leave(self, file: Path) -> None:
-        """Write what this run compiled."""
-        if self._new:
-            file.write_bytes(marshal.dumps(self._new))
-
-    def install(self) -> None:
-        compile_ = AnsibleEnvironment.compile
-        compile_expression = AnsibleEnvironment.compile_expression
-
-        # So marked, the callback lean leaves it as it is.
-        @functools.wraps(compile_)
-        def compile_template(
-            environment: t.Any, source: t.Any, *names: t.Any, **options: t.Any
-        ) -> t.Any:
-            if not isinstance(source, str) or names or options:
-                self._last = compile_(environment, source, *names, **options)
-                return self._last
-            return self._code(
-                _key("template", source, environment), lambda: compile_(environment, source)
-            )
-
-        def expression(environment: t.Any, source: str, undefined_to_none: bool = True) -> t.Any:
-            def compiled() -> t.Any:
-                compile_expression(environment, source, undefined_to_none)
-                return self._last
-
-            code = self._code(_key("expression", source, environment), compiled)
-            made = environment.template_class.from_code(
-                environment, code, environment.make_globals(None), None
-            )
-            return TemplateExpression(made, undefined_to_none)
-
-        AnsibleEnvironment.compile = compile_template
-        AnsibleEnvironment.compile_expression = expression
-
-    def _code(self, key: Key, compiled: t.Callable[[], CodeType]) -> CodeType:
-        if key not in self._known:
-            self._known[key] = self._new[key] = compiled()
-        return self._known[key]
-
-
-def _key(kind: str, source: str, environment: t.Any) -> Key:
-    context = _TemplateCompileContext.current(optional=True)
-    return (
-        kind,
-        str(source),
-        context is not None and context.escape_backslashes,
-        *(getattr(environment, field) for field in _TEMPLATE_OVERRIDE_FIELD_NAMES),
-    )
-
-
-def _find_filters_once() -> None:
-    """One memory for all environments, where each would begin anew."""
+def find_once() -> None:
+    """Filters by one memory for all environments, where each would begin anew; and constants by themselves."""
+    _share_constants()
     remembered: dict[str, dict[str, t.Any]] = {"filter": {}, "test": {}}
     begin = JinjaPluginIntercept.__init__
 
@@ -274,18 +200,11 @@ def execute_module(action: t.Any, task_vars: t.Any = None, **_more: t.Any) -> di
     return result.as_result_dict(for_round_trip=True)
 
 
-def compile_once(templates: CompiledTemplates) -> None:
-    """No template twice, and nothing that it needs."""
-    templates.install()
-    _find_filters_once()
-    _share_constants()
-
-
-def run_inline(templates: CompiledTemplates) -> None:
+def run_inline() -> None:
     """Have all that this process plays from now on run so, where Ansible can."""
     if not CAN_RUN_INLINE:
         return
-    compile_once(templates)
+    find_once()
     variables._DEPRECATE_VARS = _TaggedOnce(variables._DEPRECATE_VARS)
     strategy.WorkerProcess = InlineWorker
     _Rendered().install()

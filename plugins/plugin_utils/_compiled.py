@@ -17,6 +17,8 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 from types import CodeType
 
+from jinja2.environment import TemplateExpression
+
 ANSIBLES_FINDER = "ansible.utils.collection_loader."
 PLUGINS = f"{__name__.rpartition('.plugin_utils.')[0]}."
 
@@ -53,7 +55,7 @@ def keep_modules() -> None:
 
 
 class CompiledTemplates:
-    """The code of templates by their text and by what else decides it. Forks leave theirs to the run."""
+    """The code of templates and conditions by their text and by what else decides it. Forks leave theirs to the run."""
 
     def __init__(self) -> None:
         self.known: dict[tuple[t.Any, ...], CodeType] = {}
@@ -61,36 +63,52 @@ class CompiledTemplates:
         # In memory, for a text may stand in a vault. Where there is no such file, each fork keeps its own.
         self._left = os.memfd_create("templates") if hasattr(os, "memfd_create") else -1
         self._taken = 0
+        self._last: t.Any = None
 
     def install(self) -> None:
         """Have Jinja ask here, unless it asks another already, or Ansible's environment is not as it is known."""
         with contextlib.suppress(ImportError, AttributeError):
             from ansible._internal._templating import _jinja_bits  # noqa: PLC0415 - it may go
 
-            compiles = _jinja_bits.AnsibleEnvironment.compile
+            environment = _jinja_bits.AnsibleEnvironment
+            compiles, compiles_condition = environment.compile, environment.compile_expression
             context = _jinja_bits._TemplateCompileContext
             fields = _jinja_bits._TEMPLATE_OVERRIDE_FIELD_NAMES
             if hasattr(compiles, "__wrapped__"):
                 return
 
-            @functools.wraps(compiles)
-            def compiled(jinja: t.Any, source: t.Any, *names: t.Any, **options: t.Any) -> t.Any:
-                # An expression comes as a tree, and a file of templates has a name.
-                if not isinstance(source, str) or names or options:
-                    return compiles(jinja, source, *names, **options)
+            def key(kind: str, source: str, jinja: t.Any) -> tuple[t.Any, ...]:
                 current = context.current(optional=True)
                 escapes = current is not None and current.escape_backslashes
-                key = (str(source), escapes, *(getattr(jinja, field) for field in fields))
-                if key not in self.known:
-                    self.known[key] = compiles(jinja, source)
-                    self._leave(key)
-                return self.known[key]
+                return (kind, str(source), escapes, *(getattr(jinja, field) for field in fields))
 
-            _jinja_bits.AnsibleEnvironment.compile = compiled
+            @functools.wraps(compiles)
+            def template(jinja: t.Any, source: t.Any, *names: t.Any, **options: t.Any) -> t.Any:
+                # The tree of a condition, or a file of templates, which has a name.
+                if not isinstance(source, str) or names or options:
+                    self._last = compiles(jinja, source, *names, **options)
+                    return self._last
+                return self._code(key("template", source, jinja), lambda: compiles(jinja, source))
 
-    def _leave(self, key: tuple[t.Any, ...]) -> None:
-        if os.getpid() != self._owner and self._left >= 0:
-            os.write(self._left, marshal.dumps((key, self.known[key])))
+            @functools.wraps(compiles_condition)
+            def condition(jinja: t.Any, source: str, undefined_to_none: bool = True) -> t.Any:
+                def compiled() -> t.Any:
+                    compiles_condition(jinja, source, undefined_to_none)
+                    return self._last
+
+                code = self._code(key("condition", source, jinja), compiled)
+                names = jinja.make_globals(None)
+                made = jinja.template_class.from_code(jinja, code, names, None)
+                return TemplateExpression(made, undefined_to_none)
+
+            environment.compile, environment.compile_expression = template, condition
+
+    def _code(self, key: tuple[t.Any, ...], compiled: t.Callable[[], t.Any]) -> t.Any:
+        if key not in self.known:
+            self.known[key] = compiled()
+            if os.getpid() != self._owner and self._left >= 0:
+                os.write(self._left, marshal.dumps((key, self.known[key])))
+        return self.known[key]
 
     def take(self) -> None:
         """What forks have left since. Of one that still writes, the next time takes the rest."""

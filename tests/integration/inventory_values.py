@@ -7,6 +7,7 @@ what the expressions are then. A value `{"$deep": {path: value}}` changes parts 
 as `0.query`.
 """
 
+import importlib
 import json
 import os
 import subprocess
@@ -21,8 +22,9 @@ from ansible.template import Templar, trust_as_template
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
-from tests.inline_tasks import CAN_RUN_INLINE, CompiledTemplates, compile_once
+from tests.inline_tasks import CAN_RUN_INLINE, find_once
 
+COMPILED = "ansible_collections.easymo.deploy.plugins.plugin_utils._compiled"
 ROOT = Path(__file__).parents[2]
 
 
@@ -54,9 +56,10 @@ def evaluated(
 
 def main() -> None:
     inventory, role = sys.argv[1:3]
-    if CAN_RUN_INLINE:
-        compile_once(CompiledTemplates())
     init_plugin_loader([str(ROOT / "playbooks" / "collections")])
+    if CAN_RUN_INLINE:
+        find_once()
+        importlib.import_module(COMPILED).CompiledTemplates().install()
     loader = DataLoader()
     loader.set_basedir(str(ROOT / "playbooks"))
     manager = InventoryManager(loader, sources=[inventory])

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[4]
 @pytest.fixture(autouse=True)
 def searches(monkeypatch) -> t.Iterator[None]:
     """As they were, for the tests to come."""
-    monkeypatch.setattr(AnsibleEnvironment, "compile", AnsibleEnvironment.compile)
+    for method in ("compile", "compile_expression"):
+        monkeypatch.setattr(AnsibleEnvironment, method, getattr(AnsibleEnvironment, method))
     usual = gc.get_threshold()
     yield
     gc.set_threshold(*usual)

@@ -68,6 +68,8 @@ def compiled(monkeypatch) -> list[str]:
         return compiles(self, source)
 
     monkeypatch.setattr(AnsibleEnvironment, "compile", counted)
+    conditions = AnsibleEnvironment.compile_expression
+    monkeypatch.setattr(AnsibleEnvironment, "compile_expression", conditions)
     return texts
 
 
@@ -81,6 +83,14 @@ def test_a_text_is_compiled_once_and_rendered_with_the_values_of_each_task(compi
     _compiled.CompiledTemplates().install()
     assert [rendered("{{ x + 1 }}", x=number) for number in (1, 2)] == [2, 3]
     assert compiled == ["{{ x + 1 }}"]
+
+
+def test_a_condition_is_compiled_once_and_decided_for_each_task(compiled):
+    _compiled.CompiledTemplates().install()
+    conditions = [Templar(DataLoader(), {"x": number}) for number in (1, 2)]
+    text = trust_as_template("x > 1")
+    assert [each.evaluate_conditional(text) for each in conditions] == [False, True]
+    assert len(compiled) == 1
 
 
 def test_what_decides_its_code_otherwise_is_compiled_by_itself(compiled):
