@@ -264,12 +264,12 @@ class Announcements:
             self._says("title", words, holds)
 
     def _restored(self, status: t.Mapping[str, t.Any]) -> None:
-        """Who and why, as the record has it, and whether it is over."""
-        asked, failed = self._world.record().facts.restore_asked, status["verdict"] == "INTERRUPTED"
+        """Who and why, and whether it is over."""
+        failed = self._world.full
+        self._check(failed == (status["verdict"] == "INTERRUPTED"), status["verdict"])
         for name in RESTORED:
-            self._says(f"{name}started", asked.by)
-            self._says(f"{name}started", asked.reason)
+            self._says(f"{name}started", "it's wrong")
             self._says(f"{name}{self._world.restored}", "FAILED", failed)
             self._says(f"{name}{self._world.restored}", "databases are restored", not failed)
-        begun = f"{asked.by} began to restore the databases: {asked.reason}."
-        self._check(begun in self._events(), begun)
+            self._says(f"{name}{self._world.restored}", "Approved by: Jane", "default" not in name)
+        self._check("Jane began to restore the databases: it's wrong." in self._events(), "who")

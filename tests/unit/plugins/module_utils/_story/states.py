@@ -74,11 +74,12 @@ class World(Scene):
     """A platform at noon, and what playbooks and people do to it.
 
     `broken`: the phases that fail. `unclear`: those that hold. `going`: the phases of the run that has the lock.
+    `full`: whether the databases' disk is. `restored`: how the end of their restore is announced.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.broken, self.unclear, self.going = "", "", ()
+        self.broken, self.unclear, self.going, self.full = "", "", (), False
         self.window, self.pids = ALWAYS, itertools.count(2)
         self.parts: tuple[str, ...] = ()
         """Of the last rollback that came to its announcement, by the tags of its playbook."""
@@ -86,7 +87,6 @@ class World(Scene):
         """By ramp or guard: the percentage before and after, and what is announced of it."""
         self.last_run: headline.ReleaseStatus | None = None
         self.monitoring, self.heard, self.restored = ramp_world.Monitoring(), set[str](), ""
-        """`heard`: the news of the guard. `restored`: how the restore of the databases is announced to end."""
         self.cluster.put("ConfigMap", {"metadata": {"name": FLAGS, "annotations": {}}, "data": OFF})
         self.roll(SERVICES, BEFORE)
         self.pins = {entry["name"]: entry for entry in observe_standings(self.cluster, None)}
@@ -279,7 +279,8 @@ class World(Scene):
     def restore(self, ends: str = "") -> None:
         """`ends`: dies, or fails."""
         lock, fence = self.lease(purpose=UNDO)
-        ended = [{"host": "db", "restored": {"failed": ends == "fails", "msg": "It is full."}}]
+        self.full = ends == "fails"
+        ended = [{"host": "db", "restored": {"failed": self.full, "msg": "It is full."}}]
         words = {"by": "Jane", "reason": "it's wrong", "parts": ["database"]}
         with mock.patch.object(_rollback, "utc_now", self.now):
             module = self.module(fence=fence, ended=ended, tests={}, **words)
@@ -481,7 +482,6 @@ STATES: dict[str, str] = {
     "until:edge_functions waive:microservices again:smoke_tests again:monitoring again:sign_off": "ramp.yml not before",
     "deploy": "ramp.yml not before",
     f"deploy {UP}": "ramp.yml not before",
-    "deploy rest:172800": "ramp.yml",
     f"deploy {UP}:{HOLD}": RELEASE,
     f"deploy {UP}:{HOLD} step_up:reason": "ramp.yml not before",
     f"deploy {UP}:{ROLLBACK}": "ramp.yml",
