@@ -19,7 +19,7 @@ from ._lock.apply import LEASE
 from ._module import Module, Result, emit_progress
 from ._ramp import plan as ramp
 from ._ramp.apply import Ramp, RampFlags, RampOutcome, WatchFinding
-from ._ramp.options import describe, read_schedule, to_diff
+from ._ramp.options import describe, read_schedule, to_diff, went_back
 from ._ramp.plan import Start, StepRequest
 from ._release.models import DONE
 from ._release.plan import RecordChange
@@ -210,10 +210,7 @@ class RampTask:
                 f"{at} is held: {why}. Run the same command to watch it again, or release it "
                 f"with {ramp.RELEASE}."
             ),
-            ramp.ROLLBACK: (
-                f"{at} went back to {result['percentage']} %: {why}. Find the cause first. Then the same command "
-                "watches this step before it goes up."
-            ),
+            ramp.ROLLBACK: went_back(finding.percentage, result["percentage"], why),
         }[finding.verdict]
 
     def _tell(

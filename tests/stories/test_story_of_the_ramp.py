@@ -169,7 +169,7 @@ def test_an_alert_whose_rule_says_so_goes_back_one_step_by_itself(operator, witn
     alerts = {"name": "alerts", "kind": "alerts", "query": "Back|Held", "pass": {"max": 0}}
     run = ramps(operator, GOOD, metrics=[{**alerts, "breaches": 1}], release_ramp=STEPS)
     assert run.rc != 0
-    assert "25 % went back to 10 %: Back (service=s) since 20" in words(run)
+    assert "25 % went back to 10 %, for Back (service=s) since 20" in words(run)
     assert runs_with(witness) == {"10"}
     assert ramp_of(witness)["verdict"] == "rollback"
 
@@ -216,7 +216,7 @@ def test_the_comparison_steps_down_and_says_who_is_to_blame_and_by_how_much(
     with crowd.writing():
         run = ramps(operator, GOOD, metrics=metrics, **quick)
     assert run.rc != 0
-    assert "5 % went back to 1 %: failing_users: treated users failed " in words(run)
+    assert "5 % went back to 1 %, for failing_users: treated users failed " in words(run)
     assert "times as often as the control (" in words(run)
     verdict, seen = watch_at_five(witness)
     assert verdict == "rollback"

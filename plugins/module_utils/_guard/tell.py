@@ -22,6 +22,7 @@ from .._lock.models import Lock
 from .._lock.plan import UNLOCK
 from .._lock.plan import describe as describe_lock
 from .._ramp.apply import TRUE
+from .._ramp.options import went_back
 from .._release.record import Record
 from .._time import of_epoch
 from . import memory as guard
@@ -183,13 +184,13 @@ def announcements(
 
 
 def _acted(act: GuardAct) -> GuardAnnouncement:
+    text = went_back(act.before, act.to, act.why)
     if act.what == guard.KILL_SWITCH:
-        what = f"the kill switch is set at {act.before} %: no user has the feature"
-        then = f"Find the cause, then reset it with {RESET}"
-    else:
-        what = f"{act.before} % went back to {act.to} %"
-        then = "Find the cause first. Then playbooks/ramp.yml watches this step before it goes up"
-    return GuardAnnouncement(_key(act.id), f"{what}, for {act.why}. {then}.", OPEN, act.id)
+        text = (
+            f"the kill switch is set at {act.before} %: no user has the feature, for {act.why}. "
+            f"Find the cause, then reset it with {RESET}."
+        )
+    return GuardAnnouncement(_key(act.id), text, OPEN, act.id)
 
 
 def _present(

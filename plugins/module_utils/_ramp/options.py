@@ -132,6 +132,15 @@ def sentence(schedule: RampSchedule, plan: RampPlan, *, moved: bool = False) -> 
     return f"{sentence_start}. Next is {to}{_users(plan.target)}{_because(plan.reasons) or ', allowed now'}."
 
 
+def went_back(before: int, to: int, why: str) -> str:
+    """What people are told of a step that was left downwards for a breach, and what comes next."""
+    # 0 % has no users to watch.
+    then = f"release it with {ramp.RELEASE}"
+    if to:
+        then = "playbooks/ramp.yml watches this step before it goes up"
+    return f"{before} % went back to {to} %, for {why}. Find the cause first. Then {then}."
+
+
 def place(schedule: RampSchedule, percentage: int | None) -> str:
     number = schedule.number(percentage)
     if percentage is None:

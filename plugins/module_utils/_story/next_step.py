@@ -356,7 +356,8 @@ def _up(story: Story) -> tuple[Step, ...]:
     """Of a release that is done: its flags, if they are off, and the way to all users."""
     onward: Body = story.ramp.get("next") or {}
     kinds = {reason.get("kind"): reason["text"] for reason in onward.get("reasons") or ()}
-    if story.switched_off or "off" in kinds:
+    # What a breach brought down to 0 % a person releases, as the ramp asks.
+    if "off" in kinds or (story.switched_off and "breach" not in kinds):
         again = replace(story, switched_off=story.switched_off or frozenset({FLAGS_PHASE}))
         return _deploy(again, "turn on what was switched off")
     if not story.ramp:

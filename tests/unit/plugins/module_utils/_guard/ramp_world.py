@@ -45,9 +45,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.record impo
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
+from tests.simulation.platform import FLAGS, PERCENTAGE, SWITCH
 from tests.unit.plugins.module_utils._ramp.scenes import DAY, DAY_1, SCHEDULE, state_at
 
-FLAG, FEATURE, FLAGS, RELEASE = "FEATURE_PERCENTAGE", "FEATURE", "feature-flags", "2.0.0"
+FLAG, FEATURE, RELEASE = PERCENTAGE, SWITCH, "2.0.0"
+PLACE = RampFlags(FLAGS, FLAG, FEATURE)
 OFF = {FEATURE: "false", FLAG: "0"}
 ERRORS, DOWN, SLOW = "High Error Rate", "Service Down", "Slow Response"
 CALLS_FOR = {ERRORS: {"gate": "rollback"}, DOWN: {"guard": "kill_switch"}, SLOW: {"gate": "hold"}}
@@ -184,28 +186,10 @@ class RampWorld:
         return look
 
     def guard(self, clock: float = 0.0, by: str = "guard@here") -> RampGuard:
-        place = RampFlags(FLAGS, FLAG, FEATURE)
-        metric = Metric(METRIC, "prometheus", "errors", "ratio", Bounds(maximum=0.01, above=0.05))
-        alerts = Metric("alerts", "alerts", "|".join(CALLS_FOR), "", Bounds())
-        api = self.monitoring
-        sources = {METRIC: self.monitoring, "alerts": AlertsSource(api, tuple(CALLS_FOR), 60.0)}
-        metrics = [metric, alerts]
-
         def wall() -> datetime:
             return self.now + timedelta(seconds=clock)
 
-        return RampGuard(
-            self.cluster,
-            *(RELEASE, place, SCHEDULE, RULES, OFF, lambda _before, _share: metrics, sources),
-            Consumers(
-                *(self.consumers, FLAGS, self.cluster, lambda *_report: None, by, 180.0),
-                mounted=False,
-                probe=FlagsProbe(),
-                clock=FakeClock(),
-                wall=wall,
-            ),
-            wall=wall,
-        )
+        return guard_of(self.cluster, self.monitoring, wall, by, self.consumers)
 
     def record(self, status: str = "done") -> Record:
         began = self.flags_set_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -226,3 +210,23 @@ class RampWorld:
         return json.loads(
             json.dumps(self.cluster.objects.get(("ConfigMap", f"release-{RELEASE}-guard")))
         )
+
+
+def guard_of(
+    cluster: MemoryCluster, api: Monitoring, wall: t.Any, by: str, consumers: t.Any = ()
+) -> RampGuard:
+    metric = Metric(METRIC, "prometheus", "errors", "ratio", Bounds(maximum=0.01, above=0.05))
+    alerts = Metric("alerts", "alerts", "|".join(CALLS_FOR), "", Bounds())
+    sources = {METRIC: api, "alerts": AlertsSource(api, tuple(CALLS_FOR), 60.0)}
+    return RampGuard(
+        cluster,
+        *(RELEASE, PLACE, SCHEDULE, RULES, OFF, lambda _before, _share: [metric, alerts], sources),
+        Consumers(
+            *(consumers, FLAGS, cluster, lambda *_report: None, by, 180.0),
+            mounted=False,
+            probe=FlagsProbe(),
+            clock=FakeClock(),
+            wall=wall,
+        ),
+        wall=wall,
+    )

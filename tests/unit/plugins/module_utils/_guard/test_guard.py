@@ -5,19 +5,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    GUARD_ANNOTATION,
-    KILL_SWITCH_ANNOTATION,
-    RAMP_ANNOTATION,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import GUARD_ANNOTATION
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import GuardMemory
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.tell import to_result, when
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import ROLLBACK, RampState
 from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped, restored
 from tests.unit.plugins.module_utils._guard.ramp_world import (
     DOWN,
     ERRORS,
-    FEATURE,
     FLAG,
     METRIC,
     SLOW,
@@ -55,32 +49,6 @@ def test_a_look_at_a_ramp_that_is_well_tells_nobody_and_leaves_flags_and_record_
     )
 
 
-def test_an_alert_that_calls_for_it_takes_one_step_down_and_says_so_once():
-    world = RampWorld()
-    world.fires(ERRORS)
-    look = world.look()
-    assert (world.percentage, look.choice.what) == (1, "step_down")
-    state = RampState.from_annotation(world.flags["metadata"]["annotations"][RAMP_ANNOTATION])
-    assert state is not None
-    assert (state.percentage, state.verdict, state.history[-1].what) == (1, ROLLBACK, "breached")
-    [news] = look.news
-    assert news.text.startswith("5 % went back to 1 %, for High Error Rate since ")
-    assert news.page == "trigger"
-    looking(world, 300)
-    assert (world.percentage, len(world.acts)) == (1, 1)
-    assert not world.look().news
-
-
-def test_an_alert_whose_rule_says_so_sets_the_kill_switch():
-    world = RampWorld(percentage=25)
-    world.fires(DOWN)
-    world.look()
-    assert (world.killed, world.percentage, world.flags["data"][FEATURE]) == (True, 0, "false")
-    switch = world.flags["metadata"]["annotations"][KILL_SWITCH_ANNOTATION]
-    assert "Service Down" in switch
-    assert '"automatic": true' in switch
-
-
 def test_an_alert_for_people_changes_nothing_and_is_told_once():
     world = RampWorld()
     world.fires(SLOW)
@@ -109,10 +77,10 @@ def test_a_guard_that_was_killed_is_not_repeated_and_what_it_did_is_told(bad):
     world.fires(ERRORS)
     acted = world.passes(MINUTE).look(**bad)
     assert world.percentage == 10
-    [key] = [announcement.key for announcement in acted.news]
+    [(key, page)] = [(announcement.key, announcement.page) for announcement in acted.news]
     looking(world, 900)
     assert (world.percentage, len(world.acts)) == (10, 1)
-    assert key in world.announced
+    assert (key in world.announced, page, world.look().news) == (True, "trigger", ())
 
 
 def test_two_guards_that_look_at_once_act_once():

@@ -239,9 +239,6 @@ def test_metrics_of_an_earlier_run_are_judged_by_their_bounds():
 
 @pytest.mark.parametrize(("playbook", "outcome", "status", "words"), [
     ("rollback.yml", None, "running", "↩️ *EasyMO v2.0* · Rollback is running"),
-    ("rollback.yml", True, "rolled_back", "↩️ *EasyMO v2.0* was rolled back"),
-    ("rollback.yml", True, "running", "↩️ *EasyMO v2.0* · Rollback: run finished"),
-    ("rollback.yml", False, "running", "🛑 *EasyMO v2.0* · Rollback stopped"),
     ("ramp.yml", None, "done", "📈 *EasyMO v2.0* · Ramp is running"),
     ("kill_switch.yml", True, "done", "🛑 *EasyMO v2.0* · Kill switch: run finished"),
     ("own.yml", True, "done", "⚙️ *EasyMO v2.0* · own.yml: run finished"),
@@ -259,14 +256,6 @@ def test_another_run_appears_as_what_it_is_and_the_phases_stay(playbook, outcome
     assert "✅ Pre-Deploy · `3:10` of 15 min" in shown
     assert "↩️ Microservices · 20 min · rolled back" in shown
     assert "Way back 1: flags off" in shown.rpartition("\n")[2]
-
-
-def test_a_ramp_that_is_held_did_not_stop():
-    release = board_of(Release("EasyMO v2.0", "ramp.yml", plan=PLAN), record("done"))
-    begin(release, PlayBegun("Ramp", "", ("localhost",)))
-    release.failed(RunFailure("localhost", "Stop", "5 % is held: no data.", reason="Hold"))
-    release.close(START + 12, "failed")
-    assert read(release, 12).startswith("⏸️ *EasyMO v2.0* · Ramp is on hold")
 
 
 def test_the_batches_of_a_phase_are_one():

@@ -4,21 +4,12 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import read_schedule
-from tests.unit.plugins.module_utils._ramp.scenes import SCHEDULE
 
 
 def step(
     day: t.Any, percentage: t.Any, users: t.Any = None, must_detect: float | None = None
 ) -> dict[str, t.Any]:
     return {"day": day, "percentage": percentage, "users": users, "must_detect": must_detect}
-
-
-def test_a_schedule_is_read_as_it_was_written():
-    entries = [
-        step(ramp_step.day, ramp_step.percentage, ramp_step.users) for ramp_step in SCHEDULE.steps
-    ]
-    read = read_schedule({"schedule": entries, "watch_duration": 7200, "day_length": 86400})
-    assert read == SCHEDULE
 
 
 @pytest.mark.parametrize(

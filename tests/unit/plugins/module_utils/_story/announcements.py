@@ -1,6 +1,7 @@
 """What the roles announce of a state, beside what stands in the cluster then: the texts are the inventory's own."""
 
 import functools
+import itertools
 import typing as t
 from pathlib import Path
 
@@ -9,11 +10,15 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
 from ansible_collections.easymo.deploy.plugins.filter.words import release_claims
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import RAMP_ANNOTATION
 from ansible_collections.easymo.deploy.plugins.module_utils._flags import apply
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._formats import shown, titled
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import SET, to_sentence
-from ansible_collections.easymo.deploy.plugins.module_utils._report.source import read_release
+from ansible_collections.easymo.deploy.plugins.module_utils._messages import headline
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RampState
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._report import deviations, source
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observer import (
     observe_standings,
 )
@@ -23,7 +28,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.build import
 )
 from tests.fakes.release_records import PLAN
 from tests.simulation.platform import FLAGS, PERCENTAGE, SWITCH
-from tests.unit.plugins.module_utils._story.states import BEFORE, PHASES, World
+from tests.unit.plugins.module_utils._guard.ramp_world import DOWN, ERRORS
+from tests.unit.plugins.module_utils._ramp.scenes import SCHEDULE
+from tests.unit.plugins.module_utils._story.states import BEFORE, PHASES, RELEASE, World
 
 try:
     from ansible.template import trust_as_template
@@ -79,6 +86,8 @@ BACK = (
 )
 STOPPED = ("message_page", "message_hold", "default_message_stopped")
 MOVED = ("message_ramp", "default_message_ramp")
+GUARDED = ("message_guard", "default_message_guard")
+RESTORED = ("message_restore_", "default_message_restore_")
 SWITCHED = ("message_kill_switch", "default_message_kill_switch", "message_status_page_kill_switch")
 
 
@@ -95,7 +104,7 @@ def spoken(names: t.Iterable[str], **variables: t.Any) -> dict[str, str]:
 
 def announced_of(world: World) -> dict[str, str]:
     """What the roles would say of the release as it is now, text by name."""
-    info, texts = read_release(world.cluster, "2.0.0"), {}
+    info, texts = source.read_release(world.cluster, "2.0.0"), {}
     record, sign_off = world.record(), texts_in("roles/sign_off/vars/main.yml")
     claims = {"sign_off_claims": release_claims(info, "UTC", PHASES, world.now())}
     failed = [name for name, phase in record.phases.items() if phase.failed]
@@ -118,8 +127,9 @@ def announced_of(world: World) -> dict[str, str]:
         words = {"by": switch.by, "reason": switch.reason}
         result = {"sentence": to_sentence(SET, switch, switch.flags, **words)}
         texts |= spoken(SWITCHED, kill_switch_result=result, kill_switch_state=SET)
-    if world.moved[0]:
-        texts |= spoken(MOVED, feature_ramp_news=world.moved[0])
+    if world.restored:
+        names = [f"{name}{end}" for name in RESTORED for end in ("started", world.restored)]
+        texts |= spoken(names, restore_approved_by="Jane", restore_reason="it's wrong")
     return texts
 
 
@@ -128,8 +138,11 @@ class Announcements:
 
     def __init__(self, world: World, check: t.Callable[[bool, str], None]) -> None:
         self._world, self._check, self._texts = world, check, announced_of(world)
-        data = apply.observe_flags(world.cluster, FLAGS).data
-        self._share = f"{data[PERCENTAGE]}%" if data[SWITCH] == "true" else ""
+        flags = apply.observe_flags(world.cluster, FLAGS)
+        ramp, data = RampState.from_annotation(flags.annotations.get(RAMP_ANNOTATION)), flags.data
+        self._ramp = ramp.verdict if ramp else ""
+        on = data[SWITCH] == "true" and data[PERCENTAGE] != "0"
+        self._share = f"{data[PERCENTAGE]}%" if on else ""
         services = observe_standings(world.cluster, None)
         self._versions = {service_version(entry["name"], entry["images"]) for entry in services}
 
@@ -142,8 +155,12 @@ class Announcements:
             self._stopped(status)
         if SWITCHED[0] in self._texts:
             self._switched()
-        for name in MOVED if self._world.moved[0] else ():
-            self._says(name, f"to {self._world.moved[1]} %")
+        for moved in self._world.moved:
+            self._moved(status, *moved)
+        if self._world.last_run:
+            self._ended(status, self._world.last_run)
+        if self._world.restored:
+            self._restored(status)
 
     def _says(self, name: str, words: str, holds: t.Any = True) -> None:
         text = self._texts[name]
@@ -196,3 +213,63 @@ class Announcements:
             for flag, value in apply.observe_flags(self._world.cluster, FLAGS).data.items():
                 self._says(name, f"{flag}={value}", flag in switch.flags)
         self._says(SWITCHED[2], "for everybody", not self._share)
+
+    def _events(self) -> str:
+        record = source.read_report(self._world.cluster, "2.0.0")["record"]
+        return "\n".join(event.text for event in deviations.events_of(Record.read(record), ()))
+
+    def _moved(self, status: t.Mapping[str, t.Any], before: int, after: int, news: str) -> None:
+        """By ramp or guard: from where to where and why, whether it is held, good or over, and what comes next."""
+        by_guard, last = bool(self._world.heard), news == self._world.moved[-1][2]
+        names = GUARDED if by_guard else MOVED
+        self._texts |= spoken(names, feature_ramp_news=news, feature_guard_news={"text": news})
+        step = f"{after} %, step {SCHEDULE.number(after)} of 8" if after else f"{after} %"
+        verdict = self._ramp if last and before == after else ""
+        killed, down, over = status["kill_switch"], before > after, by_guard and before == after
+        following, why = status["next"][0]["command"], ERRORS if by_guard else "x"
+        says: dict[str, t.Any] = {
+            f"Up from {before} %": before < after,
+            f"to {after} %, step {SCHEDULE.number(after)} of 8": before < after,
+            f"{before} % went back to {after} %, for {why}": down and not killed,
+            f"is set at {before} %: no user has the feature, for {DOWN}": down and killed,
+            f"{after} % is held: x": verdict == "hold",
+            f"{after} % was watched for 7200 s and is good": verdict == "proceed",
+            f"Jane released {after} %: at ": verdict == "released",
+            f"stays at {step}.": over,
+        }
+        if last and not over and before >= after:
+            says[RELEASE] = RELEASE in following
+            says["watches this step"] = down and after > 0 and "ramp.yml" in following
+            says["kill_switch.yml -e reset=true"] = "kill_switch.yml" in following
+        for name, (words, holds) in itertools.product(names, says.items()):
+            self._says(name, words, holds)
+        self._check(before == after or f" {before} % to {after} %" in self._events(), news)
+
+    def _ended(self, status: t.Mapping[str, t.Any], run: headline.ReleaseStatus) -> None:
+        """Slack's title beside the status."""
+        self._texts["title"] = headline.title(run)
+        deploys, verdict = run.deploys, status["verdict"]
+        waits = verdict == "ON HOLD" or self._ramp == "hold"
+        done = sum(phase["status"] in ("done", "waived") for phase in status["phases"])
+        says: dict[str, t.Any] = {
+            "is deployed": deploys and verdict == "FINE",
+            "is on hold": waits,
+            "stopped": run.failures and not waits,
+            "was rolled back": verdict == "ROLLED BACK",
+            f"finished: {done} of 8 phases are done": deploys and verdict == "NOT FINISHED",
+        }
+        stopped = ("failed", HELD) if deploys and run.failures else ()
+        says |= {f" in {row['title']}": row["status"] in stopped for row in status["phases"]}
+        for words, holds in says.items():
+            self._says("title", words, holds)
+
+    def _restored(self, status: t.Mapping[str, t.Any]) -> None:
+        """Who and why, and whether it is over."""
+        failed = self._world.full
+        self._check(failed == (status["verdict"] == "INTERRUPTED"), status["verdict"])
+        for name in RESTORED:
+            self._says(f"{name}started", "it's wrong")
+            self._says(f"{name}{self._world.restored}", "FAILED", failed)
+            self._says(f"{name}{self._world.restored}", "databases are restored", not failed)
+            self._says(f"{name}{self._world.restored}", "Approved by: Jane", "default" not in name)
+        self._check("Jane began to restore the databases: it's wrong." in self._events(), "who")

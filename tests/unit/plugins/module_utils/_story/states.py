@@ -1,12 +1,15 @@
 """States that the product's own operations leave in a cluster, and what comes next of each."""
 
 import contextlib
+import functools
 import itertools
 import typing as t
-from dataclasses import replace
+from dataclasses import asdict, replace
+from types import SimpleNamespace
+from unittest import mock
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _kill_switch as kill_switch
-from ansible_collections.easymo.deploy.plugins.module_utils import _window
+from ansible_collections.easymo.deploy.plugins.module_utils import _ramp_step, _rollback, _window
 from ansible_collections.easymo.deploy.plugins.module_utils._claims.claims import (
     DIFFERS,
     verification,
@@ -20,14 +23,16 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate import (
     store,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.apply import start_of
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import MemoryStore
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import UNDO
+from ansible_collections.easymo.deploy.plugins.module_utils._messages import headline
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp import apply as ramping
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import describe
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     HOLD,
     PROCEED,
     ROLLBACK,
-    Start,
     StepRequest,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import PhaseOrder, Waiver
@@ -43,11 +48,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step imp
     PlaybookRun,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal import models as terminal
 from ansible_collections.easymo.deploy.plugins.module_utils._time import epoch, parse_time
+from ansible_collections.easymo.deploy.plugins.modules import feature_ramp
 from tests.fakes.controller import deployment
 from tests.fakes.lock import NOON, Scene
 from tests.fakes.release_records import PLAN
 from tests.simulation.platform import FLAGS, PERCENTAGE, SWITCH
+from tests.unit.plugins.module_utils._guard import ramp_world
 from tests.unit.plugins.module_utils._ramp.scenes import HOUR, SCHEDULE
 
 PHASES = tuple(str(phase["name"]) for phase in PLAN)
@@ -66,16 +74,19 @@ class World(Scene):
     """A platform at noon, and what playbooks and people do to it.
 
     `broken`: the phases that fail. `unclear`: those that hold. `going`: the phases of the run that has the lock.
+    `full`: whether the databases' disk is. `restored`: how the end of their restore is announced.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.broken, self.unclear, self.going = "", "", ()
+        self.broken, self.unclear, self.going, self.full = "", "", (), False
         self.window, self.pids = ALWAYS, itertools.count(2)
         self.parts: tuple[str, ...] = ()
         """Of the last rollback that came to its announcement, by the tags of its playbook."""
-        self.moved = ("", "")
-        """What the last step of the ramp was announced with, and the percentage that stood then."""
+        self.moved: list[tuple[int, int, str]] = []
+        """By ramp or guard: the percentage before and after, and what is announced of it."""
+        self.last_run: headline.ReleaseStatus | None = None
+        self.monitoring, self.heard, self.restored = ramp_world.Monitoring(), set[str](), ""
         self.cluster.put("ConfigMap", {"metadata": {"name": FLAGS, "annotations": {}}, "data": OFF})
         self.roll(SERVICES, BEFORE)
         self.pins = {entry["name"]: entry for entry in observe_standings(self.cluster, None)}
@@ -86,15 +97,14 @@ class World(Scene):
         return self.wall().strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def ramp(self, fence: int = 0) -> ramping.Ramp:
-        place = ramping.RampFlags(FLAGS, PERCENTAGE, SWITCH)
-        return ramping.Ramp(self.cluster, place, SCHEDULE, fence=fence, wall=self.wall)
+        return ramping.Ramp(self.cluster, ramp_world.PLACE, SCHEDULE, fence=fence, wall=self.wall)
 
-    def asks(self, **words: str) -> StepRequest:
-        record = self.records().read()
-        signed_off = record is not None and record.status == "done"
-        return StepRequest(
-            "bob", start=Start(blocked="" if signed_off else "not signed off"), **words
-        )
+    def asks(self) -> StepRequest:
+        blocked = _ramp_step.blocked_by("2.0.0", self.records().read())
+        return StepRequest("bob", start=replace(start_of(self.record()), blocked=blocked))
+
+    def percentage(self) -> int:
+        return int(apply.observe_flags(self.cluster, FLAGS).data[PERCENTAGE])
 
     def options(self) -> build.StatusOptions:
         ramp = describe(SCHEDULE, self.ramp().look(self.asks())[0])
@@ -148,6 +158,19 @@ class World(Scene):
         lock = self.locking(self.claim("bob", pid=next(self.pids), **claim))
         return lock, lock.hold().after.fence
 
+    def ended(self, playbook: str, *phases: str, reason: str = "") -> None:
+        """How a run of these phases came to its end in Slack, by the last of them when it failed."""
+        began = epoch(self.now()) or 0.0
+        release = headline.Release("EasyMO v2.0", playbook, plan=Plan.read(PLAN))
+        run = headline.ReleaseStatus(release, began)
+        for phase in phases or ("",):
+            run.begin(terminal.PlayBegun(phase, phase, ("localhost",)), began)
+        if reason:
+            run.failed(terminal.RunFailure("localhost", "x", "No.", reason=reason))
+        run.record_seen(self.record())
+        run.close(began, "failed" if reason else "done")
+        self.last_run = run
+
     def deploy(self, *tags: str, dies: str = "", waived: str = "") -> None:
         """As the playbooks do it. `dies`: the phase in which the run is killed."""
         lock, fence = self.lease()
@@ -176,6 +199,8 @@ class World(Scene):
                 break
             if phase == PHASES[-1]:
                 self.change(status="done", fence=fence)
+        through = tags or PHASES
+        self.ended("deploy.yml", *through[: through.index(phase) + 1], reason=reason)
         lock.free()
 
     def opens(self) -> bool:
@@ -228,6 +253,7 @@ class World(Scene):
             self.change(status="rolled_back", facts=ended, fence=fence)
             for phase in ("microservices", "feature_flags", "edge_functions"):
                 self.back(phase)
+        self.ended("rollback.yml", reason="Stuck" if self.broken == "rollback" else "")
         lock.free()
 
     def verify(self, part: str) -> None:
@@ -245,31 +271,76 @@ class World(Scene):
         self.change(facts={"rollback_verified": rows})
         self.parts = (part,)
 
-    def restore(self, dies: str = "") -> None:
+    def module(self, **params: t.Any) -> t.Any:
+        params = {"name": "2.0.0", "actor": "bob", "lock": None, **params}
+        reports: t.Any = {"warn": self.reports.append, "progress": lambda *_report: None}
+        return SimpleNamespace(params=params, check_mode=False, _diff=False, **reports)
+
+    def restore(self, ends: str = "") -> None:
+        """`ends`: dies, or fails."""
         lock, fence = self.lease(purpose=UNDO)
-        asked = {"by": "Jane", "reason": "it's wrong", "at": self.now(), "open": True}
-        self.change(facts={"restore_asked": asked}, fence=fence)
-        self.kill("automatic")
-        self.clock.sleep(5)
-        if dies:
-            return
-        self.change(facts={"restore_asked": {"open": False}}, fence=fence)
-        self.back("database")
+        self.full = ends == "fails"
+        ended = [{"host": "db", "restored": {"failed": self.full, "msg": "It is full."}}]
+        words = {"by": "Jane", "reason": "it's wrong", "parts": ["database"]}
+        with mock.patch.object(_rollback, "utc_now", self.now):
+            module = self.module(fence=fence, ended=ended, tests={}, **words)
+            noted = _rollback.RollbackRecord(module, self.cluster)
+            noted.begin()
+            self.kill("automatic")
+            self.clock.sleep(5)
+            if ends == "dies":
+                return
+            self.restored = "failed" if noted.end_restore()["causes"] else "done"
+        if self.restored == "done":
+            self.back("database")
         lock.free()
 
-    def step_up(self, verdict: str = "", options: str = "") -> None:
-        lock, fence = self.lease()
-        words = (
-            {"release_reason": f"at {fence}", "released_by": "Jane"} if "reason" in options else {}
-        )
-        plan = self.ramp(fence).step(self.asks(**words), check_mode=False).plan
-        if plan.moves:
-            sentence = describe(SCHEDULE, plan, moved=True)["sentence"]
-            self.moved = (sentence, apply.observe_flags(self.cluster, FLAGS).data[PERCENTAGE])
-        if plan.action in ("raise", "watch"):
-            finding = ramping.WatchFinding(plan.percentage or 0, verdict or PROCEED, "bob", ("x",))
-            self.ramp(fence).judge(finding, check_mode=False)
+    def step(self, **given: t.Any) -> t.Any:
+        """A task of the module feature_ramp, and what it says of where the percentage was and is then."""
+        spec = feature_ramp.module_spec()["argument_spec"]
+        params = {name: option.get("default") for name, option in spec.items()} | {
+            "name": FLAGS,
+            "flag": PERCENTAGE,
+            "enabled_by": SWITCH,
+            "release": "2.0.0",
+            "schedule": [asdict(step) for step in SCHEDULE.steps],
+            "watch_duration": SCHEDULE.watch.total_seconds(),
+        }
+        before, ours = self.percentage(), functools.partial(ramping.Ramp, wall=self.wall)
+        there: t.Any = {"cluster_for": lambda _module: self.cluster, "utc_now": self.now}
+        with mock.patch.multiple(_ramp_step, Ramp=ours, **there):
+            result = _ramp_step.RampTask(self.module(**params | given)).run()
+        if result["news"]:
+            self.moved.append((before, self.percentage(), result["news"]))
+        return result
+
+    def step_up(self, how: str = "") -> None:
+        """`how`: the verdict on the step, or the options with which a person releases the last one."""
+        (lock, fence), reason = self.lease(), how.capitalize() if how in (HOLD, ROLLBACK) else ""
+        words = {"release_reason": f"at {fence}", "released_by": "Jane"} if "reason" in how else {}
+        result = self.step(fence=fence, **words)
+        if result["action"] in ("raise", "watch"):
+            found = {"verdict": reason.lower() or PROCEED, "verdict_reasons": ["x"], "fence": fence}
+            since, percentage = result["ramp"]["since"], result["percentage"]
+            self.step(state="judged", percentage=percentage, since=since, **found)
+        self.ended("ramp.yml", reason=reason)
         lock.free()
+
+    def guard(self, alert: str = "") -> None:
+        """A look of the guard while this alert fires."""
+        names = {"errors": ramp_world.ERRORS, "down": ramp_world.DOWN, "": "nothing"}
+        self.monitoring.firing = {names[alert]: self.wall().timestamp()}
+        guard = ramp_world.guard_of(self.cluster, self.monitoring, self.wall, "guard@here")
+        before, memory = self.percentage(), MemoryStore(self.records(), 1)
+        look = guard.look(self.record(), memory, check_mode=False)
+        news = {entry.key: entry.text for entry in look.news if entry.key not in self.heard}
+        self.moved += [(before, self.percentage(), text) for text in news.values()]
+        self.heard |= {*news}
+
+    def calm(self) -> None:
+        for _minute in range(14):
+            self.rest("60")
+            self.guard()
 
     def type(self, step: PlaybookRun) -> None:
         """Carries a step out. What it has to wait for is over."""
@@ -295,7 +366,7 @@ class World(Scene):
                 self.restore()
                 return
             if step.playbook == "ramp.yml":
-                self.step_up(options=step.options)
+                self.step_up(step.options)
             else:
                 does[step.playbook](*step.tags)
 
@@ -348,6 +419,7 @@ class World(Scene):
             self.roll(SERVICES, BEFORE)
         self.verify(PARTS.get(phase, phase))
         self.back(phase)
+        self.ended("rollback.yml")
 
     def back(self, phase: str) -> None:
         self.change(phase=phase, phase_status="rolled_back")
@@ -372,6 +444,7 @@ class World(Scene):
 def stands(words: str) -> World:
     world = World()
     for word in words.split():
+        world.moved, world.last_run = [], None
         name, _colon, argument = word.partition(":")
         getattr(world, name)(*filter(None, [argument]))
     return world
@@ -386,6 +459,7 @@ RESET = "kill_switch.yml -e reset=true -e \"reason='WHY'\""
 DECIDE = "decide.yml -e decision=approve -e by=$USER -e \"reason='WHY'\""
 RELEASE = "ramp.yml -e ramp_release=true -e \"reason='WHY'\" -e by=$USER"
 RESTORE = """rollback.yml --tags database -e '{"by": "Jane", "reason": "it'"'"'s wrong"}'"""
+UP = "rest:172800 step_up"
 FLAGS_AND = "deploy.yml --tags feature_flags,"
 STATES: dict[str, str] = {
     "": "deploy.yml",
@@ -405,12 +479,17 @@ STATES: dict[str, str] = {
     "hold:monitoring": DECIDE,
     "hold:monitoring decide": left("monitoring"),
     "until:database waive:edge_functions": left("feature_flags"),
-    "until:edge_functions waive:microservices again:smoke_tests again:monitoring again:sign_off": "ramp.yml",
-    "deploy": "ramp.yml",
-    "deploy step_up": "ramp.yml not before",
-    "deploy step_up rest:172800": "ramp.yml",
-    f"deploy step_up:{HOLD}": RELEASE,
-    f"deploy step_up rest:172800 step_up:{ROLLBACK}": "ramp.yml",
+    "until:edge_functions waive:microservices again:smoke_tests again:monitoring again:sign_off": "ramp.yml not before",
+    "deploy": "ramp.yml not before",
+    f"deploy {UP}": "ramp.yml not before",
+    f"deploy {UP}:{HOLD}": RELEASE,
+    f"deploy {UP}:{HOLD} step_up:reason": "ramp.yml not before",
+    f"deploy {UP}:{ROLLBACK}": "ramp.yml",
+    f"deploy {UP}:{ROLLBACK} step_up:{ROLLBACK}": RELEASE,
+    f"deploy {UP} guard:errors": "ramp.yml",
+    f"deploy {UP} guard:errors calm": "ramp.yml",
+    f"deploy {UP} guard:down": RESET,
+    "deploy guard:errors": RELEASE,
     "deploy percent:3": "the operator of the release",
     "deploy kill": RESET,
     "deploy kill:automatic": RESET,
@@ -426,9 +505,10 @@ STATES: dict[str, str] = {
     "deploy restore:dies rest:120 free": RESTORE,
     "deploy rollback restore:dies rest:120 free": RESTORE,
     "deploy restore": RESET,
+    "deploy restore:fails": RESTORE,
     "deploy rollback": "deploy.yml",
     "deploy kill rollback": RESET,
-    "deploy rollback rest:5 deploy": "ramp.yml",
+    "deploy rollback rest:5 deploy": "ramp.yml not before",
     "deploy alone:microservices": "deploy.yml --tags microservices",
     "fail:monitoring alone:edge_functions": "deploy.yml --tags edge_functions,feature_flags,monitoring,sign_off",
 }
