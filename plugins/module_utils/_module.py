@@ -226,6 +226,7 @@ class _WithoutOptions(AnsibleModule):  # type: ignore[misc]
     """For a failure before the options can be read."""
 
     def _load_params(self) -> None:
+        super()._load_params()
         self.params: dict[str, t.Any] = {}
 
 
