@@ -57,52 +57,35 @@ def test_the_first_line_can_ask_for_no_transaction(end):
     assert not step.transaction
 
 
+KNOWN = {
+    runs_alone: (
+        ["CREATE UNIQUE INDEX CONCURRENTLY i ON a (b)", "-- why\ndrop index concurrently i", "cluster",
+         "reindex (verbose) table concurrently a", "vacuum (full) a", "alter system set x = 1"],
+        ["create index i on a (b)", "create table vacuum_log ()", "alter table a cluster on i",
+         "comment on index i is 'create index concurrently'"],
+    ),
+    controls_transaction: (
+        ["begin", "start transaction read only", "/* x */ COMMIT", "end", "rollback", "rollback work",
+         "prepare transaction 'x'"],
+        ["rollback to savepoint s", "rollback transaction to s", "savepoint s", "prepare q as select 1",
+         "do $$ begin commit; end $$"],
+    ),
+    resets_role: (["reset role", "SET ROLE none", "discard all"], ["set role x"]),
+}  # fmt: skip
+"""Statements for which each is true, and for which it is not."""
+
+
 @pytest.mark.parametrize(
-    ("sql", "alone"),
+    ("decides", "sql", "expected"),
     [
-        ("CREATE UNIQUE INDEX CONCURRENTLY i ON a (b)", True),
-        ("-- why\ndrop index concurrently i", True),
-        ("reindex (verbose) table concurrently a", True),
-        ("vacuum (full) a", True),
-        ("alter system set x = 1", True),
-        ("cluster", True),
-        ("create index i on a (b)", False),
-        ("create table vacuum_log ()", False),
-        ("alter table a cluster on i", False),
-        ("comment on index i is 'create index concurrently'", False),
+        (decides, sql, true)
+        for decides, statements in KNOWN.items()
+        for true, texts in zip((True, False), statements, strict=True)
+        for sql in texts
     ],
 )
-def test_what_cannot_be_in_a_transaction_is_known(sql, alone):
-    assert runs_alone(sql) is alone
-
-
-@pytest.mark.parametrize(
-    ("sql", "controls"),
-    [
-        ("begin", True),
-        ("start transaction read only", True),
-        ("/* x */ COMMIT", True),
-        ("end", True),
-        ("rollback", True),
-        ("rollback work", True),
-        ("prepare transaction 'x'", True),
-        ("rollback to savepoint s", False),
-        ("rollback transaction to s", False),
-        ("savepoint s", False),
-        ("prepare q as select 1", False),
-        ("do $$ begin commit; end $$", False),
-    ],
-)
-def test_transaction_control_is_known(sql, controls):
-    assert controls_transaction(sql) is controls
-
-
-@pytest.mark.parametrize(
-    ("sql", "resets"),
-    [("reset role", True), ("SET ROLE none", True), ("discard all", True), ("set role x", False)],
-)
-def test_statements_that_reset_the_role_are_known(sql, resets):
-    assert resets_role(sql) is resets
+def test_what_a_statement_does_is_known(decides, sql, expected):
+    assert decides(sql) is expected
 
 
 def test_the_clis_login_roles_become_postgres():
