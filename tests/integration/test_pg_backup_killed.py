@@ -118,16 +118,18 @@ def test_killed_while_pg_dump_waits_nothing_is_left(options, tmp_path):
 
 
 def test_no_secret_is_in_anybodys_arguments(options):
-    """Of the module, its children and the process that waits beside it, in the middle of an upload."""
+    """Of the module, its children and the process that waits beside it, until the middle of an upload."""
+    lines: set[str] = set()
     with s3_through(options) as (proxy, through):
         holding = Holding(proxy, b"PUT", b"partNumber=1")
         with started("pg_backup", through) as process:
-            assert holding.reached.wait(30)
-            lines = [line for line in map(command_line, process.family()) if line]
+            # pg_dump may have ended by then.
+            while not holding.reached.wait(0.01):
+                lines |= {*map(command_line, process.family())}
             holding.release()
             assert process.result()["changed"]
     assert any("--format=custom" in line for line in lines)
-    assert len(lines) > 2
+    assert len(lines - {""}) > 1
     for secret in ("login_password", "secret_key", "access_key"):
         assert not any(options[secret] in line for line in lines)
 

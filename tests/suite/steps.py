@@ -12,7 +12,7 @@ from tests.caches import ROOT
 LOGS = ROOT / ".cache" / "test"
 LANES = min(2, len(os.sched_getaffinity(0)))
 """Steps side by side: as many as this process has cores, and at most two."""
-WORKERS = LANES + 1 if LANES > 1 else 1
+WORKERS = LANES + 2 if LANES > 1 else 1
 """Of the worlds: half of their time they wait for pods and clocks, and another has the core meanwhile."""
 TRAFFIC = "tests/stories/test_story_of_the_waves.py"
 SHARED = ("contract", "integration", "interop", "stories")

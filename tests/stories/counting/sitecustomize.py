@@ -9,6 +9,7 @@ import os
 import sys
 import time
 import typing as t
+from pathlib import Path
 
 WATCHED = {
     "R": ("kubernetes.client.rest", "RESTClientObject", "request"),
@@ -18,7 +19,9 @@ WATCHED = {
 
 
 def note(letter: str) -> None:
-    os.write(FILE, f"{letter} {time.time()}\n".encode())
+    # Opened anew: a process that goes on alone closes all files, and may have a connection by that number.
+    with Path(os.environ["COUNTS"]).open("a", encoding="utf-8") as file:
+        file.write(f"{letter} {time.time()}\n")
 
 
 def counted(letter: str, function: t.Any) -> t.Any:
@@ -39,5 +42,4 @@ def look() -> None:
 
 
 if "COUNTS" in os.environ:
-    FILE = os.open(os.environ["COUNTS"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.register_at_fork(before=look)
