@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of checks, from the files that look. So modules take the place of a link to this file from them."""
+"""The options of checks, which stand beside the code of each kind. Modules read them there, not by a link to here."""
 
 from __future__ import annotations
 
