@@ -146,15 +146,15 @@ def module_of(task: t.Any) -> str:
     """In full, also of one with an old name or without its collection's."""
     resolved = task.resolved_action
     if resolved == IN_CONTROLLER:
-        resolved = _found(task.action, tuple(task.collections or ()))
+        resolved = _resolved(task.action, tuple(task.collections or ()))
     return str(resolved or task.action)
 
 
 @functools.cache
-def _found(name: str, collections: tuple[str, ...]) -> str | None:
+def _resolved(name: str, collections: tuple[str, ...]) -> str | None:
     """Each callback asks for each result."""
-    found = module_loader.find_plugin_with_context(name, collection_list=list(collections) or None)
-    return t.cast("str | None", found.resolved_fqcn)
+    context = module_loader.find_plugin_with_context(name, collection_list=[*collections] or None)
+    return t.cast("str | None", context.resolved_fqcn)
 
 
 def imported(name: str) -> ModuleType:

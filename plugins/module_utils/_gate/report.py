@@ -86,15 +86,21 @@ def describe_look(metrics: t.Sequence[Metric], state: WatchState, duration: floa
 
 def look_data(metrics: t.Sequence[Metric], state: WatchState, duration: float) -> dict[str, t.Any]:
     """What callbacks hear of a look: of each metric what is newest."""
-    newest = (
-        encoded(measured(unmeasured(metric), state.series[metric.name])) for metric in metrics
-    )
     return {
         "elapsed": state.elapsed,
         "duration": duration,
-        "metrics": [{key: metric[key] for key in _NEWEST} for metric in newest],
+        "metrics": [_newest(metric, state.series[metric.name]) for metric in metrics],
         "holding": state.held is not None,
     }
+
+
+def _newest(metric: Metric, series: Series) -> dict[str, t.Any]:
+    """Without its points: each look tells it, and a long watch has thousands of them."""
+    last = series.last.value if series.last else None
+    shown = encoded(
+        RecordedMetric(metric.name, metric.unit, status=series.status.shown, newest=last)
+    )
+    return {key: shown[key] for key in _NEWEST}
 
 
 def _shown(series: Series) -> str:

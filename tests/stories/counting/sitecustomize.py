@@ -36,8 +36,8 @@ def counted(letter: str, function: t.Any) -> t.Any:
 def look() -> None:
     for letter, (module, owner, name) in [*WATCHED.items()]:
         if module in sys.modules:
-            found = getattr(sys.modules[module], owner)
-            setattr(found, name, counted(letter, getattr(found, name)))
+            watched = getattr(sys.modules[module], owner)
+            setattr(watched, name, counted(letter, getattr(watched, name)))
             del WATCHED[letter]
 
 
