@@ -283,14 +283,18 @@ def _weigh(
         signs = signs_of(pods, snapshot.replica_set, snapshot.promised)
         signs += [refused] if refused else []
         progress = replace(progress, suspicions=suspect(signs, progress.suspicions, now))
+        # What an earlier run left serves while it is ready; if it is ill, it will be not ready again.
+        serving = progress.inherited & {pod.uid for pod in pods if pod.ready}
         failing = [
-            suspicion for suspicion in progress.suspicions.values() if suspicion.failing(now)
+            suspicion
+            for suspicion in progress.suspicions.values()
+            if suspicion.failing(now) and suspicion.sign.pod not in serving
         ]
         quorum_verdict = find_proof(
             failing, pods, quorum=progress.quorum, replaced=progress.replaced, nodes=snapshot.nodes
         )
         if quorum_verdict.proof and quorum_verdict.proof.sign.pod in progress.inherited:
-            return _try_anew(progress, quorum_verdict.proof.sign, pods, now)
+            return _try_anew(progress, quorum_verdict.proof.sign, now)
         if quorum_verdict.proof:
             return progress, explain(quorum_verdict.proof, deployment, progress.container)
         if quorum_verdict.suspect:
@@ -327,11 +331,9 @@ def _weigh(
 
 
 def _try_anew(
-    progress: RolloutProgress, sign: Sign, pods: t.Iterable[Pod], now: float
+    progress: RolloutProgress, sign: Sign, now: float
 ) -> tuple[RolloutProgress, Evaluation]:
     """Replace a pod that an earlier run left in trouble. Its replacement has the time of a new rollout."""
-    if any(pod.ready for pod in pods if pod.uid == sign.pod):
-        return progress, WAITING  # it serves; if it is ill, it will be not ready again
     spared = progress.failing_before | {sign.pod}
     further = replace(progress, failing_before=spared, progressed=now, patched=now)
     return further, _replacing(sign, "which an earlier run left in trouble")

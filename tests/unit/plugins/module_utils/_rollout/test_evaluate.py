@@ -295,7 +295,8 @@ def test_a_pod_that_an_earlier_run_left_in_trouble_is_replaced_before_it_can_doo
         message='Back-off pulling image "easymo/wallet-service:v2.0.0": ErrImagePull: not found',
     )
     left = replace(last.pods[0], containers=(pulling,))
-    last = replace(last, pods=(left,))
+    serving = replace(left, name="serving", uid="serving", ready=True)  # and stands in nobody's way
+    last = replace(last, pods=(serving, left))
     progress = replace(
         course_of(last.deployment),
         started=now,
@@ -303,7 +304,7 @@ def test_a_pod_that_an_earlier_run_left_in_trouble_is_replaced_before_it_can_doo
         patched=None,
         quorum=quorum,
         stall=600.0,
-        inherited=frozenset({left.uid}),
+        inherited=frozenset({left.uid, serving.uid}),
     )
     verdicts = []
     for later in (0.0, LOOKS_APART, 2 * LOOKS_APART, 60.0):
