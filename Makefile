@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 TRAFFIC := tests/stories/test_story_of_the_waves.py
 
-.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic nightly oldest molecule simulate bench bench-gates pictures docs site lock \
+.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic nightly oldest molecule simulate simulate-plays bench bench-gates pictures docs site lock \
 	sandbox-up sandbox-down sandbox-status clean
 
 help:  ## What can be made
@@ -25,6 +25,7 @@ test: setup  ## Everything but nightly, in order of what it costs; STEPS="style 
 
 nightly: setup  ## What is slow and hardly changes: benchmarks, random schemas, all examples and seeds, all of sanity, molecule, the oldest core, the site
 	@env -u CI $(PY) -m pytest -q -n 2 --dist loadfile -m "nightly or property" tests
+	@$(PY) -m tests.simulation.plays --jobs 2
 	@scripts/sanity --test ansible-doc --test import --test pylint
 	@scripts/oldest units
 	@scripts/molecule
@@ -75,6 +76,9 @@ oldest: setup  ## Units and one story on the oldest supported ansible-core
 
 simulate: setup  ## Simulated releases with fresh seeds, for MINUTES=10 of each core, and what was tried by all of them so far
 	@$(PY) -m tests.simulation.report --minutes $(or $(MINUTES),10)
+
+simulate-plays: setup  ## Each task of each playbook fails once, in each way, in the simulated world
+	@$(PY) -m tests.simulation.plays --jobs 2
 
 bench: setup  ## Speed and size, as ratios within one run
 	@$(PY) -m tests.benchmarks

@@ -7,12 +7,10 @@ The tasks of several hosts run one after the other, in the order of the hosts.
 
 import copy
 import importlib
-import json
 import operator
 import os
 import sys
 import typing as t
-from pathlib import Path
 
 from ansible._internal import _task
 from ansible._internal._templating import _jinja_bits
@@ -41,7 +39,7 @@ class InlineWorker(WorkerProcess):  # type: ignore[misc]
         host = copy.copy(self._host)
         with _task.TaskContext.create(task=task, task_vars=self._task_vars, host_name=host.name):
             task.squash()
-            failing = _made_to_fail(task, host.name)
+            self.spoil(task)
             executor = TaskExecutor(
                 host,
                 self._play_context,
@@ -52,12 +50,13 @@ class InlineWorker(WorkerProcess):  # type: ignore[misc]
             )
             result = executor.run()
             result.finalize_registered_values()
-            if not failing and not result.skipped:
-                _note(task, host.name)
             host.vars, host.groups = {}, []
             task.ignore_errors = result.ignore_errors
             task.ignore_unreachable = result.ignore_unreachable
             self._final_q.send_task_result(host, task, result)
+
+    def spoil(self, task: t.Any) -> None:
+        """A test may make it another task here."""
 
     def is_alive(self) -> bool:
         return False
@@ -67,27 +66,6 @@ class InlineWorker(WorkerProcess):  # type: ignore[misc]
 
     def close(self) -> None:
         """There is nothing to close."""
-
-
-FAILS_AT, NOTES = "EASYMO_TESTS_FAIL_AT", "EASYMO_TESTS_NOTE_TASKS"
-"""Variables of the environment: a task and a host as JSON, and the file that gets such a line for each task."""
-FAILED = "made to fail by a test"
-
-
-def _made_to_fail(task: t.Any, host: str) -> bool:
-    """Whether this run is to see what comes of it."""
-    failing = os.environ.get(FAILS_AT) == json.dumps([task.get_name(), host])
-    if failing:
-        task.action, task.args, task.when = "ansible.builtin.fail", {"msg": FAILED}, []
-        task.loop = task.loop_with = None
-        task.async_val = 0
-    return failing
-
-
-def _note(task: t.Any, host: str) -> None:
-    if NOTES in os.environ:
-        with Path(os.environ[NOTES]).open("a", encoding="utf-8") as file:
-            file.write(json.dumps([task.get_name(), host]) + "\n")
 
 
 ACTION_MODULE = "ansible_collections.easymo.deploy.plugins.plugin_utils._action_module"
@@ -200,13 +178,13 @@ def execute_module(action: t.Any, task_vars: t.Any = None, **_more: t.Any) -> di
     return result.as_result_dict(for_round_trip=True)
 
 
-def run_inline() -> None:
+def run_inline(worker: type[InlineWorker] = InlineWorker) -> None:
     """Have all that this process plays from now on run so, where Ansible can."""
     if not CAN_RUN_INLINE:
         return
     find_once()
     variables._DEPRECATE_VARS = _TaggedOnce(variables._DEPRECATE_VARS)
-    strategy.WorkerProcess = InlineWorker
+    strategy.WorkerProcess = worker
     _Rendered().install()
     base = sys.modules.get(ACTION_MODULE)
     if base is not None:

@@ -89,7 +89,7 @@ class Session:
         path, query = sent(path), dict(query_params)
         if method == "GET" and is_watch(path, query):
             return Stream(self._world, path, query)
-        data = b"" if body is None else orjson.dumps(body)
+        data = b"" if body is None else orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
         asked = (method, path, query, data, content_type)
         status, answer = KubernetesJourney(self._world, asked, _request_timeout[1]).go()
         if status >= 400:

@@ -190,7 +190,7 @@ class _Gateway(FunctionsGateway):
             raise refused(503, "BOOT_ERROR", "Function failed to start (please check logs)")
         text = b" ".join(self._project.store.read_sources(function).values())
         version = next((one for one in (OLD, VERSION) if one.encode() in text), "")
-        return web.json_response({"version": version} if version else {})
+        return web.json_response({"status": "healthy", **({"version": version} if version else {})})
 
 
 @functools.cache

@@ -28,6 +28,9 @@ AT_CALLS = (
 )
 AT_WATCHES = (WATCH_ENDS, WATCH_GONE, WATCH_SKIPS, WATCH_BREAKS, WATCH_LAGS)
 CALL, WRITE, EXEC, WATCH = "call", "write", "exec", "watch"
+BEGINS, TASK, ENDS = "task begins", "task", "task ends"
+"""What befalls a task of a playbook: a kill before it or behind it, or that it fails."""
+REFUSED = "refused"
 MILD = frozenset({LOST, ANSWER_LOST, CONFLICT, THROTTLED, ERROR, ERROR_DONE})
 """A call that fails once."""
 MOST_FAULTS = 10
@@ -42,7 +45,10 @@ AGAIN, AT_LAST = "again", 10_000.0
 
 @dataclass(frozen=True)
 class Fault:
-    """`kind` befalls the `nth` call, write, exec or watch (`of`) of the actor, counted over all its attempts."""
+    """`kind` befalls the `nth` call, write, exec or watch (`of`) of the actor, counted over all its attempts.
+
+    Of an actor that plays a playbook they are counted by task too: `call in TASK|HOST`.
+    """
 
     actor: str
     kind: str

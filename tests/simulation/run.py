@@ -11,6 +11,7 @@ from operator import attrgetter
 from . import substitutes
 from .functions import Project
 from .invariants import LIVENESS, NO_SURPRISE, Invariants
+from .invariants.history import History
 from .looks import look_at
 from .plan import AGAIN, KEEPER, PAUSE_AFTER, PAUSE_BEFORE, Actor, Plan
 from .platform import VERSION, settle
@@ -26,7 +27,7 @@ HOUR = 3600.0
 LOOKS = frozenset({20, 60, 150, 400, 1000})
 """Requests after which status and page are looked at."""
 _OVER = attrgetter("over")
-_ACTING = substitutes.install()
+ACTING = substitutes.install()
 gc.freeze()  # what is imported stays: no collection need look at it
 
 
@@ -89,6 +90,10 @@ class Running:
             world.scheduler.at(self._start + begins, partial(world.go_down, seconds))
         if world.nodes is not None:
             world.nodes.begin(plan.outages)
+
+    @property
+    def history(self) -> History:
+        return self._invariants.history
 
     def go(self, requests: int | None = None) -> bool:
         """Until its operators are done, or after so many requests. Whether they are done."""
@@ -249,7 +254,7 @@ class Operator:
         world, name, invariants = self._world, self.actor.name, self._invariants
         process = world.scheduler.step.process
         tasks = Tasks(
-            _ACTING,
+            ACTING,
             lambda text: world.say(f"{name}: {text}"),
             lambda: world.scheduler.now,
             self._task_begun,

@@ -37,6 +37,8 @@ class Process:
     steps: list[Step] = field(default_factory=list)
     killed: t.Callable[[], None] | None = None
     """Told when it ends by another's hand."""
+    play: t.Any = None
+    """The run of ansible-playbook that it is, of engine.py."""
 
 
 GONE = "late"

@@ -75,7 +75,7 @@ class Datetime(datetimes.datetime, metaclass=_AnyDatetime):
         return datetimes.datetime.fromtimestamp(current.wall(), tz)
 
 
-def _instead(module: types.ModuleType, **functions: t.Any) -> t.Any:
+def instead(module: types.ModuleType, **functions: t.Any) -> t.Any:
     """The module, but for these."""
 
     class Instead:
@@ -158,43 +158,42 @@ def _instead_of_default(value: t.Any) -> t.Any:
 def _substitutes() -> dict[t.Any, t.Any]:
     return {
         # Faster, and the same of what an API server sends.
-        json: _instead(json, loads=orjson.loads),
-        time: _instead(
+        json: instead(json, loads=orjson.loads),
+        time: instead(
             time,
             monotonic=lambda: current.monotonic(),
             time=lambda: current.wall(),
             time_ns=lambda: int(current.wall() * 1e9),
+            localtime=lambda *_given: time.gmtime(current.wall()),
             sleep=lambda seconds: current.sleep(seconds),
         ),
-        random: _instead(
+        random: instead(
             random,
             random=lambda: current.chance.random(),
             uniform=lambda low, high: current.chance.uniform(low, high),
         ),
-        secrets: _instead(
+        secrets: instead(
             secrets,
             choice=lambda some: current.chance.choice(some),
             token_hex=lambda size: current.chance.randbytes(size).hex(),
         ),
-        uuid: _instead(uuid, uuid4=_uuid),
-        getpass: _instead(getpass, getuser=lambda: current.scheduler.step.process.name),
+        uuid: instead(uuid, uuid4=_uuid),
+        getpass: instead(getpass, getuser=lambda: current.scheduler.step.process.name),
         datetimes.datetime: Datetime,
         _threads.Event: lambda: Event(current.scheduler),
         _threads.Lock: lambda: Lock(current.scheduler),
         _threads.side_by_side: _side_by_side,
         _threads.spawn: lambda work: current.spawn(work),
         _threads.begin: lambda work: current.begin(work),
-        boto3: _instead(
-            boto3, Session=lambda **_options: bucket.Session(current, _stores().bucket)
-        ),
-        queue: _instead(queue, SimpleQueue=lambda: Agreement(current)),
+        boto3: instead(boto3, Session=lambda **_options: bucket.Session(current, _stores().bucket)),
+        queue: instead(queue, SimpleQueue=lambda: Agreement(current)),
         _child_process.find_program: lambda name, _option: _stores().programs.find(name),
         _child_process.run: lambda argv, _env, **_more: _stores().programs.run(argv),
         _child_process.child: lambda argv, env, *, timeout, write=None: _stores().programs.child(
             argv, env, write
         ),
         _child_process.cleanup_process: lambda execute: programs.cleanup_process(current, execute),
-        psycopg2: _instead(
+        psycopg2: instead(
             psycopg2, connect=lambda **options: _stores().databases.connect(**options)
         ),
         _kubernetes_calls._Session: lambda _client: current.session(),
@@ -220,23 +219,28 @@ def install() -> dict[str, types.ModuleType]:
             if one.name.rpartition(".")[2] in ("lifecycle", "objects", "status"):
                 importlib.import_module(one.name)
     bucket.install(lambda seconds: current.sleep(seconds), lambda: current.chance.random())
-    substitutes = _substitutes()
     for name, module in [*sys.modules.items()]:
-        if not name.startswith(SIMULATED):
-            continue
         if name.startswith(COLLECTION):
             _replace_defaults(module)
-        for attribute, value in [*vars(module).items()]:
-            try:
-                instead = substitutes.get(value)
-            except TypeError:
-                continue
-            if instead is not None:
-                setattr(module, attribute, instead)
-    _kubernetes.socket = _instead(
+    put(_substitutes())
+    _kubernetes.socket = instead(
         _kubernetes.socket, gethostname=lambda: current.scheduler.step.process.machine
     )
     return acting
+
+
+def put(substitutes: t.Mapping[t.Any, t.Any]) -> None:
+    """In every module that imported what these stand in for."""
+    for name, module in [*sys.modules.items()]:
+        if not name.startswith(SIMULATED):
+            continue
+        for attribute, value in [*vars(module).items()]:
+            try:
+                other = substitutes.get(value)
+            except TypeError:
+                continue
+            if other is not None:
+                setattr(module, attribute, other)
 
 
 def use(world: World) -> None:
@@ -244,4 +248,4 @@ def use(world: World) -> None:
     current = world
 
 
-__all__ = ["ACTING", "_kubernetes", "install", "use"]
+__all__ = ["ACTING", "_kubernetes", "install", "instead", "put", "use"]

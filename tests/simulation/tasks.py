@@ -156,7 +156,6 @@ class TaskModule:
         self,
         params: dict[str, t.Any],
         say: t.Callable[[str], None],
-        reported: t.Callable[[str, t.Mapping[str, t.Any]], None],
         *,
         check: bool,
     ):
@@ -164,14 +163,12 @@ class TaskModule:
         self.check_mode = check
         self._diff = False
         self._say = say
-        self._reported = reported
 
     def warn(self, warning: str) -> None:
         self._say(f"warning: {warning}")
 
-    def progress(self, event: str, text: str, data: dict[str, t.Any]) -> None:
+    def progress(self, _event: str, text: str, _data: dict[str, t.Any]) -> None:
         self._say(text)
-        self._reported(event, data)
 
     def progress_of(self, _host: str, _event: str, text: str, _data: dict[str, t.Any]) -> None:
         self._say(text)
@@ -218,10 +215,26 @@ class Tasks:
     ) -> Result:
         params = _validated(self.modules[module], module, options)
         self.say(f"{module} {_shown(options)}{' (check)' if check else ''}")
-        began = self.now()
-        self.begun(where, module, params)
+        called = TaskModule(params, self.say, check=check)
+        result: Result
+        try:
+            result = self.carry_out(where, module, called, self.modules[module].run)
+        except DeployError as exc:
+            result = {"failed": True, **exc.to_result()}
+        except Exception:
+            result = {"failed": True, "msg": "unexpected", "reason": "Unexpected"}
+        return result
 
-        def reported(event: str, data: t.Mapping[str, t.Any]) -> None:
+    def carry_out(
+        self, where: str, module: str, called: t.Any, run: t.Callable[[t.Any], Result]
+    ) -> Result:
+        """What `run` returns or raises of what it is called with, which all are told that hear of tasks."""
+        params, check, began = called.params, called.check_mode, self.now()
+        self.begun(where, module, params)
+        show = called.progress
+
+        def progress(event: str, text: str, data: dict[str, t.Any]) -> None:
+            show(event, text, data)
             if event == WAVE_ROLLED and not check:
                 services = [one for one in params["services"] if one["name"] in data["services"]]
                 of_wave = {**params, "services": services}
@@ -230,18 +243,22 @@ class Tasks:
                 since = max(self.now() - 1.1 * took, began)
                 self.rolled(Did(where, module, of_wave, {"services": data["services"]}, since))
 
+        called.progress = progress
         result: Result
+        failure: Exception | None = None
         try:
-            result = self.modules[module].run(TaskModule(params, self.say, reported, check=check))
+            result = run(called)
         except DeployError as exc:
-            result = {"failed": True, **exc.to_result()}
+            result, failure = {"failed": True, **exc.to_result()}, exc
             self.say(f"{module} failed: {exc}")
-        except Exception:
-            result = {"failed": True, "msg": "unexpected", "reason": "Unexpected"}
+        except Exception as exc:
+            result, failure = {"failed": True, "msg": "unexpected", "reason": "Unexpected"}, exc
             self.unexpected(traceback.format_exc())
         did = Did(where, module, params, result, began)
         self.done.append(did)
         self.ended(did, check)
+        if failure is not None:
+            raise failure
         return result
 
 

@@ -142,6 +142,12 @@ class World:
         """Under which each run holds the lock, or held it."""
         self.doing: dict[str, tuple[str, t.Mapping[str, t.Any]]] = {}
         """The module and options of the task that each run is at."""
+        self.screens: dict[str, list[str]] = {}
+        """What each actor that plays a playbook reads, a line each."""
+        self.codes: dict[str, int] = {}
+        """The exit code of each such actor."""
+        self.tasks: list[tuple[str, t.Any]] = []
+        """What they ran, by the actor, as failing.Task."""
         self._said = said
         Monitoring(self)
         self.nodes = Nodes(self) if planned.nodes else None
@@ -375,7 +381,11 @@ class World:
     def fault_at(self, *kinds: str) -> Fault | None:
         """The one that is due at this call, which is counted under each of these."""
         process = self.scheduler.process
-        return self._befall([self._due_at(process.name, of) for of in kinds]) if process else None
+        if process is None:
+            return None
+        if process.play is not None:
+            kinds = (*kinds, *(f"{of} in {process.play.place}" for of in kinds))
+        return self._befall([self._due_at(process.name, of) for of in kinds])
 
     def go_down(self, seconds: float) -> None:
         """The API server, of whose clients each notices when it calls next."""

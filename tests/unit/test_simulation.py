@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.inline_tasks import CAN_RUN_INLINE
 from tests.simulation.mutants import attempt, mutants
 from tests.source_seed import source_seed
 
@@ -15,12 +16,14 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 RUNS = 12
 """A few seconds of CPU; `make nightly` tries for minutes."""
+CASES = 5
+"""Of the playbooks' tasks, of two to five seconds of CPU each."""
 
 
-def simulated(*arguments: str) -> str:
+def simulated(*arguments: str, program: str = "tests.simulation") -> str:
     """In a process of its own, for it puts itself in the place of time, chance and threads."""
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.simulation", *arguments],
+        [sys.executable, "-m", program, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -39,6 +42,13 @@ def test_what_once_broke_holds():
 
 def test_fresh_seeds_break_nothing():
     print(simulated("--seed", str(source_seed()), "--runs", str(RUNS)))
+
+
+@pytest.mark.skipif(not CAN_RUN_INLINE, reason="tasks are forks here")
+def test_a_task_that_fails_leaves_no_phase_that_counts_as_done():
+    """At night all of them are tried, by `make simulate-plays`."""
+    some = ("--some", str(CASES), "--seed", str(source_seed()))
+    print(simulated("deploy", "whole", "rollback", *some, program="tests.simulation.plays"))
 
 
 def test_a_seed_names_one_run_to_the_letter():

@@ -272,7 +272,7 @@ TRAPS = (
     "ansible.builtin.meta",
 )
 """By which a failure of some hosts is another one of others. None matters in a play of one host."""
-EVERY_TASK = "stories/test_story_of_every_task.py::test_a_task_that_fails_leaves_no_phase_that_counts_as_done"
+EVERY_TASK = "unit/test_simulation.py::test_a_task_that_fails_leaves_no_phase_that_counts_as_done"
 RESTORE = (
     "stories/test_story_of_a_restore.py::"
     "test_a_restore_that_fails_midway_leaves_what_serves_and_says_what_that_is"

@@ -184,7 +184,7 @@ class FlagInvariants:
             return
         if self._history.others_wrote("configmaps", FLAGS, did, process.name):
             return
-        if did.module == "feature_flags":
+        if did.module == "feature_flags" and "asked" in did.result:
             self._check_flags(did)
         elif did.module == "feature_ramp":
             self._check_ramp(process, did)

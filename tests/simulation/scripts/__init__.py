@@ -42,7 +42,7 @@ def _deploy(script: Script) -> None:
         script.sign_off()
 
 
-COMMANDS: t.Mapping[str, Command] = {
+COMMANDS: dict[str, Command] = {
     "deploy": Command(
         _deploy,
         (

@@ -1,0 +1,53 @@
+"""The cases of the playbooks' tasks: list them, or try them."""
+
+import argparse
+import os
+import random
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+HASHING = "PYTHONHASHSEED"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.plays", description=__doc__)
+    parser.add_argument("scenarios", nargs="*", help="all when none is named")
+    parser.add_argument("--list", action="store_true", help="print the cases, and try none")
+    parser.add_argument("--some", type=int, help="so many, drawn by --seed")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--case", help="those whose line has these words, each with its log")
+    parser.add_argument("--jobs", type=int, default=1)
+    arguments = parser.parse_args()
+    # The order of a set's words is drawn anew in each process, and a case must be the same run again.
+    if os.environ.get(HASHING) != "0":
+        os.environ[HASHING] = "0"
+        os.execv(sys.executable, [sys.executable, "-m", "tests.simulation.plays", *sys.argv[1:]])
+    from .cases import SCENARIOS, cases_of, tried  # noqa: PLC0415
+
+    cases = [
+        case for name in arguments.scenarios or SCENARIOS for case in cases_of(SCENARIOS[name])
+    ]
+    if arguments.case:
+        cases = [case for case in cases if arguments.case in str(case)]
+    if arguments.some:
+        drawn = random.Random(arguments.seed).sample(range(len(cases)), arguments.some)
+        cases = [cases[number] for number in sorted(drawn)]
+    if arguments.list:
+        print("\n".join(map(str, cases)))
+        return 0
+    begun, failed = time.monotonic(), 0
+    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("fork")) as pool:
+        for case, (wrong, lines) in zip(cases, pool.map(tried, cases), strict=True):
+            if arguments.case:
+                print("\n".join(lines))
+            if wrong:
+                failed += 1
+                print(case, *(f"    {text}" for text in wrong), sep="\n", flush=True)
+    print(f"{len(cases)} cases, {failed} failed, in {time.monotonic() - begun:.0f} s")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

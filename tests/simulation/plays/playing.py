@@ -1,0 +1,218 @@
+"""Playbooks as commands of the world, and an inventory that has what a plan has.
+
+An actor's options: `playbook`, `arguments`, and `next` of one who types what another's screen said last.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import re
+import shlex
+import shutil
+import tempfile
+import typing as t
+from pathlib import Path
+
+import yaml
+
+from ..bucket import CONNECTION as BUCKET
+from ..functions import API, CHECKOUT, GATEWAY, REF, TOKEN
+from ..monitoring import URL
+from ..plan import BEGINS, Plan
+from ..platform import (
+    FLAGS,
+    FLAGS_ON,
+    GATE,
+    NAMESPACE,
+    PERCENTAGE,
+    RAMP,
+    SCHEDULE,
+    SWITCH,
+)
+from ..run import ACTING
+from ..scripts import COMMANDS, Command
+from ..scripts.script import WATCH, Script, StopError, phases_of
+from ..scripts.stores import CONNECTION
+from ..scripts.watch import METRIC
+from ..stores import KINDS
+from . import ROOT
+from .engine import Play, install
+from .registry import HOST, answer
+
+COMMAND = re.compile(
+    r"ansible-playbook \S*?(\w+)\.yml -i \S+((?: (?:-e|--tags|--limit) (?:'[^']*'|\"[^\"]*\"|\S+))*)"
+)
+
+
+@functools.cache
+def folder() -> Path:
+    """Of this process: inventories and reports."""
+    made = Path(tempfile.mkdtemp(prefix="deploy-play-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
+
+
+class Task(t.NamedTuple):
+    """One task of a run on one host. `nth`: which time that it ran there; the rest are counts of calls until then."""
+
+    name: str
+    host: str
+    nth: int
+    before: t.Mapping[str, int]
+    after: t.Mapping[str, int]
+
+    @property
+    def place(self) -> str:
+        return f"{self.name}|{self.host}"
+
+
+PLAY = "play"
+"""An actor's script that plays a playbook."""
+
+install(ACTING)
+
+
+def play(script: Script) -> None:
+    """Raises StopError where the program's exit code is not 0."""
+    options, world = script.actor.options, script.world
+    world.sites[HOST] = answer
+    lines = world.screens.setdefault(script.actor.name, [])
+
+    def observed(task: str, module: str, called: t.Any, run: t.Callable[[t.Any], t.Any]) -> t.Any:
+        return script.task.carry_out(task, module, called, run)
+
+    def shown(line: str) -> None:
+        lines.append(line)
+        script.task.say(line)
+
+    def ran(task: str, host: str, before: dict[str, int], after: dict[str, int]) -> None:
+        world.tasks.append((script.actor.name, Task(task, host, after[BEGINS], before, after)))
+
+    playbook, arguments = options["playbook"], [*options.get("arguments", ())]
+    if "next" in options:
+        if world.codes.get(options["next"]) == 0:
+            return
+        playbook, arguments = typed(world.screens[options["next"]]) or (playbook, arguments)
+    command = [str(ROOT / "playbooks" / f"{playbook}.yml"), "-i", str(inventory(script))]
+    code = Play(observed, shown, ran).run(*command, *arguments)
+    world.codes[script.actor.name] = code
+    if code:
+        raise StopError(f"{playbook}.yml ended with {code}: {cause(lines)}")
+
+
+def cause(lines: t.Sequence[str]) -> str:
+    """What the last block of a screen says of it."""
+    text = " ".join(" ".join(lines).split())
+    return text.rpartition("✗ STOPPED")[2].partition(" next ")[0][:400]
+
+
+def inventory(script: Script) -> Path:
+    waves = {f"service_wave_{n}": _hosts(names) for n, names in enumerate(script.waves(), 1)}
+    databases = {name: database(name, kind) for name, kind in script.world.plan.stores.items()}
+    groups = {"control": _hosts(["localhost"]), "databases": {"hosts": databases}}
+    groups["microservices"] = {"children": waves}
+    tree = {"all": {"children": groups, "vars": variables(script)}}
+    file = folder() / f"{script.version}.yml"
+    file.write_text(yaml.safe_dump(tree), "utf-8")
+    return file
+
+
+def _hosts(names: t.Iterable[str]) -> dict[str, t.Any]:
+    return {"hosts": dict.fromkeys(names)}
+
+
+def database(name: str, kind: str) -> dict[str, t.Any]:
+    return {
+        "database_name": name,
+        "database_backup_name": name,
+        "database_restore_method": "swap",
+        "migration_rehearsal_kind": kind,
+    }
+
+
+def variables(script: Script) -> dict[str, t.Any]:
+    """As an inventory has them that names nothing which this world has not."""
+    version, planned = script.version, script.world.plan
+    watched = [name for name in phases_of(planned) if name == WATCH]
+    before = [name for name in phases_of(planned) if name != WATCH]
+    phases = ["preflight", *before, "smoke_tests", *watched, "sign_off"]
+    return {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        "environment_name": "simulated",
+        "release_checkout": "",
+        "report_directory": str(folder() / "report"),
+        "kubernetes_namespace": NAMESPACE,
+        "kubernetes_access": {},
+        "registry_url": "",
+        "contract_health_url": "",
+        "prometheus_url": URL,
+        "release_secrets": [],
+        "release_version": version,
+        "release_title": f"Shop {version}",
+        "release_image_repository": HOST + "/shop",
+        "release_image_tag": version,
+        "release_plan": [{"name": name, "title": name, "minutes": 5} for name in phases],
+        "release_launch_window": {"timezone": "UTC"},
+        "release_flags": {**FLAGS_ON[version], PERCENTAGE: 0},
+        "flags_config_map": FLAGS,
+        "release_feature_flag": SWITCH,
+        "release_percentage_flag": PERCENTAGE,
+        "release_flags_consumers": script.consumers,
+        "release_ramp": SCHEDULE,
+        "release_ramp_watch_duration": RAMP["watch_duration"],
+        "release_ramp_day_length": RAMP["day_length"],
+        "release_metrics": [METRIC],
+        "release_watch_duration": GATE["duration"],
+        "release_watch_interval": GATE["interval"],
+        "release_smoke_tests": [],
+        "preflight_checks": [],
+        "release_waivers": {
+            name: {"by": "Jane Doe", "reason": "this world has none"} for name in _waived(planned)
+        },
+        **{
+            f"backup_{name}": BUCKET[name]
+            for name in ("bucket", "endpoint_url", "region", "path_style")
+        },
+        **{f"secret_backup_{name}": BUCKET[name] for name in ("access_key", "secret_key")},
+        "backup_prefix": "",
+        "database_host": CONNECTION["login_host"],
+        "database_port": 5432,
+        "database_user": CONNECTION["login_user"],
+        "database_password": CONNECTION["login_password"],
+        "database_ca_cert": None,
+        **{program: program for program in ("pg_dump", "pg_restore", "psql")},
+        **{f"release_{kind.name}_migrations": kind.folder for kind in KINDS.values()},
+        "release_expected_tables": ["loyalty", "coupons"],
+        **({} if not planned.functions else functions(planned.functions)),
+    }
+
+
+def _waived(planned: Plan) -> list[str]:
+    """Readiness probes, certificates, and Supabase's API of tables."""
+    certificates = [f"certificate_{name}" for name in planned.stores]
+    return ["rollout", *certificates, *(["supabase"] if planned.functions else [])]
+
+
+def functions(names: t.Iterable[str]) -> dict[str, t.Any]:
+    return {
+        "supabase_url": f"https://{GATEWAY}",
+        "supabase_api_url": f"https://{API}",
+        "supabase_project_ref": REF,
+        "secret_supabase_access_token": TOKEN,
+        "release_functions": [*names],
+        "release_functions_directory": str(CHECKOUT / "supabase" / "functions"),
+        "release_functions_verify_jwt": False,
+        "edge_functions_health_path": "/wa-webhook",
+    }
+
+
+def typed(lines: t.Sequence[str]) -> tuple[str, list[str]] | None:
+    """The first command that a screen tells next, as a person types it: its playbook and arguments; None for none."""
+    text = " ".join(" ".join(lines).split()).rpartition(" next ")[2]
+    command = COMMAND.search(text.replace("WHY", "it was looked at").replace("NAME", "Jane"))
+    return (command[1], shlex.split(command[2])) if command else None
+
+
+COMMANDS[PLAY] = Command(play)
