@@ -39,12 +39,16 @@ def main() -> int:
         return 0
     begun, failed = time.monotonic(), 0
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("fork")) as pool:
-        for case, (wrong, lines) in zip(cases, pool.map(tried, cases), strict=True):
+        for number, (case, (wrong, lines)) in enumerate(
+            zip(cases, pool.map(tried, cases), strict=True), 1
+        ):
             if arguments.case:
                 print("\n".join(lines))
             if wrong:
                 failed += 1
                 print(case, *(f"    {text}" for text in wrong), sep="\n", flush=True)
+            if number % 100 == 0:
+                print(f"{number} of {len(cases)} tried, {failed} failed", flush=True)
     print(f"{len(cases)} cases, {failed} failed, in {time.monotonic() - begun:.0f} s")
     return bool(failed)
 

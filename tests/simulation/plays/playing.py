@@ -29,6 +29,7 @@ from ..platform import (
     RAMP,
     SCHEDULE,
     SWITCH,
+    image_of,
 )
 from ..run import ACTING
 from ..scripts import COMMANDS, Command
@@ -108,18 +109,20 @@ def cause(lines: t.Sequence[str]) -> str:
 
 
 def inventory(script: Script) -> Path:
-    waves = {f"service_wave_{n}": _hosts(names) for n, names in enumerate(script.waves(), 1)}
-    databases = {name: database(name, kind) for name, kind in script.world.plan.stores.items()}
-    groups = {"control": _hosts(["localhost"]), "databases": {"hosts": databases}}
+    planned, version = script.world.plan, script.version
+    images = {n: {"service_image": image_of(n, version, planned)} for n in planned.services}
+    waves = {
+        f"service_wave_{n}": {"hosts": {name: images[name] for name in names}}
+        for n, names in enumerate(script.waves(), 1)
+    }
+    databases = {name: database(name, kind) for name, kind in planned.stores.items()}
+    groups: dict[str, t.Any] = {"control": {"hosts": {"localhost": None}}}
+    groups["databases"] = {"hosts": databases}
     groups["microservices"] = {"children": waves}
     tree = {"all": {"children": groups, "vars": variables(script)}}
     file = folder() / f"{script.version}.yml"
     file.write_text(yaml.safe_dump(tree), "utf-8")
     return file
-
-
-def _hosts(names: t.Iterable[str]) -> dict[str, t.Any]:
-    return {"hosts": dict.fromkeys(names)}
 
 
 def database(name: str, kind: str) -> dict[str, t.Any]:
