@@ -16,7 +16,7 @@ from .looks import look_at
 from .plan import AGAIN, KEEPER, PAUSE_AFTER, PAUSE_BEFORE, Actor, Plan
 from .platform import VERSION, settle
 from .scheduler import OutOfStepsError, Process
-from .scripts import COMMANDS, Script, StopError
+from .scripts import COMMANDS, PLAY, Script, StopError
 from .scripts.script import phases_of
 from .stores import Stores
 from .tasks import Did, Tasks, flow_of, misplaced
@@ -263,7 +263,7 @@ class Operator:
             lambda did: invariants.wave_rolled(process, did),
         )
         script = Script(world, self.actor, tasks)
-        command = COMMANDS[self.actor.script]
+        command = COMMANDS[PLAY if "playbook" in self.actor.options else self.actor.script]
         try:
             command.act(script)
             self.done = True

@@ -61,7 +61,7 @@ class FunctionInvariants:
             known = [
                 each.after
                 for each in self._writes(one["slug"])
-                if not _ours(each.by) or each.by == GONE or each in self._stray
+                if not self._ours(each.by) or each.by == GONE or each in self._stray
             ]
             self._history.check(
                 PINS_ARE_OLD,
@@ -73,7 +73,7 @@ class FunctionInvariants:
             last = [one for one in self._writes(slug) if one.at < since][-1:]
             self._history.check(
                 PINS_ARE_OLD,
-                not last or _ours(last[0].by) or not last[0].after,
+                not last or self._ours(last[0].by) or not last[0].after,
                 f"{slug} is saved as absent, and was there",
             )
 
@@ -117,9 +117,13 @@ class FunctionInvariants:
             last = self._writes(write.slug)[-2:-1]
             check(
                 NOT_UNDONE,
-                not last or _ours(last[0].by) or not last[0].after,
+                not last or self._ours(last[0].by) or not last[0].after,
                 f"{write.by} took back {write.slug}, which {last[0].by if last else ''} had deployed",
             )
+
+    def _ours(self, by: str) -> bool:
+        """Whether a run of the release, or a request of one that came late."""
+        return by == GONE or self._history.script_of(by).startswith(("deploy", "rollback"))
 
     def claimed(self, process: Process, did: Did) -> None:
         if did.module != PHASE or did.failed:
@@ -148,7 +152,7 @@ class FunctionInvariants:
         if self._others_wrote(slug, by, self._history.world.scheduler.now - SPARED):
             return
         last = self._writes(slug)[-1:]
-        if invariant == DONE_IS_DONE and last and not _ours(last[0].by):
+        if invariant == DONE_IS_DONE and last and not self._ours(last[0].by):
             return
         self._history.check(
             invariant,
@@ -175,11 +179,6 @@ class FunctionInvariants:
         saved = (self._history.record(VERSION).get("facts") or {}).get(PHASE, {}).get("saved")
         body = saved and self._history.find("configmaps", f"{RECORD}-{saved['attachment']}")
         return unpacked(body, "content") if body else {"absent": [], "functions": []}
-
-
-def _ours(by: str) -> bool:
-    """Whether a run of the release, or a request of one that came late."""
-    return by.startswith(("deploy", "rollback", "again", GONE))
 
 
 def _version(function: Function | None) -> int:

@@ -24,7 +24,8 @@ def main() -> int:
     if os.environ.get(HASHING) != "0":
         os.environ[HASHING] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "tests.simulation.plays", *sys.argv[1:]])
-    from .cases import SCENARIOS, cases_of, tried  # noqa: PLC0415
+    from .cases import cases_of, tried  # noqa: PLC0415
+    from .scenarios import SCENARIOS  # noqa: PLC0415
 
     cases = [
         case for name in arguments.scenarios or SCENARIOS for case in cases_of(SCENARIOS[name])

@@ -8,33 +8,17 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import closing
-from dataclasses import dataclass, field
 
 from .. import plan
-from ..kubelet import CRASHES
-from ..plan import AGAIN, AT_LAST, Actor, Fault, Plan
-from ..platform import (
-    BREACH,
-    FLAGS,
-    FLAGS_BEFORE,
-    FLAGS_ON,
-    OLD,
-    PERCENTAGE,
-    SWITCH,
-    VERSION,
-    image_of,
-)
+from ..plan import AGAIN, Fault
 from ..run import Running
 from .engine import FAILED
-from .playing import PLAY, Task, typed
+from .playing import Task, typed
+from .scenarios import NEXT, TARGET, Scenario
 
 if t.TYPE_CHECKING:
-    from ..invariants.history import History
     from ..world import World
 
-TARGET, NEXT = "target", "next"
-BEGINS, GOES_ON = 3_000.0, 6_000.0
-"""When the run begins in which a task fails, and who types what its screen says."""
 WAYS: t.Mapping[str, tuple[str, str, float]] = {
     "refused": (plan.TASK, plan.REFUSED, 0.0),
     "timed out": (plan.CALL, plan.SLOW, 90.0),
@@ -44,42 +28,6 @@ WAYS: t.Mapping[str, tuple[str, str, float]] = {
     "killed after": (plan.ENDS, plan.KILL_AFTER, 0.0),
 }
 """By its name, what it befalls, how and for how many seconds."""
-SERVICES = {"agent-core": 2, "wallet-service": 1, "mailer": 1}
-BY = ("-e", "by=Jane", "-e", "reason='it was looked at'")
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """`before`: what was run without trouble until then. `wrong_about`: what is not as it is when all is done."""
-
-    name: str
-    playbook: str
-    arguments: tuple[str, ...]
-    wrong_about: t.Callable[[History], list[str]]
-    before: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    world: t.Mapping[str, t.Any] = field(default_factory=dict)
-    again: t.Mapping[str, t.Any] = field(default_factory=dict)
-    """What is run last; the same command where it is empty."""
-    ends: int = 0
-    """The exit code of that run without a fault, for what it meets in its world."""
-    last: int = 0
-    """The same of the last one."""
-
-    def plan_of(self, *faults: Fault, goes_on: bool = True) -> Plan:
-        """`goes_on`: with what follows that run."""
-        options = {"playbook": self.playbook, "arguments": self.arguments}
-        actors = [
-            Actor(f"before-{n}", PLAY, n * 900.0, "laptop-1", {"playbook": name, "arguments": arguments})
-            for n, (name, arguments) in enumerate(self.before)
-        ]  # fmt: skip
-        actors.append(Actor(TARGET, PLAY, BEGINS, "laptop-1", options))
-        if goes_on:
-            typed_next = {**options, "next": TARGET}
-            actors.append(Actor(NEXT, PLAY, GOES_ON, "laptop-1", typed_next))
-            # Of one that fails again, no sentence says that it leads to an end.
-            name = "once more" if self.last else AGAIN
-            actors.append(Actor(name, PLAY, AT_LAST, "laptop-1", self.again or options))
-        return Plan(0, SERVICES, tuple(actors), faults, **self.world)
 
 
 class Case(t.NamedTuple):
@@ -102,133 +50,17 @@ class Case(t.NamedTuple):
         return f"{self.scenario.name}: {self.task.place} {self.task.nth}, {self.way}"
 
 
-def deployed(history: History) -> list[str]:
-    """What is not as a release leaves it that is done."""
-    record, planned = history.record(VERSION), history.world.plan
-    wrong = [
-        f"{name} is {status}"
-        for name, phase in record.get("phases", {}).items()
-        if (status := phase["status"]) != "done"
-    ]
-    wrong += ["" if record.get("status") == "done" else f"the release is {record.get('status')}"]
-    for name in planned.services:
-        if image_at(history, name) != image_of(name, VERSION, planned):
-            wrong.append(f"{name} runs {image_at(history, name)}")
-    wrong += _flags_but(history, FLAGS_ON[VERSION])
-    if (stores := history.world.stores) is not None:
-        wrong += [f"{name} lacks migrations" for name in planned.stores if stores.pending(name)]
-    return [one for one in wrong if one]
-
-
-def image_at(history: History, service: str) -> str:
-    body = history.find("deployments", service) or {}
-    return str(body["spec"]["template"]["spec"]["containers"][0]["image"])
-
-
-def rolled_back(history: History) -> list[str]:
-    """What is not as a rollback leaves it."""
-    record, planned = history.record(VERSION), history.world.plan
-    wrong = [] if record["status"] == "rolled_back" else [f"the release is {record['status']}"]
-    for name in planned.services:
-        if image_at(history, name) != image_of(name, OLD, planned):
-            wrong.append(f"{name} runs {image_at(history, name)}")
-    return [*wrong, *_flags_but(history, FLAGS_BEFORE)]
-
-
-def _flags_but(history: History, values: t.Mapping[str, t.Any]) -> list[str]:
-    flags = (history.find("configmaps", FLAGS) or {})["data"]
-    return [
-        f"{name} is {flags.get(name)}"
-        for name, value in values.items()
-        if flags.get(name) != str(value).lower()
-    ]
-
-
-def off(history: History) -> list[str]:
-    return _flags_but(history, {SWITCH: False, PERCENTAGE: 0})
-
-
-def on(history: History) -> list[str]:
-    return _flags_but(history, {SWITCH: True})
-
-
-def undone(history: History) -> list[str]:
-    """Of a release of which one service cannot run."""
-    return _after_a_bad_image(history, lambda name: OLD if name == BAD else VERSION)
-
-
-def all_undone(history: History) -> list[str]:
-    return _after_a_bad_image(history, lambda _name: OLD)
-
-
-def left(history: History) -> list[str]:
-    return _after_a_bad_image(history, lambda _name: VERSION)
-
-
-def _after_a_bad_image(history: History, version_of: t.Callable[[str], str]) -> list[str]:
-    planned, phase = history.world.plan, history.record(VERSION)["phases"]["microservices"]
-    wrong = [] if phase["status"] == "failed" else [f"the phase is {phase['status']}"]
-    return wrong + [
-        f"{name} runs {image_at(history, name)}"
-        for name in planned.services
-        if image_at(history, name) != image_of(name, version_of(name), planned)
-    ]
-
-
-def as_it_was(_history: History) -> list[str]:
-    """Of what only looks."""
-    return []
-
-
-def _policy(name: str) -> tuple[str, ...]:
-    return "-e", f"release_rollback_policy={name}"
-
-
-DEPLOYED = (("deploy", ()),)
-SWITCHED_OFF = (*DEPLOYED, ("kill_switch", BY))
-WATCHED: t.Mapping[str, t.Any] = {"watched": True}
-BAD = "mailer"
-"""Of the last wave."""
-ILL: t.Mapping[str, t.Any] = {"bad_images": {BAD: CRASHES}}
-BREACHED: t.Mapping[str, t.Any] = {"watched": True, "metric": ((0.0, GOES_ON - 60.0, 2 * BREACH),)}
-WHOLE: t.Mapping[str, t.Any] = {
-    "complete": True,
-    "stores": {"platform": "supabase", "agent_core": "prisma"},
-    "functions": {"wa-webhook": "old", "receipts": "absent"},
-}
-SCENARIOS = {
-    one.name: one
-    for one in (
-        Scenario("deploy", "deploy", (), deployed, world=WATCHED),
-        Scenario("whole", "deploy", (), deployed, world=WHOLE),
-        Scenario("undone", "deploy", (), undone, world=ILL, ends=2, last=2),
-        Scenario(
-            "all undone", "deploy", _policy("undo_release"), all_undone, world=ILL, ends=2, last=2
-        ),
-        Scenario("left", "deploy", _policy("hold"), left, world=ILL, ends=2, last=2),
-        Scenario("breach", "deploy", (), deployed, world=BREACHED, ends=2),
-        Scenario("rollback", "rollback", BY, rolled_back, DEPLOYED),
-        Scenario("switch", "kill_switch", BY, off, DEPLOYED),
-        Scenario("reset", "kill_switch", (*BY, "-e", "reset=true"), as_it_was, SWITCHED_OFF),
-        Scenario("ramp", "ramp", (), on, DEPLOYED),
-        Scenario("guard", "guard", (), on, DEPLOYED),
-        Scenario("lock", "lock", BY, as_it_was, DEPLOYED, again={"playbook": "unlock"}),
-        Scenario("unlock", "unlock", (), as_it_was, (("lock", BY),)),
-        Scenario("status", "status", (), as_it_was, DEPLOYED),
-        Scenario("report", "report", (), as_it_was, DEPLOYED),
-        Scenario("diagnose", "diagnose", (), as_it_was, DEPLOYED),
-    )
-}
-
-
 def tasks_of(scenario: Scenario) -> list[Task]:
     """Those that a run of it has, in their order. Raises RuntimeError where that run does not end well."""
     with closing(Running(scenario.plan_of(goes_on=False))) as running:
         running.go()
         outcome = running.end()
         code = running.world.codes.get(TARGET)
-        if outcome.violations or code != scenario.ends:
-            raise RuntimeError(f"{scenario.name} ends with {code}: {outcome.violations}")
+        wrong = [*outcome.violations]
+        if scenario.ends == scenario.last and not scenario.again:
+            wrong += scenario.wrong_about(running.history)
+        if wrong or code != scenario.ends:
+            raise RuntimeError(f"{scenario.name} ends with {code}: {wrong}")
         return [task for by, task in running.world.tasks if by == TARGET]
 
 

@@ -32,7 +32,7 @@ from ..platform import (
     image_of,
 )
 from ..run import ACTING
-from ..scripts import COMMANDS, Command
+from ..scripts import COMMANDS, PLAY, Command
 from ..scripts.script import WATCH, Script, StopError, phases_of
 from ..scripts.stores import CONNECTION
 from ..scripts.watch import METRIC
@@ -68,9 +68,6 @@ class Task(t.NamedTuple):
         return f"{self.name}|{self.host}"
 
 
-PLAY = "play"
-"""An actor's script that plays a playbook."""
-
 install(ACTING)
 
 
@@ -105,7 +102,7 @@ def play(script: Script) -> None:
 def cause(lines: t.Sequence[str]) -> str:
     """What the last block of a screen says of it."""
     text = " ".join(" ".join(lines).split())
-    return text.rpartition("✗ STOPPED")[2].partition(" next ")[0][:400]
+    return text.rpartition(" cause ")[2].partition(" next ")[0][:400]
 
 
 def inventory(script: Script) -> Path:
@@ -120,6 +117,7 @@ def inventory(script: Script) -> Path:
     groups["databases"] = {"hosts": databases}
     groups["microservices"] = {"children": waves}
     tree = {"all": {"children": groups, "vars": variables(script)}}
+    tree["all"]["vars"] |= script.actor.options.get("variables", {})
     file = folder() / f"{script.version}.yml"
     file.write_text(yaml.safe_dump(tree), "utf-8")
     return file

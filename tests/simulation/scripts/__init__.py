@@ -42,6 +42,8 @@ def _deploy(script: Script) -> None:
         script.sign_off()
 
 
+PLAY = "play"
+"""Of an actor whose options name a playbook, which plays/ adds."""
 COMMANDS: dict[str, Command] = {
     "deploy": Command(
         _deploy,
@@ -70,4 +72,4 @@ COMMANDS: dict[str, Command] = {
     "last": Command(Script.lock, ("microservices",)),
 }
 
-__all__ = ["COMMANDS", "Command", "Script", "StopError"]
+__all__ = ["COMMANDS", "PLAY", "Command", "Script", "StopError"]

@@ -1,0 +1,222 @@
+"""What operators do with the playbooks, in which world, and what must be so when all of it is done."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ..kubelet import ABSENT, CRASHES
+from ..plan import AGAIN, AT_LAST, Actor, Fault, Plan
+from ..platform import (
+    BREACH,
+    FLAGS,
+    FLAGS_BEFORE,
+    FLAGS_ON,
+    GOOD,
+    OLD,
+    PERCENTAGE,
+    SWITCH,
+    VERSION,
+    image_of,
+)
+
+if t.TYPE_CHECKING:
+    from ..invariants.history import History
+
+Arguments = tuple[str, ...]
+Checked = t.Callable[["History"], list[str]]
+TARGET, NEXT = "target", "next"
+BEGINS, GOES_ON = 3_000.0, 6_000.0
+"""When the run begins in which a task fails, and who types what its screen says."""
+SERVICES = {"agent-core": 2, "wallet-service": 1, "mailer": 1}
+RESET = "reset=true"
+BAD = "mailer"
+"""Of the last wave."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`before`: what was run until then. `wrong_about`: what is not as it must be when all is done."""
+
+    name: str
+    playbook: str
+    arguments: Arguments
+    wrong_about: Checked
+    before: tuple[tuple[str, Arguments], ...] = ()
+    world: t.Mapping[str, t.Any] = field(default_factory=dict)
+    again: str = ""
+    """The playbook that is run last; the same command where it is empty."""
+    ends: int = 0
+    """The exit code of that run without a fault, for what it meets in its world."""
+    last: int = 0
+    """The same of the last one."""
+    options: t.Mapping[str, t.Any] = field(default_factory=dict)
+    """Of its actors: `decision`, and `variables` of the inventory."""
+
+    def plan_of(self, *faults: Fault, goes_on: bool = True) -> Plan:
+        """`goes_on`: with what follows that run."""
+        command = (self.playbook, self.arguments)
+        runs = [(f"before-{n}", n * 900.0, *run) for n, run in enumerate(self.before)]
+        runs.append((TARGET, BEGINS, *command))
+        if goes_on:
+            runs.append((NEXT, GOES_ON, *command))
+            # Of one that fails again, no sentence says that it leads to an end.
+            name = "once more" if self.last else AGAIN
+            runs.append((name, AT_LAST, *((self.again, ()) if self.again else command)))
+        actors = [self._actor(*run) for run in runs]
+        return Plan(0, SERVICES, tuple(actors), faults, **self.world)
+
+    def _actor(self, name: str, begins: float, playbook: str, arguments: Arguments) -> Actor:
+        options = {**self.options, "playbook": playbook, "arguments": arguments}
+        if name == NEXT:
+            options["next"] = TARGET
+        script = "reset" if RESET in arguments else playbook
+        return Actor(name, script, begins, "laptop-1", options)
+
+
+def deployed(history: History) -> list[str]:
+    """What is not as a release leaves it that is done."""
+    record, stores = history.record(VERSION), history.world.stores
+    phases = {name: phase["status"] for name, phase in record.get("phases", {}).items()}
+    wrong = [f"{name} is {status}" for name, status in phases.items() if status != "done"]
+    if record.get("status") != "done":
+        wrong.append(f"the release is {record.get('status')}")
+    wrong += _images_but(history, lambda _name: VERSION) + _flags_but(history, FLAGS_ON[VERSION])
+    names = history.world.plan.stores
+    return wrong + [f"{name} lacks migrations" for name in names if stores and stores.pending(name)]
+
+
+def rolled_back(history: History) -> list[str]:
+    status = history.record(VERSION)["status"]
+    wrong = [] if status == "rolled_back" else [f"the release is {status}"]
+    return [*wrong, *untouched(history), *_flags_but(history, FLAGS_BEFORE)]
+
+
+def untouched(history: History) -> list[str]:
+    """Of the services."""
+    return _images_but(history, lambda _name: OLD)
+
+
+def off(history: History) -> list[str]:
+    return _flags_but(history, {SWITCH: False, PERCENTAGE: 0})
+
+
+def on(history: History) -> list[str]:
+    return _flags_but(history, {SWITCH: True})
+
+
+def undone(history: History) -> list[str]:
+    """Of a release of which one service cannot run."""
+    return _failed_and(history, lambda name: OLD if name == BAD else VERSION)
+
+
+def all_undone(history: History) -> list[str]:
+    return _failed_and(history, lambda _name: OLD)
+
+
+def left(history: History) -> list[str]:
+    return _failed_and(history, lambda _name: VERSION)
+
+
+def as_it_was(_history: History) -> list[str]:
+    """Of what only looks, or whose sentences are among those of every run."""
+    return []
+
+
+def _failed_and(history: History, version_of: t.Callable[[str], str]) -> list[str]:
+    status = history.record(VERSION)["phases"]["microservices"]["status"]
+    wrong = [] if status == "failed" else [f"the phase is {status}"]
+    return wrong + _images_but(history, version_of)
+
+
+def _images_but(history: History, version_of: t.Callable[[str], str]) -> list[str]:
+    wrong, planned = [], history.world.plan
+    for name in planned.services:
+        template = (history.find("deployments", name) or {})["spec"]["template"]
+        image = template["spec"]["containers"][0]["image"]
+        if image != image_of(name, version_of(name), planned):
+            wrong.append(f"{name} runs {image}")
+    return wrong
+
+
+def _flags_but(history: History, values: t.Mapping[str, t.Any]) -> list[str]:
+    flags = (history.find("configmaps", FLAGS) or {})["data"]
+    texts = {name: str(value).lower() for name, value in values.items()}
+    return [f"{name} is {flags.get(name)}" for name in texts if flags.get(name) != texts[name]]
+
+
+BY = ("-e", "by=Jane", "-e", "reason='it was looked at'")
+DEPLOYED: tuple[tuple[str, Arguments], ...] = (("deploy", ()),)
+CHECKED: tuple[tuple[str, Arguments], ...] = (("preflight", ()),)
+LIMIT = ("--limit", "mailer,localhost")
+RESOLVED = "-e prisma_migrate_resolution=applied -e prisma_migrate_resolved=20261101000004_coupons"
+WATCHED: t.Mapping[str, t.Any] = {"watched": True}
+HELD = {**WATCHED, "metric": ((0.0, BEGINS - 60.0, (GOOD + BREACH) / 2),)}
+BREACHED = {**WATCHED, "metric": ((0.0, GOES_ON - 60.0, 2 * BREACH),)}
+ILL: t.Mapping[str, t.Any] = {"bad_images": {BAD: CRASHES}}
+WHOLE: t.Mapping[str, t.Any] = {
+    "complete": True,
+    "stores": {"platform": "supabase", "agent_core": "prisma"},
+    "functions": {"wa-webhook": "old", "receipts": "absent"},
+}
+NO_IMAGE = {"bad_images": {BAD: ABSENT}}
+NO_START = {**WHOLE, "functions": {"wa-webhook": "ill"}}
+
+
+def _of_policy(name: str, policy: str, checked: Checked) -> Scenario:
+    arguments = ("-e", f"release_rollback_policy={policy}")
+    return Scenario(name, "deploy", arguments, checked, world=ILL, ends=2, last=2)
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("deploy", "deploy", (), deployed, world=WATCHED),
+        Scenario("whole", "deploy", (), deployed, world=WHOLE),
+        _of_policy("undone", "undo_failed", undone),
+        _of_policy("all undone", "undo_release", all_undone),
+        _of_policy("left", "hold", left),
+        Scenario("absent", "deploy", (), untouched, world=NO_IMAGE, ends=2, last=2),
+        Scenario("no start", "deploy", (), untouched, world=NO_START, ends=2, last=2),
+        Scenario("one service", "microservices", LIMIT, deployed, CHECKED, again="deploy"),
+        Scenario("breach", "deploy", (), deployed, world=BREACHED, ends=2),
+        Scenario("rollback", "rollback", BY, rolled_back, DEPLOYED),
+        Scenario("whole back", "rollback", BY, rolled_back, DEPLOYED, WHOLE),
+        Scenario("restore", "rollback", (*BY, "--tags", "database"), as_it_was, DEPLOYED, WHOLE),
+        Scenario("resolve", "resolve_migrations", (*RESOLVED.split(),), as_it_was, DEPLOYED, WHOLE),
+        Scenario("switch", "kill_switch", BY, off, DEPLOYED),
+        Scenario(
+            "reset",
+            "kill_switch",
+            (*BY, "-e", RESET),
+            as_it_was,
+            (*DEPLOYED, ("kill_switch", BY)),
+        ),
+        Scenario("ramp", "ramp", (), on, DEPLOYED),
+        Scenario("guard", "guard", (), on, DEPLOYED),
+        Scenario(
+            "decide",
+            "decide",
+            ("-e", f"by={TARGET}", *BY[2:], "-e", "decision=approve"),
+            deployed,
+            DEPLOYED,
+            HELD,
+            again="deploy",
+            options={"decision": "approve"},
+        ),
+        Scenario(
+            "sign",
+            "approve",
+            (*BY, "-e", "sign_off=qa"),
+            deployed,
+            again="deploy",
+            options={"variables": {"release_sign_offs": [{"name": "qa", "what": "Flows"}]}},
+        ),
+        Scenario("lock", "lock", BY, as_it_was, DEPLOYED, again="unlock"),
+        Scenario("unlock", "unlock", (), as_it_was, (("lock", BY),)),
+        Scenario("status", "status", (), as_it_was, DEPLOYED),
+        Scenario("report", "report", (), as_it_was, DEPLOYED),
+        Scenario("diagnose", "diagnose", (), as_it_was, DEPLOYED),
+        Scenario("readiness", "readiness", (), as_it_was, ends=2, last=2),
+    )
+}
