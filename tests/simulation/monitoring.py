@@ -1,7 +1,7 @@
 """Prometheus, as far as guard and watch ask it: the alerting rules that are loaded and fire, and one metric.
 
 Its answers have the form that Prometheus documents at https://prometheus.io/docs/prometheus/latest/querying/api/, under
-"Rules" and "Instant queries".
+"Rules", "Instant queries" and "Range vectors".
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ if t.TYPE_CHECKING:
 URL = "http://prometheus.monitoring:9090"
 HOST = urlsplit(URL).hostname or ""
 
+GATES = ("hold", "rollback")
+"""What an alert calls for at a watch or sign-off; all else is the guard's."""
+
 
 class Monitoring:
     def __init__(self, world: World) -> None:
@@ -28,7 +31,9 @@ class Monitoring:
         world.sites[HOST] = self.answer
 
     def answer(self, asked: Asked) -> Answered:
-        told = {"/api/v1/rules": self._rules, "/api/v1/query": self._metric}.get(asked.path)
+        alerts = asked.query.get("query", "").startswith("ALERTS")
+        metric = self._alerts if alerts else self._metric
+        told = {"/api/v1/rules": self._rules, "/api/v1/query": metric}.get(asked.path)
         if told is None:
             return Answered(404, b"404 page not found")
         begin, end = self._world.plan.blind
@@ -42,6 +47,17 @@ class Monitoring:
         series = [] if value is None else [{"metric": {}, "value": [now, str(value)]}]
         return {"resultType": "vector", "result": series}
 
+    def _alerts(self) -> dict[str, t.Any]:
+        """As a range vector of the last evaluation: of each rule that fires, the sample at which it does."""
+        now = self._world.now()
+        fires = [
+            one
+            for one in self._world.plan.alerts
+            if one.fires_since(self._world.passed) is not None
+        ]
+        result = [{"metric": {"alertname": one.name}, "values": [[now, "1"]]} for one in fires]
+        return {"resultType": "matrix", "result": result}
+
     def _rules(self) -> dict[str, t.Any]:
         rules = [self._rule(one) for one in self._world.plan.alerts]
         return {
@@ -51,7 +67,7 @@ class Monitoring:
     def _rule(self, alert: Alert) -> dict[str, t.Any]:
         since = alert.fires_since(self._world.passed)
         labels = {"severity": "critical"}
-        annotations = {"guard": alert.calls_for}
+        annotations = {"gate" if alert.calls_for in GATES else "guard": alert.calls_for}
         firing = {
             "labels": {"alertname": alert.name, **labels},
             "annotations": annotations,

@@ -144,7 +144,7 @@ class Running:
             self._look()
 
     def _look(self) -> None:
-        look = look_at(self.world, VERSION, phases_of(self.world.plan))
+        look = look_at(self.world, VERSION, self.world.phases or phases_of(self.world.plan))
         self._invariants.channels.look(look)
 
     def close(self) -> None:

@@ -142,6 +142,8 @@ class World:
         """Under which each run holds the lock, or held it."""
         self.doing: dict[str, tuple[str, t.Mapping[str, t.Any]]] = {}
         """The module and options of the task that each run is at."""
+        self.phases: list[str] = []
+        """Of the releases, where an inventory names them."""
         self.screens: dict[str, list[str]] = {}
         """What each actor that plays a playbook reads, a line each."""
         self.codes: dict[str, int] = {}

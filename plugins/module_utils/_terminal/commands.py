@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import typing as t
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ from .._story.next_step import BACK_AGAIN, DEPLOY, LOOK, MENTIONED, RAMP, Playbo
 ALL = ("all",)
 BESIDE = (DEPLOY, BACK_AGAIN, RAMP, LOOK)
 """Playbooks that are not everywhere."""
+PAIR = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*')+""")
+"""One `name=value` of -e, with its quotes, which may begin within it."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +120,9 @@ def _without(extra: str, names: t.Collection[str]) -> str:
         return extra if len(stored) == len(mapping) else json.dumps(stored) if stored else ""
     except (ValueError, AttributeError):
         pass
-    try:
-        pairs = shlex.split(extra, posix=False)
-    except ValueError:
-        pairs = [extra]
+    pairs = PAIR.findall(extra)
+    if PAIR.sub("", extra).strip():
+        pairs = [extra]  # a quote is never closed
     left = [pair for pair in pairs if pair.partition("=")[0] not in names]
     return extra if len(left) == len(pairs) else " ".join(left)
 

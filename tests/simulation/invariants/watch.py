@@ -7,6 +7,7 @@ from ..plan import KILL_AFTER, KILL_BEFORE, PAUSE_AFTER, PAUSE_BEFORE
 from ..platform import BREACH, GOOD
 from ..scheduler import Process
 from ..scripts.script import WATCH
+from ..scripts.watch import METRIC
 from ..tasks import Did
 from .history import History, Write, record_of
 from .sentences import WATCH_GOES_BACK, WATCH_PASSES
@@ -50,7 +51,9 @@ class WatchInvariants:
             self._begun.setdefault(phase, self._history.world.scheduler.now)
 
     def claimed(self, _process: Process, did: Did) -> None:
-        if did.module == "metrics_gate" and not did.failed:
+        if did.module != "metrics_gate" or did.failed:
+            return
+        if any(metric["name"] == METRIC["name"] for metric in did.params["metrics"]):
             self._judged(did)
 
     def _judged(self, did: Did) -> None:

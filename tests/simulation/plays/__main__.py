@@ -48,7 +48,7 @@ def main() -> int:
             if wrong:
                 failed += 1
                 print(case, *(f"    {text}" for text in wrong), sep="\n", flush=True)
-            if number % 100 == 0:
+            if number % 25 == 0:
                 print(f"{number} of {len(cases)} tried, {failed} failed", flush=True)
     print(f"{len(cases)} cases, {failed} failed, in {time.monotonic() - begun:.0f} s")
     return bool(failed)

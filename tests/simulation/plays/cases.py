@@ -57,8 +57,9 @@ def tasks_of(scenario: Scenario) -> list[Task]:
         outcome = running.end()
         code = running.world.codes.get(TARGET)
         wrong = [*outcome.violations]
-        if scenario.ends == scenario.last and not scenario.again:
-            wrong += scenario.wrong_about(running.history)
+        ends = scenario.ends == scenario.last and not scenario.again
+        if stands := scenario.stands or (scenario.wrong_about if ends else None):
+            wrong += stands(running.history)
         if wrong or code != scenario.ends:
             raise RuntimeError(f"{scenario.name} ends with {code}: {wrong}")
         return [task for by, task in running.world.tasks if by == TARGET]
@@ -105,7 +106,7 @@ def wrong_about(world: World, case: Case) -> list[str]:
         wrong.append("it failed, and its screen says done")
     if code and case.way == "refused" and not case.scenario.ends and FAILED not in text:
         wrong.append("its screen has no cause")
-    if code and not typed(lines):
+    if code and not typed(lines, TARGET):
         wrong.append(f"its screen says nothing to type: {text[-300:]}")
     for name in (NEXT, AGAIN):
         if (after := world.codes.get(name)) and not case.scenario.last:

@@ -41,6 +41,8 @@ from . import ROOT
 from .engine import Play, install
 from .registry import HOST, answer
 
+PLACEHOLDERS = {"WHAT WAS SEEN": "few", "WHY": "it was looked at", "NAME": "", "$USER": ""}
+"""What people put in their place, "" for their name."""
 COMMAND = re.compile(
     r"ansible-playbook \S*?(\w+)\.yml -i \S+((?: (?:-e|--tags|--limit) (?:'[^']*'|\"[^\"]*\"|\S+))*)"
 )
@@ -91,7 +93,10 @@ def play(script: Script) -> None:
     if "next" in options:
         if world.codes.get(options["next"]) == 0:
             return
-        playbook, arguments = typed(world.screens[options["next"]]) or (playbook, arguments)
+        playbook, arguments = typed(world.screens[options["next"]], script.actor.name) or (
+            playbook,
+            arguments,
+        )
     command = [str(ROOT / "playbooks" / f"{playbook}.yml"), "-i", str(inventory(script))]
     code = Play(observed, shown, ran).run(*command, *arguments)
     world.codes[script.actor.name] = code
@@ -138,6 +143,7 @@ def variables(script: Script) -> dict[str, t.Any]:
     watched = [name for name in phases_of(planned) if name == WATCH]
     before = [name for name in phases_of(planned) if name != WATCH]
     phases = ["preflight", *before, "smoke_tests", *watched, "sign_off"]
+    script.world.phases = phases
     return {
         "ansible_connection": "local",
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",
@@ -209,10 +215,12 @@ def functions(names: t.Iterable[str]) -> dict[str, t.Any]:
     }
 
 
-def typed(lines: t.Sequence[str]) -> tuple[str, list[str]] | None:
-    """The first command that a screen tells next, as a person types it: its playbook and arguments; None for none."""
+def typed(lines: t.Sequence[str], by: str) -> tuple[str, list[str]] | None:
+    """The first command that a screen tells next, as somebody types it: its playbook and arguments; None for none."""
     text = " ".join(" ".join(lines).split()).rpartition(" next ")[2]
-    command = COMMAND.search(text.replace("WHY", "it was looked at").replace("NAME", "Jane"))
+    for placeholder, word in PLACEHOLDERS.items():
+        text = text.replace(placeholder, word or by)
+    command = COMMAND.search(text)
     return (command[1], shlex.split(command[2])) if command else None
 
 

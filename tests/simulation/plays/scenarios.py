@@ -6,7 +6,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..kubelet import ABSENT, CRASHES
-from ..plan import AGAIN, AT_LAST, Actor, Fault, Plan
+from ..plan import AGAIN, AT_LAST, Actor, Alert, Fault, Plan
 from ..platform import (
     BREACH,
     FLAGS,
@@ -36,7 +36,10 @@ BAD = "mailer"
 
 @dataclass(frozen=True)
 class Scenario:
-    """`before`: what was run until then. `wrong_about`: what is not as it must be when all is done."""
+    """`before`: what was run until then. `wrong_about`: what is not as it must be when all is done.
+
+    `stands`: what is not as it must be after that run, where nothing befell it.
+    """
 
     name: str
     playbook: str
@@ -50,6 +53,7 @@ class Scenario:
     """The exit code of that run without a fault, for what it meets in its world."""
     last: int = 0
     """The same of the last one."""
+    stands: Checked | None = None
     options: t.Mapping[str, t.Any] = field(default_factory=dict)
     """Of its actors: `decision`, and `variables` of the inventory."""
 
@@ -68,8 +72,9 @@ class Scenario:
 
     def _actor(self, name: str, begins: float, playbook: str, arguments: Arguments) -> Actor:
         options = {**self.options, "playbook": playbook, "arguments": arguments}
+        options["fails"] = bool(self.ends or self.options)
         if name == NEXT:
-            options["next"] = TARGET
+            options |= {"next": TARGET, "decision": "approve"}
         script = "reset" if RESET in arguments else playbook
         return Actor(name, script, begins, "laptop-1", options)
 
@@ -118,6 +123,23 @@ def left(history: History) -> list[str]:
     return _failed_and(history, lambda _name: VERSION)
 
 
+def held(history: History) -> list[str]:
+    """By a watch, with the feature on."""
+    phases = history.record(VERSION)["phases"].values()
+    reasons = [
+        failure["reason"]
+        for phase in phases
+        for failure in phase["evidence"].get("failures", {}).values()
+    ]
+    return [*on(history), *([] if reasons == ["Hold"] else [f"it failed for {reasons}"])]
+
+
+def decided(history: History) -> list[str]:
+    decisions = history.record(VERSION)["facts"]["decisions"].values()
+    words = [(one["by"], one["reason"], one["decision"]) for one in decisions]
+    return [] if words == [(TARGET, WHY, "approve")] else [f"decided was {words}"]
+
+
 def as_it_was(_history: History) -> list[str]:
     """Of what only looks, or whose sentences are among those of every run."""
     return []
@@ -145,7 +167,8 @@ def _flags_but(history: History, values: t.Mapping[str, t.Any]) -> list[str]:
     return [f"{name} is {flags.get(name)}" for name in texts if flags.get(name) != texts[name]]
 
 
-BY = ("-e", "by=Jane", "-e", "reason='it was looked at'")
+WHY = "it was looked at"
+BY = ("-e", "by=Jane", "-e", f"reason='{WHY}'")
 DEPLOYED: tuple[tuple[str, Arguments], ...] = (("deploy", ()),)
 CHECKED: tuple[tuple[str, Arguments], ...] = (("preflight", ()),)
 LIMIT = ("--limit", "mailer,localhost")
@@ -159,6 +182,12 @@ WHOLE: t.Mapping[str, t.Any] = {
     "stores": {"platform": "supabase", "agent_core": "prisma"},
     "functions": {"wa-webhook": "old", "receipts": "absent"},
 }
+ALERTS = {"name": "alerts", "kind": "alerts", "query": "Errors", "pass": {"max": 0}}
+ALERTS |= {"window": 1, "breaches": 1}
+ASKED = {
+    "variables": {"release_feedback": [{"name": "tickets", "question": "More?", "asked_of": "us"}]}
+}
+BAD_ANSWER = ("-e", "feedback=tickets", "-e", "answer=bad")
 NO_IMAGE = {"bad_images": {BAD: ABSENT}}
 NO_START = {**WHOLE, "functions": {"wa-webhook": "ill"}}
 
@@ -166,6 +195,15 @@ NO_START = {**WHOLE, "functions": {"wa-webhook": "ill"}}
 def _of_policy(name: str, policy: str, checked: Checked) -> Scenario:
     arguments = ("-e", f"release_rollback_policy={policy}")
     return Scenario(name, "deploy", arguments, checked, world=ILL, ends=2, last=2)
+
+
+def _of_alert(name: str, calls_for: str, stands: Checked) -> Scenario:
+    """One that fires at the sign-off, of a release without a watch."""
+    world = {"alerts": (Alert("Errors", calls_for, ((0.0, GOES_ON - 60.0),)),)}
+    options = {"variables": {"release_metrics": [ALERTS]}}
+    return Scenario(
+        name, "deploy", (), deployed, world=world, ends=2, stands=stands, options=options
+    )
 
 
 SCENARIOS = {
@@ -179,7 +217,24 @@ SCENARIOS = {
         Scenario("absent", "deploy", (), untouched, world=NO_IMAGE, ends=2, last=2),
         Scenario("no start", "deploy", (), untouched, world=NO_START, ends=2, last=2),
         Scenario("one service", "microservices", LIMIT, deployed, CHECKED, again="deploy"),
-        Scenario("breach", "deploy", (), deployed, world=BREACHED, ends=2),
+        Scenario("breach", "deploy", (), deployed, world=BREACHED, ends=2, stands=off),
+        Scenario(
+            "unanswered", "deploy", (), deployed, world=WATCHED, ends=2, stands=held, options=ASKED
+        ),
+        Scenario(
+            "bad answer",
+            "deploy",
+            (),
+            as_it_was,
+            (*DEPLOYED, ("decide", (*BY, *BAD_ANSWER))),
+            WATCHED,
+            ends=2,
+            last=2,
+            stands=off,
+            options=ASKED,
+        ),
+        _of_alert("alert", "hold", held),
+        _of_alert("alert back", "rollback", off),
         Scenario("rollback", "rollback", BY, rolled_back, DEPLOYED),
         Scenario("whole back", "rollback", BY, rolled_back, DEPLOYED, WHOLE),
         Scenario("restore", "rollback", (*BY, "--tags", "database"), as_it_was, DEPLOYED, WHOLE),
@@ -202,6 +257,7 @@ SCENARIOS = {
             DEPLOYED,
             HELD,
             again="deploy",
+            stands=decided,
             options={"decision": "approve"},
         ),
         Scenario(

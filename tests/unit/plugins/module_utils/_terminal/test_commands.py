@@ -38,7 +38,7 @@ def test_a_mistaken_variable_is_left_out_and_no_other():
     ("extra", "left"),
     [
         ("wrong={}", ()),
-        ("wrong=1 right='a b'", ("right='a b'",)),
+        ("wrong='a b' right='a b'", ("right='a b'",)),
         ('{"wrong": {}}', ()),
         ('{"wrong": 1, "right": true}', ('{"right": true}',)),
         ("right=wrong", ("right=wrong",)),
