@@ -69,8 +69,7 @@ class RampTask:
 
     def _look(self) -> Result:
         start, guard = self._start()
-        request = StepRequest(by="", percentage=self._percentage, start=start)
-        plan, needs_lock = self._ramp.look(request)
+        plan, needs_lock = self._ramp.look(self._request(start))
         result = describe(self._schedule, plan)
         # A refusal says it itself.
         sentences = [] if plan.action == ramp.REFUSE else [result["sentence"]]
@@ -83,6 +82,17 @@ class RampTask:
             "evidence_before": evidence_before(self._record or Record(), guard.pop("watch", None)),
             "guard": guard,
         }
+
+    def _request(self, start: Start) -> StepRequest:
+        params = self._params
+        return StepRequest(
+            by=actor_of(params),
+            reason=params["reason"],
+            percentage=self._percentage,
+            release_reason=params["release_reason"].strip(),
+            released_by=params["released_by"].strip(),
+            start=start,
+        )
 
     def _start(self) -> tuple[Start, dict[str, t.Any]]:
         """What the record and the guard say of a step up, and the guard's looks with its watch."""
@@ -97,15 +107,7 @@ class RampTask:
         return start, {**guard, "watch": memory.guarded} if memory else guard
 
     def _move(self) -> Result:
-        params = self._params
-        request = StepRequest(
-            by=actor_of(params),
-            reason=params["reason"],
-            percentage=self._percentage,
-            release_reason=params["release_reason"].strip(),
-            released_by=params["released_by"].strip(),
-            start=self._start()[0],
-        )
+        params, request = self._params, self._request(self._start()[0])
         done = self._ramp.step(request, check_mode=self._module.check_mode)
         result = self._result(done)
         action, changed = done.plan.action, done.flags.changed

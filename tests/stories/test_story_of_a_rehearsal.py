@@ -53,19 +53,6 @@ def rehearsals(witness: Witness) -> dict[str, t.Any]:
     return found
 
 
-@pytest.mark.parametrize("words", [(), ("--check",)], ids=["for-real", "check-mode"])
-def test_a_phase_out_of_order_is_refused_before_anything_is_touched(operator, witness, words):
-    before = witness.resource_versions()
-    run = operator.deploys("--tags", "database", *words)
-    assert run.rc != 0
-    said = " ".join(run.output.split())
-    assert (
-        "Phase database cannot begin: preflight was not begun. Deploy what is missing first" in said
-    )
-    assert "TASK [easymo.deploy.db_backup" not in run.output
-    assert witness.resource_versions() == before
-
-
 def test_the_rehearsal_stops_it_and_both_databases_are_untouched(operator, witness, migrations):
     before = witness.sql("supabase", STATE), witness.sql("agent_core", AGENT_CORE)
     run = migrates(operator, migrations)
@@ -83,43 +70,10 @@ def test_the_rehearsal_stops_it_and_both_databases_are_untouched(operator, witne
     assert BAD in found["failure"]
 
 
-def test_nobody_waives_it_without_a_name(operator, witness, migrations):
-    before = witness.sql("agent_core", AGENT_CORE)
-    run = migrates(operator, migrations, "-e", "migration_rehearsal_waiver=hurry")
-    assert run.rc != 0
-    assert "The rehearsal is waived ('hurry') without a name" in " ".join(run.output.split())
-    assert witness.sql("agent_core", AGENT_CORE) == before
-
-
-def test_waived_by_a_name_it_is_recorded_and_production_learns_it_the_hard_way(
-    operator, witness, migrations
-):
-    before = witness.sql("agent_core", AGENT_CORE)
-    waiver = {"migration_rehearsal_waiver": "no room", "migration_rehearsal_waived_by": "Jane Doe"}
-    run = migrates(operator, migrations, "-e", json.dumps(waiver))
-    assert run.rc != 0
-    assert "could not create unique index" in run.output
-    assert "In the rehearsal" not in run.output
-    assert "rehearsal_supabase_prod: restoring" not in run.output
-    for one in rehearsals(witness).values():
-        assert (one["status"], one["waiver"], one["waived_by"]) == ("waived", "no room", "Jane Doe")
-    assert witness.sql("agent_core", AGENT_CORE) == before
-
-
-def test_in_check_mode_it_is_told_what_would_be_rehearsed(operator, witness, migrations):
-    (migrations / BAD).rename(migrations / "20251106000000_note.sql")
-    (migrations / "20251106000000_note.sql").write_text("create table public.notes (id int);\n")
-    witness.sql("supabase", "drop index if exists public.users_display_name_key")
-    before = witness.resource_versions()
-    run = migrates(operator, migrations, "--check")
-    assert run.rc == 0, run.tail()
-    assert "Would restore the backup of supabase_prod into rehearsal_supabase_prod" in run.output
-    assert witness.resource_versions() == before
-
-
 def test_tables_without_a_history_are_baselined_by_the_commands_on_the_screen(
     operator, witness, migrations
 ):
+    (migrations / BAD).write_text("create table public.notes (id int);\n", encoding="utf-8")
     witness.sql("agent_core", "drop table _prisma_migrations")
     refused = migrates(operator.at_the_console(), migrations)
     assert refused.rc != 0

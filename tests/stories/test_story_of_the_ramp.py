@@ -16,7 +16,7 @@ import yaml
 
 from tests.crowd import Crowd
 from tests.stories.people import ROOT, Operator, Run, Witness
-from tests.stories.ramp import PERCENTAGE, begin_release, keep, pods, ramp_of, runs_with, words
+from tests.stories.ramp import PERCENTAGE, begin_release, pods, ramp_of, runs_with, words
 from tests.waiting import until
 
 NUMBERS = [f"2507{index:08d}" for index in range(200)]
@@ -102,24 +102,6 @@ def release(witness) -> None:
     begin_release(witness)
 
 
-def test_a_release_that_is_not_signed_off_goes_no_further(operator, witness):
-    record = witness.record("2.0.0")
-    keep(witness, "replace", {**record, "status": "running"})
-    run = ramps(operator, GOOD)
-    assert run.rc != 0
-    assert "release 2.0.0 is not signed off (running): finish it first" in words(run)
-    keep(witness, "replace", record)
-
-
-def test_what_the_release_has_watched_waits_for_the_next_day(operator, witness):
-    version = ("get", "configmap", "feature-flags", "-o", "jsonpath={.metadata.resourceVersion}")
-    before = witness.kubectl(*version)
-    told = ramps(operator, GOOD, "--check", release_ramp_day_length=86400, release_ramp=STEPS)
-    assert told.rc == 0, told.tail()
-    assert "Next is 5 %, step 2, about 500 users, but day 2 begins at" in words(told)
-    assert witness.kubectl(*version) == before
-
-
 def test_a_run_killed_in_its_watch_is_taken_up_by_the_same_command(operator, witness):
     process = operator.begins("ramp", *complaints(GOOD, release_watch_delay=60))
     until(lambda: witness.flags()[PERCENTAGE] == "5", 90)
@@ -162,16 +144,6 @@ def test_going_up_only_added_users(witness, users_at_five):
     users = answered_by_agents(witness)
     assert users_at_five < users
     assert len(users) < 50
-
-
-def test_an_alert_whose_rule_says_so_goes_back_one_step_by_itself(operator, witness, fire):
-    fire(Back=("rollback", True), Held=("hold", True))
-    alerts = {"name": "alerts", "kind": "alerts", "query": "Back|Held", "pass": {"max": 0}}
-    run = ramps(operator, GOOD, metrics=[{**alerts, "breaches": 1}], release_ramp=STEPS)
-    assert run.rc != 0
-    assert "25 % went back to 10 %, for Back (service=s) since 20" in words(run)
-    assert runs_with(witness) == {"10"}
-    assert ramp_of(witness)["verdict"] == "rollback"
 
 
 def test_down_needs_neither_lock_nor_gate(operator, witness, users_at_five):

@@ -27,7 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._variable_check impo
 
 ROOT = Path(__file__).parents[2]
 STORY, PARTS = "stories/test_story_of", "integration/test"
-PREFLIGHT, WATCH = f"{PARTS}_preflight_check.py", f"{STORY}_the_watch.py"
+PREFLIGHT, PLAYED = f"{PARTS}_preflight_check.py", "simulation/plays/scenarios.py"
 CLONE = f"{PREFLIGHT}::test_a_clone_of_the_tag_alone_learns_the_branch_by_what_is_printed"
 ON_ITS_WAY = f"{PREFLIGHT}::test_a_checkout_on_its_way_to_the_release"
 IN_THE_WAY = f"{PARTS}_diagnosis.py::test_what_stands_in_the_way_of_pending_migrations_is_named"
@@ -92,7 +92,7 @@ TYPED = {
 THE_SAME = {
     "approve.yml -e sign_off=x -e by=$USER": "integration/role_scenarios/preflight/converge.yml",
     "SELECT pg_terminate_backend({pid})": IN_THE_WAY,
-    "decide.yml -e feedback=x -e answer=good -e by=$USER -e \"reason='WHAT WAS SEEN'\"": WATCH,
+    "decide.yml -e feedback=x -e answer=good -e by=$USER -e \"reason='WHAT WAS SEEN'\"": PLAYED,
     "deploy.yml --tags database": f"{STORY}_a_rehearsal.py",
     "deploy.yml --tags edge_functions": f"{STORY}_a_missing_image.py::test_phases_run_alone_by_their_tags",
     "deploy.yml --tags feature_flags": FLAGS_ALONE,

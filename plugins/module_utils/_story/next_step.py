@@ -242,6 +242,8 @@ def steps(story: Story) -> tuple[Step, ...]:
 
 DECIDED = frozenset({"Hold", "OutOfOrder"})
 """Reasons with which the same command is refused again, until somebody decides as the cause says."""
+RELEASED = frozenset({"RampRefused", "Rollback"})
+"""Those of a step of the ramp that a breach ended. Where its cause names a command, no other helps."""
 
 
 def _repeated(story: Story, stop: Stop, named: t.Sequence[Step]) -> tuple[Step, ...]:
@@ -255,6 +257,8 @@ def _repeated(story: Story, stop: Stop, named: t.Sequence[Step]) -> tuple[Step, 
         return (*before, PlaybookRun("", "then"))
     if named and stop.reason in DECIDED:
         return (*named, PlaybookRun("", "look again"))
+    if named and stop.reason in RELEASED:
+        return tuple(named)
     return (PlaybookRun("", "after fixing the cause"), *named)
 
 
@@ -372,8 +376,11 @@ def _one_up(ramp: Body, onward: Body, kinds: t.Mapping[str, str]) -> tuple[Step,
     percentage = ramp["before"]["percentage"]
     to = f"go up to {onward['percentage']} % of users"
     watch = PlaybookRun(RAMP, f"watch {percentage} % to its end")
-    if "hold" in kinds or ("breach" in kinds and not percentage):
-        return (PlaybookRun(RAMP, "release what is held, by name", options=RELEASE_OPTIONS), watch)
+    release = PlaybookRun(RAMP, "release what is held, by name", options=RELEASE_OPTIONS)
+    if "hold" in kinds:
+        return release, watch
+    if "breach" in kinds and not percentage:
+        return (release,)
     if "breach" in kinds or ramp.get("action") == "watch":
         return (watch,)
     if not {*kinds} - {"day", "watch"}:

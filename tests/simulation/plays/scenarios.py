@@ -19,6 +19,7 @@ from ..platform import (
     VERSION,
     image_of,
 )
+from ..stores import QUERY
 
 if t.TYPE_CHECKING:
     from ..invariants.history import History
@@ -100,6 +101,12 @@ def rolled_back(history: History) -> list[str]:
 def untouched(history: History) -> list[str]:
     """Of the services."""
     return _images_but(history, lambda _name: OLD)
+
+
+def unmigrated(history: History) -> list[str]:
+    stores = history.world.stores
+    names = [name for name in history.world.plan.stores if stores and stores.applied(name)]
+    return [*untouched(history), *(f"{name} has migrations" for name in names)]
 
 
 def off(history: History) -> list[str]:
@@ -187,6 +194,17 @@ ALERTS |= {"window": 1, "breaches": 1}
 ASKED = {
     "variables": {"release_feedback": [{"name": "tickets", "question": "More?", "asked_of": "us"}]}
 }
+ALERTED = {"variables": {"release_metrics": [ALERTS]}}
+ALARMED = {"alerts": (Alert("Errors", "rollback", ((BEGINS - 60.0, GOES_ON - 60.0),)),)}
+LOCKED: tuple[tuple[str, Arguments], ...] = (("lock", BY),)
+WRONG = {
+    "variables": {
+        "release_verification_queries": {
+            "platform": [{"name": "applied", "query": QUERY, "expect": "7"}]
+        }
+    }
+}
+WAIVED = ("-e", "migration_rehearsal_waiver='no room'", "-e", "migration_rehearsal_waived_by=Jane")
 BAD_ANSWER = ("-e", "feedback=tickets", "-e", "answer=bad")
 NO_IMAGE = {"bad_images": {BAD: ABSENT}}
 NO_START = {**WHOLE, "functions": {"wa-webhook": "ill"}}
@@ -235,6 +253,10 @@ SCENARIOS = {
         ),
         _of_alert("alert", "hold", held),
         _of_alert("alert back", "rollback", off),
+        Scenario("out of order", "database", (), deployed, world=WHOLE, ends=2, stands=unmigrated),
+        Scenario("rehearsal", "deploy", (), unmigrated, world=WHOLE, ends=2, last=2, options=WRONG),
+        Scenario("waived", "deploy", WAIVED, deployed, world=WHOLE, options=WRONG),
+        Scenario("kept out", "deploy", (), untouched, LOCKED, again="unlock", ends=2),
         Scenario("rollback", "rollback", BY, rolled_back, DEPLOYED),
         Scenario("whole back", "rollback", BY, rolled_back, DEPLOYED, WHOLE),
         Scenario("restore", "rollback", (*BY, "--tags", "database"), as_it_was, DEPLOYED, WHOLE),
@@ -248,6 +270,10 @@ SCENARIOS = {
             (*DEPLOYED, ("kill_switch", BY)),
         ),
         Scenario("ramp", "ramp", (), on, DEPLOYED),
+        Scenario("too early", "ramp", (), untouched, ends=2, last=2),
+        Scenario(
+            "ramp back", "ramp", (), on, DEPLOYED, ALARMED, ends=2, stands=off, options=ALERTED
+        ),
         Scenario("guard", "guard", (), on, DEPLOYED),
         Scenario(
             "decide",
@@ -269,7 +295,7 @@ SCENARIOS = {
             options={"variables": {"release_sign_offs": [{"name": "qa", "what": "Flows"}]}},
         ),
         Scenario("lock", "lock", BY, as_it_was, DEPLOYED, again="unlock"),
-        Scenario("unlock", "unlock", (), as_it_was, (("lock", BY),)),
+        Scenario("unlock", "unlock", (), as_it_was, LOCKED),
         Scenario("status", "status", (), as_it_was, DEPLOYED),
         Scenario("report", "report", (), as_it_was, DEPLOYED),
         Scenario("diagnose", "diagnose", (), as_it_was, DEPLOYED),

@@ -20,12 +20,17 @@ def ramp(script: Script) -> None:
     }
     wanted = script.actor.options.get("percentage")
     releases = bool(script.actor.options.get("release"))
+    released = {
+        "release_reason": f"{script.actor.name} looked at it" if releases else "",
+        "released_by": script.actor.name if releases else "",
+    }
     state = script.require(
         script.task(
             "feature_ramp/look",
             "Read the ramp's state",
             module_defaults=defaults,
             percentage=wanted,
+            **released,
         )
     )
     if state["needs_lock"]:
@@ -37,8 +42,7 @@ def ramp(script: Script) -> None:
             module_defaults=defaults,
             percentage=wanted,
             reason="",
-            release_reason=f"{script.actor.name} looked at it" if releases else "",
-            released_by=script.actor.name if releases else "",
+            **released,
             fence=script.epoch,
         )
     )
