@@ -144,6 +144,8 @@ class World:
         """The module and options of the task that each run is at."""
         self.phases: list[str] = []
         """Of the releases, where an inventory names them."""
+        self.task_begins: t.Callable[[str, str, int], None] = lambda _by, _place, _nth: None
+        """Told before each task of a playbook: the actor, the task with its host, and which time it runs there."""
         self.screens: dict[str, list[str]] = {}
         """What each actor that plays a playbook reads, a line each."""
         self.codes: dict[str, int] = {}

@@ -5,7 +5,8 @@ import os
 import random
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import groupby
 from multiprocessing import get_context
 
 HASHING = "PYTHONHASHSEED"
@@ -38,18 +39,18 @@ def main() -> int:
     if arguments.list:
         print("\n".join(map(str, cases)))
         return 0
-    begun, failed = time.monotonic(), 0
+    begun, number, failed = time.monotonic(), 0, 0
+    groups = [[*group] for _name, group in groupby(cases, lambda case: case.scenario.name)]
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("fork")) as pool:
-        for number, (case, (wrong, lines)) in enumerate(
-            zip(cases, pool.map(tried, cases), strict=True), 1
-        ):
-            if arguments.case:
-                print("\n".join(lines))
-            if wrong:
-                failed += 1
-                print(case, *(f"    {text}" for text in wrong), sep="\n", flush=True)
-            if number % 25 == 0:
-                print(f"{number} of {len(cases)} tried, {failed} failed", flush=True)
+        for future in as_completed([pool.submit(tried, group) for group in groups]):
+            for case, wrong, lines in future.result():
+                number += 1
+                if arguments.case:
+                    print("\n".join(lines))
+                if wrong:
+                    failed += 1
+                    print(case, *(f"    {text}" for text in wrong), sep="\n")
+            print(f"{number} of {len(cases)} tried, {failed} failed", flush=True)
     print(f"{len(cases)} cases, {failed} failed, in {time.monotonic() - begun:.0f} s")
     return bool(failed)
 

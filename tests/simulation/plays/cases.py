@@ -6,12 +6,14 @@ run is the list: no task is left out.
 
 from __future__ import annotations
 
+import os
+import pickle
 import typing as t
 from contextlib import closing
 
 from .. import plan
 from ..plan import AGAIN, Fault
-from ..run import Running
+from ..run import Outcome, Running, uncollected
 from .engine import FAILED
 from .playing import Task, typed
 from .scenarios import NEXT, TARGET, Scenario
@@ -78,17 +80,71 @@ def cases_of(scenario: Scenario) -> list[Case]:
     return [case for case in cases if case.fault]
 
 
-def tried(case: Case) -> tuple[list[str], list[str]]:
-    """What is wrong with a case, and its log."""
-    assert case.fault
-    with closing(Running(case.scenario.plan_of(case.fault))) as running:
+Tried = tuple[Case, list[str], list[str]]
+"""A case, what is wrong with it, and its log."""
+
+
+@uncollected()
+def tried(cases: t.Sequence[Case]) -> list[Tried]:
+    """Of one scenario. Its run is forked where a task begins, so what led there is simulated once.
+
+    Forks would share their connections to real databases: of a world with those each case is a run from its beginning.
+    """
+    if any(case.scenario.world.get("stores") for case in cases):
+        return [_alone(case) for case in cases]
+    with closing(Running(cases[0].scenario.plan_of())) as running:
+        forks = _Forks(running, cases)
+        running.world.task_begins = forks.begin
         running.go()
         outcome = running.end()
-        world = running.world
-        wrong = [*outcome.violations, *wrong_about(world, case)]
-        if not outcome.violations:
-            wrong += case.scenario.wrong_about(running.history)
-        return wrong, outcome.lines
+        if forks.mine is not None:
+            forks.tell(_judged(running, outcome, forks.mine))
+        return forks.tried
+
+
+class _Forks:
+    """`mine`: the case that this process is, None in the one that forks."""
+
+    mine: Case | None = None
+
+    def __init__(self, running: Running, cases: t.Sequence[Case]) -> None:
+        self._running = running
+        self._cases: dict[tuple[str, int], list[Case]] = {}
+        for case in cases:
+            self._cases.setdefault((case.task.place, case.task.nth), []).append(case)
+        self.tried: list[Tried] = []
+
+    def begin(self, by: str, place: str, nth: int) -> None:
+        """Called before each task. A fork for each case of it, one after the other."""
+        for case in self._cases.pop((place, nth), ()) if by == TARGET else ():
+            reading, self._pipe = os.pipe()
+            if not (pid := os.fork()):
+                self.mine = case
+                self._cases.clear()
+                self._running.go_on_with(case.scenario.plan_of(*filter(None, [case.fault])))
+                return
+            os.close(self._pipe)
+            with os.fdopen(reading, "rb") as pipe:
+                self.tried.append((case, *pickle.loads(pipe.read())))
+            os.waitpid(pid, 0)
+
+    def tell(self, judged: Tried) -> t.NoReturn:
+        with os.fdopen(self._pipe, "wb") as pipe:
+            pipe.write(pickle.dumps(judged[1:]))
+        os._exit(0)
+
+
+def _alone(case: Case) -> Tried:
+    with closing(Running(case.scenario.plan_of(*filter(None, [case.fault])))) as running:
+        running.go()
+        return _judged(running, running.end(), case)
+
+
+def _judged(running: Running, outcome: Outcome, case: Case) -> Tried:
+    wrong = [*outcome.violations, *wrong_about(running.world, case)]
+    if not outcome.violations:
+        wrong += case.scenario.wrong_about(running.history)
+    return case, wrong, outcome.lines
 
 
 def wrong_about(world: World, case: Case) -> list[str]:

@@ -100,7 +100,9 @@ class Worker(inline_tasks.InlineWorker):
     def start(self) -> None:
         play = _play()
         name, host = self._task.get_name(), self._host.name
-        play.place = f"{name}|{host}"
+        play.place, world = f"{name}|{host}", substitutes.current
+        nth = self._calls(play.place)[plan.BEGINS] + 1
+        world.task_begins(world.scheduler.step.process.name, play.place, nth)
         self._befalls(plan.BEGINS)
         before = self._calls(play.place)
         super().start()
