@@ -113,6 +113,10 @@ def off(history: History) -> list[str]:
     return _flags_but(history, {SWITCH: False, PERCENTAGE: 0})
 
 
+def at_zero(history: History) -> list[str]:
+    return _flags_but(history, {PERCENTAGE: 0})
+
+
 def on(history: History) -> list[str]:
     return _flags_but(history, {SWITCH: True})
 
@@ -272,7 +276,7 @@ SCENARIOS = {
         Scenario("ramp", "ramp", (), on, DEPLOYED),
         Scenario("too early", "ramp", (), untouched, ends=2, last=2),
         Scenario(
-            "ramp back", "ramp", (), on, DEPLOYED, ALARMED, ends=2, stands=off, options=ALERTED
+            "ramp back", "ramp", (), on, DEPLOYED, ALARMED, ends=2, stands=at_zero, options=ALERTED
         ),
         Scenario("guard", "guard", (), on, DEPLOYED),
         Scenario(

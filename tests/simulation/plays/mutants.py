@@ -1,0 +1,185 @@
+"""Steps left out of the playbooks, by rule: does a scenario notice?
+
+A task is dropped, a condition is turned round, or a rescue is taken away. The files stay as they are: what Ansible
+reads of one is changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import os
+import pickle
+import statistics
+import sys
+import time
+import typing as t
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from multiprocessing import get_context
+from pathlib import Path
+
+from ansible.parsing.dataloader import DataLoader
+
+from ..run import Running, uncollected
+from . import ROOT
+from .cases import tasks_of
+from .scenarios import AGAIN, NEXT, SCENARIOS, TARGET, Scenario
+
+PARTS = ("tasks", "block", "rescue", "always")
+DROPPED, TURNED, NO_RESCUE = "dropped", "turned round", "without its rescue"
+FILES = [
+    path
+    for folder in ("playbooks", "playbooks/tasks", "roles/*/tasks")
+    for path in sorted(ROOT.glob(f"{folder}/*.yml"))
+]
+
+
+class Mutant(t.NamedTuple):
+    """`keys` lead to a task in what is read of the file. `names`: its own, and of a block those of its tasks."""
+
+    file: Path
+    keys: tuple[t.Any, ...]
+    rule: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.file.relative_to(ROOT)}: {self.names[0]!r} {self.rule}"
+
+    def change(self, data: t.Any) -> None:
+        *before, last = self.keys
+        for key in before:
+            data = data[key]
+        if self.rule == DROPPED:
+            del data[last]
+        elif self.rule == TURNED:
+            conditions = data[last]["when"]
+            all_of = conditions if isinstance(conditions, list) else [conditions]
+            data[last]["when"] = f"not ({' and '.join(f'({one})' for one in all_of)})"
+        else:
+            del data[last]["rescue"]
+
+
+def mutants_of(file: Path) -> t.Iterator[Mutant]:
+    yield from _of(file, (), DataLoader().load_from_file(str(file)) or [])
+
+
+def _of(file: Path, keys: tuple[t.Any, ...], tasks: t.Sequence[t.Any]) -> t.Iterator[Mutant]:
+    for number, task in enumerate(tasks):
+        here, names = (*keys, number), tuple(_names(task))
+        rules = [NO_RESCUE] if "rescue" in task else []
+        rules += [TURNED] if "when" in task else []
+        if "hosts" not in task and "ansible.builtin.import_playbook" not in task:
+            rules.append(DROPPED)
+        yield from (Mutant(file, here, rule, names) for rule in rules)
+        for part in PARTS:
+            yield from _of(file, (*here, part), task.get(part) or ())
+
+
+def _names(task: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    yield str(task.get("name"))
+    for part in PARTS:
+        for inner in task.get(part) or ():
+            yield from _names(inner)
+
+
+def install(mutant: Mutant) -> None:
+    load = DataLoader.load_from_file
+
+    def changed(self: t.Any, file_name: str, *args: t.Any, **named: t.Any) -> t.Any:
+        data = load(self, file_name, *args, **named)
+        if Path(self.path_dwim(file_name)).resolve() == mutant.file:
+            data = copy.deepcopy(data)
+            mutant.change(data)
+        return data
+
+    DataLoader.load_from_file = changed
+
+
+@uncollected()
+def noticed_by(scenario: Scenario) -> str:
+    """What tells that something is wrong; "" for nothing."""
+    with closing(Running(scenario.plan_of())) as running:
+        running.go()
+        outcome, codes = running.end(), running.world.codes
+        if outcome.violations:
+            return outcome.violations[0]
+        wrong = scenario.wrong_about(running.history)
+        expected = {TARGET: scenario.ends, "once more": scenario.last, AGAIN: 0}
+        wrong += [
+            f"{by} ended with {code}"
+            for by, code in codes.items()
+            if expected.get(by, code) != code
+        ]
+        if not scenario.last and codes.get(NEXT):
+            wrong.append(f"next ended with {codes[NEXT]}")
+        return wrong[0] if wrong else ""
+
+
+def told_of(mutant: Mutant, scenarios: t.Sequence[str]) -> tuple[str, float]:
+    """Which scenario notices it first and by what, and the CPU of finding that out, in a process of its own."""
+    reading, writing = os.pipe()
+    if not (pid := os.fork()):
+        begun, told = time.process_time(), ""
+        install(mutant)
+        for name in scenarios:
+            try:
+                told = noticed_by(SCENARIOS[name])
+            except Exception as exc:
+                told = f"{type(exc).__name__}: {exc}"
+            if told:
+                told = f"{name}: {told}"
+                break
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(pickle.dumps((told, time.process_time() - begun)))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        result = t.cast("tuple[str, float]", pickle.loads(pipe.read()))
+    os.waitpid(pid, 0)
+    return result
+
+
+def who_runs(tasks: t.Mapping[str, t.Container[str]], mutant: Mutant) -> list[str]:
+    """The scenarios that run a task of it; all where none does, for it may be an import."""
+    runs = [name for name in SCENARIOS if any(task in tasks[name] for task in mutant.names)]
+    return runs or [*SCENARIOS]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.simulation.plays.mutants", description=__doc__
+    )
+    parser.add_argument("words", nargs="*", help="those whose line has one of them; all without")
+    parser.add_argument("--list", action="store_true", help="print them, and try none")
+    parser.add_argument("--jobs", type=int, default=1)
+    arguments = parser.parse_args()
+    mutants = [mutant for file in FILES for mutant in mutants_of(file)]
+    if arguments.words:
+        mutants = [one for one in mutants if any(word in str(one) for word in arguments.words)]
+    if arguments.list:
+        print("\n".join(map(str, mutants)))
+        return 0
+    tasks = {
+        name: {task.name.rpartition(" : ")[2] for task in tasks_of(scenario)}
+        for name, scenario in SCENARIOS.items()
+    }
+    survived, seconds = 0, []
+    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("fork")) as pool:
+        tries = pool.map(told_of, mutants, [who_runs(tasks, mutant) for mutant in mutants])
+        for mutant, (told, took) in zip(mutants, tries, strict=True):
+            survived += not told
+            seconds += [took] if told else []
+            print(
+                f"{mutant}: {f'killed after {took:.1f} s by {told[:120]}' if told else 'SURVIVED'}",
+                flush=True,
+            )
+    median = statistics.median(seconds or [0.0])
+    print(
+        f"{len(mutants) - survived} of {len(mutants)} killed, in {median:.1f} s of CPU at the median"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
