@@ -17,6 +17,7 @@ from ansible._internal._templating import _jinja_bits
 from ansible._internal._templating._jinja_plugins import JinjaPluginIntercept
 from ansible._internal._templating._lazy_containers import _AnsibleLazyTemplateMixin
 from ansible._internal._templating._utils import TemplateContext
+from ansible.executor.process import worker as workers
 from ansible.executor.process.worker import WorkerProcess
 from ansible.executor.task_executor import TaskExecutor
 from ansible.module_utils._internal import _datatag
@@ -185,6 +186,7 @@ def run_inline(worker: type[InlineWorker] = InlineWorker) -> None:
     find_once()
     variables._DEPRECATE_VARS = _TaggedOnce(variables._DEPRECATE_VARS)
     strategy.WorkerProcess = worker
+    workers.WorkerQueue = lambda ctx: None  # nobody answers a task that has ended
     _Rendered().install()
     base = sys.modules.get(ACTION_MODULE)
     if base is not None:

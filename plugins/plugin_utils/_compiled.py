@@ -60,8 +60,7 @@ class CompiledTemplates:
     def __init__(self) -> None:
         self.known: dict[tuple[t.Any, ...], CodeType] = {}
         self._owner = os.getpid()
-        # In memory, for a text may stand in a vault. Where there is no such file, each fork keeps its own.
-        self._left = os.memfd_create("templates") if hasattr(os, "memfd_create") else -1
+        self._left = -1
         self._taken = 0
         self._last: t.Any = None
 
@@ -76,6 +75,9 @@ class CompiledTemplates:
             fields = _jinja_bits._TEMPLATE_OVERRIDE_FIELD_NAMES
             if hasattr(compiles, "__wrapped__"):
                 return
+            # In memory, for a text may stand in a vault. Where there is no such file, each fork keeps its own.
+            if hasattr(os, "memfd_create"):
+                self._left = os.memfd_create("templates")
 
             def key(kind: str, source: str, jinja: t.Any) -> tuple[t.Any, ...]:
                 current = context.current(optional=True)

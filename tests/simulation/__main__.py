@@ -5,18 +5,18 @@ A run that breaks an invariant is made as small as it can be, and printed as a p
 
 import argparse
 import itertools
-import os
 import secrets
 import sys
 import time
 import typing as t
 from pathlib import Path
 
+from .hashing import run_with_fixed_hashes
+
 if t.TYPE_CHECKING:
     # The path to the collection, and a mutant of it, come before the first import of the product.
     from .branches import Ended
 
-HASHING = "PYTHONHASHSEED"
 OTHERS = 60
 """Of the seeds of other themes, a mutant that names one is tried with one in so many."""
 ROOT = Path(__file__).parents[2]
@@ -41,10 +41,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="of CPU, for fresh seeds")
     parser.add_argument("--theme", default="", help="only seeds of this theme of draws.py")
     args = parser.parse_args()
-    # The order of a set's words is drawn anew in each process, and a seed must name one run.
-    if os.environ.get(HASHING) != "0":
-        os.environ[HASHING] = "0"
-        os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
+    run_with_fixed_hashes("tests.simulation")
     sys.path.insert(0, str(ROOT / "playbooks" / "collections"))
     from .mutants import install  # noqa: PLC0415
 

@@ -67,6 +67,18 @@ def server() -> Server:
     return Server()
 
 
+_OF_OTHERS: list[Server] = []
+"""Kept, for a connection that is closed here would be closed for the process whose it is."""
+
+
+def begin_own_server() -> None:
+    """In a fork, for itself and its own forks that run one after the other."""
+    if server.cache_info().currsize:
+        _OF_OTHERS.append(server())
+        server.cache_clear()
+    server()
+
+
 @dataclass(eq=False)
 class Waiting:
     pid: int

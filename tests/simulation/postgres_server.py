@@ -4,7 +4,6 @@ Real, because what a lost connection, a lock or a rollback leaves is what the si
 its template in 11 ms, a statement takes 0.03.
 """
 
-import atexit
 import hashlib
 import os
 import shutil
@@ -13,6 +12,7 @@ import subprocess
 import tempfile
 import time
 import typing as t
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import psycopg2
@@ -75,7 +75,8 @@ class Server:
         shutil.copytree(self._built() / "data", self.folder / "data")
         self._account.own(self.folder)
         self._process = _begin(self._account, self.programs, self.folder)
-        atexit.register(self._end)
+        # Of this process alone, not of its forks.
+        Finalize(None, self._end, exitpriority=0)
         self.admin = self._await()
 
     def connect(self, database: str, user: str = ADMIN, **options: t.Any) -> connection:

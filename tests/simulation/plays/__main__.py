@@ -1,15 +1,17 @@
 """The cases of the playbooks' tasks: list them, or try them."""
 
 import argparse
-import os
 import random
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from itertools import groupby
+from itertools import batched, groupby
 from multiprocessing import get_context
 
-HASHING = "PYTHONHASHSEED"
+from ..hashing import run_with_fixed_hashes
+
+AT_ONCE = 40
+"""Cases of a scenario that a process tries before others may have it."""
 
 
 def main() -> int:
@@ -21,11 +23,9 @@ def main() -> int:
     parser.add_argument("--case", help="those whose line has these words, each with its log")
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
-    # The order of a set's words is drawn anew in each process, and a case must be the same run again.
-    if os.environ.get(HASHING) != "0":
-        os.environ[HASHING] = "0"
-        os.execv(sys.executable, [sys.executable, "-m", "tests.simulation.plays", *sys.argv[1:]])
+    run_with_fixed_hashes("tests.simulation.plays")
     from .cases import cases_of, tried  # noqa: PLC0415
+    from .playing import begin_worker  # noqa: PLC0415
     from .scenarios import SCENARIOS  # noqa: PLC0415
 
     cases = [
@@ -40,13 +40,18 @@ def main() -> int:
         print("\n".join(map(str, cases)))
         return 0
     begun, number, failed = time.monotonic(), 0, 0
-    groups = [[*group] for _name, group in groupby(cases, lambda case: case.scenario.name)]
-    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("fork")) as pool:
-        for future in as_completed([pool.submit(tried, group) for group in groups]):
+    groups = [
+        group
+        for _name, of_scenario in groupby(cases, lambda case: case.scenario.name)
+        for group in batched(of_scenario, AT_ONCE, strict=False)
+    ]
+    with ProcessPoolExecutor(arguments.jobs, get_context("fork"), initializer=begin_worker) as pool:
+        for future in as_completed(
+            [pool.submit(tried, group, bool(arguments.case)) for group in groups]
+        ):
             for case, wrong, lines in future.result():
                 number += 1
-                if arguments.case:
-                    print("\n".join(lines))
+                print(*lines, sep="\n", end="\n" if lines else "")
                 if wrong:
                     failed += 1
                     print(case, *(f"    {text}" for text in wrong), sep="\n")

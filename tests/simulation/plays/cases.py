@@ -6,8 +6,10 @@ run is the list: no task is left out.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
+import traceback
 import typing as t
 from contextlib import closing
 
@@ -81,25 +83,34 @@ def cases_of(scenario: Scenario) -> list[Case]:
 
 
 Tried = tuple[Case, list[str], list[str]]
-"""A case, what is wrong with it, and its log."""
+"""A case, what is wrong with it, and its log where that is asked for."""
 
 
-@uncollected()
-def tried(cases: t.Sequence[Case]) -> list[Tried]:
+def tried(cases: t.Sequence[Case], logged: bool = False) -> list[Tried]:
     """Of one scenario. Its run is forked where a task begins, so what led there is simulated once.
 
     Forks would share their connections to real databases: of a world with those each case is a run from its beginning.
     """
     if any(case.scenario.world.get("stores") for case in cases):
-        return [_alone(case) for case in cases]
-    with closing(Running(cases[0].scenario.plan_of())) as running:
+        return [_told(_alone(case), logged) for case in cases]
+    with uncollected(), closing(Running(cases[0].scenario.plan_of())) as running:
         forks = _Forks(running, cases)
         running.world.task_begins = forks.begin
-        running.go()
-        outcome = running.end()
+        try:
+            running.go()
+            outcome = running.end()
+        except BaseException:
+            if forks.mine is not None:  # a fork never goes on as the process that it comes from
+                forks.tell((forks.mine, [traceback.format_exc()], []))
+            raise
         if forks.mine is not None:
-            forks.tell(_judged(running, outcome, forks.mine))
+            forks.tell(_told(_judged(running, outcome, forks.mine), logged))
         return forks.tried
+
+
+def _told(case: Tried, logged: bool) -> Tried:
+    """A log has thousands of lines."""
+    return case if logged else (*case[:2], [])
 
 
 class _Forks:
@@ -135,7 +146,11 @@ class _Forks:
 
 
 def _alone(case: Case) -> Tried:
-    with closing(Running(case.scenario.plan_of(*filter(None, [case.fault])))) as running:
+    gc.collect()
+    with (
+        uncollected(),
+        closing(Running(case.scenario.plan_of(*filter(None, [case.fault])))) as running,
+    ):
         running.go()
         return _judged(running, running.end(), case)
 

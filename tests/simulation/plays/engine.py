@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import errno
 import functools
+import gc
 import importlib
+import tempfile
 import types
 import typing as t
 
@@ -71,7 +73,10 @@ class Play:
         variables = VariableManager(loader=loader, inventory=inventory, version_info=version)
         cli.get_host_list(inventory, self.arguments["subset"])
         playbooks = self.arguments["args"]
-        return int(PlaybookExecutor(playbooks, inventory, variables, loader, {}).run())
+        try:
+            return int(PlaybookExecutor(playbooks, inventory, variables, loader, {}).run())
+        except SystemExit as refused:
+            return t.cast("int", refused.code)
 
 
 def _play() -> Play | None:
@@ -216,6 +221,8 @@ def install(acting: t.Mapping[str, types.ModuleType]) -> None:
     plugin = functools.partial(importlib.import_module, package=PLUGINS)
     progress, process = plugin(".module_utils._progress"), plugin(".plugin_utils._process")
     inline_tasks.run_inline(Worker)
+    # A program freezes what lives as its run begins: here that is all of the runs before.
+    gc.freeze = lambda: None
     # What is a process of its own for its memory is called here as the others are.
     backup, shared = (
         plugin(".action.pg_backup").ActionModule,
@@ -227,6 +234,9 @@ def install(acting: t.Mapping[str, types.ModuleType]) -> None:
     context._init_global_context = _keep_arguments
     strategy.threading = substitutes.instead(strategy.threading, Thread=_ResultsThread)
     task_queue_manager.FinalQueue = _Queue
+    # A file for each run would be open until the last of its greenlets goes, and nobody locks it.
+    lock = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
+    task_queue_manager.tempfile = types.SimpleNamespace(TemporaryFile=lambda: lock)
     task_queue_manager._rpc_host = types.SimpleNamespace(
         LocalManager=types.SimpleNamespace(shared_instance=lambda: None)
     )

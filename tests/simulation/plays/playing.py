@@ -5,18 +5,19 @@ An actor's options: `playbook`, `arguments`, and `next` of one who types what an
 
 from __future__ import annotations
 
-import atexit
 import functools
 import re
 import shlex
 import shutil
 import tempfile
 import typing as t
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import yaml
 
 from ..bucket import CONNECTION as BUCKET
+from ..databases import begin_own_server
 from ..functions import API, CHECKOUT, GATEWAY, REF, TOKEN
 from ..monitoring import URL
 from ..plan import BEGINS, Plan
@@ -52,8 +53,14 @@ COMMAND = re.compile(
 def folder() -> Path:
     """Of this process: inventories and reports."""
     made = Path(tempfile.mkdtemp(prefix="deploy-play-"))
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    Finalize(None, shutil.rmtree, (made, True), exitpriority=0)
     return made
+
+
+def begin_worker() -> None:
+    """Of a pool: what a process has for itself."""
+    folder.cache_clear()
+    begin_own_server()
 
 
 class Task(t.NamedTuple):
@@ -93,15 +100,23 @@ def play(script: Script) -> None:
     if "next" in options:
         if world.codes.get(options["next"]) == 0:
             return
-        playbook, arguments = typed(world.screens[options["next"]], script.actor.name) or (
-            playbook,
-            arguments,
-        )
-    command = [str(ROOT / "playbooks" / f"{playbook}.yml"), "-i", str(inventory(script))]
-    code = Play(observed, shown, ran).run(*command, *arguments)
+        before = world.screens[options["next"]]
+        playbook, arguments = typed(before, script.actor.name) or (playbook, arguments)
+    code = _run(script, playbook, arguments, Play(observed, shown, ran))
+    if code and options.get("goes_on"):
+        after = typed(lines, script.actor.name)
+        if after and after != (playbook, arguments):
+            playbook, arguments = after
+            code = _run(script, playbook, arguments, Play(observed, shown, ran))
     world.codes[script.actor.name] = code
     if code:
         raise StopError(f"{playbook}.yml ended with {code}: {cause(lines)}")
+
+
+def _run(script: Script, playbook: str, arguments: t.Sequence[str], run: Play) -> int:
+    """The exit code."""
+    command = [str(ROOT / "playbooks" / f"{playbook}.yml"), "-i", str(inventory(script))]
+    return run.run(*command, *arguments)
 
 
 def cause(lines: t.Sequence[str]) -> str:

@@ -75,7 +75,7 @@ class Scenario:
         options = {**self.options, "playbook": playbook, "arguments": arguments}
         options["fails"] = bool(self.ends or self.options)
         if name == NEXT:
-            options |= {"next": TARGET, "decision": "approve"}
+            options |= {"next": TARGET, "goes_on": not self.last, "decision": "approve"}
         script = "reset" if RESET in arguments else playbook
         return Actor(name, script, begins, "laptop-1", options)
 
@@ -257,7 +257,16 @@ SCENARIOS = {
         ),
         _of_alert("alert", "hold", held),
         _of_alert("alert back", "rollback", off),
-        Scenario("out of order", "database", (), deployed, world=WHOLE, ends=2, stands=unmigrated),
+        Scenario(
+            "out of order",
+            "database",
+            (),
+            deployed,
+            world=WHOLE,
+            again="deploy",
+            ends=2,
+            stands=unmigrated,
+        ),
         Scenario("rehearsal", "deploy", (), unmigrated, world=WHOLE, ends=2, last=2, options=WRONG),
         Scenario("waived", "deploy", WAIVED, deployed, world=WHOLE, options=WRONG),
         Scenario("kept out", "deploy", (), untouched, LOCKED, again="unlock", ends=2),
