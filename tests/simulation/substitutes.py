@@ -199,7 +199,7 @@ def _substitutes() -> dict[t.Any, t.Any]:
         _kubernetes_calls._Session: lambda _client: current.session(),
         _kubernetes_calls.connect: lambda _connection: None,
         _http._session: _http_session,
-        deliver: lambda _messages, **_more: ([], []),
+        deliver: _delivered,
         _kubernetes_calls.run_in_container: _executed,
         _run_process.current_run: lambda: _run_of(current.scheduler.step.process),
         _run_process.identified: lambda _pid: _run_of(current.scheduler.step.process),
@@ -208,6 +208,11 @@ def _substitutes() -> dict[t.Any, t.Any]:
         _run_process.detach: lambda work: current.detach(work),
         _run_process.end: lambda run: current.end_run(run),
     }
+
+
+def _delivered(messages: t.Iterable[t.Any], **how: t.Any) -> t.Any:
+    """To where a world pages. Without such a place nobody is told, and no one misses it."""
+    return deliver(messages, **how) if current.pager else ([], [])
 
 
 def install() -> dict[str, types.ModuleType]:

@@ -12,6 +12,7 @@ import gc
 import itertools
 import os
 import pickle
+import re
 import statistics
 import sys
 import time
@@ -32,6 +33,7 @@ from .scenarios import AGAIN, NEXT, SCENARIOS, TARGET, Scenario
 
 PARTS = ("tasks", "block", "rescue", "always")
 DROPPED, TURNED, NO_RESCUE = "dropped", "turned round", "without its rescue"
+TEMPLATE = re.compile(r"\{\{.*?\}\}")
 FILES = [
     path
     for folder in ("playbooks", "playbooks/tasks", "roles/*/tasks")
@@ -156,9 +158,11 @@ def told_of(mutant: Mutant, scenarios: t.Sequence[str]) -> tuple[str, float]:
     return result
 
 
-def who_runs(tasks: t.Mapping[str, t.Container[str]], mutant: Mutant) -> list[str]:
-    """The scenarios that run a task of it."""
-    return [name for name in SCENARIOS if any(task in tasks[name] for task in mutant.names)]
+def who_runs(tasks: t.Mapping[str, t.Collection[str]], mutant: Mutant) -> list[str]:
+    """The scenarios that run a task of it. A template in a name may have become anything."""
+    texts = ("(.*)".join(map(re.escape, TEMPLATE.split(name))) for name in mutant.names)
+    named = re.compile("|".join(texts))
+    return [name for name in SCENARIOS if any(map(named.fullmatch, tasks[name]))]
 
 
 def main() -> int:

@@ -40,6 +40,7 @@ from ..scripts.watch import METRIC
 from ..stores import KINDS
 from . import ROOT
 from .engine import Play, install
+from .pager import KEY, Pager
 from .registry import HOST, answer
 
 PLACEHOLDERS = {"WHAT WAS SEEN": "few", "WHY": "it was looked at", "NAME": "", "$USER": ""}
@@ -84,6 +85,7 @@ def play(script: Script) -> None:
     """Raises StopError where the program's exit code is not 0."""
     options, world = script.actor.options, script.world
     world.sites[HOST] = answer
+    world.pager = world.pager or Pager(world)
     lines = world.screens.setdefault(script.actor.name, [])
 
     def observed(task: str, module: str, called: t.Any, run: t.Callable[[t.Any], t.Any]) -> t.Any:
@@ -171,6 +173,7 @@ def variables(script: Script) -> dict[str, t.Any]:
         "contract_health_url": "",
         "prometheus_url": URL,
         "release_secrets": [],
+        "secret_pagerduty_routing_key": KEY,
         "release_version": version,
         "release_title": f"Shop {version}",
         "release_image_repository": HOST + "/shop",

@@ -87,6 +87,7 @@ def deployed(history: History) -> list[str]:
     wrong = [f"{name} is {status}" for name, status in phases.items() if status != "done"]
     if record.get("status") != "done":
         wrong.append(f"the release is {record.get('status')}")
+    wrong += _paged(history)
     wrong += _images_but(history, lambda _name: VERSION) + _flags_but(history, FLAGS_ON[VERSION])
     names = history.world.plan.stores
     return wrong + [f"{name} lacks migrations" for name in names if stores and stores.pending(name)]
@@ -95,7 +96,7 @@ def deployed(history: History) -> list[str]:
 def rolled_back(history: History) -> list[str]:
     status = history.record(VERSION)["status"]
     wrong = [] if status == "rolled_back" else [f"the release is {status}"]
-    return [*wrong, *untouched(history), *_flags_but(history, FLAGS_BEFORE)]
+    return [*wrong, *untouched(history), *_flags_but(history, FLAGS_BEFORE), *_paged(history)]
 
 
 def untouched(history: History) -> list[str]:
@@ -156,6 +157,17 @@ def as_it_was(_history: History) -> list[str]:
     return []
 
 
+def paged(history: History) -> list[str]:
+    """By a guard that took the feature back."""
+    titles = history.world.pager.opened
+    return [*at_zero(history), *([] if len(titles) == 1 else [f"people are paged for {titles}"])]
+
+
+def _paged(history: History) -> list[str]:
+    """Whom somebody waits for still, though all is over."""
+    return [f"the incident {key} is open" for key in history.world.pager.open]
+
+
 def _failed_and(history: History, version_of: t.Callable[[str], str]) -> list[str]:
     status = history.record(VERSION)["phases"]["microservices"]["status"]
     wrong = [] if status == "failed" else [f"the phase is {status}"]
@@ -182,6 +194,7 @@ WHY = "it was looked at"
 BY = ("-e", "by=Jane", "-e", f"reason='{WHY}'")
 DEPLOYED: tuple[tuple[str, Arguments], ...] = (("deploy", ()),)
 CHECKED: tuple[tuple[str, Arguments], ...] = (("preflight", ()),)
+COUNTED = {"variables": {"release_worst_users": {"database": "platform", "query": QUERY}}}
 LIMIT = ("--limit", "mailer,localhost")
 RESOLVED = "-e prisma_migrate_resolution=applied -e prisma_migrate_resolved=20261101000004_coupons"
 WATCHED: t.Mapping[str, t.Any] = {"watched": True}
@@ -275,6 +288,7 @@ SCENARIOS = {
         Scenario("restore", "rollback", (*BY, "--tags", "database"), as_it_was, DEPLOYED, WHOLE),
         Scenario("resolve", "resolve_migrations", (*RESOLVED.split(),), as_it_was, DEPLOYED, WHOLE),
         Scenario("switch", "kill_switch", BY, off, DEPLOYED),
+        Scenario("switch whole", "kill_switch", BY, off, DEPLOYED, WHOLE, options=COUNTED),
         Scenario(
             "reset",
             "kill_switch",
@@ -288,6 +302,9 @@ SCENARIOS = {
             "ramp back", "ramp", (), on, DEPLOYED, ALARMED, ends=2, stands=at_zero, options=ALERTED
         ),
         Scenario("guard", "guard", (), on, DEPLOYED),
+        Scenario(
+            "guard back", "guard", (), paged, (*DEPLOYED, ("ramp", ())), ALARMED, options=ALERTED
+        ),
         Scenario(
             "decide",
             "decide",
