@@ -51,6 +51,13 @@ def test_a_task_that_fails_leaves_no_phase_that_counts_as_done():
     print(simulated("deploy", "whole", "rollback", *some, program="tests.simulation.plays"))
 
 
+def test_a_playbook_that_is_never_played_is_named():
+    unplayed = simulated("--unplayed", program="tests.simulation.plays").split()
+    page = (ROOT / "docs" / "guarantees.md").read_text("utf-8").partition("was not simulated:")[2]
+    assert unplayed
+    assert [name for name in unplayed if f"`{name}.yml`" not in page] == []
+
+
 def test_a_seed_names_one_run_to_the_letter():
     once, again = (simulated("--seed", "12") for _ in range(2))
     assert "deploy-0: done" in once

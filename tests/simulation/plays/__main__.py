@@ -18,6 +18,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.plays", description=__doc__)
     parser.add_argument("scenarios", nargs="*", help="all when none is named")
     parser.add_argument("--list", action="store_true", help="print the cases, and try none")
+    parser.add_argument(
+        "--unplayed", action="store_true", help="print the playbooks of no scenario"
+    )
     parser.add_argument("--some", type=int, help="so many, drawn by --seed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", help="those whose line has these words, each with its log")
@@ -26,8 +29,11 @@ def main() -> int:
     run_with_fixed_hashes("tests.simulation.plays")
     from .cases import cases_of, tried  # noqa: PLC0415
     from .playing import begin_worker  # noqa: PLC0415
-    from .scenarios import SCENARIOS  # noqa: PLC0415
+    from .scenarios import SCENARIOS, unplayed  # noqa: PLC0415
 
+    if arguments.unplayed:
+        print("\n".join(unplayed()))
+        return 0
     cases = [
         case for name in arguments.scenarios or SCENARIOS for case in cases_of(SCENARIOS[name])
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
+from itertools import chain
 
 from ..kubelet import ABSENT, CRASHES
 from ..plan import AGAIN, AT_LAST, Actor, Alert, Fault, Plan
@@ -20,12 +22,14 @@ from ..platform import (
     image_of,
 )
 from ..stores import QUERY
+from . import ROOT
 
 if t.TYPE_CHECKING:
     from ..invariants.history import History
 
 Arguments = tuple[str, ...]
 Checked = t.Callable[["History"], list[str]]
+IMPORTED = re.compile(r"import_playbook: (\w+)\.yml")
 TARGET, NEXT = "target", "next"
 BEGINS, GOES_ON = 3_000.0, 6_000.0
 """When the run begins in which a task fails, and who types what its screen says."""
@@ -57,6 +61,11 @@ class Scenario:
     stands: Checked | None = None
     options: t.Mapping[str, t.Any] = field(default_factory=dict)
     """Of its actors: `decision`, and `variables` of the inventory."""
+
+    @property
+    def commands(self) -> tuple[tuple[str, Arguments], ...]:
+        """Those that are named here."""
+        return (*self.before, (self.playbook, self.arguments), (self.again or self.playbook, ()))
 
     def plan_of(self, *faults: Fault, goes_on: bool = True) -> Plan:
         """`goes_on`: with what follows that run."""
@@ -332,3 +341,15 @@ SCENARIOS = {
         Scenario("readiness", "readiness", (), as_it_was, ends=2, last=2),
     )
 }
+
+
+def unplayed() -> list[str]:
+    """The playbooks that no scenario runs, neither by themselves, nor imported, nor what they import."""
+    files = (ROOT / "playbooks").glob("*.yml")
+    imports = {path.stem: {*IMPORTED.findall(path.read_text("utf-8"))} for path in files}
+    played: set[str] = set()
+    names = {name for scenario in SCENARIOS.values() for name, _arguments in scenario.commands}
+    while names:
+        played |= names
+        names = {*chain.from_iterable(map(imports.__getitem__, names))} - played
+    return sorted(name for name in {*imports} - played if not imports[name] & played)
