@@ -34,9 +34,7 @@ def main() -> int:
     if arguments.unplayed:
         print("\n".join(unplayed()))
         return 0
-    cases = [
-        case for name in arguments.scenarios or SCENARIOS for case in cases_of(SCENARIOS[name])
-    ]
+    cases = cases_of(SCENARIOS[name] for name in arguments.scenarios or SCENARIOS)
     if arguments.case:
         cases = [case for case in cases if arguments.case in str(case)]
     if arguments.some:

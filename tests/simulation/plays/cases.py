@@ -23,12 +23,13 @@ from .scenarios import NEXT, TARGET, Scenario
 if t.TYPE_CHECKING:
     from ..world import World
 
+BEFORE = "killed before"
 WAYS: t.Mapping[str, tuple[str, str, float]] = {
     "refused": (plan.TASK, plan.REFUSED, 0.0),
     "timed out": (plan.CALL, plan.SLOW, 90.0),
     "lost before": (plan.CALL, plan.LOST, 0.0),
     "lost after": (plan.WRITE, plan.ANSWER_LOST, 0.0),
-    "killed before": (plan.BEGINS, plan.KILL_BEFORE, 0.0),
+    BEFORE: (plan.BEGINS, plan.KILL_BEFORE, 0.0),
     "killed after": (plan.ENDS, plan.KILL_AFTER, 0.0),
 }
 """By its name, what it befalls, how and for how many seconds."""
@@ -69,17 +70,41 @@ def tasks_of(scenario: Scenario) -> list[Task]:
         return [task for by, task in running.world.tasks if by == TARGET]
 
 
-def cases_of(scenario: Scenario) -> list[Case]:
-    chosen: dict[tuple[str, int], list[Task]] = {}
-    for task in tasks_of(scenario):
-        chosen.setdefault((task.name, task.nth), []).append(task)
-    cases = [
-        Case(scenario, task, way)
-        for tasks in chosen.values()
-        for task in {id(one): one for one in (tasks[0], tasks[len(tasks) // 2], tasks[-1])}.values()
-        for way in WAYS
-    ]
-    return [case for case in cases if case.fault]
+def cases_of(scenarios: t.Iterable[Scenario]) -> list[Case]:
+    """Of each scenario those from where it is another run than every scenario before it."""
+    cases: list[Case] = []
+    known: dict[t.Any, list[list[Task]]] = {}
+    for scenario in scenarios:
+        tasks, others = tasks_of(scenario), known.setdefault(scenario.before, [])
+        same = max((_same(tasks, other) for other in others), default=0)
+        others.append(tasks)
+        # The last that was the same may end otherwise.
+        cases += _cases_of(scenario, tasks[max(0, same - 1) :])
+    return cases
+
+
+def _same(tasks: t.Sequence[Task], others: t.Sequence[Task]) -> int:
+    """How many of their first tasks are the same, with all that they ask for."""
+    pairs = zip(tasks, others, strict=False)
+    return next(
+        (n for n, pair in enumerate(pairs) if pair[0] != pair[1]), min(len(tasks), len(others))
+    )
+
+
+def _cases_of(scenario: Scenario, tasks: t.Sequence[Task]) -> t.Iterator[Case]:
+    named: dict[tuple[str, int], list[int]] = {}
+    for number, task in enumerate(tasks):
+        named.setdefault((task.name, task.nth), []).append(number)
+    chosen = {
+        number
+        for numbers in named.values()
+        for number in (numbers[0], numbers[len(numbers) // 2], numbers[-1])
+    }
+    for number in sorted(chosen):
+        # Nothing of the product runs between a task's end and the next one's beginning.
+        ways = [way for way in WAYS if way != BEFORE or number - 1 not in chosen]
+        cases = (Case(scenario, tasks[number], way) for way in ways)
+        yield from (case for case in cases if case.fault)
 
 
 Tried = tuple[Case, list[str], list[str]]
