@@ -28,6 +28,7 @@ from ..module_utils._variable_check import (
 )
 from ..modules import release_variables
 from ..plugin_utils._compiled import CompiledTemplates
+from ..plugin_utils._copies import copy_less
 from ..plugin_utils._role_contracts import RoleContracts, entry_points_of, read_shared
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -68,6 +69,7 @@ class ActionModule(ActionBase):
         if names := old_names(extra):
             result["warnings"] = names
         CompiledTemplates().install()
+        copy_less()
         unmet, unread = self._unmet(arguments["contracts"], task_vars)
         for reason in sorted(reasons):
             unread.setdefault(f"{reason.rstrip('.')}.", []).insert(0, "the secrets")
