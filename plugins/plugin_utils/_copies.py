@@ -63,9 +63,7 @@ def _wrap_once() -> None:
             if len(known) >= KEPT:
                 known.clear()
             kept = known[id(variables)] = Wrapped(variables, wrap)
-        given = source(
-            source=kept.wrapped, templar=context.current().templar, lazy_options=options
-        )
+        given = source(source=kept.wrapped, templar=context.current().templar, lazy_options=options)
         return (made._instance_factory(given, tags_of(variables)),)
 
     wraps_once.__wrapped__ = wraps  # type: ignore[attr-defined] # one that wraps another says so
