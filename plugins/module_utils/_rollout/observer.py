@@ -107,6 +107,8 @@ PROMISES_EVERY = 30.0
 """Seconds between two questions whether a node is being added for pods that fit on none."""
 TRUSTED = 20.0
 """Seconds that watches are believed without being asked whether they still see."""
+LISTED_WITHIN = 1.0
+"""Seconds that the first lists of watches are waited for, which tell what would be asked otherwise."""
 TOGETHER = 0.1
 """Seconds in which changes count as one: they come in bursts."""
 
@@ -136,6 +138,10 @@ class RolloutObserver:
             "Deployment": self._cluster.watch("Deployment", wake, field_selector=by_name),
             "Pod": self._cluster.watch("Pod", wake, label_selector=self._selector),
         }
+        began = self._clock.now()
+        if all(watch.listed(LISTED_WITHIN) for watch in self._watches.values()):
+            # As fresh as what would be asked now.
+            self._asked_at = began
         return self
 
     def __exit__(self, *_exception: object) -> None:

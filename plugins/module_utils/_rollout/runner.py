@@ -237,7 +237,9 @@ class Rollout:
             # To the controller it is another generation, which is observed when the task ends.
             now = self.clock.now()
             noted_progress = replace(progress, generation=noted.generation, started=now)
-            since = follower.soaking(now + CONTROLLER_SILENCE).follow(noted_progress)
+            noting = follower.soaking(now + CONTROLLER_SILENCE)
+            # It was confirmed before the note, which only another writer could undo.
+            since = noting.follow(noted_progress, confirm=False)
             return since if since.verdict.outcome in TAKEN else None
         return None
 
