@@ -26,6 +26,7 @@ from .._rollout.models import LAST_APPLIED, ReplicaCounts
 from .._rollout.overlap import ALONE, ENDED, FAILED, PROVEN, ROLLED, Overlap, Place
 from .._rollout.plan import RolloutRequest
 from .._rollout.runner import Rollout
+from .._rollout.watches import SharedWatches
 from .._threads import begin
 from .._time import utc_now
 
@@ -86,15 +87,24 @@ def release_pins(cluster: Cluster, params: Params) -> Pins | None:
     return read_pins(cluster, record_name(params["release"])) if params["release"] else None
 
 
-def roll_one(
-    module: Module, pins: Pins | None = None, place: Place = ALONE, last: Look | None = None
-) -> Result:
-    """`pins`: of its release, where they were read already. `last`: the look at the lock that it shares with others."""
+class Shared(t.NamedTuple):
+    """What the rollouts of a task share: the pins of their release, a look at the lock, and watches."""
+
+    pins: Pins | None = None
+    look: Look | None = None
+    watches: SharedWatches | None = None
+
+
+NOTHING = Shared()
+
+
+def roll_one(module: Module, shared: Shared = NOTHING, place: Place = ALONE) -> Result:
     params, clock = module.params, MonotonicClock()
     wanted = to_wanted(params)
     # Every look may take as long as the rollout: an API server that stumbles is waited for.
     cluster = cluster_for(module).until(clock.now() + wanted.wait_timeout)
     # A restart returns to the restarted template.
+    pins = shared.pins
     if params["state"] != "restarted":
         pins = pins or release_pins(cluster, params)
     rollout = Rollout(
@@ -105,9 +115,10 @@ def roll_one(
         clock=clock,
         report=lambda text, counts: emit_counts(module, params["name"], text, counts),
         guard=lease_check_for(
-            cluster, params["fence"], clock=clock, name=params["lock"], last=last
+            cluster, params["fence"], clock=clock, name=params["lock"], last=shared.look
         ),
         place=place,
+        watches=shared.watches,
     )
     plan = rollout.plan()
     if plan.changed and LAST_APPLIED in plan.before.annotations:
