@@ -12,7 +12,6 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._formats import listed
-from ..module_utils._release_variables import misread
 from ..module_utils._variable_check import (
     CHOICES,
     built_in_before,
@@ -138,6 +137,11 @@ class ActionModule(ActionBase):
         """What the variables of the hosts lack for the roles that the run will use, each told once for all hosts;
         and by the reason why they cannot be read, the options.
         """
+        if not contracts:
+            return [], {}
+        # It brings the libraries of all phases, which a look at the status does not need.
+        from ..module_utils._release_variables import misread  # noqa: PLC0415
+
         roles = RoleContracts(self._loader, ROLES, {"release_variables": misread})
         results: dict[str, list[str]] = {}
         unread: dict[str, dict[str, None]] = {}

@@ -140,6 +140,10 @@ class WatchedActionBase(ActionBase):  # type: ignore[misc]
 
 OURS = "easymo.deploy."
 IN_CONTROLLER = f"{OURS}in_controller"
+VARIABLES = f"{OURS}release_variables"
+CONTRACTS = "release_variables_contracts"
+"""The variable that a phase's first task sets: what it checks is read with the libraries of all phases."""
+READERS = "ansible_collections.easymo.deploy.plugins.module_utils._release_variables"
 
 
 def module_of(task: t.Any) -> str:
@@ -167,3 +171,5 @@ def import_ahead(task: t.Any) -> None:
     """Before Ansible forks for each host: a fork would import its module and read its options anew."""
     if task.resolved_action == IN_CONTROLLER:
         imported(module_of(task)).module_spec()
+    if task.resolved_action == VARIABLES and CONTRACTS in task.get_vars():
+        importlib.import_module(READERS)
