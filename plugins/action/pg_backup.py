@@ -9,10 +9,10 @@ from ..modules import pg_backup
 from ..plugin_utils._action_module import ControllerActionBase, SparedActionBase
 
 
-class Look(ControllerActionBase):
+class BackupInPlace(ControllerActionBase):
     module = SimpleNamespace(module_spec=pg_backup.module_spec, run=pg_backup.look)
 
 
 class ActionModule(SparedActionBase):
-    looking = Look
+    looking = BackupInPlace
     found = "backup"
