@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 TRAFFIC := tests/stories/test_story_of_the_waves.py
 
-.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic nightly oldest molecule simulate simulate-plays bench bench-gates pictures docs site lock \
+.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic nightly oldest molecule simulate simulate-plays bench bench-goals bench-gates pictures docs site lock \
 	sandbox-up sandbox-down sandbox-status clean
 
 help:  ## What can be made
@@ -82,6 +82,9 @@ simulate-plays: setup  ## Each task of each playbook fails once, in each way, in
 
 bench: setup  ## Speed and size, as ratios within one run
 	@$(PY) -m tests.benchmarks
+
+bench-goals: setup  ## One table of what a release may cost, measured: minutes, on a machine at rest
+	@$(PY) -m tests.benchmarks --goals
 
 bench-gates: setup  ## Gates on 10,000 generated releases: false alarms, misses, time and users harmed, into tests/benchmarks/gate_trial
 	@nice $(PY) -m tests.benchmarks.gate_trial --write

@@ -12,7 +12,6 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._formats import listed
-from ..module_utils._release_variables import misread
 from ..module_utils._variable_check import (
     CHOICES,
     built_in_before,
@@ -28,6 +27,7 @@ from ..module_utils._variable_check import (
 )
 from ..modules import release_variables
 from ..plugin_utils._compiled import CompiledTemplates
+from ..plugin_utils._copies import copy_less
 from ..plugin_utils._role_contracts import RoleContracts, entry_points_of, read_shared
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -68,6 +68,7 @@ class ActionModule(ActionBase):
         if names := old_names(extra):
             result["warnings"] = names
         CompiledTemplates().install()
+        copy_less()
         unmet, unread = self._unmet(arguments["contracts"], task_vars)
         for reason in sorted(reasons):
             unread.setdefault(f"{reason.rstrip('.')}.", []).insert(0, "the secrets")
@@ -136,6 +137,11 @@ class ActionModule(ActionBase):
         """What the variables of the hosts lack for the roles that the run will use, each told once for all hosts;
         and by the reason why they cannot be read, the options.
         """
+        if not contracts:
+            return [], {}
+        # It brings the libraries of all phases, which a look at the status does not need.
+        from ..module_utils._release_variables import misread  # noqa: PLC0415
+
         roles = RoleContracts(self._loader, ROLES, {"release_variables": misread})
         results: dict[str, list[str]] = {}
         unread: dict[str, dict[str, None]] = {}

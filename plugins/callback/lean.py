@@ -16,6 +16,8 @@ description:
   - Ansible compiles the modules of a collection anew in each run. With this callback Python keeps those of this one
     compiled, in folders named C(__pycache__) beside them, where it may write.
   - Ansible compiles a template whenever it is rendered, in each copy anew. With this callback a run does it once.
+  - Ansible wraps all variables of a task for each of its templates anew, and copies the texts of a role whenever it is
+    used. With this callback it wraps what has changed since, and texts stay the same.
   - Ansible looks 500 times a second at whether a task has ended. With this callback it looks 50 times a second at one
     that waits for pods, metrics or people.
   - Changes nothing that a run does or says.
@@ -35,6 +37,7 @@ from ansible.plugins.callback import CallbackBase
 
 from ..plugin_utils._action_module import OURS, import_ahead, module_of
 from ..plugin_utils._compiled import CompiledTemplates, keep_modules
+from ..plugin_utils._copies import copy_less
 
 NEW_OBJECTS = 100_000
 """Between two searches: most tasks end before the first, and a run holds a few MB more."""
@@ -57,6 +60,7 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         keep_modules()
+        copy_less()
         self._templates = CompiledTemplates()
         self._poll: float = constants.DEFAULT_INTERNAL_POLL_INTERVAL
 

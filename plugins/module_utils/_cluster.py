@@ -112,6 +112,9 @@ class Watch(t.Protocol):
     def objects(self) -> t.Sequence[Object] | None:
         """As they are now; None while they are not known, before the first list and after a failure."""
 
+    def listed(self, seconds: float) -> bool:
+        """Whether they are known, once the first list was answered or failed, or after so long."""
+
     def close(self) -> None: ...
 
 

@@ -181,6 +181,7 @@ class KubernetesWatch:
         self._open = open_stream
         self._wake = wake
         self._objects: dict[str, Object] | None = None
+        self._answered = Event()
         self._closed = Event()
         self._response: t.Any = None
         spawn(self._run)
@@ -188,6 +189,9 @@ class KubernetesWatch:
     def objects(self) -> t.Sequence[Object] | None:
         known = self._objects
         return None if known is None else [*known.values()]
+
+    def listed(self, seconds: float) -> bool:
+        return self._answered.wait(seconds) and self._objects is not None
 
     def close(self) -> None:
         self._closed.set()
@@ -201,6 +205,7 @@ class KubernetesWatch:
                 self._follow()
             # Until the next list nothing is known, and a caller has to look for itself.
             self._objects = None
+            self._answered.set()
             self._wake()
             self._closed.wait(RETRY)
 
@@ -209,6 +214,7 @@ class KubernetesWatch:
         result = self._list()
         version = result["metadata"]["resourceVersion"]
         self._objects = {entry["metadata"]["uid"]: entry for entry in result.get("items") or []}
+        self._answered.set()
         self._wake()
         pause = 0.0
         while version and not self._closed.wait(pause):

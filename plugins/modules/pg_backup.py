@@ -145,6 +145,7 @@ from ..module_utils._backup.plan import (
     GZIP,
     NAME,
     ZSTD,
+    Backup,
     dump_key,
     find_sufficient,
     refuse_older_programs,
@@ -152,30 +153,37 @@ from ..module_utils._backup.plan import (
 from ..module_utils._backup.programs import BackupProgress, Reporter
 from ..module_utils._backup.tables import list_dumped, refuse_unreadable
 from ..module_utils._errors import InputError
-from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
+from ..module_utils._module import (
+    Module,
+    Result,
+    documented,
+    emit_progress,
+    execute,
+    refuse_below,
+)
 from ..module_utils._postgres import PostgresTarget
 from ..module_utils._s3 import S3Bucket
 from ..module_utils._time import read_time
+
+Params = t.Mapping[str, t.Any]
 
 _METHODS = {"zstd": ZSTD, "gzip": GZIP, "none": "none"}
 
 module_spec = documented(DOCUMENTATION, needs=(_s3.BOTO3, _postgres.PSYCOPG2))
 
 
-def run(module: Module) -> dict[str, t.Any]:
+def look(module: Module) -> Result:
+    """The result where a backup serves already, without `backup` where one has to be taken."""
+    refuse_bad_input(module.params)
+    existing = serving(module.params, connect(module.params), datetime.now(UTC))
+    return told(module, existing, existing, existing.manifest.left_out) if existing else {}
+
+
+def run(module: Module) -> Result:
     params = module.params
     refuse_bad_input(params)
-    not_before = read_not_before(params["not_before"])
-    bucket = connect(params)
-    bucket.check()
-    now = datetime.now(UTC)
-    existing = backup = find_sufficient(
-        read_catalog(bucket, prefix=params["prefix"], name=params["name"]).backups,
-        release=params["release"],
-        max_age=params["max_age"],
-        now=now,
-        not_before=not_before,
-    )
+    bucket, now = connect(params), datetime.now(UTC)
+    existing = backup = serving(params, bucket, now)
     left_out = existing.manifest.left_out if existing else []
     if existing is None:
         request = request_of(
@@ -184,10 +192,29 @@ def run(module: Module) -> dict[str, t.Any]:
         left_out = list(request.left_out)
         if not module.check_mode:
             backup = take_backup(request, lambda: connect(params))
+    return told(module, existing, backup, left_out)
+
+
+def serving(params: Params, bucket: S3Bucket, now: datetime) -> Backup | None:
+    not_before = read_not_before(params["not_before"])
+    bucket.check()
+    return find_sufficient(
+        read_catalog(bucket, prefix=params["prefix"], name=params["name"]).backups,
+        release=params["release"],
+        max_age=params["max_age"],
+        now=now,
+        not_before=not_before,
+    )
+
+
+def told(
+    module: Module, existing: Backup | None, backup: Backup | None, left_out: t.Sequence[str]
+) -> Result:
+    params = module.params
     described = backup.to_result() if backup else {}
     would = "would be" if module.check_mode else "is"
     lacks = f"{params['name']} {would} backed up without objects that its user may not read: "
-    result = {"changed": existing is None, "backup": described, "left_out": left_out}
+    result: Result = {"changed": existing is None, "backup": described, "left_out": [*left_out]}
     result["remarks"] = [f"{lacks}{', '.join(left_out)}."] if left_out else []
     if module._diff:
         predicted = {"name": params["name"], "release": params["release"]}

@@ -148,11 +148,15 @@ from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import DeployError, refuse_missing
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._lock.apply import Look
 from ..module_utils._module import Module, Result, documented, execute, refuse_below
 from ..module_utils._rollout.overlap import Overlap
+from ..module_utils._rollout.watches import SharedWatches
 from ..module_utils._waves.wave import (
+    Shared,
     answers,
     checks_by_host,
+    look_ahead,
     plan_waves,
     release_pins,
     roll_one,
@@ -179,14 +183,17 @@ def run(module: Module) -> Result:
     by_host = checks_by_host(checks, rollouts)
     order = Overlap(plan_waves([*rollouts], params["waves"]), overlaps=params["overlap"])
     cluster = cluster_for(module).until(MonotonicClock().now() + params["wait_timeout"])
-    pins = release_pins(cluster, params)
-    done = roll_waves(
-        module,
-        order,
-        rollouts,
-        lambda service: roll_one(service, pins, service.place),
-        lambda service: answers(by_host.get(service.host, ()), params["health_timeout"]),
-    )
+    look = Look()
+    with SharedWatches(cluster) as watches:
+        shared = Shared(release_pins(cluster, params), look, watches)
+        done = roll_waves(
+            module,
+            order,
+            rollouts,
+            lambda service: roll_one(service, shared, service.place),
+            lambda service: answers(by_host.get(service.host, ()), params["health_timeout"]),
+            before=lambda: look_ahead(cluster, params, look),
+        )
     failed = [host for host, result in done.items() if result["failed"]]
     result = {
         "changed": any(entry["changed"] for entry in done.values()),

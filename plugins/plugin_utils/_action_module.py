@@ -138,8 +138,42 @@ class WatchedActionBase(ActionBase):  # type: ignore[misc]
         return show_remarks({**result, **handed}, host)
 
 
+class SparedActionBase(WatchedActionBase):
+    """Looks in the controller first whether there is anything to do: a process for that alone takes a second.
+
+    Whatever else comes of the look is the process's to tell, which looks again. It may be another account's, with other
+    libraries.
+    """
+
+    looking: type[ControllerActionBase]
+    """Whose module's `run` gives the result where nothing is to do, and nothing that counts otherwise."""
+    found: str
+    """What such a result has."""
+
+    def run(self, tmp: None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
+        task = self._task
+        own = task.become or task.async_val or any(task.environment or ())
+        if self._connection.transport in LOCAL and not own:
+            look = self.looking(
+                task,
+                self._connection,
+                self._play_context,
+                self._loader,
+                self._templar,
+                self._shared_loader_obj,
+            )
+            looked = look.run(tmp, task_vars)
+            if looked.get(self.found):
+                return looked
+        return super().run(tmp, task_vars)
+
+
 OURS = "easymo.deploy."
 IN_CONTROLLER = f"{OURS}in_controller"
+VARIABLES = f"{OURS}release_variables"
+CONTRACTS = "release_variables_contracts"
+"""The variable that a phase's first task sets: what it checks is read with the libraries of all phases."""
+READERS = "ansible_collections.easymo.deploy.plugins.module_utils._release_variables"
 
 
 def module_of(task: t.Any) -> str:
@@ -167,3 +201,5 @@ def import_ahead(task: t.Any) -> None:
     """Before Ansible forks for each host: a fork would import its module and read its options anew."""
     if task.resolved_action == IN_CONTROLLER:
         imported(module_of(task)).module_spec()
+    if task.resolved_action == VARIABLES and CONTRACTS in task.get_vars():
+        importlib.import_module(READERS)

@@ -22,8 +22,8 @@ RELEASE = "9.9.9"
 """Of its own: other benchmarks deploy the inventory's to the same sandbox."""
 CALLBACKS = {"ANSIBLE_CALLBACKS_ENABLED": "easymo.deploy.lean, easymo.deploy.arguments"}
 """As manifests/guard/ has it."""
-GOAL = 2.0
-"""Seconds of CPU that a look may cost on the machine that CI is."""
+GOAL = 1.5
+"""Seconds of CPU that a look may cost."""
 AT_5 = {"FEATURE_AI_AGENTS": "true", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "5"}
 SINCE = "2026-01-01T00:00:00Z"
 DONE = {"status": "done", "started": SINCE, "finished": SINCE, "evidence": {}}
@@ -50,7 +50,9 @@ def guard(size: Size = Size.FULL) -> t.Iterator[Measurement]:
             looks = [look(place) for _each in range(size.of(small=2, full=6))]
             starts = [look(place, "--syntax-check") for _each in range(size.of(small=1, full=5))]
     least = min(looks[1:])
-    yield Measurement("a look without work", least, "s", GOAL, note="of CPU")
+    yield Measurement(
+        "a look without work", least, "s", GOAL, "of CPU", "CPU of a look of the guard"
+    )
     yield Measurement("a look to the start of ansible-playbook", least / min(starts), "ratio", 4)
 
 
@@ -74,11 +76,11 @@ def ramp(kubectl: Kubectl) -> t.Iterator[None]:
         kubectl.set_flags({name: before[name] for name in AT_5})
 
 
-def look(place: Stage, *more: str) -> float:
+def look(place: Stage, *more: str, playbook: str = PLAYBOOK) -> float:
     """Its seconds of CPU."""
     used = cpu_of_children()
     ended = subprocess.run(
-        playing(PLAYBOOK, "-e", f"release_version={RELEASE}", *more),
+        playing(playbook, "-e", f"release_version={RELEASE}", *more),
         cwd=REPOSITORY,
         env={**place.environment(REPOSITORY), **CALLBACKS},
         capture_output=True,
@@ -87,5 +89,5 @@ def look(place: Stage, *more: str) -> float:
         check=False,
     )
     if ended.returncode:
-        raise BenchmarkError(f"A look of the guard failed: {ended.stdout[-2000:]}")
+        raise BenchmarkError(f"{playbook} failed: {ended.stdout[-2000:]}")
     return cpu_of_children() - used

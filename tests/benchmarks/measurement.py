@@ -17,13 +17,17 @@ class Size(StrEnum):
 
 @dataclass(frozen=True)
 class Measurement:
-    """`target` is the highest value that is good; a benchmark only tells, it never fails for it."""
+    """`target` is the highest value that is good; a benchmark only tells, it never fails for it.
+
+    `goal` is what the table of all goals calls it.
+    """
 
     name: str
     value: float
     unit: t.Literal["s", "MB", "ratio", "count"]
     target: float | None = None
     note: str = ""
+    goal: str = ""
 
 
 class BenchmarkError(Exception):

@@ -13,6 +13,7 @@ from tests.benchmarks.migrations import migrations
 from tests.benchmarks.moments import moments
 from tests.benchmarks.round_trips import round_trips
 from tests.benchmarks.sandbox_start import sandbox_start
+from tests.benchmarks.status import status
 
 BENCHMARKS: dict[str, Benchmark] = {
     "sandbox": sandbox_start,
@@ -20,6 +21,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "moments": moments,
     "kill_switch": kill_switch,
     "guard": guard,
+    "status": status,
     "microservices": microservices,
     "fleet": fleet,
     "backup": backup,
@@ -28,3 +30,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "gates": gates,
     "availability": availability,
 }
+
+GOALS = ("deployment", "status", "guard", "microservices", "fleet")
+"""Those that measure what `make bench-goals` tells."""

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from sandbox.faults import Fault, Faults
 from sandbox.world import CACHE_VARIABLE, World
@@ -36,6 +37,7 @@ class Run:
     seconds: float
     cpu: float
     events: tuple[Event, ...]
+    printed: str = ""
 
     def phases(self) -> dict[str, float]:
         """Seconds by the name of the phase, from its first play's start to the next phase's."""
@@ -74,11 +76,21 @@ class Stage:
         return _output(argv, self.checkout, environment)
 
     def play(
-        self, playbook: str, *more: str, checkout: Path = REPOSITORY, inventory: Path | None = None
+        self,
+        playbook: str,
+        *more: str,
+        checkout: Path = REPOSITORY,
+        inventory: Path | None = None,
+        environment: t.Mapping[str, str] = MappingProxyType({}),
     ) -> Run:
         """Runs it against this stage's sandbox; raises BenchmarkError with its last lines when it fails."""
         journal = self.state / f"{time.monotonic_ns()}.jsonl"
-        environment = {**self.environment(checkout), "EASYMO_DEPLOY_JOURNAL_PATH": str(journal)}
+        environment = {
+            **self.environment(checkout),
+            "EASYMO_DEPLOY_JOURNAL_PATH": str(journal),
+            **environment,
+        }
+        journal = Path(environment["EASYMO_DEPLOY_JOURNAL_PATH"])
         argv = playing(playbook, *more, checkout=checkout, inventory=inventory)
         printed = journal.with_suffix(".log")
         began, used = time.monotonic(), cpu_of_children()
@@ -91,10 +103,11 @@ class Stage:
             run.kill("everything")
             raise
         seconds, cpu = time.monotonic() - began, cpu_of_children() - used
+        text = printed.read_text(encoding="utf-8", errors="replace")
         if rc:
-            raise _failed(argv, rc, printed.read_text(encoding="utf-8", errors="replace"))
+            raise _failed(argv, rc, text)
         lines = journal.read_text(encoding="utf-8").splitlines()
-        return Run(seconds, cpu, tuple(json.loads(line) for line in lines))
+        return Run(seconds, cpu, tuple(json.loads(line) for line in lines), text)
 
     def begins(self, playbook: str, *more: str, log: Path) -> Victim:
         """The same, to be killed; what it prints is in `log`."""

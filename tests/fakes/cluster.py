@@ -43,6 +43,9 @@ class BlindWatch:
     def objects(self) -> None:
         return None
 
+    def listed(self, _seconds: float) -> bool:
+        return False
+
     def close(self) -> None:
         return
 

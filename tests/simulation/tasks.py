@@ -111,11 +111,21 @@ def _files(tasks: t.Iterable[t.Any], where: str) -> t.Iterator[str]:
         included = _included(task, where)
         if included:
             yield included
-            role, _slash, name = included.partition("/")
-            folders = (ROOT / "roles").glob(role) if ANY in role else [Path(role)]
-            for each in (f"{folder.name}/{name}" for folder in folders if ANY not in name):
+            for each in _matching(included):
                 yield from _files(_read(each), each)
             yield where  # goes on
+
+
+def _matching(included: str) -> list[str]:
+    """Where a variable decides which, all that it may be."""
+    role, _slash, name = included.partition("/")
+    folders = [ROOT / role] if role == "playbooks" else sorted((ROOT / "roles").glob(role))
+    return [
+        f"{folder.name}/{path.relative_to(tasks).with_suffix('')}"
+        for folder in folders
+        for tasks in [folder if role == "playbooks" else folder / "tasks"]
+        for path in sorted(tasks.glob(f"{name}.yml"))
+    ]
 
 
 def _included(task: dict[str, t.Any], where: str) -> str:

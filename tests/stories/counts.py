@@ -46,6 +46,6 @@ class Counts(t.NamedTuple):
 def _phase(journal: Path) -> tuple[float, float]:
     events = [json.loads(line) for line in journal.read_text("utf-8").splitlines()]
     plays = [event for event in events if event["event"] == "play_started"]
-    at = [datetime.fromisoformat(play["at"]).timestamp() for play in plays]
+    at = [*(datetime.fromisoformat(play["at"]).timestamp() for play in plays), float("inf")]
     of_phase = [index for index, play in enumerate(plays) if play["play"].startswith(PHASE)]
     return (at[of_phase[0]], at[of_phase[-1] + 1]) if of_phase else (0.0, 0.0)

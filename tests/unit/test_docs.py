@@ -102,7 +102,7 @@ def test_attributes_are_true(path):
         "module._diff" in text for text in (source, *imported(source))
     )
     action = ROOT / "plugins/action" / path.name
-    own = action.exists() and "ControllerActionBase" in action.read_text(encoding="utf-8")
+    own = action.exists() and "ActionModule(ControllerActionBase)" in action.read_text("utf-8")
     assert ("action" in support) == (own or "action_plugin" in ROUTED.get(path.stem, {}))
 
 

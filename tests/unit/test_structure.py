@@ -209,9 +209,10 @@ def uses(
         for part in ("block", "rescue", "always"):
             yield from uses(task.get(part, []), seen)
         if "ansible.builtin.include_tasks" in task:
-            # Its condition is asked once, before the first of its tasks.
-            file = Path(task["ansible.builtin.include_tasks"]).name
-            yield from uses(read_yaml(ROOT / "playbooks/tasks" / file))
+            # Its condition is asked once, before the first of its tasks. A variable may decide which file it is.
+            files = re.sub(r"\{\{.*?\}\}", "*", task["ansible.builtin.include_tasks"])
+            for path in sorted((ROOT / "playbooks").glob(files)):
+                yield from uses(read_yaml(path))
         for how in ("ansible.builtin.import_role", "ansible.builtin.include_role"):
             given = task.get(how)
             if given and given["name"].startswith(OURS):

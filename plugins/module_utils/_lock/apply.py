@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from .._cluster import Clock, Cluster, MonotonicClock, Tries
@@ -236,6 +236,13 @@ FRESH = 5.0
 
 
 @dataclass
+class Look:
+    """When lock and freeze were looked at and were well. Those who write at the same time may share one."""
+
+    at: float | None = None
+
+
+@dataclass
 class LeaseCheck:
     """`fence` is the epoch at which the run took the lock, 0 without one. A takeover raises the lock's epoch."""
 
@@ -244,7 +251,7 @@ class LeaseCheck:
     fence: int
     clock: Clock
     wall: WallClock = now
-    _passed: float | None = None
+    last: Look = field(default_factory=Look)
 
     def check(self, *, fresh: bool = False) -> None:
         """Raise LeaseLostError or FrozenError; UnreachableError when the lock cannot be read.
@@ -254,7 +261,7 @@ class LeaseCheck:
         if not self.fence:
             return
         started = self.clock.now()
-        if not fresh and self._passed is not None and started - self._passed < FRESH:
+        if not fresh and self.last.at is not None and started - self.last.at < FRESH:
             return
         body = self.cluster.read("Lease", self.name)
         lock = Lock(name=self.name) if body is None else Lock.from_json(body)
@@ -264,7 +271,7 @@ class LeaseCheck:
         if freeze is not None:
             raise frozen(freeze)
         # The time before the request: the response may have been long on its way.
-        self._passed = started
+        self.last.at = started
 
 
 def epoch_now(cluster: Cluster) -> int:
@@ -282,10 +289,15 @@ class WriteCheck(t.Protocol):
 
 
 def lease_check_for(
-    cluster: Cluster, fence: int, *, clock: Clock, name: str | None = None
+    cluster: Cluster,
+    fence: int,
+    *,
+    clock: Clock,
+    name: str | None = None,
+    last: Look | None = None,
 ) -> LeaseCheck:
     """The guard of a task's options `fence` and `lock`; a fence of 0 means that there is no lock."""
-    return LeaseCheck(cluster, name or LEASE, fence, clock=clock)
+    return LeaseCheck(cluster, name or LEASE, fence, clock=clock, last=last or Look())
 
 
 AGAIN = 5.0

@@ -234,13 +234,14 @@ class Follower:
     _reported: list[str] = field(default_factory=list)
     _ages: Ages = field(default_factory=Ages)
 
-    def follow(self, progress: RolloutProgress) -> RolloutStatus:
-        """Until complete, failing, out of time or out of our hands."""
+    def follow(self, progress: RolloutProgress, *, confirm: bool = True) -> RolloutStatus:
+        """Until complete, failing, out of time or out of our hands. `confirm`: also that it is complete."""
         while True:
             snapshot = self.observer.snapshot(progress.generation)
             now = self.clock.now()
             further, verdict = evaluate(progress, snapshot, now)
-            if verdict.outcome != "waiting" or verdict.replace or now >= self.deadline:
+            ends = verdict.outcome not in ("waiting", *(() if confirm else ("complete",)))
+            if ends or verdict.replace or now >= self.deadline:
                 # What ends something is not believed of a watch alone.
                 snapshot = self.observer.snapshot(progress.generation, fresh=True)
                 further, verdict = evaluate(progress, snapshot, now)

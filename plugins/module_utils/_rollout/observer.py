@@ -22,6 +22,7 @@ from .models import (
     current_replica_set,
     old_pods,
 )
+from .watches import SharedWatches
 
 
 def observe_standings(cluster: Cluster, names: t.Sequence[str] | None) -> list[dict[str, t.Any]]:
@@ -107,6 +108,8 @@ PROMISES_EVERY = 30.0
 """Seconds between two questions whether a node is being added for pods that fit on none."""
 TRUSTED = 20.0
 """Seconds that watches are believed without being asked whether they still see."""
+LISTED_WITHIN = 1.0
+"""Seconds that watches are waited for, which tell what would be asked otherwise."""
 TOGETHER = 0.1
 """Seconds in which changes count as one: they come in bursts."""
 
@@ -115,10 +118,18 @@ class RolloutObserver:
     """Observes one Deployment, inside `with`. `deadline`: the clock's time to stop retrying reads."""
 
     def __init__(
-        self, cluster: Cluster, deployment: Deployment, *, clock: Clock, deadline: float
+        self,
+        cluster: Cluster,
+        deployment: Deployment,
+        *,
+        clock: Clock,
+        deadline: float,
+        watches: SharedWatches | None = None,
     ) -> None:
         self._cluster = cluster.until(deadline)
+        self._source = watches or self._cluster
         self._name = deployment.name
+        self._generation = deployment.generation
         self._selector = deployment.selector
         self._clock = clock
         self._changed = Event()
@@ -133,9 +144,18 @@ class RolloutObserver:
         wake = self._changed.set
         by_name = f"metadata.name={self._name}"
         self._watches = {
-            "Deployment": self._cluster.watch("Deployment", wake, field_selector=by_name),
-            "Pod": self._cluster.watch("Pod", wake, label_selector=self._selector),
+            "Deployment": self._source.watch("Deployment", wake, field_selector=by_name),
+            "Pod": self._source.watch("Pod", wake, label_selector=self._selector),
         }
+        began = self._clock.now()
+        if all(watch.listed(LISTED_WITHIN) for watch in self._watches.values()):
+            while (left := began + LISTED_WITHIN - self._clock.now()) > 0:
+                if not self._is_behind():
+                    # As good as what would be asked now.
+                    self._asked_at = began
+                    break
+                self._changed.wait(left)
+                self._changed.clear()
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -194,6 +214,11 @@ class RolloutObserver:
         elif self._changed.wait(seconds):
             self._clock.sleep(TOGETHER)
             self._changed.clear()
+
+    def _is_behind(self) -> bool:
+        """Whether the watch, which may have begun long ago, has not seen what was written last."""
+        known = self._known("Deployment")
+        return not known or Deployment.from_json(known[0]).generation < self._generation
 
     def _known(self, kind: str) -> t.Sequence[Object] | None:
         return self._watches[kind].objects()

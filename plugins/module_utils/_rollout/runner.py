@@ -32,6 +32,7 @@ from .plan import (
     superseded,
     unchanged,
 )
+from .watches import SharedWatches
 
 HINTS: t.Mapping[str, str] = {
     "succeeded": "",
@@ -79,6 +80,7 @@ class Rollout:
     report: Report
     guard: WriteCheck
     place: Place = ALONE
+    watches: SharedWatches | None = None
 
     def __post_init__(self) -> None:
         self.wanted = replace(self.wanted, provisional=self.place.is_held())
@@ -185,9 +187,10 @@ class Rollout:
 
     def _prove(self, progress: RolloutProgress, observer: RolloutObserver) -> RolloutStatus:
         follower = replace(self._follower(observer, self._guarded), place=self.place)
-        status = follower.follow(progress)
+        # What is complete by a watch may begin its soak, and is confirmed when that is over.
+        status = follower.follow(progress, confirm=False)
         if status.completed:
-            status = self._soak(progress, status, status.completed, follower)
+            status = self._soak(progress, status.completed, follower)
         if status.completed and self.wanted.log_line:
             status = self._verify_log(status, status.completed)
         if status.completed:
@@ -197,14 +200,17 @@ class Rollout:
     def _soak(
         self,
         progress: RolloutProgress,
-        status: RolloutStatus,
         deployment: Deployment,
         follower: Follower,
     ) -> RolloutStatus:
         """Soak in extra time. A failure in it has the rest of `wait_timeout` to clear."""
         longest = self._longest_soak(deployment)
         if not longest and not self.place.is_held():
-            return self._note_soaked(progress, deployment, follower) or status
+            confirmed = follower.follow(progress)
+            noted = (
+                self._note_soaked(progress, deployment, follower) if confirmed.completed else None
+            )
+            return noted or confirmed
         self.place.soak(longest)
         after = follower.soaking(self.clock.now() + longest + 1.0).soak(
             progress, self.wanted.soak or 0.0, self.wanted.patience(deployment.template)
@@ -237,7 +243,9 @@ class Rollout:
             # To the controller it is another generation, which is observed when the task ends.
             now = self.clock.now()
             noted_progress = replace(progress, generation=noted.generation, started=now)
-            since = follower.soaking(now + CONTROLLER_SILENCE).follow(noted_progress)
+            noting = follower.soaking(now + CONTROLLER_SILENCE)
+            # It was confirmed before the note, which only another writer could undo.
+            since = noting.follow(noted_progress, confirm=False)
             return since if since.verdict.outcome in TAKEN else None
         return None
 
@@ -253,7 +261,11 @@ class Rollout:
     def _observer(self, deployment: Deployment, deadline: float) -> RolloutObserver:
         # The last look comes at the deadline, and a server that stumbles just then is asked again.
         return RolloutObserver(
-            self.cluster, deployment, clock=self.clock, deadline=deadline + LAST_LOOK
+            self.cluster,
+            deployment,
+            clock=self.clock,
+            deadline=deadline + LAST_LOOK,
+            watches=self.watches,
         )
 
     def _follower(self, observer: RolloutObserver, guarded: GuardedCluster) -> Follower:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import typing as t
+from contextlib import suppress
 
 from .._checks.health import run_probes
 from .._checks.models import Check, CheckError, Patience
@@ -16,7 +17,7 @@ from .._errors import DeployError, InputError
 from .._flags.values import BOOLEANS
 from .._formats import counted, listed
 from .._kubernetes import actor_of, cluster_for
-from .._lock.apply import lease_check_for
+from .._lock.apply import FRESH, Look, lease_check_for
 from .._module import Module, Result, emit_progress, fragment_spec, unexpected
 from .._progress import WAVE_ROLLED
 from .._release.pins import Pins, read_pins, record_name
@@ -25,6 +26,7 @@ from .._rollout.models import LAST_APPLIED, ReplicaCounts
 from .._rollout.overlap import ALONE, ENDED, FAILED, PROVEN, ROLLED, Overlap, Place
 from .._rollout.plan import RolloutRequest
 from .._rollout.runner import Rollout
+from .._rollout.watches import SharedWatches
 from .._threads import begin
 from .._time import utc_now
 
@@ -69,18 +71,40 @@ def _refuse_twin(key: str, value: str, others: t.Collection[str]) -> None:
         raise InputError(f"'services' has more than one entry whose {key} is {value!r}.")
 
 
+def look_ahead(cluster: Cluster, params: Params, last: Look) -> None:
+    """One look at lock and freeze for all services of a wave, of which each would look for itself.
+
+    It raises nothing: who writes looks again where it is not well, and tells of which service that is.
+    """
+    clock = MonotonicClock()
+    soon = cluster.until(clock.now() + FRESH)
+    with suppress(DeployError):
+        lease_check_for(soon, params["fence"], clock=clock, name=params["lock"], last=last).check()
+
+
 def release_pins(cluster: Cluster, params: Params) -> Pins | None:
     """Those of the release that a rollout belongs to, if it belongs to one: of a thousand services a megabyte."""
     return read_pins(cluster, record_name(params["release"])) if params["release"] else None
 
 
-def roll_one(module: Module, pins: Pins | None = None, place: Place = ALONE) -> Result:
-    """`pins`: of its release, where they were read already."""
+class Shared(t.NamedTuple):
+    """What the rollouts of a task share: the pins of their release, a look at the lock, and watches."""
+
+    pins: Pins | None = None
+    look: Look | None = None
+    watches: SharedWatches | None = None
+
+
+NOTHING = Shared()
+
+
+def roll_one(module: Module, shared: Shared = NOTHING, place: Place = ALONE) -> Result:
     params, clock = module.params, MonotonicClock()
     wanted = to_wanted(params)
     # Every look may take as long as the rollout: an API server that stumbles is waited for.
     cluster = cluster_for(module).until(clock.now() + wanted.wait_timeout)
     # A restart returns to the restarted template.
+    pins = shared.pins
     if params["state"] != "restarted":
         pins = pins or release_pins(cluster, params)
     rollout = Rollout(
@@ -90,8 +114,11 @@ def roll_one(module: Module, pins: Pins | None = None, place: Place = ALONE) -> 
         pins.deployment(params["name"]) if pins else None,
         clock=clock,
         report=lambda text, counts: emit_counts(module, params["name"], text, counts),
-        guard=lease_check_for(cluster, params["fence"], clock=clock, name=params["lock"]),
+        guard=lease_check_for(
+            cluster, params["fence"], clock=clock, name=params["lock"], last=shared.look
+        ),
         place=place,
+        watches=shared.watches,
     )
     plan = rollout.plan()
     if plan.changed and LAST_APPLIED in plan.before.annotations:
@@ -223,12 +250,13 @@ def roll_waves(
     order: Overlap,
     rollouts: t.Mapping[str, dict[str, t.Any]],
     *steps: t.Callable[[t.Any], Result],
+    before: t.Callable[[], None] = lambda: None,
 ) -> dict[str, Result]:
     """Results of the `steps` for each service by its host, with its `wave`, from 1 on; a failure as a task returns it.
 
     `rollouts` are the options of each by its host. One thread a service, so the slowest decides how long a wave takes.
     The steps after the first also ask whether a service is well before the next wave begins. A wave is reported when it
-    and all before it have ended. Services of waves that did not begin have no result.
+    and all before it have ended. Services of waves that did not begin have no result. `before` is called before each.
     """
     done: dict[str, Result] = {}
     reported = 0
@@ -251,7 +279,10 @@ def roll_waves(
                 f"wave {reported} of {len(order.waves)}: {f'failed: {listed(failed)}' if failed else 'done'}",
                 {"wave": reported, "waves": len(order.waves), "services": _shown(results)},
             )
-        for host in order.begin_next():
+        hosts = order.begin_next()
+        if hosts:
+            before()
+        for host in hosts:
             begin(functools.partial(settle, host))
         if reported == order.begun:
             return {host: done[host] for hosts in order.waves[:reported] for host in hosts}

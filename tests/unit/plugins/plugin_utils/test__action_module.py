@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._progress import DRA
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
     ControllerActionBase,
     ControllerModule,
+    SparedActionBase,
 )
 
 SECRET = "a-very-secret-token"
@@ -122,3 +123,43 @@ def test_a_missing_library_is_named_and_nothing_runs(monkeypatch):
 
 def test_another_connection_gets_the_module():
     assert act("ssh", name="x")["by"] == "the module"
+
+
+class Spared(SparedActionBase):
+    looking, found = Action, "count"
+
+
+def spared(transport: str = "local", **more: t.Any) -> dict[str, t.Any]:
+    action = Spared.__new__(Spared)
+    for name in ("_play_context", "_loader", "_templar", "_shared_loader_obj"):
+        setattr(action, name, None)
+    action._connection = SimpleNamespace(transport=transport)
+    of_task = {"async_val": 0, "become": False, "environment": [], "check_mode": False, **more}
+    action._task = SimpleNamespace(args=of_task.pop("args", {"name": "x"}), diff=False, **of_task)
+    action._execute_module = lambda **_unused: {"changed": True, "by": "the module"}
+    result: dict[str, t.Any] = action.run(None, {"inventory_hostname": "wallet-service"})
+    return result
+
+
+@pytest.fixture
+def _made_as_ansible_makes_them(monkeypatch) -> None:
+    def made(self: t.Any, task: t.Any, connection: t.Any, *_more: object) -> None:
+        self._task, self._connection, self._load_name = task, connection, "act"
+
+    monkeypatch.setattr(ActionBase, "__init__", made)
+
+
+@pytest.mark.usefixtures("_made_as_ansible_makes_them")
+def test_a_process_is_spared_where_nothing_is_to_do():
+    assert "by" not in spared()
+    assert spared(args={"name": "x", "count": 0})["by"] == "the module"
+    assert spared(args={"name": "conflict"})["by"] == "the module"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"transport": "ssh"}, {"become": True}, {"async_val": 5}, {"environment": [{"A": "b"}]}],
+)
+@pytest.mark.usefixtures("_made_as_ansible_makes_them")
+def test_another_place_or_account_looks_for_itself(other):
+    assert spared(**other)["by"] == "the module"

@@ -49,6 +49,15 @@ def test_only_what_runs_in_the_controller_is_imported_ahead(monkeypatch):
     assert f"{MODULES}stop" in sys.modules
 
 
+@pytest.mark.parametrize("checks", [True, False])
+def test_what_checks_the_phases_variables_is_imported_for_those_who_check_them(monkeypatch, checks):
+    monkeypatch.delitem(sys.modules, _module_of.READERS, raising=False)
+    variables = {"release_variables_contracts": []} if checks else {}
+    refuses = task(_module_of.VARIABLES, _module_of.VARIABLES)
+    _module_of.import_ahead(SimpleNamespace(**vars(refuses), get_vars=lambda: variables))
+    assert (_module_of.READERS in sys.modules) == checks
+
+
 def test_a_task_has_the_defaults_of_its_module_by_any_of_its_names(tmp_path):
     """What it still lacks is what no group gives."""
     given = ("easymo.deploy.release_rollback", "rollout_wave")
