@@ -10,9 +10,8 @@ short_description: Shows a release in one Slack message that is edited as its ph
 version_added: 0.1.0
 description:
   - Posts one message for an attempt at a release, with all its phases in order, their times against the plan, the
-    services that are through, the newest values of the metrics, and buttons that are links. Every run of the attempt on
-    this machine edits that message. A run on another machine, and the next attempt, post their own.
-  - The message is made of blocks; its text says the same, for notifications and for whatever takes no blocks.
+    services that are through, the newest values of the metrics, and links. Every run of the attempt on this machine
+    edits that message. A run on another machine, and the next attempt, post their own.
   - What earlier runs did is taken from the release record, as this run's tasks return it. A message that an earlier run
     left is edited once that record was seen.
   - Its thread gets failures, decisions, and one line for each phase that is done. When a run ends badly, the person on
@@ -39,7 +38,7 @@ notes:
   - Where to - C(slack_channel), a name or an id, with C(slack_bot_token) or C(secret_slack_bot_token), a token with
     the scope C(chat:write). C(slack_api_url), C(slack_ca_cert) for an API elsewhere.
   - What - C(release_title) or C(release_version), and C(environment_name). The phases and their planned minutes are
-    C(release_plan), the buttons C(release_links), a list of C(text) and C(url).
+    C(release_plan), the links C(release_links), a list of C(text) and C(url).
   - Who - C(release_on_call), the id of the Slack user or user group to mention when a run ends badly, and
     C(release_on_call_name). Another name is only shown, and the message says that no notification went out.
   - The file C(slack_state_path), or C(.deploy/<release_version>/slack.json) in the current directory, remembers which

@@ -150,10 +150,6 @@ def test_the_runs_of_a_release_edit_one_message_and_the_record_tells_of_the_othe
     assert lines[2].startswith("✅ Pre-Deploy · `0:0")
     assert lines[3:5] == ["▫️ Microservices · 20 min", "▫️ Monitoring · 1 h"]
     assert lines[5:] == ["Live page: https://page.easymo.com:8443/2.0.0/"]
-    head, _context, phases, buttons = message["blocks"]
-    assert head["text"]["text"].replace("\u2060", "") == lines[0].replace("*", "")
-    assert "✅ Pre-Deploy" in phases["text"]["text"]
-    assert [one["url"] for one in buttons["elements"]] == ["https://page.easymo.com:8443/2.0.0/"]
 
     entries = [json.loads(line) for line in (stage / "journal.jsonl").read_text().splitlines()]
     events = [entry["event"] for entry in entries]
@@ -172,7 +168,7 @@ def test_the_runs_of_a_release_edit_one_message_and_the_record_tells_of_the_othe
     assert "❌ Microservices · " in shown
     assert "0 of 2 services" in shown, "all batches together"
     assert "```&lt;!channel&gt; said 503" in shown
-    assert "❌ wallet-service" in json.dumps(edited["blocks"], ensure_ascii=False)
+    assert "❌ wallet-service" in shown
     assert "pods are ready" not in "\n".join(r["text"] for r in replies)
     alarm = replies[-1]
     assert alarm["text"].startswith("🛑 <@U0ONCALL01>")

@@ -3,10 +3,6 @@
 
 Knows neither Ansible nor Slack's API. The words are mrkdwn: names and errors come from outside and are escaped here.
 Times are seconds since the epoch, as in the record.
-
-The same as Slack's blocks: header, phases, services, metrics, cause, and buttons that are links. What Slack refuses
-cannot be made here: every block is made by a function that keeps its limits.
-https://docs.slack.dev/reference/block-kit/blocks and /block-elements/button-element
 """
 
 from __future__ import annotations
@@ -14,7 +10,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._formats import counted, listed, one_line, quantity, shortened, span, stopwatch
+from .._formats import counted, listed, quantity, shortened, span, stopwatch
 from .._gate.report import judged_as
 from .._release.models import DONE, NOT_READY, ROLLED_BACK, SERVICES_PHASE, WATCH_PHASE
 from .._release.record import DECIDED, Act, Phase, Record, RecordedMetric
@@ -22,7 +18,6 @@ from .._story.plan import UNPLANNED, Plan, Planned
 from .._terminal.models import RunFailure, stopped_by
 from .._terminal.run import PlaybookState, Stage
 from .._time import epoch
-from .outbox import Content
 from .slack import code, code_block, escape, mention, plain
 
 
@@ -30,7 +25,7 @@ from .slack import code, code_block, escape, mention, plain
 class Release:
     """`on_call` is an id in Slack or only a name, "" for no contact.
 
-    `links` are what a button says, and where it leads.
+    `links` are what each is called, and where it leads.
     """
 
     title: str
@@ -119,10 +114,10 @@ OTHER_RUNS = {
 STATUS_SIGNS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing": "⚪"}
 
 
-def title(status: ReleaseStatus, bold: str = "*") -> str:
+def title(status: ReleaseStatus) -> str:
     mark, words = state_words(status)
     place = f" · {plain(status.release.environment)}" if status.release.environment else ""
-    return f"{mark} {bold}{plain(status.release.title)}{bold} {words}{place}"
+    return f"{mark} *{plain(status.release.title)}* {words}{place}"
 
 
 def state_words(status: ReleaseStatus) -> tuple[str, str]:
@@ -309,61 +304,36 @@ def alarm(status: ReleaseStatus) -> str:
     return f"{text}, {code(cause.host)} in {code(cause.task)}:\n{code_block(cause.sentence)}"
 
 
-Block = dict[str, t.Any]
-
-BLOCKS, SECTION, HEADER, FIELDS, FIELD = 50, 3_000, 150, 10, 2_000
-BUTTONS, BUTTON, ADDRESS = 5, 75, 3_000
-"""Of buttons Slack takes 25. More than five is no choice."""
-IN_ALL = 10_000
-"""Characters of all blocks together, with the names of their fields. No page names a limit; at some 13,000 Slack
-answered msg_blocks_too_long: https://github.com/slackapi/bolt-js/issues/2509"""
 TEXT = 3_800
 """Slack folds a text that is longer."""
+LINKS, NAME, ADDRESS = 5, 60, 300
+"""More than five links are no choice, and longer ones would leave no room."""
 CAUSE = 580
-"""Each character may become five, and all stands in one section."""
-SHOWN_NAMES, PLAYS = 12, 20
+"""Each character may become five."""
+SHOWN_NAMES, PLAYS, METRICS = 12, 20, 10
 WORST_FIRST = {"breach": 0, "missing": 1, "between": 2}
 
 
-def render(status: ReleaseStatus, now: float) -> Content:
-    """Of another run the newest plays. The text says the same."""
-    about = context(status, now)
-    top: list[Block] = [
-        {"type": "header", "text": plain_text(title(status, bold=""), HEADER)},
-        {"type": "context", "elements": [mrkdwn(shortened(about, SECTION))]},
-    ]
-    links = buttons(status.release.links)
-    phases = sections(phase_lines(status, now))
-    below = [
-        *sections(services(status)),
-        # Of this run's watch, else as the record keeps them.
-        *metrics(status.readings or status.record.evidence(WATCH_PHASE).metrics),
-        *sections(cause(status)),
-    ]
+def render(status: ReleaseStatus, now: float) -> str:
+    """By weight, for what is too long loses its end, but for the links. Of another run the newest plays."""
     plays = play_lines(status, now)
     newest = [*(["…"] if plays[PLAYS:] else []), *plays[-PLAYS:]]
-    others = sections([f"*{run_name(status)[1]}*", *newest]) if plays else []
-    shown = within([*top, *phases, *others, *below], links)
-    lines = [title(status), about, *map(as_text, shown[2:])]
-    lines += [f"{plain(text)}: {escape(url)}" for text, url in status.release.links]
-    return Content(shortened("\n".join(filter(None, lines)), TEXT), shown)
-
-
-def as_text(block: Block) -> str:
-    """A section as lines; "" for buttons."""
-    texts = [block["text"]] if "text" in block else block.get("fields", ())
-    return " · ".join(entry["text"] for entry in texts)
-
-
-def within(body: t.Sequence[Block], links: t.Sequence[Block]) -> list[Block]:
-    """What there is room for, from the top, and the links."""
-    room = IN_ALL - len(str(links))
-    blocks: list[Block] = []
-    for block in body[: BLOCKS - len(links)]:
-        room -= len(str(block))
-        if room >= 0:
-            blocks.append(block)
-    return [*blocks, *links]
+    links = "".join(
+        f"\n{plain(shortened(text, NAME))}: {address}"
+        for text, url in status.release.links[:LINKS]
+        if len(address := escape(url)) <= ADDRESS
+    )
+    lines = [
+        title(status),
+        context(status, now),
+        *cause(status),
+        *phase_lines(status, now),
+        *([f"*{run_name(status)[1]}*", *newest] if plays else []),
+        *services(status),
+        # Of this run's watch, else as the record keeps them.
+        metrics(status.readings or status.record.evidence(WATCH_PHASE).metrics),
+    ]
+    return shortened("\n".join(filter(None, lines)), TEXT - len(links)) + links
 
 
 def services(status: ReleaseStatus) -> list[str]:
@@ -384,16 +354,12 @@ def named(names: t.Sequence[str]) -> str:
     return listed([plain(shortened(name, 60)) for name in names], SHOWN_NAMES)
 
 
-def metrics(readings: t.Sequence[RecordedMetric]) -> list[Block]:
-    """In two columns; of many the worst."""
-    if not readings:
-        return []
+def metrics(readings: t.Sequence[RecordedMetric]) -> str:
+    """Of many the worst."""
     ordered = sorted(readings, key=lambda reading: WORST_FIRST.get(judged_as(reading), 3))
-    chosen = ordered if len(ordered) <= FIELDS else ordered[: FIELDS - 1]
-    texts = [shortened(reading_words(entry), FIELD) for entry in chosen]
+    chosen = ordered if len(ordered) <= METRICS else ordered[: METRICS - 1]
     more = len(ordered) - len(chosen)
-    texts += [f"and {more} more"] if more else []
-    return [{"type": "section", "fields": [mrkdwn(text) for text in texts]}]
+    return " · ".join([*map(reading_words, chosen), *([f"and {more} more"] if more else [])])
 
 
 def cause(status: ReleaseStatus) -> list[str]:
@@ -403,36 +369,3 @@ def cause(status: ReleaseStatus) -> list[str]:
     text = stopped_by(status.failures)
     where = f"{code(text.host)} in {code(text.task)}"
     return [f"*Cause* {where}", code_block(text.sentence, CAUSE)]
-
-
-def plain_text(text: str, limit: int) -> Block:
-    return {"type": "plain_text", "text": shortened(text, limit), "emoji": True}
-
-
-def sections(lines: t.Sequence[str]) -> list[Block]:
-    """As many as the lines need; no line is cut unless it is longer than a section."""
-    texts: list[str] = []
-    for line in (shortened(entry, SECTION) for entry in lines if entry):
-        if texts and len(texts[-1]) + 1 + len(line) <= SECTION:
-            texts[-1] += f"\n{line}"
-        else:
-            texts.append(line)
-    return [{"type": "section", "text": mrkdwn(text)} for text in texts]
-
-
-def buttons(links: t.Sequence[tuple[str, str]]) -> list[Block]:
-    made = [
-        {
-            "type": "button",
-            "text": plain_text(escape(one_line(text)), BUTTON),
-            "url": url,
-            "action_id": f"link-{number}",
-        }
-        for number, (text, url) in enumerate(links)
-        if len(url) <= ADDRESS and one_line(text)
-    ]
-    return [{"type": "actions", "elements": made[:BUTTONS]}] if made else []
-
-
-def mrkdwn(text: str) -> Block:
-    return {"type": "mrkdwn", "text": text}

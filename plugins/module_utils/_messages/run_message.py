@@ -21,7 +21,7 @@ from .._terminal.telling import LOCKS, SERVICE
 from .._time import epoch
 from . import headline
 from .headline import ReleaseStatus
-from .outbox import Content, MessageState, Outbox
+from .outbox import MessageState, Outbox
 from .slack import plain
 
 SAMPLED = "MetricsSampled"
@@ -173,6 +173,6 @@ class RunMessage:
         if self._settled and self._status.touched:
             self._outbox.headline(self._headline, last=last)
 
-    def _headline(self) -> Content:
+    def _headline(self) -> str:
         with self._lock:
             return headline.render(self._status, self._clock())

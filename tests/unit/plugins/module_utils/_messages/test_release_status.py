@@ -1,6 +1,8 @@
 """What people read in Slack of a release, from its start to its end, whoever runs which part of it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.easymo.deploy.plugins.module_utils._messages import headline
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.headline import (
@@ -18,6 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models imp
     RunFailure,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._time import epoch
+from tests.examples import examples
 
 START = epoch("2026-11-24T06:00:00Z")
 PLAN = Plan(
@@ -74,7 +77,7 @@ def begin(release, play, task="Look", at=0.0):
 
 
 def read(release, at):
-    return headline.render(release, START + at).text.replace(WORD_JOINER, "")
+    return headline.render(release, START + at).replace(WORD_JOINER, "")
 
 
 def test_a_release_that_runs_shows_what_is_done_what_runs_and_what_is_to_come():
@@ -272,7 +275,7 @@ def test_the_message_never_outgrows_what_slack_takes():
     release = board_of(Release("R" * 200, "rollback.yml", plan=PLAN))
     for number in range(200):
         begin(release, PlayBegun(f"Play {number} with a long name " * 3, "", ("localhost",)))
-    shown = headline.render(release, START).text
+    shown = headline.render(release, START)
     assert len(shown) < 4_000
     assert "Play 199" in shown
     assert "Monitoring" in shown
@@ -280,7 +283,7 @@ def test_the_message_never_outgrows_what_slack_takes():
     cause = RunFailure("localhost", "Look " * 2000, "`<!channel> & " * 20_000)
     release.failed(cause)
     release.close(START + 20, "failed")
-    assert len(headline.render(release, START).text) < 4_000
+    assert len(headline.render(release, START)) < 4_000
     assert max(len(headline.detail(cause)), len(headline.alarm(release))) < 12_000
 
 
@@ -303,3 +306,67 @@ def test_an_odd_record_breaks_nothing(odd):
     if attempt.attempt:
         release.record_seen(attempt)
     assert "Monitoring" in read(release, 1)
+
+
+def test_two_hundred_services_and_the_links_fit():
+    links = (("Live page", "https://page.easymo.com:8443/2.0.0/"), ("Long", "https://" + "x" * 400))
+    release = board_of(Release("R", "deploy_v2.yml", plan=PLAN, links=links))
+    begin(release, SERVICES)
+    for number in range(200):
+        release.progressed(f"service-{number}-with-quite-a-long-name", "1 of 3 pods is ready")
+    names = [*release.stages[-1].progress]
+    release.stages[-1].hosts, release.stages[-1].rolled = {*names}, {*names[:150]}
+    shown = read(release, 5)
+    assert "*Services* 150 of 200" in shown
+    assert "and 138 more" in shown
+    assert "and 46 more" in shown
+    assert shown.endswith("\nLive page: https://page.easymo.com:8443/2.0.0/")
+
+
+def test_of_many_metrics_the_worst_come_first_and_a_later_look_at_some_leaves_the_others():
+    release = board_of()
+    begin(release, MONITORING)
+    release.measured(
+        [
+            *(RecordedMetric(f"m{number}", "", status="good", newest=1.0) for number in range(20)),
+            RecordedMetric("bad", "", status="breach", newest=9.0),
+        ]
+    )
+    (shown,) = [line for line in read(release, 5).split("\n") if "🔴" in line]
+    assert shown.startswith("🔴 bad 9 · 🟢 m0 1 · ")
+    assert shown.endswith("and 12 more")
+    release.measured([RecordedMetric("bad", "", status="good", newest=1.0)])
+    assert len(release.readings) == 21
+    assert "🔴" not in read(release, 5)
+
+
+ANYTHING = st.text(max_size=400) | st.sampled_from(
+    ["&" * 4_000, "<!channel>" * 900, "\x1b[31m" * 300, "🚗" * 3_000, "x" * 9_000, "`" * 2_000, ""]
+)
+
+
+@examples(60)
+@given(
+    title=ANYTHING,
+    host=ANYTHING,
+    sentence=ANYTHING,
+    names=st.lists(ANYTHING, max_size=12),
+    plays=st.integers(0, 150),
+    links=st.lists(st.tuples(ANYTHING, ANYTHING), max_size=30),
+)
+def test_slack_would_take_it_whatever_is_in_it(title, host, sentence, names, plays, links):
+    plan = Plan(Planned(f"phase_{number}", name, 5.0) for number, name in enumerate(names))
+    addresses = tuple((text, f"https://x.example/{url}") for text, url in links)
+    release = board_of(Release(title, "rollback.yml", title, plan=plan, links=addresses))
+    begin(release, SERVICES)
+    for name in names:
+        release.progressed(name, sentence)
+    release.stages[-1].rolled |= {*names[::2]}
+    release.failed(RunFailure(host, title, sentence))
+    release.measured([RecordedMetric(name, sentence, status="good", newest=1.0) for name in names])
+    for number in range(plays):
+        begin(release, PlayBegun(f"{title} {number}", "", ("localhost",)))
+    release.close(START + 20, "failed")
+    text = headline.render(release, START + 20)
+    assert "<!channel>" not in text
+    assert 0 < len(text) < 4_000

@@ -35,7 +35,6 @@ class FakeOutbox:
     def __init__(self):
         self.began = ("", "")
         self.headlines = []
-        self.blocks = []
         self.replies = []
         self.broadcast = []
 
@@ -46,9 +45,7 @@ class FakeOutbox:
         self.began = (channel, ts)
 
     def headline(self, write, *, last=False):
-        content = write()
-        self.headlines.append(content.text)
-        self.blocks = content.blocks
+        self.headlines.append(write())
 
     def reply(self, text, *, detail=False, broadcast=False):
         self.replies.append(text)
@@ -202,7 +199,7 @@ def test_no_secret_of_a_name_a_message_or_progress_is_told(run):
     fail(message, "localhost", f"Ask with {SECRET}", f"refused {SECRET}")
     decide(message, f"Ann approved {SECRET}")
     message.on(RunEnded("failed"))
-    assert SECRET not in json.dumps([box.headlines, box.replies, box.blocks])
+    assert SECRET not in json.dumps([box.headlines, box.replies])
 
 
 def test_metrics_are_shown_with_their_status(run):
