@@ -55,12 +55,6 @@ EXAMPLES = r"""
     url: https://api.easymo.com/admin/banner
     token: "{{ secret_admin_token }}"
     text: System upgrade in progress. Service uninterrupted.
-
-- name: Remove the banner
-  easymo.deploy.maintenance_banner:
-    url: https://api.easymo.com/admin/banner
-    token: "{{ secret_admin_token }}"
-    state: absent
 """
 
 RETURN = r"""
