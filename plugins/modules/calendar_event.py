@@ -96,6 +96,7 @@ from pathlib import Path
 
 from ..module_utils._errors import InputError, Library
 from ..module_utils._module import Module, documented, execute, refuse_below
+from ..module_utils._report.files import ReportFolder
 from ..module_utils._time import format_time, moment_of, start_of, zone_of
 
 ICALENDAR = Library("icalendar >= 7")
@@ -108,9 +109,10 @@ module_spec = documented(DOCUMENTATION, needs=(ICALENDAR,))
 
 def run(module: Module) -> dict[str, t.Any]:
     path, (start, end, after) = Path(module.params["path"]), planned_event(module.params)
-    before = read_file(path)
+    folder = ReportFolder(path.parent)
+    before = folder.read([path.name]).get(path.name, "")
     if before != after and not module.check_mode:
-        write_file(path, after)
+        folder.write({path.name: after})
     result: dict[str, t.Any] = {
         "changed": before != after,
         "path": str(path),
@@ -153,27 +155,6 @@ def planned_event(params: t.Mapping[str, t.Any]) -> tuple[datetime, datetime, st
     calendar.add("version", "2.0")
     calendar.add_component(event)
     return start, end, calendar.to_ical().decode("utf-8")
-
-
-def read_file(path: Path) -> str:
-    """Its text, "" when there is none."""
-    try:
-        return path.read_bytes().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
-    except OSError as exc:
-        raise InputError(f"{path} can't be read ({exc.strerror}): check 'path'.") from None
-
-
-def write_file(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(text.encode("utf-8"))
-        partial.replace(path)
-    except OSError as exc:
-        raise InputError(f"{path} can't be written ({exc.strerror}): check 'path'.") from None
 
 
 def main() -> None:

@@ -163,21 +163,18 @@ def context(status: ReleaseStatus, now: float) -> str:
 
 
 def phase_lines(status: ReleaseStatus, now: float) -> list[str]:
-    """One each; metrics, services and causes stand elsewhere."""
+    """Of each phase, then of the newest plays of another run than a deployment."""
     phases, names = status.phases, status.plan.names
     known = {stage.phase for stage in status.stages if stage.phase} | set(phases)
-    return [
+    rows = [
         one_phase(status, status.plan.phase(name), status.stage_of(name), phases.get(name), now)
         for name in [*names, *sorted(known - set(names))]
     ]
-
-
-def play_lines(status: ReleaseStatus, now: float) -> list[str]:
-    """The plays of another run than a deployment."""
-    return [
-        one_phase(status, Planned("", shortened(stage.title, 120)), stage, None, now)
-        for stage in status.stages
-        if not stage.phase
+    plays = [stage for stage in status.stages if not stage.phase][-PLAYS:]
+    titles = [Planned("", shortened(stage.title, 120)) for stage in plays]
+    return rows + [
+        one_phase(status, title, stage, None, now)
+        for title, stage in zip(titles, plays, strict=True)
     ]
 
 
@@ -248,18 +245,16 @@ def time_words(planned: Planned, spent: float | None) -> str:
 
 
 def services_words(planned: Planned, step: Stage | None, fact: Phase | None) -> str:
+    """How many of its services run the release and answer."""
     if planned.name != SERVICES_PHASE:
         return ""
     if fact and fact.settled:
         services = sum(1 for service in fact.evidence.services if service.known)
         return counted(services, "service") if services else ""
-    return f"{rolled_words(step)} services" if step else ""
-
-
-def rolled_words(stage: Stage) -> str:
-    """How many of its services run the release and answer."""
-    services = (stage.hosts | stage.rolled) - {"localhost"}
-    return f"{len(stage.rolled - stage.failed)} of {len(services)}"
+    if step is None:
+        return ""
+    hosts = (step.hosts | step.rolled) - {"localhost"}
+    return f"{len(step.rolled - step.failed)} of {len(hosts)} services"
 
 
 def reading_words(reading: RecordedMetric) -> str:
@@ -270,8 +265,11 @@ def reading_words(reading: RecordedMetric) -> str:
 
 def progress_lines(stage: Stage) -> list[str]:
     """What its hosts said last, but for those that are through; the newest, and how many more there are."""
-    texts = [(host, text) for host, text in stage.progress.items() if host not in stage.rolled]
-    lines = [host_line(host, text) for host, text in texts if text]
+    lines = [
+        host_line(host, text)
+        for host, text in stage.progress.items()
+        if text and host not in stage.rolled
+    ]
     more = len(lines) - SHOWN_PROGRESS
     return [*lines[-SHOWN_PROGRESS:], *([f"and {more} more"] if more > 0 else [])]
 
@@ -283,9 +281,13 @@ def host_line(host: str, text: str) -> str:
     return line if itself else f"{code(host)} {line}"
 
 
+def failed_at(failure: RunFailure) -> str:
+    return f"{code(failure.host)} in {code(failure.task)}"
+
+
 def detail(failure: RunFailure) -> str:
     """The reply about one failure, as it happens."""
-    return f"❌ {code(failure.host)} failed in {code(failure.task)}\n{code_block(failure.sentence)}"
+    return f"❌ {failed_at(failure)}\n{code_block(failure.sentence)}"
 
 
 def alarm(status: ReleaseStatus) -> str:
@@ -301,7 +303,7 @@ def alarm(status: ReleaseStatus) -> str:
     if not status.failures:
         return f"{text}."
     cause = stopped_by(status.failures)
-    return f"{text}, {code(cause.host)} in {code(cause.task)}:\n{code_block(cause.sentence)}"
+    return f"{text}, {failed_at(cause)}:\n{code_block(cause.sentence)}"
 
 
 TEXT = 3_800
@@ -315,9 +317,7 @@ WORST_FIRST = {"breach": 0, "missing": 1, "between": 2}
 
 
 def render(status: ReleaseStatus, now: float) -> str:
-    """By weight, for what is too long loses its end, but for the links. Of another run the newest plays."""
-    plays = play_lines(status, now)
-    newest = [*(["…"] if plays[PLAYS:] else []), *plays[-PLAYS:]]
+    """By weight, for what is too long loses its end, but for the links."""
     links = "".join(
         f"\n{plain(shortened(text, NAME))}: {address}"
         for text, url in status.release.links[:LINKS]
@@ -328,7 +328,6 @@ def render(status: ReleaseStatus, now: float) -> str:
         context(status, now),
         *cause(status),
         *phase_lines(status, now),
-        *([f"*{run_name(status)[1]}*", *newest] if plays else []),
         *services(status),
         # Of this run's watch, else as the record keeps them.
         metrics(status.readings or status.record.evidence(WATCH_PHASE).metrics),
@@ -341,7 +340,6 @@ def services(status: ReleaseStatus) -> list[str]:
     lines, stage = [], status.stage_of(SERVICES_PHASE)
     if stage and (stage.live or stage.failed):
         done = sorted(stage.rolled - stage.failed)
-        lines.append(f"*Services* {rolled_words(stage)}")
         lines += [f"✅ {named(done)}"] if done else []
     if status.current:
         lines += [f"⏳ {line}" for line in progress_lines(status.current)]
@@ -366,6 +364,5 @@ def cause(status: ReleaseStatus) -> list[str]:
     """The first failure, in short: the thread has it whole."""
     if not status.failures:
         return []
-    text = stopped_by(status.failures)
-    where = f"{code(text.host)} in {code(text.task)}"
-    return [f"*Cause* {where}", code_block(text.sentence, CAUSE)]
+    failure = stopped_by(status.failures)
+    return [f"*Cause* {failed_at(failure)}", code_block(failure.sentence, CAUSE)]

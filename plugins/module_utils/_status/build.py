@@ -461,14 +461,8 @@ def _undone(settlement: next_step.Body) -> str:
 def _rollouts(deployments: t.Sequence[next_step.Body] | None) -> list[str]:
     if deployments is None:
         return ["services not known"]
-    known = {str(deployment["name"]): deployment for deployment in deployments}
-    versions = {n: service_version(n, entry.get("images") or {}) for n, entry in known.items()}
-    sentences = versions_told(versions)
-    unsettled = [name for name, entry in known.items() if not entry.get("complete")]
-    paused = [name for name, entry in known.items() if entry.get("paused")]
-    sentences += [f"not complete: {', '.join(unsettled)}"] if unsettled else []
-    sentences += [f"paused: {', '.join(paused)}"] if paused else []
-    return [" · ".join(sentences)] if known else []
+    services = {deployment["name"]: service_of(deployment) for deployment in deployments}
+    return [" · ".join(text for _label, text in _services(services))] if services else []
 
 
 def _part(record: Record, name: str) -> str:

@@ -21,7 +21,7 @@ from .models import Fact, Group, Item, Line, TaskEnded
 from .run import Live, PlaybookState, Stage
 from .telling import Telling, receivers, tells
 
-FOLDED = ("called", "checked", "read", "webhook")
+FOLDED = ("called", "checked", "read")
 """Labels of checks that share a line while they go well."""
 COMMAND = "ansible-playbook "
 TOLD_DURATION = 1.0

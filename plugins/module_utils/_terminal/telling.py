@@ -128,37 +128,27 @@ def health(group: Group) -> list[Fact]:
     called = [row for row in results if row.get("kind") == "function_calls"]
     if called and all(row.get("status") in GOOD for row in called):
         fact = Fact("called", f"{counted(len(called), 'function')} answered")
-        return [fact, *checked([row for row in results if row not in called])]
-    return checked(results)
+        return [fact, *checked([row for row in results if row not in called], "checked", "check")]
+    return checked(results, "checked", "check")
 
 
-def checked(rows: t.Sequence[t.Any]) -> list[Fact]:
-    good = [row for row in rows if row.get("status") in GOOD]
-    if len(rows) <= FEW_CHECKS and len(good) == len(rows):
-        sentences = [f"{row['name']}: {row['detail']}" for row in rows]
-        return [Fact("checked", one_line(" · ".join(sentences)))] if sentences else []
-    return counts(rows, "checked", "check")
+def checked(rows: t.Sequence[Row], label: str, noun: str, *, named: bool = False) -> list[Fact]:
+    """What went well in its own words where there is little of it."""
+    if 0 < len(rows) <= FEW_CHECKS and all(row.get("status") in GOOD for row in rows):
+        return [Fact("checked", one_line(" · ".join(f"{r['name']}: {r['detail']}" for r in rows)))]
+    return counts(rows, label, noun, named=named) if rows else []
 
 
 def smoke(group: Group) -> list[Fact]:
     """Results that are collected were told by the tasks that they are of."""
     rows = [] if group.rows("remarks") else group.rows("results")
-    if rows and all(row.get("kind") == "webhook" and row.get("status") in GOOD for row in rows):
-        return [Fact("webhook", f"{row['name']}: {row['detail']}") for row in rows]
-    return counts(rows, "tests", "test", named=whole_cause(group)) if rows else []
+    return checked(rows, "tests", "test", named=whole_cause(group))
 
 
 def people(group: Group) -> list[Fact]:
     rows = group.rows("results")
-    good = [row for row in rows if row.get("status") in GOOD]
-    if any(row.get("status") == "planned" for row in rows):
-        return counts(rows, "people", "people")
-    by = sorted({str((row.get("facts") or {}).get("by") or "") for row in good} - {""})
-    facts = []
-    if good:
-        who = f" ({listed(by)})" if by else ""
-        facts.append(Fact("people", f"{counted(len(good), 'answer')} good{who}"))
-    return facts + [exception(row, "people") for row in rows if row not in good]
+    by = sorted({str((row.get("facts") or {}).get("by") or "") for row in rows} - {""})
+    return counts(rows, "people", "people", listed(by)) if rows else []
 
 
 @each
@@ -296,19 +286,17 @@ def restarted(group: Group) -> list[Fact]:
 
 def returned(group: Group) -> list[Fact]:
     """What a rollback of several services brought back, and what not."""
-    services: dict[str, Row] = {}
-    for item in group.items:
-        services |= item.result.get("services") or {}
     back: dict[str, list[str]] = {}
     facts = []
-    for name, service in services.items():
-        version = version_of((service.get("after") or {}).get("image") or "")
-        if service.get("message"):
-            facts.append(Fact("services", f"{name}: {one_line(str(service['message']))}", "bad"))
-        elif service.get("changed"):
-            back.setdefault(version, []).append(name)
-        else:
-            back.setdefault(f"{version}, where they were", []).append(name)
+    for item in group.items:
+        for name, service in (item.result.get("services") or {}).items():
+            if service.get("message"):
+                text = f"{name}: {one_line(str(service['message']))}"
+                facts.append(Fact("services", text, "bad"))
+                continue
+            version = version_of((service.get("after") or {}).get("image") or "")
+            stayed = "" if service.get("changed") else ", where they were"
+            back.setdefault(f"{version}{stayed}", []).append(name)
     verb = "would go back to" if group.would else "on"
     good = []
     for version, names in back.items():

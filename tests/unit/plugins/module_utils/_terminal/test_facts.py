@@ -74,7 +74,7 @@ def told(
     "functions that answer": ("health_check", {"results": [{**ROW, "kind": "function_calls"}]},
                               ["good called: 1 function answered"]),
     "webhook": ("smoke_tests", {"results": [{**ROW, "name": "webhook", "kind": "webhook"}]},
-                ["good webhook: webhook: 38 pods ready"]),
+                ["good checked: webhook: 38 pods ready"]),
     "backup": ("pg_backup", {"changed": True, "backup": {"name": "supabase", "size": 3_000_000}},
                ["good backups: supabase 3.0 MB, read back"]),
     "a backup of before": ("pg_backup", {"changed": False, "backup": {"name": "supabase",
