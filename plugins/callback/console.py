@@ -32,23 +32,6 @@ author:
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
-options:
-  console_heartbeat:
-    description: Whether tasks that are silent for long are mentioned, and the last line at a terminal is drawn anew.
-    type: bool
-    default: true
-    env:
-      - name: EASYMO_DEPLOY_CONSOLE_HEARTBEAT
-    ini:
-      - section: callback_easymo_console
-        key: heartbeat
-seealso:
-  - plugin: easymo.deploy.journal
-    plugin_type: callback
-    description: The same events with all their details, in a file.
-  - plugin: easymo.deploy.slack
-    plugin_type: callback
-    description: The same progress for people who are elsewhere.
 """
 
 import os
@@ -159,8 +142,7 @@ class CallbackModule(Default):
         self._unsubscribe = subscribe(self._progressed)
         if not self._verbose:
             os.environ[DRAWN] = "1"
-        if self.get_option("console_heartbeat"):
-            self._still = heartbeat(self._beat)
+        self._still = heartbeat(self._beat)
         when_cut_short(lambda: self._finish("interrupted"))
 
     def v2_playbook_on_no_hosts_matched(self) -> None:

@@ -19,7 +19,7 @@ description:
   - Arguments of tasks are never written. Of results, only what the documentation of this collection's modules
     promises, with secrets blanked out.
   - Without O(journal_path) and without a variable C(release_version) nothing is written.
-  - A journal that can't be written is one warning; the run goes on.
+  - A journal that can't be written is one warning; the run goes on. At 50 MB it stops growing.
 author:
   - Maintainers of easymo.deploy (@easymo)
 options:
@@ -31,15 +31,6 @@ options:
     ini:
       - section: callback_easymo_journal
         key: path
-  journal_max_bytes:
-    description: The journal stops growing at this size.
-    type: int
-    default: 50000000
-    env:
-      - name: EASYMO_DEPLOY_JOURNAL_MAX_BYTES
-    ini:
-      - section: callback_easymo_journal
-        key: max_bytes
 """
 
 import functools
@@ -112,7 +103,7 @@ class CallbackModule(Observer):
 
     @observing
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
-        self._journal = Journal(self._display.warning, limit=self.get_option("journal_max_bytes"))
+        self._journal = Journal(self._display.warning)
         self._playbook = os.path.basename(playbook._file_name or "")  # noqa: PTH119
 
     @observing

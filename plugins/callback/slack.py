@@ -162,11 +162,6 @@ class CallbackModule(Observer):
         message = self._message = RunMessage(status, outbox, self._redact, stored)
         self._listen(lambda progress: message.on(_run_events.reported(progress)))
 
-    @observing
-    def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
-        if self._message:
-            self._message.on(_run_events.begun(host, task, self._redact))
-
     def _ended(self, result: t.Any, status: Status, *, ignored: bool = False) -> None:
         if self._message:
             self._message.on(_run_events.ended(result, status, self._redact, ignored=ignored))

@@ -118,10 +118,6 @@ options:
     description: Seconds after which what is not done is told with what it has seen so far.
     type: float
     default: 40
-seealso:
-  - module: easymo.deploy.rollout
-  - module: easymo.deploy.kill_switch
-  - module: easymo.deploy.release_rollback
 """
 
 EXAMPLES = r"""
@@ -140,7 +136,7 @@ EXAMPLES = r"""
 RETURN = r"""
 causes:
   description:
-    - The likely causes, the surest first. Each has which of O(entries) it belongs to, its C(certainty), V(almost certain),
+    - The likely causes, the surest first. Each has which C(entry) it belongs to, its C(certainty), V(almost certain),
       V(likely) or V(possible), and in C(sentence) what it is. C(hint) is what to do next, and C(evidence) has files and
       lines in the folder.
   returned: success

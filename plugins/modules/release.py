@@ -140,9 +140,6 @@ options:
         type: str
         default: ""
       gate: *gate
-  actor:
-    description: Who releases, kept for each attempt. The user and name of this machine when not given.
-    type: str
   pin:
     description:
       - What to keep of the world before it is changed, taken once for each attempt. More names add to it.
@@ -160,10 +157,6 @@ options:
         type: list
         elements: str
         default: []
-seealso:
-  - module: easymo.deploy.preflight_check
-  - module: easymo.deploy.release_info
-  - module: easymo.deploy.rollout
 """
 
 EXAMPLES = r"""

@@ -69,10 +69,6 @@ options:
 notes:
   - Needs the verb C(get) on C(leases) of C(coordination.k8s.io) and on C(configmaps), and C(list) on C(deployments)
     of C(apps).
-seealso:
-  - module: easymo.deploy.release_info
-  - module: easymo.deploy.deploy_lock
-  - module: easymo.deploy.rollout
 """
 
 EXAMPLES = r"""
@@ -95,11 +91,11 @@ RETURN = r"""
 status:
   description:
     - The status as data. All keys are always there; times are RFC 3339 in UTC, empty when there is none.
-    - C(verdict) is V(FINE), V(RUNNING), V(ON HOLD), V(INTERRUPTED), V(FAILED), V(KILLED), V(ROLLED BACK), V(NOT FINISHED)
-      or V(NO RELEASE). C(why) says for people who deploys and how far it is, or what stopped it.
-    - C(release), C(attempt), C(by), C(since) and C(finished) are those of the record, empty or V(0) where there is none.
-    - C(phase) is the one that runs, waits, failed or was cut off, empty for none. C(watching) is whether a run whose watch
-      is on hold goes on looking.
+    - C(verdict) is V(FINE), V(RUNNING), V(ON HOLD), V(INTERRUPTED), V(FAILED), V(KILLED), V(ROLLED BACK),
+      V(NOT FINISHED) or V(NO RELEASE). C(why) says for people who deploys and how far it is, or what stopped it.
+    - C(release), C(attempt), C(by), C(since) and C(finished) are those of the record, empty or V(0) without one.
+    - C(phase) is the one that runs, waits, failed or was cut off, empty for none. C(watching) is whether a run whose
+      watch is on hold goes on looking.
     - C(phases) are those of the plan, then those that only the record has. Each has C(name), C(title), C(started),
       C(finished), and C(number), V(0) for what is not planned. Its C(status) is V(not_started), V(running), V(done),
       V(waived), V(on_hold), V(failed), V(rolled_back) or V(partly_rolled_back).

@@ -167,7 +167,7 @@ def test_the_runs_of_a_release_edit_one_message_and_the_record_tells_of_the_othe
     assert "✅ Pre-Deploy · `0:0" in shown
     assert "❌ Microservices · " in shown
     assert "0 of 2 services" in shown, "all batches together"
-    assert "```&lt;!channel&gt; said 503" in shown
+    assert "```wallet-service: &lt;!channel&gt; said 503" in shown
     assert "❌ wallet-service" in shown
     assert "pods are ready" not in "\n".join(r["text"] for r in replies)
     alarm = replies[-1]

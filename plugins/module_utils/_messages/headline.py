@@ -183,13 +183,11 @@ def one_phase(
 ) -> str:
     mark, words = phase_state(status, stage, fact)
     name, live = plain(planned.title), bool(stage and stage.live)
-    task = f"_{plain(shortened(stage.task, 80))}_" if stage and live and stage.task else ""
     parts = [
         f"{mark} *{name}*" if live else f"{mark} {name}",
         time_words(planned, time_spent(stage, fact, now)),
         services_words(planned, stage, fact),
         words,
-        task,
     ]
     return " · ".join(filter(None, parts))
 
@@ -281,13 +279,9 @@ def host_line(host: str, text: str) -> str:
     return line if itself else f"{code(host)} {line}"
 
 
-def failed_at(failure: RunFailure) -> str:
-    return f"{code(failure.host)} in {code(failure.task)}"
-
-
 def detail(failure: RunFailure) -> str:
     """The reply about one failure, as it happens."""
-    return f"❌ {failed_at(failure)}\n{code_block(failure.sentence)}"
+    return f"❌ {code_block(f'{failure.where}{failure.sentence}')}"
 
 
 def alarm(status: ReleaseStatus) -> str:
@@ -303,7 +297,7 @@ def alarm(status: ReleaseStatus) -> str:
     if not status.failures:
         return f"{text}."
     cause = stopped_by(status.failures)
-    return f"{text}, {failed_at(cause)}:\n{code_block(cause.sentence)}"
+    return f"{text}:\n{code_block(f'{cause.where}{cause.sentence}')}"
 
 
 TEXT = 3_800
@@ -365,4 +359,4 @@ def cause(status: ReleaseStatus) -> list[str]:
     if not status.failures:
         return []
     failure = stopped_by(status.failures)
-    return [f"*Cause* {failed_at(failure)}", code_block(failure.sentence, CAUSE)]
+    return [code_block(f"{failure.where}{failure.sentence}", CAUSE)]

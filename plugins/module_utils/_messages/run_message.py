@@ -16,7 +16,6 @@ from .._release.decode import decode
 from .._release.models import ROLLED_BACK, sentence_of
 from .._release.record import NO_PHASE, Record, RecordedMetric
 from .._terminal import models
-from .._terminal.layout import bare
 from .._terminal.telling import LOCKS, SERVICE
 from .._time import epoch
 from . import headline
@@ -59,7 +58,6 @@ class RunMessage:
     def on(self, event: models.Event) -> None:
         """The message and its thread after it. The times of the events count nothing here: the record's are epochs."""
         with self._lock:
-            stages = self._status.stages
             if self._status.ending:
                 return
             if isinstance(event, models.PlayBegun):
@@ -67,9 +65,7 @@ class RunMessage:
                     play = replace(event, name=self._redact(event.name))
                     self._status.begin(play, self._clock())
                 return
-            if isinstance(event, models.TaskBegun) and stages:
-                stages[-1].task = bare(self._redact(event.task.name))
-            elif isinstance(event, models.TaskEnded):
+            if isinstance(event, models.TaskEnded):
                 self._ended(event)
             elif isinstance(event, models.Reported):
                 self._reported(event)
@@ -101,8 +97,8 @@ class RunMessage:
         away = "It is unreachable: " if event.status == "unreachable" else ""
         # What a template put together has gaps where parts of it were empty.
         text = re.sub(" {2,}", " ", self._redact(f"{away}{sentence_of(event.result)}"))
-        task, reason = bare(self._redact(event.task.name)), str(event.result.get("reason") or "")
-        failure = models.RunFailure(event.host, task, text, reason=reason)
+        reason = str(event.result.get("reason") or "")
+        failure = models.RunFailure(event.host, text, reason=reason)
         if self._status.failed(failure) and len(self._status.failures) > 1:
             # The first is in the headline at once, and the call at the end quotes it.
             self._outbox.reply(headline.detail(failure), detail=True)

@@ -81,13 +81,7 @@ def evidence(stored: Evidence) -> t.Iterator[str]:
 
 
 def causes(stored: Evidence) -> tuple[str, ...]:
-    """What a failed phase keeps: by host, the task and its message. The controller is no host to know of."""
-    results = []
-    for cause in stored.causes:
-        task = cause.task or "a task"
-        where = task if cause.name == "localhost" else f"{cause.name} failed in '{task}'"
-        results.append(f"{where}: {shortened(cause.sentence, LONGEST)}")
-    return tuple(results)
+    return tuple(shortened(cause.told, LONGEST) for cause in stored.causes)
 
 
 LAST_PHASE = "sign_off"

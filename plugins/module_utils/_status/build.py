@@ -362,13 +362,20 @@ def _services(services: Status) -> Rows:
     desired = sum(entry["desired"] for entry in there.values())
     available = sum(min(entry["available"], entry["desired"]) for entry in there.values())
     odd = [
-        f"{name} {entry['available']}/{entry['desired']}{' paused' if entry['paused'] else ''}"
+        f"{name} {entry['available']}/{entry['desired']}{_unsettled(entry)}"
         for name, entry in there.items()
         if entry["available"] < entry["desired"] or entry["paused"] or not entry["complete"]
     ]
     if there:
         named = f" · {listed(odd, MOST_NAMES)}" if odd else ""
         yield "pods", f"{available}/{desired} available{named}"
+
+
+def _unsettled(service: Status) -> str:
+    """The word behind its pods where they do not say it."""
+    if service["paused"]:
+        return " paused"
+    return " not complete" if service["available"] >= service["desired"] else ""
 
 
 def is_whole(service: Status | None) -> bool:

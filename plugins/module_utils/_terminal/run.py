@@ -32,7 +32,6 @@ class Stage:
     planned: float
     started: float
     finished: float | None = None
-    task: str = ""
     changed: bool = False
     hosts: set[str] = field(default_factory=set)
     rolled: set[str] = field(default_factory=set)

@@ -71,9 +71,8 @@ def board_of(release=RELEASE, seen=None):
     return release
 
 
-def begin(release, play, task="Look", at=0.0):
+def begin(release, play, at=0.0):
     release.begin(play, START + at)
-    release.stages[-1].task = task
 
 
 def read(release, at):
@@ -82,14 +81,14 @@ def read(release, at):
 
 def test_a_release_that_runs_shows_what_is_done_what_runs_and_what_is_to_come():
     release = board_of(seen=record(preflight=phase("done", finished="06:03:10")))
-    begin(release, SERVICES, "Roll the service", 190)
+    begin(release, SERVICES, 190)
     release.stages[-1].rolled.add("agent-core")
     release.progressed("wallet-service", "3 of 4 pods are ready")
     assert read(release, 320).split("\n") == [
         "🚀 *EasyMO v2.0* is being deployed · production",
         "attempt 1 · `5:20` of 1 h 35 min · on call: Amina",
         "✅ Pre-Deploy · `3:10` of 15 min",
-        "⏳ *Microservices* · `2:10` of 20 min · 1 of 12 services · _Roll the service_",
+        "⏳ *Microservices* · `2:10` of 20 min · 1 of 12 services",
         "▫️ Monitoring · 1 h",
         "✅ agent-core",
         "⏳ `wallet-service` 3 of 4 pods are ready",
@@ -98,7 +97,7 @@ def test_a_release_that_runs_shows_what_is_done_what_runs_and_what_is_to_come():
 
 def test_what_takes_longer_than_planned_is_marked_while_it_runs_and_afterwards():
     release = board_of(seen=record(preflight=phase("done", finished="06:17:00")))
-    begin(release, SERVICES, at=1020)
+    begin(release, SERVICES, 1020)
     shown = read(release, 1020 + 25 * 60)
     assert "✅ Pre-Deploy · `17:00` of 15 min ⏰ `2:00` late" in shown
     assert "⏳ *Microservices* · `25:00` of 20 min ⏰ `5:00` late" in shown
@@ -129,7 +128,7 @@ def test_a_rerun_by_tag_shows_the_other_phases_as_the_record_has_them():
             ),
         )
     )
-    begin(release, MONITORING, at=600)
+    begin(release, MONITORING, 600)
     release.close(START + 660, "done")
     shown = read(release, 700)
     assert shown.startswith("☑️ *EasyMO v2.0* run finished: 1 of 3 phases are done")
@@ -146,7 +145,7 @@ def test_a_phase_that_was_on_hold_stays_so_until_it_is_run_again(failure):
     held = phase("failed", finished="06:30:00", failures={"a": failure})
     release = board_of(seen=record(monitoring=held))
     assert "⏸️ Monitoring · `30:00` of 1 h · on hold" in read(release, 1900)
-    begin(release, MONITORING, at=1900)
+    begin(release, MONITORING, 1900)
     assert "⏳ *Monitoring* · `0:10` of 1 h" in read(release, 1910)
 
 
@@ -155,16 +154,15 @@ def test_a_hold_calls_the_engineer_and_quotes_the_cause_with_what_to_do():
     begin(release, MONITORING)
     cause = "fallback_rate has no data."
     said = f"Phase monitoring failed on localhost: {cause} Resume with --tags monitoring."
-    watched = RunFailure("localhost", "Watch the metrics", cause, reason="Hold")
+    watched = RunFailure("localhost", cause, reason="Hold")
     assert release.failed(watched) is True
-    assert release.failed(RunFailure("localhost", "Stop", said)) is False
+    assert release.failed(RunFailure("localhost", said)) is False
     release.close(START + 60, "failed")
     assert read(release, 60).startswith("⏸️ *EasyMO v2.0* is on hold in Monitoring")
     assert "⏸️ Monitoring · `1:00` of 1 h · on hold" in read(release, 60)
     assert f"```{said}```" in read(release, 60)
     assert headline.alarm(release) == (
-        "⏸️ <@U0ONCALL01> *EasyMO v2.0* is on hold in Monitoring, `localhost` in `Watch the metrics`:\n"
-        f"```{said}```"
+        f"⏸️ <@U0ONCALL01> *EasyMO v2.0* is on hold in Monitoring:\n```{said}```"
     )
 
 
@@ -172,7 +170,7 @@ def test_a_hold_calls_the_engineer_and_quotes_the_cause_with_what_to_do():
 def test_a_release_that_is_not_ready_calls_nobody_for_nothing_was_touched(reason):
     release = board_of()
     begin(release, PREFLIGHT)
-    release.failed(RunFailure("localhost", "Stop", "qa has not signed", reason=reason))
+    release.failed(RunFailure("localhost", "qa has not signed", reason=reason))
     release.close(START + 60, "failed")
     assert "qa has not signed" in headline.alarm(release)
     assert "U0ONCALL01" not in headline.alarm(release)
@@ -181,18 +179,16 @@ def test_a_release_that_is_not_ready_calls_nobody_for_nothing_was_touched(reason
 def test_a_failure_quotes_its_first_cause_and_nothing_in_it_has_an_effect():
     release = board_of()
     begin(release, SERVICES)
-    first = RunFailure("wallet-service", "Roll `x`", "<!channel> ```no``` image")
+    first = RunFailure("wallet-service", "<!channel> ```no``` image")
     release.failed(first)
-    release.failed(RunFailure("vendor-service", "Roll", "another"))
+    release.failed(RunFailure("vendor-service", "another"))
     release.close(START + 20, "failed")
-    assert headline.detail(first) == (
-        "❌ `wallet-service` in `Roll 'x'`\n```&lt;!channel&gt; '''no''' image```"
-    )
+    assert headline.detail(first) == ("❌ ```wallet-service: &lt;!channel&gt; '''no''' image```")
     alarm = headline.alarm(release)
     assert alarm.startswith("🛑 <@U0ONCALL01> *EasyMO v2.0* stopped in Microservices")
     assert "image" in alarm
     assert "another" not in alarm
-    assert "*Cause* `wallet-service` in `Roll 'x'`\n```&lt;!channel&gt;" in read(release, 20)
+    assert "```wallet-service: &lt;!channel&gt;" in read(release, 20)
 
 
 def test_who_has_only_a_name_is_named_and_the_message_says_that_nobody_was_notified():
@@ -250,7 +246,7 @@ def test_another_run_appears_as_what_it_is_and_the_phases_stay(playbook, outcome
     back = phase("rolled_back", finished="06:30:00")
     seen = record(status, preflight=done, microservices=back)
     release = board_of(Release("EasyMO v2.0", playbook, plan=PLAN), seen)
-    begin(release, PlayBegun("Way back 1: flags off", "", ("localhost",)), "Switch it off")
+    begin(release, PlayBegun("Way back 1: flags off", "", ("localhost",)))
     if outcome is not None:
         release.close(START + 12, "done" if outcome else "failed")
     shown = read(release, 12)
@@ -279,7 +275,7 @@ def test_the_message_never_outgrows_what_slack_takes():
     assert "Play 199" in shown
     assert "Monitoring" in shown
     begin(release, MONITORING)
-    cause = RunFailure("localhost", "Look " * 2000, "`<!channel> & " * 20_000)
+    cause = RunFailure("localhost", "`<!channel> & " * 20_000)
     release.failed(cause)
     release.close(START + 20, "failed")
     assert len(headline.render(release, START)) < 4_000
@@ -361,7 +357,7 @@ def test_slack_would_take_it_whatever_is_in_it(title, host, sentence, names, pla
     for name in names:
         release.progressed(name, sentence)
     release.stages[-1].rolled |= {*names[::2]}
-    release.failed(RunFailure(host, title, sentence))
+    release.failed(RunFailure(host, sentence))
     release.measured([RecordedMetric(name, sentence, status="good", newest=1.0) for name in names])
     for number in range(plays):
         begin(release, PlayBegun(f"{title} {number}", "", ("localhost",)))

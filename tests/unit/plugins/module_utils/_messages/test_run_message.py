@@ -21,7 +21,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models imp
     Reported,
     RunEnded,
     Task,
-    TaskBegun,
     TaskEnded,
 )
 
@@ -91,7 +90,6 @@ def run(path):
         release = ReleaseStatus(Release("R", playbook, on_call="U0ONCALL01"), 0.0)
         message = RunMessage(release, box, Redactor([SECRET]), memory, clock=lambda: 1.0)
         message.on(PlayBegun("Phase", phase, ("localhost",)))
-        message.on(TaskBegun(LOOK, "localhost"))
         if touched:
             message.on(TaskEnded(LOOK, "localhost", "ok", {"changed": True}))
         if seen:
@@ -194,7 +192,6 @@ def test_a_folder_that_cannot_be_written_costs_only_the_memory(run, path):
 def test_no_secret_of_a_name_a_message_or_progress_is_told(run):
     message, box, _memory = run(seen=record())
     message.on(PlayBegun(f"Phase {SECRET}", "", ("localhost",)))
-    message.on(TaskBegun(replace(LOOK, name=f"Ask with {SECRET}"), "localhost"))
     report(message, "Odd", f"said {SECRET}", {"values": {}})
     fail(message, "localhost", f"Ask with {SECRET}", f"refused {SECRET}")
     decide(message, f"Ann approved {SECRET}")
@@ -210,13 +207,6 @@ def test_metrics_are_shown_with_their_status(run):
     data = {"metrics": [errors], "elapsed": 65, "duration": 3600}
     report(message, "MetricsSampled", "watched", data)
     assert "watched 1:05 of 1:00:00" in box.headlines[-1].replace(WORD_JOINER, "")
-
-
-def test_a_role_is_not_part_of_a_tasks_name(run):
-    message, box, _memory = run(seen=record())
-    named = replace(LOOK, name="easymo.deploy.monitoring : Watch the metrics")
-    message.on(TaskBegun(named, "localhost"))
-    assert "_Watch the metrics_" in box.headlines[-1]
 
 
 def test_the_cause_is_told_once_in_the_thread_however_often_it_is_quoted(run):

@@ -242,9 +242,8 @@ def test_a_try_that_failed_before_is_told_as_such_and_not_as_evidence():
     ]
     report = build_report(record, PLAN)
     assert report.verdict.word == "Deployed"
-    assert (
-        "2026-11-24 06:01:00 Database failed: supabase_db failed in 'Apply': it drops a column"
-        in everything(report)
+    assert "2026-11-24 06:01:00 Database failed: supabase_db: it drops a column" in everything(
+        report
     )
 
 
@@ -450,6 +449,6 @@ def test_a_host_that_stopped_for_another_is_no_cause_beside_it():
         "booking_db", "a task on another host", "it failed on another host", "Elsewhere"
     )
     cause = records.failed_by("seats_db", "Migrate", "P3005: the schema is not empty")
-    told = "seats_db failed in 'Migrate': P3005: the schema is not empty"
+    told = "seats_db: P3005: the schema is not empty"
     assert caused_by({**elsewhere, **cause}) == [told]
     assert len(caused_by(elsewhere)) == 1
