@@ -208,7 +208,7 @@ def look(cluster: Cluster, *, release: str, config_map: str) -> Observed:
         sentence=". ".join([describe(held), *([story.freeze] if freeze else [])]) + ".",
         deployments=observe_standings(cluster, None),
         flags=only_flags(flags.get("data") or {}) if flags is not None else None,
-        availability=facts_of(store, attempt, store.attachments()),
+        availability=facts_of(store, attempt),
     )
 
 
