@@ -8,13 +8,15 @@ Times are seconds since the epoch, as in the record.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .._formats import counted, listed, quantity, shortened, span, stopwatch
+from .._formats import lasting, listed, quantity, shortened, span, stopwatch
 from .._gate.report import judged_as
 from .._release.models import DONE, NOT_READY, ROLLED_BACK, SERVICES_PHASE, WATCH_PHASE
-from .._release.record import DECIDED, Act, Phase, Record, RecordedMetric
-from .._story.plan import UNPLANNED, Plan, Planned
+from .._release.record import DECIDED, Act, Record, RecordedMetric
+from .._report.models import PhaseRow, ReportOptions
+from .._report.phases import NOT_RUN, phase_row, phase_rows, took_words
+from .._story.plan import UNPLANNED, Plan
 from .._terminal.models import RunFailure, stopped_by
 from .._terminal.run import PlaybookState, Stage
 from .._time import epoch
@@ -69,14 +71,6 @@ class ReleaseStatus(PlaybookState):
         failed = next((stage for stage in self.stages if stage.failures), None)
         first = bool(failed and failed.number == 1)
         return first and self.failures[0].reason in NOT_READY
-
-    def stage_of(self, phase: str) -> Stage | None:
-        return next((stage for stage in self.stages if stage.phase == phase), None)
-
-    @property
-    def phases(self) -> dict[str, Phase]:
-        """Those of the record that have begun."""
-        return {name: phase for name, phase in self.record.phases.items() if phase.begun}
 
     def failed(self, failure: RunFailure) -> bool:
         """Notes it, and tells whether it says anything that an earlier one did not."""
@@ -162,97 +156,63 @@ def context(status: ReleaseStatus, now: float) -> str:
     return " · ".join(filter(None, parts))
 
 
+PHASE_MARKS: t.Mapping[str, str] = {
+    NOT_RUN: "▫️",
+    "running": "⏳",
+    "done": "✅",
+    "waived": "⚠️",
+    "failed": "❌",
+    "on hold": "⏸️",
+    "rolled back": "↩️",
+    "partly rolled back": "↩️",
+}
+UNSAID = frozenset({NOT_RUN, "running", "done"})
+"""What a mark says alone."""
+
+
 def phase_lines(status: ReleaseStatus, now: float) -> list[str]:
-    """Of each phase, then of the newest plays of another run than a deployment."""
-    phases, names = status.phases, status.plan.names
-    known = {stage.phase for stage in status.stages if stage.phase} | set(phases)
-    rows = [
-        one_phase(status, status.plan.phase(name), status.stage_of(name), phases.get(name), now)
-        for name in [*names, *sorted(known - set(names))]
-    ]
+    """Of each phase as the report has it, then of the newest plays of another run than a deployment."""
+    stages = {stage.phase: stage for stage in status.stages if stage.phase}
+    lines = []
+    for row in phase_rows(status.record, ReportOptions(status.plan)):
+        stage = stages.get(row.name)
+        if stage and not status.record.phase(row.name).settled:
+            # What this run does, or has seen fail, is recorded a moment later.
+            stopped = "on hold" if any(failure.held for failure in stage.failures) else "failed"
+            word = stopped if stage.failures else "running"
+            row = replace(row, status=word, actual=round(time_in(stage, now)))
+        lines.append(phase_line(row, live=bool(stage and stage.live)))
     plays = [stage for stage in status.stages if not stage.phase][-PLAYS:]
-    titles = [Planned("", shortened(stage.title, 120)) for stage in plays]
-    return rows + [
-        one_phase(status, title, stage, None, now)
-        for title, stage in zip(titles, plays, strict=True)
-    ]
+    return lines + [play_line(stage, now) for stage in plays]
 
 
-def one_phase(
-    status: ReleaseStatus, planned: Planned, stage: Stage | None, fact: Phase | None, now: float
-) -> str:
-    mark, words = phase_state(status, stage, fact)
-    name, live = plain(planned.title), bool(stage and stage.live)
-    parts = [
-        f"{mark} *{name}*" if live else f"{mark} {name}",
-        time_words(planned, time_spent(stage, fact, now)),
-        services_words(planned, stage, fact),
-        words,
-    ]
-    return " · ".join(filter(None, parts))
+def phase_line(row: PhaseRow, *, live: bool = False) -> str:
+    """`live`: this run is in it. What another run left running says nothing of its time."""
+    left, name = row.status == "running" and not live, plain(row.title)
+    mark = "❔" if left else PHASE_MARKS.get(row.status, "❔")
+    took = "" if left else took_words(row)
+    word = "not finished" if left else "" if row.status in UNSAID else row.status
+    return " · ".join(filter(None, [f"{mark} *{name}*" if live else f"{mark} {name}", took, word]))
 
 
-def phase_ended(status: ReleaseStatus, planned: Planned, fact: Phase) -> str:
+def play_line(stage: Stage, now: float) -> str:
+    mark = "❌" if stage.failures else "⏳" if stage.live else "✅"
+    return f"{mark} {plain(shortened(stage.title, 120))} · {lasting(round(time_in(stage, now)))}"
+
+
+def time_in(stage: Stage, now: float) -> float:
+    return (now if stage.finished is None else stage.finished) - stage.started
+
+
+def phase_ended(status: ReleaseStatus, name: str) -> str:
     """The one line of the thread about a phase that was settled."""
-    act = fact.evidence.decision or Act()
+    phase = status.record.phase(name)
+    row = phase_row(status.plan.phase(name), phase, ReportOptions(status.plan))
+    act = phase.evidence.decision or Act()
     decided = (
         f"{DECIDED[act.decision]} by {act.by}: {act.reason}" if act.decision in DECIDED else ""
     )
-    return " · ".join(filter(None, [one_phase(status, planned, None, fact, 0.0), plain(decided)]))
-
-
-def phase_state(status: ReleaseStatus, step: Stage | None, fact: Phase | None) -> tuple[str, str]:
-    """Its mark, and what else is to be said. What this run sees fail counts before what the record had."""
-    if step and step.failed:
-        held = any(failure.held for failure in step.failures)
-        return ("⏸️", "on hold") if held else ("❌", "failed")
-    if fact and fact.settled:
-        return "✅", "waived" if fact.waived else ""
-    if step and step.live:
-        return "⏳", ""
-    if step and status.ending == "interrupted":
-        return "🛑", "interrupted"
-    if fact and fact.failed:
-        return ("⏸️", "on hold") if fact.evidence.on_hold else ("❌", "failed")
-    if fact and fact.taken_back:
-        return "↩️", fact.status.replace("_", " ")
-    if step and not step.phase:
-        return "✅", ""
-    return ("❔", "not finished") if fact or step else ("▫️", "")
-
-
-def time_spent(step: Stage | None, fact: Phase | None, now: float) -> float | None:
-    """Seconds; None of a phase that was taken back: its record keeps when the rollback ended, not the phase."""
-    if fact and fact.taken_back and not step:
-        return None
-    if fact and fact.begun and fact.ended and not (step and not fact.settled):
-        return (fact.ended - fact.begun).total_seconds()
-    if step:
-        return (now if step.finished is None else step.finished) - step.started
-    return None
-
-
-def time_words(planned: Planned, spent: float | None) -> str:
-    """Against the plan; "" where there is neither."""
-    if spent is None:
-        return span(planned.seconds) if planned.minutes else ""
-    over = spent - planned.seconds
-    late = f" ⏰ `{stopwatch(over)}` late" if planned.minutes and over >= 1 else ""
-    of = f" of {span(planned.seconds)}" if planned.minutes else ""
-    return f"`{stopwatch(spent)}`{of}{late}"
-
-
-def services_words(planned: Planned, step: Stage | None, fact: Phase | None) -> str:
-    """How many of its services run the release and answer."""
-    if planned.name != SERVICES_PHASE:
-        return ""
-    if fact and fact.settled:
-        services = sum(1 for service in fact.evidence.services if service.known)
-        return counted(services, "service") if services else ""
-    if step is None:
-        return ""
-    hosts = (step.hosts | step.rolled) - {"localhost"}
-    return f"{len(step.rolled - step.failed)} of {len(hosts)} services"
+    return " · ".join(filter(None, [phase_line(row), plain(decided)]))
 
 
 def reading_words(reading: RecordedMetric) -> str:
@@ -331,9 +291,12 @@ def render(status: ReleaseStatus, now: float) -> str:
 
 def services(status: ReleaseStatus) -> list[str]:
     """Those that this run rolls, and what the hosts said last."""
-    lines, stage = [], status.stage_of(SERVICES_PHASE)
+    lines = []
+    stage = next((entry for entry in status.stages if entry.phase == SERVICES_PHASE), None)
     if stage and (stage.live or stage.failed):
         done = sorted(stage.rolled - stage.failed)
+        hosts = (stage.hosts | stage.rolled) - {"localhost"}
+        lines.append(f"*Services* {len(done)} of {len(hosts)}")
         lines += [f"✅ {named(done)}"] if done else []
     if status.current:
         lines += [f"⏳ {line}" for line in progress_lines(status.current)]

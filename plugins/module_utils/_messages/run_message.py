@@ -14,7 +14,7 @@ from .._progress import WAVE_ROLLED
 from .._redaction import Redactor
 from .._release.decode import decode
 from .._release.models import ROLLED_BACK, sentence_of
-from .._release.record import NO_PHASE, Record, RecordedMetric
+from .._release.record import Record, RecordedMetric
 from .._terminal import models
 from .._terminal.telling import LOCKS, SERVICE
 from .._time import epoch
@@ -138,13 +138,12 @@ class RunMessage:
     def _tell_phases(self) -> None:
         """A line for each phase of this run that the record has settled since."""
         for step in self._status.stages:
-            phase = self._status.phases.get(step.phase, NO_PHASE)
+            phase = self._status.record.phase(step.phase)
             if not phase.settled or step.phase in self._told:
                 continue
             if (epoch(phase.finished) or 0) >= int(step.started):
                 self._told.add(step.phase)
-                planned = self._status.plan.phase(step.phase)
-                line = headline.phase_ended(self._status, planned, phase)
+                line = headline.phase_ended(self._status, step.phase)
                 self._outbox.reply(self._redact(line), detail=True)
 
     def _end(self, event: models.RunEnded) -> None:

@@ -18,7 +18,7 @@ AGREE: t.Mapping[str, t.Collection[str]] = {
     "NO RELEASE": ("No release",),
 }
 """The page's verdict beside the status's. A lock or a kill switch is the status's alone."""
-MARKS = {"": "▫️", "done": "✅", "waived": "✅", "running": "❔", "failed": "❌", "on hold": "⏸️"}
+MARKS = {"": "▫️", "done": "✅", "waived": "⚠️", "running": "❔", "failed": "❌", "on hold": "⏸️"}
 """Of a phase in Slack, by its state; ↩️ is that of one that was taken back."""
 RUNNING = ("Running", "Rolling back")
 """The same of a page whose run lives."""

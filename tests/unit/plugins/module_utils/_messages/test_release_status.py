@@ -87,27 +87,25 @@ def test_a_release_that_runs_shows_what_is_done_what_runs_and_what_is_to_come():
     assert read(release, 320).split("\n") == [
         "🚀 *EasyMO v2.0* is being deployed · production",
         "attempt 1 · `5:20` of 1 h 35 min · on call: Amina",
-        "✅ Pre-Deploy · `3:10` of 15 min",
-        "⏳ *Microservices* · `2:10` of 20 min · 1 of 12 services",
-        "▫️ Monitoring · 1 h",
+        "✅ Pre-Deploy · 3 min 10 s of 15 min planned",
+        "⏳ *Microservices* · 2 min 10 s of 20 min planned",
+        "▫️ Monitoring · 1 h planned",
+        "*Services* 1 of 12",
         "✅ agent-core",
         "⏳ `wallet-service` 3 of 4 pods are ready",
     ]
 
 
 def test_what_takes_longer_than_planned_is_marked_while_it_runs_and_afterwards():
-    release = board_of(seen=record(preflight=phase("done", finished="06:17:00")))
+    release = board_of(seen=record(preflight=phase("done", finished="06:20:00")))
     begin(release, SERVICES, 1020)
-    shown = read(release, 1020 + 25 * 60)
-    assert "✅ Pre-Deploy · `17:00` of 15 min ⏰ `2:00` late" in shown
-    assert "⏳ *Microservices* · `25:00` of 20 min ⏰ `5:00` late" in shown
+    shown = read(release, 1020 + 30 * 60)
+    assert "✅ Pre-Deploy · 20 min of 15 min planned, 33 % late" in shown
+    assert "⏳ *Microservices* · 30 min of 20 min planned, 50 % late" in shown
 
 
 def test_a_release_that_went_well_is_live():
     every = {one.name: phase("done", finished="06:10:00") for one in PLAN}
-    every["microservices"] = phase(
-        "done", finished="06:10:00", services={"agent-core": {"status": "rolled"}, "other": {}}
-    )
     release = board_of(seen=record("done", **every))
     begin(release, MONITORING)
     release.close(START + 4000, "done")
@@ -115,7 +113,7 @@ def test_a_release_that_went_well_is_live():
     assert shown.startswith(
         "✅ *EasyMO v2.0* is deployed · production\nattempt 1 · `1:00:00` of 1 h 35 min"
     )
-    assert "✅ Microservices · `10:00` of 20 min · 1 service" in shown
+    assert "✅ Microservices · 10 min of 20 min planned" in shown
     assert headline.alarm(release) == ""
 
 
@@ -132,8 +130,8 @@ def test_a_rerun_by_tag_shows_the_other_phases_as_the_record_has_them():
     release.close(START + 660, "done")
     shown = read(release, 700)
     assert shown.startswith("☑️ *EasyMO v2.0* run finished: 1 of 3 phases are done")
-    assert "❌ Microservices · `2:00` of 20 min · failed" in shown
-    assert "❔ Monitoring · `1:00` of 1 h · not finished" in shown
+    assert "❌ Microservices · 2 min of 20 min planned · failed" in shown
+    assert "❔ Monitoring · not finished" in shown
 
 
 @pytest.mark.parametrize(
@@ -144,9 +142,9 @@ def test_a_rerun_by_tag_shows_the_other_phases_as_the_record_has_them():
 def test_a_phase_that_was_on_hold_stays_so_until_it_is_run_again(failure):
     held = phase("failed", finished="06:30:00", failures={"a": failure})
     release = board_of(seen=record(monitoring=held))
-    assert "⏸️ Monitoring · `30:00` of 1 h · on hold" in read(release, 1900)
+    assert "⏸️ Monitoring · 30 min of 1 h planned · on hold" in read(release, 1900)
     begin(release, MONITORING, 1900)
-    assert "⏳ *Monitoring* · `0:10` of 1 h" in read(release, 1910)
+    assert "⏳ *Monitoring* · 10 s of 1 h planned" in read(release, 1910)
 
 
 def test_a_hold_calls_the_engineer_and_quotes_the_cause_with_what_to_do():
@@ -159,7 +157,7 @@ def test_a_hold_calls_the_engineer_and_quotes_the_cause_with_what_to_do():
     assert release.failed(RunFailure("localhost", said)) is False
     release.close(START + 60, "failed")
     assert read(release, 60).startswith("⏸️ *EasyMO v2.0* is on hold in Monitoring")
-    assert "⏸️ Monitoring · `1:00` of 1 h · on hold" in read(release, 60)
+    assert "⏸️ Monitoring · 1 min of 1 h planned · on hold" in read(release, 60)
     assert f"```{said}```" in read(release, 60)
     assert headline.alarm(release) == (
         f"⏸️ <@U0ONCALL01> *EasyMO v2.0* is on hold in Monitoring:\n```{said}```"
@@ -205,7 +203,7 @@ def test_an_interrupted_run_is_no_finished_phase():
     release = board_of(seen=record(monitoring=phase("running")))
     begin(release, MONITORING)
     release.close(START + 20, "interrupted")
-    assert "🛑 Monitoring · `0:20` of 1 h · interrupted" in read(release, 30)
+    assert "❔ Monitoring · not finished" in read(release, 30)
 
 
 @pytest.mark.parametrize(("reading", "shown"), [
@@ -251,8 +249,8 @@ def test_another_run_appears_as_what_it_is_and_the_phases_stay(playbook, outcome
         release.close(START + 12, "done" if outcome else "failed")
     shown = read(release, 12)
     assert shown.startswith(words)
-    assert "✅ Pre-Deploy · `3:10` of 15 min" in shown
-    assert "↩️ Microservices · 20 min · rolled back" in shown
+    assert "✅ Pre-Deploy · 3 min 10 s of 15 min planned" in shown
+    assert "↩️ Microservices · in place for 30 min, 20 min planned · rolled back" in shown
     assert "Way back 1: flags off" in shown.rpartition("\n")[2]
 
 
@@ -263,7 +261,7 @@ def test_the_batches_of_a_phase_are_one():
         release.stages[-1].rolled.add(host)
     begin(release, PlayBegun("Phase 4: all together", "microservices", ("agent-core",)))
     assert [stage.phase for stage in release.stages] == ["microservices"]
-    assert "2 of 12 services" in read(release, 1)
+    assert "*Services* 2 of 12" in read(release, 1)
 
 
 def test_the_message_never_outgrows_what_slack_takes():
@@ -312,7 +310,7 @@ def test_two_hundred_services_and_the_links_fit():
     names = [*release.stages[-1].progress]
     release.stages[-1].hosts, release.stages[-1].rolled = {*names}, {*names[:150]}
     shown = read(release, 5)
-    assert "150 of 200 services" in shown
+    assert "*Services* 150 of 200" in shown
     assert "and 138 more" in shown
     assert "and 46 more" in shown
     assert shown.endswith("\nLive page: https://page.easymo.com:8443/2.0.0/")

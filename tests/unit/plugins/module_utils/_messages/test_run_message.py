@@ -255,7 +255,7 @@ def test_the_thread_gets_one_line_a_phase_once_the_record_has_settled_it(run):
     assert box.replies == []
     for _again in range(2):
         see(message, {**record(), "phases": {"monitoring": settled}})
-    assert box.replies == ["✅ Monitoring · `1:00` · approved by Jane: one scrape"]
+    assert box.replies == ["✅ Monitoring · 1 min · approved by Jane: one scrape"]
 
 
 def test_what_another_run_did_before_is_no_line_of_this_ones_thread(run):
@@ -288,4 +288,4 @@ def test_a_wave_counts_as_rolled_when_it_ends_but_for_what_failed(run):
     services = {"agent-core": {"failed": False}, "wallet-service": {"failed": True}}
     data = {"wave": 1, "waves": 3, "services": services}
     report(message, "WaveRolled", "wave 1 of 3: failed", data)
-    assert "1 of 1 services" in box.headlines[-1]
+    assert "*Services* 1 of 1" in box.headlines[-1]
