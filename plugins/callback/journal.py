@@ -10,11 +10,8 @@ short_description: Writes what happened in a run to a file, one JSON line for ea
 version_added: 0.1.0
 description:
   - Each line has the run's id (C(run)), its number in that run (C(seq)), the time in UTC to the millisecond (C(at)),
-    the C(event), and where they apply play, task, host, duration and message.
-  - The first line of a run, C(run_started), tells who runs what, from which machine, with which versions and options.
-    Of extra variables it has the names alone.
-  - The last line, C(run_finished), has the C(outcome) - V(done), V(failed), or V(interrupted) after Ctrl-C, SIGTERM
-    or SIGHUP. A run that was killed has no last line, and no half one.
+    the C(event), and where they apply play, task, host, duration and message. C(docs/progress.md) has the events.
+  - A run that was killed has no last line, C(run_finished), and no half one.
   - Several runs append to one file, which only its owner may read.
   - Arguments of tasks are never written. Of results, only what the documentation of this collection's modules
     promises, with secrets blanked out.

@@ -9,18 +9,13 @@ type: notification
 short_description: Shows a release in one Slack message that is edited as its phases go by
 version_added: 0.1.0
 description:
-  - Posts one message for an attempt at a release, with all its phases in order, their times against the plan, the
-    services that are through, the newest values of the metrics, and links. Every run of the attempt on this machine
-    edits that message. A run on another machine, and the next attempt, post their own.
-  - What earlier runs did is taken from the release record, as this run's tasks return it. A message that an earlier run
-    left is edited once that record was seen.
+  - Posts one message for an attempt at a release, with its phases, the services that are through, the newest values of
+    the metrics, and links. Every run of the attempt on this machine edits that message, by the release record.
   - Its thread gets failures, decisions, and one line for each phase that is done. When a run ends badly, the person on
     call is mentioned and the cause quoted, in one reply that the channel sees too.
-  - A run that was refused before it changed anything says nothing.
-  - Never fails or slows a run. Messages are sent by a thread of its own, and what was lost is told at the end.
-  - Says nothing without a token and channel, or a webhook, and nothing in check mode. C(status.yml), C(diagnose.yml),
-    C(readiness.yml) and C(report.yml) only look, so it says nothing of them either.
-  - What it needs to know are variables that localhost has in the inventory.
+  - Never fails or slows a run. What was lost is told at the end.
+  - Says nothing without a token and channel, or a webhook, nothing in check mode, and nothing of a run that only looks,
+    or that was refused before it changed anything.
 author:
   - Maintainers of easymo.deploy (@easymo)
 options:

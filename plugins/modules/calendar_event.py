@@ -37,9 +37,7 @@ options:
     type: str
     default: ""
   since:
-    description:
-      - Time from which the days are counted, as ISO 8601, for example V(2026-11-24T06:00:00Z).
-      - Without an offset it is UTC.
+    description: Time from which the days are counted, as ISO 8601. Without an offset it is UTC.
     type: str
     required: true
   days:
@@ -86,7 +84,6 @@ start:
   description: When the event begins, in UTC.
   returned: success
   type: str
-  sample: "2026-11-25T08:00:00Z"
 """
 
 import re

@@ -18,9 +18,7 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.requests
 options:
   url:
-    description:
-      - URL of the banner, which answers C(GET) with C({"banner":) its message and type or C(null}), takes C(POST) and
-        C(DELETE).
+    description: URL of the banner. It answers C(GET) with C({"banner":) its message and type or C(null}).
     type: str
     required: true
   token:
@@ -62,7 +60,6 @@ banner:
   description: The banner that is shown afterwards. Empty for none.
   returned: success
   type: dict
-  sample: {message: System upgrade in progress. Service uninterrupted., type: info}
 """
 
 import functools

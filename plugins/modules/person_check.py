@@ -55,8 +55,8 @@ options:
         default: yes_no
   answers:
     description:
-      - Answers for a run without a terminal, by the name of the question. A word of its scale, or a dictionary with
-        C(answer), C(by), C(at) and C(note).
+      - Answers by the name of the question. Each is a word of its scale, or a dictionary with C(answer), C(by), C(at)
+        and C(note).
     type: dict
     default: {}
   answered_by:

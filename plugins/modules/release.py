@@ -13,11 +13,9 @@ description:
     is made of. Every operator can reach it, and losing the machine that deploys loses nothing.
   - Each write is bound to the version that was read, so two writers never lose each other's entries.
   - A phase that is done or waived stays as it is, whatever is asked of it, except to fail, to be taken back, or to be
-    done once more by a run that changed something (O(phase_changed)). So a second run over a finished release writes
-    nothing. A waived phase can be opened.
-  - A phase that failed or was taken back is opened again, with the times and the evidence of its new run alone. A
-    failed try is kept as one of C(earlier_failures), any other run as one of C(earlier_runs), the last ten of each.
-    A phase that a run left running and another one opens keeps who took it up and when as one of C(interruptions).
+    done once more by a run that changed something (O(phase_changed)). A waived phase can be opened.
+  - A phase that failed or was taken back is opened again, with the times and the evidence of its new run alone. The
+    record keeps the last ten of its C(earlier_failures), C(earlier_runs) and C(interruptions).
   - Opening a phase of a release that was rolled back begins its next attempt, with no phases, pins, announcements,
     backups or facts. The phase V(rollback) is the exception; it belongs to the attempt that it undoes.
 requirements:
