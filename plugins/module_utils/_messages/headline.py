@@ -20,7 +20,7 @@ from .._story.plan import UNPLANNED, Plan
 from .._terminal.models import RunFailure, stopped_by
 from .._terminal.run import PlaybookState, Stage
 from .._time import epoch
-from .slack import code, code_block, escape, mention, plain
+from .slack import code_block, escape, mention, plain
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,6 @@ class ReleaseStatus(PlaybookState):
             self.stages[-1].failures.append(failure)
         return news
 
-    def progressed(self, host: str, text: str) -> None:
-        """Keeps the newest line of each host."""
-        if self.stages:
-            self.stages[-1].progress.pop(host, None)
-            self.stages[-1].progress[host] = text
-
     def measured(self, readings: t.Iterable[RecordedMetric]) -> None:
         """The newest of each metric counts: the sign-off looks at the alerts alone."""
         known = {reading.name: reading for reading in self.readings}
@@ -95,8 +89,6 @@ class ReleaseStatus(PlaybookState):
             self.readings = ()
         self.record = record
 
-
-SHOWN_PROGRESS = 4
 
 OTHER_RUNS = {
     "rollback.yml": ("↩️", "Rollback"),
@@ -221,24 +213,6 @@ def reading_words(reading: RecordedMetric) -> str:
     return f"{mark} {name} {plain(quantity(reading.newest, reading.unit))}".strip()
 
 
-def progress_lines(stage: Stage) -> list[str]:
-    """What its hosts said last, but for those that are through; the newest, and how many more there are."""
-    lines = [
-        host_line(host, text)
-        for host, text in stage.progress.items()
-        if text and host not in stage.rolled
-    ]
-    more = len(lines) - SHOWN_PROGRESS
-    return [*lines[-SHOWN_PROGRESS:], *([f"and {more} more"] if more > 0 else [])]
-
-
-def host_line(host: str, text: str) -> str:
-    """What a host says; the controller's name is left out, and a host that names itself is not named twice."""
-    itself = host in ("", "localhost") or text.startswith(f"{host}: ")
-    line = plain(shortened(text, 120))
-    return line if itself else f"{code(host)} {line}"
-
-
 def detail(failure: RunFailure) -> str:
     """The reply about one failure, as it happens."""
     return f"❌ {code_block(f'{failure.where}{failure.sentence}')}"
@@ -290,7 +264,7 @@ def render(status: ReleaseStatus, now: float) -> str:
 
 
 def services(status: ReleaseStatus) -> list[str]:
-    """Those that this run rolls, and what the hosts said last."""
+    """Those that this run rolls."""
     lines = []
     stage = next((entry for entry in status.stages if entry.phase == SERVICES_PHASE), None)
     if stage and (stage.live or stage.failed):
@@ -298,8 +272,6 @@ def services(status: ReleaseStatus) -> list[str]:
         hosts = (stage.hosts | stage.rolled) - {"localhost"}
         lines.append(f"*Services* {len(done)} of {len(hosts)}")
         lines += [f"✅ {named(done)}"] if done else []
-    if status.current:
-        lines += [f"⏳ {line}" for line in progress_lines(status.current)]
     if stage and stage.failed:
         lines.append(f"❌ {named(sorted(stage.failed))}")
     return lines

@@ -9,7 +9,7 @@ import time
 import typing as t
 from dataclasses import replace
 
-from .._formats import counted, stopwatch
+from .._formats import counted
 from .._progress import WAVE_ROLLED
 from .._redaction import Redactor
 from .._release.decode import decode
@@ -104,25 +104,13 @@ class RunMessage:
             self._outbox.reply(headline.detail(failure), detail=True)
 
     def _reported(self, event: models.Reported) -> None:
-        data = event.data
-        if event.event == SAMPLED and self._measured(data):
-            whole = float(data.get("duration") or 0)
-            watched = f"watched {stopwatch(float(data.get('elapsed') or 0))} of {stopwatch(whole)}"
-            self._status.progressed("", watched if whole else "")
-            return
+        metrics, services = event.data.get("metrics"), event.data.get("services") or {}
+        if event.event == SAMPLED and isinstance(metrics, list):
+            self._status.measured(decode(RecordedMetric, entry, SAMPLED, []) for entry in metrics)
         if event.event == WAVE_ROLLED and self._status.stages:
             # The services that are through, before their hosts report it.
-            services = data.get("services") or {}
             through = {name for name in services if not services[name].get("failed")}
             self._status.stages[-1].rolled |= through
-        self._status.progressed(event.host, self._redact(event.text))
-
-    def _measured(self, data: t.Mapping[str, t.Any]) -> bool:
-        metrics = data.get("metrics")
-        if not isinstance(metrics, list):
-            return False
-        self._status.measured(decode(RecordedMetric, entry, SAMPLED, []) for entry in metrics)
-        return True
 
     def _record_seen(self, record: Record) -> None:
         # Of a release that is back, opening a phase begins the next attempt.

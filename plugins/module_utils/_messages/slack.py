@@ -170,12 +170,6 @@ def _characters(text: str) -> str:
     return re.sub(r"(@|(?<!\w)_|_(?!\w)|:(?=[\w+-]+:))", rf"\1{WORD_JOINER}", line)
 
 
-def code(text: str, limit: int = 120) -> str:
-    """A short text as code. A grave accent would end it, so it becomes an apostrophe."""
-    line = one_line(text, limit).replace("`", "'")
-    return f"`{escape(line)}`" if line else ""
-
-
 def code_block(text: str, limit: int = 1_500) -> str:
     shown = "".join(c for c in ESCAPES.sub("", text) if c.isprintable() or c in "\n\t")
     stored = shortened(shown.strip(), limit).replace("`", "'")

@@ -14,7 +14,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox imp
     MessageState,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.run_message import RunMessage
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import WORD_JOINER
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
     PlayBegun,
@@ -204,9 +203,6 @@ def test_metrics_are_shown_with_their_status(run):
     errors = {"name": "errors", "unit": "ratio", "status": "breach", "last": 0.2}
     report(message, "MetricsSampled", "watched", {"metrics": [errors]})
     assert "🔴 errors 20 %" in box.headlines[-1]
-    data = {"metrics": [errors], "elapsed": 65, "duration": 3600}
-    report(message, "MetricsSampled", "watched", data)
-    assert "watched 1:05 of 1:00:00" in box.headlines[-1].replace(WORD_JOINER, "")
 
 
 def test_the_cause_is_told_once_in_the_thread_however_often_it_is_quoted(run):
@@ -232,14 +228,6 @@ def test_what_fails_besides_is_told_in_the_thread(run):
     fail(message, "a", "Roll", "no image")
     fail(message, "b", "Roll", "it crashes")
     assert ["it crashes" in reply for reply in box.replies] == [True]
-
-
-def test_progress_is_shown_in_the_message_and_leaves_the_thread_alone(run):
-    message, box, _memory = run(seen=record())
-    for number in range(3):
-        report(message, "RolloutProgress", f"{number} of 4 pods", {})
-    assert box.replies == []
-    assert "2 of 4 pods" in box.headlines[-1]
 
 
 def test_the_thread_gets_one_line_a_phase_once_the_record_has_settled_it(run):
