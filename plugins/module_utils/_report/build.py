@@ -12,6 +12,7 @@ from dataclasses import replace
 from .._claims.claims import REPORT_LINES, read_claims
 from .._formats import LONGEST, NOT_KNOWN, counted, lasting, legible, shortened, versions_told
 from .._redaction import Redactor
+from .._release.models import SETTLED
 from .._release.record import Record, between
 from .._status.build import whole, why_in
 from .._story import next_step
@@ -127,7 +128,6 @@ def missing_of(report: Report, record: Record, requested: ReportOptions) -> tupl
 
 LAST_PHASE = "sign_off"
 SHA_SHOWN = 12
-WELL = ("good", "calm")
 STATE_TONES: t.Mapping[str, Tone] = {
     next_step.FINE: "good",
     next_step.NONE: "warn",
@@ -141,7 +141,7 @@ def verdict_of(report: Report, record: Record, requested: ReportOptions) -> Summ
     if requested.live and requested.undo:
         return Summary("Rolling back", "warn", "The release is being rolled back.")
     if requested.live:
-        done = sum(row.tone in WELL for row in report.phases)
+        done = sum(row.status in SETTLED for row in report.phases)
         counts = f"{done} of {counted(len(report.phases), 'phase')} are done."
         return Summary("Running", "calm", counts)
     story = next_step.Story(record, requested.plan)

@@ -8,11 +8,9 @@ import typing as t
 from .._formats import counted, lasting, shortened
 from .._release.record import ON_HOLD, Evidence, Phase, Record, between
 from .._story.plan import Planned
-from .models import PhaseRow, PhaseTry, ReportOptions, Tone, tone_of
+from .models import PhaseRow, PhaseTry, ReportOptions, tone_of
 
 NOT_RUN, FAILED = "not run", "failed"
-TONES: t.Mapping[str, Tone] = {NOT_RUN: "", "waived": "calm"}
-"""Of a phase, where that is another than of its word."""
 CAUSE = 400
 """Characters of a cause, or of a text that a phase left."""
 
@@ -32,7 +30,7 @@ def phase_row(planned: Planned, phase: Phase, requested: ReportOptions) -> Phase
         name=planned.name,
         title=planned.title,
         status=status.replace("_", " "),
-        tone=TONES.get(status, tone_of(status)),
+        tone="" if status == NOT_RUN else tone_of(status),
         planned=round(planned.seconds),
         actual=between(phase.started, until.isoformat()) if until else phase.lasted,
         causes=causes(phase.evidence),
