@@ -182,7 +182,7 @@ def phase_line(row: PhaseRow, *, live: bool = False) -> str:
     """`live`: this run is in it. What another run left running says nothing of its time."""
     left, name = row.status == "running" and not live, plain(row.title)
     mark = "❔" if left else PHASE_MARKS.get(row.status, "❔")
-    took = "" if left else took_words(row)
+    took = "" if left or row.status == "waived" else took_words(row)
     word = "not finished" if left else "" if row.status in UNSAID else row.status
     return " · ".join(filter(None, [f"{mark} *{name}*" if live else f"{mark} {name}", took, word]))
 

@@ -146,7 +146,6 @@ class Console:
     def _note(self, event: TaskEnded) -> None:
         """What later lines need to know."""
         action, result, block = event.task.action, event.result, self.block
-        self._telling.note(event)
         if isinstance(switch := result.get("kill_switch"), dict) and not event.task.check:
             # One that a run set by itself is the next deployment's to reset.
             person = "" if switch.get("automatic") else str(switch.get("by") or "")

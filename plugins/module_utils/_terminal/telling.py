@@ -516,11 +516,6 @@ class Telling:
         self._check, self._limited = check, limited
         self._services: set[str] = set()
         self._told: set[str] = set()
-        self._files: list[str] = []
-
-    def note(self, event: TaskEnded) -> None:
-        if event.task.action == REPORT:
-            self._files += report_files(event.result)
 
     def message_lines(self, ended: t.Sequence[TaskEnded]) -> list[str]:
         """What a role or a module lays out by itself, as a list or in several lines."""
@@ -585,9 +580,8 @@ class Telling:
         return [*facts, *_failures(ended, facts)]
 
     def _new_lines(self, ended: TaskEnded) -> list[str]:
-        """Without what was told before, and without the report's path, which the end tells."""
-        lines = [line for line in lines_of(ended) if not any(path in line for path in self._files)]
-        return [line.rstrip() for line in lines if line.strip() and self._new(line)]
+        """Without what was told before."""
+        return [line.rstrip() for line in lines_of(ended) if line.strip() and self._new(line)]
 
     def _new(self, text: str) -> bool:
         known = one_line(text) in self._told
@@ -596,7 +590,9 @@ class Telling:
 
 
 def lines_of(ended: TaskEnded) -> list[str]:
-    """What a task has for people to read."""
+    """What a task has for people to read; where the report lies the end tells."""
+    if ended.task.action == REPORT:
+        return []
     text = ended.result.get("msg" if ended.task.action == DEBUG else "remarks")
     return [str(line) for line in text] if isinstance(text, list) else str(text or "").splitlines()
 
