@@ -146,14 +146,6 @@ class CallbackModule(Observer):
         self._result("task_retried", result)
 
     @observing
-    def v2_playbook_on_no_hosts_matched(self) -> None:
-        self._write("no_hosts_matched", play=self._play)
-
-    @observing
-    def v2_playbook_on_no_hosts_remaining(self) -> None:
-        self._write("no_hosts_remaining", play=self._play)
-
-    @observing
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         self._unsubscribe()
         hosts = {host: dict(stats.summarize(host)) for host in sorted(stats.processed)}
