@@ -16,7 +16,7 @@ from .._availability.claims import in_short
 from .._formats import counted, listed, one_line, size
 from .._images import version_of
 from .._release.models import has_failed, sentence_of
-from .layout import CAUSE, bare, clipped
+from .layout import bare, clipped
 from .models import Fact, Group, Item, TaskEnded, Tone
 
 Row = t.Mapping[str, t.Any]
@@ -77,14 +77,11 @@ def preflight(group: Group) -> list[Fact]:
         return []
     commits = [item.result.get("commit") for item in group.items]
     commit = f"commit {str(commits[0])[:7]}" if commits and commits[0] else ""
-    facts = counts(looked, "checks", "check", commit, named=whole_cause(group))
+    facts = counts(looked, "checks", "check", commit)
     return facts + (counts(signed, "sign-offs", "sign-off") if signed else [])
 
 
-def counts(
-    rows: t.Sequence[Row], label: str, noun: str, more: str = "", *, named: bool = False
-) -> list[Fact]:
-    """`named`: why one did not pass is the cause in the last block."""
+def counts(rows: t.Sequence[Row], label: str, noun: str, more: str = "") -> list[Fact]:
     passed = [row for row in rows if row.get("status") in GOOD]
     skipped = [row for row in rows if row.get("status") == "skipped"]
     planned = [row for row in rows if row.get("status") == "planned"]
@@ -99,22 +96,14 @@ def counts(
         facts.append(Fact(label, text, "" if rest else "good"))
     if skipped:
         facts.append(Fact(label, f"{len(skipped)} skipped: {reasons(skipped)}", "calm"))
-    return [*facts, *(exception(row, noun, named=named) for row in rest)]
+    return [*facts, *(exception(row, noun) for row in rest)]
 
 
-def whole_cause(group: Group) -> bool:
-    """Whether the last block has room for all that did not pass."""
-    results = [item.result for item in group.items]
-    sentences = [str(result.get("sentence") or result.get("msg") or "") for result in results]
-    return all(sentences) and sum(map(len, sentences)) <= CAUSE
-
-
-def exception(row: Row, noun: str, *, named: bool = False) -> Fact:
+def exception(row: Row, noun: str) -> Fact:
     status = str(row.get("status"))
     tone: t.Literal["warn", "bad"] = "bad" if status in ("fail", "failed") else "warn"
     what = "" if tone == "bad" else f"{status}: "
-    why = "" if named else f": {one_line(str(row.get('detail')))}"
-    return Fact(noun, f"{what}{row.get('name')}{why}", tone)
+    return Fact(noun, f"{what}{row.get('name')}: {one_line(str(row.get('detail')))}", tone)
 
 
 def reasons(rows: t.Sequence[Row]) -> str:
@@ -132,17 +121,17 @@ def health(group: Group) -> list[Fact]:
     return checked(results, "checked", "check")
 
 
-def checked(rows: t.Sequence[Row], label: str, noun: str, *, named: bool = False) -> list[Fact]:
+def checked(rows: t.Sequence[Row], label: str, noun: str) -> list[Fact]:
     """What went well in its own words where there is little of it."""
     if 0 < len(rows) <= FEW_CHECKS and all(row.get("status") in GOOD for row in rows):
         return [Fact("checked", one_line(" · ".join(f"{r['name']}: {r['detail']}" for r in rows)))]
-    return counts(rows, label, noun, named=named) if rows else []
+    return counts(rows, label, noun) if rows else []
 
 
 def smoke(group: Group) -> list[Fact]:
     """Results that are collected were told by the tasks that they are of."""
     rows = [] if group.rows("remarks") else group.rows("results")
-    return checked(rows, "tests", "test", named=whole_cause(group))
+    return checked(rows, "tests", "test")
 
 
 def people(group: Group) -> list[Fact]:
