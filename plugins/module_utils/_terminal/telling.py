@@ -466,14 +466,8 @@ def facts_of(action: str, group: Group) -> list[Fact]:
     return TABLE.get(action, its_sentence)(group)
 
 
-SILENT = frozenset(
-    {f"easymo.deploy.{name}" for name in
-     ("diagnosis", "release_info", "release_report", "release_variables", "rollout_info", "rollout_wave", "stop")}
-    | {f"ansible.builtin.{name}" for name in
-       ("add_host", "assert", "file", "gather_facts", "group_by", "import_role", "import_tasks", "include_role",
-        "include_tasks", "meta", "set_fact", "setup", "tempfile", "validate_argument_spec")}
-)  # fmt: skip
-"""What only carries a run on, or is told elsewhere."""
+SILENT = frozenset(f"{OURS}{name}" for name in ("diagnosis", "release_report", "rollout_wave"))
+"""What they changed is told elsewhere."""
 ANNOUNCE = "easymo.deploy.announce"
 AVAILABILITY = "easymo.deploy.availability"
 DEBUG = "ansible.builtin.debug"
