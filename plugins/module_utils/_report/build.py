@@ -51,12 +51,12 @@ def build_report(body: t.Mapping[str, t.Any], requested: ReportOptions) -> Repor
     phases, tables = phase_rows(record, requested), tables_of(record, requested)
     rolled = (row for table in tables if table.part == "services" for row in table.rows)
     running = {row[0].text: row[4].text or NOT_KNOWN for row in rolled}
+    # What the claims do not say: which version runs where.
+    versions = [("Versions", Cell(" · ".join(versions_told(running))))] if running else []
     version = record.version or legible(requested.release, LONGEST)
     report = Report(
         title=f"Release {version}" if version else "A release without a version",
-        # What the claims do not say: which version runs where.
-        now=(("Versions", Cell(" · ".join(versions_told(running)))),) if running else (),
-        claims=claimed(Record.read(body), requested),
+        claims=(*versions, *claimed(Record.read(body), requested)),
         summary=summary(record, phases),
         phases=phases,
         events=events_of(record, phases),

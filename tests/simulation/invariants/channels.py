@@ -118,7 +118,7 @@ class ChannelInvariants:
         return versions
 
     def _texts(self, look: Look, versions: t.Mapping[str, str]) -> None:
-        page = dict(look.page.now)
+        page = dict(look.page.claims)
         rows = [line.strip() for line in look.lines]
         channels = {"lines": "\n".join(row for row in rows if row.startswith("versions "))}
         if VERSIONS in page:
