@@ -100,10 +100,10 @@ OTHER_RUNS = {
 STATUS_SIGNS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing": "⚪"}
 
 
-def title(status: ReleaseStatus) -> str:
+def title(status: ReleaseStatus, called: str = "") -> str:
     mark, words = state_words(status)
     place = f" · {plain(status.release.environment)}" if status.release.environment else ""
-    return f"{mark} *{plain(status.release.title)}* {words}{place}"
+    return f"{mark} {called}*{plain(status.release.title)}* {words}{place}"
 
 
 def state_words(status: ReleaseStatus) -> tuple[str, str]:
@@ -222,24 +222,19 @@ def alarm(status: ReleaseStatus) -> str:
     """The one reply that calls somebody: what stopped, and why. "" after a good end, and when nothing was touched."""
     if status.ending in (None, "done") or not status.touched:
         return ""
-    mark, words = state_words(status)
     called = ""
     if status.release.on_call and not status.refused:
         called = mention(status.release.on_call)
         called += " " if called.startswith("<") else " (only a name: not notified) "
-    text = f"{mark} {called}*{plain(status.release.title)}* {words}"
-    if not status.failures:
-        return f"{text}."
-    cause = stopped_by(status.failures)
-    return f"{text}:\n{code_block(f'{cause.where}{cause.sentence}')}"
+    return "\n".join([title(status, called), *cause(status, WHOLE)])
 
 
 TEXT = 3_800
 """Slack folds a text that is longer."""
 LINKS, NAME, ADDRESS = 5, 60, 300
 """More than five links are no choice, and longer ones would leave no room."""
-CAUSE = 580
-"""Each character may become five."""
+CAUSE, WHOLE = 580, 1_500
+"""Characters of the cause, each of which may become five."""
 SHOWN_NAMES, PLAYS, METRICS = 12, 20, 10
 WORST_FIRST = {"breach": 0, "missing": 1, "between": 2}
 
@@ -254,7 +249,7 @@ def render(status: ReleaseStatus, now: float) -> str:
     lines = [
         title(status),
         context(status, now),
-        *cause(status),
+        *cause(status, CAUSE),
         *phase_lines(status, now),
         *services(status),
         # Of this run's watch, else as the record keeps them.
@@ -289,9 +284,9 @@ def metrics(readings: t.Sequence[RecordedMetric]) -> str:
     return " · ".join([*map(reading_words, chosen), *([f"and {more} more"] if more else [])])
 
 
-def cause(status: ReleaseStatus) -> list[str]:
-    """The first failure, in short: the thread has it whole."""
+def cause(status: ReleaseStatus, limit: int) -> list[str]:
+    """The first failure: the message has it in short, the thread whole."""
     if not status.failures:
         return []
     failure = stopped_by(status.failures)
-    return [code_block(f"{failure.where}{failure.sentence}", CAUSE)]
+    return [code_block(f"{failure.where}{failure.sentence}", limit)]

@@ -158,7 +158,7 @@ def test_a_hold_calls_the_engineer_and_quotes_the_cause_with_what_to_do():
     assert "⏸️ Monitoring · 1 min of 1 h planned · on hold" in read(release, 60)
     assert f"```{said}```" in read(release, 60)
     assert headline.alarm(release) == (
-        f"⏸️ <@U0ONCALL01> *EasyMO v2.0* is on hold in Monitoring:\n```{said}```"
+        f"⏸️ <@U0ONCALL01> *EasyMO v2.0* is on hold in Monitoring · production\n```{said}```"
     )
 
 
