@@ -38,9 +38,6 @@ options:
     type: str
     choices: [info, success, warning, error]
     default: info
-  ca_cert:
-    description: File with the certificate authorities that may have signed the API's certificate.
-    type: path
   wait_timeout:
     description: Seconds for which an API that stumbles is asked again, all requests together.
     type: float
@@ -134,7 +131,6 @@ def call_api(
         params["url"],
         authorization=bearer(params["token"]),
         timeout=max(0.1, deadline.left()),
-        ca_cert=params["ca_cert"],
         repeat=Repeat(deadline),
         **more,
     )
