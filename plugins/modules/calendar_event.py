@@ -105,24 +105,19 @@ module_spec = documented(DOCUMENTATION, needs=(ICALENDAR,))
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    path, (start, end, after) = Path(module.params["path"]), planned_event(module.params)
+    path, (start, after) = Path(module.params["path"]), planned_event(module.params)
     folder = ReportFolder(path.parent)
     before = folder.read([path.name]).get(path.name, "")
     if before != after and not module.check_mode:
         folder.write({path.name: after})
-    result: dict[str, t.Any] = {
-        "changed": before != after,
-        "path": str(path),
-        "start": format_time(start),
-        "end": format_time(end),
-    }
+    result: dict[str, t.Any] = {"changed": before != after, "start": format_time(start)}
     if module._diff:
         result["diff"] = {"before": before, "after": after}
     return result
 
 
-def planned_event(params: t.Mapping[str, t.Any]) -> tuple[datetime, datetime, str]:
-    """Its start, its end, and the file with the line ends and folds of RFC 5545; what is wrong is named.
+def planned_event(params: t.Mapping[str, t.Any]) -> tuple[datetime, str]:
+    """Its start, and the file with the line ends and folds of RFC 5545; what is wrong is named.
 
     When it was made is part of the file, so it must not be the time of writing it.
     """
@@ -135,12 +130,11 @@ def planned_event(params: t.Mapping[str, t.Any]) -> tuple[datetime, datetime, st
             raise InputError(
                 f"'{address}' among organizer and attendees is not an e-mail address: correct it."
             )
-    end = start + timedelta(minutes=params["minutes"])
     event = icalendar.Event()
     event.add("uid", params["uid"])
     event.add("dtstamp", since)
     event.add("dtstart", start)
-    event.add("dtend", end)
+    event.add("dtend", start + timedelta(minutes=params["minutes"]))
     for name in ("summary", "description", "location"):
         if params[name]:
             event.add(name, params[name])
@@ -151,7 +145,7 @@ def planned_event(params: t.Mapping[str, t.Any]) -> tuple[datetime, datetime, st
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
     calendar.add_component(event)
-    return start, end, calendar.to_ical().decode("utf-8")
+    return start, calendar.to_ical().decode("utf-8")
 
 
 def main() -> None:
