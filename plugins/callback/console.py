@@ -11,44 +11,18 @@ version_added: 0.2.0
 description:
   - Says what was done and seen, a line for each thing that is finished, and ends with what came of it and the command
     to type next. A failure is one block - its cause, how the platform stands now, who was told, what to type.
-  - At a terminal one more line is drawn anew with what goes on now. In a file, through a pipe, with C(CI) set or
-    C(TERM=dumb) there is none, and a task that says nothing is mentioned after 15 seconds, then after 30 more, then
-    every minute.
-  - With C(-v) it shows Ansible's own output, whole, under the heading of each phase.
-  - Warnings, deprecations, prompts, unexpected errors, and plays and tasks that are not of this collection are always
-    shown as the callback P(ansible.builtin.default#callback) shows them.
-  - A difference that C(--diff) asks for is shown whole, but for those of the release record, which C(-v) shows.
+  - C(docs/progress.md) tells what it shows at a terminal, in a log, and with C(-v), C(--check) and C(--diff).
   - Phases are the plays with a variable C(release_phase_name), and the plan is the variable C(release_plan) of
     localhost, a list of C(name), C(title) and C(minutes).
   - The whole evidence of a failure is written to C(failure-N.yml) in the folder of the variable C(report_directory),
     and not in check mode.
-  - Colours are those of Ansible - none with C(NO_COLOR) or C(ANSIBLE_NOCOLOR), where the output is no terminal, and
-    in the file of C(ANSIBLE_LOG_PATH).
   - Secrets that the run knows are blanked out. Arguments of tasks are never shown.
-  - Never fails a run. What goes wrong in it is one warning, and Ansible's own output from there on. A pipe that closes
-    ends the output and not the run.
+  - Never fails a run. What goes wrong in it is one warning, and Ansible's own output from there on.
 author:
   - Maintainers of easymo.deploy (@easymo)
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
-options:
-  console_heartbeat:
-    description: Whether tasks that are silent for long are mentioned, and the last line at a terminal is drawn anew.
-    type: bool
-    default: true
-    env:
-      - name: EASYMO_DEPLOY_CONSOLE_HEARTBEAT
-    ini:
-      - section: callback_easymo_console
-        key: heartbeat
-seealso:
-  - plugin: easymo.deploy.journal
-    plugin_type: callback
-    description: The same events with all their details, in a file.
-  - plugin: easymo.deploy.slack
-    plugin_type: callback
-    description: The same progress for people who are elsewhere.
 """
 
 import os
@@ -159,8 +133,7 @@ class CallbackModule(Default):
         self._unsubscribe = subscribe(self._progressed)
         if not self._verbose:
             os.environ[DRAWN] = "1"
-        if self.get_option("console_heartbeat"):
-            self._still = heartbeat(self._beat)
+        self._still = heartbeat(self._beat)
         when_cut_short(lambda: self._finish("interrupted"))
 
     def v2_playbook_on_no_hosts_matched(self) -> None:

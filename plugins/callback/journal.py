@@ -10,16 +10,13 @@ short_description: Writes what happened in a run to a file, one JSON line for ea
 version_added: 0.1.0
 description:
   - Each line has the run's id (C(run)), its number in that run (C(seq)), the time in UTC to the millisecond (C(at)),
-    the C(event), and where they apply play, task, host, duration and message.
-  - The first line of a run, C(run_started), tells who runs what, from which machine, with which versions and options.
-    Of extra variables it has the names alone.
-  - The last line, C(run_finished), has the C(outcome) - V(done), V(failed), or V(interrupted) after Ctrl-C, SIGTERM
-    or SIGHUP. A run that was killed has no last line, and no half one.
+    the C(event), and where they apply play, task, host, duration and message. C(docs/progress.md) has the events.
+  - A run that was killed has no last line, C(run_finished), and no half one.
   - Several runs append to one file, which only its owner may read.
   - Arguments of tasks are never written. Of results, only what the documentation of this collection's modules
     promises, with secrets blanked out.
   - Without O(journal_path) and without a variable C(release_version) nothing is written.
-  - A journal that can't be written is one warning; the run goes on.
+  - A journal that can't be written is one warning; the run goes on. At 50 MB it stops growing.
 author:
   - Maintainers of easymo.deploy (@easymo)
 options:
@@ -31,15 +28,6 @@ options:
     ini:
       - section: callback_easymo_journal
         key: path
-  journal_max_bytes:
-    description: The journal stops growing at this size.
-    type: int
-    default: 50000000
-    env:
-      - name: EASYMO_DEPLOY_JOURNAL_MAX_BYTES
-    ini:
-      - section: callback_easymo_journal
-        key: max_bytes
 """
 
 import functools
@@ -112,7 +100,7 @@ class CallbackModule(Observer):
 
     @observing
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
-        self._journal = Journal(self._display.warning, limit=self.get_option("journal_max_bytes"))
+        self._journal = Journal(self._display.warning)
         self._playbook = os.path.basename(playbook._file_name or "")  # noqa: PTH119
 
     @observing
@@ -156,14 +144,6 @@ class CallbackModule(Observer):
     @observing
     def v2_runner_retry(self, result: t.Any) -> None:
         self._result("task_retried", result)
-
-    @observing
-    def v2_playbook_on_no_hosts_matched(self) -> None:
-        self._write("no_hosts_matched", play=self._play)
-
-    @observing
-    def v2_playbook_on_no_hosts_remaining(self) -> None:
-        self._write("no_hosts_remaining", play=self._play)
 
     @observing
     def v2_playbook_on_stats(self, stats: t.Any) -> None:

@@ -9,19 +9,13 @@ type: notification
 short_description: Shows a release in one Slack message that is edited as its phases go by
 version_added: 0.1.0
 description:
-  - Posts one message for an attempt at a release, with all its phases in order, their times against the plan, the
-    services that are through, the newest values of the metrics, and buttons that are links. Every run of the attempt on
-    this machine edits that message. A run on another machine, and the next attempt, post their own.
-  - The message is made of blocks; its text says the same, for notifications and for whatever takes no blocks.
-  - What earlier runs did is taken from the release record, as this run's tasks return it. A message that an earlier run
-    left is edited once that record was seen.
+  - Posts one message for an attempt at a release, with its phases, the services that are through, the newest values of
+    the metrics, and links. Every run of the attempt on this machine edits that message, by the release record.
   - Its thread gets failures, decisions, and one line for each phase that is done. When a run ends badly, the person on
     call is mentioned and the cause quoted, in one reply that the channel sees too.
-  - A run that was refused before it changed anything says nothing.
-  - Never fails or slows a run. Messages are sent by a thread of its own, and what was lost is told at the end.
-  - Says nothing without a token and channel, or a webhook, and nothing in check mode. C(status.yml), C(diagnose.yml),
-    C(readiness.yml) and C(report.yml) only look, so it says nothing of them either.
-  - What it needs to know are variables that localhost has in the inventory.
+  - Never fails or slows a run. What was lost is told at the end.
+  - Says nothing without a token and channel, or a webhook, nothing in check mode, and nothing of a run that only looks,
+    or that was refused before it changed anything.
 author:
   - Maintainers of easymo.deploy (@easymo)
 options:
@@ -39,7 +33,7 @@ notes:
   - Where to - C(slack_channel), a name or an id, with C(slack_bot_token) or C(secret_slack_bot_token), a token with
     the scope C(chat:write). C(slack_api_url), C(slack_ca_cert) for an API elsewhere.
   - What - C(release_title) or C(release_version), and C(environment_name). The phases and their planned minutes are
-    C(release_plan), the buttons C(release_links), a list of C(text) and C(url).
+    C(release_plan), the links C(release_links), a list of C(text) and C(url).
   - Who - C(release_on_call), the id of the Slack user or user group to mention when a run ends badly, and
     C(release_on_call_name). Another name is only shown, and the message says that no notification went out.
   - The file C(slack_state_path), or C(.deploy/<release_version>/slack.json) in the current directory, remembers which
@@ -162,11 +156,6 @@ class CallbackModule(Observer):
         status, outbox = ReleaseStatus(release, self._started), Outbox(client, posted=stored.posted)
         message = self._message = RunMessage(status, outbox, self._redact, stored)
         self._listen(lambda progress: message.on(_run_events.reported(progress)))
-
-    @observing
-    def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
-        if self._message:
-            self._message.on(_run_events.begun(host, task, self._redact))
 
     def _ended(self, result: t.Any, status: Status, *, ignored: bool = False) -> None:
         if self._message:

@@ -77,6 +77,10 @@ GONE: t.Mapping[str, str] = {
         "the bucket's own settings say how its objects are kept",
     ),
     **dict.fromkeys(
+        ("diagnosis_log_bytes", "diagnosis_log_lines", "diagnosis_pods"),
+        "a diagnosis reads 200 lines of a log, and of 5 pods of a Deployment",
+    ),
+    **dict.fromkeys(
         (
             "database_restore_timeout",
             "database_restore_wait_timeout",

@@ -11,7 +11,6 @@ version_added: 0.1.0
 description:
   - Sends one message to Slack, by e-mail, to PagerDuty and to the status page.
   - A channel that can't be reached is a warning, and it is listed in RV(undelivered).
-    A deployment does not fail because Slack is down.
   - What is wrong with the options is refused before the first message goes out.
   - With O(release) the record of the release remembers the announcement by O(key), and it goes out once.
   - What has the form of a secret, such as a token or a password in an address, is blanked out of texts, not of HTML.
@@ -62,22 +61,19 @@ options:
         description: Name or id of the channel.
         type: str
       webhook_url:
-        description:
-          - Incoming webhook, used when there is no O(slack.token). The URL is a secret.
+        description: Incoming webhook, used when there is no O(slack.token). The URL is a secret.
         type: str
       text:
         description: Text for Slack instead of O(text).
         type: str
       mention:
-        description:
-          - Contacts to mention, V(channel), V(here), or ids of users or user groups.
-          - Another name is shown without a mention.
+        description: Contacts to mention, V(channel), V(here), or ids of users or groups. Another name is only shown.
         type: list
         elements: str
       people:
         description:
-          - Ids of users or user groups by the name that stands in the text, as C(@name). Each is a mention there.
-          - A name whose id is none stays as it is.
+          - Ids of users or groups by the name that stands in the text, as C(@name). Each is a mention there, unless its
+            id is none.
         type: dict
       archive:
         description:
@@ -151,8 +147,8 @@ options:
         type: str
       minutes:
         description:
-          - How many minutes a maintenance is planned to take from now, when it is opened with a state of a maintenance,
-            V(scheduled), V(in_progress), V(verifying) or V(completed).
+          - How many minutes a maintenance is planned to take from now, when it is opened with V(scheduled),
+            V(in_progress), V(verifying) or V(completed).
         type: int
         default: 120
 attributes:
@@ -164,9 +160,7 @@ attributes:
     description: A message has no state before and after.
     support: none
   idempotent:
-    description:
-      - Only PagerDuty and the status page can be asked what they were told.
-      - Slack and e-mail can't, so give O(release), whose record remembers announcements.
+    description: Slack and e-mail can't be asked what they were told. The record of O(release) remembers it for all.
     support: partial
 requirements:
   - kubernetes, only for O(release)
@@ -199,23 +193,16 @@ RETURN = r"""
 delivered:
   description:
     - The messages that arrived, or in check mode those that would be sent. Of each, C(channel) is its option,
-      C(target) its receiver, and C(changed) whether something was sent. It is false when the other side knew
-      it already.
-    - C(id) is what the other side calls it, in Slack its C(ts). It is empty in check mode and for webhooks. C(location)
-      is the id of the Slack channel. C(action) is what was asked of PagerDuty, as in O(pagerduty.action). It is empty
-      for the others and in check mode.
+      C(target) its receiver, and C(changed) whether the other side did not know it already. C(id) is what the other
+      side calls it, C(location) the id of the Slack channel, and C(action) what was asked of PagerDuty.
   returned: always
   type: list
   elements: dict
-  sample:
-    - {channel: slack, target: "#v2-deployment", id: "1763967600.000100", location: C0DEPLOY01, changed: true}
 undelivered:
   description: The channels that got no message, and why.
   returned: always
   type: list
   elements: dict
-  sample:
-    - {channel: slack, target: "#v2-deployment", reason: Unreachable, msg: "Slack answered HTTP 500: try again later."}
 """
 
 from ..module_utils._errors import InputError, refuse_missing

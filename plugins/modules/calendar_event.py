@@ -37,9 +37,7 @@ options:
     type: str
     default: ""
   since:
-    description:
-      - Time from which the days are counted, as ISO 8601, for example V(2026-11-24T06:00:00Z).
-      - Without an offset it is UTC.
+    description: Time from which the days are counted, as ISO 8601. Without an offset it is UTC.
     type: str
     required: true
   days:
@@ -86,7 +84,6 @@ start:
   description: When the event begins, in UTC.
   returned: success
   type: str
-  sample: "2026-11-25T08:00:00Z"
 """
 
 import re
@@ -96,6 +93,7 @@ from pathlib import Path
 
 from ..module_utils._errors import InputError, Library
 from ..module_utils._module import Module, documented, execute, refuse_below
+from ..module_utils._report.files import ReportFolder
 from ..module_utils._time import format_time, moment_of, start_of, zone_of
 
 ICALENDAR = Library("icalendar >= 7")
@@ -107,23 +105,19 @@ module_spec = documented(DOCUMENTATION, needs=(ICALENDAR,))
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    path, (start, end, after) = Path(module.params["path"]), planned_event(module.params)
-    before = read_file(path)
+    path, (start, after) = Path(module.params["path"]), planned_event(module.params)
+    folder = ReportFolder(path.parent)
+    before = folder.read([path.name]).get(path.name, "")
     if before != after and not module.check_mode:
-        write_file(path, after)
-    result: dict[str, t.Any] = {
-        "changed": before != after,
-        "path": str(path),
-        "start": format_time(start),
-        "end": format_time(end),
-    }
+        folder.write({path.name: after})
+    result: dict[str, t.Any] = {"changed": before != after, "start": format_time(start)}
     if module._diff:
         result["diff"] = {"before": before, "after": after}
     return result
 
 
-def planned_event(params: t.Mapping[str, t.Any]) -> tuple[datetime, datetime, str]:
-    """Its start, its end, and the file with the line ends and folds of RFC 5545; what is wrong is named.
+def planned_event(params: t.Mapping[str, t.Any]) -> tuple[datetime, str]:
+    """Its start, and the file with the line ends and folds of RFC 5545; what is wrong is named.
 
     When it was made is part of the file, so it must not be the time of writing it.
     """
@@ -136,12 +130,11 @@ def planned_event(params: t.Mapping[str, t.Any]) -> tuple[datetime, datetime, st
             raise InputError(
                 f"'{address}' among organizer and attendees is not an e-mail address: correct it."
             )
-    end = start + timedelta(minutes=params["minutes"])
     event = icalendar.Event()
     event.add("uid", params["uid"])
     event.add("dtstamp", since)
     event.add("dtstart", start)
-    event.add("dtend", end)
+    event.add("dtend", start + timedelta(minutes=params["minutes"]))
     for name in ("summary", "description", "location"):
         if params[name]:
             event.add(name, params[name])
@@ -152,28 +145,7 @@ def planned_event(params: t.Mapping[str, t.Any]) -> tuple[datetime, datetime, st
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
     calendar.add_component(event)
-    return start, end, calendar.to_ical().decode("utf-8")
-
-
-def read_file(path: Path) -> str:
-    """Its text, "" when there is none."""
-    try:
-        return path.read_bytes().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
-    except OSError as exc:
-        raise InputError(f"{path} can't be read ({exc.strerror}): check 'path'.") from None
-
-
-def write_file(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(text.encode("utf-8"))
-        partial.replace(path)
-    except OSError as exc:
-        raise InputError(f"{path} can't be written ({exc.strerror}): check 'path'.") from None
+    return start, calendar.to_ical().decode("utf-8")
 
 
 def main() -> None:

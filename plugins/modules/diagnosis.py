@@ -103,7 +103,6 @@ options:
         elements: str
         default: []
       ca_cert: {description: File with the authority that signed the gateway's certificate., type: path}
-      request_timeout: {description: Seconds to wait for an answer., type: int, default: 10}
   secrets:
     description:
       - Secrets of the run by name of their variable. Those without a value are told; nothing fails for them.
@@ -115,26 +114,10 @@ options:
     type: list
     elements: str
     default: []
-  log_lines:
-    description: Lines of each log that are read, its last ones. Events too are no more than that.
-    type: int
-    default: 200
-  log_bytes:
-    description: Bytes of each log that are read.
-    type: int
-    default: 262144
-  pods:
-    description: Pods of one Deployment whose logs are read, the sickest first.
-    type: int
-    default: 5
   timeout:
     description: Seconds after which what is not done is told with what it has seen so far.
     type: float
     default: 40
-seealso:
-  - module: easymo.deploy.rollout
-  - module: easymo.deploy.kill_switch
-  - module: easymo.deploy.release_rollback
 """
 
 EXAMPLES = r"""
@@ -153,24 +136,17 @@ EXAMPLES = r"""
 RETURN = r"""
 causes:
   description:
-    - The likely causes, the surest first. Empty when none was found. Each has which of O(entries) it belongs to, its
-      C(certainty), V(almost certain), V(likely) or V(possible), and in C(sentence) what it is. C(hint) is what to do
-      next, and C(evidence) has files and lines in the folder.
+    - The likely causes, the surest first. Each has which C(entry) it belongs to, its C(certainty), V(almost certain),
+      V(likely) or V(possible), and in C(sentence) what it is. C(hint) is what to do next, and C(evidence) has files and
+      lines in the folder.
   returned: success
   type: list
   elements: dict
-  sample:
-    - entry: crash_loop
-      certainty: almost certain
-      sentence: "wallet-service: container wallet-service crashed 4 times (back-off restarting failed container)."
-      hint: Read its last log lines below.
-      evidence: ["kubernetes/wallet-service-6b664b4c8d-fq9zg.previous.log:12"]
 lines:
   description: The causes, what could not be seen and what was left out, for a terminal.
   returned: success
   type: list
   elements: str
-  sample: [Diagnosis of release 2.0.0]
 unseen:
   description: What could not be looked at, each with why.
   returned: success
@@ -180,7 +156,6 @@ folder:
   description: The folder, empty in check mode and when none could be made.
   returned: success
   type: str
-  sample: .deploy/2.0.0/diagnosis-20251111T070312Z
 """
 
 import typing as t
@@ -202,7 +177,7 @@ module_spec = documented(
 
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
-    refuse_below(params, log_lines=1, log_bytes=1000, pods=1, timeout=1)
+    refuse_below(params, timeout=1)
     at = now()
     diagnosis = diagnose_platform(params, at)
     folder = "" if module.check_mode else keep(module, diagnosis, at)

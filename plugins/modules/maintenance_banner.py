@@ -18,9 +18,7 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.requests
 options:
   url:
-    description:
-      - URL of the banner, which answers C(GET) with C({"banner":) its message and type or C(null}), takes C(POST) and
-        C(DELETE).
+    description: URL of the banner. It answers C(GET) with C({"banner":) its message and type or C(null}).
     type: str
     required: true
   token:
@@ -40,9 +38,6 @@ options:
     type: str
     choices: [info, success, warning, error]
     default: info
-  ca_cert:
-    description: File with the certificate authorities that may have signed the API's certificate.
-    type: path
   wait_timeout:
     description: Seconds for which an API that stumbles is asked again, all requests together.
     type: float
@@ -55,12 +50,6 @@ EXAMPLES = r"""
     url: https://api.easymo.com/admin/banner
     token: "{{ secret_admin_token }}"
     text: System upgrade in progress. Service uninterrupted.
-
-- name: Remove the banner
-  easymo.deploy.maintenance_banner:
-    url: https://api.easymo.com/admin/banner
-    token: "{{ secret_admin_token }}"
-    state: absent
 """
 
 RETURN = r"""
@@ -68,7 +57,6 @@ banner:
   description: The banner that is shown afterwards. Empty for none.
   returned: success
   type: dict
-  sample: {message: System upgrade in progress. Service uninterrupted., type: info}
 """
 
 import functools
@@ -143,7 +131,6 @@ def call_api(
         params["url"],
         authorization=bearer(params["token"]),
         timeout=max(0.1, deadline.left()),
-        ca_cert=params["ca_cert"],
         repeat=Repeat(deadline),
         **more,
     )

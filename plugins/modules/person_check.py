@@ -55,18 +55,14 @@ options:
         default: yes_no
   answers:
     description:
-      - Answers for a run without a terminal, by the name of the question. A word of its scale, or a dictionary with
-        C(answer), C(by), C(at) and C(note).
+      - Answers by the name of the question. Each is a word of its scale, or a dictionary with C(answer), C(by), C(at)
+        and C(note).
     type: dict
     default: {}
   answered_by:
     description: Who gave those of O(answers) that have no C(by).
     type: str
     default: ""
-  prompt:
-    description: Whether to ask at the terminal.
-    type: bool
-    default: true
   timeout:
     description: Seconds to wait for one answer at the terminal.
     type: int
@@ -100,20 +96,14 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: Ask whether the dashboard looks right
+- name: Ask whether the dashboard looks right, unless the answer was given
   easymo.deploy.person_check:
     questions:
       - name: dashboard
         question: Does the dashboard show the rollout at 1%?
         asked_of: the internal team
-
-- name: Take the answers of a run without a terminal
-  easymo.deploy.person_check:
-    questions:
-      - {name: dashboard, question: 'Does the dashboard show the rollout at 1%?'}
     answers:
       dashboard: {answer: true, by: Jane Doe, at: "2025-11-04T09:41:00Z"}
-    prompt: false
 """
 
 RETURN = r"""
@@ -121,7 +111,6 @@ verdict:
   description: V(proceed) when every answer passes, V(rollback) when one fails, else V(hold).
   returned: success, and when the verdict fails the task
   type: str
-  sample: proceed
 sentence:
   description: Every question whose answer does not pass, and that has none, empty when there is none.
   returned: success
@@ -132,24 +121,14 @@ lines:
   type: list
   elements: str
 results:
-  description: A row for each question, like those of M(easymo.deploy.smoke_tests).
+  description:
+    - A row for each question, like those of M(easymo.deploy.smoke_tests). C(status) is V(pass), V(fail), V(hold), or in
+      check mode V(planned), and C(detail) says who said what.
+    - C(facts) has C(question), C(asked_of), C(answer), which is V(none) without one, C(by), C(at), C(note), and C(how),
+      which is terminal, variable or nobody.
   returned: success, and when the verdict fails the task
   type: list
   elements: dict
-  contains:
-    name: {description: The question's name., returned: always, type: str, sample: dashboard}
-    status:
-      description: V(pass), V(fail), V(hold), or V(planned) in check mode.
-      returned: always
-      type: str
-      sample: pass
-    detail: {description: Who said what., returned: always, type: str, sample: Jane Doe said yes at 09:41}
-    facts:
-      description:
-        - C(question), C(asked_of), C(answer), which is V(none) without one, C(by), C(at), C(note), and C(how), which is
-          terminal, variable or nobody.
-      returned: always
-      type: dict
 watch:
   description:
     - O(feedback.watch) with C(verdict), C(sentence) and C(reasons) of both, and C(feedback), which has the verdict of
@@ -175,7 +154,7 @@ module_spec = documented(DOCUMENTATION, required_by={"release": ["kubernetes"]})
 
 def run(module: Module) -> dict[str, t.Any]:
     """A module has no terminal; its action plugin, which has, gives itself as `ask`."""
-    params, feedback = dict(module.params), module.params["feedback"]
+    params, feedback, asks = dict(module.params), module.params["feedback"], True
     questions = smoke.read_questions(params["questions"])
     if feedback:
         watch, gate = feedback["watch"], feedback["gate"]
@@ -188,7 +167,7 @@ def run(module: Module) -> dict[str, t.Any]:
             since=feedback["since"] or watch["started"],
             by=params["answered_by"],
         )
-        params["prompt"] = params["prompt"] and watch["verdict"] == Verdict.PROCEED.value
+        asks = watch["verdict"] == Verdict.PROCEED.value
     answers = smoke.read_answers(
         params["answers"], questions, by=params["answered_by"], now=utc_now()
     )
@@ -199,9 +178,9 @@ def run(module: Module) -> dict[str, t.Any]:
             row = question.planned()
         else:
             answer, started = answers.get(question.name), time.monotonic()
-            if answer is None and params["prompt"]:
+            if answer is None and asks:
                 answer = ask(question, params["timeout"])
-            silence = smoke.PersonAnswer(note=f"the terminal prompt is off: {question.question}")
+            silence = smoke.PersonAnswer(note=f"it was not asked: {question.question}")
             row = question.result_of(answer or silence, time.monotonic() - started)
             emit_progress(
                 module,

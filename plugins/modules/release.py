@@ -13,11 +13,9 @@ description:
     is made of. Every operator can reach it, and losing the machine that deploys loses nothing.
   - Each write is bound to the version that was read, so two writers never lose each other's entries.
   - A phase that is done or waived stays as it is, whatever is asked of it, except to fail, to be taken back, or to be
-    done once more by a run that changed something (O(phase_changed)). So a second run over a finished release writes
-    nothing. A waived phase can be opened.
-  - A phase that failed or was taken back is opened again, with the times and the evidence of its new run alone. A
-    failed try is kept as one of C(earlier_failures), any other run as one of C(earlier_runs), the last ten of each.
-    A phase that a run left running and another one opens keeps who took it up and when as one of C(interruptions).
+    done once more by a run that changed something (O(phase_changed)). A waived phase can be opened.
+  - A phase that failed or was taken back is opened again, with the times and the evidence of its new run alone. The
+    record keeps the last ten of its C(earlier_failures), C(earlier_runs) and C(interruptions).
   - Opening a phase of a release that was rolled back begins its next attempt, with no phases, pins, announcements,
     backups or facts. The phase V(rollback) is the exception; it belongs to the attempt that it undoes.
 requirements:
@@ -140,9 +138,6 @@ options:
         type: str
         default: ""
       gate: *gate
-  actor:
-    description: Who releases, kept for each attempt. The user and name of this machine when not given.
-    type: str
   pin:
     description:
       - What to keep of the world before it is changed, taken once for each attempt. More names add to it.
@@ -160,20 +155,9 @@ options:
         type: list
         elements: str
         default: []
-seealso:
-  - module: easymo.deploy.preflight_check
-  - module: easymo.deploy.release_info
-  - module: easymo.deploy.rollout
 """
 
 EXAMPLES = r"""
-- name: Open a phase
-  easymo.deploy.release:
-    name: 2.0.0
-    namespace: shop-prod
-    phase: microservices
-    phase_status: running
-
 - name: Save what runs now, before anything is changed
   easymo.deploy.release:
     name: 2.0.0
@@ -182,16 +166,13 @@ EXAMPLES = r"""
       deployments: "{{ groups['microservices'] }}"
       config_maps: [feature-flags]
 
-- name: Close the phase with what proves it
+- name: Close a phase with what proves it
   easymo.deploy.release:
     name: 2.0.0
     namespace: shop-prod
     phase: database
     phase_status: done
-    evidence:
-      migrations: "{{ migrations.applied }}"
-    backups:
-      supabase: "{{ backup.backup }}"
+    evidence: {migrations: "{{ migrations.applied }}"}
 
 - name: Let the release go on
   easymo.deploy.release:
@@ -201,18 +182,6 @@ EXAMPLES = r"""
       decision: approve
       by: Ann
       reason: the marketing mail explains the load
-
-- name: Keep that QA has signed
-  easymo.deploy.release:
-    name: 2.0.0
-    namespace: shop-prod
-    sign_off:
-      required:
-        - {name: qa, what: QA sign-off received, of: QA lead, section: 1 Staging Validation}
-      name: qa
-      by: Jane Doe
-      note: all flows but voice, which v2.0 does not touch
-      checkout: /srv/release/shop
 """
 
 RETURN = r"""
@@ -227,18 +196,11 @@ document:
   description: The whole record after, as JSON.
   returned: success
   type: str
-  sample: '{"version": "2.0.0", "attempt": 1, "status": "running", "phases": {}}'
   version_added: 0.3.0
 phase:
   description: The entry of O(phase) after, empty without O(phase).
   returned: success
   type: dict
-  sample:
-    status: running
-    started: "2026-11-24T06:00:00Z"
-    evidence: {}
-    earlier_failures: []
-    interruptions: [{by: jane@ops-1, at: "2026-11-24T06:05:00Z"}]
 repaired_since:
   description:
     - The later of the attempt's begin and of the second after the last failure of O(phase). What was seen before it, as
@@ -246,12 +208,10 @@ repaired_since:
   returned: success
   type: str
   version_added: 0.3.0
-  sample: "2026-11-24T06:00:00Z"
 at:
   description: The time that this task writes, RFC 3339.
   returned: success
   type: str
-  sample: "2026-11-24T06:00:00Z"
 pinned:
   description: Names of what this task pinned. All pins are in RV(easymo.deploy.release_info#module:pins).
   returned: success
@@ -263,50 +223,33 @@ decision:
       and why it held.
   returned: with O(decision)
   type: dict
-  sample:
-    gate: monitoring
-    decision: approve
-    by: Ann
-    reason: the marketing mail explains the load
-    at: "2026-11-25T10:10:00Z"
-    evidence: {attempt: 1, watch: "2026-11-25T09:05:00Z", held: "2026-11-25T10:05:00Z", reasons: [kafka_lag is 120 ms]}
 answer:
   description: The answer as the record has it. A reject that it gave is in RV(decision).
   returned: with O(answer)
   type: dict
-  sample: {gate: monitoring, name: support_tickets, answer: good, by: Ann, at: "2026-11-25T10:10:00Z", note: ""}
 sentence:
   description: What was decided or answered, for people.
   returned: with O(decision) or O(answer)
   type: str
-  sample: "Ann approved the watch 'monitoring' of release 2.0.0: the marketing mail explains the load."
 sign_off:
   description: The sign-off as the record has it.
   returned: with O(sign_off)
   type: dict
-  sample:
-    by: Jane Doe
-    what: QA sign-off received
-    attempt: 1
-    git_sha: 4f1c0de51f05cb3c2b5d2a3f0d5d3e1b1c9b8a7d
 missing:
   description: The names of those that are still to be signed.
   returned: with O(sign_off)
   type: list
   elements: str
-  sample: [product, security]
 later:
   description: The release that began later, and must go back first.
   returned: when a rollback is out of order
   type: str
-  sample: 2.1.0
   version_added: 0.3.0
 missing_phases:
   description: The phases that must be done or waived first, in their order.
   returned: when it fails with V(OutOfOrder)
   type: list
   elements: str
-  sample: [preflight, database]
 """
 
 import typing as t

@@ -44,7 +44,6 @@ document:
   description: The whole record as JSON, empty if there is none.
   returned: success
   type: str
-  sample: '{"version": "2.0.0", "attempt": 1, "status": "done", "phases": {}}'
   version_added: 0.3.0
 pins:
   description: What this attempt pinned, without the templates. Empty maps if nothing.
@@ -61,23 +60,12 @@ flags:
     - Empty where the release has pinned no ConfigMap, or it is not there any more.
   returned: success
   type: dict
-  sample: {values: {FEATURE_NEW_SEARCH: "true"}, kill_switch: {}}
 availability:
   description:
     - What M(easymo.deploy.availability) measured of this attempt, of the C(release) and its C(rollback), as it is kept.
     - Empty maps for nothing; C(damaged) with the reason, when it cannot be read.
   returned: success
   type: dict
-  sample:
-    release:
-      attempt: 1
-      since: "2026-11-26T09:30:00.120Z"
-      until: "2026-11-26T11:02:10.480Z"
-      targets: {wallet-service: {probes: 1260, failures: 14, last_problem: status 500}}
-      gaps: [{start: "2026-11-26T09:40:00.000Z", end: "2026-11-26T09:40:31.000Z", why: not probed}]
-      downtime: 23.0
-      closed: true
-    rollback: {}
 """
 
 import typing as t

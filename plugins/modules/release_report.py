@@ -60,7 +60,6 @@ files:
   description: Paths of the page as C(html), of the text as C(txt), and of report and record as C(json).
   returned: success
   type: dict
-  sample: {html: .deploy/2.0.0/report.html, txt: .deploy/2.0.0/report.txt, json: .deploy/2.0.0/report.json}
 incident:
   description: Path of the incident file, empty when there is no incident.
   returned: success
@@ -75,7 +74,6 @@ missing:
   returned: success
   type: list
   elements: str
-  sample: [No metric was watched.]
 """
 
 import typing as t

@@ -69,10 +69,6 @@ options:
 notes:
   - Needs the verb C(get) on C(leases) of C(coordination.k8s.io) and on C(configmaps), and C(list) on C(deployments)
     of C(apps).
-seealso:
-  - module: easymo.deploy.release_info
-  - module: easymo.deploy.deploy_lock
-  - module: easymo.deploy.rollout
 """
 
 EXAMPLES = r"""
@@ -89,111 +85,33 @@ EXAMPLES = r"""
   ansible.builtin.assert:
     that: standing.status.verdict == 'FINE'
     fail_msg: "{{ standing.lines | first }}"
-
-- name: Stay until the release that somebody deploys has ended
-  easymo.deploy.release_status_info:
-    namespace: shop-prod
-    name: 2.0.0
-    services: "{{ groups.microservices }}"
-    follow: true
 """
 
 RETURN = r"""
 status:
-  description: The status as data. All keys are always there; times are RFC 3339 in UTC, empty when there is none.
+  description:
+    - The status as data. All keys are always there; times are RFC 3339 in UTC, empty when there is none.
+    - C(verdict) is V(FINE), V(RUNNING), V(ON HOLD), V(INTERRUPTED), V(FAILED), V(KILLED), V(ROLLED BACK),
+      V(NOT FINISHED) or V(NO RELEASE). C(why) says for people who deploys and how far it is, or what stopped it.
+    - C(release), C(attempt), C(by), C(since) and C(finished) are those of the record, empty or V(0) without one.
+    - C(phase) is the one that runs, waits, failed or was cut off, empty for none. C(watching) is whether a run whose
+      watch is on hold goes on looking.
+    - C(phases) are those of the plan, then those that only the record has. Each has C(name), C(title), C(started),
+      C(finished), and C(number), V(0) for what is not planned. Its C(status) is V(not_started), V(running), V(done),
+      V(waived), V(on_hold), V(failed), V(rolled_back) or V(partly_rolled_back).
+    - C(lock) is the lock, as RV(easymo.deploy.deploy_lock#module:lock), with lock and freeze in words as C(sentence).
+      C(freeze) is the freeze in words.
+    - C(services) has by name whether its Deployment C(exists), the C(version) that it asks for, and how many pods are
+      C(desired) and C(available). C(complete) and C(paused) are of its last change.
+    - C(flags) are those of O(config_map) as they are written. C(kill_switch) says who set the kill switch and why.
+    - C(ramp) is where O(ramp) stands, with its C(percentage), C(step), C(steps) and C(next) step. C(guard) is when the
+      guard looked, and in C(silent) that it did not for too long. It is empty while there is nothing to guard.
+    - C(backups) are those of the attempt, oldest first, with C(name), C(finished), C(size) in bytes and C(uri).
+      C(availability) is as RV(easymo.deploy.availability#module:availability). C(page) is O(page_url).
+    - C(next) is what helps from here, the best first, each with C(command) and C(why). In C(reason='WHY') people write
+      their own. An entry without a command names who has to do or to decide something.
   returned: success
   type: dict
-  contains:
-    verdict:
-      description:
-        - V(FINE), V(RUNNING), V(ON HOLD), V(INTERRUPTED), V(FAILED), V(KILLED), V(ROLLED BACK), V(NOT FINISHED) or
-          V(NO RELEASE).
-      type: str
-      sample: ON HOLD
-    why:
-      description: The deployer and the progress, or what stopped it, for people.
-      type: str
-      sample: "release 2.0.0 in Monitoring (7 of 8) since 10:15:02 UTC: kafka_lag has no data"
-    release:
-      description: The version, empty when none is recorded.
-      type: str
-    attempt:
-      description: Which attempt at it, V(0) when none is recorded.
-      type: int
-    by:
-      description: Who began the attempt.
-      type: str
-    since:
-      description: When the attempt began.
-      type: str
-    finished:
-      description: When it ended.
-      type: str
-    phase:
-      description: The phase that runs, waits, failed or was cut off, empty for none.
-      type: str
-      sample: monitoring
-    watching:
-      description: Whether a run whose watch is on hold goes on looking, until somebody decides or time is over.
-      type: bool
-    phases:
-      description:
-        - All phases of the plan, then those that only the record has. C(status) is V(not_started), V(running), V(done),
-          V(waived), V(on_hold), V(failed), V(rolled_back) or V(partly_rolled_back); C(number) is V(0) for what is not
-          planned.
-      type: list
-      elements: dict
-      sample: [{name: preflight, title: Pre-Deploy, number: 1, status: done, started: "2026-11-24T06:00:00Z"}]
-    lock:
-      description: The lock, as RV(easymo.deploy.deploy_lock#module:lock), with lock and freeze in words as C(sentence).
-      type: dict
-      sample: {held: false, holder: "", sentence: The deploy lock 'easymo-deploy' is free.}
-    freeze:
-      description: The freeze in words, empty for none.
-      type: str
-    services:
-      description: By name, the version that its Deployment asks for, its pods, and whether its last change is complete.
-      type: dict
-      sample:
-        wallet-service: {exists: true, version: v2.0.0, desired: 3, available: 3, complete: true, paused: false}
-    flags:
-      description: The flags of O(config_map) as they are written.
-      type: dict
-      sample: {FEATURE_CHECKOUT: "true"}
-    kill_switch:
-      description: Who set the kill switch and why, empty while it is not set.
-      type: str
-    ramp:
-      description: Where O(ramp) stands and its next step; empty without O(ramp).
-      type: dict
-      sample: {percentage: 1, step: 1, steps: 8}
-    guard:
-      description:
-        - When the guard looked, and in C(silent) that it did not for too long. Empty without O(ramp), before the
-          release is signed off, and where it never looked and need not.
-      type: dict
-      sample: {sentence: "The guard looked last at 2026-11-25T02:14:00Z, 40 s ago, …", silent: "", looks: {}}
-    backups:
-      description: Those of the attempt, oldest first. C(size) is in bytes.
-      type: list
-      elements: dict
-      sample:
-        - {name: supabase_prod, finished: "2026-11-24T06:05:01Z", size: 3590158, uri: "s3://backups/v2/supabase.dump"}
-    availability:
-      description: As RV(easymo.deploy.availability#module:availability). V(not_measured) is not the same as no failure.
-      type: dict
-      sample: {verdict: complete, probes: 9613, failures: 0, downtime: 0.0}
-    page:
-      description: O(page_url).
-      type: str
-    next:
-      description:
-        - What helps from here, the best first. In C(reason='WHY') people write their own. An entry without a command
-          names who has to do or to decide something.
-      type: list
-      elements: dict
-      sample:
-        - {command: ansible-playbook playbooks/ramp.yml -i inventories/prod, why: "go up to 5 % of users, allowed now"}
 lines:
   description: The same in at most 25 lines for people.
   returned: success

@@ -36,7 +36,6 @@ class Sinks(Component):
         "token-revoked": "The token is no longer valid.",
         "channel-missing": "Slack has none of its channels any more, or not the target.",
         "not-in-channel": "The bot is in no Slack channel any more, or not in the target.",
-        "no-blocks": "Slack refuses messages with blocks, in all channels or in the target.",
         "nobody-on-call": "PagerDuty has nobody on call.",
     }
 

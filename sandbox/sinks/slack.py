@@ -100,19 +100,13 @@ class Slack:
             raise SlackError("message_not_found")
         return message
 
-    def _content(self, channel: Record, args: Args) -> tuple[str, list[Record]]:
-        text, blocks = content(args)
-        if blocks and self._wrong("no-blocks", channel["name"]):
-            raise SlackError("invalid_blocks")
-        return text, blocks
-
     def _save(self, message: Record) -> None:
         self._store.put("slack", f"{message['channel']}/{message['ts']}", message)
 
     def _post(self, channel: Record, args: Args, *, via: str) -> Record:
         if channel["is_archived"]:
             raise SlackError("is_archived")
-        text, blocks = self._content(channel, args)
+        text = content(args)
         thread_ts = args.get("thread_ts")
         if thread_ts and self._store.get("slack", f"{channel['id']}/{thread_ts}") is None:
             raise SlackError("thread_not_found")
@@ -123,7 +117,6 @@ class Slack:
             "user": BOT,
             "via": via,
             "text": text,
-            "blocks": blocks,
             "attachments": attachments(args),
             "thread_ts": thread_ts,
             "broadcast": bool(thread_ts and flag(args, "reply_broadcast")),
@@ -147,16 +140,14 @@ class Slack:
         message = self._message(args)
         if message["via"] != "bot":
             raise SlackError("cant_update_message")
-        text, blocks = self._content(self._channel(message["channel"]), args)
-        # Without the argument the blocks stay: https://docs.slack.dev/reference/methods/chat.update
-        blocks = blocks if "blocks" in args else message["blocks"]
+        text = content(args)
         tick = self._store.tick()
         edit = {
             "at": self._store.now(),
             "ts": f"{tick // 1_000_000}.000000",
             "text": message["text"],
         }
-        changed = {**message, "text": text, "blocks": blocks, "edits": [*message["edits"], edit]}
+        changed = {**message, "text": text, "edits": [*message["edits"], edit]}
         self._save(changed)
         answer = {"channel": message["channel"], "ts": message["ts"], "text": text}
         return {**answer, "message": shown(changed)}

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who is in the Slack workspace, what Slack takes for a message, and how it answers: limits, shapes, pages.
 
-Everybody is invented, and on PagerDuty too, under the same address. Blocks: required fields, lengths, and nothing that
-Slack does not know. https://docs.slack.dev/reference/block-kit/blocks, each block's and element's own page below it,
-and /reference/block-kit/composition-objects/text-object. Other blocks are known by their type alone.
+Everybody is invented, and on PagerDuty too, under the same address. Blocks are let go: a release sends none.
 """
 
 from __future__ import annotations
 
-import json
 import typing as t
 
 from sandbox.sinks.store import Record
@@ -127,132 +124,6 @@ def group_shape(group_id: str, *, users: bool, count: bool) -> Record:
     )
 
 
-Shape = t.Mapping[str, t.Any]
-Check = t.Callable[[t.Any], bool]
-
-LIMIT = 50
-IN_ALL = 13_000
-"""Characters of all texts. No page names it; Slack answered so: https://github.com/slackapi/bolt-js/issues/2509"""
-ID = 255
-UNCHECKED = frozenset(
-    {"file", "image", "input", "markdown", "rich_text", "table", "video", "context_actions", "card"}
-)
-
-
-def blocks_error(blocks: t.Any) -> str:
-    """Slack's word for what is wrong with them, "" for nothing."""
-    if not isinstance(blocks, list) or len(blocks) > LIMIT or not all(map(block, blocks)):
-        return "invalid_blocks"
-    if not distinct(blocks, "block_id"):
-        return "invalid_blocks"
-    return "msg_blocks_too_long" if sum(map(characters, blocks)) > IN_ALL else ""
-
-
-def distinct(parts: t.Iterable[Shape], name: str) -> bool:
-    """Whether no two of them have the same id."""
-    ids = [part[name] for part in parts if name in part]
-    return len(set(ids)) == len(ids)
-
-
-def block(given: t.Any) -> bool:
-    kind = given.get("type") if isinstance(given, dict) else None
-    if kind in UNCHECKED:
-        return True
-    return isinstance(kind, str) and kind in BLOCKS and BLOCKS[kind](given)
-
-
-def written(limit: int) -> Check:
-    return lambda value: isinstance(value, str) and 0 < len(value) <= limit
-
-
-def text(limit: int, *kinds: str) -> Check:
-    def check(value: t.Any) -> bool:
-        plain = (
-            {"emoji"} if isinstance(value, dict) and value.get("type") == "plain_text" else set()
-        )
-        return (
-            has(value, {"type": kinds.__contains__, "text": written(limit)})
-            and set(value) <= {"type", "text", "verbatim"} | plain
-            and isinstance(value.get("emoji", True), bool)
-        )
-
-    return check
-
-
-def several(most: int, check: Check) -> Check:
-    return lambda value: (
-        isinstance(value, list) and 0 < len(value) <= most and all(map(check, value))
-    )
-
-
-def has(
-    value: t.Any, needed: t.Mapping[str, Check], may: t.Mapping[str, Check] | None = None
-) -> bool:
-    """`may`: what it may have besides; None when that is judged elsewhere."""
-    if not isinstance(value, dict) or not all(
-        k in value and c(value[k]) for k, c in needed.items()
-    ):
-        return False
-    if may is None:
-        return True
-    known = {**needed, **may, "type": bool, "block_id": written(ID)}
-    return all(name in known and known[name](value[name]) for name in value)
-
-
-def address(value: t.Any) -> bool:
-    return written(3_000)(value) and value.split(":")[0] in ("http", "https", "mailto")
-
-
-ANY_TEXT, PLAIN = ("plain_text", "mrkdwn"), ("plain_text",)
-
-
-def section(given: Shape) -> bool:
-    parts: dict[str, Check] = {
-        "text": text(3_000, *ANY_TEXT),
-        "fields": several(10, text(2_000, *ANY_TEXT)),
-    }
-    present = [name for name in parts if name in given]
-    return bool(present) and has(given, {name: parts[name] for name in present}, parts)
-
-
-def element(given: t.Any) -> bool:
-    """A button; Slack has other elements, and nobody sends them here."""
-    if not isinstance(given, dict) or given.get("type") != "button":
-        return False
-    may: dict[str, Check] = {
-        "action_id": written(ID),
-        "url": address,
-        "value": written(2_000),
-        "style": ("primary", "danger").__contains__,
-        "confirm": lambda value: isinstance(value, dict),
-        "accessibility_label": written(75),
-    }
-    return has(given, {"text": text(75, *PLAIN)}, may)
-
-
-def actions(given: Shape) -> bool:
-    elements = {"elements": several(25, element)}
-    return has(given, elements, {}) and distinct(given["elements"], "action_id")
-
-
-BLOCKS: dict[str, Check] = {
-    "actions": actions,
-    "context": lambda given: has(given, {"elements": several(10, text(3_000, *ANY_TEXT))}, {}),
-    "divider": lambda given: has(given, {}, {}),
-    "header": lambda given: has(given, {"text": text(150, *PLAIN)}, {}),
-    "section": section,
-}
-
-
-def characters(given: t.Any) -> int:
-    """Of every text in it."""
-    if isinstance(given, dict):
-        own = given.get("text")
-        rest = sum(characters(value) for name, value in given.items() if name != "text")
-        return rest + (len(own) if isinstance(own, str) else characters(own))
-    return sum(map(characters, given)) if isinstance(given, list) else 0
-
-
 Args = t.Mapping[str, t.Any]
 
 TEXT_LIMIT = 40_000
@@ -262,22 +133,14 @@ class SlackError(Exception):
     """The word in `error` of an answer that is not ok."""
 
 
-def content(args: Args) -> tuple[str, list[Record]]:
-    """The text and blocks of a message, checked as far as Slack's limits go."""
+def content(args: Args) -> str:
+    """The text of a message, checked as far as Slack's limits go."""
     text = str(args.get("text") or "")
-    blocks = args.get("blocks") or []
-    if isinstance(blocks, str):
-        try:
-            blocks = json.loads(blocks)
-        except ValueError as exc:
-            raise SlackError("invalid_blocks_format") from exc
-    if not text and not blocks and not args.get("attachments"):
+    if not text and not args.get("attachments"):
         raise SlackError("no_text")
     if len(text) > TEXT_LIMIT:
         raise SlackError("msg_too_long")
-    if error := blocks_error(blocks):
-        raise SlackError(error)
-    return text, blocks
+    return text
 
 
 def attachments(args: Args) -> list[Record]:
@@ -293,8 +156,6 @@ def shown(message: Record) -> Record:
         **{k: message[k] for k in ("ts", "user", "text")},
         "team": TEAM["team_id"],
     }
-    if message["blocks"]:
-        answer["blocks"] = message["blocks"]
     if message["attachments"]:
         answer["attachments"] = message["attachments"]
     if message["edits"]:

@@ -13,7 +13,7 @@ def everything(report: Report) -> str:
 def _lines(report: Report) -> t.Iterator[str]:
     yield f"{report.title}: {report.verdict.word}"
     yield report.verdict.sentence
-    for name, cell in (*report.now, *report.claims, *report.summary):
+    for name, cell in (*report.claims, *report.summary):
         yield f"{name}: {cell.text}"
     yield from (*report.problems, *report.missing)
     for phase in report.phases:

@@ -144,16 +144,12 @@ def test_the_runs_of_a_release_edit_one_message_and_the_record_tells_of_the_othe
     first = play(stage, "--tags", "preflight", EASYMO_DEPLOY_JOURNAL_PATH="journal.jsonl")
     assert first.returncode == 0, first.stdout
     (message,), (reply,) = arrived()
-    assert reply["text"].replace("\u2060", "").startswith("✅ Pre-Deploy · `0:0")
+    assert reply["text"].replace("\u2060", "").startswith("✅ Pre-Deploy · ")
     lines = message["text"].replace("\u2060", "").split("\n")
     assert lines[0] == f"☑️ *{TITLE}* run finished: 1 of 3 phases are done"
-    assert lines[2].startswith("✅ Pre-Deploy · `0:0")
-    assert lines[3:5] == ["▫️ Microservices · 20 min", "▫️ Monitoring · 1 h"]
+    assert lines[2].startswith("✅ Pre-Deploy · ")
+    assert lines[3:5] == ["▫️ Microservices · 20 min planned", "▫️ Monitoring · 1 h planned"]
     assert lines[5:] == ["Live page: https://page.easymo.com:8443/2.0.0/"]
-    head, _context, phases, buttons = message["blocks"]
-    assert head["text"]["text"].replace("\u2060", "") == lines[0].replace("*", "")
-    assert "✅ Pre-Deploy" in phases["text"]["text"]
-    assert [one["url"] for one in buttons["elements"]] == ["https://page.easymo.com:8443/2.0.0/"]
 
     entries = [json.loads(line) for line in (stage / "journal.jsonl").read_text().splitlines()]
     events = [entry["event"] for entry in entries]
@@ -168,11 +164,11 @@ def test_the_runs_of_a_release_edit_one_message_and_the_record_tells_of_the_othe
     assert edited["ts"] == message["ts"]
     shown = edited["text"].replace("\u2060", "")
     assert shown.startswith(f"🛑 *{TITLE}* stopped in Microservices")
-    assert "✅ Pre-Deploy · `0:0" in shown
+    assert "✅ Pre-Deploy · " in shown
     assert "❌ Microservices · " in shown
-    assert "0 of 2 services" in shown, "all batches together"
-    assert "```&lt;!channel&gt; said 503" in shown
-    assert "❌ wallet-service" in json.dumps(edited["blocks"], ensure_ascii=False)
+    assert "*Services* 0 of 2" in shown, "all batches together"
+    assert "```wallet-service: &lt;!channel&gt; said 503" in shown
+    assert "❌ wallet-service" in shown
     assert "pods are ready" not in "\n".join(r["text"] for r in replies)
     alarm = replies[-1]
     assert alarm["text"].startswith("🛑 <@U0ONCALL01>")

@@ -4,6 +4,7 @@ The release was begun with an earlier version of the collection. Its record is a
 what it did once somebody has done what readiness says.
 """
 
+import re
 import shlex
 import typing as t
 from pathlib import Path
@@ -96,7 +97,7 @@ def test_the_run_stops_names_service_image_and_cause_and_holds_what_is_there(ope
     )
     assert witness.serves("wallet-service")
     assert " undone nothing now v2.0.0: agent-core ranking-service " in said
-    assert " · v1.9.0: the other 8 · not complete: wallet-service " in said
+    assert re.search(r" · v1\.9\.0: the other 8 · \d+/\d+ available · wallet-service \d/\d", said)
     assert " flags as before the release " in said
     onward = said.partition(" next ")[2].partition(" back ")[0]
     assert "playbooks/deploy_v2.yml -i " in onward

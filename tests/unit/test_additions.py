@@ -23,7 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     passed,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release import models
-from ansible_collections.easymo.deploy.plugins.module_utils._report import phases
+from ansible_collections.easymo.deploy.plugins.module_utils._report import build
 from ansible_collections.easymo.deploy.plugins.modules import preflight_check
 from tests.module_runner import run_module
 
@@ -208,7 +208,7 @@ def test_who_names_a_phase_names_one_of_the_plan():
         models.WATCH_PHASE,
     }
     assert named <= set(PLAN)
-    assert PLAN[-1] == phases.LAST_PHASE
+    assert PLAN[-1] == build.LAST_PHASE
 
 
 def test_the_page_for_contributors_names_every_place():

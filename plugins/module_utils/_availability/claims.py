@@ -223,15 +223,10 @@ class MeasuredStore:
         )
 
 
-def facts_of(store: ReleaseStore, attempt: int, present: t.Container[str]) -> dict[str, Json]:
-    """For readers, by subject: what was measured of the attempt, {} for nothing, and why it cannot be read.
-
-    `present` are the names of the release's attachments.
-    """
+def facts_of(store: ReleaseStore, attempt: int) -> dict[str, Json]:
+    """For readers, by subject: what was measured of the attempt, {} for nothing, and why it cannot be read."""
     facts: dict[str, Json] = {}
     for subject in SUBJECTS:
-        result, damaged = None, ""
-        if attachment_of(subject) in present:
-            result, damaged = MeasuredStore(store, subject).of_attempt(attempt)
+        result, damaged = MeasuredStore(store, subject).of_attempt(attempt)
         facts[subject] = {DAMAGED: damaged} if damaged else result.to_json() if result else {}
     return facts

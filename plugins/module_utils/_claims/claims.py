@@ -43,11 +43,10 @@ def causes_of(record: Record) -> list[RollbackCause]:
     """The newest last. A failed try whose phase was done afterwards is none."""
     facts, undo = record.facts, record.facts.rollback_asked
     results = [
-        RollbackCause(f"{where}{failure.message or 'it failed'}", try_.finished)
+        RollbackCause(failure.told, try_.finished)
         for phase in record.phases.values()
         for try_ in (phase.tries if phase.failed else ())
         for failure in try_.evidence.failures
-        for where in ["" if failure.name == "localhost" else f"{failure.name}: "]
     ]
     for act in facts.kill_switches:
         results.append(RollbackCause(f"kill switch: {act.reason}", act.name, act.by))

@@ -34,6 +34,8 @@ from .kubernetes import look_at_changes, look_at_deployments, look_at_flags, loo
 from .migration import Database, look_at_history, look_at_sessions
 from .rules import find_causes
 
+CALL = 10
+"""Seconds that a function has for its answer."""
 Params = t.Mapping[str, t.Any]
 Looks = t.Iterator[tuple[str, Look]]
 
@@ -134,7 +136,7 @@ def _of_function(params: Params) -> Looks:
         yield "the functions' list", by_api(look_at_list, policy)
         yield "the secrets", by_api(look_at_secrets, given["required_secrets"])
         yield "the functions' logs", by_api(look_at_logs, names)
-    ask = partial(call, options=given, timeout=given["request_timeout"])
+    ask = partial(call, options=given, timeout=CALL)
     look = _needing([REQUESTS], look_at_answers, probes, ask)
     yield "the functions' answers", look
 
@@ -189,12 +191,7 @@ INNOCENT = frozenset({"secrets", "required_secrets"})
 
 
 def diagnose_platform(params: t.Mapping[str, t.Any], now: datetime) -> Diagnosis:
-    limits = CollectionLimits(
-        lines=params["log_lines"],
-        bytes=params["log_bytes"],
-        pods=params["pods"],
-        seconds=params["timeout"],
-    )
+    limits = CollectionLimits(seconds=params["timeout"])
     redactor = Redactor([*params["redact"], *secrets_within(params)])
     parts = gather(looks_of(params), redactor=redactor, limits=limits)
     causes = find_causes(fact for part in parts for fact in part.facts)

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from .._availability.claims import SUBJECTS, attachment_of, facts_of
+from .._availability.claims import facts_of
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import DeployError, InputError
 from .._flags.apply import flags_now
-from .._formats import counted, lasting
-from .._gate.models import SampleStatus, Series
+from .._gate.models import Series
 from .._gate.report import measured
 from .._gate.store import watches_of
 from .._kubernetes import KubernetesCluster
@@ -78,12 +77,9 @@ class Sight:
         return bool(status != ROLLED_BACK if undo and status else status == RUNNING)
 
 
-GOOD = SampleStatus.GOOD.shown
-
-
 def doing(sight: Sight, plan: Plan, now: datetime, *, undo: bool = False) -> t.Iterator[str]:
-    """What goes on, a sentence each: as the status of that moment, how the watch goes, and which services roll."""
-    record = sight.watched
+    """What goes on, a sentence each: as the status of that moment, and which services roll."""
+    record = sight.record
     if not (record.exists or undo):
         yield "The release is starting: no phase is open yet."
         return
@@ -92,19 +88,8 @@ def doing(sight: Sight, plan: Plan, now: datetime, *, undo: bool = False) -> t.I
     story = Story(record, plan, lock, watches=sight.watches, now=now)
     state = state_of(story)
     yield whole(f"{'on hold: ' if state.watching else ''}{why_in(story, state)}")
-    phase = record.phase(state.phase)
-    if watch := watch_of(sight.watches, phase, state.phase):
-        yield watching(watch, phase.evidence.metrics)
     if waiting := rolling(sight.services):
         yield f"{waiting}."
-
-
-def watching(state: Body, metrics: t.Sequence[RecordedMetric]) -> str:
-    bad = [metric.name.replace("_", " ") for metric in metrics if metric.status != GOOD]
-    rest = f": not {', '.join(bad)}" if bad else ""
-    looked = lasting(state.get("elapsed")) or "0 s"
-    good = f"{len(metrics) - len(bad)} of {counted(len(metrics), 'metric')}"
-    return f"Watched for {looked}: {good} good{rest}."
 
 
 def _metrics(state: Body) -> t.Iterator[dict[str, t.Any]]:
@@ -154,8 +139,7 @@ def observer(release: str, services: t.Container[str]) -> t.Callable[[Cluster], 
                 if (name := entry["name"]) in services
             },
             watches=watches_of(store, attempt),
-            # A list of all that is attached would have their contents.
-            availability=facts_of(store, attempt, [*map(attachment_of, SUBJECTS)]),
+            availability=facts_of(store, attempt),
             pins=pins["deployments"],
             flags=flags_now(cluster, pins["config_maps"]),
         )

@@ -3,34 +3,31 @@
 
 Knows neither Ansible nor Slack's API. The words are mrkdwn: names and errors come from outside and are escaped here.
 Times are seconds since the epoch, as in the record.
-
-The same as Slack's blocks: header, phases, services, metrics, cause, and buttons that are links. What Slack refuses
-cannot be made here: every block is made by a function that keeps its limits.
-https://docs.slack.dev/reference/block-kit/blocks and /block-elements/button-element
 """
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .._formats import counted, listed, one_line, quantity, shortened, span, stopwatch
+from .._formats import lasting, listed, quantity, shortened, span, stopwatch
 from .._gate.report import judged_as
 from .._release.models import DONE, NOT_READY, ROLLED_BACK, SERVICES_PHASE, WATCH_PHASE
-from .._release.record import DECIDED, Act, Phase, Record, RecordedMetric
-from .._story.plan import UNPLANNED, Plan, Planned
+from .._release.record import DECIDED, Act, Record, RecordedMetric
+from .._report.models import PhaseRow, ReportOptions
+from .._report.phases import NOT_RUN, phase_row, phase_rows, took_words
+from .._story.plan import UNPLANNED, Plan
 from .._terminal.models import RunFailure, stopped_by
 from .._terminal.run import PlaybookState, Stage
 from .._time import epoch
-from .outbox import Content
-from .slack import code, code_block, escape, mention, plain
+from .slack import code_block, escape, mention, plain
 
 
 @dataclass(frozen=True)
 class Release:
     """`on_call` is an id in Slack or only a name, "" for no contact.
 
-    `links` are what a button says, and where it leads.
+    `links` are what each is called, and where it leads.
     """
 
     title: str
@@ -75,26 +72,12 @@ class ReleaseStatus(PlaybookState):
         first = bool(failed and failed.number == 1)
         return first and self.failures[0].reason in NOT_READY
 
-    def stage_of(self, phase: str) -> Stage | None:
-        return next((stage for stage in self.stages if stage.phase == phase), None)
-
-    @property
-    def phases(self) -> dict[str, Phase]:
-        """Those of the record that have begun."""
-        return {name: phase for name, phase in self.record.phases.items() if phase.begun}
-
     def failed(self, failure: RunFailure) -> bool:
         """Notes it, and tells whether it says anything that an earlier one did not."""
         news = not any(known.sentence in failure.sentence for known in self.failures)
         if self.stages:
             self.stages[-1].failures.append(failure)
         return news
-
-    def progressed(self, host: str, text: str) -> None:
-        """Keeps the newest line of each host."""
-        if self.stages:
-            self.stages[-1].progress.pop(host, None)
-            self.stages[-1].progress[host] = text
 
     def measured(self, readings: t.Iterable[RecordedMetric]) -> None:
         """The newest of each metric counts: the sign-off looks at the alerts alone."""
@@ -107,8 +90,6 @@ class ReleaseStatus(PlaybookState):
         self.record = record
 
 
-SHOWN_PROGRESS = 4
-
 OTHER_RUNS = {
     "rollback.yml": ("↩️", "Rollback"),
     "restore_databases.yml": ("↩️", "Restore of the databases"),
@@ -119,10 +100,10 @@ OTHER_RUNS = {
 STATUS_SIGNS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing": "⚪"}
 
 
-def title(status: ReleaseStatus, bold: str = "*") -> str:
+def title(status: ReleaseStatus, called: str = "") -> str:
     mark, words = state_words(status)
     place = f" · {plain(status.release.environment)}" if status.release.environment else ""
-    return f"{mark} {bold}{plain(status.release.title)}{bold} {words}{place}"
+    return f"{mark} {called}*{plain(status.release.title)}* {words}{place}"
 
 
 def state_words(status: ReleaseStatus) -> tuple[str, str]:
@@ -167,104 +148,63 @@ def context(status: ReleaseStatus, now: float) -> str:
     return " · ".join(filter(None, parts))
 
 
+PHASE_MARKS: t.Mapping[str, str] = {
+    NOT_RUN: "▫️",
+    "running": "⏳",
+    "done": "✅",
+    "waived": "⚠️",
+    "failed": "❌",
+    "on hold": "⏸️",
+    "rolled back": "↩️",
+    "partly rolled back": "↩️",
+}
+UNSAID = frozenset({NOT_RUN, "running", "done"})
+"""What a mark says alone."""
+
+
 def phase_lines(status: ReleaseStatus, now: float) -> list[str]:
-    """One each; metrics, services and causes stand elsewhere."""
-    phases, names = status.phases, status.plan.names
-    known = {stage.phase for stage in status.stages if stage.phase} | set(phases)
-    return [
-        one_phase(status, status.plan.phase(name), status.stage_of(name), phases.get(name), now)
-        for name in [*names, *sorted(known - set(names))]
-    ]
+    """Of each phase as the report has it, then of the newest plays of another run than a deployment."""
+    stages = {stage.phase: stage for stage in status.stages if stage.phase}
+    lines = []
+    for row in phase_rows(status.record, ReportOptions(status.plan)):
+        stage = stages.get(row.name)
+        if stage and not status.record.phase(row.name).settled:
+            # What this run does, or has seen fail, is recorded a moment later.
+            stopped = "on hold" if any(failure.held for failure in stage.failures) else "failed"
+            word = stopped if stage.failures else "running"
+            row = replace(row, status=word, actual=round(time_in(stage, now)))
+        lines.append(phase_line(row, live=bool(stage and stage.live)))
+    plays = [stage for stage in status.stages if not stage.phase][-PLAYS:]
+    return lines + [play_line(stage, now) for stage in plays]
 
 
-def play_lines(status: ReleaseStatus, now: float) -> list[str]:
-    """The plays of another run than a deployment."""
-    return [
-        one_phase(status, Planned("", shortened(stage.title, 120)), stage, None, now)
-        for stage in status.stages
-        if not stage.phase
-    ]
+def phase_line(row: PhaseRow, *, live: bool = False) -> str:
+    """`live`: this run is in it. What another run left running says nothing of its time."""
+    left, name = row.status == "running" and not live, plain(row.title)
+    mark = "❔" if left else PHASE_MARKS.get(row.status, "❔")
+    took = "" if left or row.status == "waived" else took_words(row)
+    word = "not finished" if left else "" if row.status in UNSAID else row.status
+    return " · ".join(filter(None, [f"{mark} *{name}*" if live else f"{mark} {name}", took, word]))
 
 
-def one_phase(
-    status: ReleaseStatus, planned: Planned, stage: Stage | None, fact: Phase | None, now: float
-) -> str:
-    mark, words = phase_state(status, stage, fact)
-    name, live = plain(planned.title), bool(stage and stage.live)
-    task = f"_{plain(shortened(stage.task, 80))}_" if stage and live and stage.task else ""
-    parts = [
-        f"{mark} *{name}*" if live else f"{mark} {name}",
-        time_words(planned, time_spent(stage, fact, now)),
-        services_words(planned, stage, fact),
-        words,
-        task,
-    ]
-    return " · ".join(filter(None, parts))
+def play_line(stage: Stage, now: float) -> str:
+    mark = "❌" if stage.failures else "⏳" if stage.live else "✅"
+    return f"{mark} {plain(shortened(stage.title, 120))} · {lasting(round(time_in(stage, now)))}"
 
 
-def phase_ended(status: ReleaseStatus, planned: Planned, fact: Phase) -> str:
+def time_in(stage: Stage, now: float) -> float:
+    return (now if stage.finished is None else stage.finished) - stage.started
+
+
+def phase_ended(status: ReleaseStatus, name: str) -> str:
     """The one line of the thread about a phase that was settled."""
-    act = fact.evidence.decision or Act()
+    phase = status.record.phase(name)
+    row = phase_row(status.plan.phase(name), phase, ReportOptions(status.plan))
+    act = phase.evidence.decision or Act()
     decided = (
         f"{DECIDED[act.decision]} by {act.by}: {act.reason}" if act.decision in DECIDED else ""
     )
-    return " · ".join(filter(None, [one_phase(status, planned, None, fact, 0.0), plain(decided)]))
-
-
-def phase_state(status: ReleaseStatus, step: Stage | None, fact: Phase | None) -> tuple[str, str]:
-    """Its mark, and what else is to be said. What this run sees fail counts before what the record had."""
-    if step and step.failed:
-        held = any(failure.held for failure in step.failures)
-        return ("⏸️", "on hold") if held else ("❌", "failed")
-    if fact and fact.settled:
-        return "✅", "waived" if fact.waived else ""
-    if step and step.live:
-        return "⏳", ""
-    if step and status.ending == "interrupted":
-        return "🛑", "interrupted"
-    if fact and fact.failed:
-        return ("⏸️", "on hold") if fact.evidence.on_hold else ("❌", "failed")
-    if fact and fact.taken_back:
-        return "↩️", fact.status.replace("_", " ")
-    if step and not step.phase:
-        return "✅", ""
-    return ("❔", "not finished") if fact or step else ("▫️", "")
-
-
-def time_spent(step: Stage | None, fact: Phase | None, now: float) -> float | None:
-    """Seconds; None of a phase that was taken back: its record keeps when the rollback ended, not the phase."""
-    if fact and fact.taken_back and not step:
-        return None
-    if fact and fact.begun and fact.ended and not (step and not fact.settled):
-        return (fact.ended - fact.begun).total_seconds()
-    if step:
-        return (now if step.finished is None else step.finished) - step.started
-    return None
-
-
-def time_words(planned: Planned, spent: float | None) -> str:
-    """Against the plan; "" where there is neither."""
-    if spent is None:
-        return span(planned.seconds) if planned.minutes else ""
-    over = spent - planned.seconds
-    late = f" ⏰ `{stopwatch(over)}` late" if planned.minutes and over >= 1 else ""
-    of = f" of {span(planned.seconds)}" if planned.minutes else ""
-    return f"`{stopwatch(spent)}`{of}{late}"
-
-
-def services_words(planned: Planned, step: Stage | None, fact: Phase | None) -> str:
-    if planned.name != SERVICES_PHASE:
-        return ""
-    if fact and fact.settled:
-        services = sum(1 for service in fact.evidence.services if service.known)
-        return counted(services, "service") if services else ""
-    return f"{rolled_words(step)} services" if step else ""
-
-
-def rolled_words(stage: Stage) -> str:
-    """How many of its services run the release and answer."""
-    services = (stage.hosts | stage.rolled) - {"localhost"}
-    return f"{len(stage.rolled - stage.failed)} of {len(services)}"
+    return " · ".join(filter(None, [phase_line(row), plain(decided)]))
 
 
 def reading_words(reading: RecordedMetric) -> str:
@@ -273,108 +213,60 @@ def reading_words(reading: RecordedMetric) -> str:
     return f"{mark} {name} {plain(quantity(reading.newest, reading.unit))}".strip()
 
 
-def progress_lines(stage: Stage) -> list[str]:
-    """What its hosts said last, but for those that are through; the newest, and how many more there are."""
-    texts = [(host, text) for host, text in stage.progress.items() if host not in stage.rolled]
-    lines = [host_line(host, text) for host, text in texts if text]
-    more = len(lines) - SHOWN_PROGRESS
-    return [*lines[-SHOWN_PROGRESS:], *([f"and {more} more"] if more > 0 else [])]
-
-
-def host_line(host: str, text: str) -> str:
-    """What a host says; the controller's name is left out, and a host that names itself is not named twice."""
-    itself = host in ("", "localhost") or text.startswith(f"{host}: ")
-    line = plain(shortened(text, 120))
-    return line if itself else f"{code(host)} {line}"
-
-
 def detail(failure: RunFailure) -> str:
     """The reply about one failure, as it happens."""
-    return f"❌ {code(failure.host)} failed in {code(failure.task)}\n{code_block(failure.sentence)}"
+    return f"❌ {code_block(f'{failure.where}{failure.sentence}')}"
 
 
 def alarm(status: ReleaseStatus) -> str:
     """The one reply that calls somebody: what stopped, and why. "" after a good end, and when nothing was touched."""
     if status.ending in (None, "done") or not status.touched:
         return ""
-    mark, words = state_words(status)
     called = ""
     if status.release.on_call and not status.refused:
         called = mention(status.release.on_call)
         called += " " if called.startswith("<") else " (only a name: not notified) "
-    text = f"{mark} {called}*{plain(status.release.title)}* {words}"
-    if not status.failures:
-        return f"{text}."
-    cause = stopped_by(status.failures)
-    return f"{text}, {code(cause.host)} in {code(cause.task)}:\n{code_block(cause.sentence)}"
+    return "\n".join([title(status, called), *cause(status, WHOLE)])
 
 
-Block = dict[str, t.Any]
-
-BLOCKS, SECTION, HEADER, FIELDS, FIELD = 50, 3_000, 150, 10, 2_000
-BUTTONS, BUTTON, ADDRESS = 5, 75, 3_000
-"""Of buttons Slack takes 25. More than five is no choice."""
-IN_ALL = 10_000
-"""Characters of all blocks together, with the names of their fields. No page names a limit; at some 13,000 Slack
-answered msg_blocks_too_long: https://github.com/slackapi/bolt-js/issues/2509"""
 TEXT = 3_800
 """Slack folds a text that is longer."""
-CAUSE = 580
-"""Each character may become five, and all stands in one section."""
-SHOWN_NAMES, PLAYS = 12, 20
+LINKS, NAME, ADDRESS = 5, 60, 300
+"""More than five links are no choice, and longer ones would leave no room."""
+CAUSE, WHOLE = 580, 1_500
+"""Characters of the cause, each of which may become five."""
+SHOWN_NAMES, PLAYS, METRICS = 12, 20, 10
 WORST_FIRST = {"breach": 0, "missing": 1, "between": 2}
 
 
-def render(status: ReleaseStatus, now: float) -> Content:
-    """Of another run the newest plays. The text says the same."""
-    about = context(status, now)
-    top: list[Block] = [
-        {"type": "header", "text": plain_text(title(status, bold=""), HEADER)},
-        {"type": "context", "elements": [mrkdwn(shortened(about, SECTION))]},
-    ]
-    links = buttons(status.release.links)
-    phases = sections(phase_lines(status, now))
-    below = [
-        *sections(services(status)),
+def render(status: ReleaseStatus, now: float) -> str:
+    """By weight, for what is too long loses its end, but for the links."""
+    links = "".join(
+        f"\n{plain(shortened(text, NAME))}: {address}"
+        for text, url in status.release.links[:LINKS]
+        if len(address := escape(url)) <= ADDRESS
+    )
+    lines = [
+        title(status),
+        context(status, now),
+        *cause(status, CAUSE),
+        *phase_lines(status, now),
+        *services(status),
         # Of this run's watch, else as the record keeps them.
-        *metrics(status.readings or status.record.evidence(WATCH_PHASE).metrics),
-        *sections(cause(status)),
+        metrics(status.readings or status.record.evidence(WATCH_PHASE).metrics),
     ]
-    plays = play_lines(status, now)
-    newest = [*(["…"] if plays[PLAYS:] else []), *plays[-PLAYS:]]
-    others = sections([f"*{run_name(status)[1]}*", *newest]) if plays else []
-    shown = within([*top, *phases, *others, *below], links)
-    lines = [title(status), about, *map(as_text, shown[2:])]
-    lines += [f"{plain(text)}: {escape(url)}" for text, url in status.release.links]
-    return Content(shortened("\n".join(filter(None, lines)), TEXT), shown)
-
-
-def as_text(block: Block) -> str:
-    """A section as lines; "" for buttons."""
-    texts = [block["text"]] if "text" in block else block.get("fields", ())
-    return " · ".join(entry["text"] for entry in texts)
-
-
-def within(body: t.Sequence[Block], links: t.Sequence[Block]) -> list[Block]:
-    """What there is room for, from the top, and the links."""
-    room = IN_ALL - len(str(links))
-    blocks: list[Block] = []
-    for block in body[: BLOCKS - len(links)]:
-        room -= len(str(block))
-        if room >= 0:
-            blocks.append(block)
-    return [*blocks, *links]
+    return shortened("\n".join(filter(None, lines)), TEXT - len(links)) + links
 
 
 def services(status: ReleaseStatus) -> list[str]:
-    """Those that this run rolls, and what the hosts said last."""
-    lines, stage = [], status.stage_of(SERVICES_PHASE)
+    """Those that this run rolls."""
+    lines = []
+    stage = next((entry for entry in status.stages if entry.phase == SERVICES_PHASE), None)
     if stage and (stage.live or stage.failed):
         done = sorted(stage.rolled - stage.failed)
-        lines.append(f"*Services* {rolled_words(stage)}")
+        hosts = (stage.hosts | stage.rolled) - {"localhost"}
+        lines.append(f"*Services* {len(done)} of {len(hosts)}")
         lines += [f"✅ {named(done)}"] if done else []
-    if status.current:
-        lines += [f"⏳ {line}" for line in progress_lines(status.current)]
     if stage and stage.failed:
         lines.append(f"❌ {named(sorted(stage.failed))}")
     return lines
@@ -384,55 +276,17 @@ def named(names: t.Sequence[str]) -> str:
     return listed([plain(shortened(name, 60)) for name in names], SHOWN_NAMES)
 
 
-def metrics(readings: t.Sequence[RecordedMetric]) -> list[Block]:
-    """In two columns; of many the worst."""
-    if not readings:
-        return []
+def metrics(readings: t.Sequence[RecordedMetric]) -> str:
+    """Of many the worst."""
     ordered = sorted(readings, key=lambda reading: WORST_FIRST.get(judged_as(reading), 3))
-    chosen = ordered if len(ordered) <= FIELDS else ordered[: FIELDS - 1]
-    texts = [shortened(reading_words(entry), FIELD) for entry in chosen]
+    chosen = ordered if len(ordered) <= METRICS else ordered[: METRICS - 1]
     more = len(ordered) - len(chosen)
-    texts += [f"and {more} more"] if more else []
-    return [{"type": "section", "fields": [mrkdwn(text) for text in texts]}]
+    return " · ".join([*map(reading_words, chosen), *([f"and {more} more"] if more else [])])
 
 
-def cause(status: ReleaseStatus) -> list[str]:
-    """The first failure, in short: the thread has it whole."""
+def cause(status: ReleaseStatus, limit: int) -> list[str]:
+    """The first failure: the message has it in short, the thread whole."""
     if not status.failures:
         return []
-    text = stopped_by(status.failures)
-    where = f"{code(text.host)} in {code(text.task)}"
-    return [f"*Cause* {where}", code_block(text.sentence, CAUSE)]
-
-
-def plain_text(text: str, limit: int) -> Block:
-    return {"type": "plain_text", "text": shortened(text, limit), "emoji": True}
-
-
-def sections(lines: t.Sequence[str]) -> list[Block]:
-    """As many as the lines need; no line is cut unless it is longer than a section."""
-    texts: list[str] = []
-    for line in (shortened(entry, SECTION) for entry in lines if entry):
-        if texts and len(texts[-1]) + 1 + len(line) <= SECTION:
-            texts[-1] += f"\n{line}"
-        else:
-            texts.append(line)
-    return [{"type": "section", "text": mrkdwn(text)} for text in texts]
-
-
-def buttons(links: t.Sequence[tuple[str, str]]) -> list[Block]:
-    made = [
-        {
-            "type": "button",
-            "text": plain_text(escape(one_line(text)), BUTTON),
-            "url": url,
-            "action_id": f"link-{number}",
-        }
-        for number, (text, url) in enumerate(links)
-        if len(url) <= ADDRESS and one_line(text)
-    ]
-    return [{"type": "actions", "elements": made[:BUTTONS]}] if made else []
-
-
-def mrkdwn(text: str) -> Block:
-    return {"type": "mrkdwn", "text": text}
+    failure = stopped_by(status.failures)
+    return [code_block(f"{failure.where}{failure.sentence}", limit)]

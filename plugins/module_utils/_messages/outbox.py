@@ -16,7 +16,7 @@ from collections import deque
 from pathlib import Path
 
 from .._errors import DeployError, UnreachableError
-from .slack import Blocks, BusyError, GoneError, SlackClient
+from .slack import BusyError, GoneError, SlackClient
 
 
 class MessageState:
@@ -75,13 +75,6 @@ class ChannelReply(t.NamedTuple):
     broadcast: bool
 
 
-class Content(t.NamedTuple):
-    """What the one message says: whole as text, and the same as blocks for those who show them."""
-
-    text: str
-    blocks: Blocks = ()
-
-
 class Outbox:
     """`posted` hears of channel and ts of the message once it is there."""
 
@@ -93,11 +86,11 @@ class Outbox:
         self._client = client
         self._posted = posted
         self._replies: deque[ChannelReply] = deque(maxlen=CAPACITY)
-        self._write: t.Callable[[], Content] | None = None
+        self._write: t.Callable[[], str] | None = None
         """What gives the one message as it is now."""
         self._version = self._sent = 0
         """Of the one message, that of now and the one that was sent last."""
-        self._sent_content: Content | None = None
+        self._sent_text = ""
         self.ts = ""
         self._waiting = False
         """Whether it is still to be told which message is edited."""
@@ -120,10 +113,10 @@ class Outbox:
         with self._changed:
             if channel:
                 self._client.location = channel
-            self.ts, self._sent, self._sent_content, self._waiting = ts, 0, None, False
+            self.ts, self._sent, self._sent_text, self._waiting = ts, 0, "", False
             self._changed.notify_all()
 
-    def headline(self, write: t.Callable[[], Content], *, last: bool = False) -> None:
+    def headline(self, write: t.Callable[[], str], *, last: bool = False) -> None:
         """The one message has changed. Where none can be edited, only the first and last version are sent.
 
         `write` is called on the outbox's thread, once it can be sent.
@@ -221,20 +214,17 @@ class Outbox:
         self._done(work)
         return 0.0
 
-    def _send_headline(self, content: Content) -> None:
+    def _send_headline(self, text: str) -> None:
         """Edits the message, or posts it when there is none."""
-        if self._refusals:
-            # Slack may have refused nothing but the blocks, and the text says the same.
-            content = Content(content.text)
-        if content == self._sent_content:
+        if text == self._sent_text:
             return
         self._edited, ts = time.monotonic(), self.ts
         if ts:
-            self._client.update(ts, content.text, content.blocks)
-        elif ts := self._client.post(content.text, blocks=content.blocks):
+            self._client.update(ts, text)
+        elif ts := self._client.post(text):
             self._posted(self._client.location, ts)
         with self._changed:
-            self.ts, self._sent_content = ts, content
+            self.ts, self._sent_text = ts, text
 
     def _done(self, work: int | ChannelReply) -> None:
         with self._changed:

@@ -9,19 +9,18 @@ import time
 import typing as t
 from dataclasses import replace
 
-from .._formats import counted, stopwatch
+from .._formats import counted
 from .._progress import WAVE_ROLLED
 from .._redaction import Redactor
 from .._release.decode import decode
 from .._release.models import ROLLED_BACK, sentence_of
-from .._release.record import NO_PHASE, Record, RecordedMetric
+from .._release.record import Record, RecordedMetric
 from .._terminal import models
-from .._terminal.layout import bare
 from .._terminal.telling import LOCKS, SERVICE
 from .._time import epoch
 from . import headline
 from .headline import ReleaseStatus
-from .outbox import Content, MessageState, Outbox
+from .outbox import MessageState, Outbox
 from .slack import plain
 
 SAMPLED = "MetricsSampled"
@@ -59,7 +58,6 @@ class RunMessage:
     def on(self, event: models.Event) -> None:
         """The message and its thread after it. The times of the events count nothing here: the record's are epochs."""
         with self._lock:
-            stages = self._status.stages
             if self._status.ending:
                 return
             if isinstance(event, models.PlayBegun):
@@ -67,9 +65,7 @@ class RunMessage:
                     play = replace(event, name=self._redact(event.name))
                     self._status.begin(play, self._clock())
                 return
-            if isinstance(event, models.TaskBegun) and stages:
-                stages[-1].task = bare(self._redact(event.task.name))
-            elif isinstance(event, models.TaskEnded):
+            if isinstance(event, models.TaskEnded):
                 self._ended(event)
             elif isinstance(event, models.Reported):
                 self._reported(event)
@@ -101,32 +97,20 @@ class RunMessage:
         away = "It is unreachable: " if event.status == "unreachable" else ""
         # What a template put together has gaps where parts of it were empty.
         text = re.sub(" {2,}", " ", self._redact(f"{away}{sentence_of(event.result)}"))
-        task, reason = bare(self._redact(event.task.name)), str(event.result.get("reason") or "")
-        failure = models.RunFailure(event.host, task, text, reason=reason)
+        reason = str(event.result.get("reason") or "")
+        failure = models.RunFailure(event.host, text, reason=reason)
         if self._status.failed(failure) and len(self._status.failures) > 1:
             # The first is in the headline at once, and the call at the end quotes it.
             self._outbox.reply(headline.detail(failure), detail=True)
 
     def _reported(self, event: models.Reported) -> None:
-        data = event.data
-        if event.event == SAMPLED and self._measured(data):
-            whole = float(data.get("duration") or 0)
-            watched = f"watched {stopwatch(float(data.get('elapsed') or 0))} of {stopwatch(whole)}"
-            self._status.progressed("", watched if whole else "")
-            return
+        metrics, services = event.data.get("metrics"), event.data.get("services") or {}
+        if event.event == SAMPLED and isinstance(metrics, list):
+            self._status.measured(decode(RecordedMetric, entry, SAMPLED, []) for entry in metrics)
         if event.event == WAVE_ROLLED and self._status.stages:
             # The services that are through, before their hosts report it.
-            services = data.get("services") or {}
             through = {name for name in services if not services[name].get("failed")}
             self._status.stages[-1].rolled |= through
-        self._status.progressed(event.host, self._redact(event.text))
-
-    def _measured(self, data: t.Mapping[str, t.Any]) -> bool:
-        metrics = data.get("metrics")
-        if not isinstance(metrics, list):
-            return False
-        self._status.measured(decode(RecordedMetric, entry, SAMPLED, []) for entry in metrics)
-        return True
 
     def _record_seen(self, record: Record) -> None:
         # Of a release that is back, opening a phase begins the next attempt.
@@ -142,13 +126,12 @@ class RunMessage:
     def _tell_phases(self) -> None:
         """A line for each phase of this run that the record has settled since."""
         for step in self._status.stages:
-            phase = self._status.phases.get(step.phase, NO_PHASE)
+            phase = self._status.record.phase(step.phase)
             if not phase.settled or step.phase in self._told:
                 continue
             if (epoch(phase.finished) or 0) >= int(step.started):
                 self._told.add(step.phase)
-                planned = self._status.plan.phase(step.phase)
-                line = headline.phase_ended(self._status, planned, phase)
+                line = headline.phase_ended(self._status, step.phase)
                 self._outbox.reply(self._redact(line), detail=True)
 
     def _end(self, event: models.RunEnded) -> None:
@@ -173,6 +156,6 @@ class RunMessage:
         if self._settled and self._status.touched:
             self._outbox.headline(self._headline, last=last)
 
-    def _headline(self) -> Content:
+    def _headline(self) -> str:
         with self._lock:
             return headline.render(self._status, self._clock())

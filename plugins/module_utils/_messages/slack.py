@@ -87,9 +87,6 @@ def call(
     raise refusal(answer.status, answer.headers, word)
 
 
-Blocks = t.Sequence[dict[str, t.Any]]
-
-
 class SlackClient:
     """One channel of one workspace; without a token that of a webhook, which can post, and not edit or reply.
 
@@ -113,14 +110,9 @@ class SlackClient:
         self._webhook_url = webhook_url
         self._how: dict[str, t.Any] = {"timeout": timeout, "ca_cert": ca_cert, "repeat": repeat}
 
-    def post(
-        self, text: str, thread_ts: str = "", broadcast: bool = False, blocks: Blocks = ()
-    ) -> str:
-        """The message's ts, "" by webhook. `broadcast` shows a reply in the channel too.
-
-        `blocks` are shown instead of the text, which notifications show.
-        """
-        body: dict[str, t.Any] = {"text": text, **({"blocks": [*blocks]} if blocks else {})}
+    def post(self, text: str, thread_ts: str = "", broadcast: bool = False) -> str:
+        """The message's ts, "" by webhook. `broadcast` shows a reply in the channel too."""
+        body: dict[str, t.Any] = {"text": text}
         if not self.can_edit:
             answer = ask("Slack", "POST", self._webhook_url, json=body, **self._how)
             if answer.status != 200:
@@ -134,9 +126,9 @@ class SlackClient:
         self.location = str(known["channel"])
         return str(known["ts"])
 
-    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None:
-        """By token alone. Without `blocks` Slack would keep those that were there."""
-        body = {"channel": self.location, "ts": ts, "text": text, "blocks": [*blocks]}
+    def update(self, ts: str, text: str) -> None:
+        """By token alone. Slack would keep the blocks that an earlier version posted."""
+        body: dict[str, t.Any] = {"channel": self.location, "ts": ts, "text": text, "blocks": []}
         call("chat.update", *self._place, json=body, **self._how)
 
     def archive(self, deadline: Deadline) -> None:
@@ -176,12 +168,6 @@ def plain(text: str) -> str:
 def _characters(text: str) -> str:
     line = escape(text).translate(LOOKALIKES)
     return re.sub(r"(@|(?<!\w)_|_(?!\w)|:(?=[\w+-]+:))", rf"\1{WORD_JOINER}", line)
-
-
-def code(text: str, limit: int = 120) -> str:
-    """A short text as code. A grave accent would end it, so it becomes an apostrophe."""
-    line = one_line(text, limit).replace("`", "'")
-    return f"`{escape(line)}`" if line else ""
 
 
 def code_block(text: str, limit: int = 1_500) -> str:

@@ -33,7 +33,6 @@ class Failure:
     """Of one host, its `name`. Records of old have no `reason`, and a message that begins with it."""
 
     name: str = ""
-    task: str = ""
     message: str = ""
     result: str = ""
     reason: str | None = None
@@ -48,6 +47,11 @@ class Failure:
     @property
     def sentence(self) -> str:
         return (self.message.removeprefix(_HOLD) if self.held else self.message) or "no message"
+
+    @property
+    def told(self) -> str:
+        """The controller is no host to know of."""
+        return self.sentence if self.name == "localhost" else f"{self.name}: {self.sentence}"
 
 
 @dataclass(frozen=True)

@@ -201,14 +201,6 @@ class ReleaseStore:
         body = self._cluster.read("ConfigMap", self._attachment_name(name))
         return str(body["metadata"]["resourceVersion"]) if body else ""
 
-    def attachments(self) -> list[str]:
-        bodies = self._cluster.list_objects(
-            "ConfigMap", label_selector=f"{RELEASE_ANNOTATION}={self.version}"
-        )
-        names = sorted(body["metadata"]["name"] for body in bodies)
-        own = (self.name, pins_name(self.name))
-        return [name.removeprefix(f"{self.name}-") for name in names if name not in own]
-
     def attach(self, attempt: int, name: str, content: bytes) -> None:
         """Attach a file. An attachment of the same attempt stays as it is."""
         known = self.attachment(name)

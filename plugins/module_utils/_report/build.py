@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a release record, complete or not, to a report. All times come from the record: same record, same report."""
+"""From a release record, complete or not, to a report. All times come from the record: same record, same report.
+
+Its verdict is a word and the one sentence that matters. It is never better than the record.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ import typing as t
 from dataclasses import replace
 
 from .._claims.claims import REPORT_LINES, read_claims
-from .._formats import LONGEST, NOT_KNOWN, legible, versions_told
+from .._formats import LONGEST, NOT_KNOWN, counted, lasting, legible, shortened, versions_told
 from .._redaction import Redactor
-from .._release.record import Record
+from .._release.models import SETTLED
+from .._release.record import Record, between
+from .._status.build import whole, why_in
+from .._story import next_step
 from .._story.plan import Plan
 from .._time import zone_of
 from . import sections
 from .deviations import deviations, events_of, lessons_of
-from .models import Cell, Named, Report, ReportOptions, Table, Tone
-from .phases import NOT_RUN, phase_rows, summary, verdict_of
+from .models import Cell, Named, PhaseRow, Report, ReportOptions, Summary, Table, Tone
+from .phases import CAUSE, NOT_RUN, phase_rows
 
 RECORD_DEPTH = 20
 LOOKED_AT = ("pins", "availability", "flags")
@@ -45,12 +51,12 @@ def build_report(body: t.Mapping[str, t.Any], requested: ReportOptions) -> Repor
     phases, tables = phase_rows(record, requested), tables_of(record, requested)
     rolled = (row for table in tables if table.part == "services" for row in table.rows)
     running = {row[0].text: row[4].text or NOT_KNOWN for row in rolled}
+    # What the claims do not say: which version runs where.
+    versions = [("Versions", Cell(" · ".join(versions_told(running))))] if running else []
     version = record.version or legible(requested.release, LONGEST)
     report = Report(
         title=f"Release {version}" if version else "A release without a version",
-        # What the claims do not say: which version runs where.
-        now=(("Versions", Cell(" · ".join(versions_told(running)))),) if running else (),
-        claims=claimed(Record.read(body), requested),
+        claims=(*versions, *claimed(Record.read(body), requested)),
         summary=summary(record, phases),
         phases=phases,
         events=events_of(record, phases),
@@ -118,3 +124,56 @@ def missing_of(report: Report, record: Record, requested: ReportOptions) -> tupl
     if requested.announced and not record.section("announcements"):
         missing.append("No announcement is recorded.")
     return tuple(missing)
+
+
+LAST_PHASE = "sign_off"
+SHA_SHOWN = 12
+STATE_TONES: t.Mapping[str, Tone] = {
+    next_step.FINE: "good",
+    next_step.NONE: "warn",
+    next_step.ON_HOLD: "warn",
+    next_step.UNFINISHED: "warn",
+}
+
+
+def verdict_of(report: Report, record: Record, requested: ReportOptions) -> Summary:
+    """Of the state that the status shows too, in its words, but for a release that is done."""
+    if requested.live and requested.undo:
+        return Summary("Rolling back", "warn", "The release is being rolled back.")
+    if requested.live:
+        done = sum(row.status in SETTLED for row in report.phases)
+        counts = f"{done} of {counted(len(report.phases), 'phase')} are done."
+        return Summary("Running", "calm", counts)
+    story = next_step.Story(record, requested.plan)
+    state, left = next_step.state_of(story), {*story.left} - {LAST_PHASE}
+    why = whole(why_in(story, state, report.zone))
+    if state.word != next_step.FINE:
+        if (
+            state.word == next_step.INTERRUPTED
+            and state.phase in record.phases
+            and not requested.now
+        ):
+            # It may run: nobody has looked at the lock.
+            return Summary("In progress", "warn", why)
+        tone = STATE_TONES.get(state.word, "bad")
+        return Summary(state.word.capitalize(), tone, shortened(why, CAUSE))
+    if left:
+        titles = ", ".join(row.title for row in report.phases if row.name in left)
+        return Summary("Incomplete", "warn", f"Closed as done without {titles}.")
+    count = len(report.deviations)
+    strayed = f", with {counted(count, 'deviation')} from the runbook" if count else ""
+    lacking = f" What is missing: {report.missing[0]}" if report.missing else ""
+    return Summary("Deployed", "good", f"{why.rstrip('.')}{strayed}.{lacking}")
+
+
+def summary(record: Record, phases: t.Sequence[PhaseRow]) -> Named:
+    """What neither the title nor the timeline has."""
+    took = lasting(between(record.started, record.finished))
+    planned = lasting(sum(row.planned for row in phases))
+    rows = [
+        ("Commit", Cell(record.git_sha[:SHA_SHOWN], code=True)),
+        ("Released by", Cell(record.actor)),
+        ("Attempt", Cell(str(record.attempt or ""))),
+        ("Duration", Cell(f"{took} (planned {planned})" if took else "")),
+    ]
+    return tuple((name, cell) for name, cell in rows if cell.text)

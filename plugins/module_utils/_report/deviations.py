@@ -22,21 +22,12 @@ def lessons_of(report: Report) -> tuple[tuple[str, tuple[str, ...]], ...]:
         for table in report.tables
         if table.lead.startswith("All ") or (table.title == "Backups" and table.rows)
     ]
-    stopped = [(row.title, cause) for row in phases for try_ in row.tries for cause in try_.causes]
-    not_well = [f"{title} failed: {cause}" for title, cause in stopped]
+    tries = [(row.title, try_) for row in phases for try_ in row.tries]
+    not_well = [f"{title} failed: {cause}" for title, try_ in tries for cause in try_.causes]
     not_well += [deviation.sentence() for deviation in deviations]
-    change = [
-        f"Why was {row.title} late, and how could it be on time?" for row in phases if row.late
-    ]
-    change += [
-        f"How can we detect what stopped {title} before the next release?"
-        for title in dict.fromkeys(title for title, _cause in stopped)
-    ]
-    change += ["Which deviations belong in the runbook?"] if deviations else []
     return (
         ("What went well", tuple(dict.fromkeys(well))),
         ("What did not", tuple(not_well)),
-        ("What we change", tuple(change)),
     )
 
 

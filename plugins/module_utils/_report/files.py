@@ -28,7 +28,7 @@ class ReportFolder:
         results = {}
         for name in names:
             try:
-                results[name] = (self.path / name).read_text(encoding="utf-8")
+                results[name] = (self.path / name).read_bytes().decode("utf-8")
             except (FileNotFoundError, UnicodeDecodeError):
                 continue
             except OSError as exc:
@@ -42,12 +42,10 @@ class ReportFolder:
                 # Another run may write the same file now.
                 mine = f"{os.getpid()}-{threading.get_ident()}"
                 partial = self.path / f".{name}.{mine}.partial"
-                partial.write_text(content, encoding="utf-8")
+                partial.write_bytes(content.encode("utf-8"))
                 partial.replace(self.path / name)
         except OSError as exc:
-            raise InputError(
-                f"The report can't be written to {self.path} ({exc.strerror}): check dest."
-            ) from exc
+            raise InputError(f"{self.path} can't be written ({exc.strerror}): correct it.") from exc
 
 
 INCIDENTS = ("Failed", "Rolled back")

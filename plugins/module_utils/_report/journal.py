@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .._time import utc_milliseconds
 
+BYTES = 50_000_000
 LINE_LIMIT = 16_000
 """Characters of one line; a larger result is left out and the line says so."""
 
@@ -26,7 +27,11 @@ class Journal:
     """
 
     def __init__(
-        self, warn: Callable[[str], None], *, limit: int, now: Callable[[], str] = utc_milliseconds
+        self,
+        warn: Callable[[str], None],
+        *,
+        limit: int = BYTES,
+        now: Callable[[], str] = utc_milliseconds,
     ) -> None:
         self._warn = warn
         self._limit = limit

@@ -161,14 +161,13 @@ class LivePage:
 
 @dataclass(frozen=True)
 class Report:
-    """`now`: which versions run. `claims`: the runbook's lines on how it went. `events`: in the order of time.
+    """`claims`: which versions run, and the runbook's lines on how it went. `events`: in the order of time.
 
     `problems`: what in the record could not be read. What is below them is made of what is above: `missing` is what a
     complete report would have, `lessons` for the review, by title, what the record can tell already.
     """
 
     title: str
-    now: Named
     claims: Named
     summary: Named
     phases: tuple[PhaseRow, ...]

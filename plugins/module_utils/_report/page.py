@@ -198,7 +198,7 @@ Run <code>playbooks/status.yml</code>.</p>
 {% endif %}
 {% if report.claims or report.summary %}
 <section><h2 id="now">{{ "State now" if not report.live else "So far" }}</h2>
-{{ described(report.now + report.claims) }}
+{{ described(report.claims) }}
 <div class="rule">{{ described(report.summary) }}</div></section>
 {% endif %}
 <section><h2 id="deviations">Deviations from the runbook</h2>

@@ -98,7 +98,6 @@ def as_text(report: Report) -> str:
         f"  {verdict.sentence}",
         *few("Problems of the record", report.problems, PROBLEMS),
         "",
-        *(clipped(f"  {name}: {cell.text}") for name, cell in report.now),
         *(
             clipped(f"- {name}: {CLAIM_MARKS.get(cell.tone, '')}{cell.text}")
             for name, cell in report.claims

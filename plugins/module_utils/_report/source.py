@@ -23,14 +23,14 @@ def read_release(cluster: Cluster, release: str, *, evidence: bool = True) -> Re
     store = ReleaseStore(cluster, release, clock=MonotonicClock())
     record = store.read()
     attempt = record.attempt if record else 1
-    attachments, pins = store.attachments(), store.pins(attempt)
+    pins = store.pins(attempt)
     return {
         "changed": False,
         "exists": record is not None,
         **(record.to_result(evidence=evidence) if record else NO_RECORD),
         "pins": pins.to_summary(),
         "flags": flags_now(cluster, pins.config_maps),
-        "availability": facts_of(store, attempt, attachments),
+        "availability": facts_of(store, attempt),
     }
 
 

@@ -208,7 +208,7 @@ def look(cluster: Cluster, *, release: str, config_map: str) -> Observed:
         sentence=". ".join([describe(held), *([story.freeze] if freeze else [])]) + ".",
         deployments=observe_standings(cluster, None),
         flags=only_flags(flags.get("data") or {}) if flags is not None else None,
-        availability=facts_of(store, attempt, store.attachments()),
+        availability=facts_of(store, attempt),
     )
 
 
@@ -362,13 +362,20 @@ def _services(services: Status) -> Rows:
     desired = sum(entry["desired"] for entry in there.values())
     available = sum(min(entry["available"], entry["desired"]) for entry in there.values())
     odd = [
-        f"{name} {entry['available']}/{entry['desired']}{' paused' if entry['paused'] else ''}"
+        f"{name} {entry['available']}/{entry['desired']}{_unsettled(entry)}"
         for name, entry in there.items()
         if entry["available"] < entry["desired"] or entry["paused"] or not entry["complete"]
     ]
     if there:
         named = f" · {listed(odd, MOST_NAMES)}" if odd else ""
         yield "pods", f"{available}/{desired} available{named}"
+
+
+def _unsettled(service: Status) -> str:
+    """The word behind its pods where they do not say it."""
+    if service["paused"]:
+        return " paused"
+    return " not complete" if service["available"] >= service["desired"] else ""
 
 
 def is_whole(service: Status | None) -> bool:
@@ -461,14 +468,8 @@ def _undone(settlement: next_step.Body) -> str:
 def _rollouts(deployments: t.Sequence[next_step.Body] | None) -> list[str]:
     if deployments is None:
         return ["services not known"]
-    known = {str(deployment["name"]): deployment for deployment in deployments}
-    versions = {n: service_version(n, entry.get("images") or {}) for n, entry in known.items()}
-    sentences = versions_told(versions)
-    unsettled = [name for name, entry in known.items() if not entry.get("complete")]
-    paused = [name for name, entry in known.items() if entry.get("paused")]
-    sentences += [f"not complete: {', '.join(unsettled)}"] if unsettled else []
-    sentences += [f"paused: {', '.join(paused)}"] if paused else []
-    return [" · ".join(sentences)] if known else []
+    services = {deployment["name"]: service_of(deployment) for deployment in deployments}
+    return [" · ".join(text for _label, text in _services(services))] if services else []
 
 
 def _part(record: Record, name: str) -> str:

@@ -21,7 +21,7 @@ from .models import Fact, Group, Item, Line, TaskEnded
 from .run import Live, PlaybookState, Stage
 from .telling import Telling, receivers, tells
 
-FOLDED = ("called", "checked", "read", "webhook")
+FOLDED = ("called", "checked", "read")
 """Labels of checks that share a line while they go well."""
 COMMAND = "ansible-playbook "
 TOLD_DURATION = 1.0
@@ -146,7 +146,6 @@ class Console:
     def _note(self, event: TaskEnded) -> None:
         """What later lines need to know."""
         action, result, block = event.task.action, event.result, self.block
-        self._telling.note(event)
         if isinstance(switch := result.get("kill_switch"), dict) and not event.task.check:
             # One that a run set by itself is the next deployment's to reset.
             person = "" if switch.get("automatic") else str(switch.get("by") or "")
@@ -190,9 +189,7 @@ class Console:
         other = str(text.get("unfinished") or text.get("later") or "")
         log = telling.last_lines(text)
         if stage:
-            failure = models.RunFailure(
-                event.host, event.task.name, why, missing, reason, log, other
-            )
+            failure = models.RunFailure(event.host, why, missing, reason, log, other)
             stage.failures.append(failure)
         lock = text.get("lock")
         self.block.story = replace(

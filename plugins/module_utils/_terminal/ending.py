@@ -156,14 +156,13 @@ def _failure(stage: Stage, block: Block, columns: int, tone: Tone) -> list[Line]
     """The cause, how the platform was found after it, and who was told."""
     lines: list[Line] = []
     if cause := stage.cause:
-        where = "" if cause.host == "localhost" else f"{cause.host}: "
         sentence = cause.sentence
         if few_commands_in(sentence):
             # They are whole below.
             sentence = without_options(sentence)
         limit = WHOLE if cause.reason in REFUSALS and not block.detail else CAUSE
         why = clipped(one_line(_unsaid(sentence, block.problems), WHOLE), limit)
-        lines += row("cause", f"{where}{why}", columns, tone, WHOLE)
+        lines += row("cause", f"{cause.where}{why}", columns, tone, WHOLE)
         for number, line in enumerate(cause.log):
             lines += row("" if number else "log", clipped(line, SHORT), columns)
         others = {

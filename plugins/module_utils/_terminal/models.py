@@ -85,7 +85,6 @@ class RunFailure:
     """
 
     host: str
-    task: str
     sentence: str
     missing: tuple[str, ...] = ()
     reason: str = ""
@@ -96,6 +95,11 @@ class RunFailure:
     def held(self) -> bool:
         """Whether nothing went wrong for sure."""
         return is_hold(self.reason)
+
+    @property
+    def where(self) -> str:
+        """What stands before its sentence. The controller is no host to know of."""
+        return "" if self.host == "localhost" else f"{self.host}: "
 
 
 def stopped_by(failures: t.Sequence[RunFailure]) -> RunFailure:

@@ -21,8 +21,8 @@ from .layout import bare, clipped
 class Stage:
     """A phase, or a play that is none, as far as it is in this run. Times are seconds on one clock.
 
-    `number` is 0 for what is not planned. `progress` is what its hosts last said, `rolled` those of them that are
-    through. `missing`: the phases that the next run has to begin with, for what was switched off.
+    `number` is 0 for what is not planned. `rolled`: those of its hosts that are through. `missing`: the phases that the
+    next run has to begin with, for what was switched off.
     """
 
     name: str
@@ -32,11 +32,9 @@ class Stage:
     planned: float
     started: float
     finished: float | None = None
-    task: str = ""
     changed: bool = False
     hosts: set[str] = field(default_factory=set)
     rolled: set[str] = field(default_factory=set)
-    progress: dict[str, str] = field(default_factory=dict)
     failures: list[models.RunFailure] = field(default_factory=list)
     missing: tuple[str, ...] = ()
 
@@ -90,7 +88,6 @@ class PlaybookState:
         """The last stage ends, and with an `ending` the run."""
         if stage := self.current:
             stage.finished = now
-            stage.progress.clear()
         self.ending = ending
 
 

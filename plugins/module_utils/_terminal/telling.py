@@ -16,7 +16,7 @@ from .._availability.claims import in_short
 from .._formats import counted, listed, one_line, size
 from .._images import version_of
 from .._release.models import has_failed, sentence_of
-from .layout import CAUSE, bare, clipped
+from .layout import bare, clipped
 from .models import Fact, Group, Item, TaskEnded, Tone
 
 Row = t.Mapping[str, t.Any]
@@ -77,14 +77,11 @@ def preflight(group: Group) -> list[Fact]:
         return []
     commits = [item.result.get("commit") for item in group.items]
     commit = f"commit {str(commits[0])[:7]}" if commits and commits[0] else ""
-    facts = counts(looked, "checks", "check", commit, named=whole_cause(group))
+    facts = counts(looked, "checks", "check", commit)
     return facts + (counts(signed, "sign-offs", "sign-off") if signed else [])
 
 
-def counts(
-    rows: t.Sequence[Row], label: str, noun: str, more: str = "", *, named: bool = False
-) -> list[Fact]:
-    """`named`: why one did not pass is the cause in the last block."""
+def counts(rows: t.Sequence[Row], label: str, noun: str, more: str = "") -> list[Fact]:
     passed = [row for row in rows if row.get("status") in GOOD]
     skipped = [row for row in rows if row.get("status") == "skipped"]
     planned = [row for row in rows if row.get("status") == "planned"]
@@ -99,22 +96,14 @@ def counts(
         facts.append(Fact(label, text, "" if rest else "good"))
     if skipped:
         facts.append(Fact(label, f"{len(skipped)} skipped: {reasons(skipped)}", "calm"))
-    return [*facts, *(exception(row, noun, named=named) for row in rest)]
+    return [*facts, *(exception(row, noun) for row in rest)]
 
 
-def whole_cause(group: Group) -> bool:
-    """Whether the last block has room for all that did not pass."""
-    results = [item.result for item in group.items]
-    sentences = [str(result.get("sentence") or result.get("msg") or "") for result in results]
-    return all(sentences) and sum(map(len, sentences)) <= CAUSE
-
-
-def exception(row: Row, noun: str, *, named: bool = False) -> Fact:
+def exception(row: Row, noun: str) -> Fact:
     status = str(row.get("status"))
     tone: t.Literal["warn", "bad"] = "bad" if status in ("fail", "failed") else "warn"
     what = "" if tone == "bad" else f"{status}: "
-    why = "" if named else f": {one_line(str(row.get('detail')))}"
-    return Fact(noun, f"{what}{row.get('name')}{why}", tone)
+    return Fact(noun, f"{what}{row.get('name')}: {one_line(str(row.get('detail')))}", tone)
 
 
 def reasons(rows: t.Sequence[Row]) -> str:
@@ -128,37 +117,27 @@ def health(group: Group) -> list[Fact]:
     called = [row for row in results if row.get("kind") == "function_calls"]
     if called and all(row.get("status") in GOOD for row in called):
         fact = Fact("called", f"{counted(len(called), 'function')} answered")
-        return [fact, *checked([row for row in results if row not in called])]
-    return checked(results)
+        return [fact, *checked([row for row in results if row not in called], "checked", "check")]
+    return checked(results, "checked", "check")
 
 
-def checked(rows: t.Sequence[t.Any]) -> list[Fact]:
-    good = [row for row in rows if row.get("status") in GOOD]
-    if len(rows) <= FEW_CHECKS and len(good) == len(rows):
-        sentences = [f"{row['name']}: {row['detail']}" for row in rows]
-        return [Fact("checked", one_line(" · ".join(sentences)))] if sentences else []
-    return counts(rows, "checked", "check")
+def checked(rows: t.Sequence[Row], label: str, noun: str) -> list[Fact]:
+    """What went well in its own words where there is little of it."""
+    if 0 < len(rows) <= FEW_CHECKS and all(row.get("status") in GOOD for row in rows):
+        return [Fact("checked", one_line(" · ".join(f"{r['name']}: {r['detail']}" for r in rows)))]
+    return counts(rows, label, noun) if rows else []
 
 
 def smoke(group: Group) -> list[Fact]:
     """Results that are collected were told by the tasks that they are of."""
     rows = [] if group.rows("remarks") else group.rows("results")
-    if rows and all(row.get("kind") == "webhook" and row.get("status") in GOOD for row in rows):
-        return [Fact("webhook", f"{row['name']}: {row['detail']}") for row in rows]
-    return counts(rows, "tests", "test", named=whole_cause(group)) if rows else []
+    return checked(rows, "tests", "test")
 
 
 def people(group: Group) -> list[Fact]:
     rows = group.rows("results")
-    good = [row for row in rows if row.get("status") in GOOD]
-    if any(row.get("status") == "planned" for row in rows):
-        return counts(rows, "people", "people")
-    by = sorted({str((row.get("facts") or {}).get("by") or "") for row in good} - {""})
-    facts = []
-    if good:
-        who = f" ({listed(by)})" if by else ""
-        facts.append(Fact("people", f"{counted(len(good), 'answer')} good{who}"))
-    return facts + [exception(row, "people") for row in rows if row not in good]
+    by = sorted({str((row.get("facts") or {}).get("by") or "") for row in rows} - {""})
+    return counts(rows, "people", "people", listed(by)) if rows else []
 
 
 @each
@@ -296,19 +275,17 @@ def restarted(group: Group) -> list[Fact]:
 
 def returned(group: Group) -> list[Fact]:
     """What a rollback of several services brought back, and what not."""
-    services: dict[str, Row] = {}
-    for item in group.items:
-        services |= item.result.get("services") or {}
     back: dict[str, list[str]] = {}
     facts = []
-    for name, service in services.items():
-        version = version_of((service.get("after") or {}).get("image") or "")
-        if service.get("message"):
-            facts.append(Fact("services", f"{name}: {one_line(str(service['message']))}", "bad"))
-        elif service.get("changed"):
-            back.setdefault(version, []).append(name)
-        else:
-            back.setdefault(f"{version}, where they were", []).append(name)
+    for item in group.items:
+        for name, service in (item.result.get("services") or {}).items():
+            if service.get("message"):
+                text = f"{name}: {one_line(str(service['message']))}"
+                facts.append(Fact("services", text, "bad"))
+                continue
+            version = version_of((service.get("after") or {}).get("image") or "")
+            stayed = "" if service.get("changed") else ", where they were"
+            back.setdefault(f"{version}{stayed}", []).append(name)
     verb = "would go back to" if group.would else "on"
     good = []
     for version, names in back.items():
@@ -489,14 +466,8 @@ def facts_of(action: str, group: Group) -> list[Fact]:
     return TABLE.get(action, its_sentence)(group)
 
 
-SILENT = frozenset(
-    {f"easymo.deploy.{name}" for name in
-     ("diagnosis", "release_info", "release_report", "release_variables", "rollout_info", "rollout_wave", "stop")}
-    | {f"ansible.builtin.{name}" for name in
-       ("add_host", "assert", "file", "gather_facts", "group_by", "import_role", "import_tasks", "include_role",
-        "include_tasks", "meta", "set_fact", "setup", "tempfile", "validate_argument_spec")}
-)  # fmt: skip
-"""What only carries a run on, or is told elsewhere."""
+SILENT = frozenset(f"{OURS}{name}" for name in ("diagnosis", "release_report", "rollout_wave"))
+"""What they changed is told elsewhere."""
 ANNOUNCE = "easymo.deploy.announce"
 AVAILABILITY = "easymo.deploy.availability"
 DEBUG = "ansible.builtin.debug"
@@ -528,11 +499,6 @@ class Telling:
         self._check, self._limited = check, limited
         self._services: set[str] = set()
         self._told: set[str] = set()
-        self._files: list[str] = []
-
-    def note(self, event: TaskEnded) -> None:
-        if event.task.action == REPORT:
-            self._files += report_files(event.result)
 
     def message_lines(self, ended: t.Sequence[TaskEnded]) -> list[str]:
         """What a role or a module lays out by itself, as a list or in several lines."""
@@ -597,9 +563,8 @@ class Telling:
         return [*facts, *_failures(ended, facts)]
 
     def _new_lines(self, ended: TaskEnded) -> list[str]:
-        """Without what was told before, and without the report's path, which the end tells."""
-        lines = [line for line in lines_of(ended) if not any(path in line for path in self._files)]
-        return [line.rstrip() for line in lines if line.strip() and self._new(line)]
+        """Without what was told before."""
+        return [line.rstrip() for line in lines_of(ended) if line.strip() and self._new(line)]
 
     def _new(self, text: str) -> bool:
         known = one_line(text) in self._told
@@ -608,7 +573,9 @@ class Telling:
 
 
 def lines_of(ended: TaskEnded) -> list[str]:
-    """What a task has for people to read."""
+    """What a task has for people to read; where the report lies the end tells."""
+    if ended.task.action == REPORT:
+        return []
     text = ended.result.get("msg" if ended.task.action == DEBUG else "remarks")
     return [str(line) for line in text] if isinstance(text, list) else str(text or "").splitlines()
 

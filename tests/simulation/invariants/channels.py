@@ -18,7 +18,7 @@ AGREE: t.Mapping[str, t.Collection[str]] = {
     "NO RELEASE": ("No release",),
 }
 """The page's verdict beside the status's. A lock or a kill switch is the status's alone."""
-MARKS = {"": "▫️", "done": "✅", "waived": "✅", "running": "❔", "failed": "❌", "on hold": "⏸️"}
+MARKS = {"": "▫️", "done": "✅", "waived": "⚠️", "running": "❔", "failed": "❌", "on hold": "⏸️"}
 """Of a phase in Slack, by its state; ↩️ is that of one that was taken back."""
 RUNNING = ("Running", "Rolling back")
 """The same of a page whose run lives."""
@@ -118,7 +118,7 @@ class ChannelInvariants:
         return versions
 
     def _texts(self, look: Look, versions: t.Mapping[str, str]) -> None:
-        page = dict(look.page.now)
+        page = dict(look.page.claims)
         rows = [line.strip() for line in look.lines]
         channels = {"lines": "\n".join(row for row in rows if row.startswith("versions "))}
         if VERSIONS in page:

@@ -95,8 +95,8 @@ def test_an_outage_of_one_sink_is_not_one_of_another(world, ask):
 
 
 def test_every_view_is_drawn_even_when_what_came_is_odd(world, ask):
-    odd = [{"type": "context", "elements": [{"type": "image"}]}, {"type": "rich_text"}]
-    ask("POST", POST, json={"channel": "v2-deployment", "blocks": odd}, headers=bearer(world))
+    odd = [{"title": 1}, {}, "x"]
+    ask("POST", POST, json={"channel": "v2-deployment", "attachments": odd}, headers=bearer(world))
     payload = {"summary": "s", "source": "x", "severity": "info", "custom_details": [1]}
     key = Sinks().facts(world)["pagerduty_routing_key"]
     trigger = {"routing_key": key, "event_action": "trigger", "payload": payload}

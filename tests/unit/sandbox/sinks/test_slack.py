@@ -35,77 +35,6 @@ def test_a_restart_loses_nothing(slack, tmp_path):
     assert post(again)["ts"] > sent["ts"]
 
 
-def plain(text):
-    return {"type": "plain_text", "text": text}
-
-
-def button(**more):
-    return {"type": "button", "text": plain("Page"), "url": "https://x.example", **more}
-
-
-def section(**parts):
-    return {"type": "section", **parts}
-
-
-def actions(*elements):
-    return {"type": "actions", "elements": list(elements)}
-
-
-WORDS = section(text={"type": "mrkdwn", "text": "x" * 3_000})
-WRONG = {
-    "no block": [1],
-    "no type": [{}],
-    "an unknown type": [{"type": "headline"}],
-    "an empty section": [section()],
-    "a section without fields": [section(fields=[])],
-    "fields that are none": [section(fields=[1])],
-    "eleven fields": [section(fields=[plain("x")] * 11)],
-    "a long field": [section(fields=[plain("x" * 2_001)])],
-    "an empty text": [section(text=plain(""))],
-    "a long text": [section(text=plain("x" * 3_001))],
-    "an emoji in mrkdwn": [section(text={"type": "mrkdwn", "text": "x", "emoji": True})],
-    "a text of an unknown kind": [section(text={"type": "markdown", "text": "x"})],
-    "a text that is a string": [section(text="x")],
-    "what a section has not": [section(text=plain("x"), colour="red")],
-    "a long header": [{"type": "header", "text": plain("x" * 151)}],
-    "a header in mrkdwn": [{"type": "header", "text": {"type": "mrkdwn", "text": "x"}}],
-    "a header without text": [{"type": "header"}],
-    "a context without elements": [{"type": "context", "elements": []}],
-    "eleven elements in a context": [{"type": "context", "elements": [plain("x")] * 11}],
-    "no actions": [actions()],
-    "too many actions": [actions(*[button()] * 26)],
-    "a long button": [actions(button(text=plain("x" * 76)))],
-    "a button in mrkdwn": [actions(button(text={"type": "mrkdwn", "text": "x"}))],
-    "a link that is none": [actions(button(url="page"))],
-    "a long link": [actions(button(url="https://x.example/" + "x" * 3_000))],
-    "a style that is none": [actions(button(style="green"))],
-    "one action twice": [actions(button(action_id="a"), button(action_id="a"))],
-    "one id twice": [{"type": "divider", "block_id": "a"}] * 2,
-    "too many": [{"type": "divider"}] * 51,
-}
-RIGHT = [
-    {"type": "header", "text": {**plain("x" * 150), "emoji": True}},
-    {"type": "context", "elements": [{"type": "mrkdwn", "text": "x"}]},
-    section(text=plain("x"), fields=[plain("x" * 2_000)], block_id="a"),
-    {"type": "divider"},
-    actions(button(action_id="a", style="primary"), button(action_id="b")),
-]
-
-
-@pytest.mark.parametrize("blocks", WRONG.values(), ids=WRONG)
-def test_wrong_blocks_are_refused_by_method_and_webhook(slack, blocks):
-    assert post(slack, blocks=blocks) == {"ok": False, "error": "invalid_blocks"}
-    assert slack.webhook("v2-deployment", {"text": "x", "blocks": blocks}) == "invalid_blocks"
-
-
-def test_right_blocks_are_taken_and_stay_when_only_the_text_is_edited(slack):
-    sent = post(slack, blocks=RIGHT)
-    assert sent["message"]["blocks"] == RIGHT
-    edit = {"channel": sent["channel"], "ts": sent["ts"], "text": "y"}
-    assert slack.call("chat.update", edit)["message"]["blocks"] == RIGHT
-    assert "blocks" not in slack.call("chat.update", {**edit, "blocks": []})["message"]
-
-
 @pytest.mark.parametrize(
     ("args", "error"),
     [
@@ -113,8 +42,6 @@ def test_right_blocks_are_taken_and_stay_when_only_the_text_is_edited(slack):
         pytest.param({"text": ""}, "no_text", id="nothing to say"),
         pytest.param({"text": "x" * 40_001}, "msg_too_long", id="over the limit"),
         pytest.param({"thread_ts": "1.2"}, "thread_not_found", id="reply to nothing"),
-        pytest.param({"blocks": "[{"}, "invalid_blocks_format", id="blocks that are not JSON"),
-        pytest.param({"blocks": [WORDS] * 5}, "msg_blocks_too_long", id="too long in all"),
     ],
 )
 def test_what_slack_refuses_is_refused_with_slacks_word(slack, args, error):

@@ -10,7 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages import outbox as module
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Content, Outbox
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Outbox
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
     BusyError,
     GoneError,
@@ -18,11 +18,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack impo
 
 
 class FakeSlack:
-    """Keeps what arrives: `messages` and `blocks` by ts, replies in order. Fails first with what `failing` holds."""
+    """Keeps what arrives: `messages` by ts, replies in order. Fails first with what `failing` holds."""
 
     def __init__(self, *failing, can_edit=True):
-        self.blocks = {}
-        self.takes_blocks = True
         self.can_edit = can_edit
         self.failing = list(failing)
         self.messages = {}
@@ -32,29 +30,26 @@ class FakeSlack:
         self.hang = threading.Event()
         self.hang.set()
 
-    def _go(self, blocks=()):
+    def _go(self):
         self.hang.wait(5)
-        if blocks and not self.takes_blocks:
-            raise RefusedError("invalid_blocks")
         if self.failing:
             raise self.failing.pop(0)
 
-    def post(self, text, thread_ts="", broadcast=False, blocks=()):
-        self._go(blocks)
+    def post(self, text, thread_ts="", broadcast=False):
+        self._go()
         if thread_ts:
             self.replies.append(text)
             self.broadcast += [text] if broadcast else []
             return ""
         ts = f"{len(self.messages) + 1}.0" if self.can_edit else ""
         self.messages[f"{len(self.messages) + 1}.0"] = text
-        self.blocks[f"{len(self.messages)}.0"] = blocks
         return ts
 
-    def update(self, ts, text, blocks=()):
-        self._go(blocks)
+    def update(self, ts, text):
+        self._go()
         if ts not in self.messages:
             raise GoneError("message_not_found")
-        self.messages[ts], self.blocks[ts] = text, blocks
+        self.messages[ts] = text
 
 
 @pytest.fixture(autouse=True)
@@ -66,8 +61,8 @@ def outbox(slack, **how):
     return Outbox(slack, **how)
 
 
-def said(text, *blocks):
-    return lambda: Content(text, blocks)
+def said(text):
+    return lambda: text
 
 
 def test_one_message_is_edited_and_the_rest_are_its_replies():
@@ -199,24 +194,3 @@ def test_a_reply_without_any_headline_is_sent_all_the_same():
     box.reply("stopped")
     assert box.close(2) == 0
     assert list(slack.messages.values()) == ["stopped"]
-
-
-@pytest.mark.parametrize("can_edit", [True, False], ids=["token", "webhook"])
-def test_who_takes_no_blocks_gets_the_text_and_nothing_is_lost(can_edit):
-    slack = FakeSlack(can_edit=can_edit)
-    slack.takes_blocks = False
-    box = outbox(slack)
-    box.headline(said("started", {"type": "divider"}))
-    box.headline(said("done", {"type": "divider"}), last=True)
-    assert box.close(2) == 0
-    assert "done" in slack.messages.values()
-    assert not any(slack.blocks.values())
-
-
-def test_a_change_of_the_blocks_alone_is_an_edit():
-    slack = FakeSlack()
-    box = outbox(slack)
-    box.headline(said("same", {"type": "divider"}))
-    box.headline(said("same", {"type": "header"}), last=True)
-    assert box.close(2) == 0
-    assert list(slack.blocks.values()) == [({"type": "header"},)]

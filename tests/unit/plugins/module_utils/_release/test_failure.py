@@ -48,7 +48,7 @@ def test_a_message_is_told_without_the_word_of_old_records(failure, sentence):
 
 
 def failed(host: str, sentence: str) -> RunFailure:
-    return RunFailure(host, "a task", sentence)
+    return RunFailure(host, sentence)
 
 
 @pytest.mark.parametrize(("failures", "cause"), [

@@ -84,7 +84,7 @@ CASES = {
     "passed over": (without_phase("smoke_tests"),
                     "Smoke Tests was skipped: later phases ran without it."),
     "tried again": (with_phase("database", earlier_failures=[{"evidence": {"failures": LOCKED}}]),
-                    "Database needed 2 tries. Why: db failed in 'Apply': it is locked."),
+                    "Database needed 2 tries. Why: db: it is locked."),
     "window": (with_facts(overrides={"launch_window": {**JANE, "at": records.at(0), "what": "it is closed"}}),
         "The launch window was overridden at 2026-11-24 05:45:00 UTC: it is closed. By Jane. Why: known."),
     "forced lock": (with_facts(forced_locks={"7": {**ANN, "stolen_from": "joe@b"}}),

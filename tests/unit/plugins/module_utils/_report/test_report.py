@@ -66,7 +66,8 @@ def test_nothing_is_missing_that_the_release_does_not_have():
     text = everything(report)
     for part in ("Feature flags", "Edge functions", "Backups", "Migrations |", "Announcements"):
         assert part not in text
-    assert [label for label, _cell in report.claims] == ["All services", "Incidents", "Downtime"]
+    names = [label for label, _cell in report.claims]
+    assert names == ["Versions", "All services", "Incidents", "Downtime"]
     assert "wallet-service | 2 | succeeded" in text
 
 
@@ -152,7 +153,7 @@ def test_a_rolled_back_release_says_why_and_that_its_services_went_back():
     back = [row for row in services.rows if row[2].text == "rolled back"]
     assert {(row[3].text, row[4].text) for row in back} == {("v1.9.0", "v1.9.0")}
     assert (
-        dict(report.now)["Versions"].text
+        dict(report.claims)["Versions"].text
         == "v1.9.0: agent-core ranking-service wallet-service vendor-service · not known: the other 8"
     )
 
@@ -242,9 +243,8 @@ def test_a_try_that_failed_before_is_told_as_such_and_not_as_evidence():
     ]
     report = build_report(record, PLAN)
     assert report.verdict.word == "Deployed"
-    assert (
-        "2026-11-24 06:01:00 Database failed: supabase_db failed in 'Apply': it drops a column"
-        in everything(report)
+    assert "2026-11-24 06:01:00 Database failed: supabase_db: it drops a column" in everything(
+        report
     )
 
 
@@ -409,7 +409,7 @@ def test_what_runs_now_is_what_was_seen_last_and_else_not_known():
         report = build_report(
             record, ReportOptions(plan=Plan.read(records.PLAN), pins=pins, **asked)
         )
-        return dict(report.now)["Versions"].text
+        return dict(report.claims)["Versions"].text
 
     assert now() == "v1.9.0: wallet-service · not known: the other 11"
     evidence["settlement"]["standing"] = old | {"agent-core": "easymo/agent-core:v2.0.0@sha256:0"}
@@ -427,7 +427,7 @@ def test_a_release_of_one_service_names_it():
     evidence["services"] = {"wallet-service": evidence["services"]["wallet-service"]}
     record["facts"]["waves"] = [["wallet-service"]]
     report = build_report(record, PLAN)
-    assert dict(report.now)["Versions"].text == "v2.0.0: wallet-service"
+    assert dict(report.claims)["Versions"].text == "v2.0.0: wallet-service"
 
 
 def test_a_phase_tells_the_texts_that_it_left():
@@ -450,6 +450,6 @@ def test_a_host_that_stopped_for_another_is_no_cause_beside_it():
         "booking_db", "a task on another host", "it failed on another host", "Elsewhere"
     )
     cause = records.failed_by("seats_db", "Migrate", "P3005: the schema is not empty")
-    told = "seats_db failed in 'Migrate': P3005: the schema is not empty"
+    told = "seats_db: P3005: the schema is not empty"
     assert caused_by({**elsewhere, **cause}) == [told]
     assert len(caused_by(elsewhere)) == 1

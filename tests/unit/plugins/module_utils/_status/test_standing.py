@@ -18,7 +18,9 @@ PARTS = {"database": "databases", "edge_functions": "functions"}
 
 def deployment(name: str, version: str, **more: t.Any) -> dict[str, t.Any]:
     image = f"easymo/{name}:{version}@sha256:0"
-    return {"name": name, "images": {name: image}, "complete": True, "paused": False, **more}
+    counts = {"desired": 3, "available": 3}
+    standing = {"complete": True, "paused": False, "replicas": counts}
+    return {"name": name, "images": {name: image}, **standing, **more}
 
 
 def now(
@@ -51,9 +53,9 @@ def test_versions_are_told_by_version_and_the_most_by_their_number():
     old = [deployment(f"s{number}", "v1.9.0") for number in range(9)]
     new = [deployment("a", "v2.0.0"), deployment("b", "v2.0.0", complete=False, paused=True)]
     assert now({}, [*old, *new])[0] == (
-        "v2.0.0: a b · v1.9.0: the other 9 · not complete: b · paused: b"
+        "v2.0.0: a b · v1.9.0: the other 9 · 33/33 available · b 3/3 paused"
     )
-    assert now({}, old)[0] == "v1.9.0: all 9"
+    assert now({}, old)[0] == "v1.9.0: all 9 · 27/27 available"
 
 
 @cases(("phase", "said"), {

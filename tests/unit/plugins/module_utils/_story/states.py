@@ -166,7 +166,7 @@ class World(Scene):
         for phase in phases or ("",):
             run.begin(terminal.PlayBegun(phase, phase, ("localhost",)), began)
         if reason:
-            run.failed(terminal.RunFailure("localhost", "x", "No.", reason=reason))
+            run.failed(terminal.RunFailure("localhost", "No.", reason=reason))
         run.record_seen(self.record())
         run.close(began, "failed" if reason else "done")
         self.last_run = run
