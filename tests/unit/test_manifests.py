@@ -55,9 +55,12 @@ SUBRESOURCES: dict[str, Rights] = {
     "proxy": {("", "pods/proxy", "get")},
 }
 
-# Calls whose kind is in a variable, with what that may be: the preflight's, for what pod templates refer to.
+# Calls whose kind is in a variable, with what that may be: the preflight's, for what pod templates refer to, and those of
+# watches that are shared, which the observer of a rollout asks for by name.
 INDIRECT: dict[str, Rights] = {
     "cluster.list_objects(kind)": set(),  # named where `listed` is called
+    "cluster.watch(kind, self._woken)": set(),
+    "self._cluster.watch(kind, wake, **selectors)": set(),
     "cluster.read(kind, name)": {("", "configmaps", "get"), ("", "secrets", "get")},
 }
 
