@@ -55,10 +55,10 @@ SUBRESOURCES: dict[str, Rights] = {
     "proxy": {("", "pods/proxy", "get")},
 }
 
-# Calls whose kind is in a variable, with what that may be: the preflight's, for what pod templates refer to.
+# Calls whose kind is in a variable, with what that may be: the preflight's, for what pod templates refer to, and of
+# watches that are shared, which the observer of a rollout asks for by name.
 INDIRECT: dict[str, Rights] = {
     "cluster.list_objects(kind)": set(),  # named where `listed` is called
-    # Named where a rollout's observer watches.
     "cluster.watch(kind, self._woken)": set(),
     "self._cluster.watch(kind, wake, **selectors)": set(),
     "cluster.read(kind, name)": {("", "configmaps", "get"), ("", "secrets", "get")},
