@@ -146,6 +146,8 @@ class World:
         """Of the releases, where an inventory names them."""
         self.task_begins: t.Callable[[str, str, int], None] = lambda _by, _place, _nth: None
         """Told before each task of a playbook: the actor, the task with its host, and which time it runs there."""
+        self.play_ended: t.Callable[[str], None] = lambda _by: None
+        """Told of each playbook that ended by itself: the actor."""
         self.screens: dict[str, list[str]] = {}
         """What each actor that plays a playbook reads, a line each."""
         self.codes: dict[str, int] = {}

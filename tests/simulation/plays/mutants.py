@@ -118,11 +118,18 @@ def noticed_by(scenario: Scenario) -> str:
     """What tells that something is wrong; "" for nothing."""
     gc.collect()
     with closing(Running(scenario.plan_of())) as running:
+        wrong: list[str] = []
+
+        def ended(by: str) -> None:
+            if by == TARGET and scenario.stands:
+                wrong.extend(scenario.stands(running.history))
+
+        running.world.play_ended = ended
         running.go()
         outcome, codes = running.end(), running.world.codes
         if outcome.violations:
             return outcome.violations[0]
-        wrong = scenario.wrong_about(running.history)
+        wrong += scenario.wrong_about(running.history)
         expected = {TARGET: scenario.ends, "once more": scenario.last, AGAIN: 0}
         wrong += [
             f"{by} ended with {code}"

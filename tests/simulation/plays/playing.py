@@ -111,6 +111,7 @@ def play(script: Script) -> None:
             playbook, arguments = after
             code = _run(script, playbook, arguments, Play(observed, shown, ran))
     world.codes[script.actor.name] = code
+    world.play_ended(script.actor.name)
     if code:
         raise StopError(f"{playbook}.yml ended with {code}: {cause(lines)}")
 

@@ -6,6 +6,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 from itertools import chain
+from types import MappingProxyType
 
 from ..kubelet import ABSENT, CRASHES
 from ..plan import AGAIN, AT_LAST, Actor, Alert, Fault, Plan
@@ -181,6 +182,21 @@ def _paged(history: History) -> list[str]:
     return [f"the incident {key} is open" for key in history.world.pager.open]
 
 
+def _fails_in(phase: str, *others: Checked) -> Checked:
+    """The record says so and why, people are paged, and the others find nothing."""
+
+    def checked(history: History) -> list[str]:
+        recorded = history.record(VERSION)["phases"][phase]
+        wrong = [] if recorded["status"] == "failed" else [f"{phase} is {recorded['status']}"]
+        if not recorded["evidence"].get("failures"):
+            wrong.append(f"{phase} has no cause")
+        if not history.world.pager.open:
+            wrong.append("nobody is paged")
+        return wrong + [text for other in others for text in other(history)]
+
+    return checked
+
+
 def _failed_and(history: History, version_of: t.Callable[[str], str]) -> list[str]:
     status = history.record(VERSION)["phases"]["microservices"]["status"]
     wrong = [] if status == "failed" else [f"the phase is {status}"]
@@ -242,7 +258,22 @@ NO_START = {**WHOLE, "functions": {"wa-webhook": "ill"}}
 
 def _of_policy(name: str, policy: str, checked: Checked) -> Scenario:
     arguments = ("-e", f"release_rollback_policy={policy}")
-    return Scenario(name, "deploy", arguments, checked, world=ILL, ends=2, last=2)
+    stands = _fails_in("microservices")
+    return Scenario(name, "deploy", arguments, checked, world=ILL, ends=2, last=2, stands=stands)
+
+
+def _of_failure(
+    name: str,
+    phase: str,
+    checked: Checked,
+    world: t.Mapping[str, t.Any],
+    options: t.Mapping[str, t.Any] = MappingProxyType({}),
+) -> Scenario:
+    """One that fails in the phase whenever it is run."""
+    stands = _fails_in(phase)
+    return Scenario(
+        name, "deploy", (), checked, world=world, ends=2, last=2, stands=stands, options=options
+    )
 
 
 def _of_alert(name: str, calls_for: str, stands: Checked) -> Scenario:
@@ -262,10 +293,18 @@ SCENARIOS = {
         _of_policy("undone", "undo_failed", undone),
         _of_policy("all undone", "undo_release", all_undone),
         _of_policy("left", "hold", left),
-        Scenario("absent", "deploy", (), untouched, world=NO_IMAGE, ends=2, last=2),
-        Scenario("no start", "deploy", (), untouched, world=NO_START, ends=2, last=2),
+        _of_failure("absent", "microservices", untouched, NO_IMAGE),
+        _of_failure("no start", "edge_functions", untouched, NO_START),
         Scenario("one service", "microservices", LIMIT, deployed, CHECKED, again="deploy"),
-        Scenario("breach", "deploy", (), deployed, world=BREACHED, ends=2, stands=off),
+        Scenario(
+            "breach",
+            "deploy",
+            (),
+            deployed,
+            world=BREACHED,
+            ends=2,
+            stands=_fails_in("monitoring", off),
+        ),
         Scenario(
             "unanswered", "deploy", (), deployed, world=WATCHED, ends=2, stands=held, options=ASKED
         ),
@@ -293,7 +332,7 @@ SCENARIOS = {
             ends=2,
             stands=unmigrated,
         ),
-        Scenario("rehearsal", "deploy", (), unmigrated, world=WHOLE, ends=2, last=2, options=WRONG),
+        _of_failure("rehearsal", "database", unmigrated, WHOLE, WRONG),
         Scenario("waived", "database", WAIVED, migrated, CHECKED, WHOLE, options=WRONG),
         Scenario("kept out", "deploy", (), untouched, LOCKED, again="unlock", ends=2),
         Scenario("rollback", "rollback", BY, rolled_back, DEPLOYED),
