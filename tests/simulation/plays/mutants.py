@@ -23,6 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from ansible.parsing.dataloader import DataLoader
+from ansible.template import trust_as_template
 
 from ..hashing import run_with_fixed_hashes
 from ..run import Running, uncollected
@@ -61,7 +62,8 @@ class Mutant(t.NamedTuple):
         elif self.rule == TURNED:
             conditions = data[last]["when"]
             all_of = conditions if isinstance(conditions, list) else [conditions]
-            data[last]["when"] = f"not ({' and '.join(f'({one})' for one in all_of)})"
+            turned = f"not ({' and '.join(f'({condition})' for condition in all_of)})"
+            data[last]["when"] = trust_as_template(turned)
         else:
             del data[last]["rescue"]
 

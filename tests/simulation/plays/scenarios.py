@@ -224,6 +224,8 @@ BY = ("-e", "by=Jane", "-e", f"reason='{WHY}'")
 DEPLOYED: tuple[tuple[str, Arguments], ...] = (("deploy", ()),)
 CHECKED: tuple[tuple[str, Arguments], ...] = (("preflight", ()),)
 COUNTED = {"variables": {"release_worst_users": {"database": "platform", "query": QUERY}}}
+MAY_FAIL = {"fails": True}
+"""What was run before."""
 LIMIT = ("--limit", "mailer,localhost")
 RESOLVED = "-e prisma_migrate_resolution=applied -e prisma_migrate_resolved=20261101000004_coupons"
 WATCHED: t.Mapping[str, t.Any] = {"watched": True}
@@ -336,6 +338,7 @@ SCENARIOS = {
         Scenario("waived", "database", WAIVED, migrated, CHECKED, WHOLE, options=WRONG),
         Scenario("kept out", "deploy", (), untouched, LOCKED, again="unlock", ends=2),
         Scenario("rollback", "rollback", BY, rolled_back, DEPLOYED),
+        Scenario("failed back", "rollback", BY, rolled_back, DEPLOYED, ILL, options=MAY_FAIL),
         Scenario("whole back", "rollback", BY, rolled_back, DEPLOYED, WHOLE),
         Scenario("restore", "rollback", (*BY, "--tags", "database"), as_it_was, DEPLOYED, WHOLE),
         Scenario("resolve", "resolve_migrations", (*RESOLVED.split(),), as_it_was, DEPLOYED, WHOLE),
