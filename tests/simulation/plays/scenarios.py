@@ -124,6 +124,18 @@ def migrated(history: History) -> list[str]:
     return [f"{name} lacks migrations" for name in names if stores and stores.pending(name)]
 
 
+def restored(history: History) -> list[str]:
+    """Both databases are as before the release, the record says so, and the feature is off."""
+    facts, stores = history.record(VERSION)["facts"], history.world.stores
+    wrong = ["the restore is open"] if facts["restore_asked"]["open"] else []
+    for name in history.world.plan.stores:
+        if not facts.get("database_restores", {}).get(name):
+            wrong.append(f"no restore of {name} is recorded")
+        if stores and stores.applied(name):
+            wrong.append(f"{name} has migrations")
+    return [*wrong, *off(history)]
+
+
 def off(history: History) -> list[str]:
     return _flags_but(history, {SWITCH: False, PERCENTAGE: 0})
 
@@ -340,7 +352,7 @@ SCENARIOS = {
         Scenario("rollback", "rollback", BY, rolled_back, DEPLOYED),
         Scenario("failed back", "rollback", BY, rolled_back, DEPLOYED, ILL, options=MAY_FAIL),
         Scenario("whole back", "rollback", BY, rolled_back, DEPLOYED, WHOLE),
-        Scenario("restore", "rollback", (*BY, "--tags", "database"), as_it_was, DEPLOYED, WHOLE),
+        Scenario("restore", "rollback", (*BY, "--tags", "database"), restored, DEPLOYED, WHOLE),
         Scenario("resolve", "resolve_migrations", (*RESOLVED.split(),), as_it_was, DEPLOYED, WHOLE),
         Scenario("switch", "kill_switch", BY, off, DEPLOYED),
         Scenario("switch whole", "kill_switch", BY, off, DEPLOYED, WHOLE, options=COUNTED),
