@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 RUNS = 12
 """A few seconds of CPU; `make nightly` tries for minutes."""
-CASES = 5
+CASES = 3
 """Of the playbooks' tasks, of two to five seconds of CPU each."""
 
 
