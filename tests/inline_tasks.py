@@ -141,6 +141,8 @@ class _Rendered:
             else:
                 yield from flatten(mapping)
 
+        # The product's own copies less, and leaves one that wraps another as it is.
+        flattened.__wrapped__ = flatten  # type: ignore[attr-defined]
         _jinja_bits._flatten_and_lazify_vars = flattened
 
 

@@ -15,4 +15,4 @@ class BackupInPlace(ControllerActionBase):
 
 class ActionModule(SparedActionBase):
     looking = BackupInPlace
-    found = "backup"
+    result_key = "backup"

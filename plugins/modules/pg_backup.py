@@ -176,7 +176,7 @@ def look(module: Module) -> Result:
     """The result where a backup serves already, without `backup` where one has to be taken."""
     refuse_bad_input(module.params)
     existing = serving(module.params, connect(module.params), datetime.now(UTC))
-    return told(module, existing, existing, existing.manifest.left_out) if existing else {}
+    return to_result(module, existing, existing, existing.manifest.left_out) if existing else {}
 
 
 def run(module: Module) -> Result:
@@ -192,7 +192,7 @@ def run(module: Module) -> Result:
         left_out = list(request.left_out)
         if not module.check_mode:
             backup = take_backup(request, lambda: connect(params))
-    return told(module, existing, backup, left_out)
+    return to_result(module, existing, backup, left_out)
 
 
 def serving(params: Params, bucket: S3Bucket, now: datetime) -> Backup | None:
@@ -207,7 +207,7 @@ def serving(params: Params, bucket: S3Bucket, now: datetime) -> Backup | None:
     )
 
 
-def told(
+def to_result(
     module: Module, existing: Backup | None, backup: Backup | None, left_out: t.Sequence[str]
 ) -> Result:
     params = module.params

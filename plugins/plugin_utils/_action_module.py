@@ -147,7 +147,7 @@ class SparedActionBase(WatchedActionBase):
 
     looking: type[ControllerActionBase]
     """Whose module's `run` gives the result where nothing is to do, and nothing that counts otherwise."""
-    found: str
+    result_key: str
     """What such a result has."""
 
     def run(self, tmp: None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
@@ -163,7 +163,7 @@ class SparedActionBase(WatchedActionBase):
                 self._shared_loader_obj,
             )
             looked = look.run(tmp, task_vars)
-            if looked.get(self.found):
+            if looked.get(self.result_key):
                 return looked
         return super().run(tmp, task_vars)
 

@@ -2,7 +2,7 @@
 """What Ansible copies for each template and each role, and need not.
 
 Each template wraps all variables of its task anew: a deployment 4,000 times 700. Each use of a role
-copies its files word by word, though nobody can change a word.
+copies its files word by word, though no word of them can change.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Wrapped:
     """Variables as a template gets them, as long as they hold the same objects by the same names."""
 
     def __init__(self, variables: Variables, wrap: t.Callable[[t.Any], t.Any]) -> None:
-        self._variables = variables  # its id is nobody else's meanwhile
+        self._variables = variables  # kept, so that no other object gets its id
         self._names, self._values = [*variables], [*variables.values()]
         self.wrapped = dict(zip(self._names, map(wrap, self._values), strict=True))
 
@@ -58,12 +58,14 @@ def _wrap_once() -> None:
         # Others are flattened there, one by one, and come back here.
         if type(variables) is not dict or len(variables) < FEW:
             return t.cast("t.Iterable[t.Any]", wraps(variables))
-        kept = known.get(id(variables))
-        if kept is None or not kept.serves(variables):
+        wrapped = known.get(id(variables))
+        if wrapped is None or not wrapped.serves(variables):
             if len(known) >= KEPT:
                 known.clear()
-            kept = known[id(variables)] = Wrapped(variables, wrap)
-        given = source(source=kept.wrapped, templar=context.current().templar, lazy_options=options)
+            wrapped = known[id(variables)] = Wrapped(variables, wrap)
+        given = source(
+            source=wrapped.wrapped, templar=context.current().templar, lazy_options=options
+        )
         return (made._instance_factory(given, tags_of(variables)),)
 
     wraps_once.__wrapped__ = wraps  # type: ignore[attr-defined] # one that wraps another says so

@@ -66,7 +66,7 @@ class Part:
 
     def take(self, uid: str, body: Object | None) -> None:
         """A copy, for others read the one that is there."""
-        others = {other: kept for other, kept in self.bodies.items() if other != uid}
+        others = {other: known for other, known in self.bodies.items() if other != uid}
         self.bodies = others if body is None else {**others, uid: body}
 
     def objects(self) -> t.Sequence[Object] | None:
@@ -98,8 +98,9 @@ class Trunk:
     def part(self, wake: Wake, keys: tuple[Key, ...]) -> Part:
         part = Part(self, wake, keys)
         with self._lock:
-            found = [body for body in self._seen.values() if has(keys, body)]
-            part.bodies = {body["metadata"]["uid"]: body for body in found}
+            part.bodies = {
+                body["metadata"]["uid"]: body for body in self._seen.values() if has(keys, body)
+            }
             self._parts.setdefault(keys[0], []).append(part)
         return part
 
@@ -113,19 +114,19 @@ class Trunk:
 
     def _woken(self) -> None:
         with self._lock:
-            found = self._watch.objects() if self._watch else None
-            changed = self._give(found or ())
-            if self.knows != (found is not None):
+            objects = self._watch.objects() if self._watch else None
+            changed = self._give(objects or ())
+            if self.knows != (objects is not None):
                 changed = [part for parts in self._parts.values() for part in parts]
-            self.knows = found is not None
-        if found is not None:
+            self.knows = objects is not None
+        if objects is not None:
             self.answered.set()
         for part in changed:
             part.wake()
 
-    def _give(self, found: t.Sequence[Object]) -> list[Part]:
+    def _give(self, objects: t.Sequence[Object]) -> list[Part]:
         """The parts to which it gave or from which it took."""
-        now = {id(body): body for body in found}
+        now = {id(body): body for body in objects}
         before, self._seen = self._seen, now
         changed: dict[int, Part] = {}
         for bodies, others, stays in ((before, now, False), (now, before, True)):

@@ -143,22 +143,22 @@ def noticed_by(scenario: Scenario) -> str:
         return wrong[0] if wrong else ""
 
 
-def told_of(mutant: Mutant, scenarios: t.Sequence[str]) -> tuple[str, float]:
+def notice_of(mutant: Mutant, scenarios: t.Sequence[str]) -> tuple[str, float]:
     """Which scenario notices it first and by what, and the CPU of finding that out, in a process of its own."""
     reading, writing = os.pipe()
     if not (pid := os.fork()):
-        begun, told = time.process_time(), ""
+        begun, notice = time.process_time(), ""
         install(mutant)
         for name in scenarios:
             try:
-                told = noticed_by(SCENARIOS[name])
+                notice = noticed_by(SCENARIOS[name])
             except Exception as exc:
-                told = f"{type(exc).__name__}: {exc}"
-            if told:
-                told = f"{name}: {told}"
+                notice = f"{type(exc).__name__}: {exc}"
+            if notice:
+                notice = f"{name}: {notice}"
                 break
         with os.fdopen(writing, "wb") as pipe:
-            pipe.write(pickle.dumps((told, time.process_time() - begun)))
+            pipe.write(pickle.dumps((notice, time.process_time() - begun)))
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
@@ -185,7 +185,9 @@ def main() -> int:
     run_with_fixed_hashes("tests.simulation.plays.mutants")
     mutants = [mutant for file in FILES for mutant in mutants_of(file)]
     if arguments.words:
-        mutants = [one for one in mutants if any(word in str(one) for word in arguments.words)]
+        mutants = [
+            mutant for mutant in mutants if any(word in str(mutant) for word in arguments.words)
+        ]
     if arguments.list:
         print("\n".join(map(str, mutants)))
         return 0
@@ -196,13 +198,13 @@ def main() -> int:
     runs = [who_runs(tasks, mutant) for mutant in mutants]
     killed, seconds = 0, []
     with ProcessPoolExecutor(arguments.jobs, get_context("fork"), initializer=begin_worker) as pool:
-        tries = pool.map(told_of, mutants, runs)
-        for mutant, scenarios, (told, took) in zip(mutants, runs, tries, strict=True):
-            killed += bool(told)
-            seconds += [took] if told else []
+        tries = pool.map(notice_of, mutants, runs)
+        for mutant, scenarios, (notice, took) in zip(mutants, runs, tries, strict=True):
+            killed += bool(notice)
+            seconds += [took] if notice else []
             verdict = "SURVIVED" if scenarios else "PLAYED BY NO SCENARIO"
-            if told:
-                verdict = f"killed after {took:.1f} s by {told[:120]}"
+            if notice:
+                verdict = f"killed after {took:.1f} s by {notice[:120]}"
             print(f"{mutant}: {verdict}", flush=True)
     median = statistics.median(seconds or [0.0])
     print(f"{killed} of {len(mutants)} killed, in {median:.1f} s of CPU at the median")

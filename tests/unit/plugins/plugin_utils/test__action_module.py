@@ -126,7 +126,7 @@ def test_another_connection_gets_the_module():
 
 
 class Spared(SparedActionBase):
-    looking, found = Action, "count"
+    looking, result_key = Action, "count"
 
 
 def spared(transport: str = "local", **more: t.Any) -> dict[str, t.Any]:
