@@ -1,6 +1,7 @@
 """How much a deployment does: counts, not times, so that a busy machine changes nothing and a bound can only fall."""
 
 import json
+import re
 import typing as t
 from collections import Counter
 from datetime import datetime
@@ -22,7 +23,10 @@ def counting(folder: Path) -> dict[str, str]:
 
 
 class Counts(t.NamedTuple):
-    """Of a whole run, but for requests to Kubernetes, which are those of phase 4, for each of its services."""
+    """Of a whole run, but for requests to Kubernetes, which are those of phase 4, for each of its services.
+
+    A request that is repeated counts once: how often a lock or a Deployment is looked at follows the time a run takes.
+    """
 
     forks: int
     templates: int
@@ -30,10 +34,15 @@ class Counts(t.NamedTuple):
 
     @classmethod
     def of(cls, folder: Path) -> "Counts":
-        noted = [line.split() for line in (folder / "counts").read_text("utf-8").splitlines()]
-        letters = Counter(letter for letter, _at in noted)
+        lines = (folder / "counts").read_text("utf-8").splitlines()
+        noted = [line.split(maxsplit=2) for line in lines]
+        letters = Counter(letter for letter, *_rest in noted)
         began, ended = _phase(folder / "journal.jsonl")
-        asked = [at for letter, at in noted if letter == "R" and began <= float(at) < ended]
+        asked = {
+            re.sub(r"(resourceVersion|timeoutSeconds)=\d+", "", what[0])
+            for letter, at, *what in noted
+            if letter == "R" and began <= float(at) < ended
+        }
         return cls(letters["F"], letters["T"], round(len(asked) / len(SERVICES), 1))
 
     def above(self, most: "Counts") -> dict[str, float]:

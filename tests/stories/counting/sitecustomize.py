@@ -1,7 +1,8 @@
 """Python imports this first where PYTHONPATH names its folder: a run of ansible-playbook then notes what it does.
 
 A letter for each thing, with the time, in the file that COUNTS names: F the fork of a task, T a template or condition
-that is rendered, R a request to Kubernetes. A fork looks for what to count, because by then the run has imported it.
+that is rendered, R a request to Kubernetes with its verb and address. A fork looks for what to count, because by then
+the run has imported it.
 """
 
 import functools
@@ -18,16 +19,16 @@ WATCHED = {
 }
 
 
-def note(letter: str) -> None:
+def note(letter: str, what: str) -> None:
     # Opened anew: a process that goes on alone closes all files, and may have a connection by that number.
     with Path(os.environ["COUNTS"]).open("a", encoding="utf-8") as file:
-        file.write(f"{letter} {time.time()}\n")
+        file.write(f"{letter} {time.time()} {what}\n")
 
 
 def counted(letter: str, function: t.Any) -> t.Any:
     @functools.wraps(function)
     def noted(*arguments: t.Any, **options: t.Any) -> t.Any:
-        note(letter)
+        note(letter, " ".join(arguments[1:3]) if letter == "R" else "")
         return function(*arguments, **options)
 
     return noted
