@@ -25,12 +25,14 @@ def counting(folder: Path) -> dict[str, str]:
 class Counts(t.NamedTuple):
     """Of a whole run, but for requests to Kubernetes, which are those of phase 4, for each of its services.
 
-    A request that is repeated counts once: how often a lock or a Deployment is looked at follows the time a run takes.
+    Of those that are distinct, one that is repeated counts once: a lock or a Deployment is looked at more often in a
+    run that takes longer.
     """
 
     forks: int
     templates: int
-    requests: float
+    distinct_requests: float
+    requests: float = float("inf")
 
     @classmethod
     def of(cls, folder: Path) -> "Counts":
@@ -38,12 +40,13 @@ class Counts(t.NamedTuple):
         noted = [line.split(maxsplit=2) for line in lines]
         letters = Counter(letter for letter, *_rest in noted)
         began, ended = _phase(folder / "journal.jsonl")
-        asked = {
+        asked = [
             re.sub(r"(resourceVersion|timeoutSeconds)=\d+", "", what[0])
             for letter, at, *what in noted
             if letter == "R" and began <= float(at) < ended
-        }
-        return cls(letters["F"], letters["T"], round(len(asked) / len(SERVICES), 1))
+        ]
+        distinct, every = (round(len(which) / len(SERVICES), 1) for which in ({*asked}, asked))
+        return cls(letters["F"], letters["T"], distinct, every)
 
     def above(self, most: "Counts") -> dict[str, float]:
         """What is more than it may be."""

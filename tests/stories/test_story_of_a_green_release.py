@@ -45,8 +45,8 @@ NEW = dict.fromkeys(SERVICES, "v2.0.0")
 REPLICAS = 2
 MOST_TASKS = 74
 """Of a deployment that has nothing to do. These bounds only fall."""
-MOST_AGAIN = Counts(forks=88, templates=4070, requests=2.2)
-MOST_FIRST = Counts(forks=96, templates=4120, requests=6.5)
+MOST_AGAIN = Counts(forks=88, templates=4070, distinct_requests=2.2)
+MOST_FIRST = Counts(forks=96, templates=4120, distinct_requests=6.5)
 
 
 @pytest.fixture(scope="module", autouse=True)
