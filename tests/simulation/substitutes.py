@@ -211,8 +211,8 @@ def _substitutes() -> dict[t.Any, t.Any]:
 
 
 def _delivered(messages: t.Iterable[t.Any], **how: t.Any) -> t.Any:
-    """To where a world pages. Without such a place nobody is told, and no one misses it."""
-    return deliver(messages, **how) if current.pager else ([], [])
+    """To whom a world tells. Without any nobody is told, and no one misses it."""
+    return deliver(messages, **how) if current.receivers else ([], [])
 
 
 def install() -> dict[str, types.ModuleType]:

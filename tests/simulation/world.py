@@ -152,8 +152,8 @@ class World:
         """What each actor that plays a playbook reads, a line each."""
         self.codes: dict[str, int] = {}
         """The exit code of each such actor."""
-        self.pager: t.Any = None
-        """Where whole playbooks page, None where nobody does."""
+        self.receivers: t.Any = None
+        """Whom whole playbooks tell, None where there is nobody."""
         self.tasks: list[tuple[str, t.Any]] = []
         """What they ran, by the actor, as failing.Task."""
         self._said = said

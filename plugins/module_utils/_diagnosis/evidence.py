@@ -7,15 +7,16 @@ And the same as text and as JSON.
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import re
-import threading
 import time
 import typing as t
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from .. import _threads
 from .._errors import DeployError, InputError
 from .._formats import counted
 from .._redaction import Redactor
@@ -93,7 +94,7 @@ class Notebook:
     part: CollectedPart
     redactor: Redactor
     limits: CollectionLimits
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _lock: t.Any = field(default_factory=_threads.Lock, init=False)
 
     def see(
         self, kind: str, subject: str, *, file: str, last: LastWords | None = None, **values: t.Any
@@ -185,17 +186,16 @@ def gather(
 ) -> tuple[CollectedPart, ...]:
     """What each has filled its part with, in order. One that is not back in time is told as far as it came."""
     notebooks = [Notebook(part, redactor, limits) for part, _look in looks]
-    threads = [
-        # As daemons: a server that hangs keeps its thread, and must not keep the run.
-        threading.Thread(target=_carry_out, args=(look, notebook), daemon=True)
+    # A server that hangs keeps its thread, and must not keep the run.
+    begun = [
+        _threads.begin(functools.partial(_carry_out, look, notebook))
         for (_part, look), notebook in zip(looks, notebooks, strict=True)
     ]
-    for thread in threads:
-        thread.start()
     deadline = time.monotonic() + limits.seconds
-    for thread, notebook in zip(threads, notebooks, strict=True):
-        thread.join(max(deadline - time.monotonic(), 0))
-        if thread.is_alive():
+    for collecting, notebook in zip(begun, notebooks, strict=True):
+        try:
+            collecting.result(max(deadline - time.monotonic(), 0))
+        except TimeoutError:
             notebook.blind(f"It did not finish within {limits.seconds:g} s: this is what it saw.")
     return tuple(notebook.collected() for notebook in notebooks)
 

@@ -224,6 +224,16 @@ def start_course(
     )
 
 
+def is_restart(before: Object, after: Object) -> bool:
+    """Whether the templates differ in annotations alone, as after `kubectl rollout restart`."""
+
+    def rest(template: Object) -> Object:
+        metadata = template.get("metadata") or {}
+        return {**template, "metadata": {**metadata, "annotations": {}}}
+
+    return before != after and rest(before) == rest(after)
+
+
 def evaluate(
     progress: RolloutProgress, snapshot: RolloutSnapshot, now: float
 ) -> tuple[RolloutProgress, Evaluation]:
@@ -231,6 +241,9 @@ def evaluate(
     deployment = snapshot.deployment
     if deployment is None or deployment.uid != progress.uid:
         return progress, Evaluation("deleted", "Deleted", "it was deleted while it rolled out")
+    if is_restart(progress.template, deployment.template):
+        # By somebody else: what is rolled out is the same, in pods that are newer still.
+        progress = replace(progress, template=deployment.template, generation=deployment.generation)
     if deployment.template != progress.template:
         return progress, Evaluation(
             "superseded", "Superseded", "its template was changed by somebody else"

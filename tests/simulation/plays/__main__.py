@@ -21,6 +21,10 @@ def main() -> int:
     parser.add_argument(
         "--unplayed", action="store_true", help="print the playbooks of no scenario"
     )
+    parser.add_argument(
+        "--outcomes", action="store_true", help="compare what the scenarios lead to with the record"
+    )
+    parser.add_argument("--record", action="store_true", help="write down what they lead to")
     parser.add_argument("--some", type=int, help="so many, drawn by --seed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", help="those whose line has these words, each with its log")
@@ -28,12 +32,17 @@ def main() -> int:
     arguments = parser.parse_args()
     run_with_fixed_hashes("tests.simulation.plays")
     from .cases import cases_of, tried  # noqa: PLC0415
+    from .outcomes import outcomes_of  # noqa: PLC0415
     from .playing import begin_worker  # noqa: PLC0415
     from .scenarios import SCENARIOS, unplayed  # noqa: PLC0415
 
     if arguments.unplayed:
         print("\n".join(unplayed()))
         return 0
+    if arguments.outcomes or arguments.record:
+        wrong = outcomes_of(arguments.scenarios or [*SCENARIOS], record=arguments.record)
+        print(*wrong, sep="\n")
+        return bool(wrong)
     cases = cases_of(SCENARIOS[name] for name in arguments.scenarios or SCENARIOS)
     if arguments.case:
         cases = [case for case in cases if arguments.case in str(case)]

@@ -13,8 +13,10 @@ import importlib
 import tempfile
 import types
 import typing as t
+from datetime import UTC, datetime
 
 from ansible import context
+from ansible._internal._templating import _jinja_bits
 from ansible.cli import CLI
 from ansible.cli.playbook import PlaybookCLI
 from ansible.executor import task_queue_manager
@@ -211,6 +213,13 @@ def _observed(name: str, run: t.Callable[[t.Any], t.Any]) -> t.Callable[[t.Any],
     return observed
 
 
+def _now(utc: bool = False, fmt: str | None = None) -> t.Any:
+    """What templates take for the time; it is always UTC's."""
+    del utc
+    now = datetime.fromtimestamp(substitutes.current.wall(), UTC).replace(tzinfo=None)
+    return now.strftime(fmt) if fmt else now
+
+
 def _refuse(_address: t.Any, **_more: t.Any) -> t.NoReturn:
     """Nothing of this world is connected to by a socket."""
     raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
@@ -241,6 +250,7 @@ def install(acting: t.Mapping[str, types.ModuleType]) -> None:
         LocalManager=types.SimpleNamespace(shared_instance=lambda: None)
     )
     Display.display = _display
+    _jinja_bits._now = _now
     run = plugin(".module_utils._terminal.run")
     run.threading = substitutes.instead(
         run.threading, Thread=_Thread, Event=lambda: Event(substitutes.current.scheduler)

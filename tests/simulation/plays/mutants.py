@@ -29,6 +29,7 @@ from ..hashing import run_with_fixed_hashes
 from ..run import Running, uncollected
 from . import ROOT
 from .cases import tasks_of
+from .outcomes import Watch, differences, recorded
 from .playing import begin_worker
 from .scenarios import AGAIN, NEXT, SCENARIOS, TARGET, Scenario
 
@@ -120,17 +121,12 @@ def noticed_by(scenario: Scenario) -> str:
     """What tells that something is wrong; "" for nothing."""
     gc.collect()
     with closing(Running(scenario.plan_of())) as running:
-        wrong: list[str] = []
-
-        def ended(by: str) -> None:
-            if by == TARGET and scenario.stands:
-                wrong.extend(scenario.stands(running.history))
-
-        running.world.play_ended = ended
+        watch = Watch(running)
         running.go()
         outcome, codes = running.end(), running.world.codes
         if outcome.violations:
             return outcome.violations[0]
+        wrong = differences(recorded()[scenario.name], watch.outcome)
         wrong += scenario.wrong_about(running.history)
         expected = {TARGET: scenario.ends, "once more": scenario.last, AGAIN: 0}
         wrong += [

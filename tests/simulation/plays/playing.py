@@ -40,11 +40,12 @@ from ..scripts.watch import METRIC
 from ..stores import KINDS
 from . import ROOT
 from .engine import Play, install
-from .pager import KEY, Pager
+from .receivers import VARIABLES, Receivers
 from .registry import HOST, answer
 
 PLACEHOLDERS = {"WHAT WAS SEEN": "few", "WHY": "it was looked at", "NAME": "", "$USER": ""}
 """What people put in their place, "" for their name."""
+REPORT = "report"
 COMMAND = re.compile(
     r"ansible-playbook \S*?(\w+)\.yml -i \S+((?: (?:-e|--tags|--limit) (?:'[^']*'|\"[^\"]*\"|\S+))*)"
 )
@@ -85,7 +86,9 @@ def play(script: Script) -> None:
     """Raises StopError where the program's exit code is not 0."""
     options, world = script.actor.options, script.world
     world.sites[HOST] = answer
-    world.pager = world.pager or Pager(world)
+    if world.receivers is None:
+        world.receivers = Receivers(world)
+        shutil.rmtree(folder() / REPORT, ignore_errors=True)
     lines = world.screens.setdefault(script.actor.name, [])
 
     def observed(task: str, module: str, called: t.Any, run: t.Callable[[t.Any], t.Any]) -> t.Any:
@@ -167,14 +170,14 @@ def variables(script: Script) -> dict[str, t.Any]:
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         "environment_name": "simulated",
         "release_checkout": "",
-        "report_directory": str(folder() / "report"),
+        "report_directory": str(folder() / REPORT),
         "kubernetes_namespace": NAMESPACE,
         "kubernetes_access": {},
         "registry_url": "",
         "contract_health_url": "",
         "prometheus_url": URL,
         "release_secrets": [],
-        "secret_pagerduty_routing_key": KEY,
+        **VARIABLES,
         "release_version": version,
         "release_title": f"Shop {version}",
         "release_image_repository": HOST + "/shop",

@@ -60,19 +60,25 @@ class Scenario:
     last: int = 0
     """The same of the last one."""
     stands: Checked | None = None
+    beside: tuple[float, str, Arguments] | None = None
+    """What somebody else runs: so many seconds after that run began, the playbook and its arguments."""
     options: t.Mapping[str, t.Any] = field(default_factory=dict)
     """Of its actors: `decision`, and `variables` of the inventory."""
 
     @property
     def commands(self) -> tuple[tuple[str, Arguments], ...]:
         """Those that are named here."""
-        return (*self.before, (self.playbook, self.arguments), (self.again or self.playbook, ()))
+        beside = [self.beside[1:]] if self.beside else []
+        commands = (*self.before, (self.playbook, self.arguments), *beside)
+        return (*commands, (self.again or self.playbook, ()))
 
     def plan_of(self, *faults: Fault, goes_on: bool = True) -> Plan:
         """`goes_on`: with what follows that run."""
         command = (self.playbook, self.arguments)
         runs = [(f"before-{n}", n * 900.0, *run) for n, run in enumerate(self.before)]
         runs.append((TARGET, BEGINS, *command))
+        if self.beside:
+            runs.append(("beside", BEGINS + self.beside[0], *self.beside[1:]))
         if goes_on:
             runs.append((NEXT, GOES_ON, *command))
             # Of one that fails again, no sentence says that it leads to an end.
@@ -185,13 +191,13 @@ def as_it_was(_history: History) -> list[str]:
 
 def paged(history: History) -> list[str]:
     """By a guard that took the feature back."""
-    titles = history.world.pager.opened
+    titles = history.world.receivers.pages
     return [*at_zero(history), *([] if len(titles) == 1 else [f"people are paged for {titles}"])]
 
 
 def _paged(history: History) -> list[str]:
     """Whom somebody waits for still, though all is over."""
-    return [f"the incident {key} is open" for key in history.world.pager.open]
+    return [f"the incident {key} is open" for key in history.world.receivers.paged]
 
 
 def _fails_in(phase: str, *others: Checked) -> Checked:
@@ -202,7 +208,7 @@ def _fails_in(phase: str, *others: Checked) -> Checked:
         wrong = [] if recorded["status"] == "failed" else [f"{phase} is {recorded['status']}"]
         if not recorded["evidence"].get("failures"):
             wrong.append(f"{phase} has no cause")
-        if not history.world.pager.open:
+        if not history.world.receivers.paged:
             wrong.append("nobody is paged")
         return wrong + [text for other in others for text in other(history)]
 
@@ -266,8 +272,47 @@ WRONG = {
 }
 WAIVED = ("-e", "migration_rehearsal_waiver='no room'", "-e", "migration_rehearsal_waived_by=Jane")
 BAD_ANSWER = ("-e", "feedback=tickets", "-e", "answer=bad")
+CHECKING = (
+    *(
+        "preflight",
+        "approve",
+        "decide",
+        "diagnose",
+        "guard",
+        "kill_switch",
+        "lock",
+        "ramp",
+        "readiness",
+    ),
+    *("report", "resolve_migrations", "rollback", "status", "unlock"),
+)
+"""Playbooks that refuse bad input by themselves."""
 NO_IMAGE = {"bad_images": {BAD: ABSENT}}
 NO_START = {**WHOLE, "functions": {"wa-webhook": "ill"}}
+
+
+def _of_bad_input(playbook: str) -> Scenario:
+    """A name that is no variable's, which nothing may come of."""
+    arguments = ("-e", "release_flagg=FEATURE_AI")
+    world = WHOLE if playbook == "resolve_migrations" else {}
+    name = f"bad input, {playbook}"
+    return Scenario(name, playbook, arguments, untouched, world=world, ends=2, last=2)
+
+
+def _of_lock(name: str, playbook: str, *arguments: str, ends: int = 2, **world: t.Any) -> Scenario:
+    """Of a release that is done, while somebody else's lock stands."""
+    before = (*DEPLOYED, *LOCKED)
+    return Scenario(
+        name,
+        playbook,
+        arguments,
+        as_it_was,
+        before,
+        world,
+        again="unlock",
+        ends=ends,
+        stands=as_it_was,
+    )
 
 
 def _of_policy(name: str, policy: str, checked: Checked) -> Scenario:
@@ -390,6 +435,34 @@ SCENARIOS = {
             deployed,
             again="deploy",
             options={"variables": {"release_sign_offs": [{"name": "qa", "what": "Flows"}]}},
+        ),
+        _of_lock("ramp, locked", "ramp"),
+        _of_lock("rollback, locked", "rollback", *BY, ends=0),
+        _of_lock("resolve, locked", "resolve_migrations", *RESOLVED.split(), **WHOLE),
+        _of_lock("restore, locked", "rollback", *BY, "--tags", "database", ends=0, **WHOLE),
+        *map(_of_bad_input, CHECKING),
+        Scenario(
+            "overtaken",
+            "deploy",
+            (),
+            deployed,
+            ends=2,
+            stands=as_it_was,
+            beside=(30.0, "rollback", BY),
+            options=MAY_FAIL,
+        ),
+        Scenario(
+            "switched beside",
+            "ramp",
+            (),
+            off,
+            DEPLOYED,
+            {**WATCHED},
+            ends=2,
+            last=2,
+            stands=off,
+            beside=(40.0, "kill_switch", BY),
+            options=MAY_FAIL,
         ),
         Scenario("lock", "lock", BY, as_it_was, DEPLOYED, again="unlock"),
         Scenario("unlock", "unlock", (), as_it_was, LOCKED),

@@ -225,6 +225,19 @@ def test_other_hands_are_recognised(deployment, change, outcome):
     assert evaluate(course_of(deployment), RolloutSnapshot(changed), 1.0)[1].outcome == outcome
 
 
+def test_a_restart_by_another_hand_goes_on_as_the_same_rollout(deployment):
+    metadata = {
+        **deployment.template["metadata"],
+        "annotations": {"kubectl.kubernetes.io/restartedAt": "now"},
+    }
+    restarted = replace(
+        deployment, template={**deployment.template, "metadata": metadata}, generation=9
+    )
+    progress, verdict = evaluate(course_of(deployment), RolloutSnapshot(restarted), 1.0)
+    assert (verdict.outcome, progress.generation) == ("waiting", 9)
+    assert evaluate(progress, RolloutSnapshot(restarted), 2.0)[1].outcome == "waiting"
+
+
 def test_a_controller_that_takes_no_notice_is_called_silent(deployment):
     progress = course_of(deployment)
     assert (

@@ -1,0 +1,178 @@
+"""What each scenario's run shows, and what it changes, as it was written down once and looked at.
+
+`python -m tests.simulation.plays --record` writes it anew. Times and names by chance are left out: a slower product is
+the same one.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import typing as t
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+
+from ..platform import FLAGS, VERSION
+from ..run import Running, uncollected
+from .playing import folder
+from .scenarios import BEGINS, SCENARIOS, TARGET, Scenario
+
+if t.TYPE_CHECKING:
+    from ..functions import Project
+    from ..invariants.history import History
+
+FILE = Path(__file__).parent / "outcomes.json"
+LEASE = "easymo-deploy"
+Outcome = dict[str, list[str]]
+"""Lines by where they stand."""
+_ITEM = re.compile(r"\n +(?=[✓✗!·❌✅⏭⏸] ?\S)|\n(?=\S)|\n(?=  \S)")
+_PROGRESS = re.compile(r"… [^✓✗!]*?(?=\n|$)")
+_BY_CHANCE = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?Z?|\d+:\d\d|\d+(?:\.\d+)? (?:s|min|ms|kB|MB|B)\b|"
+    r"(?<=failure-)\d+|-[a-z0-9]{8,10}-[a-z0-9]{5}\b|\b[0-9a-f]{12,64}\b|\b\d{8}T\d{6}\w*"
+)
+
+
+@functools.cache
+def recorded() -> dict[str, Outcome]:
+    return t.cast("dict[str, Outcome]", json.loads(FILE.read_text("utf-8")))
+
+
+def outcomes_of(names: t.Iterable[str], *, record: bool) -> list[str]:
+    """What is not as it is recorded; with `record` it is from now on."""
+    now = {name: outcome_now(SCENARIOS[name]) for name in names}
+    if record:
+        known = {**(recorded() if FILE.exists() else {}), **now}
+        outcomes = {name: known[name] for name in SCENARIOS if name in known}
+        FILE.write_text(_written(outcomes), "utf-8")
+        return []
+    return [
+        f"{name}: {text}"
+        for name, outcome in now.items()
+        for text in differences(recorded().get(name, {}), outcome)
+    ]
+
+
+def _written(outcomes: t.Mapping[str, Outcome]) -> str:
+    """A line for each place."""
+    dump = functools.partial(json.dumps, ensure_ascii=False)
+    texts = [
+        f"{dump(name)}: {{\n"
+        + ",\n".join(f" {dump(k)}: {dump(v)}" for k, v in outcome.items())
+        + "}"
+        for name, outcome in outcomes.items()
+    ]
+    return "{" + ",\n".join(texts) + "}\n"
+
+
+def shown_by(history: History) -> Outcome:
+    world = history.world
+    lines = map(_steady, _items("\n".join(world.screens[TARGET])))
+    return {"exit": [str(world.codes[TARGET])], "screen": [*lines]}
+
+
+def left_by(history: History) -> Outcome:
+    """What is recorded, told and there as that run ends."""
+    world, record = history.world, history.record(VERSION)
+    phases, facts, receivers = record.get("phases", {}), record.get("facts", {}), world.receivers
+    flags = (history.find("configmaps", FLAGS) or {})["data"]
+    holder = ((history.find("leases", LEASE) or {}).get("spec") or {}).get("holderIdentity")
+    left = {
+        "release": [str(record.get("status")), *record.get("notes", ())],
+        "phases": [
+            f"{name} {phase['status']}: {' '.join(sorted(phase['evidence']))}"
+            for name, phase in phases.items()
+        ],
+        "facts": sorted(chain.from_iterable(_names(name, fact) for name, fact in facts.items())),
+        "announced": sorted(record.get("announcements", {})),
+        "backups": sorted(record.get("backups", {})),
+        "flags": [f"{name}={value}" for name, value in sorted(flags.items())],
+        "lock": [str(holder)] if holder else [],
+        "images": [_image(history, name) for name in world.plan.services],
+        "functions": _functions(world.project) if world.project else [],
+        "migrations": [
+            f"{name} {len(world.stores.applied(name))}"
+            for name in world.plan.stores
+            if world.stores
+        ],
+    }
+    if receivers:
+        left |= {
+            "posts": [post.partition("\n")[0] for post in receivers.posts],
+            "pages": [*receivers.pages, *(f"open: {key}" for key in sorted(receivers.paged))],
+            "status page": receivers.told,
+            "banner": [json.dumps(receivers.banner)] if receivers.banner else [],
+        }
+    return {where: [*map(_steady, lines)] for where, lines in left.items()}
+
+
+def _items(screen: str) -> list[str]:
+    items = (" ".join(item.split()) for item in _ITEM.split(_PROGRESS.sub("", screen)))
+    # Ansible shows a warning once a process.
+    return [item for item in items if item and not item.startswith("[WARNING]")]
+
+
+def _names(name: str, fact: t.Any) -> list[str]:
+    return [f"{name}.{key}" for key in fact] if isinstance(fact, dict) else [name]
+
+
+def _image(history: History, name: str) -> str:
+    template = (history.find("deployments", name) or {})["spec"]["template"]
+    return str(template["spec"]["containers"][0]["image"])
+
+
+def _functions(project: Project) -> list[str]:
+    functions = project.store.functions
+    return [
+        f"{slug} {'new' if project.is_new(functions.get(slug), slug) else 'not new'}"
+        for slug in project.wanted
+    ]
+
+
+def _steady(line: str) -> str:
+    return _BY_CHANCE.sub("#", line.replace(str(folder()), ""))
+
+
+@uncollected()
+def outcome_now(scenario: Scenario) -> Outcome:
+    with closing(Running(scenario.plan_of(goes_on=False))) as running:
+        watch = Watch(running)
+        running.go()
+        return watch.outcome
+
+
+class Watch:
+    """Of the run that a scenario is about. `outcome`: what it changed, once it has ended."""
+
+    def __init__(self, running: Running) -> None:
+        self._history, world = running.history, running.world
+        self._before: Outcome = {}
+        self.outcome: Outcome = {}
+        world.scheduler.at(world.began + BEGINS - 1.0, self._look)
+        world.play_ended = self._ended
+
+    def _look(self) -> None:
+        self._before = left_by(self._history)
+
+    def _ended(self, by: str) -> None:
+        if by == TARGET:
+            self.outcome = shown_by(self._history)
+            for where, lines in left_by(self._history).items():
+                before = self._before.get(where, [])
+                gone = [f"no longer {line}" for line in before if line not in lines]
+                news = [line for line in lines if line not in before] + gone
+                self.outcome |= {where: news} if news else {}
+
+
+def differences(before: Outcome, now: Outcome) -> list[str]:
+    """What is missing, and what is new."""
+    lines = []
+    for where in {**before, **now}:
+        old, new = before.get(where, []), now.get(where, [])
+        lines += [f"{where} lacks {line!r}" for line in old if line not in new]
+        lines += [f"{where} has {line!r}" for line in new if line not in old]
+        if not lines and old != new:
+            lines.append(f"{where} has another order")
+    return lines
