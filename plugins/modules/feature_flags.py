@@ -278,8 +278,9 @@ class FlagsTask:
             back = self._write({name: plan.before.data.get(name) for name in flags}, LEAVE_OFF)
             strays = self._delivery.bring_back(self._written(back, back.wish.flags))
         except DeployError as exc:
-            message = f"{cause} The previous flags could not be restored: {exc}"
-            return retold(exc if lost_lock(exc) else cause, message)
+            if lost_lock(exc):
+                return retold(exc, f"{exc} It did not restore the previous flags. {cause}")
+            return retold(cause, f"{cause} The previous flags could not be restored: {exc}")
         but = f" But not every pod was seen to run them: {strays}" if strays else ""
         return retold(cause, f"{cause} The previous flags were restored.{but}")
 

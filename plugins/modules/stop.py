@@ -23,11 +23,12 @@ options:
   reason:
     description:
       - V(Hold) means that nothing went wrong for sure, for data is missing or no answer came. Nothing is taken back.
+      - V(LeaseLost) means that another run took the deploy lock, and what comes next is to look at it.
       - V(PhaseFailed) ends a phase whose failure was told before.
       - V(Rollback) means that a limit was broken.
       - V(VerificationFailed) means that what was done does not work.
     type: str
-    choices: [Hold, PhaseFailed, Rollback, VerificationFailed]
+    choices: [Hold, LeaseLost, PhaseFailed, Rollback, VerificationFailed]
     required: true
   release:
     description: The release whose record RV(standing) tells of. Without it nothing is read.

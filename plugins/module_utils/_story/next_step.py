@@ -17,7 +17,7 @@ from datetime import datetime
 from .._flags.apply import RESET_OPTIONS
 from .._formats import shown
 from .._gate.report import approve_options
-from .._lock.models import UNDO
+from .._lock.models import UNDO, LeaseLostError
 from .._lock.plan import FORCE
 from .._ramp.plan import RELEASE_OPTIONS
 from .._release.models import DONE, FLAGS_PHASE, PLANNED, ROLLBACK_PHASE, ROLLED_BACK
@@ -232,6 +232,8 @@ def steps(story: Story) -> tuple[Step, ...]:
     if stop.other:
         home = "finish it or roll it back, from a checkout of it"
         return (Person(f"the operator of release {stop.other}", home), PlaybookRun("", "by name"))
+    if stop.reason == LeaseLostError.reason:
+        return (FOLLOW,)
     if story.stop and (stop.missing or not stop.phase or not story.record.exists):
         return _repeated(story, stop, named)
     state = state_of(story)

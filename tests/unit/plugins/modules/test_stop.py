@@ -8,7 +8,7 @@ from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.module_runner import run_module
 
 
-@pytest.mark.parametrize("reason", ["Hold", "PhaseFailed", "Rollback", "VerificationFailed"])
+@pytest.mark.parametrize("reason", ["Hold", "LeaseLost", "PhaseFailed", "Rollback", "VerificationFailed"])
 @pytest.mark.parametrize("check", [True, False])
 def test_it_fails_with_the_reason_also_in_check_mode(reason, check):
     result = run_module(stop, msg="nobody answered", reason=reason, check=check)
@@ -17,7 +17,7 @@ def test_it_fails_with_the_reason_also_in_check_mode(reason, check):
 
 def test_a_reason_that_nobody_reads_is_refused():
     result = run_module(stop, msg="nobody answered", reason="hold")
-    assert "one of: Hold, PhaseFailed, Rollback, VerificationFailed" in result["msg"]
+    assert "one of: Hold, LeaseLost, PhaseFailed, Rollback, VerificationFailed" in result["msg"]
 
 
 def after_a_failure(monkeypatch, connect):
