@@ -75,6 +75,8 @@ def cases_of(scenarios: t.Iterable[Scenario]) -> list[Case]:
     cases: list[Case] = []
     known: dict[t.Any, list[list[Task]]] = {}
     for scenario in scenarios:
+        if not scenario.fails:
+            continue
         tasks, others = tasks_of(scenario), known.setdefault(scenario.before, [])
         same = max((_same(tasks, other) for other in others), default=0)
         others.append(tasks)
