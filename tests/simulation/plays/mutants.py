@@ -31,8 +31,9 @@ from . import ROOT
 from .cases import tasks_of
 from .outcomes import Watch, differences, recorded
 from .playing import begin_worker
-from .scenarios import AGAIN, NEXT, SCENARIOS, TARGET, Scenario
+from .scenarios import AGAIN, NEXT, SCENARIOS, TARGET, Scenario, imported_by
 
+PLAYBOOKS = ROOT / "playbooks"
 PARTS = ("tasks", "block", "rescue", "always")
 DROPPED, TURNED, NO_RESCUE = "dropped", "turned round", "without its rescue"
 TEMPLATE = re.compile(r"\{\{.*?\}\}")
@@ -164,10 +165,15 @@ def notice_of(mutant: Mutant, scenarios: t.Sequence[str]) -> tuple[str, float]:
 
 
 def who_runs(tasks: t.Mapping[str, t.Collection[str]], mutant: Mutant) -> list[str]:
-    """The scenarios that run a task of it. A template in a name may have become anything."""
+    """The scenarios that run a task of it, the shortest first. A template in a name may have become anything."""
     texts = ("(.*)".join(map(re.escape, TEMPLATE.split(name))) for name in mutant.names)
     named = re.compile("|".join(texts))
-    return [name for name in SCENARIOS if any(map(named.fullmatch, tasks[name]))]
+    names = (name for name in SCENARIOS if any(map(named.fullmatch, tasks[name])))
+    if mutant.file.parent == PLAYBOOKS:
+        names = (
+            name for name in names if mutant.file.stem in imported_by([SCENARIOS[name].playbook])
+        )
+    return sorted(names, key=lambda name: len(tasks[name]))
 
 
 def main() -> int:

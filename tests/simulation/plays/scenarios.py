@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 from dataclasses import dataclass, field
@@ -478,11 +479,22 @@ SCENARIOS = {
 
 def unplayed() -> list[str]:
     """The playbooks that no scenario runs, neither by themselves, nor imported, nor what they import."""
-    files = (ROOT / "playbooks").glob("*.yml")
-    imports = {path.stem: {*IMPORTED.findall(path.read_text("utf-8"))} for path in files}
-    played: set[str] = set()
-    names = {name for scenario in SCENARIOS.values() for name, _arguments in scenario.commands}
-    while names:
-        played |= names
-        names = {*chain.from_iterable(map(imports.__getitem__, names))} - played
+    commands = chain.from_iterable(scenario.commands for scenario in SCENARIOS.values())
+    played, imports = imported_by(name for name, _arguments in commands), _imports()
     return sorted(name for name in {*imports} - played if not imports[name] & played)
+
+
+def imported_by(names: t.Iterable[str]) -> set[str]:
+    """These playbooks, and what they import."""
+    played: set[str] = set()
+    left, imports = {*names}, _imports()
+    while left:
+        played |= left
+        left = {*chain.from_iterable(map(imports.__getitem__, left))} - played
+    return played
+
+
+@functools.cache
+def _imports() -> dict[str, set[str]]:
+    files = (ROOT / "playbooks").glob("*.yml")
+    return {path.stem: {*IMPORTED.findall(path.read_text("utf-8"))} for path in files}
