@@ -143,46 +143,6 @@ def test_a_health_endpoint_that_fails_behind_well_pods_pauses_the_rollout_and_un
     assert witness.images() == {**images, "wallet-service": "v1.9.0"}
 
 
-def test_one_service_is_brought_home_alone(operator, witness):
-    run = operator.deploys("--limit", "wallet-service", "--tags", "microservices")
-    assert run.rc == 0, run.tail()
-    assert set(run.changed()) == {"wallet-service"}
-    assert witness.images()["wallet-service"] == "v2.0.0"
-
-
-def test_one_service_is_not_the_phase(operator, witness):
-    run = operator.deploys("--limit", "wallet-service,localhost", "--tags", "microservices")
-    assert run.rc == 0, run.tail()
-    behind = ", ".join(LAST_BATCH)
-    said = " ".join(run.output.split())
-    assert f"Phase microservices is not done: {behind} not at release 2.0.0." in said
-    assert witness.record("2.0.0")["phases"]["microservices"]["status"] == "running"
-    one = ("--limit", "wallet-service,localhost", "--check")
-    for tags, limit in (("feature_flags", ()), ("microservices,feature_flags", one)):
-        run = operator.deploys("--tags", tags, *limit)
-        assert run.rc != 0
-        assert "Phase feature_flags cannot begin: microservices is not finished." in run.output
-    assert f"Phase microservices is not done: {behind} not at" in " ".join(run.output.split())
-
-
-def test_what_fails_for_all_services_stops_the_release_and_is_recorded_told_and_led_on(
-    operator, witness
-):
-    """Once such a failure took every service out of the play but one, and the phase was called done."""
-    unpushed = ("-e", "release_image_tag=v2.0.9")
-    run = operator.at_the_console().deploys("--tags", "microservices,feature_flags", *unpushed)
-    assert run.rc != 0
-    said = " ".join(run.output.split())
-    assert " in 4/8 Microservices, " in said
-    assert "microservices.yml done" not in said
-    assert "5/8 Feature Flags" not in said
-    assert "--tags microservices," in said.partition(" next ")[2].partition(" back ")[0]
-    phase = witness.record("2.0.0")["phases"]["microservices"]
-    assert phase["status"] == "failed"
-    assert "easymo/wallet-service:v2.0.9" in phase["evidence"]["failures"]["localhost"]["message"]
-    assert {witness.images()[service] for service in LAST_BATCH} == {"v1.9.0"}
-
-
 def test_the_phases_run_again_finish_the_job(operator, witness):
     run = operator.deploys("--tags", "microservices,feature_flags")
     assert run.rc == 0, run.tail()
@@ -192,14 +152,10 @@ def test_the_phases_run_again_finish_the_job(operator, witness):
     phase = witness.record("2.0.0")["phases"]["microservices"]
     assert (phase["status"], sorted(phase["evidence"])) == ("done", ["services"])
     failures = [one["evidence"]["failures"] for one in phase["earlier_failures"]]
-    assert [sorted(one) for one in failures] == [
-        ["wallet-service"],
-        ["wallet-service"],
-        ["localhost"],
-    ]
+    assert [sorted(one) for one in failures] == [["wallet-service"]] * 2
     (entry,) = witness.received()["statuspage"]["incidents"]
     assert entry["incident_updates"][0]["body"].startswith("The upgrade goes on.")
-    causes = [one["wallet-service"]["message"] for one in failures[:2]]
+    causes = [one["wallet-service"]["message"] for one in failures]
     assert ["easymo/wallet-service:v2.0.0" in cause for cause in causes] == [True, False]
 
 
