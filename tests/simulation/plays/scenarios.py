@@ -274,6 +274,7 @@ WRONG = {
     }
 }
 WAIVED = ("-e", "migration_rehearsal_waiver='no room'", "-e", "migration_rehearsal_waived_by=Jane")
+GOOD_ANSWER = ("-e", "feedback=tickets", "-e", "answer=good")
 BAD_ANSWER = ("-e", "feedback=tickets", "-e", "answer=bad")
 CHECKING = (
     *(
@@ -380,6 +381,16 @@ SCENARIOS = {
             ends=2,
             last=2,
             stands=off,
+            options=ASKED,
+        ),
+        Scenario(
+            "answer",
+            "decide",
+            (*BY, *GOOD_ANSWER),
+            deployed,
+            DEPLOYED,
+            WATCHED,
+            again="deploy",
             options=ASKED,
         ),
         _of_alert("alert", "hold", held),
