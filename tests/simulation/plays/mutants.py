@@ -165,15 +165,20 @@ def notice_of(mutant: Mutant, scenarios: t.Sequence[str]) -> tuple[str, float]:
 
 
 def who_runs(tasks: t.Mapping[str, t.Collection[str]], mutant: Mutant) -> list[str]:
-    """The scenarios that run a task of it, the shortest first. A template in a name may have become anything."""
-    texts = ("(.*)".join(map(re.escape, TEMPLATE.split(name))) for name in mutant.names)
-    named = re.compile("|".join(texts))
-    names = (name for name in SCENARIOS if any(map(named.fullmatch, tasks[name])))
-    if mutant.file.parent == PLAYBOOKS:
-        names = (
-            name for name in names if mutant.file.stem in imported_by([SCENARIOS[name].playbook])
-        )
-    return sorted(names, key=lambda name: len(tasks[name]))
+    """The scenarios that run a task of it: those that run most of them first, then the shortest.
+
+    A template in a name may have become anything.
+    """
+    texts = ["(.*)".join(map(re.escape, TEMPLATE.split(name))) for name in mutant.names]
+    number = {
+        name: sum(any(re.fullmatch(text, task) for task in tasks[name]) for text in texts)
+        for name, scenario in SCENARIOS.items()
+        if mutant.file.parent != PLAYBOOKS or mutant.file.stem in imported_by([scenario.playbook])
+    }
+    return sorted(
+        (name for name in number if number[name]),
+        key=lambda name: (-number[name], len(tasks[name])),
+    )
 
 
 def main() -> int:
