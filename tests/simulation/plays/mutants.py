@@ -190,6 +190,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
     run_with_fixed_hashes("tests.simulation.plays.mutants")
+    if missing := sorted({*SCENARIOS} - {*recorded()}):
+        parser.error(f"no outcome is recorded of {', '.join(missing)}: run plays --record")
     mutants = [mutant for file in FILES for mutant in mutants_of(file)]
     if arguments.words:
         mutants = [
