@@ -73,13 +73,13 @@ import typing as t
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, execute
-from ..module_utils._report.source import read_release
+from ..module_utils._story.look import Look
 
 module_spec = documented(DOCUMENTATION, needs=(KUBERNETES,))
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    return read_release(cluster_for(module), module.params["name"])
+    return Look(cluster_for(module), module.params["name"]).to_result()
 
 
 def main() -> None:

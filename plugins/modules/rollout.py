@@ -111,7 +111,8 @@ result:
     - V(rolled_back) fails it when a failing rollout was undone. The Deployment serves as before.
     - V(rollback_failed) means that undoing failed too, and a human is needed now.
     - V(failed_no_undo) means that it failed and stands as the failure left it.
-    - V(superseded) means that somebody else changed more than annotations of its template meanwhile, and was not overwritten.
+    - V(superseded) means that somebody else changed its template meanwhile, and was not overwritten. A restart does
+      not count, for it changes an annotation alone.
     - V(blocked) means that nothing was written, because it has no replicas, or deployments are frozen.
     - V(lease_lost) means that somebody else holds the deploy lock by now, and the message says who. Nothing was
       written since, and nothing undone.

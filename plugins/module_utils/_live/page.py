@@ -13,13 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from .._availability.claims import facts_of
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import DeployError, InputError
-from .._flags.apply import flags_now
 from .._gate.models import Series
 from .._gate.report import measured
-from .._gate.store import watches_of
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
 from .._lock.models import UNDO
@@ -28,15 +25,14 @@ from .._redaction import Redactor
 from .._release.decode import decode, encoded, restored
 from .._release.models import ROLLED_BACK, RUNNING
 from .._release.record import Record, RecordedMetric
-from .._release.store import ReleaseStore
 from .._report.build import LOOKED_AT, RECORD_DEPTH, asked_of, build_report
 from .._report.files import ReportFolder
 from .._report.models import LivePage, ReportOptions
 from .._report.render import as_html
-from .._rollout.observer import observe_standings
 from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
 from .._status.build import rolling, service_of, whole, why_in
+from .._story.look import Look
 from .._story.next_step import Story, state_of, watch_of
 from .._story.plan import Plan
 from .._time import now
@@ -123,25 +119,20 @@ def observer(release: str, services: t.Container[str]) -> t.Callable[[Cluster], 
     pinned: dict[int, dict[str, t.Any]] = {}
 
     def observe(cluster: Cluster) -> Sight:
-        store = ReleaseStore(cluster, release, clock=MonotonicClock())
-        record = store.read()
-        if record is None:
+        seen = Look(cluster, release, pinned=pinned)
+        if seen.record is None:
             return Sight({})
-        attempt = record.attempt
-        pins = pinned.get(attempt) or store.pins(attempt).to_summary()
-        if pins["deployments"]:
-            pinned[attempt] = pins
         return Sight(
-            body=record.body,
+            body=seen.record.body,
             services={
                 name: service_of(entry, only_newest=True)
-                for entry in observe_standings(cluster, None)
+                for entry in seen.deployments
                 if (name := entry["name"]) in services
             },
-            watches=watches_of(store, attempt),
-            availability=facts_of(store, attempt),
-            pins=pins["deployments"],
-            flags=flags_now(cluster, pins["config_maps"]),
+            watches=seen.watches,
+            availability=seen.availability,
+            pins=seen.pins["deployments"],
+            flags=seen.flags,
         )
 
     return observe

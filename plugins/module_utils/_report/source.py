@@ -6,38 +6,20 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from .._availability.claims import facts_of
-from .._cluster import GUARD_ANNOTATION, Cluster, MonotonicClock
+from .._cluster import GUARD_ANNOTATION, Cluster
 from .._errors import DeployError, VerificationError
-from .._flags.apply import flags_now, observe_flags
+from .._flags.apply import observe_flags
 from .._guard.memory import Acts
-from .._release.models import NO_RECORD
 from .._release.plan import merge
-from .._release.store import ReleaseStore
+from .._story.look import Look
 
 Result = dict[str, t.Any]
-
-
-def read_release(cluster: Cluster, release: str, *, evidence: bool = True) -> Result:
-    """What the module release_info returns. Raises VerificationError for a damaged record."""
-    store = ReleaseStore(cluster, release, clock=MonotonicClock())
-    record = store.read()
-    attempt = record.attempt if record else 1
-    pins = store.pins(attempt)
-    return {
-        "changed": False,
-        "exists": record is not None,
-        **(record.to_result(evidence=evidence) if record else NO_RECORD),
-        "pins": pins.to_summary(),
-        "flags": flags_now(cluster, pins.config_maps),
-        "availability": facts_of(store, attempt),
-    }
 
 
 def read_report(cluster: Cluster, release: str) -> Result:
     """The record with what the guard did, and what stands beside it. A damaged record is a `problem`."""
     try:
-        info = read_release(cluster, release)
+        info = Look(cluster, release).to_result()
     except VerificationError as exc:
         return {"record": exc.details.get("record") or {}, "problem": str(exc)}
     record, pins = info["record"], info["pins"]

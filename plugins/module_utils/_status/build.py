@@ -11,10 +11,10 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 
-from .._availability.claims import RELEASE, availability_of, facts_of, in_short
+from .._availability.claims import RELEASE, availability_of, in_short
 from .._availability.plan import as_json
 from .._claims.claims import latest_cause
-from .._cluster import Clock, Cluster, MonotonicClock
+from .._cluster import Clock, Cluster
 from .._errors import UnreachableError
 from .._flags.apply import KillSwitch
 from .._flags.values import only_flags
@@ -29,18 +29,14 @@ from .._formats import (
     size,
     versions_told,
 )
-from .._gate.store import watches_of
 from .._images import version_of
-from .._lock.apply import LEASE, Locking
-from .._lock.models import UNDO, LockClaim
+from .._lock.models import UNDO
 from .._lock.plan import describe
 from .._release.models import DONE, ROLLBACK_PHASE, ROLLED_BACK, SETTLED, TAKEN_BACK
 from .._release.order import switched_off
 from .._release.record import ON_HOLD, Phase, Record, between
-from .._release.store import ReleaseStore
-from .._rollout.observer import observe_standings
-from .._run_process import never_alive
 from .._story import next_step
+from .._story.look import Look
 from .._story.plan import UNPLANNED, Plan
 from .._terminal.commands import Typed
 from .._time import UTC, parse_time
@@ -185,30 +181,25 @@ def _guard(ramp: next_step.Body, record: Record) -> dict[str, t.Any]:
 
 def look(cluster: Cluster, *, release: str, config_map: str) -> Observed:
     """While somebody deploys, at the release of the lock; else at `release`. `config_map`: that of the flags."""
-    clock = MonotonicClock()
-    locking = Locking(cluster, LEASE, LockClaim(holder=""), clock=clock, alive=never_alive)
-    held, freeze = locking.read(), locking.freeze()
-    store = ReleaseStore(cluster, held.release or release, clock=clock)
-    record = store.read()
-    attempt = record.attempt if record else 1
-    flags = cluster.read("ConfigMap", config_map) if config_map else None
+    seen = Look(cluster, release, at_work=True)
+    record, flags = seen.record, seen.config_map(config_map)
     switch = KillSwitch.from_config_map(flags)
     story = next_step.Story(
         record=record or Record(),
-        lock=held.to_result(),
-        freeze=str(freeze) if freeze else "",
+        lock=seen.lock.to_result(),
+        freeze=seen.freeze,
         killed=str(switch) if switch else "",
         automatic=bool(switch and switch.automatic),
         switched_off=switched_off(record, flags),
-        watches=watches_of(store, attempt) if record else {},
+        watches=seen.watches,
     )
     return Observed(
         story,
         # Begins as a holder is called, who may be called with a small letter.
-        sentence=". ".join([describe(held), *([story.freeze] if freeze else [])]) + ".",
-        deployments=observe_standings(cluster, None),
+        sentence=". ".join(filter(None, [describe(seen.lock), seen.freeze])) + ".",
+        deployments=seen.deployments,
         flags=only_flags(flags.get("data") or {}) if flags is not None else None,
-        availability=facts_of(store, attempt),
+        availability=seen.availability,
     )
 
 

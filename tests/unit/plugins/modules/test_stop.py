@@ -8,7 +8,9 @@ from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.module_runner import run_module
 
 
-@pytest.mark.parametrize("reason", ["Hold", "LeaseLost", "PhaseFailed", "Rollback", "VerificationFailed"])
+@pytest.mark.parametrize(
+    "reason", ["Hold", "LeaseLost", "PhaseFailed", "Rollback", "VerificationFailed"]
+)
 @pytest.mark.parametrize("check", [True, False])
 def test_it_fails_with_the_reason_also_in_check_mode(reason, check):
     result = run_module(stop, msg="nobody answered", reason=reason, check=check)
