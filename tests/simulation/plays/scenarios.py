@@ -10,7 +10,7 @@ from itertools import chain
 from types import MappingProxyType
 
 from ..kubelet import ABSENT, CRASHES
-from ..plan import AGAIN, AT_LAST, Actor, Alert, Fault, Plan
+from ..plan import AGAIN, AT_LAST, REFUSED, TASK, Actor, Alert, Fault, Plan
 from ..platform import (
     BREACH,
     FLAGS,
@@ -63,6 +63,8 @@ class Scenario:
     stands: Checked | None = None
     fails: bool = True
     """Whether its tasks fail, each once: those of a run that differs little fail in the run that it is like."""
+    refused: str = ""
+    """A task on localhost that is refused in that run."""
     beside: tuple[float, str, Arguments] | None = None
     """What somebody else runs: so many seconds after that run began, the playbook and its arguments."""
     options: t.Mapping[str, t.Any] = field(default_factory=dict)
@@ -88,6 +90,8 @@ class Scenario:
             name = "once more" if self.last else AGAIN
             runs.append((name, AT_LAST, *((self.again, ()) if self.again else command)))
         actors = [self._actor(*run) for run in runs]
+        if self.refused:
+            faults = (Fault(TARGET, REFUSED, f"{TASK} in {self.refused}|localhost", 1), *faults)
         return Plan(0, SERVICES, tuple(actors), faults, **self.world)
 
     def _actor(self, name: str, begins: float, playbook: str, arguments: Arguments) -> Actor:
@@ -303,6 +307,13 @@ def _of_bad_input(playbook: str) -> Scenario:
     return Scenario(name, playbook, arguments, untouched, world=world, ends=2, last=2, fails=False)
 
 
+def _of_no_feature(playbook: str) -> Scenario:
+    """Of a release whose feature has no flag."""
+    options = {"variables": {"release_percentage_flag": "", "release_feature_flag": ""}}
+    name = f"no feature, {playbook}"
+    return Scenario(name, playbook, BY, untouched, ends=2, last=2, fails=False, options=options)
+
+
 def _of_lock(name: str, playbook: str, *arguments: str, ends: int = 2, **world: t.Any) -> Scenario:
     """Of a release that is done, while somebody else's lock stands."""
     before = (*DEPLOYED, *LOCKED)
@@ -336,6 +347,15 @@ def _of_failure(
     stands = _fails_in(phase)
     return Scenario(
         name, "deploy", (), checked, world=world, ends=2, last=2, stands=stands, options=options
+    )
+
+
+def _of_refusal(phase: str, task: str) -> Scenario:
+    """One that ends well when it is run again."""
+    name, refused = f"{phase} refused", f"easymo.deploy.{phase} : {task}"
+    stands = _fails_in(phase) if phase != "preflight" else untouched
+    return Scenario(
+        name, "deploy", (), deployed, ends=2, stands=stands, refused=refused, fails=False
     )
 
 
@@ -393,6 +413,12 @@ SCENARIOS = {
             again="deploy",
             options=ASKED,
         ),
+        _of_refusal(
+            "preflight",
+            "Check everything that the release needs, and record the commit, the overrides and the sign-offs",
+        ),
+        _of_refusal("feature_flags", "Set the flags, and bring them to the pods"),
+        _of_refusal("smoke_tests", "Test user flows, all at once"),
         _of_alert("alert", "hold", held),
         _of_alert("alert back", "rollback", off),
         Scenario(
@@ -455,6 +481,7 @@ SCENARIOS = {
         _of_lock("resolve, locked", "resolve_migrations", *RESOLVED.split(), **WHOLE),
         _of_lock("restore, locked", "rollback", *BY, "--tags", "database", ends=0, **WHOLE),
         *map(_of_bad_input, CHECKING),
+        *map(_of_no_feature, ("guard", "kill_switch", "ramp")),
         Scenario(
             "overtaken",
             "deploy",
