@@ -33,6 +33,8 @@ from .outcomes import Watch, differences, recorded
 from .playing import begin_worker
 from .scenarios import AGAIN, NEXT, SCENARIOS, TARGET, Scenario, imported_by
 
+MOST = 10
+"""Scenarios that are tried, so that what nobody notices is known in a minute."""
 PLAYBOOKS = ROOT / "playbooks"
 PARTS = ("tasks", "block", "rescue", "always")
 DROPPED, TURNED, NO_RESCUE = "dropped", "turned round", "without its rescue"
@@ -165,7 +167,7 @@ def notice_of(mutant: Mutant, scenarios: t.Sequence[str]) -> tuple[str, float]:
 
 
 def who_runs(tasks: t.Mapping[str, t.Collection[str]], mutant: Mutant) -> list[str]:
-    """The scenarios that run a task of it: those that run most of them first, then the shortest.
+    """Scenarios that run a task of it, at most MOST: those that run most of them first, then the shortest.
 
     A template in a name may have become anything.
     """
@@ -178,7 +180,7 @@ def who_runs(tasks: t.Mapping[str, t.Collection[str]], mutant: Mutant) -> list[s
     return sorted(
         (name for name in number if number[name]),
         key=lambda name: (-number[name], len(tasks[name])),
-    )
+    )[:MOST]
 
 
 def main() -> int:
