@@ -88,6 +88,8 @@ def find_once() -> None:
 class _TaggedOnce:
     """A tag that puts itself on what it has tagged before by looking that up, where each task has a thousand of it."""
 
+    MOST = 10_000
+
     def __init__(self, tag: t.Any) -> None:
         self._tag = tag
         self._known: dict[int, tuple[t.Any, t.Any]] = {}
@@ -95,6 +97,8 @@ class _TaggedOnce:
     def tag(self, value: t.Any) -> t.Any:
         if isinstance(value, (dict, list, set)):
             return self._tag.tag(value)
+        if len(self._known) > self.MOST:
+            self._known.clear()  # each run reads its files anew
         # With the value, so that no other gets its id.
         _value, tagged = self._known.get(id(value)) or (None, self._tag.tag(value))
         self._known[id(value)] = (value, tagged)

@@ -68,7 +68,7 @@ class Scheduler:
         self._heap: list[tuple[float, int, Step | None, int, Work | None]] = []
         self._count = itertools.count()
         self._current: Step | None = None
-        self._dead: list[greenlet] = []
+        self._bodies: list[greenlet] = []
 
     @property
     def step(self) -> Step:
@@ -88,6 +88,7 @@ class Scheduler:
 
     def spawn(self, process: Process, work: Work, delay: float = 0.0) -> Step:
         step = Step(process, greenlet(work, parent=self._hub))
+        self._bodies.append(step.body)
         process.steps.append(step)
         self._appoint(step, self.now + delay)
         return step
@@ -106,7 +107,6 @@ class Scheduler:
     def kill(self, process: Process) -> None:
         """At once and for good: nothing of it runs again, not even what it would do at its end."""
         process.alive = False
-        self._dead += [step.body for step in process.steps]
         if self._current is not None and self._current.process is process:
             self.park()
 
@@ -126,10 +126,12 @@ class Scheduler:
                 self._go_on(step)
 
     def close(self) -> None:
-        """Let go of all that still waits. Only now do their `finally` blocks run, in a world that is over."""
+        """Let go of all that still waits. Only now do their `finally` blocks run, in a world that is over.
+
+        Also of those that nobody would wake: what a greenlet holds, no collection finds.
+        """
         self._current, self.over = None, True
-        waiting = {*self._dead, *(one[2].body for one in self._heap if one[2] is not None)}
-        for body in waiting:
+        for body in self._bodies:
             if body:
                 body.throw(GreenletExit)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import functools
 import gc
 import itertools
 import os
@@ -78,22 +79,27 @@ def mutants_of(file: Path) -> t.Iterator[Mutant]:
 
 def _of(file: Path, keys: tuple[t.Any, ...], tasks: t.Sequence[t.Any]) -> t.Iterator[Mutant]:
     for number, task in enumerate(tasks):
-        here, names = (*keys, number), tuple(_names(file, task))
+        here = (*keys, number)
         rules = [NO_RESCUE] if "rescue" in task else []
         rules += [TURNED] if "when" in task else []
         if "hosts" not in task and "ansible.builtin.import_playbook" not in task:
             rules.append(DROPPED)
-        yield from (Mutant(file, here, rule, names) for rule in rules)
+        for rule in rules:
+            # Without a rescue, who runs its tasks notices.
+            kept = PARTS if rule != NO_RESCUE else ("rescue",)
+            yield Mutant(file, here, rule, tuple(_names(file, task, kept)))
         for part in PARTS:
             yield from _of(file, (*here, part), task.get(part) or ())
 
 
-def _names(file: Path, task: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+def _names(
+    file: Path, task: t.Mapping[str, t.Any], parts: t.Sequence[str] = PARTS
+) -> t.Iterator[str]:
     yield str(task.get("name"))
     if imported := _imported(file, task):
         for inner in DataLoader().load_from_file(str(imported)):
             yield from _names(imported, inner)
-    for inner in itertools.chain.from_iterable(task.get(part) or () for part in PARTS):
+    for inner in itertools.chain.from_iterable(task.get(part) or () for part in parts):
         yield from _names(file, inner)
 
 
@@ -167,20 +173,31 @@ def notice_of(mutant: Mutant, scenarios: t.Sequence[str]) -> tuple[str, float]:
 
 
 def who_runs(tasks: t.Mapping[str, t.Collection[str]], mutant: Mutant) -> list[str]:
-    """Scenarios that run a task of it, at most MOST: those that run most of them first, then the shortest.
+    """Scenarios that run a task of it, at most MOST: those that run most of them first, then most of its file's.
 
     A template in a name may have become anything.
     """
-    texts = ["(.*)".join(map(re.escape, TEMPLATE.split(name))) for name in mutant.names]
+    texts, whole = _patterns(mutant.names), _patterns(names_in(mutant.file))
     number = {
-        name: sum(any(re.fullmatch(text, task) for task in tasks[name]) for text in texts)
+        name: (-_run(texts, tasks[name]), -_run(whole, tasks[name]), len(tasks[name]))
         for name, scenario in SCENARIOS.items()
         if mutant.file.parent != PLAYBOOKS or mutant.file.stem in imported_by([scenario.playbook])
     }
-    return sorted(
-        (name for name in number if number[name]),
-        key=lambda name: (-number[name], len(tasks[name])),
-    )[:MOST]
+    return sorted((name for name in number if number[name][0]), key=number.__getitem__)[:MOST]
+
+
+@functools.cache
+def names_in(file: Path) -> tuple[str, ...]:
+    return tuple({name for mutant in mutants_of(file) for name in mutant.names})
+
+
+@functools.cache
+def _patterns(names: tuple[str, ...]) -> list[re.Pattern[str]]:
+    return [re.compile("(.*)".join(map(re.escape, TEMPLATE.split(name)))) for name in names]
+
+
+def _run(texts: t.Sequence[re.Pattern[str]], tasks: t.Collection[str]) -> int:
+    return sum(any(map(text.fullmatch, tasks)) for text in texts)
 
 
 def main() -> int:

@@ -80,7 +80,7 @@ def left_by(history: History) -> Outcome:
     """What is recorded, told and there as that run ends."""
     world, record = history.world, history.record(VERSION)
     phases, facts, receivers = record.get("phases", {}), record.get("facts", {}), world.receivers
-    flags = (history.find("configmaps", FLAGS) or {})["data"]
+    pins, flags = history.pins(VERSION), (history.find("configmaps", FLAGS) or {})["data"]
     holder = ((history.find("leases", LEASE) or {}).get("spec") or {}).get("holderIdentity")
     left = {
         "release": [str(record.get("status")), *record.get("notes", ())],
@@ -89,6 +89,7 @@ def left_by(history: History) -> Outcome:
             for name, phase in phases.items()
         ],
         "facts": sorted(chain.from_iterable(_names(name, fact) for name, fact in facts.items())),
+        "pins": sorted(chain.from_iterable(_names(name, pin) for name, pin in pins.items())),
         "announced": sorted(record.get("announcements", {})),
         "backups": sorted(record.get("backups", {})),
         "flags": [f"{name}={value}" for name, value in sorted(flags.items())],

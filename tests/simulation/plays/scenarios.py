@@ -252,7 +252,8 @@ COUNTED = {"variables": {"release_worst_users": {"database": "platform", "query"
 MAY_FAIL = {"fails": True}
 """What was run before."""
 LIMIT = ("--limit", "mailer,localhost")
-RESOLVED = "-e prisma_migrate_resolution=applied -e prisma_migrate_resolved=20261101000004_coupons"
+COUPONS = "20261101000004_coupons"
+RESOLVED = ("-e", "prisma_migrate_resolution=applied", "-e", f"prisma_migrate_resolved={COUPONS}")
 WATCHED: t.Mapping[str, t.Any] = {"watched": True}
 HELD = {**WATCHED, "metric": ((0.0, BEGINS - 60.0, (GOOD + BREACH) / 2),)}
 BREACHED = {**WATCHED, "metric": ((0.0, GOES_ON - 60.0, 2 * BREACH),)}
@@ -378,6 +379,7 @@ SCENARIOS = {
         _of_policy("left", "hold", left),
         _of_failure("absent", "microservices", untouched, NO_IMAGE),
         _of_failure("no start", "edge_functions", untouched, NO_START),
+        Scenario("checked", "preflight", (), deployed, again="deploy", stands=untouched),
         Scenario("one service", "microservices", LIMIT, deployed, CHECKED, again="deploy"),
         Scenario(
             "breach",
@@ -438,7 +440,7 @@ SCENARIOS = {
         Scenario("failed back", "rollback", BY, rolled_back, DEPLOYED, ILL, options=MAY_FAIL),
         Scenario("whole back", "rollback", BY, rolled_back, DEPLOYED, WHOLE),
         Scenario("restore", "rollback", (*BY, "--tags", "database"), restored, DEPLOYED, WHOLE),
-        Scenario("resolve", "resolve_migrations", (*RESOLVED.split(),), as_it_was, DEPLOYED, WHOLE),
+        Scenario("resolve", "resolve_migrations", RESOLVED, as_it_was, DEPLOYED, WHOLE),
         Scenario("switch", "kill_switch", BY, off, DEPLOYED),
         Scenario("switch whole", "kill_switch", BY, off, DEPLOYED, WHOLE, options=COUNTED),
         Scenario(
@@ -478,7 +480,7 @@ SCENARIOS = {
         ),
         _of_lock("ramp, locked", "ramp"),
         _of_lock("rollback, locked", "rollback", *BY, ends=0),
-        _of_lock("resolve, locked", "resolve_migrations", *RESOLVED.split(), **WHOLE),
+        _of_lock("resolve, locked", "resolve_migrations", *RESOLVED, **WHOLE),
         _of_lock("restore, locked", "rollback", *BY, "--tags", "database", ends=0, **WHOLE),
         *map(_of_bad_input, CHECKING),
         *map(_of_no_feature, ("guard", "kill_switch", "ramp")),
