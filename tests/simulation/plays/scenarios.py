@@ -64,7 +64,7 @@ class Scenario:
     fails: bool = True
     """Whether its tasks fail, each once: those of a run that differs little fail in the run that it is like."""
     refused: str = ""
-    """A task on localhost that is refused in that run."""
+    """A task of that run that is refused, as `TASK|HOST`."""
     beside: tuple[float, str, Arguments] | None = None
     """What somebody else runs: so many seconds after that run began, the playbook and its arguments."""
     options: t.Mapping[str, t.Any] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class Scenario:
             runs.append((name, AT_LAST, *((self.again, ()) if self.again else command)))
         actors = [self._actor(*run) for run in runs]
         if self.refused:
-            faults = (Fault(TARGET, REFUSED, f"{TASK} in {self.refused}|localhost", 1), *faults)
+            faults = (Fault(TARGET, REFUSED, f"{TASK} in {self.refused}", 1), *faults)
         return Plan(0, SERVICES, tuple(actors), faults, **self.world)
 
     def _actor(self, name: str, begins: float, playbook: str, arguments: Arguments) -> Actor:
@@ -351,13 +351,18 @@ def _of_failure(
     )
 
 
-def _of_refusal(phase: str, task: str) -> Scenario:
-    """One that ends well when it is run again."""
-    name, refused = f"{phase} refused", f"easymo.deploy.{phase} : {task}"
+def _of_refusal(phase: str, task: str, host: str = "localhost") -> Scenario:
+    """Of a task of the phase. It ends well when it is run again."""
     stands = _fails_in(phase) if phase != "preflight" else untouched
+    name, refused = f"refused: {task.rpartition(' : ')[2]}", f"{task}|{host}"
     return Scenario(
         name, "deploy", (), deployed, ends=2, stands=stands, refused=refused, fails=False
     )
+
+
+def _of_order(phase: str) -> Scenario:
+    """One that cannot begin yet."""
+    return Scenario(f"{phase} too early", phase, (), untouched, ends=2, last=2, fails=False)
 
 
 def _of_alert(name: str, calls_for: str, stands: Checked) -> Scenario:
@@ -417,10 +422,20 @@ SCENARIOS = {
         ),
         _of_refusal(
             "preflight",
-            "Check everything that the release needs, and record the commit, the overrides and the sign-offs",
+            "easymo.deploy.preflight : Check everything that the release needs, and record the commit, "
+            "the overrides and the sign-offs",
         ),
-        _of_refusal("feature_flags", "Set the flags, and bring them to the pods"),
-        _of_refusal("smoke_tests", "Test user flows, all at once"),
+        _of_refusal(
+            "microservices",
+            "easymo.deploy.rolling_update : Check all pods, and what the release adds",
+            "agent-core",
+        ),
+        _of_refusal(
+            "feature_flags",
+            "easymo.deploy.feature_flags : Set the flags, and bring them to the pods",
+        ),
+        _of_refusal("smoke_tests", "easymo.deploy.smoke_tests : Test user flows, all at once"),
+        *map(_of_order, ("microservices", "feature_flags", "smoke_tests", "sign_off")),
         _of_alert("alert", "hold", held),
         _of_alert("alert back", "rollback", off),
         Scenario(
