@@ -10,7 +10,8 @@ short_description: Tell how a release stands, or follow it to its end
 version_added: 0.2.0
 description:
   - Reads the deploy lock, the freeze, the release record, the Deployments and the flags, and judges them in one word.
-  - With O(follow=true) it stays while somebody works on the release, on any machine, and tells each change.
+  - With O(follow=true) it stays while somebody works on the release, on any machine, and tells each change. Before the
+    release is recorded it waits up to half an hour for it to begin.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
   - easymo.deploy._module.typed

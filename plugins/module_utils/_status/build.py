@@ -538,6 +538,10 @@ def _phase(phase: Status, status: Status) -> str:
     return f"{phase['title']}{place} {phase['status'].replace('_', ' ')}{after}"
 
 
+BEGINS = 1800.0
+"""Seconds that it waits for a release to begin: people look before the one who deploys is ready."""
+
+
 def follow(
     look: t.Callable[[], Observed],
     build: t.Callable[[Observed, datetime], dict[str, t.Any]],
@@ -547,10 +551,13 @@ def follow(
     interval: float,
     today: t.Callable[[], datetime],
 ) -> dict[str, t.Any]:
-    """The status in which no run works on the release any more. Raises UnreachableError when it lost sight of it."""
+    """The status in which no run works on the release any more, once one has begun.
+
+    Raises UnreachableError when it lost sight of it.
+    """
     before: dict[str, t.Any] | None = None
-    renewed, alive = "", clock.now()
-    spoke, blind = clock.now(), 0.0
+    began = alive = spoke = clock.now()
+    renewed, blind = "", 0.0
     while True:
         now = clock.now()
         try:
@@ -575,6 +582,12 @@ def follow(
         if lasts is not None and now - alive > lasts and not lock.get("manual"):
             lock = {**lock, "held": False}
         status = build(replace(observed, story=replace(observed.story, lock=lock)), today())
+        if status["verdict"] == next_step.NONE and now - began < BEGINS:
+            if before is None:
+                show(CHANGED, f"{status['why']}: waits for it to begin", {"status": "none"})
+            before = status
+            clock.sleep(interval)
+            continue
         if status["verdict"] != next_step.IN_PROGRESS and not status["watching"]:
             return status
         news = [*changes(before, status)]

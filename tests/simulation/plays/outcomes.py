@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..platform import FLAGS, VERSION
 from ..run import Running, uncollected
-from .playing import folder
+from .playing import REPORT, folder
 from .scenarios import BEGINS, SCENARIOS, TARGET, Scenario
 
 if t.TYPE_CHECKING:
@@ -93,6 +93,7 @@ def left_by(history: History) -> Outcome:
         "announced": sorted(record.get("announcements", {})),
         "backups": sorted(record.get("backups", {})),
         "flags": [f"{name}={value}" for name, value in sorted(flags.items())],
+        "files": [path.name for path in sorted((folder() / REPORT).glob("*"))],
         "lock": [str(holder)] if holder else [],
         "images": [_image(history, name) for name in world.plan.services],
         "functions": _functions(world.project) if world.project else [],
