@@ -56,7 +56,8 @@ class Mutant(t.NamedTuple):
     names: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.file.relative_to(ROOT)}: {self.names[0]!r} {self.rule}"
+        name = self.names[0].rpartition(" : ")[2]
+        return f"{self.file.relative_to(ROOT)}: {name!r} {self.rule}"
 
     def change(self, data: t.Any) -> None:
         *before, last = self.keys
@@ -95,7 +96,8 @@ def _of(file: Path, keys: tuple[t.Any, ...], tasks: t.Sequence[t.Any]) -> t.Iter
 def _names(
     file: Path, task: t.Mapping[str, t.Any], parts: t.Sequence[str] = PARTS
 ) -> t.Iterator[str]:
-    yield str(task.get("name"))
+    role = f"easymo.deploy.{file.parts[-3]} : " if file.parts[-4] == "roles" else ""
+    yield f"{role}{task.get('name')}"
     if imported := _imported(file, task):
         for inner in DataLoader().load_from_file(str(imported)):
             yield from _names(imported, inner)
@@ -173,17 +175,25 @@ def notice_of(mutant: Mutant, scenarios: t.Sequence[str]) -> tuple[str, float]:
 
 
 def who_runs(tasks: t.Mapping[str, t.Collection[str]], mutant: Mutant) -> list[str]:
-    """Scenarios that run a task of it, at most MOST: those that run most of them first, then most of its file's.
+    """Scenarios that run a task of it, at most MOST: those that stop in its phase, then those that run most of it.
 
     A template in a name may have become anything.
     """
-    texts, whole = _patterns(mutant.names), _patterns(names_in(mutant.file))
-    number = {
-        name: (-_run(texts, tasks[name]), -_run(whole, tasks[name]), len(tasks[name]))
-        for name, scenario in SCENARIOS.items()
-        if mutant.file.parent != PLAYBOOKS or mutant.file.stem in imported_by([scenario.playbook])
-    }
-    return sorted((name for name in number if number[name][0]), key=number.__getitem__)[:MOST]
+    texts, whole, phase = (
+        _patterns(mutant.names),
+        _patterns(names_in(mutant.file)),
+        mutant.file.stem,
+    )
+
+    def order(name: str) -> tuple[bool, int, int, int]:
+        screen, run = " ".join(recorded()[name]["screen"]), tasks[name]
+        stops = re.search(rf"✗ STOPPED in \d/\d {phase}\b", screen) is not None
+        return not stops, -_run(texts, run), -_run(whole, run), len(run)
+
+    names = [name for name in SCENARIOS if _run(texts, tasks[name])]
+    if mutant.file.parent == PLAYBOOKS:
+        names = [name for name in names if phase in imported_by([SCENARIOS[name].playbook])]
+    return sorted(names, key=order)[:MOST]
 
 
 @functools.cache
@@ -220,8 +230,7 @@ def main() -> int:
         print("\n".join(map(str, mutants)))
         return 0
     tasks = {
-        name: {task.name.rpartition(" : ")[2] for task in tasks_of(scenario)}
-        for name, scenario in SCENARIOS.items()
+        name: {task.name for task in tasks_of(scenario)} for name, scenario in SCENARIOS.items()
     }
     runs = [who_runs(tasks, mutant) for mutant in mutants]
     killed, seconds = 0, []

@@ -93,7 +93,6 @@ def left_by(history: History) -> Outcome:
         "announced": sorted(record.get("announcements", {})),
         "backups": sorted(record.get("backups", {})),
         "flags": [f"{name}={value}" for name, value in sorted(flags.items())],
-        "files": [path.name for path in sorted((folder() / REPORT).glob("*"))],
         "lock": [str(holder)] if holder else [],
         "images": [_image(history, name) for name in world.plan.services],
         "functions": _functions(world.project) if world.project else [],
@@ -105,9 +104,10 @@ def left_by(history: History) -> Outcome:
     }
     if receivers:
         left |= {
-            "posts": [post.partition("\n")[0] for post in receivers.posts],
+            "posts": [" / ".join(post.splitlines()) for post in receivers.posts],
             "pages": [*receivers.pages, *(f"open: {key}" for key in sorted(receivers.paged))],
             "status page": receivers.told,
+            "files": [path.name for path in sorted((folder() / REPORT).glob("*"))],
             "banner": [json.dumps(receivers.banner)] if receivers.banner else [],
         }
     return {where: [*map(_steady, lines)] for where, lines in left.items()}

@@ -457,7 +457,15 @@ SCENARIOS = {
         Scenario("restore", "rollback", (*BY, "--tags", "database"), restored, DEPLOYED, WHOLE),
         Scenario("resolve", "resolve_migrations", RESOLVED, as_it_was, DEPLOYED, WHOLE),
         Scenario("switch", "kill_switch", BY, off, DEPLOYED),
-        Scenario("switch whole", "kill_switch", BY, off, DEPLOYED, WHOLE, options=COUNTED),
+        Scenario(
+            "lowered",
+            "kill_switch",
+            (*BY, "-e", "percentage=0"),
+            at_zero,
+            (*DEPLOYED, ("ramp", ())),
+            WHOLE,
+            options=COUNTED,
+        ),
         Scenario(
             "reset",
             "kill_switch",
