@@ -6,6 +6,7 @@ An actor's options: `playbook`, `arguments`, and `next` of one who types what an
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shlex
 import shutil
@@ -53,8 +54,9 @@ COMMAND = re.compile(
 
 @functools.cache
 def folder() -> Path:
-    """Of this process: inventories and reports."""
-    made = Path(tempfile.mkdtemp(prefix="deploy-play-"))
+    """Of this process: inventories and reports. By a name of one length, for a screen breaks its lines by it."""
+    short = "/tmp"
+    made = Path(tempfile.mkdtemp("", "deploy-play-", short if os.access(short, os.W_OK) else None))
     Finalize(None, shutil.rmtree, (made, True), exitpriority=0)
     return made
 

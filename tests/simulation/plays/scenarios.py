@@ -251,6 +251,7 @@ CHECKED: tuple[tuple[str, Arguments], ...] = (("preflight", ()),)
 COUNTED = {"variables": {"release_worst_users": {"database": "platform", "query": QUERY}}}
 MAY_FAIL = {"fails": True}
 """What was run before."""
+FOLLOW = ("-e", "follow=true")
 LIMIT = ("--limit", "mailer,localhost")
 COUPONS = "20261101000004_coupons"
 RESOLVED = ("-e", "prisma_migrate_resolution=applied", "-e", f"prisma_migrate_resolved={COUPONS}")
@@ -523,7 +524,7 @@ SCENARIOS = {
             (),
             off,
             DEPLOYED,
-            {**WATCHED},
+            WATCHED,
             ends=2,
             last=2,
             stands=off,
@@ -533,14 +534,7 @@ SCENARIOS = {
         Scenario("lock", "lock", BY, as_it_was, DEPLOYED, again="unlock"),
         Scenario("unlock", "unlock", (), as_it_was, LOCKED),
         Scenario("status", "status", (), as_it_was, DEPLOYED),
-        Scenario(
-            "followed",
-            "status",
-            ("-e", "follow=true"),
-            deployed,
-            fails=False,
-            beside=(5.0, "deploy", ()),
-        ),
+        Scenario("followed", "status", FOLLOW, deployed, fails=False, beside=(5.0, "deploy", ())),
         Scenario("report", "report", (), as_it_was, DEPLOYED),
         Scenario("diagnose", "diagnose", (), as_it_was, DEPLOYED),
         Scenario("readiness", "readiness", (), as_it_was, ends=2, last=2),
