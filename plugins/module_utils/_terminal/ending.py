@@ -51,12 +51,13 @@ def next_steps(run: PlaybookState, command: Command, story: Story) -> list[tuple
 
 
 def _mended(command: Command, cause: RunFailure) -> Command:
-    """Without the variables that are refused, and with those that are asked for."""
+    """Without variables that are refused, with those that are asked for, and on all hosts if a phase is missing."""
     if cause.reason == "InvalidInput":
         command = command.without(re.findall(r"\w+", cause.sentence))
     missing = " ".join(match[1] for match in OPTION.finditer(cause.sentence))
     added = [part for part in shlex.split(missing) if part != "-e"]
-    return replace(command, extra=(*command.extra, *added))
+    limit = "" if cause.missing else command.limit
+    return replace(command, extra=(*command.extra, *added), limit=limit)
 
 
 LABEL = 9

@@ -385,6 +385,7 @@ SCENARIOS = {
         _of_policy("left", "hold", left),
         _of_failure("absent", "microservices", untouched, NO_IMAGE),
         _of_failure("no start", "edge_functions", untouched, NO_START),
+        Scenario("one of all", "deploy", LIMIT, deployed, ends=2, again="deploy", fails=False),
         Scenario("checked", "preflight", (), deployed, again="deploy", stands=untouched),
         Scenario("one service", "microservices", LIMIT, deployed, CHECKED, again="deploy"),
         Scenario(
