@@ -57,16 +57,12 @@ def outcomes_of(names: t.Iterable[str], *, record: bool) -> list[str]:
 
 def _written(outcomes: t.Mapping[str, Outcome]) -> str:
     """A line for what a run shows, and one for what it changes."""
-
-    def members(outcome: Outcome) -> str:
-        return json.dumps(outcome, ensure_ascii=False)[1:-1]
-
     texts = []
     for name, outcome in outcomes.items():
         shown = {where: outcome[where] for where in ("exit", "screen")}
         changed = {where: lines for where, lines in outcome.items() if where not in shown}
-        parts = ",\n ".join(members(part) for part in (shown, changed) if part)
-        texts.append(f"{json.dumps(name)}: {{\n {parts}}}")
+        lines = [json.dumps(part, ensure_ascii=False)[1:-1] for part in (shown, changed) if part]
+        texts.append(f"{json.dumps(name)}: {{\n " + ",\n ".join(lines) + "}")
     return "{" + ",\n".join(texts) + "}\n"
 
 
