@@ -106,12 +106,17 @@ def _names(
 
 
 def _imported(file: Path, task: t.Mapping[str, t.Any]) -> Path | None:
-    """The file whose tasks stand in the place of this one, which is then no task of a run."""
-    if role := task.get("ansible.builtin.import_role"):
+    """The file whose tasks stand in the place of this one, which is then no task of a run; None for a template."""
+
+    def used(what: str) -> t.Any:
+        uses = (task.get(f"ansible.builtin.{how}_{what}") for how in ("import", "include"))
+        return next(filter(None, uses), None)
+
+    path = file.parent / str(used("tasks"))
+    if role := used("role"):
         folder = ROOT / "roles" / role["name"].rpartition(".")[2] / "tasks"
-        return folder / f"{role.get('tasks_from', 'main').removesuffix('.yml')}.yml"
-    tasks = task.get("ansible.builtin.import_tasks")
-    return file.parent / str(tasks) if tasks else None
+        path = folder / f"{role.get('tasks_from', 'main').removesuffix('.yml')}.yml"
+    return path if path.is_file() else None
 
 
 def install(mutant: Mutant) -> None:
