@@ -34,7 +34,7 @@ from .outcomes import Watch, differences, recorded
 from .playing import begin_worker
 from .scenarios import AGAIN, NEXT, SCENARIOS, TARGET, Scenario, imported_by
 
-MOST = 10
+MOST = 20
 """Scenarios that are tried, so that what nobody notices is known in a minute."""
 PLAYBOOKS = ROOT / "playbooks"
 PARTS = ("tasks", "block", "rescue", "always")
@@ -109,8 +109,9 @@ def _imported(file: Path, task: t.Mapping[str, t.Any]) -> Path | None:
     """The file whose tasks stand in the place of this one, which is then no task of a run; None for a template."""
 
     def used(what: str) -> t.Any:
-        uses = (task.get(f"ansible.builtin.{how}_{what}") for how in ("import", "include"))
-        return next(filter(None, uses), None)
+        return task.get(
+            f"ansible.builtin.import_{what}", task.get(f"ansible.builtin.include_{what}")
+        )
 
     path = file.parent / str(used("tasks"))
     if role := used("role"):
