@@ -37,6 +37,9 @@ from .scenarios import AGAIN, NEXT, SCENARIOS, TARGET, Scenario, imported_by
 MOST = 20
 """Scenarios that are tried, so that what nobody notices is known in a minute."""
 PLAYBOOKS = ROOT / "playbooks"
+IMPORTS = [
+    f"ansible.builtin.{how}_{what}" for how in ("import", "include") for what in ("role", "tasks")
+]
 PARTS = ("tasks", "block", "rescue", "always")
 DROPPED, TURNED, NO_RESCUE = "dropped", "turned round", "without its rescue"
 TEMPLATE = re.compile(r"\{\{.*?\}\}")
@@ -107,14 +110,9 @@ def _names(
 
 def _imported(file: Path, task: t.Mapping[str, t.Any]) -> Path | None:
     """The file whose tasks stand in the place of this one, which is then no task of a run; None for a template."""
-
-    def used(what: str) -> t.Any:
-        return task.get(
-            f"ansible.builtin.import_{what}", task.get(f"ansible.builtin.include_{what}")
-        )
-
-    path = file.parent / str(used("tasks"))
-    if role := used("role"):
+    used = {word.rpartition("_")[2]: task[word] for word in IMPORTS if word in task}
+    path = file.parent / str(used.get("tasks"))
+    if role := used.get("role"):
         folder = ROOT / "roles" / role["name"].rpartition(".")[2] / "tasks"
         path = folder / f"{role.get('tasks_from', 'main').removesuffix('.yml')}.yml"
     return path if path.is_file() else None

@@ -49,10 +49,8 @@ class Receivers:
         self.told: list[str] = []
         """What it said, each state with its text."""
         self.banner: t.Any = None
-        world.sites[PAGER] = self._page
-        world.sites[SLACK] = self._post
-        world.sites[STATUS_PAGE] = self._publish
-        world.sites[DASHBOARD] = self._show
+        world.sites |= {PAGER: self._page, SLACK: self._post}
+        world.sites |= {STATUS_PAGE: self._publish, DASHBOARD: self._show}
 
     def _page(self, asked: Asked) -> Answered:
         event = json.loads(asked.body)
@@ -72,8 +70,7 @@ class Receivers:
     def _publish(self, asked: Asked) -> Answered:
         last = asked.path.rpartition("/")[2]
         if asked.method == "GET":
-            listed = [one for one in self.incidents.values() if one["status"] in OPEN[last]]
-            return _json(listed)
+            return _json([one for one in self.incidents.values() if one["status"] in OPEN[last]])
         wanted = json.loads(asked.body)["incident"]
         number = last if asked.method == "PATCH" else f"i{len(self.incidents)}"
         self.told.append(f"{wanted['name']}: {wanted['status']}: {wanted['body']}")
