@@ -125,7 +125,7 @@ from ..module_utils._module import (
     refuse_below,
 )
 from ..module_utils._run_process import current_run
-from ..module_utils._story.look import Look
+from ..module_utils._story.view import ReleaseView
 
 module_spec = documented(DOCUMENTATION, needs=(KUBERNETES, REQUESTS))
 
@@ -149,7 +149,7 @@ def run(module: Module) -> dict[str, t.Any]:
         "availability": as_json(availability_of(facts)),
     }
     if module.params["read_release"]:
-        read = Look(cluster, order.release).to_result(evidence=order.subject == ROLLBACK)
+        read = ReleaseView(cluster, order.release).to_result(evidence=order.subject == ROLLBACK)
         result |= {**read, "changed": outcome.changed}
     if module._diff:
         starts = module.params["state"] == "started"

@@ -73,13 +73,13 @@ import typing as t
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, execute
-from ..module_utils._story.look import Look
+from ..module_utils._story.view import ReleaseView
 
 module_spec = documented(DOCUMENTATION, needs=(KUBERNETES,))
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    return Look(cluster_for(module), module.params["name"]).to_result()
+    return ReleaseView(cluster_for(module), module.params["name"]).to_result()
 
 
 def main() -> None:

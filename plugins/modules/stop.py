@@ -108,9 +108,9 @@ from ..module_utils._release.order import switched_off
 from ..module_utils._release.record import Record
 from ..module_utils._rollout.observer import observe_standings
 from ..module_utils._status.build import next_words, standing
-from ..module_utils._story.look import Look
 from ..module_utils._story.next_step import Stop, few_commands_in
 from ..module_utils._story.plan import Plan
+from ..module_utils._story.view import ReleaseView
 
 module_spec = documented(DOCUMENTATION, required_by={"release": ["kubernetes", "standing"]})
 
@@ -136,11 +136,11 @@ def look(module: Module) -> Result:
     options, sight = module.params["standing"], Result()
     names, flags = options["deployments"], options["config_map"]
     connect = functools.cache(lambda: cluster_elsewhere(module))
-    seen = functools.cache(lambda: Look(connect(), module.params["release"]))
+    view = functools.cache(lambda: ReleaseView(connect(), module.params["release"]))
     for read in (
-        lambda: seen().to_result(),
+        lambda: view().to_result(),
         lambda: {"deployments": observe_standings(connect(), names)},
-        lambda: {"config_map": seen().config_map(flags)},
+        lambda: {"config_map": view().config_map(flags)},
     ):
         try:
             sight |= read()

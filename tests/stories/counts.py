@@ -40,12 +40,14 @@ class Counts(t.NamedTuple):
         noted = [line.split(maxsplit=2) for line in lines]
         letters = Counter(letter for letter, *_rest in noted)
         began, ended = _phase(folder / "journal.jsonl")
-        asked = [
+        requests = [
             re.sub(r"(resourceVersion|timeoutSeconds)=\d+", "", what[0])
             for letter, at, *what in noted
             if letter == "R" and began <= float(at) < ended
         ]
-        distinct, every = (round(len(which) / len(SERVICES), 1) for which in ({*asked}, asked))
+        distinct, every = (
+            round(len(which) / len(SERVICES), 1) for which in ({*requests}, requests)
+        )
         return cls(letters["F"], letters["T"], distinct, every)
 
     def above(self, most: "Counts") -> dict[str, float]:

@@ -32,9 +32,9 @@ from .._report.render import as_html
 from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
 from .._status.build import rolling, service_of, whole, why_in
-from .._story.look import Look
 from .._story.next_step import Story, state_of, watch_of
 from .._story.plan import Plan
+from .._story.view import ReleaseView
 from .._time import now
 
 Body = t.Mapping[str, t.Any]
@@ -42,7 +42,7 @@ Body = t.Mapping[str, t.Any]
 
 @dataclass(frozen=True)
 class Sight:
-    """One look. `body`: the record as JSON, empty before there is one. `watches`: by gate what it has seen.
+    """One look. `body`: the record as JSON, empty before there is one. `watches`: by gate what it has view.
 
     `services`: as those of a status, but of their pods only those of the newest version count.
     """
@@ -119,20 +119,20 @@ def observer(release: str, services: t.Container[str]) -> t.Callable[[Cluster], 
     pinned: dict[int, dict[str, t.Any]] = {}
 
     def observe(cluster: Cluster) -> Sight:
-        seen = Look(cluster, release, pinned=pinned)
-        if seen.record is None:
+        view = ReleaseView(cluster, release, pinned=pinned)
+        if view.record is None:
             return Sight({})
         return Sight(
-            body=seen.record.body,
+            body=view.record.body,
             services={
                 name: service_of(entry, only_newest=True)
-                for entry in seen.deployments
+                for entry in view.deployments
                 if (name := entry["name"]) in services
             },
-            watches=seen.watches,
-            availability=seen.availability,
-            pins=seen.pins["deployments"],
-            flags=seen.flags,
+            watches=view.watches,
+            availability=view.availability,
+            pins=view.pins["deployments"],
+            flags=view.flags,
         )
 
     return observe

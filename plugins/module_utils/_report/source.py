@@ -11,7 +11,7 @@ from .._errors import DeployError, VerificationError
 from .._flags.apply import observe_flags
 from .._guard.memory import Acts
 from .._release.plan import merge
-from .._story.look import Look
+from .._story.view import ReleaseView
 
 Result = dict[str, t.Any]
 
@@ -19,7 +19,7 @@ Result = dict[str, t.Any]
 def read_report(cluster: Cluster, release: str) -> Result:
     """The record with what the guard did, and what stands beside it. A damaged record is a `problem`."""
     try:
-        info = Look(cluster, release).to_result()
+        info = ReleaseView(cluster, release).to_result()
     except VerificationError as exc:
         return {"record": exc.details.get("record") or {}, "problem": str(exc)}
     record, pins = info["record"], info["pins"]

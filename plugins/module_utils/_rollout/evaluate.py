@@ -224,14 +224,14 @@ def start_course(
     )
 
 
-def is_restart(before: Object, after: Object) -> bool:
-    """Whether the templates differ in annotations alone, as after `kubectl rollout restart`."""
+def is_another(before: Object, after: Object) -> bool:
+    """Whether the templates differ in more than annotations, which are all that `kubectl rollout restart` changes."""
 
     def rest(template: Object) -> Object:
         metadata = template.get("metadata") or {}
         return {**template, "metadata": {**metadata, "annotations": {}}}
 
-    return before != after and rest(before) == rest(after)
+    return before != after and rest(before) != rest(after)
 
 
 def evaluate(
@@ -241,13 +241,13 @@ def evaluate(
     deployment = snapshot.deployment
     if deployment is None or deployment.uid != progress.uid:
         return progress, Evaluation("deleted", "Deleted", "it was deleted while it rolled out")
-    if is_restart(progress.template, deployment.template):
-        # By somebody else: what is rolled out is the same, in pods that are newer still.
-        progress = replace(progress, template=deployment.template, generation=deployment.generation)
-    if deployment.template != progress.template:
+    if is_another(progress.template, deployment.template):
         return progress, Evaluation(
             "superseded", "Superseded", "its template was changed by somebody else"
         )
+    if deployment.template != progress.template:
+        # Restarted by somebody else: what is rolled out is the same, in pods that are newer still.
+        progress = replace(progress, template=deployment.template, generation=deployment.generation)
     if deployment.paused:
         hint = f"Resume it with '{deployment.resume}', then try again."
         return progress, Evaluation("paused", "Paused", "it was paused while it rolled out", hint)

@@ -14,7 +14,7 @@ from .._lock.apply import WriteCheck
 from .apply import GuardedCluster, apply_plan, deleted, loss, require, require_for_undo
 from .changes import describe_changes
 from .diagnosis import diagnose, find_log_line
-from .evaluate import CONTROLLER_SILENCE, Evaluation, RolloutProgress, is_restart, start_course
+from .evaluate import CONTROLLER_SILENCE, Evaluation, RolloutProgress, is_another, start_course
 from .failures import signs_of
 from .follow import HELD_LOOK, RESTARTS, Follower, Report, RolloutStatus, as_kill, recalled
 from .models import Deployment, Pod
@@ -376,8 +376,7 @@ class Rollout:
             if current is None:
                 raise deleted(plan.before)
             latest = current
-            restarted = is_restart(template, current.template)
-            if plan.changed and not restarted and current.template != template:
+            if plan.changed and is_another(template, current.template):
                 raise superseded(current, self.wanted)
             status = self._return(guarded, current, pin, ours=plan.changed)
         except ConflictError as exc:

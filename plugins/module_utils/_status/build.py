@@ -36,8 +36,8 @@ from .._release.models import DONE, ROLLBACK_PHASE, ROLLED_BACK, SETTLED, TAKEN_
 from .._release.order import switched_off
 from .._release.record import ON_HOLD, Phase, Record, between
 from .._story import next_step
-from .._story.look import Look
 from .._story.plan import UNPLANNED, Plan
+from .._story.view import ReleaseView
 from .._terminal.commands import Typed
 from .._time import UTC, parse_time
 from .._window import closed_sentence, outlook, read_window
@@ -181,25 +181,25 @@ def _guard(ramp: next_step.Body, record: Record) -> dict[str, t.Any]:
 
 def look(cluster: Cluster, *, release: str, config_map: str) -> Observed:
     """While somebody deploys, at the release of the lock; else at `release`. `config_map`: that of the flags."""
-    seen = Look(cluster, release, at_work=True)
-    record, flags = seen.record, seen.config_map(config_map)
+    view = ReleaseView(cluster, release, at_work=True)
+    record, flags = view.record, view.config_map(config_map)
     switch = KillSwitch.from_config_map(flags)
     story = next_step.Story(
         record=record or Record(),
-        lock=seen.lock.to_result(),
-        freeze=seen.freeze,
+        lock=view.lock.to_result(),
+        freeze=view.freeze,
         killed=str(switch) if switch else "",
         automatic=bool(switch and switch.automatic),
         switched_off=switched_off(record, flags),
-        watches=seen.watches,
+        watches=view.watches,
     )
     return Observed(
         story,
         # Begins as a holder is called, who may be called with a small letter.
-        sentence=". ".join(filter(None, [describe(seen.lock), seen.freeze])) + ".",
-        deployments=seen.deployments,
+        sentence=". ".join(filter(None, [describe(view.lock), view.freeze])) + ".",
+        deployments=view.deployments,
         flags=only_flags(flags.get("data") or {}) if flags is not None else None,
-        availability=seen.availability,
+        availability=view.availability,
     )
 
 
@@ -582,15 +582,13 @@ def follow(
         if lasts is not None and now - alive > lasts and not lock.get("manual"):
             lock = {**lock, "held": False}
         status = build(replace(observed, story=replace(observed.story, lock=lock)), today())
-        if status["verdict"] == next_step.NONE and now - began < BEGINS:
-            if before is None:
-                show(CHANGED, f"{status['why']}: waits for it to begin", {"status": "none"})
-            before = status
-            clock.sleep(interval)
-            continue
-        if status["verdict"] != next_step.IN_PROGRESS and not status["watching"]:
+        waits = status["verdict"] == next_step.NONE and now - began < BEGINS
+        if not waits and status["verdict"] != next_step.IN_PROGRESS and not status["watching"]:
             return status
-        news = [*changes(before, status)]
+        if waits and before is None:
+            news = [(CHANGED, f"{status['why']}: waits for it to begin", "none")]
+        else:
+            news = [*changes(before, status)]
         if not news and now - spoke >= EVERY:
             news = [(FAR, status["why"], "")]
         for event, text, state in news:

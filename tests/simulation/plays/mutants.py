@@ -90,8 +90,8 @@ def _of(file: Path, keys: tuple[t.Any, ...], tasks: t.Sequence[t.Any]) -> t.Iter
             rules.append(DROPPED)
         for rule in rules:
             # Without a rescue, who runs its tasks notices.
-            kept = PARTS if rule != NO_RESCUE else ("rescue",)
-            yield Mutant(file, here, rule, tuple(_names(file, task, kept)))
+            parts = PARTS if rule != NO_RESCUE else ("rescue",)
+            yield Mutant(file, here, rule, tuple(_names(file, task, parts)))
         for part in PARTS:
             yield from _of(file, (*here, part), task.get(part) or ())
 

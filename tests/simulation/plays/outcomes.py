@@ -102,7 +102,7 @@ def left_by(history: History) -> Outcome:
         left |= {
             "posts": [" / ".join(post.splitlines()) for post in receivers.posts],
             "pages": [*receivers.pages, *(f"open: {key}" for key in sorted(receivers.paged))],
-            "status page": receivers.told,
+            "status page": receivers.updates,
             "files": [path.name for path in sorted((folder() / REPORT).glob("*"))],
             "banner": [json.dumps(receivers.banner)] if receivers.banner else [],
         }

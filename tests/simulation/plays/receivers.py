@@ -46,7 +46,7 @@ class Receivers:
         """Slack's, with each edit."""
         self.incidents: dict[str, dict[str, t.Any]] = {}
         """Of the status page, by their id."""
-        self.told: list[str] = []
+        self.updates: list[str] = []
         """What it said, each state with its text."""
         self.banner: t.Any = None
         world.sites |= {PAGER: self._page, SLACK: self._post}
@@ -70,10 +70,12 @@ class Receivers:
     def _publish(self, asked: Asked) -> Answered:
         last = asked.path.rpartition("/")[2]
         if asked.method == "GET":
-            return _json([one for one in self.incidents.values() if one["status"] in OPEN[last]])
+            return _json(
+                [known for known in self.incidents.values() if known["status"] in OPEN[last]]
+            )
         wanted = json.loads(asked.body)["incident"]
         number = last if asked.method == "PATCH" else f"i{len(self.incidents)}"
-        self.told.append(f"{wanted['name']}: {wanted['status']}: {wanted['body']}")
+        self.updates.append(f"{wanted['name']}: {wanted['status']}: {wanted['body']}")
         updates = [{"status": wanted["status"], "body": wanted["body"]}]
         self.incidents[number] = {**wanted, "id": number, "incident_updates": updates}
         return _json(self.incidents[number], 200 if asked.method == "PATCH" else 201)

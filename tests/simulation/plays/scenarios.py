@@ -283,19 +283,9 @@ WAIVED = ("-e", "migration_rehearsal_waiver='no room'", "-e", "migration_rehears
 GOOD_ANSWER = ("-e", "feedback=tickets", "-e", "answer=good")
 BAD_ANSWER = ("-e", "feedback=tickets", "-e", "answer=bad")
 CHECKING = (
-    *(
-        "preflight",
-        "approve",
-        "decide",
-        "diagnose",
-        "guard",
-        "kill_switch",
-        "lock",
-        "ramp",
-        "readiness",
-    ),
-    *("report", "resolve_migrations", "rollback", "status", "unlock"),
-)
+    "preflight approve decide diagnose guard kill_switch lock ramp readiness report "
+    "resolve_migrations rollback status unlock"
+).split()
 """Playbooks that refuse bad input by themselves."""
 NO_IMAGE = {"bad_images": {BAD: ABSENT}}
 NO_START = {**WHOLE, "functions": {"wa-webhook": "ill"}}

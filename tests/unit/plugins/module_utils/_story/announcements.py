@@ -26,7 +26,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.build import
     HELD,
     service_version,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._story.look import Look
+from ansible_collections.easymo.deploy.plugins.module_utils._story.view import ReleaseView
 from tests.fakes.release_records import PLAN
 from tests.simulation.platform import FLAGS, PERCENTAGE, SWITCH
 from tests.unit.plugins.module_utils._guard.ramp_world import DOWN, ERRORS
@@ -105,7 +105,7 @@ def spoken(names: t.Iterable[str], **variables: t.Any) -> dict[str, str]:
 
 def announced_of(world: World) -> dict[str, str]:
     """What the roles would say of the release as it is now, text by name."""
-    info, texts = Look(world.cluster, "2.0.0").to_result(), {}
+    info, texts = ReleaseView(world.cluster, "2.0.0").to_result(), {}
     record, sign_off = world.record(), texts_in("roles/sign_off/vars/main.yml")
     claims = {"sign_off_claims": release_claims(info, "UTC", PHASES, world.now())}
     failed = [name for name, phase in record.phases.items() if phase.failed]

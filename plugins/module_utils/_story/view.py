@@ -21,7 +21,7 @@ from .._run_process import never_alive
 Body = dict[str, t.Any]
 
 
-class Look:
+class ReleaseView:
     """Each part is read when it is first needed, and once. Raises what the cluster raises.
 
     `at_work`: at the release of the deploy lock, where somebody holds it. `pinned`: what was pinned, by attempt, as
@@ -40,7 +40,7 @@ class Look:
         self._release = release
         self._at_work = at_work
         self._pinned = {} if pinned is None else pinned
-        clock = MonotonicClock()
+        self._clock = clock = MonotonicClock()
         self._locking = Locking(
             cluster, LEASE, LockClaim(holder=""), clock=clock, alive=never_alive
         )
@@ -57,7 +57,7 @@ class Look:
     @cached_property
     def _store(self) -> ReleaseStore:
         release = (self.lock.release if self._at_work else "") or self._release
-        return ReleaseStore(self._cluster, release, clock=MonotonicClock())
+        return ReleaseStore(self._cluster, release, clock=self._clock)
 
     @cached_property
     def record(self) -> Record | None:
