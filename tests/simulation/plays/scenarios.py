@@ -282,10 +282,10 @@ WRONG = {
 WAIVED = ("-e", "migration_rehearsal_waiver='no room'", "-e", "migration_rehearsal_waived_by=Jane")
 GOOD_ANSWER = ("-e", "feedback=tickets", "-e", "answer=good")
 BAD_ANSWER = ("-e", "feedback=tickets", "-e", "answer=bad")
-CHECKING = (
-    "preflight approve decide diagnose guard kill_switch lock ramp readiness report "
-    "resolve_migrations rollback status unlock"
-).split()
+LOOKING = ("preflight", "diagnose", "readiness", "report", "status")
+DECIDING = ("approve", "decide", "lock", "unlock")
+ACTING = ("guard", "kill_switch", "ramp", "resolve_migrations", "rollback")
+CHECKING = (*LOOKING, *DECIDING, *ACTING)
 """Playbooks that refuse bad input by themselves."""
 NO_IMAGE = {"bad_images": {BAD: ABSENT}}
 NO_START = {**WHOLE, "functions": {"wa-webhook": "ill"}}
