@@ -70,8 +70,11 @@ def service_waves(
     groups: t.Mapping[str, t.Sequence[str]], group: str, only: t.Collection[str] | None = None
 ) -> Waves:
     waves = waves_of(groups, group)
-    remaining = ([entry for entry in wave if only is None or entry in only] for wave in waves)
-    return [wave for wave in remaining if wave]
+    if only is not None:
+        # A list of Ansible's renders each of its values whenever one is looked for.
+        wanted = {*only}
+        waves = [[name for name in wave if name in wanted] for wave in waves]
+    return [wave for wave in waves if wave]
 
 
 def host_values(
