@@ -51,12 +51,15 @@ def next_steps(run: PlaybookState, command: Command, story: Story) -> list[tuple
 
 
 def _mended(command: Command, cause: RunFailure) -> Command:
-    """Without variables that are refused, with those that are asked for, and on all hosts if a phase is missing."""
+    """Without variables that are refused, with what is asked for, and on all hosts if a phase is missing."""
     if cause.reason == "InvalidInput":
         command = command.without(re.findall(r"\w+", cause.sentence))
     missing = " ".join(match[1] for match in OPTION.finditer(cause.sentence))
     added = [part for part in shlex.split(missing) if part != "-e"]
+    command = command.without([part.partition("=")[0] for part in added])
     limit = "" if cause.missing else command.limit
+    if named := LIMIT.search(cause.sentence):
+        limit = named[1]
     return replace(command, extra=(*command.extra, *added), limit=limit)
 
 
@@ -67,6 +70,7 @@ WHOLE = 6000
 """Columns of a refusal that stands nowhere else, such as a list of all that is missing."""
 REFUSALS = frozenset({"InvalidInput", "Locked", "OutOfOrder"})
 """Reasons with which nothing has begun: there is nothing to go back from, and nothing to examine."""
+LIMIT = re.compile(r"\bUse --limit (\S+?)\.?(?=\s|$)")
 OPTION = re.compile(r"""\b[Aa]dd ((?: ?-e (?:"[^"]*"|'[^']*'|[^\s,;]+))+)""")
 
 
@@ -118,6 +122,8 @@ def end_lines(
         check = " Check mode, nothing was changed." if command.check else ""
         head = f"{word} in {place}, {clock}, after {took}.{check}"
         rows = _failure(stage, block, columns, tone)
+    if block.announced:
+        rows += row("told", " · ".join(block.announced), columns)
     lines = [*(Line(entry, tone) for entry in hanging(head, columns)), *rows]
     lines += [command_row(*entry) for entry in next_steps(run, command, block.story)]
     if block.detail and not good:
@@ -154,7 +160,7 @@ def _word(run: PlaybookState) -> tuple[str, Tone]:
 
 
 def _failure(stage: Stage, block: Block, columns: int, tone: Tone) -> list[Line]:
-    """The cause, how the platform was found after it, and who was told."""
+    """The cause, and how the platform was found after it."""
     lines: list[Line] = []
     if cause := stage.cause:
         sentence = cause.sentence
@@ -176,8 +182,6 @@ def _failure(stage: Stage, block: Block, columns: int, tone: Tone) -> list[Line]
         lines += row("undone", str(block.standing["undone"]), columns)
     for number, text in enumerate(block.standing.get("now") or ()):
         lines += row("" if number else "now", str(text), columns)
-    if block.announced:
-        lines += row("told", " · ".join(block.announced), columns)
     return lines
 
 

@@ -195,6 +195,8 @@ def who_runs(tasks: t.Mapping[str, t.Collection[str]], mutant: Mutant) -> list[s
         return not stops, -_run(texts, run), -_run(whole, run), len(run)
 
     names = [name for name in SCENARIOS if _run(texts, tasks[name])]
+    # What a template includes has no name here, and what ends a play is no task.
+    names = names or [name for name in SCENARIOS if _run(whole, tasks[name])]
     if mutant.file.parent == PLAYBOOKS:
         names = [name for name in names if phase in imported_by([SCENARIOS[name].playbook])]
     return sorted(names, key=order)[:MOST]
