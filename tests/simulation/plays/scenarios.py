@@ -282,6 +282,9 @@ WAR_ROOM = {
         "release_mail_sender": "release@example.com",
         "message_review": "How it went.",
         "message_war_room_closed": "All is over.",
+        "release_smoke_questions": [{"name": "menu", "question": "Is it new?", "asked_of": "us"}],
+        "smoke_tests_answers": {"menu": "yes"},
+        "smoke_tests_answered_by": "Jane",
     }
 }
 ARCHIVED = ("--tags", "sign_off", "-e", "release_archive_war_room=true")
@@ -456,6 +459,9 @@ SCENARIOS = {
             "easymo.deploy.feature_flags : Set the flags, and bring them to the pods",
         ),
         _of_refusal("smoke_tests", "easymo.deploy.smoke_tests : Test user flows, all at once"),
+        _of_refusal(
+            "microservices", "Roll out the service, and call its public health endpoint", BAD
+        ),
         *map(_of_order, ("microservices", "feature_flags", "smoke_tests", "sign_off")),
         _of_alert("alert", "hold", held),
         _of_alert("alert back", "rollback", off),
