@@ -256,6 +256,7 @@ import typing as t
 
 from ..module_utils._arguments import read_who_and_why
 from ..module_utils._checks.git import head_of
+from ..module_utils._checks.sign_offs import sign
 from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._gate.store import record_answer, record_decision
 from ..module_utils._kubernetes import cluster_for
@@ -266,7 +267,7 @@ from ..module_utils._module import Module, documented, execute
 from ..module_utils._release.models import FAILED
 from ..module_utils._release.record import Act
 from ..module_utils._release.store import ReleaseStore
-from ..module_utils._release.task import carry_out, read_change, sign, writes_record
+from ..module_utils._release.task import carry_out, read_change, writes_record
 from ..module_utils._time import utc_now
 
 module_spec = documented(

@@ -19,7 +19,9 @@ from .._messages.apply import would_take
 from .._messages.slack import call
 from .._release.models import SIGN_OFFS
 from .._release.record import SignOff
-from .._release.task import (
+from .._time import Deadline, format_time, read_time
+from .models import FAIL, HOLD, Finding, Ground, Kind, Kinds, Options, failed, held, passed
+from .sign_offs import (
     counts,
     known_sign_offs,
     missing_because,
@@ -28,8 +30,6 @@ from .._release.task import (
     read_wanted,
     subject_of,
 )
-from .._time import Deadline, format_time, read_time
-from .models import FAIL, HOLD, Finding, Ground, Kind, Kinds, Options, failed, held, passed
 from .web import api_options, get_json
 
 _PAGE = 1000
