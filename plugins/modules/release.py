@@ -142,7 +142,6 @@ options:
     description:
       - What to keep of the world before it is changed, taken once for each attempt. More names add to it.
       - A Deployment that already runs this release is refused, for it no longer tells what ran before.
-      - Needs a record.
     type: dict
     suboptions:
       deployments:
@@ -204,7 +203,7 @@ phase:
 repaired_since:
   description:
     - The later of the attempt's begin and of the second after the last failure of O(phase). What was seen before it, as
-      a backup, may be of a state that somebody has corrected since. Empty without a record.
+      a backup, may be of a state that somebody has corrected since.
   returned: success
   type: str
   version_added: 0.3.0
@@ -267,7 +266,7 @@ from ..module_utils._module import Module, documented, execute
 from ..module_utils._release.models import FAILED
 from ..module_utils._release.record import Act
 from ..module_utils._release.store import ReleaseStore
-from ..module_utils._release.task import carry_out, read_change, writes_record
+from ..module_utils._release.task import carry_out, read_change
 from ..module_utils._time import utc_now
 
 module_spec = documented(
@@ -294,13 +293,7 @@ def run(module: Module) -> dict[str, t.Any]:
             # A freeze stops the work, not the record of why it stopped.
             if params["phase_status"] != FAILED:
                 raise
-    done = carry_out(
-        cluster,
-        change,
-        params["pin"] or {},
-        writes=writes_record(params),
-        check_mode=module.check_mode,
-    )
+    done = carry_out(cluster, change, params["pin"] or {}, check_mode=module.check_mode)
     return without_diff(module, {**done.to_result(), "diff": done.to_diff()})
 
 

@@ -12,14 +12,10 @@ from .._errors import InputError
 from .._kubernetes import actor_of, cluster_elsewhere
 from .._module import Module
 from .._time import utc_now
-from .models import NO_RECORD
 from .order import read_order
-from .plan import RecordChange, check_attempt, diff_face
+from .plan import RecordChange, diff_face
 from .record import Record
 from .store import ReleaseStore
-
-ASKS = ("phase", "status", "backups", "facts", "notes")
-
 
 Pin = t.Mapping[str, t.Any]
 """The option `pin` of the module release, {} for nothing to pin."""
@@ -47,28 +43,21 @@ def read_change(params: t.Mapping[str, t.Any]) -> RecordChange:
     )
 
 
-def writes_record(params: t.Mapping[str, t.Any]) -> bool:
-    """Whether the record itself is written, and not only pins."""
-    return not params["pin"] or any(params[name] for name in ASKS)
-
-
 @dataclass(frozen=True)
 class ReleaseOutcome:
     change: RecordChange
     before: Record | None
-    after: Record | None
+    after: Record
     pinned: t.Mapping[str, t.Sequence[str]]
 
     def to_result(self) -> dict[str, t.Any]:
-        after = self.after
-        phases = after.body["phases"] if after else {}
-        changed = self.before != self.after
+        after, phase = self.after, self.change.phase
         return {
-            "changed": changed or any(self.pinned.values()),
+            "changed": self.before != after or any(self.pinned.values()),
             "at": self.change.now,
-            **(after.to_result() if after else NO_RECORD),
-            "phase": phases.get(self.change.phase, {}),
-            "repaired_since": after.repaired_since(self.change.phase) if after else "",
+            **after.to_result(),
+            "phase": after.body["phases"].get(phase, {}),
+            "repaired_since": after.repaired_since(phase),
             "pinned": dict(self.pinned),
         }
 
@@ -77,16 +66,11 @@ class ReleaseOutcome:
 
 
 def carry_out(
-    cluster: Cluster, change: RecordChange, pin: Pin, *, writes: bool = True, check_mode: bool
+    cluster: Cluster, change: RecordChange, pin: Pin, *, check_mode: bool
 ) -> ReleaseOutcome:
-    """Change the record, and pin. Without `writes` only pin."""
+    """Change the record, and pin."""
     store = ReleaseStore(cluster, change.version, clock=MonotonicClock())
-    before: Record | None
-    after: Record | None
-    if writes:
-        before, after = store.change(change, check_mode=check_mode)
-    else:
-        before = after = store.read()
+    before, after = store.change(change, check_mode=check_mode)
     if change.fence and change.opens and not check_mode:
         store.leave_epoch(change.fence)
     pinned = take_pins(store, change, pin, after, check_mode=check_mode)
@@ -94,13 +78,12 @@ def carry_out(
 
 
 def take_pins(
-    store: ReleaseStore, change: RecordChange, pin: Pin, after: Record | None, *, check_mode: bool
+    store: ReleaseStore, change: RecordChange, pin: Pin, record: Record, *, check_mode: bool
 ) -> dict[str, t.Sequence[str]]:
-    """Names of what the task pinned, by kind. `after`: the record, which pins need."""
+    """Names of what the task pinned, by kind."""
     wanted = {kind: tuple(pin.get(kind) or ()) for kind in ("deployments", "config_maps")}
     if not any(wanted.values()):
         return {"deployments": [], "config_maps": []}
-    record = check_attempt(after, change.version)
     deployments, config_maps = store.pin(
         record.attempt,
         **wanted,
