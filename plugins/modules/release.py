@@ -281,7 +281,7 @@ def run(module: Module) -> dict[str, t.Any]:
     params, cluster = module.params, cluster_for(module)
     for option, act in (("answer", answer), ("decision", decide), ("sign_off", sign_off)):
         if params[option]:
-            return without_diff(module, act(module, cluster))
+            return act(module, cluster)
     change = read_change(params)
     if not module.check_mode:
         guard = lease_check_for(
@@ -294,14 +294,7 @@ def run(module: Module) -> dict[str, t.Any]:
             if params["phase_status"] != FAILED:
                 raise
     done = carry_out(cluster, change, params["pin"] or {}, check_mode=module.check_mode)
-    return without_diff(module, {**done.to_result(), "diff": done.to_diff()})
-
-
-def without_diff(module: Module, result: dict[str, t.Any]) -> dict[str, t.Any]:
-    """The same, unless a diff was asked for."""
-    if not module._diff:
-        del result["diff"]
-    return result
+    return {**done.to_result(), "diff": done.to_diff()}
 
 
 def answer(module: Module, cluster: Cluster) -> dict[str, t.Any]:

@@ -114,7 +114,8 @@ def run(module: Module) -> dict[str, t.Any]:
 
     paths = {name: str(Path(params["dest"]) / name) for name in after}
     pages = [paths[name] for name in (PAGE, incident) if name in paths]
-    result = {
+    text = "report.txt"
+    return {
         # M(easymo.deploy.release_page) writes the page itself again while a run lives: that is no change of the report.
         "changed": any(name != PAGE or name not in before for name in changed),
         "files": {name.rpartition(".")[2]: paths[name] for name in files},
@@ -125,11 +126,8 @@ def run(module: Module) -> dict[str, t.Any]:
         "missing": list(report.missing),
         "problems": list(report.problems),
         "document": params.get("document", ""),
+        "diff": {"before": before.get(text, ""), "after": after[text]},
     }
-    if module._diff:
-        name = "report.txt"
-        result["diff"] = {"before": before.get(name, ""), "after": after[name]}
-    return result
 
 
 def read_report(cluster: Cluster, release: str) -> dict[str, t.Any]:
