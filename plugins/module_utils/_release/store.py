@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._cluster import RELEASE_ANNOTATION, Clock, Cluster, Tries
-from .._errors import ConflictError, InputError, VerificationError
+from .._errors import ConflictError, VerificationError
 from .._lock.models import fence_of, leave_epoch, refuse_later
 from .models import ROLLBACK_PHASE
 from .order import below_later, flags_of, override_of, superseded, switched_off
@@ -33,13 +33,6 @@ from .plan import RecordChange, begins_release, merge, plan_record
 from .record import Record
 
 KEY = "record.json"
-
-
-@dataclass(frozen=True)
-class RecordAttachment:
-    attempt: int
-    content: bytes
-    resource_version: str
 
 
 @dataclass(frozen=True)
@@ -176,56 +169,6 @@ class ReleaseStore:
             self._write_pins(replace(pins, fence=max(pins.fence, fence)))
         return new_deployments, new_config_maps
 
-    def attachment(self, name: str) -> RecordAttachment | None:
-        map_name = self._attachment_name(name)
-        body = self._cluster.read("ConfigMap", map_name)
-        if body is None:
-            return None
-        what = f"ConfigMap {map_name!r}"
-        try:
-            data = body["data"]
-            attachment = RecordAttachment(
-                attempt=int(data["attempt"]),
-                content=unpack(data["content"], what),
-                resource_version=body["metadata"]["resourceVersion"],
-            )
-            checksum = data["sha256"]
-        except (KeyError, ValueError, TypeError) as exc:
-            raise VerificationError(f"{what} has no valid attachment ({exc}).") from exc
-        if hashlib.sha256(attachment.content).hexdigest() != checksum:
-            raise VerificationError(f"{what} is damaged: its content does not match its sha256.")
-        return attachment
-
-    def attachment_version(self, name: str) -> str:
-        """The resourceVersion to overwrite it by, also when it is damaged; "" without an attachment."""
-        body = self._cluster.read("ConfigMap", self._attachment_name(name))
-        return str(body["metadata"]["resourceVersion"]) if body else ""
-
-    def attach(self, attempt: int, name: str, content: bytes) -> None:
-        """Attach a file. An attachment of the same attempt stays as it is."""
-        known = self.attachment(name)
-        if known is None or known.attempt != attempt:
-            self.overwrite(attempt, name, content, version=known.resource_version if known else "")
-
-    def overwrite(self, attempt: int, name: str, content: bytes, *, version: str) -> str:
-        """Write an attachment that changes, over the `version` that was read, "" for none. Returns the new one.
-
-        Raises ConflictError when another writer changed it meanwhile.
-        """
-        data = {
-            "attempt": str(attempt),
-            "content": pack(content, f"The attachment {name!r}"),
-            "sha256": hashlib.sha256(content).hexdigest(),
-        }
-        map_name = self._attachment_name(name)
-        return write_over(self._cluster, map_name, self.version, ATTACHMENT, data, version)
-
-    def fetch(self, name: str) -> bytes:
-        attachment = self.attachment(name)
-        if attachment is None:
-            raise InputError(f"Release {self.version!r} has no attachment {name!r}.")
-        return attachment.content
-
     def _write_pins(self, pins: Pins) -> None:
         """Write the pins. A conflict with our own write, whose response was lost, is no error."""
         try:
@@ -241,11 +184,6 @@ class ReleaseStore:
                 "may be released without its pins."
             )
 
-    def _attachment_name(self, name: str) -> str:
-        if name == "pins":
-            raise InputError("The attachment name 'pins' is reserved: choose another.")
-        return f"{self.name}-{record_name(name).removeprefix('release-')}"
-
     def _read(self) -> StoredRecord:
         body = self._cluster.read("ConfigMap", self.name)
         if body is None:
@@ -258,3 +196,42 @@ class ReleaseStore:
         data = {KEY: json.dumps(record.body, indent=1, sort_keys=True)}
         at, fence = over.resource_version, over.fence
         write_over(self._cluster, self.name, self.version, RECORD, data, at, fence=fence)
+
+
+class Attachment:
+    """A file beside the record, in a ConfigMap of its own. `store` may be replaced by one over another connection.
+
+    `attempt` is the one that it was written in, as far as it was read.
+    """
+
+    def __init__(self, store: ReleaseStore, name: str) -> None:
+        self.store = store
+        self.attempt = 0
+        self.version = ""
+        self._what = f"The attachment {name!r}"
+        self._name = f"{store.name}-{record_name(name).removeprefix('release-')}"
+
+    def read(self) -> bytes | None:
+        """None where there is none. Raises VerificationError for what is damaged, which may be written over even so."""
+        body = self.store._cluster.read("ConfigMap", self._name)
+        self.version = str(body["metadata"]["resourceVersion"]) if body else ""
+        if body is None:
+            return None
+        what = f"ConfigMap {self._name!r}"
+        try:
+            data = body["data"]
+            self.attempt, checksum = int(data["attempt"]), data["sha256"]
+            content = unpack(data["content"], what)
+        except (KeyError, ValueError, TypeError) as exc:
+            raise VerificationError(f"{what} has no valid attachment ({exc}).") from exc
+        if hashlib.sha256(content).hexdigest() != checksum:
+            raise VerificationError(f"{what} is damaged: its content does not match its sha256.")
+        return content
+
+    def write(self, attempt: int, content: bytes) -> None:
+        """Over what was read or written last. Raises ConflictError when another writer changed it meanwhile."""
+        sha256, store = hashlib.sha256(content).hexdigest(), self.store
+        data = {"attempt": str(attempt), "content": pack(content, self._what), "sha256": sha256}
+        self.version = write_over(
+            store._cluster, self._name, store.version, ATTACHMENT, data, self.version
+        )

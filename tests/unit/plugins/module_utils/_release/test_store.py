@@ -20,7 +20,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import
     read_pins,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
-from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import (
+    Attachment,
+    ReleaseStore,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._release.task import (
     carry_out,
     read_change,
@@ -281,23 +284,31 @@ def store_of(cluster: MemoryCluster, version: str = "2.0.0") -> ReleaseStore:
     return ReleaseStore(cluster, version, clock=FakeClock())
 
 
-def test_an_attachment_comes_back_as_it_was_and_is_made_once(cluster):
-    store, content = store_of(cluster), random.Random(1).randbytes(10_000)
-    store.attach(1, "functions", content)
-    store.attach(1, "functions", b"other")
-    assert store.fetch("functions") == content
+def attachment(cluster: MemoryCluster, version: str = "2.0.0") -> Attachment:
+    return Attachment(store_of(cluster, version), "functions")
+
+
+def test_an_attachment_comes_back_as_it_was(cluster):
+    content, file = random.Random(1).randbytes(10_000), attachment(cluster)
+    file.write(1, content)
+    assert (file.read(), file.attempt) == (content, 1)
+    with pytest.raises(ConflictError):
+        attachment(cluster).write(1, b"unseen")
 
 
 def test_an_attachment_that_is_too_large_is_refused(cluster):
     with pytest.raises(InputError, match="too large for a ConfigMap"):
-        store_of(cluster).attach(1, "large", random.Random(1).randbytes(800_000))
+        attachment(cluster).write(1, random.Random(1).randbytes(800_000))
 
 
-def test_a_damaged_attachment_is_not_given_back(cluster):
-    store_of(cluster).attach(1, "functions", b"sources")
+def test_a_damaged_attachment_is_not_given_back_and_may_be_written_over(cluster):
+    file = attachment(cluster)
+    file.write(1, b"sources")
     cluster.objects["ConfigMap", "release-2.0.0-functions"]["data"]["sha256"] = "0"
     with pytest.raises(VerificationError, match="is damaged"):
-        store_of(cluster).fetch("functions")
+        file.read()
+    file.write(1, b"others")
+    assert file.read() == b"others"
 
 
 @pytest.mark.parametrize("version", ["2.0.0-RC1", "2.0/0", "", "-2", "2" * 61])
@@ -328,7 +339,7 @@ def test_of_other_releases_the_records_alone_are_read(cluster):
     for phase in ORDER["phases"]:
         opens(cluster, "1.9.1", phase, 1)
     run(cluster, name="1.9.1", pin={"deployments": [NAME], "config_maps": []})
-    store_of(cluster, "1.9.1").attach(1, "report", b"a report")
+    attachment(cluster, "1.9.1").write(1, b"a report")
     listed = cluster.list_objects("ConfigMap", label_selector=RECORDS)
     assert [body["metadata"]["name"] for body in listed] == ["release-1.9.1"]
     # As a version of the collection wrote it that set no such label.
