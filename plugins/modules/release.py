@@ -279,9 +279,12 @@ module_spec = documented(
 
 def run(module: Module) -> dict[str, t.Any]:
     params, cluster = module.params, cluster_for(module)
-    for option, act in (("answer", answer), ("decision", decide), ("sign_off", sign_off)):
-        if params[option]:
-            return act(module, cluster)
+    if given := params["answer"]:
+        return record_answer(cluster, params["name"], given, check_mode=module.check_mode)
+    if params["decision"]:
+        return decide(module, cluster)
+    if params["sign_off"]:
+        return sign_off(module, cluster)
     change = read_change(params)
     if not module.check_mode:
         guard = lease_check_for(
@@ -295,11 +298,6 @@ def run(module: Module) -> dict[str, t.Any]:
                 raise
     done = carry_out(cluster, change, params["pin"] or {}, check_mode=module.check_mode)
     return {**done.to_result(), "diff": done.to_diff()}
-
-
-def answer(module: Module, cluster: Cluster) -> dict[str, t.Any]:
-    params = module.params
-    return record_answer(cluster, params["name"], params["answer"], check_mode=module.check_mode)
 
 
 def decide(module: Module, cluster: Cluster) -> dict[str, t.Any]:

@@ -116,7 +116,7 @@ def run(module: Module) -> dict[str, t.Any]:
     pages = [paths[name] for name in (PAGE, incident) if name in paths]
     text = "report.txt"
     return {
-        # M(easymo.deploy.release_page) writes the page itself again while a run lives: that is no change of the report.
+        # M(easymo.deploy.release_run) writes the page itself again while a run lives: that is no change of the report.
         "changed": any(name != PAGE or name not in before for name in changed),
         "files": {name.rpartition(".")[2]: paths[name] for name in files},
         "incident": paths.get(incident, ""),

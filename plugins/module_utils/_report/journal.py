@@ -20,26 +20,18 @@ LINE_LIMIT = 16_000
 
 
 class Journal:
-    """Appends the events of one run to a file that only its owner may read, up to `limit` bytes.
+    """Appends the events of one run to a file that only its owner may read.
 
     Each line goes out in one write at the file's end, so runs that share it never mix, and a run that is killed leaves
     whole lines. `warn` is told once when nothing can be written.
     """
 
-    def __init__(
-        self,
-        warn: Callable[[str], None],
-        *,
-        limit: int = BYTES,
-        now: Callable[[], str] = utc_milliseconds,
-    ) -> None:
+    def __init__(self, warn: Callable[[str], None]) -> None:
         self._warn = warn
-        self._limit = limit
-        self._now = now
         self._lock = threading.Lock()
         self._file: int | None = None
         self._sequence = 0
-        self.started = now()
+        self.started = utc_milliseconds()
         second = re.sub("[-:Z]|[.].*", "", self.started)
         # Sorts by time, and is another's nowhere: "20261124T090000Z-3f9a1c2e".
         self.run = f"{second}Z-{uuid.uuid4().hex[:8]}"
@@ -65,7 +57,7 @@ class Journal:
             if self._file is None:
                 return
             line = self._line({"event": event, **known})
-            full = os.fstat(self._file).st_size + len(line) > self._limit
+            full = os.fstat(self._file).st_size + len(line) > BYTES
             if full:
                 line = self._line({"event": "journal_full"})
             try:
@@ -77,7 +69,7 @@ class Journal:
             if written < len(line):
                 self._stop("The journal's disk is full: the run goes on without it.")
             elif full:
-                why = f"The journal is full ({self._limit} bytes)"
+                why = f"The journal is full ({BYTES} bytes)"
                 self._stop(f"{why}: the rest of the run is not in it.")
 
     def close(self) -> None:
@@ -88,7 +80,7 @@ class Journal:
     def _line(self, fields: dict[str, t.Any]) -> bytes:
         """What is too long is left without its result, and with the beginnings of its texts."""
         self._sequence += 1
-        entry = {"run": self.run, "seq": self._sequence, "at": self._now(), **fields}
+        entry = {"run": self.run, "seq": self._sequence, "at": utc_milliseconds(), **fields}
         line = json.dumps(entry, ensure_ascii=False, default=str)
         if len(line) > LINE_LIMIT:
             short = {k: v[:2_000] if isinstance(v, str) else v for k, v in entry.items()}
