@@ -77,7 +77,7 @@ class RollbackRecord:
         params, record = self._params, self._store.read()
         pins: dict[str, t.Any] | None = None
         if {ALL, SERVICES} & {*self._parts}:
-            pinned = self._store.pins(record.attempt if record else 1).deployments
+            pinned = self._store.pins.of(record.attempt if record else 1).deployments
             # Of services that went back by name, the others stay at the release.
             names = params["deployments"] or [*pinned]
             pins = {name: pinned[name] for name in names if name in pinned}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keep release records, their pins and attachments in ConfigMaps, one writer at a time."""
+"""Keep release records and their attachments in ConfigMaps, one writer at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._cluster import RELEASE_ANNOTATION, Clock, Cluster, Tries
-from .._errors import ConflictError, VerificationError
+from .._errors import VerificationError
 from .._lock.models import fence_of, leave_epoch, refuse_later
 from .models import ROLLBACK_PHASE
 from .order import below_later, flags_of, override_of, superseded, switched_off
@@ -18,16 +18,11 @@ from .pins import (
     ATTACHMENT,
     RECORD,
     RECORDS,
-    Pins,
-    add_pins,
-    outdated_pins,
+    PinStore,
     pack,
-    pins_name,
-    read_pins,
     record_name,
     unpack,
     write_over,
-    write_pins,
 )
 from .plan import RecordChange, begins_release, merge, plan_record
 from .record import Record
@@ -52,6 +47,7 @@ class ReleaseStore:
         self._clock = clock
         self.version = version
         self.name = record_name(version)
+        self.pins = PinStore(cluster, version, clock=clock)
 
     def read(self) -> Record | None:
         return self._read().record
@@ -120,69 +116,10 @@ class ReleaseStore:
                 with contextlib.suppress(VerificationError):
                     yield Record.load((body.get("data") or {}).get(KEY, ""), f"ConfigMap {name!r}")
 
-    def pins(self, attempt: int) -> Pins:
-        """The pins of this attempt. Pins of an earlier attempt no longer count."""
-        known = read_pins(self._cluster, self.name)
-        if known is None:
-            return Pins(attempt=attempt)
-        if known.attempt != attempt:
-            return Pins(attempt, resource_version=known.resource_version, fence=known.fence)
-        return known
-
     def leave_epoch(self, fence: int) -> None:
         """On the record and its pins, as far as there are any, so that no earlier holder of the lock writes them."""
-        for name in (self.name, pins_name(self.name)):
+        for name in (self.name, self.pins.name):
             leave_epoch(self._cluster, name, fence)
-
-    def pin(
-        self,
-        attempt: int,
-        *,
-        deployments: t.Sequence[str],
-        config_maps: t.Sequence[str],
-        digests: t.Container[str] = (),
-        fence: int = 0,
-        check_mode: bool,
-    ) -> tuple[list[str], list[str]]:
-        """The Deployments and the ConfigMaps that are pinned by this. Raises LeaseLostError as `change` does.
-
-        A pin stays as it is, except that of a Deployment that another writer changed and that does not
-        run this release. `digests` are those of the release's images.
-        """
-        known = self.pins(attempt)
-        refuse_later(f"ConfigMap {pins_name(self.name)!r}", known.fence, fence)
-        new_deployments = [name for name in deployments if name not in known.deployments]
-        new_config_maps = [name for name in config_maps if name not in known.config_maps]
-        new_deployments += outdated_pins(self._cluster, known, self.version, deployments, digests)
-        if not new_deployments and not new_config_maps:
-            return [], []
-        pins = add_pins(
-            self._cluster,
-            known,
-            self.version,
-            deployments=new_deployments,
-            config_maps=new_config_maps,
-            digests=digests,
-            clock=self._clock,
-        )
-        if not check_mode:
-            self._write_pins(replace(pins, fence=max(pins.fence, fence)))
-        return new_deployments, new_config_maps
-
-    def _write_pins(self, pins: Pins) -> None:
-        """Write the pins. A conflict with our own write, whose response was lost, is no error."""
-        try:
-            write_pins(self._cluster, self.name, self.version, pins)
-        except ConflictError:
-            stored = read_pins(self._cluster, self.name)
-            if stored is None or stored != replace(pins, resource_version=stored.resource_version):
-                raise
-        stored = read_pins(self._cluster, self.name)
-        if stored is None or {*stored.deployments} != {*pins.deployments}:
-            raise VerificationError(
-                f"ConfigMap {pins_name(self.name)!r} was written but reads differently: nothing "
-                "may be released without its pins."
-            )
 
     def _read(self) -> StoredRecord:
         body = self._cluster.read("ConfigMap", self.name)

@@ -84,7 +84,7 @@ def take_pins(
     wanted = {kind: tuple(pin.get(kind) or ()) for kind in ("deployments", "config_maps")}
     if not any(wanted.values()):
         return {"deployments": [], "config_maps": []}
-    deployments, config_maps = store.pin(
+    deployments, config_maps = store.pins.add(
         record.attempt,
         **wanted,
         digests={image.digest for image in record.facts.images if image.digest},

@@ -73,7 +73,7 @@ class ReleaseView:
     def pins(self) -> Body:
         if self.attempt in self._pinned:
             return self._pinned[self.attempt]
-        pins = self._store.pins(self.attempt).to_summary()
+        pins = self._store.pins.of(self.attempt).to_summary()
         if pins["deployments"]:
             self._pinned[self.attempt] = pins
         return pins
