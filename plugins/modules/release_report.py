@@ -25,7 +25,6 @@ extends_documentation_fragment:
   - easymo.deploy._kubernetes.elsewhere
   - easymo.deploy._release_run.report
   - easymo.deploy._libraries.jinja2
-  - easymo.deploy._libraries.kubernetes
 options:
   kubernetes:
     description: The cluster that has the record of O(release).
