@@ -6,11 +6,8 @@ import threading
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report import journal as module
-from ansible_collections.easymo.deploy.plugins.module_utils._report.journal import (
-    LINE_LIMIT,
-    Journal,
-)
+from ansible_collections.easymo.deploy.plugins.callback import journal as module
+from ansible_collections.easymo.deploy.plugins.callback.journal import LINE_LIMIT, Journal
 
 
 @pytest.fixture
