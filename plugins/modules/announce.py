@@ -18,7 +18,6 @@ extends_documentation_fragment:
   - easymo.deploy._module.in_controller
   - easymo.deploy._kubernetes.elsewhere
   - easymo.deploy._mail
-  - easymo.deploy._libraries.kubernetes
   - easymo.deploy._libraries.requests
 options:
   text:

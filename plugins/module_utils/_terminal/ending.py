@@ -8,12 +8,12 @@ import shlex
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._formats import SENTENCE_LIMIT, counted, one_line, stopwatch
+from .._formats import SENTENCE_LIMIT, counted, one_line, shortened, stopwatch
 from .._release.models import DONE, ROLLED_BACK
 from .._story import next_step
 from .._story.next_step import Story, few_commands_in
 from .commands import Command, without_options
-from .layout import CAUSE, WIDEST, clipped, hanging, hung
+from .layout import CAUSE, WIDEST, hanging, hung
 from .models import Line, RunBegun, RunFailure, Tone
 from .run import PlaybookState, Stage
 from .telling import report_files
@@ -147,7 +147,7 @@ def _report(stage: Stage, block: Block, columns: int) -> list[Line]:
     deviations = [*map(str, block.report.get("deviations") or ())]
     if deviations and stage.number:
         more = f" And {len(deviations) - 1} more, see the report." if deviations[1:] else ""
-        lines = row("differs", f"{clipped(deviations[0], SHORT)}{more}", columns, "warn")
+        lines = row("differs", f"{shortened(deviations[0], SHORT)}{more}", columns, "warn")
     files = report_files(block.report)
     return lines + [command_row(*each, "") for each in zip(("report", ""), files, strict=False)]
 
@@ -168,10 +168,10 @@ def _failure(stage: Stage, block: Block, columns: int, tone: Tone) -> list[Line]
             # They are whole below.
             sentence = without_options(sentence)
         limit = WHOLE if cause.reason in REFUSALS and not block.detail else CAUSE
-        why = clipped(one_line(_unsaid(sentence, block.problems), WHOLE), limit)
+        why = shortened(one_line(_unsaid(sentence, block.problems), WHOLE), limit)
         lines += row("cause", f"{cause.where}{why}", columns, tone, WHOLE)
         for number, line in enumerate(cause.log):
-            lines += row("" if number else "log", clipped(line, SHORT), columns)
+            lines += row("" if number else "log", shortened(line, SHORT), columns)
         others = {
             failure.sentence for failure in stage.failures if failure.sentence not in cause.sentence
         }
