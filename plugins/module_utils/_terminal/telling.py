@@ -309,6 +309,8 @@ def bundled(item: Item, group: Group) -> Fact | None:
         text = f"would change: {listed(changes, 5)}" if changes else text
     elif result.get("activated"):
         text = f"{number} activated together"
+        if result.get("restored"):
+            text = f"{number} back as before the release"
     elif result.get("saved"):
         text = f"{number} bundled, what runs is saved"
     elif item.failed:
