@@ -9,11 +9,13 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from tests.fakes import release_records as records
 
-EARLIER = Path(__file__).parents[4] / "stories" / "records" / "of_an_earlier_version.json"
+RECORDS = Path(__file__).parents[4] / "stories" / "records"
 
 
-def test_a_record_of_an_earlier_version_is_read_whole():
-    config_map, _end = json.JSONDecoder().raw_decode(EARLIER.read_text("utf-8"))
+@pytest.mark.parametrize("version", ["0.1", "0.2"])
+def test_a_record_of_an_earlier_version_is_read_whole(version):
+    text = (RECORDS / f"of_{version}.json").read_text("utf-8")
+    config_map, _end = json.JSONDecoder().raw_decode(text)
     record = Record.read(json.loads(config_map["data"]["record.json"]))
     assert (record.problems, record.attempt, record.actor) == ((), 1, "jane@laptop")
     assert {one.name for one in record.backups} == {"agent_core_prod", "supabase_prod"}
