@@ -144,6 +144,11 @@ announced:
   type: bool
   default: true
   version_added: 0.3.0
+procedure:
+  description: What the release follows, as a sentence names it, such as C(the runbook). From it the report tells deviations.
+  type: str
+  default: the plan
+  version_added: 0.3.0
 time_zone:
   description:
     - The time zone of the events, such as V(Africa/Nairobi). Elsewhere its times stand beside UTC.
