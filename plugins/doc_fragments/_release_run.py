@@ -145,7 +145,7 @@ announced:
   default: true
   version_added: 0.3.0
 procedure:
-  description: What the release follows, as a sentence names it, such as C(the runbook). From it the report tells deviations.
+  description: What the release follows, such as C(the runbook). The report tells deviations from it.
   type: str
   default: the plan
   version_added: 0.3.0

@@ -409,7 +409,10 @@ PLACES = 8
 
 
 def find_causes(facts: t.Iterable[ObservedFact], *, feature: bool = True) -> list[Cause]:
-    """The surest first. `feature`: whether there is one that could be switched off. What is the same of several subjects, but for figures, is one cause."""
+    """The surest first. What is the same of several subjects, but for figures, is one cause.
+
+    `feature`: whether there is one to switch off.
+    """
     observed = DiagnosisFacts(facts)
     services = {entry.subject for entry in observed.of("standing")}
     results = []
