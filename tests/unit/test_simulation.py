@@ -62,7 +62,6 @@ def test_playbooks_show_and_change_what_is_recorded():
 def test_a_playbook_that_is_never_played_is_named():
     unplayed = simulated("--unplayed", program="tests.simulation.plays").split()
     page = (ROOT / "docs" / "guarantees.md").read_text("utf-8").partition("was not simulated:")[2]
-    assert unplayed
     assert [name for name in unplayed if f"`{name}.yml`" not in page] == []
 
 
@@ -91,12 +90,8 @@ def test_every_invariant_is_a_sentence_of_the_guarantees():
     source = (ROOT / "tests" / "simulation" / "invariants" / "sentences.py").read_text("utf-8")
     names = dict(re.findall(r'^([A-Z_]+) = "([a-z_]+)"$', source, re.MULTILINE))
     sentences = re.findall(r'^    ([A-Z_]+): (?:\(\s*)?"(.+?)"', source, re.MULTILINE | re.DOTALL)
-    page, _begin, _rest = (
-        (ROOT / "tests" / "simulation" / "README.md")
-        .read_text("utf-8")
-        .partition("<!-- tried: begin -->")
-    )
-    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \|", page, re.MULTILINE))
+    page = (ROOT / "tests" / "simulation" / "README.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \|$", page, re.MULTILINE))
     assert len(sentences) > 10
     assert rows == {names[name]: sentence for name, sentence in sentences}
 
