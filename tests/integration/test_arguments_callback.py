@@ -35,3 +35,25 @@ def test_a_run_that_would_do_nothing_fails_before_its_first_task(words, said):
     assert said in done.stderr
     assert "TASK" not in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_what_a_person_says_is_neither_evaluated_nor_kept_where_it_looks_like_a_secret(tmp_path):
+    token, ran = "ghp_" + "a1B2" * 9, tmp_path / "ran"
+    by = f"by=\"{{{{ lookup('pipe', 'touch {ran}; echo ann') }}}}\""
+    said = []
+    for callback in ("arguments", "lean"):
+        done = subprocess.run(
+            [Path(sys.executable).parent / "ansible-playbook", "playbooks/approve.yml", "-vvv", "--check",
+             "-i", "inventories/example", "-e", "sign_off=qa", "-e", by, "-e", f"note={token}"],
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "1000", "ANSIBLE_NOCOLOR": "1",
+                 "ANSIBLE_CALLBACKS_ENABLED": f"easymo.deploy.{callback}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
+        assert token not in done.stdout + done.stderr
+        said.append(
+            (ran.exists(), "'note' looks as if" in done.stdout, "'by' is a template" in done.stdout)
+        )
+    assert said == [(False, True, False), (True, True, True)]

@@ -10,7 +10,7 @@ import json
 import typing as t
 from dataclasses import dataclass
 
-from .._arguments import read_who_and_why, text_of
+from .._arguments import read_who_and_why, refuse_secrets, text_of
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, InputError
 from .._kubernetes import actor_of, cluster_elsewhere
@@ -256,6 +256,7 @@ def plan_sign_off(
             f"{names}."
         )
     read_who_and_why(by=ask.by)
+    refuse_secrets(note=ask.note)
     if ask.release and ask.release.removeprefix("v") != subject.release.removeprefix("v"):
         raise ConflictError(
             f"{ask.by} signed {ask.name!r} for release {ask.release}, but {subject.release} is "
