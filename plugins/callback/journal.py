@@ -31,11 +31,14 @@ options:
 """
 
 import functools
+import json
 import os
 import platform
 import re
+import threading
 import time
 import typing as t
+import uuid
 from pathlib import Path
 
 from ansible import context
@@ -47,8 +50,8 @@ from ..module_utils._arguments import user_here
 from ..module_utils._progress import Progress
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import CENSORED, RECORD_KEYS, sentence_of
-from ..module_utils._report.journal import Journal
 from ..module_utils._terminal.models import Status
+from ..module_utils._time import utc_milliseconds
 from ..plugin_utils._action_module import imported, module_of
 from ..plugin_utils._process import collection_version, shown_options
 from ..plugin_utils._run_events import Observer, PlayVariables, ending_of, observing, task_name
@@ -61,6 +64,9 @@ EVENTS: t.Mapping[Status, str] = {
     "skipped": "task_skipped",
 }
 ALWAYS_KEPT = frozenset({"msg", "reason"})
+BYTES = 50_000_000
+LINE_LIMIT = 16_000
+"""Characters of one line; a larger result is left out and the line says so."""
 
 
 @functools.cache
@@ -85,6 +91,80 @@ def promised(result: t.Mapping[str, t.Any], module: str) -> dict[str, t.Any] | N
     }
 
 
+class Journal:
+    """Appends the events of one run to a file that only its owner may read.
+
+    Each line goes out in one write at the file's end, so runs that share it never mix, and a run that is killed leaves
+    whole lines. `warn` is told once when nothing can be written.
+    """
+
+    def __init__(self, warn: t.Callable[[str], None]) -> None:
+        self._warn = warn
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        self._sequence = 0
+        self.started = utc_milliseconds()
+        second = re.sub("[-:Z]|[.].*", "", self.started)
+        # Sorts by time, and is another's nowhere: "20261124T090000Z-3f9a1c2e".
+        self.run = f"{second}Z-{uuid.uuid4().hex[:8]}"
+
+    def open(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            os.fchmod(self._file, 0o600)
+            # A full disk or a lost machine may have torn the last line of an earlier run.
+            size = os.fstat(self._file).st_size
+            if size and os.pread(self._file, 1, size - 1) != b"\n":
+                os.write(self._file, b"\n")
+        except OSError as exc:
+            self._stop(
+                f"The journal {path} can't be written ({exc.strerror}): the run goes on without it."
+            )
+
+    def write(self, event: str, **fields: t.Any) -> None:
+        """One line: `run`, `seq`, `at`, `event` and the fields that are not None."""
+        known = {name: value for name, value in fields.items() if value is not None}
+        with self._lock:
+            if self._file is None:
+                return
+            line = self._line({"event": event, **known})
+            full = os.fstat(self._file).st_size + len(line) > BYTES
+            if full:
+                line = self._line({"event": "journal_full"})
+            try:
+                written = os.write(self._file, line)
+            except OSError as exc:
+                why = f"The journal can't be written ({exc.strerror})"
+                self._stop(f"{why}: the run goes on without it.")
+                return
+            if written < len(line):
+                self._stop("The journal's disk is full: the run goes on without it.")
+            elif full:
+                why = f"The journal is full ({BYTES} bytes)"
+                self._stop(f"{why}: the rest of the run is not in it.")
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _line(self, fields: dict[str, t.Any]) -> bytes:
+        """What is too long is left without its result, and with the beginnings of its texts."""
+        self._sequence += 1
+        entry = {"run": self.run, "seq": self._sequence, "at": utc_milliseconds(), **fields}
+        line = json.dumps(entry, ensure_ascii=False, default=str)
+        if len(line) > LINE_LIMIT:
+            short = {k: v[:2_000] if isinstance(v, str) else v for k, v in entry.items()}
+            short |= {"result": None, "truncated": True}
+            line = json.dumps(short, ensure_ascii=False, default=str)
+        return line.encode() + b"\n"
+
+    def _stop(self, why: str) -> None:
+        self.close()
+        self._warn(why)
+
+
 class CallbackModule(Observer):
     """Forwards what Ansible says to a Journal."""
 
@@ -93,14 +173,13 @@ class CallbackModule(Observer):
 
     def __init__(self) -> None:
         super().__init__()
-        self._journal: Journal | None = None
+        self._journal = Journal(self._display.warning)
         self._opened = False
         self._play = ""
         self._task_started: dict[tuple[str, str], float] = {}
 
     @observing
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
-        self._journal = Journal(self._display.warning)
         self._playbook = os.path.basename(playbook._file_name or "")  # noqa: PTH119
 
     @observing
@@ -115,7 +194,7 @@ class CallbackModule(Observer):
         release = re.sub(r"[^\w.+-]", "_", variables.get("release_version")).strip(".")
         path = self.get_option("journal_path") or (release and f".deploy/{release}/journal.jsonl")
         self._opened = True
-        if self._journal is None or not path:
+        if not path:
             return
         self._redact = Redactor(variables.secrets())
         self._journal.open(Path(path))
@@ -154,8 +233,7 @@ class CallbackModule(Observer):
     def _finish(self, outcome: str, hosts: dict[str, t.Any] | None = None) -> None:
         """The last line. What was closed before is not written to again."""
         self._write("run_finished", outcome=outcome, hosts=hosts)
-        if self._journal:
-            self._journal.close()
+        self._journal.close()
 
     @observing
     def _progressed(self, progress: Progress) -> None:
@@ -188,5 +266,4 @@ class CallbackModule(Observer):
         )
 
     def _write(self, event: str, **fields: t.Any) -> None:
-        if self._journal:
-            self._journal.write(event, **self._redact.within(fields))
+        self._journal.write(event, **self._redact.within(fields))

@@ -43,7 +43,7 @@ options:
 {CONNECTION}"""
 
     # Of a module whose work is elsewhere.
-    ELSEWHERE: str = f"""
+    ELSEWHERE: str = f"""{KUBERNETES_CLIENT}
 options:
   kubernetes:
     description: The cluster of the record. Needed with O(release).

@@ -144,7 +144,7 @@ def titled(name: str) -> str:
 
 def shortened(text: str, limit: int) -> str:
     """At most `limit` characters, with a mark where something was left out."""
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
 def size(count: t.Any) -> str:

@@ -209,10 +209,17 @@ def execute(module_spec: ModuleSpec, run: t.Callable[[t.Any], Result]) -> None:
         refuse_missing(module_spec.needs)
         result = run(module)
     except DeployError as exc:
-        module.fail_json(**exc.to_result())
+        module.fail_json(**as_asked(module, exc.to_result()))
     except Exception as exc:
         module.fail_json(**unexpected(exc))
-    module.exit_json(**result)
+    module.exit_json(**as_asked(module, result))
+
+
+def as_asked(module: t.Any, result: Result) -> Result:
+    """Of what changed, both states are told where somebody asked for them."""
+    if not module._diff:
+        result.pop("diff", None)
+    return result
 
 
 class _Brief(AnsibleModule):  # type: ignore[misc]

@@ -203,15 +203,17 @@ class RampTask:
 
     def _news(self, finding: WatchFinding, result: Result) -> str:
         at, why = f"{finding.percentage} %", "; ".join(finding.reasons)
+        evidence = self._params["evidence"]
+        answers = (evidence.get("feedback") or {}).get("answers") or ()
+        again = f"{why}. Run the same command to watch it again, or release it with {ramp.RELEASE}."
+        if any(answer["answer"] == "none" for answer in answers):
+            again = f"{evidence['sentence']} Or release it with {ramp.RELEASE}."
         return {
             ramp.PROCEED: (
                 f"{at} was watched for {self._params['watch_duration']:g} s and is good. "
-                f"{self._params['evidence'].get('sensitivity') or ''}"
+                f"{evidence.get('sensitivity') or ''}"
             ).strip(),
-            ramp.HOLD: (
-                f"{at} is held: {why}. Run the same command to watch it again, or release it "
-                f"with {ramp.RELEASE}."
-            ),
+            ramp.HOLD: f"{at} is held: {again}",
             ramp.ROLLBACK: went_back(finding.percentage, result["percentage"], why),
         }[finding.verdict]
 

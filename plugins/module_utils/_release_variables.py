@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ._arguments import options_or_refusal, text_of
+from ._checks.sign_offs import read_given, read_wanted
 from ._checks.task import read_tests
 from ._errors import InputError
 from ._flags.values import to_values
@@ -14,7 +15,6 @@ from ._module import fragment_spec, refuse_below
 from ._ramp.options import read_schedule
 from ._release.order import read_waivers
 from ._release.pins import record_name
-from ._release.task import read_given, read_wanted
 from ._time import is_within, now
 from ._window import read_window
 

@@ -5,9 +5,20 @@ from __future__ import annotations
 
 import typing as t
 
-from ._claims.claims import FAILED, rollback_claims, verification
+from ._claims.claims import (
+    FAILED,
+    FLAGS,
+    NOT_LOOKED_AT,
+    PODS,
+    RETURNED,
+    TESTS,
+    VERIFIED,
+    VERSIONS,
+    rollback_claims,
+)
 from ._cluster import Cluster, MonotonicClock
 from ._errors import DeployError
+from ._formats import counted
 from ._kubernetes import actor_of
 from ._lock.apply import lease_check_for
 from ._module import Module, Result
@@ -16,6 +27,7 @@ from ._release.plan import RecordChange
 from ._release.record import Record
 from ._release.store import ReleaseStore
 from ._release.task import plain
+from ._rollout.models import is_same_image
 from ._rollout.observer import observe_standings
 from ._time import utc_now
 
@@ -65,7 +77,7 @@ class RollbackRecord:
         params, record = self._params, self._store.read()
         pins: dict[str, t.Any] | None = None
         if {ALL, SERVICES} & {*self._parts}:
-            pinned = self._store.pins(record.attempt if record else 1).deployments
+            pinned = self._store.pins.of(record.attempt if record else 1).deployments
             # Of services that went back by name, the others stay at the release.
             names = params["deployments"] or [*pinned]
             pins = {name: pinned[name] for name in names if name in pinned}
@@ -140,6 +152,89 @@ class RollbackRecord:
         before, after = self._store.change(change, check_mode=check_mode)
         self.document = after.to_result()["document"]
         return before != after
+
+
+STATES: t.Mapping[str, str] = {"pass": VERIFIED, "fail": FAILED}
+"""By the status of a smoke test. Any other was not looked at, or could not be told."""
+DIFFERS = "VerificationFailed"
+Json = t.Mapping[str, t.Any]
+
+
+def verification(
+    tests: Json,
+    pods: Json,
+    pins: Json | None = None,
+    deployments: t.Sequence[Json] = (),
+    running: Json | None = None,
+    returned: Json | None = None,
+) -> list[dict[str, str]]:
+    """A row with `name`, `status` and `detail` for each.
+
+    `tests`: the result of the module smoke_tests; `pods`: that of feature_flags, which proved them. `pins`: by
+    Deployment, what ran before, with `images`; None when services did not go back. `deployments`: as rollout
+    reads them. `running`: the result of the module health_check about all pods, `returned`: about the services that
+    went back; None or empty when that was not looked at.
+    """
+    results = tests.get("results")
+    if isinstance(results, list):
+        rows = [
+            row(
+                str(result["name"]),
+                STATES.get(str(result.get("status")), NOT_LOOKED_AT),
+                result.get("detail"),
+                str(result.get("kind") or ""),
+            )
+            for result in results
+        ]
+    else:
+        rows = [row(TESTS, NOT_LOOKED_AT, tests.get("msg") or "the tests did not run")]
+    rows += [_checked(RETURNED, returned)] if returned else []
+    rows += [_checked(PODS, running)] if running else []
+    # A release without flags has no pods to ask.
+    rows += [_flags(pods)] if pods.get("consumers") != {} else []
+    rows += [_versions(pins, deployments)] if pins is not None else []
+    return rows
+
+
+def _checked(name: str, checked: Json) -> dict[str, str]:
+    failed, results = bool(checked.get("failed")), checked.get("results") or ()
+    wrong = [result for result in results if not failed or result.get("status") != "pass"]
+    detail = " ".join(str(result.get("detail")) for result in wrong) or checked.get("msg")
+    if failed and wrong and not any(result.get("status") == "fail" for result in wrong):
+        return row(name, NOT_LOOKED_AT, detail)
+    return row(name, FAILED if failed else VERIFIED, detail)
+
+
+def _flags(pods: Json) -> dict[str, str]:
+    if pods.get("failed"):
+        return row(
+            FLAGS, FAILED if pods.get("reason") == DIFFERS else NOT_LOOKED_AT, pods.get("msg")
+        )
+    if not pods.get("consumers"):
+        return row(FLAGS, NOT_LOOKED_AT, "no pod was asked")
+    known = sum(len(consumer["pods"]) for consumer in pods["consumers"].values())
+    return row(FLAGS, VERIFIED, f"{known} pods")
+
+
+def _versions(pins: Json, deployments: t.Sequence[Json]) -> dict[str, str]:
+    if not pins:
+        return row(VERSIONS, NOT_LOOKED_AT, "nothing was pinned")
+    runs = {deployment["name"]: deployment.get("images") for deployment in deployments}
+    unseen = [name for name in pins if name not in runs]
+    other = []
+    for name, pin in pins.items():
+        now, wanted = runs.get(name) or {}, pin.get("images") or {}
+        same = now.keys() == wanted.keys() and all(is_same_image(now[c], wanted[c]) for c in now)
+        other += [] if same or name in unseen else [name]
+    if other:
+        return row(VERSIONS, FAILED, f"{', '.join(other)} run something else")
+    if unseen:
+        return row(VERSIONS, NOT_LOOKED_AT, f"{', '.join(unseen)} could not be read")
+    return row(VERSIONS, VERIFIED, counted(len(pins), "service"))
+
+
+def row(name: str, status: str, detail: t.Any = "", kind: str = "") -> dict[str, str]:
+    return {"name": name, "status": status, "detail": str(detail or ""), "kind": kind}
 
 
 def _describe_failed(rows: t.Sequence[t.Mapping[str, str]]) -> str:

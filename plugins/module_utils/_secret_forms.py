@@ -85,6 +85,24 @@ def holds_secret(name: str) -> bool:
     return naming(name) is not None
 
 
+INNOCENT = frozenset({"secrets", "required_secrets"})
+"""Options that name secrets and hold none."""
+
+
+def secrets_within(value: t.Any, name: str = "") -> t.Iterator[str]:
+    """The values of all options that hold one, however deep."""
+    if isinstance(value, str):
+        if value and holds_secret(name):
+            yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key not in INNOCENT:
+                yield from secrets_within(inner, str(key))
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from secrets_within(inner, name)
+
+
 BLANK = "********"
 
 # Also after an escape of JSON or of a URL, whose last character is a letter or a digit.

@@ -173,9 +173,8 @@ def run(module: Module) -> dict[str, t.Any]:
             ),
         )
     result["alerts"] = [rule.to_result() for rule in loaded]
-    if module._diff:
-        result["diff"] = {"before": {"groups": before or []}, "after": {"groups": groups}}
-    return result
+    diff = {"before": {"groups": before or []}, "after": {"groups": groups}}
+    return {**result, "diff": diff}
 
 
 def _destination(module: Module, api: AlertsApi) -> alerts.RuleObject | alerts.RuleFile:

@@ -18,7 +18,6 @@ extends_documentation_fragment:
   - easymo.deploy._module.in_controller
   - easymo.deploy._kubernetes.elsewhere
   - easymo.deploy._mail
-  - easymo.deploy._libraries.kubernetes
   - easymo.deploy._libraries.requests
 options:
   text:
@@ -112,7 +111,8 @@ options:
         type: str
         default: easymo.deploy
       summary:
-        description: Title of the incident instead of O(text), cut at 1024 characters.
+        description: Title of the incident instead of O(text), cut at 120 characters. Of a longer one O(pagerduty.details) has
+          all as C(message).
         type: str
       details:
         description: More about it, shown in the incident.

@@ -151,12 +151,11 @@ def run(module: Module) -> dict[str, t.Any]:
     if module.params["read_release"]:
         read = ReleaseView(cluster, order.release).to_result(evidence=order.subject == ROLLBACK)
         result |= {**read, "changed": outcome.changed}
-    if module._diff:
-        starts = module.params["state"] == "started"
-        before = "No probe runs." if starts else "Public addresses are asked."
-        asks = before if outcome.changed else outcome.sentence
-        result["diff"] = {"before": {"asks": asks}, "after": {"asks": outcome.sentence}}
-    return result
+    starts = module.params["state"] == "started"
+    before = "No probe runs." if starts else "Public addresses are asked."
+    asks = before if outcome.changed else outcome.sentence
+    diff = {"before": {"asks": asks}, "after": {"asks": outcome.sentence}}
+    return {**result, "diff": diff}
 
 
 def main() -> None:

@@ -110,10 +110,8 @@ def run(module: Module) -> dict[str, t.Any]:
     before = folder.read([path.name]).get(path.name, "")
     if before != after and not module.check_mode:
         folder.write({path.name: after})
-    result: dict[str, t.Any] = {"changed": before != after, "start": format_time(start)}
-    if module._diff:
-        result["diff"] = {"before": before, "after": after}
-    return result
+    diff = {"before": before, "after": after}
+    return {"changed": before != after, "start": format_time(start), "diff": diff}
 
 
 def planned_event(params: t.Mapping[str, t.Any]) -> tuple[datetime, str]:

@@ -175,10 +175,7 @@ def run(module: Module) -> dict[str, t.Any]:
         change = locking.free(force=params["force"], check_mode=module.check_mode)
         if change.changed and not module.check_mode:
             dismiss(change.before)
-    result = change.to_result()
-    if module._diff:
-        result["diff"] = change.to_diff()
-    return result
+    return {**change.to_result(), "diff": change.to_diff()}
 
 
 def main() -> None:

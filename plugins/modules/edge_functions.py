@@ -168,6 +168,11 @@ extra:
   type: list
   elements: str
   sample: [old-webhook]
+restored:
+  description: Whether the sources are those from before the release.
+  returned: with O(state=restored), when something was saved
+  type: bool
+  version_added: 0.3.0
 kept:
   description: Functions that V(restored) left alone, for somebody deployed them since the release.
   returned: success, except with O(state=configured)

@@ -287,7 +287,7 @@ class FlagsTask:
     def _before_release(self, flags: Changes) -> Changes:
         """Those of the release alone: others may have changed the rest of the ConfigMap since."""
         record = self._store.read()
-        pinned = self._store.pins(record.attempt if record else 1).config_maps
+        pinned = self._store.pins.of(record.attempt if record else 1).config_maps
         before = pinned.get(self._params["name"])
         if before is None:
             raise ConflictError(

@@ -221,9 +221,8 @@ def run(module: Module) -> dict[str, t.Any]:
         ),
         "consumers": [consumer.to_result() for consumer in consumers],
         "reached_after": after,
+        "diff": to_diff(plan),
     }
-    if module._diff:
-        result["diff"] = to_diff(plan)
     if params["release"]:
         note(module, cluster, by, result["sentence"], switch)
     if consumers and reading.probe.weakness:

@@ -92,10 +92,7 @@ def run(module: Module) -> dict[str, t.Any]:
                 "The admin API accepted the banner but shows another: somebody else changes it, "
                 "or it does not store it."
             )
-    result: dict[str, t.Any] = {"changed": changed, "banner": wanted}
-    if module._diff:
-        result["diff"] = {"before": before, "after": wanted}
-    return result
+    return {"changed": changed, "banner": wanted, "diff": {"before": before, "after": wanted}}
 
 
 def wanted_banner(state: str, message: str | None, kind: str) -> Banner:

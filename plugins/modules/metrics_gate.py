@@ -23,7 +23,6 @@ extends_documentation_fragment:
   - easymo.deploy._module.verdict
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.psycopg2
-  - easymo.deploy._libraries.kubernetes
   - easymo.deploy._metrics
   - easymo.deploy._metrics.watch
   - easymo.deploy._kubernetes.elsewhere

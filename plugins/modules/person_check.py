@@ -18,7 +18,6 @@ extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
   - easymo.deploy._module.verdict
   - easymo.deploy._kubernetes.elsewhere
-  - easymo.deploy._libraries.kubernetes
 attributes:
   check_mode:
     support: full

@@ -216,10 +216,9 @@ def to_result(
     lacks = f"{params['name']} {would} backed up without objects that its user may not read: "
     result: Result = {"changed": existing is None, "backup": described, "left_out": [*left_out]}
     result["remarks"] = [f"{lacks}{', '.join(left_out)}."] if left_out else []
-    if module._diff:
-        predicted = {"name": params["name"], "release": params["release"]}
-        before = existing.to_result() if existing else {}
-        result["diff"] = {"before": before, "after": described or predicted}
+    predicted = {"name": params["name"], "release": params["release"]}
+    before = existing.to_result() if existing else {}
+    result["diff"] = {"before": before, "after": described or predicted}
     return result
 
 

@@ -142,7 +142,6 @@ options:
     description:
       - What to keep of the world before it is changed, taken once for each attempt. More names add to it.
       - A Deployment that already runs this release is refused, for it no longer tells what ran before.
-      - Needs a record.
     type: dict
     suboptions:
       deployments:
@@ -204,7 +203,7 @@ phase:
 repaired_since:
   description:
     - The later of the attempt's begin and of the second after the last failure of O(phase). What was seen before it, as
-      a backup, may be of a state that somebody has corrected since. Empty without a record.
+      a backup, may be of a state that somebody has corrected since.
   returned: success
   type: str
   version_added: 0.3.0
@@ -256,6 +255,7 @@ import typing as t
 
 from ..module_utils._arguments import read_who_and_why
 from ..module_utils._checks.git import head_of
+from ..module_utils._checks.sign_offs import sign
 from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._gate.store import record_answer, record_decision
 from ..module_utils._kubernetes import cluster_for
@@ -266,7 +266,7 @@ from ..module_utils._module import Module, documented, execute
 from ..module_utils._release.models import FAILED
 from ..module_utils._release.record import Act
 from ..module_utils._release.store import ReleaseStore
-from ..module_utils._release.task import carry_out, read_change, sign, writes_record
+from ..module_utils._release.task import carry_out, read_change
 from ..module_utils._time import utc_now
 
 module_spec = documented(
@@ -279,9 +279,12 @@ module_spec = documented(
 
 def run(module: Module) -> dict[str, t.Any]:
     params, cluster = module.params, cluster_for(module)
-    for option, act in (("answer", answer), ("decision", decide), ("sign_off", sign_off)):
-        if params[option]:
-            return without_diff(module, act(module, cluster))
+    if given := params["answer"]:
+        return record_answer(cluster, params["name"], given, check_mode=module.check_mode)
+    if params["decision"]:
+        return decide(module, cluster)
+    if params["sign_off"]:
+        return sign_off(module, cluster)
     change = read_change(params)
     if not module.check_mode:
         guard = lease_check_for(
@@ -293,26 +296,8 @@ def run(module: Module) -> dict[str, t.Any]:
             # A freeze stops the work, not the record of why it stopped.
             if params["phase_status"] != FAILED:
                 raise
-    done = carry_out(
-        cluster,
-        change,
-        params["pin"] or {},
-        writes=writes_record(params),
-        check_mode=module.check_mode,
-    )
-    return without_diff(module, {**done.to_result(), "diff": done.to_diff()})
-
-
-def without_diff(module: Module, result: dict[str, t.Any]) -> dict[str, t.Any]:
-    """The same, unless a diff was asked for."""
-    if not module._diff:
-        del result["diff"]
-    return result
-
-
-def answer(module: Module, cluster: Cluster) -> dict[str, t.Any]:
-    params = module.params
-    return record_answer(cluster, params["name"], params["answer"], check_mode=module.check_mode)
+    done = carry_out(cluster, change, params["pin"] or {}, check_mode=module.check_mode)
+    return {**done.to_result(), "diff": done.to_diff()}
 
 
 def decide(module: Module, cluster: Cluster) -> dict[str, t.Any]:

@@ -25,7 +25,6 @@ extends_documentation_fragment:
   - easymo.deploy._kubernetes.elsewhere
   - easymo.deploy._release_run.report
   - easymo.deploy._libraries.jinja2
-  - easymo.deploy._libraries.kubernetes
 options:
   kubernetes:
     description: The cluster that has the record of O(release).
@@ -79,14 +78,17 @@ missing:
 import typing as t
 from pathlib import Path
 
+from ..module_utils._cluster import Cluster
+from ..module_utils._errors import VerificationError
 from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._module import Module, documented, execute
 from ..module_utils._redaction import Redactor
+from ..module_utils._release.plan import merge
 from ..module_utils._release.record import Record
 from ..module_utils._report.build import RECORD_DEPTH, asked_of, build_report
 from ..module_utils._report.files import ReportFolder, incident_name, notes_of
 from ..module_utils._report.render import files_of
-from ..module_utils._report.source import read_report
+from ..module_utils._story.view import ReleaseView
 from ..module_utils._templates import JINJA2
 
 PAGE = "report.html"
@@ -111,8 +113,9 @@ def run(module: Module) -> dict[str, t.Any]:
 
     paths = {name: str(Path(params["dest"]) / name) for name in after}
     pages = [paths[name] for name in (PAGE, incident) if name in paths]
-    result = {
-        # M(easymo.deploy.release_page) writes the page itself again while a run lives: that is no change of the report.
+    text = "report.txt"
+    return {
+        # M(easymo.deploy.release_run) writes the page itself again while a run lives: that is no change of the report.
         "changed": any(name != PAGE or name not in before for name in changed),
         "files": {name.rpartition(".")[2]: paths[name] for name in files},
         "incident": paths.get(incident, ""),
@@ -122,11 +125,22 @@ def run(module: Module) -> dict[str, t.Any]:
         "missing": list(report.missing),
         "problems": list(report.problems),
         "document": params.get("document", ""),
+        "diff": {"before": before.get(text, ""), "after": after[text]},
     }
-    if module._diff:
-        name = "report.txt"
-        result["diff"] = {"before": before.get(name, ""), "after": after[name]}
-    return result
+
+
+def read_report(cluster: Cluster, release: str) -> dict[str, t.Any]:
+    """The record with what the guard did, and what stands beside it. A damaged record is a `problem`."""
+    view = ReleaseView(cluster, release)
+    try:
+        info = view.to_result()
+    except VerificationError as exc:
+        return {"record": exc.details.get("record") or {}, "problem": str(exc)}
+    record, acts = info["record"], view.guard_acts
+    if acts:
+        record = merge(record, {"facts": {"guard": {"acts": acts}}})
+    problem = "" if info["exists"] else f"Release {release} has no record."
+    return {**info, "record": record, "pins": info["pins"]["deployments"], "problem": problem}
 
 
 def main() -> None:

@@ -165,10 +165,7 @@ module_spec = documented(DOCUMENTATION, needs=(KUBERNETES, BOTO3, JINJA2, REQUES
 
 def run(module: Module) -> dict[str, t.Any]:
     refuse_below(module.params, fence=0)
-    result = begin(module)
-    if not module._diff:
-        result.pop("diff", None)
-    return result
+    return begin(module)
 
 
 def main() -> None:

@@ -263,10 +263,7 @@ def scale(module: Module) -> Result:
     else:
         lease_check_for(cluster, params["fence"], clock=clock, name=params["lock"]).check()
         scaling.carry_out()
-    result = scaling.to_result()
-    if module._diff:
-        result["diff"] = scaling.to_diff()
-    return result
+    return {**scaling.to_result(), "diff": scaling.to_diff()}
 
 
 def main() -> None:

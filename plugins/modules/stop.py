@@ -14,7 +14,6 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
   - easymo.deploy._kubernetes.elsewhere
-  - easymo.deploy._libraries.kubernetes
 options:
   msg:
     description: What is wrong, and what to do about it.

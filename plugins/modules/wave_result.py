@@ -55,8 +55,6 @@ def run(module: Module) -> Result:
     rollout = dict(module.params["rollout"])
     for warning in rollout.pop("warnings", []):
         module.warn(warning)
-    if not module._diff:
-        rollout.pop("diff", None)
     return rollout
 
 

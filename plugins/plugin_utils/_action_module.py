@@ -23,7 +23,7 @@ from ansible.utils.display import Display
 
 from ..module_utils._arguments import wrong_kinds
 from ..module_utils._errors import DeployError, InputError, in_short, refuse_missing
-from ..module_utils._module import Result, unexpected
+from ..module_utils._module import Result, as_asked, unexpected
 from ..module_utils._progress import DRAWN, Progress, relayed, report
 
 LOCAL = frozenset({"local", "ansible.builtin.local"})
@@ -109,7 +109,8 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
             outcome = {"failed": True, **unexpected(exc)}
         if module.warnings:
             outcome["warnings"] = module.warnings
-        return show_remarks({**result, **remove_values(outcome, validated._no_log_values)}, host)
+        shown = remove_values(as_asked(module, outcome), validated._no_log_values)
+        return show_remarks({**result, **shown}, host)
 
     def parameters(self, given: dict[str, t.Any]) -> dict[str, t.Any]:
         """What `run` gets, for a module that needs to know more of the run than its task says."""

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import yaml
 
+from ..module_utils._formats import shortened
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import RECORD_KEYS
-from ..module_utils._terminal.layout import clipped
 from ..module_utils._terminal.models import TaskEnded
 
 ERASE = "\r\x1b[K"
-SPARE = 2
-"""Columns that stay free: a full line would wrap, and terminals differ in how wide some signs are."""
+SPARE = 4
+"""Columns that stay free: a full line would wrap, and some signs, as ✅, take two columns."""
 
 
 class LiveScreen:
@@ -45,7 +45,7 @@ class LiveScreen:
 
     def draw(self, text: str) -> None:
         """As the last line, in place of the one before. The caller holds the display's lock."""
-        shown = clipped(text, self.columns() - SPARE)
+        shown = shortened(text, self.columns() - SPARE)
         if self.live and shown != self._drawn:
             self._written(f"{ERASE}{shown}")
             self._drawn = shown

@@ -19,7 +19,7 @@ from multidict import CIMultiDict
 from sandbox.supabase.client import Source, encode, read_functions
 from sandbox.supabase.functions import MAX_UPLOAD, Function, Upload
 from sandbox.supabase.gateway import FunctionsGateway, Metrics, refused
-from sandbox.supabase.management import FunctionsApi
+from sandbox.supabase.management import FunctionsApi, ProjectApi
 from sandbox.supabase.runtime import BundleError, Runtime
 from sandbox.supabase.server import Admission
 from sandbox.supabase.store import Store
@@ -71,6 +71,9 @@ class Project:
             middlewares=[Admission(faults, TOKEN, REF).middleware], client_max_size=MAX_UPLOAD
         )
         management.add_routes(FunctionsApi(self.store, programs, faults, REF).routes())
+        # Of the project it has the secrets alone.
+        none: t.Any = None
+        management.add_routes(ProjectApi(self.store, programs, none, none).routes())
         gateway = web.Application()
         gateway.add_routes(_Gateway(self, programs).routes())
         for host, application in ((API, management), (GATEWAY, gateway)):
@@ -149,6 +152,9 @@ class _Kept(Store):
         self._uploads: dict[str, Upload] = {}
         self._told = written
 
+    def save_secrets(self, secrets: dict[str, dict[str, str]]) -> None:
+        self.secrets = secrets
+
     def save_sources(self, upload: Upload) -> None:
         self._uploads[upload.digest] = upload
 
@@ -165,6 +171,9 @@ class _Programs:
 
     def __init__(self, project: Project) -> None:
         self._project = project
+
+    async def refresh(self) -> None:
+        """Their secrets are new."""
 
     async def stage(self, function: Function) -> None:
         slug = function.slug

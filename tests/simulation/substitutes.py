@@ -50,7 +50,8 @@ COLLECTION = "ansible_collections.easymo.deploy.plugins."
 ACTING = (
     *("announce", "deploy_lock", "edge_functions"),
     *("feature_flags", "feature_guard", "feature_ramp"),
-    *("health_check", "kill_switch", "metrics_gate", "migrations", "pg_backup", "pg_restore"),
+    *("health_check", "kill_switch", "metrics_gate", "migrations"),
+    *("person_check", "pg_backup", "pg_restore"),
     *("release", "release_info", "release_rollback", "release_run", "rollout", "rollout_wave"),
 )
 SIMULATED = (COLLECTION, "sandbox.kubernetes.", "sandbox.node.status", "sandbox.supabase.")

@@ -288,8 +288,10 @@ TO_FILL_IN = ("NAME", "name", "$USER", "WHY", "why", "WHAT WAS SEEN")
     "printed", [one for one in commands() if {*TO_FILL_IN} & {*map(str, given(one).values())}]
 )
 def test_a_printed_placeholder_typed_unchanged_is_refused(printed: str) -> None:
-    left = [name for name, value in given(printed).items() if value in TO_FILL_IN]
-    refused = list(typed_unchanged(given(printed)))
+    # The databases refuse a migration of that name: the scenario "resolve unknown".
+    values = {k: v for k, v in given(printed).items() if k != "prisma_migrate_resolved"}
+    left = [name for name, value in values.items() if value in TO_FILL_IN]
+    refused = list(typed_unchanged(values))
     assert [sentence.partition(" is ")[0] for sentence in refused] == [repr(name) for name in left]
     assert all("in the place of" in sentence for sentence in refused)
 

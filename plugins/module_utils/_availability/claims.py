@@ -10,7 +10,7 @@ from datetime import datetime, tzinfo
 
 from .._errors import VerificationError
 from .._formats import lasting
-from .._release.store import ReleaseStore
+from .._release.store import Attachment, ReleaseStore
 from .._time import UTC
 from . import plan
 from .plan import Gap, Json, Measured, Outage, TargetRecord, to_text
@@ -182,28 +182,21 @@ def attachment_of(subject: str) -> str:
 
 
 class MeasuredStore:
-    """Of the release itself, or of its rollback. `releases` may be replaced by one over another connection."""
+    """Of the release itself, or of its rollback."""
 
     def __init__(self, releases: ReleaseStore, subject: str = RELEASE) -> None:
-        self.releases = releases
-        self._name = attachment_of(subject)
-        self._version = ""
+        self.file = Attachment(releases, attachment_of(subject))
 
     def read(self) -> Measured | None:
         """Raises VerificationError for what is damaged; it may be overwritten even so."""
-        try:
-            attachment = self.releases.attachment(self._name)
-        except VerificationError:
-            self._version = self.releases.attachment_version(self._name)
-            raise
-        self._version = attachment.resource_version if attachment else ""
-        if attachment is None:
+        content = self.file.read()
+        if content is None:
             return None
         try:
-            return Measured.from_json(json.loads(attachment.content))
+            return Measured.from_json(json.loads(content))
         except (ValueError, TypeError) as exc:
             raise VerificationError(
-                f"What was measured of release {self.releases.version!r} is not written as this collection "
+                f"What was measured of release {self.file.store.version!r} is not written as this collection "
                 f"writes it ({exc}): it counts for nothing."
             ) from exc
 
@@ -217,10 +210,7 @@ class MeasuredStore:
 
     def write(self, measured: Measured) -> None:
         """Over what was read or written last. ConflictError when somebody else wrote meanwhile."""
-        content = json.dumps(measured.to_json(), sort_keys=True).encode()
-        self._version = self.releases.overwrite(
-            measured.attempt, self._name, content, version=self._version
-        )
+        self.file.write(measured.attempt, json.dumps(measured.to_json(), sort_keys=True).encode())
 
 
 def facts_of(store: ReleaseStore, attempt: int) -> dict[str, Json]:

@@ -242,7 +242,7 @@ def _write(
     store: MeasuredStore, order: Order, me: str, cluster: Cluster, measured: Measured
 ) -> bool:
     """False when it is another's to write. Trouble with the API is sat out: the next write has it all."""
-    store.releases = ReleaseStore(cluster, order.release, clock=MonotonicClock())
+    store.file.store = ReleaseStore(cluster, order.release, clock=MonotonicClock())
     try:
         lock = cluster.read("Lease", order.lock) if order.fence else None
         # The run may have given the lock back already; no other run has taken it since.

@@ -16,10 +16,12 @@ from .._errors import DeployError, RefusedError, UnreachableError, VerificationE
 from .._http import REQUESTS
 from .._messages import plan
 from .._messages.apply import would_take
-from .._messages.slack import call, failure
+from .._messages.slack import call
 from .._release.models import SIGN_OFFS
 from .._release.record import SignOff
-from .._release.task import (
+from .._time import Deadline, format_time, read_time
+from .models import FAIL, HOLD, Finding, Ground, Kind, Kinds, Options, failed, held, passed
+from .sign_offs import (
     counts,
     known_sign_offs,
     missing_because,
@@ -28,8 +30,6 @@ from .._release.task import (
     read_wanted,
     subject_of,
 )
-from .._time import Deadline, format_time, read_time
-from .models import FAIL, HOLD, Finding, Ground, Kind, Kinds, Options, failed, held, passed
 from .web import api_options, get_json
 
 _PAGE = 1000
@@ -53,7 +53,6 @@ def look_slack(options: Options, ground: Ground) -> Finding:
             options["api_url"],
             options["token"],
             http="GET",
-            refusal=_refused,
             params=params,
             timeout=ground.timeout,
             ca_cert=options["ca_cert"],
@@ -125,17 +124,10 @@ def look_up(find: t.Callable[[Ask, str], str], ask: Ask, name: str) -> Finding:
         word = str(exc.details.get("word", ""))
         if word in ABSENT:
             return failed(f"{name} is not in the workspace: correct it, or invite them")
-        return (failed if word in TOKEN else held)(f"{name} cannot be looked up: {exc}")
-
-
-def _refused(status: int, headers: t.Mapping[str, str], word: str) -> Exception:
-    problem = failure(status, headers, word)
-    if isinstance(problem, UnreachableError):
-        return problem
-    cure = ": check the bot token" if word in TOKEN else ""
-    if word == "missing_scope":
-        cure = f": give the app {SCOPES}"
-    return RefusedError(f"Slack refused ({word}){cure}.", word=word)
+        cure = ": check the bot token" if word in TOKEN else ""
+        cure = f": give the app {SCOPES}" if word == "missing_scope" else cure
+        why = f"Slack refused ({word}){cure}." if word else exc
+        return (failed if word in TOKEN else held)(f"{name} cannot be looked up: {why}")
 
 
 def look_pagerduty(options: Options, ground: Ground) -> list[Finding]:

@@ -2,7 +2,7 @@
 """From a release record to what may be claimed of the release, why it went back, and what its rollback proved. Pure.
 
 Where all is well the words are the runbook's own; where not, they say what was seen instead; without a look they are
-"not measured" or "not known". Each thing that a rollback must bring back is verified, failed or not looked at.
+"not measured" or "not known".
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from .._formats import NOT_KNOWN, counted, hour_of, titled
 from .._release.models import CHECKS_PHASE, FLAGS_PHASE, ROLLED_BACK, SERVICES_PHASE, WATCH_PHASE
 from .._release.order import OFF
 from .._release.record import ON_HOLD, Act, Flags, Phase, Record, RecordedCheck
-from .._rollout.models import is_same_image
 from .._time import UTC, parse_time
 
 BREACHED = "breached"
@@ -92,9 +91,6 @@ class Claim:
 Body = t.Mapping[str, t.Any]
 
 VERIFIED, FAILED, NOT_LOOKED_AT = "verified", "failed", "not looked at"
-STATES: t.Mapping[str, str] = {"pass": VERIFIED, "fail": FAILED}
-"""By the status of a smoke test. Any other was not looked at, or could not be told."""
-DIFFERS = "VerificationFailed"
 
 TESTS, RETURNED, PODS = "Smoke tests", "Returned services are healthy", "Every pod runs"
 FLAGS, VERSIONS = "Feature off in every pod", "Versions as before the release"
@@ -106,83 +102,6 @@ FOR_USERS: t.Mapping[bool | None, str] = {
 """What the public reads."""
 MEASURED = "metrics"
 """The kind of a test that no person does as a user does."""
-
-
-def verification(
-    tests: Body,
-    pods: Body,
-    pins: Body | None = None,
-    deployments: t.Sequence[Body] = (),
-    running: Body | None = None,
-    returned: Body | None = None,
-) -> list[dict[str, str]]:
-    """A row with `name`, `status` and `detail` for each.
-
-    `tests`: the result of the module smoke_tests; `pods`: that of feature_flags, which proved them. `pins`: by
-    Deployment, what ran before, with `images`; None when services did not go back. `deployments`: as rollout
-    reads them. `running`: the result of the module health_check about all pods, `returned`: about the services that
-    went back; None or empty when that was not looked at.
-    """
-    results = tests.get("results")
-    if isinstance(results, list):
-        rows = [
-            row(
-                str(result["name"]),
-                STATES.get(str(result.get("status")), NOT_LOOKED_AT),
-                result.get("detail"),
-                str(result.get("kind") or ""),
-            )
-            for result in results
-        ]
-    else:
-        rows = [row(TESTS, NOT_LOOKED_AT, tests.get("msg") or "the tests did not run")]
-    rows += [_checked(RETURNED, returned)] if returned else []
-    rows += [_checked(PODS, running)] if running else []
-    # A release without flags has no pods to ask.
-    rows += [_flags(pods)] if pods.get("consumers") != {} else []
-    rows += [_versions(pins, deployments)] if pins is not None else []
-    return rows
-
-
-def _checked(name: str, checked: Body) -> dict[str, str]:
-    failed, results = bool(checked.get("failed")), checked.get("results") or ()
-    wrong = [result for result in results if not failed or result.get("status") != "pass"]
-    detail = " ".join(str(result.get("detail")) for result in wrong) or checked.get("msg")
-    if failed and wrong and not any(result.get("status") == "fail" for result in wrong):
-        return row(name, NOT_LOOKED_AT, detail)
-    return row(name, FAILED if failed else VERIFIED, detail)
-
-
-def _flags(pods: Body) -> dict[str, str]:
-    if pods.get("failed"):
-        return row(
-            FLAGS, FAILED if pods.get("reason") == DIFFERS else NOT_LOOKED_AT, pods.get("msg")
-        )
-    if not pods.get("consumers"):
-        return row(FLAGS, NOT_LOOKED_AT, "no pod was asked")
-    known = sum(len(consumer["pods"]) for consumer in pods["consumers"].values())
-    return row(FLAGS, VERIFIED, f"{known} pods")
-
-
-def _versions(pins: Body, deployments: t.Sequence[Body]) -> dict[str, str]:
-    if not pins:
-        return row(VERSIONS, NOT_LOOKED_AT, "nothing was pinned")
-    runs = {deployment["name"]: deployment.get("images") for deployment in deployments}
-    unseen = [name for name in pins if name not in runs]
-    other = []
-    for name, pin in pins.items():
-        now, wanted = runs.get(name) or {}, pin.get("images") or {}
-        same = now.keys() == wanted.keys() and all(is_same_image(now[c], wanted[c]) for c in now)
-        other += [] if same or name in unseen else [name]
-    if other:
-        return row(VERSIONS, FAILED, f"{', '.join(other)} run something else")
-    if unseen:
-        return row(VERSIONS, NOT_LOOKED_AT, f"{', '.join(unseen)} could not be read")
-    return row(VERSIONS, VERIFIED, counted(len(pins), "service"))
-
-
-def row(name: str, status: str, detail: t.Any = "", kind: str = "") -> dict[str, str]:
-    return {"name": name, "status": status, "detail": str(detail or ""), "kind": kind}
 
 
 def rollback_claims(verified: t.Sequence[RecordedCheck]) -> dict[str, Claim]:

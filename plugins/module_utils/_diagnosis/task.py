@@ -24,7 +24,7 @@ from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
 from .._postgres import PSYCOPG2, PostgresTarget
 from .._redaction import Redactor
-from .._secret_forms import holds_secret
+from .._secret_forms import secrets_within
 from .._terminal.commands import Typed
 from .._time import format_time
 from . import error_rate
@@ -186,10 +186,6 @@ def _blind(why: str) -> Look:
     return look
 
 
-INNOCENT = frozenset({"secrets", "required_secrets"})
-"""Options that name secrets and hold none."""
-
-
 def diagnose_platform(params: t.Mapping[str, t.Any], now: datetime) -> Diagnosis:
     limits = CollectionLimits(seconds=params["timeout"])
     redactor = Redactor([*params["redact"], *secrets_within(params)])
@@ -204,17 +200,3 @@ def diagnose_platform(params: t.Mapping[str, t.Any], now: datetime) -> Diagnosis
         causes=tuple(replace(cause, hint=typed.completed(cause.hint)) for cause in causes),
         missing_secrets=tuple(params.get("missing_secrets") or ()),
     )
-
-
-def secrets_within(value: t.Any, name: str = "") -> t.Iterator[str]:
-    """The values of all options that hold one, however deep."""
-    if isinstance(value, str):
-        if value and holds_secret(name):
-            yield value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            if key not in INNOCENT:
-                yield from secrets_within(inner, str(key))
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from secrets_within(inner, name)

@@ -192,11 +192,10 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def flags_now(cluster: Cluster, config_maps: t.Iterable[str]) -> dict[str, t.Any]:
+def flags_now(bodies: t.Sequence[Object]) -> dict[str, t.Any]:
     """`values` of these ConfigMaps by flag, and `kill_switch`, {} when it is not set; {} without any ConfigMap."""
     values: dict[str, str] = {}
     switch: KillSwitch | None = None
-    bodies = [body for name in config_maps if (body := cluster.read("ConfigMap", name))]
     for body in bodies:
         values |= only_flags(body.get("data") or {})
         switch = KillSwitch.from_config_map(body) or switch

@@ -16,7 +16,7 @@ from .._kubernetes import actor_of
 from .._lock.apply import Check, no_check
 from .._release.pins import LIMIT
 from .._release.plan import RecordChange
-from .._release.store import ReleaseStore
+from .._release.store import Attachment, ReleaseStore
 from .._release.task import plain
 from .._s3 import S3Bucket
 from .._time import utc_now
@@ -152,8 +152,8 @@ class FunctionsRecord(FunctionsMemory):
 
     def before(self) -> Archive | None:
         """What a rollback deploys. None where nothing was to change, so that nothing was saved."""
-        if self.archive is None and (attachment := self._store.attachment(BEFORE_FACTS)):
-            return checked(attachment.content, None, self._attached(BEFORE_FACTS))
+        if self.archive is None and (content := Attachment(self._store, BEFORE_FACTS).read()):
+            return checked(content, None, self._attached(BEFORE_FACTS))
         return self.archive
 
     def write(self, known: Knowledge, archive: Archive | None = None) -> dict[str, str]:
@@ -196,14 +196,19 @@ class FunctionsRecord(FunctionsMemory):
             )
         if name:
             self._check_lock()
-            self._store.attach(self._attempt, name, content)
+            file = Attachment(self._store, name)
+            if file.read() is None or file.attempt != self._attempt:
+                file.write(self._attempt, content)
         place = {"bucket": bucket.name if bucket else "", "key": key}
         return {"attachment": name, **place, "sha256": sha256}
 
     def _load(self) -> Archive:
         name, key = self._saved["attachment"], self._saved.get("key", "")
         if name:
-            content, where = self._store.fetch(name), self._attached(name)
+            stored, where = Attachment(self._store, name).read(), self._attached(name)
+            if stored is None:
+                raise InputError(f"{where} is not there.")
+            content = stored
         elif bucket := self._bucket():
             content, where = b"".join(bucket.read(key)), f"{key} in bucket {bucket.name}"
         else:

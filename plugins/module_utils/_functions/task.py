@@ -128,7 +128,7 @@ class FunctionsTask:
             remove=sorted(created),
             retained=retained,
         )
-        result = self._result(plan, prepared.running)
+        result = self._result(plan, prepared.running) | {"restored": True}
         if self.check_mode:
             return result
         return result | self._activated(plan, prepared)

@@ -18,7 +18,7 @@ from .._errors import ConflictError, DeployError, InputError, VerificationError
 from .._release.decode import dumped, encoded, restored
 from .._release.plan import RecordChange, check_attempt
 from .._release.record import Act, Evidence
-from .._release.store import ReleaseStore
+from .._release.store import Attachment, ReleaseStore
 from .._release.task import change_record
 from .._time import epoch, utc_now
 from .models import Metric, Verdict
@@ -37,18 +37,16 @@ _PATIENCE = 2.0
 """Seconds that the cluster may take for an answer while metrics are waiting to be looked at."""
 
 
-@dataclass
 class WatchStore:
     """The watches of a release by gate, in one ConfigMap, each as the process that watches left it."""
 
-    store: ReleaseStore
-    version: str = ""
-    watches: dict[str, t.Any] = field(default_factory=dict)
+    def __init__(self, store: ReleaseStore) -> None:
+        self.file = Attachment(store, ATTACHMENT)
+        self.watches: dict[str, t.Any] = {}
 
     def read(self) -> None:
-        attachment = self.store.attachment(ATTACHMENT)
-        self.version = attachment.resource_version if attachment else ""
-        self.watches = json.loads(attachment.content) if attachment else {}
+        content = self.file.read()
+        self.watches = json.loads(content) if content else {}
 
     def state(self, gate: str) -> WatchState | None:
         entry = self.watches.get(gate)
@@ -56,8 +54,8 @@ class WatchStore:
             return None if entry is None else restored(WatchState, entry["state"], "state")
         except (ValueError, TypeError, KeyError) as exc:
             raise VerificationError(
-                f"The watch {gate!r} of release {self.store.version!r} cannot be read ({exc}): "
-                f"delete ConfigMap '{self.store.name}-{ATTACHMENT}' to watch again."
+                f"The watch {gate!r} of release {self.file.store.version!r} cannot be read ({exc}): "
+                f"delete ConfigMap '{self.file.store.name}-{ATTACHMENT}' to watch again."
             ) from exc
 
     def write(
@@ -66,10 +64,7 @@ class WatchStore:
         """Over the version that was read last. `requested`: by metric its unit and bounds, for those who show them."""
         entry = {"writer": writer, "state": json.loads(dumped(state)), "asked": {**requested}}
         watches = {**self.watches, gate: entry}
-        content = json.dumps(watches, sort_keys=True).encode()
-        self.version = self.store.overwrite(
-            state.attempt, ATTACHMENT, content, version=self.version
-        )
+        self.file.write(state.attempt, json.dumps(watches, sort_keys=True).encode())
         self.watches = watches
 
 
@@ -151,7 +146,7 @@ class ReleaseMemory:
         if self._settled and state.held is None and state.ended != Verdict.ROLLBACK.value:
             return
         state = replace(state, **self._stamp)
-        self._shelf.store = self._store(_PATIENCE if self._wrote else None)
+        self._shelf.file.store = self._store(_PATIENCE if self._wrote else None)
         try:
             self._write(state)
         except DeployError as exc:

@@ -20,7 +20,7 @@ from .._errors import ConflictError, VerificationError
 from .._formats import shortened
 from .._gate.state import WatchState
 from .._release.decode import dumped, restored
-from .._release.store import ReleaseStore
+from .._release.store import Attachment, ReleaseStore
 from .._time import epoch, parse_time
 
 STEP_DOWN, KILL_SWITCH, TELL, IGNORE = "step_down", "kill_switch", "tell", "ignore"
@@ -281,33 +281,23 @@ ATTACHMENT = "guard"
 
 class MemoryStore:
     def __init__(self, store: ReleaseStore, attempt: int) -> None:
-        self._store = store
+        self._file = Attachment(store, ATTACHMENT)
         self._attempt = attempt
-        self._version = ""
 
     def read(self) -> GuardMemory | None:
         """The memory; None before the first look of this attempt, and when it is unreadable."""
         try:
-            attachment = self._store.attachment(ATTACHMENT)
-        except VerificationError:
-            self._version = self._store.attachment_version(ATTACHMENT)
-            return None
-        if attachment is None:
-            return None
-        self._version = attachment.resource_version
-        if attachment.attempt != self._attempt:
-            return None
-        try:
-            return restored(GuardMemory, json.loads(attachment.content), ATTACHMENT)
-        except (ValueError, TypeError):
+            content = self._file.read()
+            if content is None or self._file.attempt != self._attempt:
+                return None
+            return restored(GuardMemory, json.loads(content), ATTACHMENT)
+        except (VerificationError, ValueError, TypeError):
             return None
 
     def keep(self, memory: GuardMemory) -> bool:
         """Store the memory. Returns false after another guard's write, which holds as much."""
         try:
-            self._version = self._store.overwrite(
-                self._attempt, ATTACHMENT, dumped(memory).encode(), version=self._version
-            )
+            self._file.write(self._attempt, dumped(memory).encode())
         except ConflictError:
             return False
         return True

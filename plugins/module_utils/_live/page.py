@@ -31,6 +31,7 @@ from .._report.models import LivePage, ReportOptions
 from .._report.render import as_html
 from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
+from .._secret_forms import secrets_within
 from .._status.build import rolling, service_of, whole, why_in
 from .._story.next_step import Story, state_of, watch_of
 from .._story.plan import Plan
@@ -264,9 +265,6 @@ class PageWriter:
             other.publish(page)
 
 
-SECRETS = ("api_key", "access_key", "secret_key", "session_token")
-
-
 def write_pages(module: Module, params: t.Mapping[str, t.Any], run: Run | None) -> list[str]:
     """Their places. What cannot be written is a warning: no run fails for its page."""
     first, connection = writer_of(params), Connection.from_params(params)
@@ -293,10 +291,7 @@ def write_pages(module: Module, params: t.Mapping[str, t.Any], run: Run | None) 
 
 
 def writer_of(params: t.Mapping[str, t.Any]) -> PageWriter:
-    s3 = params["s3"] or {}
-    redact = Redactor(
-        str(entry) for name in SECRETS for entry in (params.get(name), s3.get(name)) if entry
-    )
+    redact = Redactor(secrets_within(params))
     undo = params["purpose"] == UNDO
     return PageWriter(
         observe=observer(params["release"], params["services"]),

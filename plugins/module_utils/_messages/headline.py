@@ -108,7 +108,8 @@ def title(status: ReleaseStatus, called: str = "") -> str:
 
 def state_words(status: ReleaseStatus) -> tuple[str, str]:
     """The mark of the run, and what became of it."""
-    mark, name = run_name(status)
+    playbook = status.release.playbook
+    mark, name = OTHER_RUNS.get(playbook, ("⚙️", plain(playbook)))
     what, held = "" if status.deploys else f"· {name} ", status.ending == "failed" and status.held
     if status.ending in ("failed", "interrupted"):
         stages = (f" in {plain(stage.title)}" for stage in status.stages if stage.failures)
@@ -125,11 +126,6 @@ def state_words(status: ReleaseStatus) -> tuple[str, str]:
         whole = status.record.status == ROLLED_BACK and mark == "↩️"
         return mark, "was rolled back" if whole else f"· {name}: run finished"
     return ("🚀", "is being deployed") if status.deploys else (mark, f"{what}is running")
-
-
-def run_name(status: ReleaseStatus) -> tuple[str, str]:
-    playbook = status.release.playbook
-    return OTHER_RUNS.get(playbook, ("⚙️", plain(playbook)))
 
 
 def context(status: ReleaseStatus, now: float) -> str:

@@ -16,7 +16,7 @@ from collections import deque
 from pathlib import Path
 
 from .._errors import DeployError, UnreachableError
-from .slack import BusyError, GoneError, SlackClient
+from .slack import GONE, SlackClient
 
 
 class MessageState:
@@ -65,6 +65,8 @@ def write(path: Path, text: str) -> None:
 
 PACE = 2.0
 """Seconds between two edits."""
+PAUSE = 2.0
+"""Seconds until a Slack that did not answer is asked again."""
 CAPACITY = 200
 REFUSALS = 3
 """So many refusals in a row mean that no message will be taken: a revoked token, a missing channel."""
@@ -96,7 +98,6 @@ class Outbox:
         """Whether it is still to be told which message is edited."""
         self._edited = float("-inf")
         self._refusals = 0
-        self._failing = False
         self._closing = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="slack", daemon=True)
@@ -191,18 +192,14 @@ class Outbox:
                 self._client.post(work.text, thread_ts=self.ts, broadcast=work.broadcast)
             elif self._write:
                 self._send_headline(self._write())
-        except BusyError as exc:
-            self.reason = str(exc)
-            return float(exc.details["retry_after"])
         except UnreachableError as exc:
             self.reason = str(exc)
-            was_failing, self._failing = self._failing, True
-            return 4.0 if was_failing else 1.0
+            return float(exc.details.get("retry_after", PAUSE))
         except Exception as exc:
-            known = isinstance(exc, DeployError)
+            known, word = isinstance(exc, DeployError), getattr(exc, "details", {}).get("word")
             self.reason = str(exc) if known else f"Slack's client failed with {type(exc).__name__}."
             self._refusals += 1
-            if isinstance(exc, GoneError):
+            if word in GONE:
                 # Somebody deleted it, or it is too old to be edited: then a new one.
                 self.begin("", "")
             elif isinstance(work, ChannelReply):
@@ -210,7 +207,7 @@ class Outbox:
                 self.lost += 1
                 self._done(work)
             return 0.0
-        self._refusals, self._failing = 0, False
+        self._refusals = 0
         self._done(work)
         return 0.0
 

@@ -36,7 +36,8 @@ class Message:
 REDACT = Redactor()
 WORDS = frozenset({"text", "subject", "summary", "body"})
 SLACK_TEXT_LIMIT = 40_000
-PAGERDUTY_SUMMARY_LIMIT = 1_024
+PAGERDUTY_TITLE = 120
+"""Characters of an incident's title that a phone shows; PagerDuty takes 1,024."""
 
 
 def plan_messages(params: Options, contents: Options | None = None) -> tuple[Message, ...]:
@@ -124,7 +125,9 @@ def pagerduty_event(options: Options, text: str) -> Message:
     summary = options.get("summary") or text
     if options["action"] == "trigger" and not summary:
         raise InputError("pagerduty.summary and text are empty: set the reason.")
-    title = shortened(summary, PAGERDUTY_SUMMARY_LIMIT)
+    title = shortened(summary, PAGERDUTY_TITLE)
+    if title != summary:
+        options = {**options, "details": {"message": summary, **(options.get("details") or {})}}
     return Message("pagerduty", options["dedup_key"], title, options)
 
 

@@ -10,24 +10,15 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._errors import RefusedError, UnreachableError
+from .._errors import DeployError, RefusedError, UnreachableError
 from .._formats import ESCAPES, one_line, shortened
-from .._http import Repeat, ask, bearer
+from .._http import LIMITED, Repeat, ask, bearer
 from .._time import Deadline
-
-
-class BusyError(UnreachableError):
-    """The other side did nothing and asks to come back in `retry_after` seconds: always safe to repeat."""
-
-
-class GoneError(RefusedError):
-    """The message that was to be edited or answered is not there, or no longer to be edited."""
-
 
 GONE = frozenset(
     {"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}
 )
-
+"""Why a message that was to be edited or answered is not there, or no longer to be edited."""
 ADVICE = {
     "invalid_auth": "check the bot token",
     "not_authed": "set the bot token",
@@ -42,27 +33,17 @@ ADVICE = {
 }
 
 
-def failure(status: int, headers: t.Mapping[str, str], word: str) -> Exception:
-    """What Slack's refusal means; `word` is Slack's own."""
-    if status == 429:
-        wait = retry_after(headers)
-        return BusyError(
-            f"Slack limits the rate for {wait:.0f} s: try again later.", retry_after=wait
-        )
+def failure(status: int, headers: t.Mapping[str, str], word: str) -> DeployError:
+    """What Slack's refusal means; `word` is Slack's own. A rate limit tells for how long as `retry_after`."""
+    if status == LIMITED:
+        wait = headers.get("Retry-After", "")
+        seconds = int(wait) if wait.isdecimal() else 1
+        sentence = f"Slack limits the rate for {seconds} s: try again later."
+        return UnreachableError(sentence, retry_after=seconds)
     if status >= 500:
         return UnreachableError(f"Slack answered HTTP {status}: try again later.")
     advice = ADVICE.get(word, "see Slack's documentation of the method")
-    error = GoneError if word in GONE else RefusedError
-    return error(f"Slack refused the message ({word}): {advice}.")
-
-
-def retry_after(headers: t.Mapping[str, str]) -> float:
-    """Seconds from a Retry-After header; a date or nonsense counts as one."""
-    value = next((v for k, v in headers.items() if k.lower() == "retry-after"), "")
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        return 1.0
+    return RefusedError(f"Slack refused the message ({word}): {advice}.", word=word)
 
 
 def call(
@@ -71,7 +52,6 @@ def call(
     token: str,
     *,
     http: str = "POST",
-    refusal: t.Callable[[int, t.Mapping[str, str], str], Exception] = failure,
     **how: t.Any,
 ) -> dict[str, t.Any]:
     """Slack's answer to a method. `how` is as for `_http.send`; what goes wrong names neither URL nor token."""
@@ -84,7 +64,7 @@ def call(
     if body.get("ok"):
         return body
     word = str(body.get("error") or f"HTTP {answer.status}")
-    raise refusal(answer.status, answer.headers, word)
+    raise failure(answer.status, answer.headers, word)
 
 
 class SlackClient:

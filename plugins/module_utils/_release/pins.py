@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from .._cluster import FENCE_ANNOTATION, OWN_ANNOTATIONS, RELEASE_ANNOTATION, Clock, Cluster, Object
 from .._errors import ConflictError, InputError, VerificationError
 from .._images import split_image
-from .._lock.models import fence_of
+from .._lock.models import fence_of, refuse_later
 from .._rollout.models import Deployment, ReplicaSet, current_replica_set, owned_by
 from .._rollout.observer import observe_deployment
 from .._rollout.plan import Pin, is_as_pinned, may_run_release, runs_release
@@ -140,73 +140,115 @@ def read_pins(cluster: Cluster, record: str) -> Pins | None:
         ) from exc
 
 
-def write_pins(cluster: Cluster, record: str, version: str, pins: Pins) -> None:
-    content = {name: getattr(pins, name) for name in ("attempt", "deployments", "config_maps")}
-    encoded = json.dumps(content, sort_keys=True).encode()
-    data = {
-        "attempt": str(pins.attempt),
-        "pins": pack(encoded, f"The pins of release {version!r}"),
-    }
-    over = pins.resource_version
-    write_over(cluster, pins_name(record), version, PINS, data, over, fence=pins.fence)
+class PinStore:
+    """The pins of one release, in one ConfigMap."""
 
+    def __init__(self, cluster: Cluster, version: str, *, clock: Clock) -> None:
+        self._cluster = cluster
+        self._version = version
+        self._clock = clock
+        self._record = record_name(version)
+        self.name = pins_name(self._record)
 
-def outdated_pins(
-    cluster: Cluster, pins: Pins, version: str, names: t.Iterable[str], digests: t.Container[str]
-) -> list[str]:
-    """The pinned Deployments that another writer has changed since they were pinned.
+    def of(self, attempt: int) -> Pins:
+        """The pins of this attempt. Pins of an earlier attempt no longer count."""
+        known = read_pins(self._cluster, self._record)
+        if known is None:
+            return Pins(attempt=attempt)
+        if known.attempt != attempt:
+            return Pins(attempt, resource_version=known.resource_version, fence=known.fence)
+        return known
 
-    The change came after a rollback or before the release reached them. The next try replaces this state, and its
-    rollback must return to it.
-    """
-    pinned = [name for name in names if name in pins.deployments]
-    if not pinned:
-        return []
-    bodies = {body["metadata"]["name"]: body for body in cluster.list_objects("Deployment")}
-    outdated = []
-    for name in pinned:
-        pin = Pin.from_json(pins.deployments[name])
-        body = bodies.get(name)
-        if body is None or is_as_pinned(deployment := Deployment.from_json(body), pin):
-            continue
-        if may_run_release(deployment, version):
-            continue
-        if not carries(deployment, version, digests):
-            outdated.append(name)
-    return outdated
+    def add(
+        self,
+        attempt: int,
+        *,
+        deployments: t.Sequence[str],
+        config_maps: t.Sequence[str],
+        digests: t.Container[str] = (),
+        fence: int = 0,
+        check_mode: bool,
+    ) -> tuple[list[str], list[str]]:
+        """The Deployments and the ConfigMaps that are pinned by this, as they are now.
 
-
-def add_pins(
-    cluster: Cluster,
-    pins: Pins,
-    version: str,
-    *,
-    deployments: t.Sequence[str],
-    config_maps: t.Sequence[str],
-    digests: t.Container[str] = (),
-    clock: Clock,
-) -> Pins:
-    """`pins` with the named objects as they are now. Refuses an object that the release has already changed."""
-    observed = [_seen_by_its_controller(cluster, name, clock) for name in deployments]
-    replica_sets = (
-        [ReplicaSet.from_json(body) for body in cluster.list_objects("ReplicaSet")]
-        if deployments
-        else []
-    )
-    late = [deployment for deployment in observed if carries(deployment, version, digests)]
-    if late:
-        names = ", ".join(f"{entry.name} ({', '.join(entry.images.values())})" for entry in late)
-        raise ConflictError(
-            f"Release {version!r} is already on {names}, so the previous versions are unknown and "
-            "not pinned. Roll these back by hand first, or release under a new version."
+        A pin stays as it is, except that of a Deployment that another writer changed and that does not
+        run this release. `digests` are those of the release's images. Refuses an object that the release has already
+        changed, and raises LeaseLostError when a later holder of the lock has written the pins.
+        """
+        known = self.of(attempt)
+        refuse_later(f"ConfigMap {self.name!r}", known.fence, fence)
+        new_deployments = [name for name in deployments if name not in known.deployments]
+        new_config_maps = [name for name in config_maps if name not in known.config_maps]
+        new_deployments += self._outdated(known, deployments, digests)
+        if not new_deployments and not new_config_maps:
+            return [], []
+        pinned = self._pin_deployments(new_deployments, digests)
+        maps = {name: _pin_config_map(self._cluster, name) for name in new_config_maps}
+        pins = replace(
+            known,
+            deployments={**known.deployments, **pinned},
+            config_maps={**known.config_maps, **maps},
         )
-    pinned = {entry.name: _pin_deployment(entry, replica_sets) for entry in observed}
-    maps = {name: _pin_config_map(cluster, name) for name in config_maps}
-    return replace(
-        pins,
-        deployments={**pins.deployments, **pinned},
-        config_maps={**pins.config_maps, **maps},
-    )
+        if not check_mode:
+            self._write(replace(pins, fence=max(pins.fence, fence)))
+        return new_deployments, new_config_maps
+
+    def _outdated(self, pins: Pins, names: t.Iterable[str], digests: t.Container[str]) -> list[str]:
+        """The pinned Deployments that another writer has changed since they were pinned.
+
+        The change came after a rollback or before the release reached them. The next try replaces this state, and its
+        rollback must return to it.
+        """
+        version, outdated = self._version, []
+        pinned = [name for name in names if name in pins.deployments]
+        listed = self._cluster.list_objects("Deployment") if pinned else []
+        bodies = {body["metadata"]["name"]: body for body in listed}
+        for name in pinned:
+            pin = Pin.from_json(pins.deployments[name])
+            body = bodies.get(name)
+            if body is None or is_as_pinned(deployment := Deployment.from_json(body), pin):
+                continue
+            if may_run_release(deployment, version):
+                continue
+            if not carries(deployment, version, digests):
+                outdated.append(name)
+        return outdated
+
+    def _pin_deployments(
+        self, names: t.Sequence[str], digests: t.Container[str]
+    ) -> dict[str, Object]:
+        cluster, version = self._cluster, self._version
+        observed = [_seen_by_its_controller(cluster, name, self._clock) for name in names]
+        late = [deployment for deployment in observed if carries(deployment, version, digests)]
+        if late:
+            places = ", ".join(f"{e.name} ({', '.join(e.images.values())})" for e in late)
+            raise ConflictError(
+                f"Release {version!r} is already on {places}, so the previous versions are unknown and "
+                "not pinned. Roll these back by hand first, or release under a new version."
+            )
+        listed = cluster.list_objects("ReplicaSet") if names else []
+        replica_sets = [ReplicaSet.from_json(body) for body in listed]
+        return {entry.name: _pin_deployment(entry, replica_sets) for entry in observed}
+
+    def _write(self, pins: Pins) -> None:
+        """A conflict with our own write, whose response was lost, is no error."""
+        content = {name: getattr(pins, name) for name in ("attempt", "deployments", "config_maps")}
+        encoded = json.dumps(content, sort_keys=True).encode()
+        packed = pack(encoded, f"The pins of release {self._version!r}")
+        data = {"attempt": str(pins.attempt), "pins": packed}
+        where, over = (self._cluster, self.name, self._version), pins.resource_version
+        try:
+            write_over(*where, PINS, data, over, fence=pins.fence)
+        except ConflictError:
+            stored = read_pins(self._cluster, self._record)
+            if stored is None or stored != replace(pins, resource_version=stored.resource_version):
+                raise
+        stored = read_pins(self._cluster, self._record)
+        if stored is None or {*stored.deployments} != {*pins.deployments}:
+            raise VerificationError(
+                f"ConfigMap {self.name!r} was written but reads differently: nothing "
+                "may be released without its pins."
+            )
 
 
 def carries(deployment: Deployment, version: str, digests: t.Container[str] = ()) -> bool:

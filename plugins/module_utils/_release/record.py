@@ -393,10 +393,6 @@ class Phase(Try):
     fence: int = 0
     """The epoch of the run that opened it last."""
 
-    @classmethod
-    def read(cls, body: t.Any) -> Phase:
-        return decode(cls, body, "phase", [])
-
     @property
     def done(self) -> bool:
         return self.status == models.DONE

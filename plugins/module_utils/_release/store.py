@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keep release records, their pins and attachments in ConfigMaps, one writer at a time."""
+"""Keep release records and their attachments in ConfigMaps, one writer at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._cluster import RELEASE_ANNOTATION, Clock, Cluster, Tries
-from .._errors import ConflictError, InputError, VerificationError
+from .._errors import VerificationError
 from .._lock.models import fence_of, leave_epoch, refuse_later
 from .models import ROLLBACK_PHASE
 from .order import below_later, flags_of, override_of, superseded, switched_off
@@ -18,28 +18,16 @@ from .pins import (
     ATTACHMENT,
     RECORD,
     RECORDS,
-    Pins,
-    add_pins,
-    outdated_pins,
+    PinStore,
     pack,
-    pins_name,
-    read_pins,
     record_name,
     unpack,
     write_over,
-    write_pins,
 )
 from .plan import RecordChange, begins_release, merge, plan_record
 from .record import Record
 
 KEY = "record.json"
-
-
-@dataclass(frozen=True)
-class RecordAttachment:
-    attempt: int
-    content: bytes
-    resource_version: str
 
 
 @dataclass(frozen=True)
@@ -59,6 +47,7 @@ class ReleaseStore:
         self._clock = clock
         self.version = version
         self.name = record_name(version)
+        self.pins = PinStore(cluster, version, clock=clock)
 
     def read(self) -> Record | None:
         return self._read().record
@@ -127,124 +116,10 @@ class ReleaseStore:
                 with contextlib.suppress(VerificationError):
                     yield Record.load((body.get("data") or {}).get(KEY, ""), f"ConfigMap {name!r}")
 
-    def pins(self, attempt: int) -> Pins:
-        """The pins of this attempt. Pins of an earlier attempt no longer count."""
-        known = read_pins(self._cluster, self.name)
-        if known is None:
-            return Pins(attempt=attempt)
-        if known.attempt != attempt:
-            return Pins(attempt, resource_version=known.resource_version, fence=known.fence)
-        return known
-
     def leave_epoch(self, fence: int) -> None:
         """On the record and its pins, as far as there are any, so that no earlier holder of the lock writes them."""
-        for name in (self.name, pins_name(self.name)):
+        for name in (self.name, self.pins.name):
             leave_epoch(self._cluster, name, fence)
-
-    def pin(
-        self,
-        attempt: int,
-        *,
-        deployments: t.Sequence[str],
-        config_maps: t.Sequence[str],
-        digests: t.Container[str] = (),
-        fence: int = 0,
-        check_mode: bool,
-    ) -> tuple[list[str], list[str]]:
-        """The Deployments and the ConfigMaps that are pinned by this. Raises LeaseLostError as `change` does.
-
-        A pin stays as it is, except that of a Deployment that another writer changed and that does not
-        run this release. `digests` are those of the release's images.
-        """
-        known = self.pins(attempt)
-        refuse_later(f"ConfigMap {pins_name(self.name)!r}", known.fence, fence)
-        new_deployments = [name for name in deployments if name not in known.deployments]
-        new_config_maps = [name for name in config_maps if name not in known.config_maps]
-        new_deployments += outdated_pins(self._cluster, known, self.version, deployments, digests)
-        if not new_deployments and not new_config_maps:
-            return [], []
-        pins = add_pins(
-            self._cluster,
-            known,
-            self.version,
-            deployments=new_deployments,
-            config_maps=new_config_maps,
-            digests=digests,
-            clock=self._clock,
-        )
-        if not check_mode:
-            self._write_pins(replace(pins, fence=max(pins.fence, fence)))
-        return new_deployments, new_config_maps
-
-    def attachment(self, name: str) -> RecordAttachment | None:
-        map_name = self._attachment_name(name)
-        body = self._cluster.read("ConfigMap", map_name)
-        if body is None:
-            return None
-        what = f"ConfigMap {map_name!r}"
-        try:
-            data = body["data"]
-            attachment = RecordAttachment(
-                attempt=int(data["attempt"]),
-                content=unpack(data["content"], what),
-                resource_version=body["metadata"]["resourceVersion"],
-            )
-            checksum = data["sha256"]
-        except (KeyError, ValueError, TypeError) as exc:
-            raise VerificationError(f"{what} has no valid attachment ({exc}).") from exc
-        if hashlib.sha256(attachment.content).hexdigest() != checksum:
-            raise VerificationError(f"{what} is damaged: its content does not match its sha256.")
-        return attachment
-
-    def attachment_version(self, name: str) -> str:
-        """The resourceVersion to overwrite it by, also when it is damaged; "" without an attachment."""
-        body = self._cluster.read("ConfigMap", self._attachment_name(name))
-        return str(body["metadata"]["resourceVersion"]) if body else ""
-
-    def attach(self, attempt: int, name: str, content: bytes) -> None:
-        """Attach a file. An attachment of the same attempt stays as it is."""
-        known = self.attachment(name)
-        if known is None or known.attempt != attempt:
-            self.overwrite(attempt, name, content, version=known.resource_version if known else "")
-
-    def overwrite(self, attempt: int, name: str, content: bytes, *, version: str) -> str:
-        """Write an attachment that changes, over the `version` that was read, "" for none. Returns the new one.
-
-        Raises ConflictError when another writer changed it meanwhile.
-        """
-        data = {
-            "attempt": str(attempt),
-            "content": pack(content, f"The attachment {name!r}"),
-            "sha256": hashlib.sha256(content).hexdigest(),
-        }
-        map_name = self._attachment_name(name)
-        return write_over(self._cluster, map_name, self.version, ATTACHMENT, data, version)
-
-    def fetch(self, name: str) -> bytes:
-        attachment = self.attachment(name)
-        if attachment is None:
-            raise InputError(f"Release {self.version!r} has no attachment {name!r}.")
-        return attachment.content
-
-    def _write_pins(self, pins: Pins) -> None:
-        """Write the pins. A conflict with our own write, whose response was lost, is no error."""
-        try:
-            write_pins(self._cluster, self.name, self.version, pins)
-        except ConflictError:
-            stored = read_pins(self._cluster, self.name)
-            if stored is None or stored != replace(pins, resource_version=stored.resource_version):
-                raise
-        stored = read_pins(self._cluster, self.name)
-        if stored is None or {*stored.deployments} != {*pins.deployments}:
-            raise VerificationError(
-                f"ConfigMap {pins_name(self.name)!r} was written but reads differently: nothing "
-                "may be released without its pins."
-            )
-
-    def _attachment_name(self, name: str) -> str:
-        if name == "pins":
-            raise InputError("The attachment name 'pins' is reserved: choose another.")
-        return f"{self.name}-{record_name(name).removeprefix('release-')}"
 
     def _read(self) -> StoredRecord:
         body = self._cluster.read("ConfigMap", self.name)
@@ -258,3 +133,42 @@ class ReleaseStore:
         data = {KEY: json.dumps(record.body, indent=1, sort_keys=True)}
         at, fence = over.resource_version, over.fence
         write_over(self._cluster, self.name, self.version, RECORD, data, at, fence=fence)
+
+
+class Attachment:
+    """A file beside the record, in a ConfigMap of its own. `store` may be replaced by one over another connection.
+
+    `attempt` is the one that it was written in, as far as it was read.
+    """
+
+    def __init__(self, store: ReleaseStore, name: str) -> None:
+        self.store = store
+        self.attempt = 0
+        self.version = ""
+        self._what = f"The attachment {name!r}"
+        self._name = f"{store.name}-{record_name(name).removeprefix('release-')}"
+
+    def read(self) -> bytes | None:
+        """None where there is none. Raises VerificationError for what is damaged, which may be written over even so."""
+        body = self.store._cluster.read("ConfigMap", self._name)
+        self.version = str(body["metadata"]["resourceVersion"]) if body else ""
+        if body is None:
+            return None
+        what = f"ConfigMap {self._name!r}"
+        try:
+            data = body["data"]
+            self.attempt, checksum = int(data["attempt"]), data["sha256"]
+            content = unpack(data["content"], what)
+        except (KeyError, ValueError, TypeError) as exc:
+            raise VerificationError(f"{what} has no valid attachment ({exc}).") from exc
+        if hashlib.sha256(content).hexdigest() != checksum:
+            raise VerificationError(f"{what} is damaged: its content does not match its sha256.")
+        return content
+
+    def write(self, attempt: int, content: bytes) -> None:
+        """Over what was read or written last. Raises ConflictError when another writer changed it meanwhile."""
+        sha256, store = hashlib.sha256(content).hexdigest(), self.store
+        data = {"attempt": str(attempt), "content": pack(content, self._what), "sha256": sha256}
+        self.version = write_over(
+            store._cluster, self._name, store.version, ATTACHMENT, data, self.version
+        )

@@ -239,10 +239,7 @@ def _restore_backup(module: Module) -> Result:
     check = lock_check(module, patience=PATIENCE)
     order = place_order(params, bucket, find_backup(params, bucket), report, check)
     count_before = module.check_mode or module._diff
-    result = restore(order, count_before=count_before, predicted=module.check_mode)
-    if not module._diff:
-        del result["diff"]
-    return result
+    return restore(order, count_before=count_before, predicted=module.check_mode)
 
 
 def _drop_scratch(module: Module) -> Result:
@@ -253,10 +250,6 @@ def _drop_scratch(module: Module) -> Result:
             with databases.only_one(session, name):
                 databases.drop(session, scratch.name)
     changed = scratch is not None
-    result: Result = {"changed": changed, "method": "scratch", "live": "", "kept": ""}
-    if module._diff:
-        result["diff"] = {
-            "before": {"databases": [name] if changed else []},
-            "after": {"databases": []},
-        }
-    return result
+    before = {"databases": [name] if changed else []}
+    diff = {"before": before, "after": {"databases": []}}
+    return {"changed": changed, "method": "scratch", "live": "", "kept": "", "diff": diff}

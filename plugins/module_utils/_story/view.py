@@ -7,9 +7,10 @@ import typing as t
 from functools import cached_property
 
 from .._availability.claims import facts_of
-from .._cluster import Cluster, MonotonicClock
+from .._cluster import GUARD_ANNOTATION, Cluster, MonotonicClock
 from .._flags.apply import flags_now
 from .._gate.store import watches_of
+from .._guard.memory import Acts
 from .._lock.apply import LEASE, Locking
 from .._lock.models import LockClaim
 from .._release.models import NO_RECORD
@@ -72,15 +73,31 @@ class ReleaseView:
     def pins(self) -> Body:
         if self.attempt in self._pinned:
             return self._pinned[self.attempt]
-        pins = self._store.pins(self.attempt).to_summary()
+        pins = self._store.pins.of(self.attempt).to_summary()
         if pins["deployments"]:
             self._pinned[self.attempt] = pins
         return pins
 
     @cached_property
+    def _pinned_maps(self) -> list[Body]:
+        """As they are now, without those that are not there any more."""
+        return [body for name in self.pins["config_maps"] if (body := self.config_map(name))]
+
+    @cached_property
     def flags(self) -> Body:
         """Those of the ConfigMaps that are pinned."""
-        return flags_now(self._cluster, self.pins["config_maps"])
+        return flags_now(self._pinned_maps)
+
+    @property
+    def guard_acts(self) -> list[Body]:
+        """What the guard did in this attempt, as a record has it. It writes that beside the flags."""
+        annotations = [body["metadata"].get("annotations") or {} for body in self._pinned_maps]
+        return [
+            {"what": act.what, "at": act.at, "before": act.before, "to": act.to, "why": act.why}
+            for entry in annotations
+            for act in Acts.from_annotation(entry.get(GUARD_ANNOTATION)).acts
+            if (act.release, act.attempt) == (self._release, self.pins["attempt"])
+        ]
 
     @cached_property
     def watches(self) -> Body:

@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import replace
 
 from .._flags.apply import KilledError
-from .._formats import one_line, span, stopwatch
+from .._formats import one_line, shortened, span, stopwatch
 from .._lock.models import FrozenError
 from .._progress import WAVE_ROLLED
 from .._release.models import failed_rounds, sentence_of
@@ -16,7 +16,7 @@ from .._story.plan import UNPLANNED
 from . import models, telling
 from .commands import Command
 from .ending import Block, end_lines
-from .layout import INDENT, RIGHT, bare, clipped, clock, fact_lines, hanging, righted
+from .layout import INDENT, RIGHT, bare, clock, fact_lines, hanging, righted
 from .models import Fact, Group, Item, Line, TaskEnded
 from .run import Live, PlaybookState, Stage
 from .telling import Telling, receivers, tells
@@ -94,7 +94,7 @@ class Console:
     def _title(self, stage: Stage, at: float) -> str:
         now = self._clock(at)
         if not stage.number:
-            title = clipped(one_line(stage.title), self._columns - RIGHT)
+            title = shortened(one_line(stage.title), self._columns - RIGHT)
             return righted(title, now, self._columns)
         planned = f" · planned {span(stage.planned)}" if stage.planned else ""
         return f"{stage.number}/{len(self.run.plan)} {stage.title} · {now}{planned}"
@@ -276,7 +276,7 @@ class Console:
         """Of a run that has said nothing for long, where there is no line that is drawn anew."""
         text = self.live.text(now)
         return self._with_heading(
-            [Line(clipped(f"    … {text}", self._columns), "calm")] if text else []
+            [Line(shortened(f"    … {text}", self._columns), "calm")] if text else []
         )
 
     def _end(self, event: models.RunEnded) -> list[Line]:

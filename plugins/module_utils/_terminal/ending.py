@@ -8,12 +8,12 @@ import shlex
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._formats import SENTENCE_LIMIT, counted, one_line, stopwatch
+from .._formats import SENTENCE_LIMIT, counted, one_line, shortened, stopwatch
 from .._release.models import DONE, ROLLED_BACK
 from .._story import next_step
 from .._story.next_step import Story, few_commands_in
 from .commands import Command, without_options
-from .layout import CAUSE, WIDEST, clipped, hanging, hung
+from .layout import CAUSE, WIDEST, hanging, hung
 from .models import Line, RunBegun, RunFailure, Tone
 from .run import PlaybookState, Stage
 from .telling import report_files
@@ -51,12 +51,15 @@ def next_steps(run: PlaybookState, command: Command, story: Story) -> list[tuple
 
 
 def _mended(command: Command, cause: RunFailure) -> Command:
-    """Without variables that are refused, with those that are asked for, and on all hosts if a phase is missing."""
+    """Without variables that are refused, with what is asked for, and on all hosts if a phase is missing."""
     if cause.reason == "InvalidInput":
         command = command.without(re.findall(r"\w+", cause.sentence))
     missing = " ".join(match[1] for match in OPTION.finditer(cause.sentence))
     added = [part for part in shlex.split(missing) if part != "-e"]
+    command = command.without([part.partition("=")[0] for part in added])
     limit = "" if cause.missing else command.limit
+    if named := LIMIT.search(cause.sentence):
+        limit = named[1]
     return replace(command, extra=(*command.extra, *added), limit=limit)
 
 
@@ -67,6 +70,7 @@ WHOLE = 6000
 """Columns of a refusal that stands nowhere else, such as a list of all that is missing."""
 REFUSALS = frozenset({"InvalidInput", "Locked", "OutOfOrder"})
 """Reasons with which nothing has begun: there is nothing to go back from, and nothing to examine."""
+LIMIT = re.compile(r"\bUse --limit (\S+?)\.?(?=\s|$)")
 OPTION = re.compile(r"""\b[Aa]dd ((?: ?-e (?:"[^"]*"|'[^']*'|[^\s,;]+))+)""")
 
 
@@ -118,6 +122,8 @@ def end_lines(
         check = " Check mode, nothing was changed." if command.check else ""
         head = f"{word} in {place}, {clock}, after {took}.{check}"
         rows = _failure(stage, block, columns, tone)
+    if block.announced:
+        rows += row("told", " · ".join(block.announced), columns)
     lines = [*(Line(entry, tone) for entry in hanging(head, columns)), *rows]
     lines += [command_row(*entry) for entry in next_steps(run, command, block.story)]
     if block.detail and not good:
@@ -141,7 +147,7 @@ def _report(stage: Stage, block: Block, columns: int) -> list[Line]:
     deviations = [*map(str, block.report.get("deviations") or ())]
     if deviations and stage.number:
         more = f" And {len(deviations) - 1} more, see the report." if deviations[1:] else ""
-        lines = row("differs", f"{clipped(deviations[0], SHORT)}{more}", columns, "warn")
+        lines = row("differs", f"{shortened(deviations[0], SHORT)}{more}", columns, "warn")
     files = report_files(block.report)
     return lines + [command_row(*each, "") for each in zip(("report", ""), files, strict=False)]
 
@@ -154,7 +160,7 @@ def _word(run: PlaybookState) -> tuple[str, Tone]:
 
 
 def _failure(stage: Stage, block: Block, columns: int, tone: Tone) -> list[Line]:
-    """The cause, how the platform was found after it, and who was told."""
+    """The cause, and how the platform was found after it."""
     lines: list[Line] = []
     if cause := stage.cause:
         sentence = cause.sentence
@@ -162,10 +168,10 @@ def _failure(stage: Stage, block: Block, columns: int, tone: Tone) -> list[Line]
             # They are whole below.
             sentence = without_options(sentence)
         limit = WHOLE if cause.reason in REFUSALS and not block.detail else CAUSE
-        why = clipped(one_line(_unsaid(sentence, block.problems), WHOLE), limit)
+        why = shortened(one_line(_unsaid(sentence, block.problems), WHOLE), limit)
         lines += row("cause", f"{cause.where}{why}", columns, tone, WHOLE)
         for number, line in enumerate(cause.log):
-            lines += row("" if number else "log", clipped(line, SHORT), columns)
+            lines += row("" if number else "log", shortened(line, SHORT), columns)
         others = {
             failure.sentence for failure in stage.failures if failure.sentence not in cause.sentence
         }
@@ -176,8 +182,6 @@ def _failure(stage: Stage, block: Block, columns: int, tone: Tone) -> list[Line]
         lines += row("undone", str(block.standing["undone"]), columns)
     for number, text in enumerate(block.standing.get("now") or ()):
         lines += row("" if number else "now", str(text), columns)
-    if block.announced:
-        lines += row("told", " · ".join(block.announced), columns)
     return lines
 
 

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lines of a terminal of so many columns: text is measured as terminals do it, and folded or clipped."""
+"""Lines of a terminal of so many columns, a character each."""
 
 from __future__ import annotations
 
 import re
 import typing as t
-import unicodedata
 
 from .._formats import MINUTE, one_line
 from .models import Fact, Line, Tone
@@ -34,81 +33,50 @@ RIGHT = 7
 """Columns of a duration at the end of a line."""
 
 
-def width(text: str) -> int:
-    """Columns that it takes: two for wide characters, none for what is put over another one."""
-    return sum(map(_columns, text))
-
-
-def _columns(entry: str) -> int:
-    if unicodedata.combining(entry) or unicodedata.category(entry) in ("Cf", "Mn", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(entry) in "WF" else 1
-
-
-def clipped(text: str, columns: int) -> str:
-    """Its beginning, with an ellipsis where something is missing."""
-    if width(text) <= columns:
-        return text
-    return _head(text, columns - 1).rstrip() + "…"
-
-
 def folded(text: str, columns: int) -> list[str]:
     """In lines of at most so many columns, broken at blanks, and within a word only where it fills a whole line."""
     lines: list[str] = []
     line = ""
     for word in text.split(" "):
         joined = f"{line} {word}" if line else word
-        if width(joined) <= columns:
+        if len(joined) <= columns:
             line = joined
             continue
-        if line:
-            lines.append(line)
-        line = word
-        while width(line) > columns:
-            head = _head(line, columns)
-            lines.append(head)
-            line = line[len(head) :]
-    return [*lines, line] if line or not lines else lines
+        pieces = [word[place : place + columns] for place in range(0, len(word), columns)] or [""]
+        lines += [line, *pieces[:-1]] if line else pieces[:-1]
+        line = pieces[-1]
+    return [*lines, line]
 
 
 def hung(lead: str, text: str, columns: int, indent: int) -> list[str]:
     """Folded behind `lead`, or below it where that takes more than `indent`; what follows stands so far in."""
     lines = [f"{' ' * indent}{entry}" for entry in folded(text, max(10, columns - indent))]
-    if width(lead) > indent:
+    if len(lead) > indent:
         return [lead.rstrip(), *lines]
     return [f"{lead}{lines[0][indent:]}", *lines[1:]]
 
 
 def hanging(text: str, columns: int) -> list[str]:
     """Folded where it is too long: what follows stands under the value behind a label, or two columns further in."""
-    if width(text) <= columns:
+    if len(text) <= columns:
         return [text]
     label = LABELLED.match(text)
-    lead = label[0] if label and width(label[0]) <= columns // 2 else ""
+    lead = label[0] if label and len(label[0]) <= columns // 2 else ""
     begin = " " * (len(text) - len(text.lstrip()))
-    indent = width(lead) if lead else len(begin) + 2
+    indent = len(lead) if lead else len(begin) + 2
     return hung(lead or begin, text[len(lead) :].strip(), columns, indent)
-
-
-def _head(text: str, columns: int) -> str:
-    used = 0
-    for place, entry in enumerate(text):
-        used += _columns(entry)
-        if used > columns:
-            return text[: max(1, place)]
-    return text
 
 
 def fact_lines(fact: Fact, took: str, columns: int) -> list[Line]:
     """A fact in its columns: mark, label, text, and at the right how long it took."""
     columns = max(NARROWEST, min(columns, WIDEST))
-    label = f"{fact.label}{' ' * max(0, LABEL - width(fact.label))} " if fact.label else ""
-    if width(label) > LABEL + 1:
+    label = f"{fact.label}{' ' * max(0, LABEL - len(fact.label))} " if fact.label else ""
+    if len(label) > LABEL + 1:
         label = f"{fact.label}  "
     lead = f"{' ' * INDENT}{MARKS[fact.tone]} {label}"
     shown, room = [f"{lead}{fact.text}".rstrip()], columns - (RIGHT if took else 0)
-    if width(shown[0]) > room:
-        shown = hung(lead, fact.text, room, min(width(lead), INDENT + 2 + LABEL + 1))
+    if len(shown[0]) > room:
+        shown = hung(lead, fact.text, room, min(len(lead), INDENT + 2 + LABEL + 1))
     if took:
         shown[0] = righted(shown[0], took, columns)
     return [Line(entry, fact.tone) for entry in shown]
@@ -117,5 +85,5 @@ def fact_lines(fact: Fact, took: str, columns: int) -> list[Line]:
 def righted(left: str, right: str, columns: int) -> str:
     """`right` at the end of the line, or two blanks behind what leaves it no room."""
     edge = min(columns, 80)
-    gap = edge - width(left) - width(right)
+    gap = edge - len(left) - len(right)
     return f"{left}{' ' * gap}{right}" if gap >= 2 else f"{left}  {right}"

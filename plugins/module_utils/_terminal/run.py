@@ -10,11 +10,11 @@ import threading
 import typing as t
 from dataclasses import dataclass, field
 
-from .._formats import listed, one_line, stopwatch
+from .._formats import listed, one_line, shortened, stopwatch
 from .._progress import LOST, NEWS, WAVE_ROLLED
 from .._story.plan import Plan
 from . import models
-from .layout import bare, clipped
+from .layout import bare
 
 
 @dataclass
@@ -235,7 +235,7 @@ class Live:
         rest = [f"{name} {status}" for name, status in statuses.items() if status != "good"]
         sentence = f"{len(statuses) - len(rest)}/{len(statuses)} good"
         if not rest:
-            values = clipped(one_line(event.text).partition(": ")[2], VALUES)
+            values = shortened(one_line(event.text).partition(": ")[2], VALUES)
             return models.Fact("look", f"{sentence} · {values}")
         bad = {"bad", "breach", "failed"} & {*statuses.values()}
         return models.Fact("look", f"{sentence}, {listed(rest)}", "bad" if bad else "warn")

@@ -13,10 +13,10 @@ from collections import Counter
 from dataclasses import replace
 
 from .._availability.claims import in_short
-from .._formats import counted, listed, one_line, size
+from .._formats import counted, listed, one_line, shortened, size
 from .._images import version_of
 from .._release.models import has_failed, sentence_of
-from .layout import bare, clipped
+from .layout import bare
 from .models import Fact, Group, Item, TaskEnded, Tone
 
 Row = t.Mapping[str, t.Any]
@@ -309,6 +309,8 @@ def bundled(item: Item, group: Group) -> Fact | None:
         text = f"would change: {listed(changes, 5)}" if changes else text
     elif result.get("activated"):
         text = f"{number} activated together"
+        if result.get("restored"):
+            text = f"{number} back as before the release"
     elif result.get("saved"):
         text = f"{number} bundled, what runs is saved"
     elif item.failed:
@@ -533,7 +535,7 @@ class Telling:
         """`failing`: the run has failed already, so messages are told in its last block."""
         facts = [] if ended[0].task.action == DEBUG else self._outcomes(ended, failing=failing)
         lines = (line for entry in ended for line in self._new_lines(entry))
-        return [*facts, *(Fact("", clipped(one_line(line), REMARK), "") for line in lines)]
+        return [*facts, *(Fact("", shortened(one_line(line), REMARK), "") for line in lines)]
 
     def _outcomes(self, ended: t.Sequence[TaskEnded], *, failing: bool) -> list[Fact]:
         task = ended[0].task

@@ -1,6 +1,7 @@
 """What lets the ramp leave a step upwards, or call it good: its own watch, or a person's word about its hold."""
 
 import typing as t
+from dataclasses import replace
 
 import orjson
 
@@ -43,6 +44,11 @@ class StepInvariants:
                 self._watched[process.name] = did
             elif did.began >= self._since and did.result["verdict"] == PROCEED:
                 self._watched_by_phase()
+        if did.module == "person_check" and not did.failed and process.name in self._watched:
+            # What people answered counts with the metrics.
+            watched = self._watched[process.name]
+            result = {**watched.result, "verdict": did.result["watch"]["verdict"]}
+            self._watched[process.name] = replace(watched, result=result)
         flags_set = did.module == "release" and did.params["phase"] == "feature_flags"
         if flags_set and did.params["phase_changed"] and not self._history.world.plan.watched:
             # Where no release watches, its first step counts as good, as if it had.

@@ -129,7 +129,7 @@ def _functions(project: Project) -> list[str]:
     return [
         f"{slug} {'new' if project.is_new(functions.get(slug), slug) else 'not new'}"
         for slug in project.wanted
-    ]
+    ] + [f"secret {name}" for name in project.store.secrets]
 
 
 def _steady(line: str) -> str:

@@ -236,6 +236,7 @@ def functions(names: t.Iterable[str]) -> dict[str, t.Any]:
         "release_functions_directory": str(CHECKOUT / "supabase" / "functions"),
         "release_functions_verify_jwt": False,
         "edge_functions_health_path": "/wa-webhook",
+        "edge_functions_secrets": {"WA_TOKEN": TOKEN},
     }
 
 

@@ -23,6 +23,7 @@ from ..platform import (
     VERSION,
     image_of,
 )
+from ..scripts.watch import METRIC
 from ..stores import QUERY
 from . import ROOT
 
@@ -244,6 +245,7 @@ def _flags_but(history: History, values: t.Mapping[str, t.Any]) -> list[str]:
     return [f"{name} is {flags.get(name)}" for name in texts if flags.get(name) != texts[name]]
 
 
+ROLE = "easymo.deploy."
 WHY = "it was looked at"
 BY = ("-e", "by=Jane", "-e", f"reason='{WHY}'")
 DEPLOYED: tuple[tuple[str, Arguments], ...] = (("deploy", ()),)
@@ -252,6 +254,7 @@ COUNTED = {"variables": {"release_worst_users": {"database": "platform", "query"
 MAY_FAIL = {"fails": True}
 """What was run before."""
 FOLLOW = ("-e", "follow=true")
+FILE = ("-e", "status_file={{ report_directory }}/status.json")
 LIMIT = ("--limit", "mailer,localhost")
 COUPONS = "20261101000004_coupons"
 RESOLVED = ("-e", "prisma_migrate_resolution=applied", "-e", f"prisma_migrate_resolved={COUPONS}")
@@ -264,6 +267,7 @@ WHOLE: t.Mapping[str, t.Any] = {
     "stores": {"platform": "supabase", "agent_core": "prisma"},
     "functions": {"wa-webhook": "old", "receipts": "absent"},
 }
+SQL = {**WHOLE, "stores": {"platform": "sql", "agent_core": "supabase"}}
 ALERTS = {"name": "alerts", "kind": "alerts", "query": "Errors", "pass": {"max": 0}}
 ALERTS |= {"window": 1, "breaches": 1}
 ASKED = {
@@ -271,6 +275,25 @@ ASKED = {
 }
 ALERTED = {"variables": {"release_metrics": [ALERTS]}}
 ALARMED = {"alerts": (Alert("Errors", "rollback", ((BEGINS - 60.0, GOES_ON - 60.0),)),)}
+WAR_ROOM = {
+    "variables": {
+        "release_war_room": "war-room",
+        "release_review": {"day": 7, "time": "10:00", "timezone": "UTC", "minutes": 30},
+        "release_mail_sender": "release@example.com",
+        "message_review": "How it went.",
+        "message_war_room_closed": "All is over.",
+        "release_smoke_questions": [{"name": "menu", "question": "Is it new?", "asked_of": "us"}],
+        "smoke_tests_answers": {"menu": "yes"},
+        "smoke_tests_answered_by": "Jane",
+    }
+}
+ARCHIVED = ("--tags", "sign_off", "-e", "release_archive_war_room=true")
+ERRORS = {"prometheus": "{{ prometheus_connection }}", "metrics": [METRIC], "wait_timeout": 0}
+TESTED = {
+    "variables": {
+        "release_rollback_tests": [{"name": "Errors", "kind": "metrics", "metrics": ERRORS}]
+    }
+}
 LOCKED: tuple[tuple[str, Arguments], ...] = (("lock", BY),)
 WRONG = {
     "variables": {
@@ -351,6 +374,14 @@ def _of_refusal(phase: str, task: str, host: str = "localhost") -> Scenario:
     )
 
 
+def _of_rollback(name: str, task: str, ends: int = 2) -> Scenario:
+    """Of which a task is refused. It ends well when it is run again."""
+    refused = f"{ROLE}{task}|localhost"
+    return Scenario(
+        name, "rollback", BY, rolled_back, DEPLOYED, ends=ends, refused=refused, fails=False
+    )
+
+
 def _of_order(phase: str) -> Scenario:
     """One that cannot begin yet."""
     return Scenario(f"{phase} too early", phase, (), untouched, ends=2, last=2, fails=False)
@@ -368,7 +399,8 @@ def _of_alert(name: str, calls_for: str, stands: Checked) -> Scenario:
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
-        Scenario("deploy", "deploy", (), deployed, world=WATCHED),
+        Scenario("deploy", "deploy", (), deployed, world=WATCHED, options=WAR_ROOM),
+        Scenario("archived", "deploy", ARCHIVED, deployed, DEPLOYED, options=WAR_ROOM),
         Scenario("whole", "deploy", (), deployed, world=WHOLE),
         _of_policy("undone", "undo_failed", undone),
         _of_policy("all undone", "undo_release", all_undone),
@@ -427,6 +459,9 @@ SCENARIOS = {
             "easymo.deploy.feature_flags : Set the flags, and bring them to the pods",
         ),
         _of_refusal("smoke_tests", "easymo.deploy.smoke_tests : Test user flows, all at once"),
+        _of_refusal(
+            "microservices", "Roll out the service, and call its public health endpoint", BAD
+        ),
         *map(_of_order, ("microservices", "feature_flags", "smoke_tests", "sign_off")),
         _of_alert("alert", "hold", held),
         _of_alert("alert back", "rollback", off),
@@ -441,13 +476,61 @@ SCENARIOS = {
             stands=unmigrated,
         ),
         _of_failure("rehearsal", "database", unmigrated, WHOLE, WRONG),
-        Scenario("waived", "database", WAIVED, migrated, CHECKED, WHOLE, options=WRONG),
+        Scenario("waived", "database", WAIVED, migrated, CHECKED, SQL, options=WRONG),
         Scenario("kept out", "deploy", (), untouched, LOCKED, again="unlock", ends=2),
         Scenario("rollback", "rollback", BY, rolled_back, DEPLOYED),
         Scenario("failed back", "rollback", BY, rolled_back, DEPLOYED, ILL, options=MAY_FAIL),
         Scenario("whole back", "rollback", BY, rolled_back, DEPLOYED, WHOLE),
+        _of_rollback(
+            "left behind", "service_rollback : Return the services to their previous versions"
+        ),
+        _of_rollback("switched late", "feature_flags : Switch the feature off", ends=0),
+        Scenario(
+            "ill after",
+            "rollback",
+            BY,
+            rolled_back,
+            DEPLOYED,
+            {**WATCHED, "metric": ((BEGINS - 60.0, GOES_ON - 60.0, 2 * BREACH),)},
+            ends=2,
+            options=TESTED,
+            fails=False,
+        ),
+        Scenario(
+            "failed restore",
+            "rollback",
+            (*BY, "--tags", "database"),
+            restored,
+            DEPLOYED,
+            WHOLE,
+            ends=2,
+            refused=f"{ROLE}database_restore : Restore the database|platform",
+            fails=False,
+        ),
+        Scenario(
+            "restore alone",
+            "rollback",
+            (*BY, "--tags", "database", "--limit", "platform"),
+            as_it_was,
+            DEPLOYED,
+            WHOLE,
+            again="status",
+            ends=2,
+            fails=False,
+        ),
         Scenario("restore", "rollback", (*BY, "--tags", "database"), restored, DEPLOYED, WHOLE),
         Scenario("resolve", "resolve_migrations", RESOLVED, as_it_was, DEPLOYED, WHOLE),
+        Scenario(
+            "resolve unknown",
+            "resolve_migrations",
+            (*RESOLVED, "-e", "prisma_migrate_resolved=20260101_none"),
+            as_it_was,
+            CHECKED,
+            WHOLE,
+            ends=2,
+            last=2,
+            fails=False,
+        ),
         Scenario("switch", "kill_switch", BY, off, DEPLOYED),
         Scenario(
             "lowered",
@@ -459,6 +542,17 @@ SCENARIOS = {
             options=COUNTED,
         ),
         Scenario(
+            "lowered unseen",
+            "kill_switch",
+            (*BY, "-e", "percentage=0"),
+            at_zero,
+            (*DEPLOYED, ("ramp", ())),
+            WHOLE,
+            options=COUNTED,
+            refused=f"{ROLE}kill_switch : Query the database|localhost",
+            fails=False,
+        ),
+        Scenario(
             "reset",
             "kill_switch",
             (*BY, "-e", RESET),
@@ -466,6 +560,18 @@ SCENARIOS = {
             (*DEPLOYED, ("kill_switch", BY)),
         ),
         Scenario("ramp", "ramp", (), on, DEPLOYED),
+        Scenario(
+            "ramp asked", "ramp", (), on, DEPLOYED, ends=2, last=2, options=ASKED, fails=False
+        ),
+        Scenario(
+            "ramp answered",
+            "ramp",
+            (),
+            on,
+            (*DEPLOYED, ("ramp", ()), ("decide", (*BY, *GOOD_ANSWER, "-e", "gate=ramp"))),
+            options={**ASKED, **MAY_FAIL},
+            fails=False,
+        ),
         Scenario("too early", "ramp", (), untouched, ends=2, last=2),
         Scenario(
             "ramp back", "ramp", (), on, DEPLOYED, ALARMED, ends=2, stands=at_zero, options=ALERTED
@@ -497,7 +603,17 @@ SCENARIOS = {
         _of_lock("rollback, locked", "rollback", *BY, ends=0),
         _of_lock("resolve, locked", "resolve_migrations", *RESOLVED, **WHOLE),
         _of_lock("restore, locked", "rollback", *BY, "--tags", "database", ends=0, **WHOLE),
-        *map(_of_bad_input, CHECKING),
+        *map(_of_bad_input, (*CHECKING, "alert_rules", "microservices")),
+        Scenario("no alerts", "alert_rules", (), untouched, ends=2, last=2, fails=False),
+        Scenario(
+            "predicted",
+            "deploy",
+            ("--check", *LIMIT),
+            untouched,
+            ends=2,
+            fails=False,
+            again="deploy",
+        ),
         *map(_of_no_feature, ("guard", "kill_switch", "ramp")),
         Scenario(
             "overtaken",
@@ -524,7 +640,7 @@ SCENARIOS = {
         ),
         Scenario("lock", "lock", BY, as_it_was, DEPLOYED, again="unlock"),
         Scenario("unlock", "unlock", (), as_it_was, LOCKED),
-        Scenario("status", "status", (), as_it_was, DEPLOYED),
+        Scenario("status", "status", FILE, as_it_was, DEPLOYED),
         Scenario("followed", "status", FOLLOW, deployed, fails=False, beside=(5.0, "deploy", ())),
         Scenario("report", "report", (), as_it_was, DEPLOYED),
         Scenario("diagnose", "diagnose", (), as_it_was, DEPLOYED),

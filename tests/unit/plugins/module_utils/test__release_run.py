@@ -5,6 +5,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import LeaseLostError
+from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import PinStore
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from ansible_collections.easymo.deploy.plugins.module_utils._release_run import (
@@ -58,7 +59,7 @@ def test_the_record_of_another_run_is_left_when_the_lock_is_lost(cluster, monkey
     def lost(*_arguments, **_options):
         raise LeaseLostError("another run has the lock")
 
-    monkeypatch.setattr(ReleaseStore, "pin", lost)
+    monkeypatch.setattr(PinStore, "add", lost)
     with pytest.raises(LeaseLostError):
         open_phase(cluster, OPENING, PIN, check_mode=False)
     assert record_in(cluster).phase("microservices").status == "running"

@@ -184,7 +184,7 @@ def test_the_drawn_line_is_gone_before_whatever_is_printed(display):
 
 def test_the_drawn_line_has_the_width_that_the_terminal_has_now(monkeypatch, display):
     screen = LiveScreen(display, {"TERM": "xterm"})
-    for columns, most in ((80, 78), (30, 28)):
+    for columns, most in ((80, 76), (30, 26)):
         monkeypatch.setenv("COLUMNS", str(columns))
         display.terminal.text = ""
         screen.draw("x" * 100)

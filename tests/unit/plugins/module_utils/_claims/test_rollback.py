@@ -12,9 +12,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._claims.claims impor
     VERSIONS,
     Claim,
     rollback_claims,
-    verification,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._rollback import verification
 
 MENU, PAYMENT = "Webhook", "Payment integration"
 Row = dict[str, t.Any]

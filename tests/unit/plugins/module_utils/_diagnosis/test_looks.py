@@ -26,7 +26,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.kubernete
     look_at_deployments,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import find_causes
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.task import secrets_within
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     InputError,
@@ -40,6 +39,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer
 from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer as HttpAnswer
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.diagnosis import read_tail
+from ansible_collections.easymo.deploy.plugins.module_utils._secret_forms import secrets_within
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.fakes.prometheus import prometheus

@@ -24,7 +24,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.models im
     KnownVersion,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
-from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import (
+    Attachment,
+    ReleaseStore,
+)
 from tests.fakes.bucket import MemoryBucket
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.tables import cases
@@ -93,7 +96,7 @@ def test_an_archive_that_no_record_can_hold_is_in_the_bucket_alone(monkeypatch):
 def test_what_version_0_1_attached_leads_back_too():
     cluster = MemoryCluster()
     store = ReleaseStore(cluster, "2.0.0", clock=FakeClock())
-    store.attach(1, "functions", archive_of().dump())
+    Attachment(store, "functions").write(1, archive_of().dump())
     record = record_of(cluster)
     assert (record.archive, record.before()) == (None, archive_of())
 

@@ -150,9 +150,9 @@ def test_nothing_stands_between_a_breach_and_the_way_back(cluster):
 
 def test_a_write_whose_answer_was_lost_is_our_own(cluster):
     writing = kept(cluster)
-    version = writing._shelf.version
+    version = writing._shelf.file.version
     writing.keep(looked(at=20.0))
-    writing._shelf.version = version
+    writing._shelf.file.version = version
     writing.keep(looked(at=30.0))
     assert memory(cluster).recall(PLAN).series["m"].count == 1
 
@@ -225,10 +225,8 @@ def test_a_watch_and_a_metric_of_a_version_before_are_still_read(cluster):
     shelf = memory(cluster)._shelf
     entry = {"writer": "w", "state": json.loads(OLD_WATCH)}
     shelf.read()
-    shelf.store.overwrite(
-        1, "watch", json.dumps({"monitoring": entry}).encode(), version=shelf.version
-    )
-    other = WatchStore(shelf.store)
+    shelf.file.write(1, json.dumps({"monitoring": entry}).encode())
+    other = WatchStore(shelf.file.store)
     other.read()
     state = other.state("monitoring")
     series = state.series["m"]

@@ -22,11 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.plan impor
     plan_messages,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
-    BusyError,
-    GoneError,
     SlackClient,
-    failure,
-    retry_after,
 )
 from tests.fakes.http_server import Handler, serving
 
@@ -54,14 +50,6 @@ def test_one_failing_channel_keeps_no_other_from_being_told(monkeypatch):
     assert [(one["channel"], one["target"]) for one in delivered] == [("email", "a@x.example")]
     told = {"channel": "slack", "target": "#devops", "reason": "Refused", "msg": "no"}
     assert undelivered == [told]
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [({"Retry-After": "3"}, 3), ({"retry-after": "x"}, 1), ({}, 1), ({"Retry-After": "-5"}, 0)],
-)
-def test_retry_after(headers, seconds):
-    assert retry_after(headers) == seconds
 
 
 def test_a_mail_has_text_and_html_and_says_that_a_machine_wrote_it():
@@ -106,22 +94,9 @@ def test_slack_that_is_down_is_one_sentence_without_secrets(client):
 
 
 @pytest.mark.parametrize(
-    ("word", "kind"),
-    [
-        ("message_not_found", GoneError),
-        ("channel_not_found", RefusedError),
-    ],
-)
-def test_a_refusal_of_slack_is_of_a_kind_and_named(word, kind):
-    error = failure(200, {}, word)
-    assert type(error) is kind
-    assert f"({word})" in str(error)
-
-
-@pytest.mark.parametrize(
     ("status", "body", "kind", "told"),
     [
-        (429, b"", BusyError, "limits the rate for 3 s"),
+        (429, b"", UnreachableError, "limits the rate for 3 s"),
         (503, b"", UnreachableError, "HTTP 503"),
         (404, b"no_service", RefusedError, "(no_service): the webhook was removed"),
     ],

@@ -11,10 +11,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages import outbox as module
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Outbox
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
-    BusyError,
-    GoneError,
-)
 
 
 class FakeSlack:
@@ -48,7 +44,7 @@ class FakeSlack:
     def update(self, ts, text):
         self._go()
         if ts not in self.messages:
-            raise GoneError("message_not_found")
+            raise RefusedError("message_not_found", word="message_not_found")
         self.messages[ts] = text
 
 
@@ -76,7 +72,7 @@ def test_one_message_is_edited_and_the_rest_are_its_replies():
 
 
 def test_a_rate_limit_and_an_outage_are_outlived():
-    slack = FakeSlack(BusyError("busy", retry_after=0.1), UnreachableError("down"))
+    slack = FakeSlack(UnreachableError("busy", retry_after=0.1), UnreachableError("down"))
     box = outbox(slack)
     box.headline(said("started"))
     assert box.close(4) == 0
@@ -97,7 +93,7 @@ def test_a_slack_that_hangs_holds_the_end_up_no_longer_than_it_may():
 
 
 def test_the_end_asks_a_slack_that_limits_the_rate_once_more_and_no_oftener():
-    slack = FakeSlack(*[BusyError("busy", retry_after=60)] * 9)
+    slack = FakeSlack(*[UnreachableError("busy", retry_after=60)] * 9)
     box = outbox(slack)
     box.headline(said("started"))
     assert box.close(0.5) == 1

@@ -105,6 +105,13 @@ def test_what_has_the_form_of_a_secret_is_not_told():
     assert "xoxb-1" not in told
 
 
+def test_a_page_has_a_title_that_a_phone_shows_and_all_of_it_beside():
+    said = "stopped: " + "why it did " * 30
+    [event] = plan_messages({"text": said, "pagerduty": EVENT})
+    assert len(event.text) <= 120
+    assert event.options["details"]["message"] == said
+
+
 def test_secrets_are_not_in_the_words_of_a_message():
     shown = repr(plan_messages({"text": "x", "slack": SLACK, "pagerduty": EVENT}))
     assert "xoxb-secret" not in shown

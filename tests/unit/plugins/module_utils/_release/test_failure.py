@@ -34,7 +34,7 @@ HELD, FAILED = {"reason": "Hold", "message": "no data"}, {"reason": "", "message
 })  # fmt: skip
 def test_a_phase_is_on_hold_where_nothing_went_wrong_for_sure(evidence, held):
     phase = {"started": "2026-11-24T06:00:00Z", "status": "failed", "evidence": evidence}
-    assert (Phase.read(phase).outcome == "on hold") is held
+    assert (decode(Phase, phase, "phase", []).outcome == "on hold") is held
 
 
 @pytest.mark.parametrize(("failure", "sentence"), [

@@ -20,11 +20,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import
     read_pins,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
-from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import (
+    Attachment,
+    ReleaseStore,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._release.task import (
     carry_out,
     read_change,
-    writes_record,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import rollout_id
 from tests.fakes.cluster import FakeClock, MemoryCluster
@@ -58,8 +60,8 @@ def cluster() -> MemoryCluster:
 
 def run(cluster: MemoryCluster, *, check_mode: bool = False, **params: t.Any) -> dict[str, t.Any]:
     params = {**EMPTY, **params}
-    how = {"writes": writes_record(params), "check_mode": check_mode}
-    return carry_out(cluster, read_change(params), params["pin"] or {}, **how).to_result()
+    change = read_change(params)
+    return carry_out(cluster, change, params["pin"] or {}, check_mode=check_mode).to_result()
 
 
 def kept_pins(cluster: MemoryCluster) -> dict[str, t.Any]:
@@ -269,11 +271,6 @@ def test_a_release_that_has_only_looked_begins_over_what_came_since(cluster):
     assert opens(cluster, "2.0.0", "database", 3) == {}
 
 
-def test_pinning_needs_a_record(cluster):
-    with pytest.raises(ConflictError, match="There is no record of release"):
-        run(cluster, pin=PIN)
-
-
 def test_two_writers_lose_nothing(cluster):
     opened(cluster)
     other = ReleaseStore(cluster, "2.0.0", clock=FakeClock())
@@ -287,23 +284,31 @@ def store_of(cluster: MemoryCluster, version: str = "2.0.0") -> ReleaseStore:
     return ReleaseStore(cluster, version, clock=FakeClock())
 
 
-def test_an_attachment_comes_back_as_it_was_and_is_made_once(cluster):
-    store, content = store_of(cluster), random.Random(1).randbytes(10_000)
-    store.attach(1, "functions", content)
-    store.attach(1, "functions", b"other")
-    assert store.fetch("functions") == content
+def attachment(cluster: MemoryCluster, version: str = "2.0.0") -> Attachment:
+    return Attachment(store_of(cluster, version), "functions")
+
+
+def test_an_attachment_comes_back_as_it_was(cluster):
+    content, file = random.Random(1).randbytes(10_000), attachment(cluster)
+    file.write(1, content)
+    assert (file.read(), file.attempt) == (content, 1)
+    with pytest.raises(ConflictError):
+        attachment(cluster).write(1, b"unseen")
 
 
 def test_an_attachment_that_is_too_large_is_refused(cluster):
     with pytest.raises(InputError, match="too large for a ConfigMap"):
-        store_of(cluster).attach(1, "large", random.Random(1).randbytes(800_000))
+        attachment(cluster).write(1, random.Random(1).randbytes(800_000))
 
 
-def test_a_damaged_attachment_is_not_given_back(cluster):
-    store_of(cluster).attach(1, "functions", b"sources")
+def test_a_damaged_attachment_is_not_given_back_and_may_be_written_over(cluster):
+    file = attachment(cluster)
+    file.write(1, b"sources")
     cluster.objects["ConfigMap", "release-2.0.0-functions"]["data"]["sha256"] = "0"
     with pytest.raises(VerificationError, match="is damaged"):
-        store_of(cluster).fetch("functions")
+        file.read()
+    file.write(1, b"others")
+    assert file.read() == b"others"
 
 
 @pytest.mark.parametrize("version", ["2.0.0-RC1", "2.0/0", "", "-2", "2" * 61])
@@ -334,7 +339,7 @@ def test_of_other_releases_the_records_alone_are_read(cluster):
     for phase in ORDER["phases"]:
         opens(cluster, "1.9.1", phase, 1)
     run(cluster, name="1.9.1", pin={"deployments": [NAME], "config_maps": []})
-    store_of(cluster, "1.9.1").attach(1, "report", b"a report")
+    attachment(cluster, "1.9.1").write(1, b"a report")
     listed = cluster.list_objects("ConfigMap", label_selector=RECORDS)
     assert [body["metadata"]["name"] for body in listed] == ["release-1.9.1"]
     # As a version of the collection wrote it that set no such label.

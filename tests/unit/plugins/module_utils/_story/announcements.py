@@ -18,7 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import 
 from ansible_collections.easymo.deploy.plugins.module_utils._messages import headline
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RampState
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
-from ansible_collections.easymo.deploy.plugins.module_utils._report import deviations, source
+from ansible_collections.easymo.deploy.plugins.module_utils._report import deviations
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observer import (
     observe_standings,
 )
@@ -27,6 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.build import
     service_version,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.view import ReleaseView
+from ansible_collections.easymo.deploy.plugins.modules.release_report import read_report
 from tests.fakes.release_records import PLAN
 from tests.simulation.platform import FLAGS, PERCENTAGE, SWITCH
 from tests.unit.plugins.module_utils._guard.ramp_world import DOWN, ERRORS
@@ -216,7 +217,7 @@ class Announcements:
         self._says(SWITCHED[2], "for everybody", not self._share)
 
     def _events(self) -> str:
-        record = source.read_report(self._world.cluster, "2.0.0")["record"]
+        record = read_report(self._world.cluster, "2.0.0")["record"]
         return "\n".join(event.text for event in deviations.events_of(Record.read(record), ()))
 
     def _moved(self, status: t.Mapping[str, t.Any], before: int, after: int, news: str) -> None:

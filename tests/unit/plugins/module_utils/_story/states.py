@@ -10,10 +10,6 @@ from unittest import mock
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _kill_switch as kill_switch
 from ansible_collections.easymo.deploy.plugins.module_utils import _ramp_step, _rollback, _window
-from ansible_collections.easymo.deploy.plugins.module_utils._claims.claims import (
-    DIFFERS,
-    verification,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, HoldError
 from ansible_collections.easymo.deploy.plugins.module_utils._flags import apply
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import Wish
@@ -39,6 +35,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.order impor
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act, Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from ansible_collections.easymo.deploy.plugins.module_utils._rollback import DIFFERS, verification
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observer import (
     observe_standings,
 )
@@ -185,7 +182,7 @@ class World(Scene):
             self.change(phase=phase, phase_status="running", order=order, fence=fence)
             if phase == (tags or PHASES)[0]:
                 pinned: t.Any = {"deployments": (), "config_maps": (FLAGS,)}
-                self.records().pin(self.record().attempt, **pinned, check_mode=False)
+                self.records().pins.add(self.record().attempt, **pinned, check_mode=False)
             self.clock.sleep(20)
             if phase == dies:
                 return

@@ -83,6 +83,8 @@ def told(
                 "finished": "2026-11-24"}}, ["good restored: supabase from 2026-11-24"]),
     "functions": ("edge_functions", {"changes": [{"slug": "a"}, {"slug": "b"}], "activated": True},
                   ["good functions: 2 functions activated together"]),
+    "functions back": ("edge_functions", {"changes": [{"slug": "a"}], "activated": True,
+                       "restored": True}, ["good functions: 1 function back as before the release"]),
     "no function": ("edge_functions", {"changes": []}, ["good functions: nothing to change"]),
     "a service": ("wave_result", SERVICE, ["good services: host1  3/3 v1.9.0→v2.0.0"]),
     "a service that stayed": ("wave_result", {**SERVICE, "changed": False, "result": "no_change"},

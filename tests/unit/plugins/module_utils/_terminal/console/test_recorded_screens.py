@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._formats import shortened
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import (
     SUPERSEDES,
     by_name,
@@ -25,7 +26,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands i
     Typed,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.console import Console
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.layout import clipped, width
 from ansible_collections.easymo.deploy.plugins.module_utils._variable_check import typed_unchanged
 
 HERE = Path(__file__).parent
@@ -116,7 +116,7 @@ def drawn(
         while terminal and beat < event.at:
             words = console.live.text(beat).partition("  ")[2]
             if words and words != last:
-                shown.append(clipped(f"↻   … {words}", columns - 1))
+                shown.append(shortened(f"↻   … {words}", columns - 1))
                 last = words
             beat += BEAT
         shown += [line.text for line in console.on(event, columns)]
@@ -249,7 +249,7 @@ def test_a_run_is_within_its_lines(run: str) -> None:
 def test_no_line_is_wider_than_the_terminal_but_a_command_and_a_path(
     run: str, columns: int
 ) -> None:
-    wide = [line for line in drawn(run, columns, terminal=True) if width(line) > columns]
+    wide = [line for line in drawn(run, columns, terminal=True) if len(line) > columns]
     copied = (*COMMANDS, "ansible-playbook ")
     wide = [one for one in wide if not any(word in one for word in copied) and " " in one.strip()]
     assert wide == []

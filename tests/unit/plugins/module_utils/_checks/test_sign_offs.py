@@ -5,14 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._release.models import PLANNED
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
-    RecordChange,
-    plan_record,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record, SignOff
-from ansible_collections.easymo.deploy.plugins.module_utils._release.task import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.sign_offs import (
     Ask,
     Subject,
     Wanted,
@@ -24,6 +17,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.task import
     read_wanted,
     subject_of,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._release.models import PLANNED
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
+    RecordChange,
+    plan_record,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record, SignOff
 from tests.tables import cases
 
 QA = Wanted("qa", "QA sign-off received", "the QA lead", "1 Staging Validation")

@@ -6,10 +6,8 @@ import threading
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.journal import (
-    LINE_LIMIT,
-    Journal,
-)
+from ansible_collections.easymo.deploy.plugins.callback import journal as module
+from ansible_collections.easymo.deploy.plugins.callback.journal import LINE_LIMIT, Journal
 
 
 @pytest.fixture
@@ -18,8 +16,9 @@ def warnings():
 
 
 @pytest.fixture
-def journal(warnings):
-    return Journal(warnings.append, limit=100_000, now=lambda: "2026-11-24T09:00:00.000Z")
+def journal(warnings, monkeypatch):
+    monkeypatch.setattr(module, "utc_milliseconds", lambda: "2026-11-24T09:00:00.000Z")
+    return Journal(warnings.append)
 
 
 def lines(path):
@@ -60,7 +59,7 @@ def test_a_torn_line_of_an_earlier_run_does_not_spoil_the_next_one(journal, tmp_
 
 def test_runs_that_write_at_the_same_time_do_not_mix(tmp_path, warnings):
     path = tmp_path / "journal.jsonl"
-    journals = [Journal(warnings.append, limit=10_000_000) for _each in range(4)]
+    journals = [Journal(warnings.append) for _each in range(4)]
 
     def write(one):
         one.open(path)
@@ -94,7 +93,7 @@ def test_threads_of_one_run_number_their_lines_in_order(journal, tmp_path):
 
 def test_a_second_run_appends(journal, tmp_path, warnings):
     path = tmp_path / "journal.jsonl"
-    for one in (journal, Journal(warnings.append, limit=100_000)):
+    for one in (journal, Journal(warnings.append)):
         one.open(path)
         one.write("run_started")
         one.close()
@@ -109,8 +108,9 @@ def test_a_folder_that_cannot_be_written_is_one_warning(journal, tmp_path, warni
     assert "goes on without it" in warnings[0]
 
 
-def test_a_full_journal_says_so_and_stops(warnings, tmp_path):
-    journal = Journal(warnings.append, limit=500)
+def test_a_full_journal_says_so_and_stops(warnings, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "BYTES", 500)
+    journal = Journal(warnings.append)
     journal.open(tmp_path / "j")
     for _number in range(100):
         journal.write("progress", msg="x" * 50)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lines of the checklist that people answer for: who signed what of a release, and whether a sign-off counts.
+
+And what one adds to the record of its release.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._arguments import read_who_and_why, refuse_secrets, text_of
+from .._errors import ConflictError, InputError
+from .._module import refuse_twice
+from .._release.models import PLANNED, ROLLED_BACK, SIGN_OFFS
+from .._release.plan import RecordChange
+from .._release.record import Record, SignOff
+from .._release.store import ReleaseStore
+from .._time import utc_now
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A line of the checklist that people answer for. `of` is who should, in words."""
+
+    name: str
+    what: str
+    of: str = ""
+    section: str = ""
+
+    @property
+    def item(self) -> str:
+        return f"{self.section}: {self.what}" if self.section else self.what
+
+
+@dataclass(frozen=True)
+class Ask:
+    """`release` is what the person says was looked at, "" when they say nothing.
+
+    `instead`: the signer knowingly signs in the place of another.
+    """
+
+    name: str
+    by: str
+    note: str = ""
+    release: str = ""
+    instead: bool = False
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is signed: one commit of a release, in one attempt. `git_sha` is "" where it is not known."""
+
+    release: str
+    attempt: int
+    git_sha: str
+
+
+def read_wanted(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Wanted]:
+    wanted = [Wanted(**entry) for entry in entries]
+    refuse_twice("Sign-offs", wanted)
+    return wanted
+
+
+def read_given(given: t.Mapping[str, t.Any]) -> list[Ask]:
+    """Sign-offs by name, each a person's name or a dictionary."""
+    asks = []
+    for name, entry in given.items():
+        body = entry if isinstance(entry, dict) else {"by": entry}
+        strange = sorted(map(str, set(body) - {"by", "note", "release", "instead"}))
+        if strange:
+            raise InputError(
+                f"The sign-off {name!r} has {strange[0]!r}; it may have by, note, release and instead."
+            )
+        texts = {name: text_of(body.get(name)) for name in ("by", "note", "release")}
+        asks.append(Ask(str(name), **texts, instead=body.get("instead") is True))
+    return asks
+
+
+def sign(
+    store: ReleaseStore, options: t.Mapping[str, t.Any], commit: str, *, check_mode: bool
+) -> dict[str, t.Any]:
+    """The result of a task that signs one line, by its options, with the diff."""
+    wanted = read_wanted(options["required"])
+    before = store.read()
+    known = known_sign_offs(before)
+    subject = subject_of(before, store.version, commit)
+    given = (options[name] for name in ("note", "signed_release", "instead"))
+    ask = Ask(options["name"], options["by"].strip(), *given)
+    now = utc_now()
+    new = plan_sign_off(known, wanted, ask, subject, now)
+    if new:
+        facts, status = {SIGN_OFFS: as_json(new)}, PLANNED if before is None else ""
+        change = RecordChange(store.version, options["by"], now, status=status, facts=facts)
+        store.change(change, check_mode=check_mode)
+    after = {**known, **new}
+    signed = after[ask.name]
+    missing = [line.name for line in wanted if missing_because(line, after.get(line.name), subject)]
+    remark = (
+        f'{signed.by} signed "{signed.what}" of {store.version}, attempt {signed.attempt}, commit '
+        f"{_short(signed.git_sha)}. {'Still unsigned: ' + ', '.join(missing) if missing else 'All are signed'}."
+    )
+    return {
+        "changed": bool(new),
+        "sign_off": signed.to_json(),
+        "missing": missing,
+        "remarks": [remark],
+        "diff": {"before": as_json(known), "after": as_json(after)},
+    }
+
+
+def as_json(sign_offs: t.Mapping[str, SignOff]) -> dict[str, t.Any]:
+    return {name: sign_off.to_json() for name, sign_off in sign_offs.items()}
+
+
+def subject_of(record: Record | None, release: str, git_sha: str) -> Subject:
+    """After a rollback, what is signed is the next attempt."""
+    attempt = 1 if record is None else record.attempt + (record.status == ROLLED_BACK)
+    return Subject(release, attempt, git_sha)
+
+
+def known_sign_offs(record: Record | None) -> dict[str, SignOff]:
+    return {sign_off.name: sign_off for sign_off in record.facts.sign_offs} if record else {}
+
+
+def counts(given: SignOff, subject: Subject) -> bool:
+    return (given.attempt, given.git_sha) == (subject.attempt, subject.git_sha)
+
+
+def plan_sign_off(
+    known: t.Mapping[str, SignOff], wanted: t.Sequence[Wanted], ask: Ask, subject: Subject, now: str
+) -> dict[str, SignOff]:
+    """What the record gets, by the sign-off's name; nothing when the same person signed it already."""
+    line = next((each for each in wanted if each.name == ask.name), None)
+    if line is None:
+        names = ", ".join(each.name for each in wanted) or "none"
+        raise InputError(
+            f"No sign-off {ask.name!r} is required for release {subject.release}; there are "
+            f"{names}."
+        )
+    read_who_and_why(by=ask.by)
+    refuse_secrets(note=ask.note)
+    if ask.release and ask.release.removeprefix("v") != subject.release.removeprefix("v"):
+        raise ConflictError(
+            f"{ask.by} signed {ask.name!r} for release {ask.release}, but {subject.release} is "
+            "released: check this release and sign it."
+        )
+    before = known.get(ask.name)
+    if before is not None and counts(before, subject):
+        signers = {" ".join(name.split()).casefold() for name in (before.by, ask.by)}
+        if len(signers) == 1:
+            return {}
+        if not ask.instead:
+            raise ConflictError(
+                f"{before.by} signed {ask.name!r} at {before.at} already: to "
+                "replace that signature, set 'instead'."
+            )
+    what = (line.what, ask.note, subject.attempt, subject.git_sha)
+    return {ask.name: SignOff(ask.name, ask.by, now, *what)}
+
+
+def missing_because(wanted: Wanted, given: SignOff | None, subject: Subject) -> str:
+    """Why the line is not signed; empty when it is."""
+    signer = wanted.of or "somebody"
+    how = f"playbooks/approve.yml -e sign_off={wanted.name} -e by=$USER"
+    if given is None:
+        return f"not signed yet: {signer} signs it by {how}"
+    if counts(given, subject):
+        return ""
+    if given.attempt != subject.attempt:
+        signed = f"attempt {given.attempt}, and this is attempt {subject.attempt}"
+    else:
+        signed = f"commit {_short(given.git_sha)}, and {_short(subject.git_sha)} is released"
+    return f"{given.by} signed {signed}: {signer} signs again by {how}"
+
+
+def _short(git_sha: t.Any) -> str:
+    return str(git_sha or "")[:12] or "unknown"
