@@ -107,11 +107,8 @@ def test_a_secret_without_a_value_is_named_with_its_source(value):
     ]
 
 
-def test_a_secret_with_a_value_is_not_mentioned():
+def test_a_secret_with_a_value_and_one_that_is_not_needed_are_not_mentioned():
     assert missing_secrets([TOKEN], {"secret_token": "set"}) == []
-
-
-def test_a_secret_that_is_not_needed_may_be_empty():
     assert missing_secrets([{**TOKEN, "needed": False}], {}) == []
 
 
