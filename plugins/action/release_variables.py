@@ -84,7 +84,11 @@ class ActionModule(ActionBase):
         problems += built_in_before(task_vars)
         problems += [*typed_unchanged(extra), *evaluated(extra, is_trusted_as_template)]
         if arguments["texts"] == "refuse":
-            problems += dict.fromkeys(self._with_secrets(task_vars))
+            # What only looks or takes back is not stopped by a text of the inventory, which it does not write.
+            whole = arguments["placeholders"] == "refuse"
+            problems += dict.fromkeys(
+                self._with_secrets(task_vars) if whole else with_secrets(extra)
+            )
         if arguments["placeholders"] == "refuse":
             problems += incomplete(task_vars)
             if unfilled:

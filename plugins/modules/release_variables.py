@@ -35,8 +35,9 @@ options:
     default: refuse
   texts:
     description:
-      - What a secret in a text of people's means. V(refuse) fails the task. V(take) is for what nothing may hinder,
-        such as M(easymo.deploy.kill_switch), which blanks it out.
+      - What a secret in a text of people's means. V(refuse) fails the task, with O(placeholders=tell) only for those of
+        C(--extra-vars). V(take) is for what nothing may hinder, such as M(easymo.deploy.kill_switch), which blanks it
+        out.
     type: str
     choices: [refuse, take]
     default: refuse

@@ -72,7 +72,8 @@ def read_given(given: t.Mapping[str, t.Any]) -> list[Ask]:
             raise InputError(
                 f"The sign-off {name!r} has {strange[0]!r}; it may have by, note, release and instead."
             )
-        texts = {name: text_of(body.get(name)) for name in ("by", "note", "release")}
+        texts = {option: text_of(body.get(option)) for option in ("by", "note", "release")}
+        refuse_secrets(**{f"sign_offs.{name}.{option}": text for option, text in texts.items()})
         asks.append(Ask(str(name), **texts, instead=body.get("instead") is True))
     return asks
 
