@@ -37,10 +37,7 @@ def words_of(alphabet: str, least: int, most: int) -> st.SearchStrategy[str]:
 
 # With a digit, as what a generator of secrets makes has one.
 PLAIN = st.builds(
-    "{}{}{}".format,
-    words_of(LETTERS, 5, 20),
-    words_of(DIGITS, 1, 3),
-    words_of(LETTERS + DIGITS, 5, 20),
+    "{}{}{}".format, words_of(LETTERS, 5, 20), words_of(DIGITS, 1, 3), words_of(LETTERS, 5, 20)
 )
 # With what ends a value elsewhere.
 ODD = st.builds(
@@ -54,32 +51,11 @@ NO_VALUES = {"undefined", "unset", "empty", "required", "optional", "false"}
 WORD = words_of(LETTERS, 5, 9).filter(lambda word: word.lower() not in NO_VALUES)
 PHRASE = st.lists(WORD, min_size=2, max_size=4).map(" ".join)
 URL_SAFE = words_of(LETTERS + DIGITS + "-_", 24, 60)
-PASSWORD_WORDS = [
-    "password",
-    "DB_PASSWORD",
-    "PGPASSWORD",
-    "pwd",
-    "passphrase",
-    "Password",
-    "user_passwd",
-    "spring.datasource.password",
-]
-TOKEN_WORDS = [
-    "token",
-    "api_key",
-    "apiKey",
-    "API-KEY",
-    "secret",
-    "client_secret",
-    "AWS_SECRET_ACCESS_KEY",
-    "access_token",
-    "SUPABASE_SERVICE_ROLE_KEY",
-    "private_key",
-    "X-Api-Key",
-    "hub.verify_token",
-    "routing_key",
-    "authToken",
-]
+PASSWORD_WORDS = ["password", "DB_PASSWORD", "PGPASSWORD", "pwd", "passphrase", "Password", "user_passwd",
+                  "spring.datasource.password"]  # fmt: skip
+TOKEN_WORDS = ["token", "api_key", "apiKey", "API-KEY", "secret", "client_secret", "AWS_SECRET_ACCESS_KEY",
+               "access_token", "SUPABASE_SERVICE_ROLE_KEY", "private_key", "X-Api-Key", "hub.verify_token",
+               "routing_key", "authToken"]  # fmt: skip
 PASSWORD_NAMES = st.sampled_from(PASSWORD_WORDS)
 NAMES = st.one_of(PASSWORD_NAMES, st.sampled_from(TOKEN_WORDS))
 
