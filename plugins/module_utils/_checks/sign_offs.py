@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._arguments import read_who_and_why, text_of
+from .._arguments import read_who_and_why, refuse_secrets, text_of
 from .._errors import ConflictError, InputError
 from .._module import refuse_twice
 from .._release.models import PLANNED, ROLLED_BACK, SIGN_OFFS
@@ -72,7 +72,8 @@ def read_given(given: t.Mapping[str, t.Any]) -> list[Ask]:
             raise InputError(
                 f"The sign-off {name!r} has {strange[0]!r}; it may have by, note, release and instead."
             )
-        texts = {name: text_of(body.get(name)) for name in ("by", "note", "release")}
+        texts = {option: text_of(body.get(option)) for option in ("by", "note", "release")}
+        refuse_secrets(**{f"sign_offs.{name}.{option}": text for option, text in texts.items()})
         asks.append(Ask(str(name), **texts, instead=body.get("instead") is True))
     return asks
 
@@ -139,6 +140,7 @@ def plan_sign_off(
             f"{names}."
         )
     read_who_and_why(by=ask.by)
+    refuse_secrets(note=ask.note)
     if ask.release and ask.release.removeprefix("v") != subject.release.removeprefix("v"):
         raise ConflictError(
             f"{ask.by} signed {ask.name!r} for release {ask.release}, but {subject.release} is "

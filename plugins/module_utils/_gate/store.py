@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass, field, replace
 
 from .._alerts.plan import Alerts
-from .._arguments import read_who_and_why
+from .._arguments import read_who_and_why, refuse_secrets
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, InputError, VerificationError
 from .._release.decode import dumped, encoded, restored
@@ -261,6 +261,7 @@ def record_answer(
     """
     names, question, severity = given["questions"], given["question"], given["answer"]
     (by,) = read_who_and_why(by=given["by"])
+    refuse_secrets(reason=given["reason"])
     note = (
         str(given["reason"]).strip()
         if severity == GOOD
