@@ -15,6 +15,7 @@ from .._alerts.plan import Alerts
 from .._arguments import read_who_and_why, refuse_secrets
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, InputError, VerificationError
+from .._identity import known_as
 from .._release.decode import dumped, encoded, restored
 from .._release.plan import RecordChange, check_attempt
 from .._release.record import Act, Evidence
@@ -275,6 +276,7 @@ def record_answer(
     check_attempt(store.read(), release)
     at, gate = utc_now(), given["gate"]
     fact = {"gate": gate, "name": question, "answer": severity, "by": by, "at": at, "note": note}
+    fact["known_as"] = known_as(cluster)
     facts = {"feedback": {f"{at} {gate} {question}": fact}}
     change = RecordChange(version=release, actor=by, now=at, facts=facts)
     store.change(change, check_mode=check_mode)

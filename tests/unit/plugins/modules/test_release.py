@@ -107,3 +107,11 @@ def test_a_secret_in_a_note_is_signed_nowhere(scene):
     result = run_module(release, namespace="easymo-prod", name="2.0.0", lock=NAME, sign_off=given)
     assert result["msg"].startswith("'note' looks as if it holds a secret")
     assert given["note"] not in json.dumps([*scene.cluster.objects.values()])
+
+
+def test_a_signature_has_the_servers_word_beside_the_name_that_was_typed(scene):
+    given = {"required": [{"name": "qa", "what": "QA"}], "name": "qa", "by": "ann"}
+    result = run_module(release, namespace="easymo-prod", name="2.0.0", lock=NAME, sign_off=given)
+    account, _comma, place = result["sign_off"]["known_as"].partition(", ")
+    assert (result["sign_off"]["by"], account) == ("ann", scene.cluster.account())
+    assert f"ann (as {account}, {place}) signed" in result["remarks"][0]
