@@ -31,7 +31,7 @@ nightly: setup  ## What is slow and hardly changes: benchmarks, random schemas, 
 	@scripts/oldest units
 	@scripts/molecule
 	@scripts/site
-	@$(PY) -m tests.simulation.report --minutes $(or $(MINUTES),10)
+	@seq $$(nproc) | xargs -P 0 -I{} $(PY) -m tests.simulation --seconds $$((60 * $(or $(MINUTES),10)))
 
 test-cluster: setup  ## Rollouts, waves back, lock and scale on the cluster of KUBECONFIG, in namespaces of their own
 	@test -n "$(KUBECONFIG)" || { echo "Set KUBECONFIG to the cluster to test on: namespaces test-* are made there and deleted."; exit 1; }
@@ -75,8 +75,8 @@ molecule: setup  ## The six roles of the design card, by molecule, against a san
 oldest: setup  ## Units and one story on the oldest supported ansible-core
 	@scripts/oldest
 
-simulate: setup  ## Simulated releases with fresh seeds, for MINUTES=10 of each core, and what was tried by all of them so far
-	@$(PY) -m tests.simulation.report --minutes $(or $(MINUTES),10)
+simulate: setup  ## Simulated releases with fresh seeds, for MINUTES=10 of each core, and how often each sentence had something to compare
+	@seq $$(nproc) | xargs -P 0 -I{} $(PY) -m tests.simulation --seconds $$((60 * $(or $(MINUTES),10)))
 
 simulate-plays: setup  ## Each task of each playbook fails once, in each way, in the simulated world
 	@$(PY) -m tests.simulation.plays --outcomes

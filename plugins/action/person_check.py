@@ -11,6 +11,7 @@ from ansible.utils.display import Display
 from ..module_utils._arguments import user_here
 from ..module_utils._checks.smoke import SCALES, SEVERITY, PersonAnswer, Question, read_word
 from ..module_utils._errors import InputError
+from ..module_utils._redaction import redact
 from ..module_utils._time import utc_now
 from ..modules import person_check
 from ..plugin_utils._action_module import ControllerActionBase, ControllerModule
@@ -55,7 +56,7 @@ class PromptingModule(ControllerModule):
         typed: bytes = Display().prompt_until(f"{text}: ", seconds=timeout)
         if time.monotonic() >= deadline:
             raise TimeoutError
-        return typed.decode(errors="replace").strip()
+        return redact(typed.decode(errors="replace").strip())
 
 
 class ActionModule(ControllerActionBase):

@@ -9,12 +9,15 @@ from pathlib import Path
 
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
+from ansible.template import is_trusted_as_template
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._formats import listed
 from ..module_utils._variable_check import (
     CHOICES,
+    WRITTEN,
     built_in_before,
+    evaluated,
     incomplete,
     missing_secrets,
     old_names,
@@ -23,6 +26,7 @@ from ..module_utils._variable_check import (
     refused_services,
     typed_unchanged,
     unknown_variables,
+    with_secrets,
     words_of,
 )
 from ..modules import release_variables
@@ -78,7 +82,13 @@ class ActionModule(ActionBase):
         if unknown:
             problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")
         problems += built_in_before(task_vars)
-        problems += typed_unchanged(extra)
+        problems += [*typed_unchanged(extra), *evaluated(extra, is_trusted_as_template)]
+        if arguments["texts"] == "refuse":
+            # What only looks or takes back is not stopped by a text of the inventory, which it does not write.
+            whole = arguments["placeholders"] == "refuse"
+            problems += dict.fromkeys(
+                self._with_secrets(task_vars) if whole else with_secrets(extra)
+            )
         if arguments["placeholders"] == "refuse":
             problems += incomplete(task_vars)
             if unfilled:
@@ -123,6 +133,12 @@ class ActionModule(ActionBase):
                     file = self._file_of(name, value, task_vars)
                     results.update(dict.fromkeys((path, file) for path in paths))
         return [{"name": name, "file": file} for name, file in results]
+
+    def _with_secrets(self, task_vars: dict[str, t.Any]) -> t.Iterator[str]:
+        """Of this host what its templates say, of the others what stands there."""
+        yield from with_secrets({name: self._value(task_vars, name) for name in WRITTEN})
+        for host in task_vars["groups"]["all"]:
+            yield from with_secrets(self._of_host(host, task_vars))
 
     def _file_of(self, name: str, value: t.Any, task_vars: dict[str, t.Any]) -> str:
         """Among the inventory's files of variables, as it is typed from here."""

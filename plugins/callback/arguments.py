@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: arguments
 type: notification
-short_description: Refuses a run whose tags, limit or inventory match nothing
+short_description: Refuses a run whose arguments match nothing, and evaluates no text of a person
 version_added: 0.2.0
 description:
   - Ansible ends such a run without an error, as if all was done. With this callback it ends with return code 5, before
@@ -14,6 +14,8 @@ description:
   - Refused are a tag that the playbook has not got, one of several too; an empty C(--limit), which Ansible takes for
     all hosts; a part of C(--limit) that is no host and no group; no inventory, or one without the playbook's groups;
     and a limit that leaves no host to the tags.
+  - Takes what a person says with C(-e), such as C(reason) or C(note), as a text. Ansible alone would evaluate it as a
+    template, with lookups that run commands.
   - Looks at the playbooks of this collection only.
 author:
   - Maintainers of easymo.deploy (@easymo)
@@ -31,7 +33,7 @@ from ansible import context
 from ansible.inventory.manager import split_host_pattern
 from ansible.plugins.callback import CallbackBase
 
-from ..module_utils._variable_check import nearest
+from ..module_utils._variable_check import nearest, take_as_text
 from ..plugin_utils._process import nearby
 from ..plugin_utils._run_events import ROOT, is_ours
 
@@ -65,8 +67,9 @@ class CallbackModule(CallbackBase):
         if not plays:
             return
         name = os.path.basename(playbook._file_name or "")  # noqa: PTH119
-        inventory = plays[0].get_variable_manager()._inventory
-        result = problem(name, context.CLIARGS, [*map(target_of, plays)], inventory)
+        manager = plays[0].get_variable_manager()
+        take_as_text(manager.extra_vars)
+        result = problem(name, context.CLIARGS, [*map(target_of, plays)], manager._inventory)
         if result:
             self._display.error(result, wrap_text=False)
             # An exception of any other kind is a warning of Ansible's, and the run goes on.

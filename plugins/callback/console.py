@@ -16,7 +16,8 @@ description:
     localhost, a list of C(name), C(title) and C(minutes).
   - The whole evidence of a failure is written to C(failure-N.yml) in the folder of the variable C(report_directory),
     and not in check mode.
-  - Secrets that the run knows are blanked out. Arguments of tasks are never shown.
+  - Secrets that the run knows and what looks like one are blanked out of all that Ansible prints, with C(-v) to
+    C(-vvv) and in its log too. Without C(-v) arguments of tasks are never shown.
   - Never fails a run. What goes wrong in it is one warning, and Ansible's own output from there on.
 author:
   - Maintainers of easymo.deploy (@easymo)
@@ -97,7 +98,7 @@ class CallbackModule(Default):
         if self._over:
             self._over, self._console = False, Console(verbose=self._verbose)
         if self._screen is None:
-            self._screen = LiveScreen(self._display, os.environ)
+            self._screen = LiveScreen(self._display, os.environ, lambda text: self._redact(text))
         self._title = os.path.basename(playbook._file_name or "")  # noqa: PTH119
         self._phases += _run_events.phases_of(playbook)
 
@@ -312,4 +313,4 @@ class CallbackModule(Default):
 
     def _print(self, lines: t.Sequence[Line]) -> None:
         for line in lines:
-            self._display.display(self._redact(line.text), color=COLORS[line.tone])
+            self._display.display(line.text, color=COLORS[line.tone])

@@ -6,7 +6,8 @@ Values that Ansible's own check of options takes, or breaks on.
 What it takes: infinite and huge numbers, NaN. What it breaks on: those where a whole number is due, a number in the
 place of a dictionary with options, and a value that contains itself, as a YAML anchor inside its own value does.
 
-Also who runs this, as the record, the lock and the journal name them, and who decides something, and why.
+Also who runs this, as the record, the lock and the journal name them, and who decides something, and why. What people
+type for others to read is read here, and refused where it looks like a secret.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.common.validation import check_type_dict
 
 from ._errors import InputError, in_short
+from ._redaction import redact
 
 LARGEST = 1e15
 """Beyond it a float no longer counts by ones, and no option of this collection means such a number."""
@@ -232,20 +234,50 @@ def as_meant(value: t.Any, *, name: bool = False) -> str:
     return "" if holds_its_place or len(letters) < (2 if name else 1) else text
 
 
-def decided_by(entry: t.Any) -> tuple[str, str]:
+def decided_by(option: str, entry: t.Any) -> tuple[str, str]:
     """The `by` and `reason` of an entry that people write, "" for each that is missing or a placeholder."""
     fields = entry if isinstance(entry, dict) else {}
+    refuse_secrets(**{f"{option}.{name}": fields.get(name) for name in ("by", "reason")})
     return as_meant(fields.get("by"), name=True), as_meant(fields.get("reason"))
 
 
 def read_who_and_why(**given: t.Any) -> list[str]:
     """What these say, by what a person types; one that ends in `by` is a name. Raises InputError for nothing."""
+    refuse_secrets(**given)
     return [_read(variable, value) for variable, value in given.items()]
+
+
+def read_if_given(**given: t.Any) -> list[str]:
+    """The same of what may be left empty, which is ""."""
+    return [
+        read_who_and_why(**{name: entry})[0] if text_of(entry) else ""
+        for name, entry in given.items()
+    ]
+
+
+def read_blanked(**given: t.Any) -> list[str]:
+    """The same for what nothing may hinder: a secret is blanked out in place of a refusal."""
+    return [
+        redact(_read(name, entry)) if text_of(entry) or name == "reason" else ""
+        for name, entry in given.items()
+    ]
 
 
 def refuse_placeholders(**given: t.Any) -> None:
     """Of what may be left empty."""
-    read_who_and_why(**{variable: value for variable, value in given.items() if text_of(value)})
+    for variable, value in given.items():
+        if text_of(value):
+            _read(variable, value)
+
+
+def refuse_secrets(**given: t.Any) -> None:
+    """What others will read must not look like one. The value is not told."""
+    for option, value in given.items():
+        text = text_of(value)
+        if redact(text) != text:
+            raise InputError(
+                f"{option!r} looks as if it holds a secret, and others will read it: say it without the secret."
+            )
 
 
 def _read(variable: str, value: t.Any) -> str:

@@ -160,6 +160,9 @@ class Cluster(t.Protocol):
     def log(self, pod: str, container: str, *, previous: bool = False, **limits: int | None) -> str:
         """As far as `tail_lines`, `limit_bytes` and `since_seconds` allow."""
 
+    def account(self) -> str:
+        """The account that the server sees; "" where it does not say, as before Kubernetes 1.28."""
+
     def may(self, verb: str, resource: str, **where: str) -> bool:
         """Whether we may do this here, in the server's own judgement.
 

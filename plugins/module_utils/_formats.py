@@ -69,6 +69,9 @@ UNSHOWN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\uffff]"
 )
 
+WORD_JOINER = "\u2060"
+"""Is not seen, and a name behind an @ and it is no mention."""
+
 
 def legible(value: t.Any, limit: int = 0) -> t.Any:
     """The same with every text as it can be shown. With a limit, texts are also one line and no longer than that."""
@@ -189,6 +192,11 @@ def took(value: t.Any) -> str:
 SENTENCE_LIMIT = 600
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 """What a terminal takes for a command, such as a colour in a service's log."""
+
+
+def bare(text: str) -> str:
+    """Lines of others without commands to a terminal, and without what turns or hides the text around it."""
+    return UNSHOWN.sub("", ESCAPES.sub("", text)) if UNSHOWN.search(text) else text
 
 
 def one_line(text: str, limit: int = SENTENCE_LIMIT) -> str:

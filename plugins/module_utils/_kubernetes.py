@@ -30,6 +30,7 @@ APIS = {
     "ResourceQuota": ("/api/v1", "resourcequotas"),
     "Secret": ("/api/v1", "secrets"),
 }
+WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 JSON_PATCH = "application/json-patch+json"
@@ -132,6 +133,14 @@ class KubernetesCluster(Calls):
             query={"container": container, "previous": "true" if previous else "false", **given},
         )
         return text.decode("utf-8", errors="replace")
+
+    def account(self) -> str:
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        try:
+            answer = self.json("ask who this is", "POST", WHO_AM_I, body=review)
+        except RefusedError:
+            return ""
+        return str(answer["status"]["userInfo"].get("username", ""))
 
     def may(self, verb: str, resource: str, **where: str) -> bool:
         namespace = where.get("namespace") or self.namespace

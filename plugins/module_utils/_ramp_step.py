@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ._arguments import read_who_and_why, refuse_placeholders
+from ._arguments import read_if_given, read_who_and_why
 from ._cluster import MonotonicClock
 from ._delivery import FlagsDelivery, WrittenFlags, has_moved, retold, take_diffs
 from ._errors import DeployError
@@ -42,7 +42,7 @@ class RampTask:
         self._schedule = read_schedule(params)
         self._percentage = params["percentage"]
         ramp.refuse_no_step(self._schedule, self._percentage)
-        refuse_placeholders(reason=params["reason"])
+        read_if_given(reason=params["reason"])
         by, why = params["released_by"].strip(), params["release_reason"].strip()
         if by or why:
             read_who_and_why(by=by, reason=why)

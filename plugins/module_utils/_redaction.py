@@ -98,6 +98,7 @@ _FLAG = re.compile(r"[ \t]{1,8}(?![-|>&])")
 _SQL = re.compile(r"\s{1,8}[eE]?(?=')")
 _MARKUP = re.compile(r"[^<>]{0,200}>(?=[^<\s])")
 _PAIR = re.compile(r"[\"']\s{0,16},\s{0,16}(?=b?[\"'])")
+_SAID = re.compile(r"[ \t]{1,4}(?:(is|was|ist|lautet|es|est)[ \t]{1,4})?")
 _ENTRY = re.compile(
     rf"(?:{_QUOTE})?\s{{0,80}},?\s{{0,80}}(?:{_QUOTE})?value(?:{_QUOTE})?\s{{0,8}}[:=][ \t]{{0,8}}",
     re.I,
@@ -327,12 +328,40 @@ def _unsigned(text: str, name: _Name) -> tuple[int, int] | None:
     if before[-1:] in ("<", ":") and "<" in before and (tag := _MARKUP.match(text, name.stop)):
         stop = text.find("<", tag.end())
         return tag.end(), stop if stop >= 0 else len(text)
-    if (pair := _PAIR.match(text, name.stop)) and before.rstrip("b\"'")[-1:] in ("(", "["):
-        return _quoted(text, name, _Place(pair.end(), ",", glued=True, quoted=True, field=False))
+    if (pair := _PAIR.match(text, name.stop)) and (opens := before.rstrip("b\"'")[-1:]) in (
+        "(",
+        "[",
+    ):
+        place = _Place(pair.end(), ",", glued=True, quoted=True, field=False)
+        span = _quoted(text, name, place)
+        # In brackets a name before others is one of a list.
+        return (
+            span
+            if opens == "(" or not span or text[span[1] + 1 : span[1] + 2] in ("]", "")
+            else None
+        )
     if _ENTRY_NAME.search(before) and (entry := _ENTRY.match(text, name.stop)):
         place = _Place(entry.end(), ":", glued=False, quoted=False, field=True)
         return _quoted(text, name, place) or _unquoted(text, name, place)
+    if name.naming.kind in ("password", "token") and (said := _SAID.match(text, name.stop)):
+        stop = said.end() + _length(_WORD, text, said.end())
+        if _looks_said(text[said.end() : stop], password and bool(said[1])):
+            return said.end(), stop
     return None
+
+
+def _looks_said(word: str, is_one: bool) -> bool:
+    """Whether a word behind that of a secret in a sentence is it: no word of a language has all of these."""
+    letters, digits = any(map(str.isalpha, word)), any(map(str.isdigit, word))
+    strange = any(char in "!#$%^&*@+~" for char in word) or (word.lower() != word != word.upper())
+    return (
+        len(word) >= 6
+        and letters
+        and digits
+        and (is_one or strange)
+        and "/" not in word
+        and "(" not in word
+    )
 
 
 # Shorter ones would blank out ordinary words.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from ._arguments import refuse_secrets
 from ._checks.health import refuse_failures, run_probes
 from ._checks.models import Check
 from ._cluster import MonotonicClock
@@ -57,6 +58,7 @@ def rehearse(module: Module) -> Result:
     options = module.params["rehearsal"]
     name, database = options["backup"], options["copy"]["login_db"]
     waiver, waived_by = options["waiver"].strip(), options["waived_by"].strip()
+    refuse_secrets(waiver=waiver, waived_by=waived_by)
     if module.params["state"] != "applied":
         raise InputError("Option 'rehearsal' goes with state 'applied': leave one of both out.")
     if waiver and not waived_by:

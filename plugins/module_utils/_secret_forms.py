@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Secrets that have a form of their own, whatever stands before them: keys, tokens, credentials in URLs, private keys.
 
+The beginnings of keys are those that their vendors document, such as https://docs.gitlab.com/security/tokens,
+https://docs.github.com/authentication/keeping-your-account-and-data-secure/about-authentication-to-github,
+https://docs.stripe.com/keys, https://shopify.dev/docs/apps/build/authentication-authorization,
+https://vercel.com/changelog/new-token-formats-and-secret-scanning, https://core.telegram.org/bots/api,
+https://developers.cloudflare.com/fundamentals/api/get-started/token-formats, https://docs.pypi.org/project_metadata,
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html and crypt(5).
+
 Each pattern begins with text that it must have, and repeats nothing that it may have to read again, so that all of
 them are linear in the length of the text.
 
@@ -12,10 +19,13 @@ from __future__ import annotations
 import re
 import typing as t
 
-_PASSWORDS = r"pass(?:word|wd|phrase|code)|pwd|pswd|dbpass"
+_PASSWORDS = (
+    r"pass(?:word|wd|phrase|code|wort)|pwd|pswd|dbpass|kennwort|contrase[nñ]a|(?<![A-Za-z])senha|wachtwoord"
+    r"|mot[ _-]de[ _-]passe|nenosiri|пароль"
+)
 _HEADERS = r"authorization|cookie"
 _TOKENS = (
-    r"secret|token|credential|bearer|slack[_.-]?webhook|api[_.-]?key"
+    r"secret|token|credential|bearer|slack[_.-]?webhook|api[ _.-]?key|app(?:lication)?[_-]?key|license[_-]?key"
     r"|(?:access|secret|private|signing|encryption|master|role|auth|account|shared|session|routing|integration|client)"
     r"[_.-]?key"
 )
@@ -23,7 +33,8 @@ _TOKENS = (
 _SHORT = r"(?<![A-Za-z])(?:pw|auth)(?![A-Za-z])|_pass(?![A-Za-z])"
 
 SECRET_NAME = re.compile(
-    f"(?P<password>{_PASSWORDS})|(?P<header>{_HEADERS})|(?P<token>{_TOKENS})|(?P<short>{_SHORT})",
+    # Their first letters come first, so that most places are passed over at once.
+    f"(?=[a-eiklmnpr-tw_п])(?:(?P<password>{_PASSWORDS})|(?P<header>{_HEADERS})|(?P<token>{_TOKENS})|(?P<short>{_SHORT}))",
     re.I,
 )
 """Stands in the name of a secret, and in names that are about one: `holds_secret` and `Naming` tell them apart."""
@@ -97,24 +108,109 @@ BLANK = "********"
 # Also after an escape of JSON or of a URL, whose last character is a letter or a digit.
 _BEGIN = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
 
+_RANDOM = r"(?=[A-Za-z]{0,40}\d)[A-Za-z0-9]{20,}(?![\w-])"
+"""With a digit, behind what also begins words and names of files."""
+_WORD = r"[\w-]{16,}(?:\.[\w-]+)*"
+_HEX = r"[0-9a-f]{32,}(?:-[0-9]{1,2})?"
+_UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
+_VENDORS: t.Sequence[tuple[str, str]] = (
+    ("glpat- gloas- gldt- glrt- glrtr- glcbt- glptt- glft- glimt- glagent- glwt- glsoat- glffct- GR1348941", _WORD),
+    ("ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ ATATT3 ATCTT3 ATBB CCIPAT_ CCIPRJ_ bkua_ bkct_", _WORD),
+    ("sbp_ sb_secret_ dop_v1_ doo_v1_ dor_v1_ shpat_ shpca_ shppa_ shpss_ shptka_ sq0atp- sq0csp-", _WORD),
+    ("xkeysib- xsmtpsib- pypi-AgE dckr_pat_ dckr_oat_ hvs. hvb. hvr. figd_ PMAK- PMAT-", _WORD),
+    ("glsa_ NRAK- NRII- NRJS- NRAA- NRRA- sntrys_ sntryu_ sntrya_ cfk_ cfut_ cfat_ HRKU- pscale_tkn_", _WORD),
+    ("pscale_pw_ pscale_oauth_ mdb_sa_sk_ CFPAT- tskey- hcaik_ hcbik_ dt0c01. dt0s01. FLWSECK- FLWSECK_TEST-", _WORD),
+    ("sk-proj- sk-ant- sk-svcacct- sk-admin- sk-or-v1- nvapi- lsv2_pt_ lsv2_sk_ pcsk_ apify_api_ duffel_live_", _WORD),
+    ("duffel_test_ EZAK EZTK shippo_live_ shippo_test_ dnkey- AGE-SECRET-KEY-1 AGE-SECRET-KEY-PQ-1 GOCSPX-", _WORD),
+    ("ya29. SG. AQVN ABSK AKCp cmVmdGtu polar_pat_ persona_production_ gsk_ xai- pplx- csk- tfp_", _WORD),
+    ("npm_ rubygems_ lin_api_ lin_oauth_ ntn_ secret_ vcp_ vci_ vca_ vcr_ vck_ nfp_ nfo_ nfc_ hf_", _RANDOM),
+    ("api_org_ r8_ rnd_ napi_ sgp_ pnu_ pnb_ phx_ phs_ dbtc_ dbtu_ dbts_ squ_ sqp_ sqa_ ico- waka_ vtwn_ sk-", _RANDOM),
+    ("key- dapi dkea dose dsapi pul- SK SEC rdme_", _HEX),
+    ("sdk- api- access- pat-na1- pat-eu1- rootly_", rf"(?:[a-z]{{7,11}}-)?{_UUID}"),
+    ("xox", r"(?:e\.xox)?[a-z]-[\w-]{8,}"),
+    ("xapp- xwfp-", r"[\w-]{8,}"),
+    ("sk_ rk_ pk_", r"(?:live|test|prod|org)_\w{10,}"),
+    ("whsec_", r"[\w+/=-]{16,}"),
+    ("AKIA ASIA ABIA ACCA LTAI", r"[A-Za-z0-9]{12,}"),
+    ("AIza", r"[\w-]{30,}"),
+    ("EAA", r"[A-Za-z0-9]{30,}"),
+    ("cio oy2", r"[A-Za-z0-9]{32}(?:[a-z0-9]{11})?(?![\w-])"),
+    ("dp.", r"(?:pt|st|ct|sa|said|scim|audit)\.(?:[\w-]{1,35}\.)?[A-Za-z0-9]{30,}"),
+    ("glc_ fm1r_ fm1a_ fm2_ access_token$ ops_eyJ", r"[\w+/=$-]{20,}"),
+    ("amzn", r"(?:1\.oa2-cs\.v1\.|\.mws\.)[\w-]{20,}"),
+    ("pat", r"[A-Za-z0-9]{14}\.[0-9a-f]{40,}"),
+    ("sk.eyJ tk.eyJ sl. t1.", r"[\w-]{30,}(?:\.[\w-]+)*"),
+    ("A3-", r"(?:[A-Z0-9]{5,6}-){4,6}[A-Z0-9]{5,6}"),
+    ("v1.0-", r"[0-9a-f]{24}-[0-9a-f]{100,}"),
+    # JSON Web Tokens, encrypted ones too: eyJ is how '{"' begins in base64.
+    ("eyJ", r"(?:[\w-]{16,}(?:\.[\w-]*){0,4}|[\w-]{4,15}(?:\.[\w-]{8,}){2,4})"),
+    # The bodies of keys without their first line: OpenSSH's, and those of X.509 as PKCS #1, PKCS #8 and SEC 1.
+    ("b3BlbnNzaC1rZXktdjE MHcCAQEEI MIGHAgEAMBMG MC4CAQAwBQYDK2Vw MII",
+     r"(?:(?<!MII)|[A-Za-z0-9+/]{3}IBA[AD])[A-Za-z0-9+/=]{20,}(?:(?:\s|\\[nr]){1,4}[A-Za-z0-9+/=]{40,})*"
+     r"(?:(?:\s|\\[nr]){1,4}[A-Za-z0-9+/]{1,70}={1,2})?"),
+    # Hashes of passwords by crypt(5), which can be guessed from.
+    ("$1$ $5$ $6$ $y$ $2a$ $2b$ $2y$ $argon2i$ $argon2id$ $scrypt$ pbkdf2_sha256$ SCRAM-SHA-256$",
+     r"[\w./$,=+:-]{20,}"),
+)  # fmt: skip
+"""Beginnings, and what may come behind them."""
+
+
+def _keys() -> str:
+    """All of _VENDORS, by the first character, so that most places are passed over at once."""
+    behind: dict[str, list[str]] = {}
+    for beginnings, rest in _VENDORS:
+        by_first: dict[str, list[str]] = {}
+        for beginning in beginnings.split():
+            by_first.setdefault(beginning[0], []).append(re.escape(beginning[1:]))
+        for first, others in by_first.items():
+            behind.setdefault(first, []).append(f"(?:{'|'.join(others)}){rest}")
+    return "|".join(f"{re.escape(first)}(?:{'|'.join(forms)})" for first, forms in behind.items())
+
+
 _KEYS = re.compile(
-    _BEGIN + r"(?:xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,}"  # Slack
-    r"|sbp_\w{16,}|sb_secret_[\w-]{8,}"  # Supabase
-    r"|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|npm_\w{30,}"
-    r"|sk-(?:(?:proj|ant|svcacct|admin)-[\w-]{16,}|\w{20,})|[sr]k_(?:live|test)_\w{10,}"  # OpenAI, Anthropic, Stripe
-    r"|(?:AKIA|ASIA)[A-Z0-9]{12,}|AIza[\w-]{30,}|ya29\.[\w-]{20,}"  # AWS, Google
-    r"|EAA[A-Za-z0-9]{30,}"  # Meta's Graph API
-    r"|SG\.[\w-]{16,}(?:\.[\w-]*)?|hv[sb]\.[\w-]{20,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}"
-    # JSON Web Tokens: eyJ is how '{"' begins in base64
-    r"|eyJ[\w-]{16,}(?:\.[\w-]*){0,4})"
+    f"(?=[$AC-HLMNPSa-prstv-y]){_BEGIN}(?:{_keys()})"
+    # What has its sign behind a number, or in the middle: Telegram, Mailchimp, Mailgun, HCP Terraform, Microsoft Entra,
+    # Discord.
+    r"|(?:(?<![A-Za-z0-9])|(?<=/bot))\d{6,12}:[\w-]{35}(?![\w-])"
+    r"|(?<![\w-])(?:[0-9a-f]{32}-(?:us\d{1,2}|[0-9a-f]{8}-[0-9a-f]{8})(?![\w-])|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{30,}"
+    r"|[\w~.-]{3}\dQ~[\w~.-]{31,34}(?![\w~-])|[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,40}(?![\w-]))"
 )
-_SLACK_WEBHOOK = re.compile(
+_WEBHOOK = re.compile(
     r"(?<=/)T[A-Z0-9]{6,24}/B[A-Z0-9]{6,24}/\w{8,64}"
     r"|(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[\w/-]+"
+    r"|(?<=/api/webhooks/)\d{10,22}/[\w-]{20,}|(?<=webhook\.office\.com/webhookb2/)[\w@/-]+"
+    r"|(?<=hooks\.zapier\.com/hooks/catch/)[\w/]+|(?<=events\.pagerduty\.com/integration/)\w+"
 )
 _SIGNED_QUERY = re.compile(
     r"([?&;](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|sig)=)[^&\s\"'<>]+", re.I
 )
+# On command lines, with up to 200 characters between a program and its option. A variable of the shell is no password.
+_WITH_OPTION = {
+    r"(?:mysql|mariadb)\w{0,12}": r"-p(?!assword|rotocol|ort\b|lugin)",
+    r"(?:redis-cli|valkey-cli)": r"(?:-a|--pass)\s{1,3}",
+    r"(?:sshpass|cqlsh|beeline|mongo\w{0,9}|rabbitmqadmin|docker\slogin|podman\slogin|helm\sregistry\slogin|az\slogin)":
+        r"-p\s{0,3}",
+    r"ldap\w{3,8}": r"-w\s{0,3}",
+    r"(?:sqlcmd|bcp|mosquitto_[ps]ub|ipmitool|zip|unzip)": r"-P\s{0,3}",
+    r"(?:plink|pscp|psftp|putty)": r"-pw\s{1,3}",
+    r"keytool": r"-(?:src|dest)?(?:store|key)pass\s{1,3}",
+    r"openssl": r"(?:-pass(?:in|out)?\s{1,3}pass:|-k\s{1,3})",
+    r"htpasswd": r"-\w{0,4}b\w{0,4}\s{1,3}\S{1,100}\s{1,3}\S{1,100}\s{1,3}",
+    r"(?:curl|wget|https?|xh)": r"(?:-u|-U|-a|--user|--proxy-user|--auth)[\s=]{0,3}[\"']?[^\s:\"']{1,64}:(?!//)",
+    r"smbclient": r"-U\s{0,3}[^\s%]{1,64}%",
+    r"aws\sconfigure\sset": r"\w{0,30}(?:secret|token)\w{0,30}\s{1,3}",
+    r"(?:echo|printf)": r"[\"']?[\w.-]{1,32}:(?=[^\n|]{1,100}\|\s?(?:sudo\s)?chpasswd)",
+}  # fmt: skip
+_TYPED = re.compile(
+    "((?<![\\w.-])(?:"
+    + "|".join(rf"{name}(?=\s)[^\n]{{0,200}}?\s{option}" for name, option in _WITH_OPTION.items())
+    # What people write to one another.
+    + r"|(?:PIN|OTP|TAN|CVV|CVC)(?:\s(?:code|is))?\s?[:=]?\s?(?=\d{3,8}(?![\w.]))"
+    r"|(?:and|with|user(?:name)?\s\S{1,40}|login\s\S{1,40}),?\spass:?\s(?=\S{0,30}[\d!@#$%^&*])(?=\S{4})"
+    r"|vault\slogin\s{1,3}|machine\s\S{1,100}\s{1,9}login\s\S{1,100}\s{1,9}password\s{1,9}"
+    r"))(?![$*<{]|-\w)(?:\"[^\"\n]+|'[^'\n]+|[^\s\"']+)",
+)
+
 # In the next line only where that is indented, as in folded YAML, and no field: else these words end their line.
 _SCHEME = re.compile(
     r"(?<![\w-])(bearer|basic)((?:[^\S\r\n]|%20|\+){1,4}|[ \t]?\r?\n[ \t]{1,40}(?![\w.-]{1,64}:))"
@@ -137,10 +233,14 @@ _ENCODED_URL = re.compile(
 # Without a scheme: what has an "@" in its password, or goes on after its host.
 _LOGIN = re.compile(
     r"(?<![\w/.@:%+-])([\w.+-]{1,64}:)(?!//)(?:(?:[^\s\"'<>@/]{0,200}@){1,8}[^\s\"'<>@/]{0,200}"
-    r"|[^\s\"'<>@/]{1,200}(?=@(?:[\w.-]{1,253}(?::\d|/\w)|tcp\(|unix\()))(?=@(?!sha256:))"
+    r"|[^\s\"'<>@/]{1,200}(?=@(?:[\w.-]{1,253}(?::\d|/\w)|(?:\d{1,3}\.){3}\d|localhost|tcp\(|unix\()))"
+    r"(?=@(?!sha256:))"
 )
 
 _PEM = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PUTTY = re.compile(
+    r"(Private-Lines: \d{1,3}\s{1,2})(?:[A-Za-z0-9+/=]{1,80}\s{1,2}){1,200}|(Private-MAC: )[0-9a-f]{32,}"
+)
 _PEM_BODY = re.compile(r"(?:[A-Za-z0-9+/=\s]|\\[nr])*")
 _PEM_WORD = re.compile(r"[A-Za-z0-9+/=]*")
 _PEM_SPACE = re.compile(r"(\s+|\\[nr])")
@@ -149,12 +249,13 @@ _PEM_LINE = 40
 
 
 def blank_forms(text: str) -> str:
-    text = _blank_private_keys(text)
+    text = _PUTTY.sub(rf"\1\2{BLANK} ", _blank_private_keys(text))
     text = _ENCODED_URL.sub(rf"\1{BLANK}", _URL.sub(rf"\1{BLANK}", text))
     text = _LOGIN.sub(rf"\1{BLANK}", text)
     text = _KEYS.sub(BLANK, text)
-    text = _SLACK_WEBHOOK.sub(BLANK, text)
+    text = _WEBHOOK.sub(BLANK, text)
     text = _SIGNED_QUERY.sub(rf"\1{BLANK}", text)
+    text = _TYPED.sub(rf"\1{BLANK}", text)
     return _SCHEME.sub(_blank_scheme, text)
 
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 import difflib
 import re
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ._arguments import is_endless, refuse_placeholders
+from ._arguments import is_endless, refuse_placeholders, refuse_secrets
 from ._errors import InputError
 
 PLACEHOLDER = "CHANGE_ME"
@@ -129,6 +129,28 @@ ALIASES: t.Mapping[str, str] = {
     "restore_reason": "reason",
 }
 """Names of 0.2 that still say who and why, and what says it in every playbook."""
+TYPED: t.Sequence[str] = (
+    *(
+        "by",
+        "reason",
+        "note",
+        "answer",
+        "decision",
+        "feedback",
+        "gate",
+        "sign_off",
+        "signed_release",
+    ),
+    *ALIASES,
+    *("deploy_lock_ticket", "release_waivers", "release_phases_waived", "release_supersedes"),
+    *("release_sign_offs_given", "release_migration_waivers", "release_smoke_tests_left_out"),
+    *("migration_rehearsal_waiver", "migration_rehearsal_waived_by"),
+    *("user_feedback_answers", "user_feedback_answered_by"),
+    *("smoke_tests_answers", "smoke_tests_answered_by"),
+)
+"""Variables with what a person says. Given by --extra-vars they are texts and no templates."""
+WRITTEN = (*TYPED, "release_launch_window", "release_availability", "release_banner")
+"""Those and others with texts that the record, a message or a page will show."""
 
 
 def unknown_variables(
@@ -268,20 +290,22 @@ def refused_services(
 
 def placeholders(name: str, value: t.Any) -> t.Iterator[str]:
     """The paths to what still has to be filled in, as C(name.key[0]), however deep it stands."""
-    if not is_endless(value):
-        yield from _left_in(name, value)
+    return (path for path, text in _texts(name, value) if PLACEHOLDER in text)
 
 
-def _left_in(name: str, value: t.Any) -> t.Iterator[str]:
+def _texts(name: str, value: t.Any) -> t.Iterator[tuple[str, str]]:
+    return iter(()) if is_endless(value) else _texts_in(name, value)
+
+
+def _texts_in(name: str, value: t.Any) -> t.Iterator[tuple[str, str]]:
     if isinstance(value, str):
-        if PLACEHOLDER in value:
-            yield name
+        yield name, value
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _left_in(f"{name}.{key}", inner)
+            yield from _texts_in(f"{name}.{key}", inner)
     elif isinstance(value, Sequence):
         for number, inner in enumerate(value):
-            yield from _left_in(f"{name}[{number}]", inner)
+            yield from _texts_in(f"{name}[{number}]", inner)
 
 
 def placeholders_told(results: t.Iterable[t.Mapping[str, str]]) -> str:
@@ -306,3 +330,39 @@ def typed_unchanged(extra: t.Mapping[str, t.Any]) -> t.Iterator[str]:
                 refuse_placeholders(**{name: value})
             except InputError as exc:
                 yield str(exc)
+
+
+def with_secrets(variables: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    """One sentence for each text of WRITTEN that looks like a secret."""
+    for name in WRITTEN:
+        for path, text in _texts(name, variables.get(name)):
+            try:
+                refuse_secrets(**{path: text})
+            except InputError as exc:
+                yield str(exc)
+
+
+def take_as_text(extra: MutableMapping[str, t.Any]) -> None:
+    """Of --extra-vars those of TYPED, in place: Ansible evaluates a text only while it is tagged as trusted."""
+    for name in extra.keys() & set(TYPED):
+        if not is_endless(extra[name]):
+            extra[name] = _untagged(extra[name])
+
+
+def _untagged(value: t.Any) -> t.Any:
+    if isinstance(value, str):
+        return str.__str__(value)  # a copy without Ansible's tags
+    if isinstance(value, Mapping):
+        return {key: _untagged(inner) for key, inner in value.items()}
+    return [*map(_untagged, value)] if isinstance(value, Sequence) else value
+
+
+def evaluated(extra: t.Mapping[str, t.Any], trusted: t.Callable[[str], bool]) -> t.Iterator[str]:
+    """One sentence for each template among what `take_as_text` should have taken. `trusted`: Ansible evaluates it."""
+    for name in TYPED:
+        for path, text in _texts(name, extra.get(name)):
+            if trusted(text) and any(words_of(text)):
+                yield (
+                    f"{path!r} is a template, which Ansible evaluates: enable the callback easymo.deploy.arguments, "
+                    "which takes it as a text."
+                )

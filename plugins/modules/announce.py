@@ -111,8 +111,8 @@ options:
         type: str
         default: easymo.deploy
       summary:
-        description: Title of the incident instead of O(text), cut at 120 characters. Of a longer one O(pagerduty.details) has
-          all as C(message).
+        description: Title of the incident instead of O(text), cut at 120 characters. Of a longer one
+          O(pagerduty.details) has all as C(message).
         type: str
       details:
         description: More about it, shown in the incident.

@@ -38,7 +38,9 @@ options:
     choices: [set, lowered, reset]
     default: set
   reason:
-    description: Why, shown to everybody whose run the switch stops later.
+    description:
+      - Why, shown to everybody whose run the switch stops later.
+      - What looks like a secret in it is blanked out, for nothing may hinder the switch. Elsewhere it is refused.
     type: str
     required: true
   by:
@@ -145,7 +147,7 @@ reached_after:
 
 import typing as t
 
-from ..module_utils._arguments import read_who_and_why, refuse_placeholders
+from ..module_utils._arguments import read_blanked
 from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._errors import DeployError, InputError
 from ..module_utils._flags.apply import KillSwitch, to_diff
@@ -181,9 +183,8 @@ module_spec = documented(
 def run(module: Module) -> dict[str, t.Any]:
     params, clock = module.params, MonotonicClock()
     refuse_below(params, wait_timeout=1)
-    (reason,) = read_who_and_why(reason=params["reason"])
-    refuse_placeholders(by=params["by"])
-    by = actor_of({"actor": params["by"]})
+    reason, actor = read_blanked(reason=params["reason"], by=params["by"])
+    by = actor_of({"actor": actor})
     decide = to_decision(params, by, reason)
     cluster = cluster_for(module)
     reading = Consumers.from_params(module, cluster, "KillSwitchProgress", by)

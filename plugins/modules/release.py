@@ -258,6 +258,7 @@ from ..module_utils._checks.git import head_of
 from ..module_utils._checks.sign_offs import sign
 from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._gate.store import record_answer, record_decision
+from ..module_utils._identity import known_as
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.apply import lease_check_for
@@ -303,7 +304,8 @@ def run(module: Module) -> dict[str, t.Any]:
 def decide(module: Module, cluster: Cluster) -> dict[str, t.Any]:
     params, given = module.params, module.params["decision"]
     by, reason = read_who_and_why(by=given["by"], reason=given["reason"])
-    wanted = Act(gate=given["gate"], decision=given["decision"], by=by, reason=reason, at=utc_now())
+    said = {"decision": given["decision"], "by": by, "reason": reason, "at": utc_now()}
+    wanted = Act(gate=given["gate"], known_as=known_as(cluster), **said)
     return record_decision(cluster, params["name"], wanted, check_mode=module.check_mode)
 
 
@@ -311,7 +313,7 @@ def sign_off(module: Module, cluster: Cluster) -> dict[str, t.Any]:
     given = module.params["sign_off"]
     commit = given["commit"] or (head_of(given["checkout"]) if given["checkout"] else "")
     store = ReleaseStore(cluster, module.params["name"], clock=MonotonicClock())
-    return sign(store, given, commit, check_mode=module.check_mode)
+    return sign(store, given, commit, known_as(cluster), check_mode=module.check_mode)
 
 
 def main() -> None:

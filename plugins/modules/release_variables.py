@@ -19,6 +19,8 @@ description:
     C(reason=WHY).
   - Checks what O(contracts) names against the argument specs of the collection's roles, on every host at once, so that
     a playbook may include them with C(rolespec_validate=false) without losing a refusal.
+  - Refuses what people say, such as a reason, a note or a waiver, where it looks like a secret, and where it is a
+    template of C(--extra-vars) that the callback P(easymo.deploy.arguments#callback) has not taken as a text.
   - Runs on the controller only.
 extends_documentation_fragment:
   - easymo.deploy._module.reads
@@ -31,6 +33,15 @@ options:
     type: str
     choices: [refuse, tell]
     default: refuse
+  texts:
+    description:
+      - What a secret in a text of people's means. V(refuse) fails the task, with O(placeholders=tell) only for those of
+        C(--extra-vars). V(take) is for what nothing may hinder, such as M(easymo.deploy.kill_switch), which blanks it
+        out.
+    type: str
+    choices: [refuse, take]
+    default: refuse
+    version_added: 0.3.0
   contracts:
     description: The roles of this collection that the run will use, and the variables that it reads without one.
     type: list

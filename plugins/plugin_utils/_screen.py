@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import sys
 import typing as t
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from ..module_utils._formats import shortened
+from ..module_utils._formats import bare, shortened
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import RECORD_KEYS
 from ..module_utils._terminal.models import TaskEnded
@@ -26,12 +27,30 @@ SPARE = 4
 """Columns that stay free: a full line would wrap, and some signs, as ✅, take two columns."""
 
 
-class LiveScreen:
-    """Takes care of what any part of Ansible prints: the drawn line goes before it, and a closed pipe is no error."""
+COLOURS = re.compile(r"(\x1b\[(?:0|[01];[39]\d|38;5;\d{1,3})m)")
+"""As Ansible writes them into differences and the summary."""
 
-    def __init__(self, display: t.Any, environment: t.Mapping[str, str]) -> None:
+
+def harmless(text: str) -> str:
+    """As it may go to a terminal: with Ansible's colours, and nothing else that is no text."""
+    return "".join(part if COLOURS.fullmatch(part) else bare(part) for part in COLOURS.split(text))
+
+
+class LiveScreen:
+    """Takes care of what any part of Ansible prints, at any -v and into its log.
+
+    The drawn line goes before it, secrets and commands to the terminal are taken out, and a closed pipe is no error.
+    """
+
+    def __init__(
+        self,
+        display: t.Any,
+        environment: t.Mapping[str, str],
+        redact: t.Callable[[str], str] = str,
+    ) -> None:
         """`display` is Ansible's, whose lock is held while somebody is asked."""
         self._display = display
+        self._redact = redact
         self._print = display.display
         self._owner = os.getpid()
         self._drawn = ""
@@ -56,14 +75,17 @@ class LiveScreen:
             self._clear()
         self._display.display = self._print
 
-    def _displayed(self, *args: t.Any, **kwargs: t.Any) -> None:
+    def _displayed(self, msg: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
+        # A fork hands its text over to the run.
         if os.getpid() != self._owner:
-            self._print(*args, **kwargs)
+            self._print(msg, *args, **kwargs)
             return
+        if isinstance(msg, str):
+            msg = harmless(self._redact(msg))
         with self._display._lock:
             self._clear()
             try:
-                self._print(*args, **kwargs)
+                self._print(msg, *args, **kwargs)
                 sys.stdout.flush()
             except OSError as exc:
                 gone(exc)

@@ -50,6 +50,17 @@ def test_the_account_has_a_token_that_ends(world):
     assert "You must be logged in" in kubectl(world, f"--token={token}x", "get", "pods").stderr
 
 
+def test_the_server_says_whom_it_takes_the_deployer_for(world):
+    facts = world.facts("kubernetes")
+    connection = Connection(
+        NAMESPACE,
+        host=facts["server"],
+        api_key=facts["deployer_token"],
+        ca_cert=facts["ca_cert"],
+    )
+    assert KubernetesCluster(connection).account() == ACCOUNT
+
+
 @pytest.mark.parametrize(
     ("verb", "what", "answer"),
     [

@@ -150,6 +150,9 @@ class MemoryCluster:
         self._request("log")
         return self.logs.get(pod, "")
 
+    def account(self) -> str:
+        return "system:serviceaccount:easymo-prod:deployer"
+
     def may(self, verb: str, resource: str, **_where: str) -> bool:
         self._request(f"review {verb} {resource}")
         return f"{verb} {resource}" not in self.denied

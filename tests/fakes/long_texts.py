@@ -38,6 +38,10 @@ _REPEATED = {
     "lines of a private key": "A" * 60 + "\n",
     "bearers": "bearer ",
     "signatures": "&sig=&",
+    "beginnings of keys": "-ghp_abc hf_ab-",
+    "beginnings of bodies of keys": "MIIEvQIBAD",
+    "commands": "mysql -u x curl -p ",
+    "passwords in sentences": "password is user x pass: ",
     "a log": "2026-11-25T06:00:00Z INFO [http] GET /v1/orders/550e8400 200 12ms\n",
 }
 

@@ -20,8 +20,6 @@ if t.TYPE_CHECKING:
 OTHERS = 60
 """Of the seeds of other themes, a mutant that names one is tried with one in so many."""
 ROOT = Path(__file__).parents[2]
-SAVED_EVERY = 60.0
-"""Seconds of CPU: what was tried counts, also when the session ends hard."""
 
 
 def main() -> int:
@@ -61,7 +59,7 @@ def main() -> int:
     if args.seed is not None and args.runs is None:
         return show(plan_of(args.seed))
     first = args.seed if args.seed is not None else secrets.randbelow(10**9)
-    return search(first, args.runs, args.seconds, args.theme, fresh=args.seed is None)
+    return search(first, args.runs, args.seconds, args.theme)
 
 
 def show(plan: object) -> int:
@@ -122,20 +120,20 @@ def hunt(first: int, seconds: float, theme: str) -> int:
     return 0
 
 
-def search(first: int, runs: int | None, seconds: float, theme: str, *, fresh: bool) -> int:
+def search(first: int, runs: int | None, seconds: float, theme: str) -> int:
     """Runs from `first` on, all or those of a theme; for so many seconds, with their branches.
 
-    `fresh` ones are counted. The exit code is 1 when one of them broke something.
+    The exit code is 1 when one of them broke something.
     """
     from .branches import Explored, alone, explore  # noqa: PLC0415
     from .draws import plan_of, theme_of  # noqa: PLC0415
+    from .invariants.sentences import SENTENCES  # noqa: PLC0415
     from .run import run  # noqa: PLC0415
     from .shrink import shrink  # noqa: PLC0415
-    from .totals import Totals, append, commit  # noqa: PLC0415
+    from .totals import commit  # noqa: PLC0415
 
-    at = commit()
-    print(f"seeds from {first} at commit {at}", flush=True)
-    whole, lately = Explored(), Totals()
+    print(f"seeds from {first} at commit {commit()}", flush=True)
+    whole = Explored()
     seeds = (seed for seed in itertools.count(first) if not theme or theme_of(seed) == theme)
     while whole.totals.runs < runs if runs is not None else whole.totals.cpu < seconds:
         began = time.process_time()
@@ -144,21 +142,18 @@ def search(first: int, runs: int | None, seconds: float, theme: str, *, fresh: b
         found.totals.cpu += time.process_time() - began
         found.runs = found.broken
         whole.merge(found)
-        lately.merge(found.totals)
-        if fresh and lately.cpu > SAVED_EVERY:
-            append(at, lately)
-            lately = Totals()
         for broken in found.broken:
             print(f"seed {broken.plan.seed} breaks: {broken.violations[0][-1500:]}")
             print(f"its plan is in {written(broken)}", flush=True)
-    if fresh:
-        append(at, lately)
     totals = whole.totals
     print(
         f"{totals.runs} runs, {totals.branches} of them branches, in {totals.cpu:.1f} s of CPU, "
         f"{totals.runs_a_minute:.0f} a minute, with {totals.requests} requests and {totals.faults.total()} faults; "
         f"{totals.broken} broke an invariant"
     )
+    compared = sorted((totals.checked[name], name) for name in SENTENCES)
+    print("how often there was something to compare:")
+    print("  " + ", ".join(f"{name} {count:,}" for count, name in compared))
     for why, late in sorted(whole.after_loss.items()):
         print(f"the latest write after a lost lock, of a run that was {why}: {late:.1f} s")
     kinds: dict[str, Ended] = {}

@@ -96,7 +96,7 @@ def _at_a_point(running: Running, before: Totals, draw: random.Random, points: _
     The last of them is this process itself, which saves a fork.
     """
     here = _totals(running.outcome())
-    found = Explored(replace(here.since(before), runs=0, broken=0, services=0))
+    found = Explored(replace(here.since(before), runs=0, broken=0))
     (_here, ways), *later = points
     for way in range(1, ways + 1):
         drawn = random.Random(draw.random())
@@ -122,10 +122,11 @@ def _at_its_end(running: Running, before: Totals) -> Explored:
     running.go()
     outcome = running.end()
     totals = _totals(outcome)
-    of_one = {"runs": 1, "broken": totals.broken, "services": totals.services}
     log = hashlib.sha256("\n".join(outcome.lines).encode()).hexdigest()
     ended = Ended(outcome.plan, outcome.violations, log)
-    return Explored(replace(totals.since(before), **of_one), [ended], outcome.after_loss)
+    return Explored(
+        replace(totals.since(before), runs=1, broken=totals.broken), [ended], outcome.after_loss
+    )
 
 
 def _totals(outcome: Outcome) -> Totals:

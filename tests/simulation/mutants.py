@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import importlib.machinery
 import importlib.util
-import json
 import re
 import secrets
 import statistics
@@ -18,17 +17,14 @@ import types
 import typing as t
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from .totals import FOLDER, commit
-
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
 PACKAGE = "ansible_collections.easymo.deploy.plugins."
-STORED = FOLDER / "mutants.json"
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,6 @@ class Trial:
     seconds: float
     why: str
     seed: int | None
-    commit: str
 
 
 def mutants() -> list[Mutant]:
@@ -148,8 +143,6 @@ def main() -> int:
             )
             print(f"{trial.name}: {told}", flush=True)
             tried.append(trial)
-    if not args.names:
-        store(tried)
     killed = [one.seconds for one in tried if one.killed]
     median = statistics.median(killed) if killed else 0.0
     print(f"{len(killed)} of {len(tried)} killed, in {median:.1f} s of CPU at the median")
@@ -169,16 +162,11 @@ def attempt(name: str, seed: int, seconds: float) -> Trial:
     told = re.search(r"^seed (\d+) breaks after (\S+) s: (.*)", ended.stdout, re.MULTILINE)
     if told:
         why = told[3][:200]
-        return Trial(name, True, float(told[2]), why, int(told[1]), commit())
+        return Trial(name, True, float(told[2]), why, int(told[1]))
     if ended.returncode:
         last = (ended.stderr.splitlines() or ["it ended by itself"])[-1]
-        return Trial(name, False, 0.0, f"not tried: {last}", None, commit())
-    return Trial(name, False, seconds, "", None, commit())
-
-
-def store(tried: Sequence[Trial]) -> None:
-    STORED.parent.mkdir(parents=True, exist_ok=True)
-    STORED.write_text(json.dumps([asdict(one) for one in tried], indent=1) + "\n", "utf-8")
+        return Trial(name, False, 0.0, f"not tried: {last}", None)
+    return Trial(name, False, seconds, "", None)
 
 
 if __name__ == "__main__":

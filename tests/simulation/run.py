@@ -20,7 +20,6 @@ from .scripts import COMMANDS, PLAY, Script, StopError
 from .scripts.script import phases_of
 from .stores import Stores
 from .tasks import Did, Tasks, flow_of, misplaced
-from .totals import DONE, FAILED, KILLED
 from .world import Request, World
 
 HOUR = 3600.0
@@ -41,9 +40,6 @@ class Outcome:
     """Of virtual time, in seconds."""
     befell: Counter[str] = field(default_factory=Counter)
     """Faults by their kind."""
-    scripts: Counter[str] = field(default_factory=Counter)
-    tasks: Counter[str] = field(default_factory=Counter)
-    """How often each ended how, as `NAME|ENDING`."""
     after_loss: dict[str, float] = field(default_factory=dict)
     checked: t.Mapping[str, int] = field(default_factory=dict)
     """How often something was there to be compared, by the invariant."""
@@ -200,7 +196,6 @@ class Operator:
     ) -> None:
         self._world = world
         self._outcome = outcome
-        self._doing = ""
         self.actor = actor
         self._invariants = invariants
         self._runs = 0
@@ -220,11 +215,7 @@ class Operator:
         process.killed = self._killed
 
     def _killed(self) -> None:
-        self._count(KILLED)
         self._invariants.ended(self.actor.name)
-        if self._doing:
-            self._outcome.tasks[f"{self._doing}|{KILLED}"] += 1
-            self._doing = ""
         if self.actor.times == 1 and self.actor.resumes and self._runs < 3:
             self._world.scheduler.at(self._world.scheduler.now + self.actor.resumes, self.begin)
         else:
@@ -237,16 +228,10 @@ class Operator:
         else:
             self.over = True
 
-    def _count(self, how: str) -> None:
-        self._outcome.scripts[f"{self.actor.script}|{how}"] += 1
-
-    def _task_begun(self, where: str, module: str, params: t.Mapping[str, t.Any]) -> None:
-        self._doing = where
+    def _task_begun(self, _where: str, module: str, params: t.Mapping[str, t.Any]) -> None:
         self._invariants.history.begun(self.actor.name, module, params)
 
     def _task_ended(self, process: Process, did: Did, *, check: bool) -> None:
-        self._doing = ""
-        self._outcome.tasks[f"{did.where}|{FAILED if did.failed else DONE}"] += 1
         if not check:
             self._invariants.claimed(process, did)
 
@@ -267,11 +252,9 @@ class Operator:
         try:
             command.act(script)
             self.done = True
-            self._count(DONE)
             invariants.done(self.actor.script)
             world.say(f"{name}: done")
         except StopError as exc:
-            self._count(FAILED)
             world.say(f"{name}: stopped: {exc}")
             if self.actor.name == AGAIN:
                 invariants.ended_again(str(exc))

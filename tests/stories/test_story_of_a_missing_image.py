@@ -213,7 +213,11 @@ def test_the_rest_of_the_release_goes_through(operator, witness):
     assert run.rc == 0, run.tail()
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "true"
     record = witness.record("2.0.0")
-    assert (record["attempt"], record["started"], record["status"]) == (1, BEGUN["of_0.2.json"], "done")
+    assert (record["attempt"], record["started"], record["status"]) == (
+        1,
+        BEGUN["of_0.2.json"],
+        "done",
+    )
     said = " ".join(run.output.split())
     assert "The war room #v2-deployment is open. To archive it, run " in said
     archive = ("--tags", "sign_off", "-e", "release_archive_war_room=true")

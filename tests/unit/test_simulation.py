@@ -67,7 +67,6 @@ def test_no_text_names_what_its_release_has_not():
 def test_a_playbook_that_is_never_played_is_named():
     unplayed = simulated("--unplayed", program="tests.simulation.plays").split()
     page = (ROOT / "docs" / "guarantees.md").read_text("utf-8").partition("was not simulated:")[2]
-    assert unplayed
     assert [name for name in unplayed if f"`{name}.yml`" not in page] == []
 
 
@@ -96,12 +95,8 @@ def test_every_invariant_is_a_sentence_of_the_guarantees():
     source = (ROOT / "tests" / "simulation" / "invariants" / "sentences.py").read_text("utf-8")
     names = dict(re.findall(r'^([A-Z_]+) = "([a-z_]+)"$', source, re.MULTILINE))
     sentences = re.findall(r'^    ([A-Z_]+): (?:\(\s*)?"(.+?)"', source, re.MULTILINE | re.DOTALL)
-    page, _begin, _rest = (
-        (ROOT / "tests" / "simulation" / "README.md")
-        .read_text("utf-8")
-        .partition("<!-- tried: begin -->")
-    )
-    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \|", page, re.MULTILINE))
+    page = (ROOT / "tests" / "simulation" / "README.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \|$", page, re.MULTILINE))
     assert len(sentences) > 10
     assert rows == {names[name]: sentence for name, sentence in sentences}
 

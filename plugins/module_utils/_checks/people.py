@@ -14,6 +14,7 @@ from .._doc_fragments._module import AUTHORITIES, nested
 from .._doc_fragments._sign_offs import REQUIRED
 from .._errors import DeployError, RefusedError, UnreachableError, VerificationError
 from .._http import REQUESTS
+from .._identity import known_as
 from .._messages import plan
 from .._messages.apply import would_take
 from .._messages.slack import call
@@ -205,7 +206,8 @@ def look_sign_offs(options: Options, ground: Ground) -> list[Finding]:
             # A signature of one's own counts more than a name that is only given here.
             continue
         try:
-            new |= plan_sign_off(known, wanted, given, subject, now)
+            who = known_as(ground.cluster())
+            new |= plan_sign_off(known, wanted, given, subject, now, who)
         except DeployError as exc:
             refused.append(failed(str(exc), name=f"given_sign_off_{given.name}"))
     rows = []

@@ -246,7 +246,7 @@ def judge_launch_window(window: Window, now: datetime, options: Options) -> Find
 
 def overrule(finding: Finding, given: t.Mapping[str, str], ground: Ground) -> Finding:
     """By a name with a reason; it is recorded. An open window needs no override."""
-    by, reason = decided_by(given)
+    by, reason = decided_by("release_window_override", given)
     if not by or not reason:
         raise InputError(f"The override of 'launch_window' lacks a name or a reason: {HOW}.")
     if finding.status not in STOPPING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._arguments import read_who_and_why, text_of
+from .._arguments import read_who_and_why, refuse_secrets, text_of
 from .._errors import ConflictError, InputError
 from .._module import refuse_twice
 from .._release.models import PLANNED, ROLLED_BACK, SIGN_OFFS
@@ -72,13 +72,19 @@ def read_given(given: t.Mapping[str, t.Any]) -> list[Ask]:
             raise InputError(
                 f"The sign-off {name!r} has {strange[0]!r}; it may have by, note, release and instead."
             )
-        texts = {name: text_of(body.get(name)) for name in ("by", "note", "release")}
+        texts = {option: text_of(body.get(option)) for option in ("by", "note", "release")}
+        refuse_secrets(**{f"sign_offs.{name}.{option}": text for option, text in texts.items()})
         asks.append(Ask(str(name), **texts, instead=body.get("instead") is True))
     return asks
 
 
 def sign(
-    store: ReleaseStore, options: t.Mapping[str, t.Any], commit: str, *, check_mode: bool
+    store: ReleaseStore,
+    options: t.Mapping[str, t.Any],
+    commit: str,
+    known_as: str,
+    *,
+    check_mode: bool,
 ) -> dict[str, t.Any]:
     """The result of a task that signs one line, by its options, with the diff."""
     wanted = read_wanted(options["required"])
@@ -88,7 +94,7 @@ def sign(
     given = (options[name] for name in ("note", "signed_release", "instead"))
     ask = Ask(options["name"], options["by"].strip(), *given)
     now = utc_now()
-    new = plan_sign_off(known, wanted, ask, subject, now)
+    new = plan_sign_off(known, wanted, ask, subject, now, known_as)
     if new:
         facts, status = {SIGN_OFFS: as_json(new)}, PLANNED if before is None else ""
         change = RecordChange(store.version, options["by"], now, status=status, facts=facts)
@@ -96,8 +102,9 @@ def sign(
     after = {**known, **new}
     signed = after[ask.name]
     missing = [line.name for line in wanted if missing_because(line, after.get(line.name), subject)]
+    who = f"{signed.by} (as {signed.known_as})" if signed.known_as else signed.by
     remark = (
-        f'{signed.by} signed "{signed.what}" of {store.version}, attempt {signed.attempt}, commit '
+        f'{who} signed "{signed.what}" of {store.version}, attempt {signed.attempt}, commit '
         f"{_short(signed.git_sha)}. {'Still unsigned: ' + ', '.join(missing) if missing else 'All are signed'}."
     )
     return {
@@ -128,7 +135,12 @@ def counts(given: SignOff, subject: Subject) -> bool:
 
 
 def plan_sign_off(
-    known: t.Mapping[str, SignOff], wanted: t.Sequence[Wanted], ask: Ask, subject: Subject, now: str
+    known: t.Mapping[str, SignOff],
+    wanted: t.Sequence[Wanted],
+    ask: Ask,
+    subject: Subject,
+    now: str,
+    known_as: str = "",
 ) -> dict[str, SignOff]:
     """What the record gets, by the sign-off's name; nothing when the same person signed it already."""
     line = next((each for each in wanted if each.name == ask.name), None)
@@ -139,6 +151,7 @@ def plan_sign_off(
             f"{names}."
         )
     read_who_and_why(by=ask.by)
+    refuse_secrets(note=ask.note)
     if ask.release and ask.release.removeprefix("v") != subject.release.removeprefix("v"):
         raise ConflictError(
             f"{ask.by} signed {ask.name!r} for release {ask.release}, but {subject.release} is "
@@ -154,7 +167,7 @@ def plan_sign_off(
                 f"{before.by} signed {ask.name!r} at {before.at} already: to "
                 "replace that signature, set 'instead'."
             )
-    what = (line.what, ask.note, subject.attempt, subject.git_sha)
+    what = (line.what, ask.note, subject.attempt, subject.git_sha, known_as)
     return {ask.name: SignOff(ask.name, ask.by, now, *what)}
 
 

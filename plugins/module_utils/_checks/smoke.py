@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._arguments import as_meant, read_options
+from .._arguments import as_meant, read_options, refuse_secrets
 from .._errors import HoldError, InputError, VerificationError
 from .._formats import number
 from .._module import refuse_twice
@@ -174,6 +174,7 @@ def read_answers(
         if wrong:
             raise InputError(f"{what} is wrong: {' '.join(wrong)}")
         who = as_meant(stated["by"] or by, name=True)
+        refuse_secrets(**{f"answers.{name}.by": who, f"answers.{name}.note": stated["note"]})
         if not who:
             raise InputError(f"{what} has no name: set 'by' or 'answered_by'.")
         word = read_word(stated["answer"], what, scales[name])

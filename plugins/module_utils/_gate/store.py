@@ -12,9 +12,10 @@ import uuid
 from dataclasses import dataclass, field, replace
 
 from .._alerts.plan import Alerts
-from .._arguments import read_who_and_why
+from .._arguments import read_who_and_why, refuse_secrets
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, InputError, VerificationError
+from .._identity import known_as
 from .._release.decode import dumped, encoded, restored
 from .._release.plan import RecordChange, check_attempt
 from .._release.record import Act, Evidence
@@ -261,6 +262,7 @@ def record_answer(
     """
     names, question, severity = given["questions"], given["question"], given["answer"]
     (by,) = read_who_and_why(by=given["by"])
+    refuse_secrets(reason=given["reason"])
     note = (
         str(given["reason"]).strip()
         if severity == GOOD
@@ -274,6 +276,7 @@ def record_answer(
     check_attempt(store.read(), release)
     at, gate = utc_now(), given["gate"]
     fact = {"gate": gate, "name": question, "answer": severity, "by": by, "at": at, "note": note}
+    fact["known_as"] = known_as(cluster)
     facts = {"feedback": {f"{at} {gate} {question}": fact}}
     change = RecordChange(version=release, actor=by, now=at, facts=facts)
     store.change(change, check_mode=check_mode)

@@ -7,7 +7,7 @@ import os
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._arguments import read_who_and_why, refuse_placeholders
+from .._arguments import read_if_given, read_who_and_why, refuse_secrets
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError
 from .._kubernetes import KubernetesCluster, actor_of
@@ -98,14 +98,15 @@ Params = t.Mapping[str, t.Any]
 
 def claim_of(params: Params, run: Run | None) -> LockClaim:
     by_hand = params["manual"] and params["state"] == "held"
-    check = read_who_and_why if params["force"] or by_hand else refuse_placeholders
-    check(reason=params["reason"])
+    read = read_who_and_why if params["force"] or by_hand else read_if_given
+    (reason,) = read(reason=params["reason"])
+    refuse_secrets(ticket=params["ticket"])
     return LockClaim(
         holder=actor_of({"actor": params["holder"]}),
         # A lock set by hand outlives the run that sets it.
         run=None if params["manual"] else run,
         release=params["release"] or "",
-        reason=(params["reason"] or "").strip(),
+        reason=reason,
         ticket=params["ticket"] or "",
         purpose=params["purpose"],
         manual=params["manual"],

@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import InputError
-from .._formats import shortened
+from .._formats import bare, shortened
 from .._redaction import Redactor
 from .slack import escape, mention
 
@@ -45,11 +45,11 @@ def plan_messages(params: Options, contents: Options | None = None) -> tuple[Mes
 
     `contents` are the files that it attaches, by path.
     """
-    text, messages = REDACT(params.get("text") or ""), []
+    text, messages = bare(REDACT(params.get("text") or "")), []
     for channel, make in CHANNELS.items():
         if options := params.get(channel):
             # What people read often quotes what others wrote.
-            words = {name: REDACT(options[name]) for name in WORDS if options.get(name)}
+            words = {name: bare(REDACT(options[name])) for name in WORDS if options.get(name)}
             messages.append(make({**options, **words, "contents": contents or {}}, text))
     return tuple(messages)
 

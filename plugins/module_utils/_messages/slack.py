@@ -11,7 +11,7 @@ import re
 import typing as t
 
 from .._errors import DeployError, RefusedError, UnreachableError
-from .._formats import ESCAPES, one_line, shortened
+from .._formats import ESCAPES, WORD_JOINER, one_line, shortened
 from .._http import LIMITED, Repeat, ask, bearer
 from .._time import Deadline
 
@@ -125,7 +125,6 @@ class SlackClient:
 # An address is a link only as it is. It ends before what a sentence may end with.
 ADDRESS = re.compile(r"https?://[^\s<>|]+[^\s<>|.,;:!?)\"'\]}*_~`]")
 BROADCASTS = ("channel", "here", "everyone")
-WORD_JOINER = "\u2060"
 # Slack pairs the originals into bold, strike and code wherever they stand.
 LOOKALIKES = str.maketrans({"*": "\u2217", "~": "\u223c", "`": "'"})
 

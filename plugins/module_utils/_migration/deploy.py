@@ -12,6 +12,7 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+from .._arguments import refuse_secrets
 from .._errors import ConflictError, DeployError, InputError, RefusedError, refuse_missing
 from .._formats import counted
 from .._lock.apply import Check
@@ -260,6 +261,7 @@ def read_waivers(params: t.Mapping[str, t.Any], files: t.Collection[str]) -> t.M
     if params["additive_only"]:
         refuse_missing([PGLAST])
     waivers: t.Mapping[str, str] = params["waivers"]
+    refuse_secrets(**{f"waivers.{file}": reason for file, reason in waivers.items()})
     silent = sorted(file for file, reason in waivers.items() if not str(reason or "").strip())
     if silent:
         raise InputError(

@@ -62,7 +62,7 @@ class PhaseOrder:
 def read_waivers(option: str, given: t.Mapping[str, t.Any]) -> dict[str, Waiver]:
     waivers = {}
     for name, decision in given.items():
-        by, reason = decided_by(decision)
+        by, reason = decided_by(f"{option}.{name}", decision)
         strange = set(decision) - {"by", "reason"} if isinstance(decision, dict) else set()
         if strange or not by or not reason:
             raise InputError(

@@ -255,6 +255,7 @@ class Act:
     of_attempt: int = under("evidence.attempt", default=0)
     watch: str = under("evidence.watch")
     held: str = under("evidence.held")
+    known_as: str = under("evidence.known_as", default="")
     holding: tuple[str, ...] = under("evidence.reasons", default=())
     concerns: tuple[str, ...] = under("evidence.concerns", default=())
     before: str = under("from", "before")
@@ -265,7 +266,10 @@ class Act:
 
 @dataclass(frozen=True)
 class SignOff:
-    """A line of the checklist, its `name`, that a person answers for: of one commit, in one attempt."""
+    """A line of the checklist, its `name`, that a person answers for: of one commit, in one attempt.
+
+    `by` is what was typed, and `known_as` the account that the API server saw, with the place.
+    """
 
     name: str = ""
     by: str = ""
@@ -274,6 +278,7 @@ class SignOff:
     note: str = ""
     attempt: int = 0
     git_sha: str = ""
+    known_as: str = ""
 
     def to_json(self) -> dict[str, t.Any]:
         return {name: entry for name, entry in vars(self).items() if name != "name"}

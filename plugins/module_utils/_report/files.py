@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .._claims.claims import causes_of
 from .._errors import InputError
-from .._formats import LONGEST, legible, shown
+from .._formats import LONGEST, WORD_JOINER, bare, legible, shown
 from .._release.record import ON_HOLD, Record
 from .._time import UTC, parse_time
 from .models import Report
@@ -53,8 +53,9 @@ MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
 
 
 def escaped(value: str) -> str:
-    """As Markdown shows it literally, on one line."""
-    return MARKUP.sub(r"\\\1", " ".join(value.split()))
+    """As Markdown shows it literally, on one line. A name behind an @ is no mention where the text is pasted."""
+    line = MARKUP.sub(r"\\\1", " ".join(bare(value).split()))
+    return re.sub(r"(?<!\w)@", f"@{WORD_JOINER}", line)
 
 
 def bullets(lines: t.Iterable[str], empty: str = "") -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import typing as t
 
 from .._flags.values import only_flags
-from .._formats import counted, number, quantity, shown, size, took
+from .._formats import NOT_KNOWN, counted, number, quantity, shown, size, took
 from .._formats import listed as listing
 from .._gate.models import Bounds, SampleStatus
 from .._gate.report import bounds_of, course_of, judged_as
@@ -260,12 +260,20 @@ def sign_offs(record: Record, expected: t.Sequence[str] = ()) -> Table:
     """Who signed what and when, then who has not."""
     signed, absent = record.facts.sign_offs, unsigned(record, expected)
     rows: list[Row] = [
-        (act.name, signature(record, act), act.by, shown(act.at), act.what, act.note)
+        (
+            act.name,
+            signature(record, act),
+            act.by,
+            act.known_as or NOT_KNOWN,
+            shown(act.at),
+            act.what,
+            act.note,
+        )
         for act in signed
     ]
-    rows += [(name, Cell("missing", "bad"), "", "", "", "") for name in absent]
+    rows += [(name, Cell("missing", "bad"), *[""] * 5) for name in absent]
     lead = share(len(signed), len(signed) + len(absent), "signed", f"not {', '.join(absent)}")
-    columns = ("Sign-off", "State", "By", "At", "What was signed", "Note")
+    columns = ("Sign-off", "State", "By, as stated", "Known as", "At", "What was signed", "Note")
     return table("Sign-offs", columns, rows, lead=lead)
 
 

@@ -8,8 +8,10 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._arguments import (
     as_meant,
+    decided_by,
     read_who_and_why,
     refuse_placeholders,
+    refuse_secrets,
     user_here,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
@@ -38,15 +40,13 @@ def test_a_name_in_the_environment_counts(monkeypatch: pytest.MonkeyPatch) -> No
     assert user_here() == "guard"
 
 
-@pytest.mark.parametrize(
-    "typed",
-    [
+def test_what_holds_the_place_of_a_name_or_a_reason_is_neither() -> None:
+    for typed in (
         "",
         " ",
         "…",
         "-",
         "WHY",
-        "why",
         "<reason>",
         "'WHY'",
         "NAME",
@@ -55,10 +55,8 @@ def test_a_name_in_the_environment_counts(monkeypatch: pytest.MonkeyPatch) -> No
         "TBD",
         None,
         [],
-    ],
-)
-def test_what_holds_the_place_of_a_name_or_a_reason_is_neither(typed: t.Any) -> None:
-    assert as_meant(typed) == as_meant(typed, name=True) == ""
+    ):
+        assert as_meant(typed) == as_meant(typed, name=True) == "", typed
 
 
 @pytest.mark.parametrize(
@@ -85,3 +83,25 @@ def test_what_says_nothing_is_refused_by_what_to_type() -> None:
     with pytest.raises(InputError, match="'by' is 'NAME', which is no name: add -e"):
         refuse_placeholders(reason="", by="NAME")
     refuse_placeholders(by="", reason=None)
+
+
+LEFT = "ghp_" + "a1B2" * 9
+PASSWORD = "Zx9!" + "qqqq"
+
+
+@pytest.mark.parametrize("text", [f"it was {LEFT}", LEFT, f"it had password={PASSWORD}"])
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda text: read_who_and_why(reason=text),
+        lambda text: refuse_secrets(note=text),
+        lambda text: decided_by("release_waivers.ci", {"by": "ann", "reason": text}),
+    ],
+)
+def test_what_looks_like_a_secret_is_refused_by_the_name_of_the_option_alone(
+    read: t.Callable[[str], object], text: str
+) -> None:
+    with pytest.raises(InputError, match=r"looks as if it holds a secret, and others") as caught:
+        read(text)
+    assert LEFT not in str(caught.value)
+    assert PASSWORD not in str(caught.value)

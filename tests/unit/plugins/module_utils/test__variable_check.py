@@ -4,16 +4,20 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.common.yaml import yaml_load
+from ansible.template import is_trusted_as_template, trust_as_template
 
 from ansible_collections.easymo.deploy.plugins.action import release_variables
 from ansible_collections.easymo.deploy.plugins.module_utils._variable_check import (
     built_in_before,
+    evaluated,
     incomplete,
     missing_secrets,
     old_names,
     placeholders,
     refused_services,
+    take_as_text,
     unknown_variables,
+    with_secrets,
     words_of,
 )
 from ansible_collections.easymo.deploy.plugins.plugin_utils._role_contracts import entry_points_of
@@ -103,11 +107,8 @@ def test_a_secret_without_a_value_is_named_with_its_source(value):
     ]
 
 
-def test_a_secret_with_a_value_is_not_mentioned():
+def test_a_secret_with_a_value_and_one_that_is_not_needed_are_not_mentioned():
     assert missing_secrets([TOKEN], {"secret_token": "set"}) == []
-
-
-def test_a_secret_that_is_not_needed_may_be_empty():
     assert missing_secrets([{**TOKEN, "needed": False}], {}) == []
 
 
@@ -115,6 +116,29 @@ def test_a_value_that_contains_itself_is_no_placeholder():
     itself: dict[str, object] = {"left": "CHANGE_ME"}
     itself["itself"] = itself
     assert list(placeholders("release_flags", itself)) == []
+
+
+def test_a_secret_in_what_people_say_is_told_by_its_path():
+    token = "ghp_" + "a1B2" * 9
+    told = " ".join(
+        with_secrets(
+            {"reason": token, "release_waivers": {"ci": {"by": "ann", "reason": f"was {token}"}}}
+        )
+    )
+    assert told.startswith("'reason' looks as if it holds a secret")
+    assert "'release_waivers.ci.reason' looks" in told
+    assert token not in told
+    assert list(with_secrets({"reason": "the token has expired", "secret_token": token})) == []
+
+
+def test_what_people_say_on_the_command_line_is_no_template():
+    typed = trust_as_template("{{ lookup('pipe', 'id') }}")
+    extra = {"by": typed, "release_waivers": {"ci": {"reason": [typed]}}, "release_version": typed}
+    assert len(list(evaluated(extra, is_trusted_as_template))) == 2
+    take_as_text(extra)
+    assert list(evaluated(extra, is_trusted_as_template)) == []
+    assert (extra["by"], extra["release_waivers"]) == (typed, {"ci": {"reason": [typed]}})
+    assert is_trusted_as_template(extra["release_version"]), "what is no text of a person stays"
 
 
 @cases(

@@ -7,7 +7,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _rollback
 from ansible_collections.easymo.deploy.plugins.module_utils._lock import apply
-from ansible_collections.easymo.deploy.plugins.modules import release, release_rollback
+from ansible_collections.easymo.deploy.plugins.modules import kill_switch, release, release_rollback
 from tests.fakes.lock import NAME, Scene
 from tests.module_runner import run_module
 from tests.tables import cases
@@ -17,7 +17,7 @@ from tests.tables import cases
 def scene(monkeypatch) -> Scene:
     """Of one who holds the lock at its first epoch and has opened the phase."""
     scene = Scene()
-    for module in (release, release_rollback):
+    for module in (kill_switch, release, release_rollback):
         monkeypatch.setattr(module, "cluster_for", lambda _module: scene.cluster)
     monkeypatch.setattr(release, "MonotonicClock", lambda: scene.clock)
     monkeypatch.setattr(apply.LeaseCheck.__init__, "__kwdefaults__", {"wall": scene.wall})
@@ -74,3 +74,44 @@ def test_a_rollback_is_open_until_its_end_and_the_same_words_ask_anew_after_a_de
     assert [turn["changed"] for turn in turns] == [True, True, anew]
     noted = [json.loads(turn["document"])["facts"]["rollback_asked"] for turn in turns[:2]]
     assert [one["open"] for one in noted] == [True, False]
+
+
+@pytest.mark.parametrize("secret", ["ghp_" + "a1B2" * 9, "password=" + "Zx9!" + "qqqq"])
+def test_a_secret_in_a_reason_stops_no_kill_switch_and_is_kept_nowhere(scene, secret):
+    scene.cluster.put(
+        "ConfigMap", {"metadata": {"name": "feature-flags"}, "data": {"CHAT": "true"}}
+    )
+    given = {
+        "name": "feature-flags",
+        "namespace": "easymo-prod",
+        "flags": {"CHAT": False},
+        "consumers": [],
+    }
+    result = run_module(kill_switch, **given, reason=secret, by=f"ann {secret}", release="2.0.0")
+    assert not result.get("failed"), result
+    stored = json.dumps(
+        [scene.cluster.objects["ConfigMap", name] for name in ("feature-flags", "release-2.0.0")]
+    )
+    assert '"CHAT": "false"' in stored
+    assert "********" in stored
+    assert secret.removeprefix("password=") not in stored + json.dumps(result)
+
+
+def test_a_secret_in_a_note_is_signed_nowhere(scene):
+    given = {
+        "required": [{"name": "qa", "what": "QA"}],
+        "name": "qa",
+        "by": "ann",
+        "note": "ghp_" + "a1B2" * 9,
+    }
+    result = run_module(release, namespace="easymo-prod", name="2.0.0", lock=NAME, sign_off=given)
+    assert result["msg"].startswith("'note' looks as if it holds a secret")
+    assert given["note"] not in json.dumps([*scene.cluster.objects.values()])
+
+
+def test_a_signature_has_the_servers_word_beside_the_name_that_was_typed(scene):
+    given = {"required": [{"name": "qa", "what": "QA"}], "name": "qa", "by": "ann"}
+    result = run_module(release, namespace="easymo-prod", name="2.0.0", lock=NAME, sign_off=given)
+    account, _comma, place = result["sign_off"]["known_as"].partition(", ")
+    assert (result["sign_off"]["by"], account) == ("ann", scene.cluster.account())
+    assert f"ann (as {account}, {place}) signed" in result["remarks"][0]

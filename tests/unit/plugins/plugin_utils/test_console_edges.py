@@ -182,6 +182,15 @@ def test_the_drawn_line_is_gone_before_whatever_is_printed(display):
     )
 
 
+def test_whatever_is_printed_has_no_secret_and_no_command_to_the_terminal(display):
+    token = "ghp_" + "a1B2" * 9
+    LiveScreen(display, {}, Redactor(["hunter2hunter2"]))
+    display.display(
+        f"fatal: \x1b[0;31mred\x1b[0m \x1b]0;title\x07\x1b[2J\x9b8m\u202egnp {token} hunter2hunter2\n\tnext"
+    )
+    assert display.terminal.text == "fatal: \x1b[0;31mred\x1b[0m 8mgnp ******** ********\n\tnext\n"
+
+
 def test_the_drawn_line_has_the_width_that_the_terminal_has_now(monkeypatch, display):
     screen = LiveScreen(display, {"TERM": "xterm"})
     for columns, most in ((80, 76), (30, 26)):

@@ -114,3 +114,12 @@ def test_in_utc_there_is_one_column_of_times():
     report = build_report(records.rolled_back(), ReportOptions(plan=Plan.read(records.PLAN)))
     incident = notes_of(report, records.rolled_back(), {})["incident.md"]
     assert "| UTC | what |" in incident
+
+
+def test_what_others_wrote_is_no_markup_no_mention_and_no_command():
+    hostile = "=1+1 @everyone @org/team a@b.example \x1b[2J\x9b8m\u202egnp <!channel> **x** [a](b)"
+    incident = notes({**records.rolled_back(), "notes": [hostile]})["incident.md"]
+    assert r"a@b.example" in incident
+    assert r"\<\!channel\> \*\*x\*\* \[a\]\(b\)" in incident
+    for sign in ("@everyone", "@org", "\x1b", "\x9b", "\u202e", "\n="):
+        assert sign not in incident
