@@ -206,9 +206,7 @@ def read_claims(
         ),
         "monitoring": watch.worded("Monitoring stable", "Monitoring: "),
         "service": service_of(measured),
-        **rollback_claims(
-            record.facts.rollback_verified, feature=not plan or FLAGS_PHASE in plan
-        ),
+        **rollback_claims(record.facts.rollback_verified, feature=not plan or FLAGS_PHASE in plan),
         "report_services": services_of(record.phase(SERVICES_PHASE)),
         "report_database": database_of(record.phase("database")),
         "report_flags": percentage.worded(f"Active at {share}" if share else "Active"),
