@@ -144,6 +144,11 @@ announced:
   type: bool
   default: true
   version_added: 0.3.0
+procedure:
+  description: What the release follows, such as C(the runbook). The report tells deviations from it.
+  type: str
+  default: the plan
+  version_added: 0.3.0
 time_zone:
   description:
     - The time zone of the events, such as V(Africa/Nairobi). Elsewhere its times stand beside UTC.

@@ -16,11 +16,11 @@ Everything this collection raises on purpose:
 
 from __future__ import annotations
 
+import platform
+import sys
 import traceback
 import typing as t
 from dataclasses import dataclass
-
-from ansible.module_utils.basic import missing_required_lib
 
 MOST = 1_000
 """Characters of a line about what was asked for, however much of it is quoted."""
@@ -120,5 +120,7 @@ def refuse_missing(libraries: t.Iterable[Library]) -> None:
     for library in libraries:
         if library.import_error:
             raise MissingLibraryError(
-                missing_required_lib(library.requirement), exception=library.import_error
+                f"The Python library {library.requirement} is missing on {platform.node()}: run "
+                f"{sys.executable} -m pip install '{library.requirement}' there.",
+                exception=library.import_error,
             )

@@ -274,7 +274,7 @@ def restore_causes(
         if has_failed(host.get(part, {}))
     ]
     if has_failed(tests):
-        causes.append(f"'Test user flows without the feature': {sentence_of(tests)}")
+        causes.append(f"'Test user flows': {sentence_of(tests)}")
     return list(dict.fromkeys(causes))
 
 

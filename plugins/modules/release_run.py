@@ -153,6 +153,7 @@ reason:
 
 import typing as t
 
+from ..module_utils._errors import refuse_missing
 from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, execute, refuse_below
@@ -160,11 +161,12 @@ from ..module_utils._release_run import begin
 from ..module_utils._s3 import BOTO3
 from ..module_utils._templates import JINJA2
 
-module_spec = documented(DOCUMENTATION, needs=(KUBERNETES, BOTO3, JINJA2, REQUESTS))
+module_spec = documented(DOCUMENTATION, needs=(KUBERNETES, JINJA2, REQUESTS))
 
 
 def run(module: Module) -> dict[str, t.Any]:
     refuse_below(module.params, fence=0)
+    refuse_missing([BOTO3] if (module.params["page"] or {}).get("s3") else [])
     return begin(module)
 
 

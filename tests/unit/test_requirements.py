@@ -1,6 +1,7 @@
 """What is imported is declared, what is declared is imported, and an image of the collection has it."""
 
 import functools
+import importlib
 import importlib.metadata
 import re
 import subprocess
@@ -114,6 +115,32 @@ def test_a_module_that_misses_a_library_asks_for_the_same_version():
     texts = (path.read_text("utf-8") for path in (ROOT / "plugins").rglob("*.py"))
     asked = {one for text in texts for one in re.findall(r'Library\("([^"]+)"\)', text)}
     assert asked - declared == set()
+
+
+BROUGHT = {"jinja2", "markupsafe", "requests", "urllib3", "websocket-client"}
+"""By ansible-core and the client of Kubernetes."""
+OF_ROLLOUTS = (
+    "availability", "deploy_lock", "feature_flags", "feature_guard", "feature_ramp", "kill_switch",
+    "release", "release_info", "release_report", "release_rollback", "release_run", "rollout",
+    "rollout_wave",
+)  # fmt: skip
+
+
+def test_each_use_has_requirements_of_its_own_and_rollouts_need_no_more():
+    uses = {
+        path.stem: {line for line in path.read_text("utf-8").splitlines() if line[0] not in "#-"}
+        for path in (ROOT / "requirements").glob("*.txt")
+    }
+    assert set().union(*uses.values()) | BROUGHT == {*map(named, requirements())}
+    page = (ROOT / "docs/installed.md").read_text("utf-8")
+    assert {name for name in uses if f"`{name}.txt` |" not in page} == set()
+    modules = "ansible_collections.easymo.deploy.plugins.modules."
+    needed = {
+        library.requirement.split()[0]
+        for name in OF_ROLLOUTS
+        for library in importlib.import_module(modules + name).module_spec.needs
+    }
+    assert needed - uses["rollouts"] - BROUGHT == set()
 
 
 def test_an_image_that_is_built_for_the_collection_has_them():

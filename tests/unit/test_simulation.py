@@ -59,6 +59,11 @@ def test_playbooks_show_and_change_what_is_recorded():
     simulated("--outcomes", "whole", "undone", "rollback", program="tests.simulation.plays")
 
 
+@pytest.mark.skipif(not CAN_RUN_INLINE, reason="tasks are forks here")
+def test_no_text_names_what_its_release_has_not():
+    simulated("--absent", program="tests.simulation.plays")
+
+
 def test_a_playbook_that_is_never_played_is_named():
     unplayed = simulated("--unplayed", program="tests.simulation.plays").split()
     page = (ROOT / "docs" / "guarantees.md").read_text("utf-8").partition("was not simulated:")[2]

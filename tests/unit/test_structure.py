@@ -387,8 +387,19 @@ def test_the_lowest_version_of_a_library_stands_once_in_the_code_and_once_in_the
     assert elsewhere == ["_libraries.py"]
 
 
-def test_the_tarball_has_of_the_tests_what_ansible_test_reads_alone():
+SHIPPED = {
+    "CHANGELOG.rst", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "LICENSES", "MAINTAINERS.md",
+    "README.md", "REUSE.toml", "SECURITY.md", "bindep.txt", "changelogs", "docs", "extensions",
+    "galaxy.yml", "inventories", "manifests", "meta", "playbooks", "plugins", "requirements",
+    "requirements.txt", "roles", "tests",
+}  # fmt: skip
+
+
+def test_the_tarball_has_what_users_need_and_of_the_tests_what_ansible_test_reads():
     ignored = read_yaml(ROOT / "galaxy.yml")["build_ignore"]
+    tracked = subprocess.check_output(("git", "ls-files"), cwd=ROOT, text=True).splitlines()
+    shipped = {name.partition("/")[0] for name in tracked} - {*ignored}
+    assert shipped == SHIPPED
     folders = {
         path.parent.name for path in (ROOT / "tests").glob("*/*") if path.suffix in (".py", ".txt")
     }

@@ -182,8 +182,7 @@ def look_plan(options: Options, _ground: Ground) -> Finding:
     ]
     if problems:
         return failed("; ".join(problems))
-    left_out = ", ".join(name for name in known if name not in phases)
-    return passed(f"{len(phases)} phases{f', without {left_out}' if left_out else ''}")
+    return passed(f"{len(phases)} phases: {', '.join(phases)}")
 
 
 def look_paths(options: Options, _ground: Ground) -> Finding:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a release record to what may be claimed of the release, why it went back, and what its rollback proved. Pure.
 
-Where all is well the words are the runbook's own; where not, they say what was seen instead; without a look they are
+Where all is well the words are those of a report; where not, they say what was seen instead; without a look they are
 "not measured" or "not known".
 """
 
@@ -104,15 +104,20 @@ MEASURED = "metrics"
 """The kind of a test that no person does as a user does."""
 
 
-def rollback_claims(verified: t.Sequence[RecordedCheck]) -> dict[str, Claim]:
-    """`state`, `impact`, `verified` and `users` of the announcement, from the rows as the record keeps them."""
+def rollback_claims(
+    verified: t.Sequence[RecordedCheck], *, feature: bool = True
+) -> dict[str, Claim]:
+    """`state`, `impact`, `verified` and `users` of the announcement, from the rows as the record keeps them.
+
+    `feature`: whether the release has one that flags switch.
+    """
     flows = [
         entry
         for entry in verified
         if entry.name not in (RETURNED, PODS, FLAGS, VERSIONS) and entry.kind != MEASURED
     ] or [RecordedCheck(TESTS, NOT_LOOKED_AT)]
     off = [entry for entry in verified if entry.name == FLAGS]
-    off += [] if verified else [RecordedCheck(FLAGS, NOT_LOOKED_AT)]
+    off += [] if verified or not feature else [RecordedCheck(FLAGS, NOT_LOOKED_AT)]
     worst, tried = _worst(flows), words(flows)
     rest = [entry for entry in verified if entry.status != VERIFIED]
     count = f"{len(verified) - len(rest)} of {len(verified)}"
@@ -160,7 +165,7 @@ REPORT_LINES = (
     ("Metrics", "report_metrics", "monitoring"),
     ("Incidents", "report_incidents", ""),
 )
-"""The runbook's report, in its order: the name of the line, the claim behind it, and the phase that it is about."""
+"""The report, in its order: the name of the line, the claim behind it, and the phase that it is about."""
 
 
 def read_claims(
@@ -177,7 +182,7 @@ def read_claims(
 
     `downtime`, `errors`, `status`: of the announcement. `service`: of the public status page.
     `state`, `impact`, `verified`, `rollback_downtime`: of the announcement of a rollback; `users`: of it on that page.
-    `interruption`, `tests`, `rollout`, `monitoring`: of the mail. `report_*`: the six lines of the runbook's report.
+    `interruption`, `tests`, `rollout`, `monitoring`: of the mail. `report_*`: the six lines of the report.
     """
     release, back = availability.get("release"), availability.get("rollback")
     begun = (phase.begun for name, phase in record.phases.items() if name != CHECKS_PHASE)
@@ -201,7 +206,7 @@ def read_claims(
         ),
         "monitoring": watch.worded("Monitoring stable", "Monitoring: "),
         "service": service_of(measured),
-        **rollback_claims(record.facts.rollback_verified),
+        **rollback_claims(record.facts.rollback_verified, feature=not plan or FLAGS_PHASE in plan),
         "report_services": services_of(record.phase(SERVICES_PHASE)),
         "report_database": database_of(record.phase("database")),
         "report_flags": percentage.worded(f"Active at {share}" if share else "Active"),

@@ -19,7 +19,7 @@ TITLES: t.Mapping[str, str] = {
     "function": "Edge function not responding",
     "migration": "Database migration failed",
 }
-"""The runbook's four entries of trouble."""
+"""The four entries of trouble."""
 SURE, LIKELY, POSSIBLE = 90, 60, 30
 """How strongly a fact speaks: the platform names the trouble itself; it explains what was seen; it may."""
 RECENT = 120
@@ -32,6 +32,7 @@ SYMPTOMS = ("error_rate", "response_time_p95", "agent_success_rate")
 PLAY = "playbooks"
 """Made a whole command where the run is known that it is told to."""
 FEATURE_OFF = f"{PLAY}/kill_switch.yml -e \"reason='error rate'\" switches the feature off at once."
+LOOK_BACK = "Look at what was changed last."
 SERVICE_BACK = (
     f"{PLAY}/rollback.yml --tags services -e '{{{{\"service_rollback_names\": [{{names}}]}}}}' "
     "rolls it back."
@@ -139,7 +140,7 @@ class Cause:
 
     @property
     def heading(self) -> str:
-        """Its own, or that of the runbook's entry that it is an answer to."""
+        """Its own, or that of the entry that it is an answer to."""
         return self.title or TITLES[self.entry]
 
     @property
@@ -407,8 +408,11 @@ PLACES = 8
 """How much evidence a cause is told with."""
 
 
-def find_causes(facts: t.Iterable[ObservedFact]) -> list[Cause]:
-    """The surest first. What is the same of several subjects, but for figures, is one cause."""
+def find_causes(facts: t.Iterable[ObservedFact], *, feature: bool = True) -> list[Cause]:
+    """The surest first. What is the same of several subjects, but for figures, is one cause.
+
+    `feature`: whether there is one to switch off.
+    """
     observed = DiagnosisFacts(facts)
     services = {entry.subject for entry in observed.of("standing")}
     results = []
@@ -418,7 +422,8 @@ def find_causes(facts: t.Iterable[ObservedFact]) -> list[Cause]:
             if rule.when(fact, observed):
                 alike.setdefault(FIGURES.sub("#", _worded(rule, fact, "")), []).append(fact)
         results += [
-            _shared(_to_cause(rule, group, observed), group, services) for group in alike.values()
+            _shared(_to_cause(rule, group, observed, feature), group, services)
+            for group in alike.values()
         ]
     return sorted(results, key=lambda cause: -cause.weight)
 
@@ -432,11 +437,13 @@ def _shared(cause: Cause, alike: t.Sequence[ObservedFact], services: t.Collectio
         cause,
         weight=SHARED,
         sentence=f"{len(having)} of {len(services)} services at once, so look at what they share. {cause.sentence}",
-        hint="Look at the nodes, the network and the databases before a single service: kubectl describe nodes",
+        hint="Look at the nodes, the network and what all of them use before a single service: kubectl describe nodes",
     )
 
 
-def _to_cause(rule: Rule, alike: t.Sequence[ObservedFact], facts: DiagnosisFacts) -> Cause:
+def _to_cause(
+    rule: Rule, alike: t.Sequence[ObservedFact], facts: DiagnosisFacts, feature: bool
+) -> Cause:
     first = alike[0]
     subjects = [*dict.fromkeys(fact.subject for fact in alike)]
     sentence = _worded(rule, first, listed(subjects, NAMED))
@@ -447,11 +454,12 @@ def _to_cause(rule: Rule, alike: t.Sequence[ObservedFact], facts: DiagnosisFacts
     if first.last and rule.kind == "trouble" and len(subjects) == 1:
         sentence += f"; its last words: {first.last.text[:200]}"
     names = ", ".join(f'"{subject}"' for subject in subjects)
+    cure = rule.cure if feature else rule.cure.replace(FEATURE_OFF, "").strip() or LOOK_BACK
     return Cause(
         first.entry,
         rule.weight,
         sentence if sentence.endswith((".", "!", "?")) else f"{sentence}.",
-        filled(rule.cure, first.values, subject=subjects[0], names=names).strip(),
+        filled(cure, first.values, subject=subjects[0], names=names).strip(),
         tuple(dict.fromkeys(_places(rule, alike, facts)))[:PLACES],
         rule.title,
     )

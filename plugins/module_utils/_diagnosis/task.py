@@ -190,7 +190,9 @@ def diagnose_platform(params: t.Mapping[str, t.Any], now: datetime) -> Diagnosis
     limits = CollectionLimits(seconds=params["timeout"])
     redactor = Redactor([*params["redact"], *secrets_within(params)])
     parts = gather(looks_of(params), redactor=redactor, limits=limits)
-    causes = find_causes(fact for part in parts for fact in part.facts)
+    causes = find_causes(
+        (fact for part in parts for fact in part.facts), feature=bool(params["flags_config_map"])
+    )
     typed = Typed(params["playbooks"], tuple(params["inventories"]), params["program"])
     return Diagnosis(
         release=params["release"],

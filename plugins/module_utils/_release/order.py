@@ -204,7 +204,8 @@ def below_later(
         last = max(unnamed, key=_began)
         why = "began after it" if ours else "stands, and it changed nothing here itself"
         back = phase == ROLLBACK_PHASE
-        alone = ", switch the feature off alone (playbooks/kill_switch.yml)" if back else ""
+        off = ", switch the feature off alone (playbooks/kill_switch.yml)"
+        alone = off if back and FLAGS_PHASE in order.phases else ""
         raise PhaseOrderError(
             f"Release {version} cannot {'go back' if back else f'go on with phase {phase}'}: "
             f"release {last.version}, which is {_words(last)}, {why}. What that one set would be lost. Roll that one "

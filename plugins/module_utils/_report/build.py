@@ -35,6 +35,7 @@ def asked_of(params: t.Mapping[str, t.Any], redact: Redactor) -> ReportOptions:
         release=params["release"],
         zone=zone_of(params["time_zone"], "time_zone"),
         sign_offs=tuple(params["sign_offs"]),
+        procedure=params["procedure"],
         announced=params["announced"],
         problem=redact(params.get("problem") or ""),
         **{name: redact.within(params.get(name) or {}, RECORD_DEPTH) for name in LOOKED_AT},
@@ -65,6 +66,7 @@ def build_report(body: t.Mapping[str, t.Any], requested: ReportOptions) -> Repor
         notes=record.notes,
         zone=requested.zone,
         problems=tuple(filter(None, (requested.problem, *record.problems))),
+        procedure=requested.procedure,
     )
     report = replace(report, missing=missing_of(report, record, requested))
     return replace(
@@ -161,7 +163,7 @@ def verdict_of(report: Report, record: Record, requested: ReportOptions) -> Summ
         titles = ", ".join(row.title for row in report.phases if row.name in left)
         return Summary("Incomplete", "warn", f"Closed as done without {titles}.")
     count = len(report.deviations)
-    strayed = f", with {counted(count, 'deviation')} from the runbook" if count else ""
+    strayed = f", with {counted(count, 'deviation')} from {report.procedure}" if count else ""
     lacking = f" What is missing: {report.missing[0]}" if report.missing else ""
     return Summary("Deployed", "good", f"{why.rstrip('.')}{strayed}.{lacking}")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a record tells besides its phases: deviations from the runbook, events with their time, lessons."""
+"""What a record tells besides its phases: deviations from what it follows, events with their time, lessons."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ STEP_TONES: t.Mapping[str, Tone] = {"breached": "bad", "held": "warn"}
 
 
 Strayed = tuple[str, str, str]
-"""What strayed from the runbook, by whom, and why. Those that are the same are one deviation."""
+"""What strayed from what the release follows, by whom, and why. Those that are the same are one deviation."""
 Deviations = t.Iterator[Strayed]
 
 

@@ -78,7 +78,7 @@ def incident_facts(report: Report, record: Record) -> str:
             ("Known impact", bullets(impact(report))),
             ("Cause, as it was recorded", bullets(causes, "No cause is recorded.")),
             ("What was done", bullets(done(record), "No action is recorded.")),
-            ("Deviations from the runbook", bullets(deviations, "Nowhere.")),
+            (f"Deviations from {report.procedure}", bullets(deviations, "Nowhere.")),
         )
     )
 

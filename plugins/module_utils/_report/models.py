@@ -126,7 +126,7 @@ class PhaseRow:
 
 @dataclass(frozen=True)
 class Deviation:
-    """From the runbook. `reason`: by whom and why, as far as the record tells."""
+    """From what the release follows. `reason`: by whom and why, as far as the record tells."""
 
     what: str
     reason: str = ""
@@ -161,7 +161,7 @@ class LivePage:
 
 @dataclass(frozen=True)
 class Report:
-    """`claims`: which versions run, and the runbook's lines on how it went. `events`: in the order of time.
+    """`claims`: which versions run, and how it went. `events`: in the order of time.
 
     `problems`: what in the record could not be read. What is below them is made of what is above: `missing` is what a
     complete report would have, `lessons` for the review, by title, what the record can tell already.
@@ -181,6 +181,8 @@ class Report:
     verdict: Summary = Summary("", "", "")
     lessons: tuple[tuple[str, tuple[str, ...]], ...] = ()
     live: LivePage | None = None
+    procedure: str = ""
+    """What it deviates from, as a sentence names it."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,7 @@ class ReportOptions:
     """Whether its run lives; not known without `now`."""
     undo: bool = False
     """Whether that run takes the release back."""
+    procedure: str = "the plan"
     announced: bool = True
     """Whether there is a channel in which a release is announced."""
 

@@ -201,7 +201,7 @@ Run <code>playbooks/status.yml</code>.</p>
 {{ described(report.claims) }}
 <div class="rule">{{ described(report.summary) }}</div></section>
 {% endif %}
-<section><h2 id="deviations">Deviations from the runbook</h2>
+<section><h2 id="deviations">Deviations from {{ report.procedure }}</h2>
 {% if report.deviations %}
 <ul class="plain">{% for deviation in report.deviations %}
 <li>{{ deviation.what }}{% if deviation.reason %} <span class="faint">{{ deviation.reason }}</span>{% endif %}</li>
@@ -230,7 +230,7 @@ Run <code>playbooks/status.yml</code>.</p>
 {% for table in report.tables if table.part == part and table.rows %}
 <section><h2 id="{{ part }}">{{ table.title }}</h2>{{ block(table) }}</section>
 {% endfor %}{% endfor %}
-{% for part, title in (("checklist", "Checklist before the release"), ("evidence", "Evidence")) %}
+{% for part, title in (("checklist", "Checks before the release"), ("evidence", "Evidence")) %}
 {% set tables = report.tables | selectattr("part", "equalto", part) | list %}
 {% if tables %}
 <section><h2 id="{{ part }}">{{ title }}</h2>

@@ -148,7 +148,7 @@ def checks(record: Record) -> Table:
 
 
 def checklist(record: Record) -> list[Table]:
-    """A table for each section of the runbook's checklist, a row for each check; none when none is recorded."""
+    """A table for each section of the checklist, a row for each check; none when none is recorded."""
     sections: dict[str, list[tuple[str, Cell, str, str]]] = {}
     for check in record.evidence(CHECKS_PHASE).preflight:
         section, divided, line = check.item.partition(": ")

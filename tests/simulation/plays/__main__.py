@@ -25,6 +25,9 @@ def main() -> int:
         "--outcomes", action="store_true", help="compare what the scenarios lead to with the record"
     )
     parser.add_argument("--record", action="store_true", help="write down what they lead to")
+    parser.add_argument(
+        "--absent", action="store_true", help="print where a release is told of what it has not"
+    )
     parser.add_argument("--some", type=int, help="so many, drawn by --seed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", help="those whose line has these words, each with its log")
@@ -35,10 +38,14 @@ def main() -> int:
     from .outcomes import outcomes_of  # noqa: PLC0415
     from .playing import begin_worker  # noqa: PLC0415
     from .scenarios import SCENARIOS, unplayed  # noqa: PLC0415
+    from .words import absent  # noqa: PLC0415
 
     if arguments.unplayed:
         print("\n".join(unplayed()))
         return 0
+    if arguments.absent:
+        print("\n".join(lines := absent()))
+        return bool(lines)
     if arguments.outcomes or arguments.record:
         wrong = outcomes_of(arguments.scenarios or [*SCENARIOS], record=arguments.record)
         print(*wrong, sep="\n")

@@ -146,6 +146,7 @@ def inventory(script: Script) -> Path:
     groups["microservices"] = {"children": waves}
     tree = {"all": {"children": groups, "vars": variables(script)}}
     tree["all"]["vars"] |= script.actor.options.get("variables", {})
+    script.world.phases = [phase["name"] for phase in tree["all"]["vars"]["release_plan"]]
     file = folder() / f"{script.version}.yml"
     file.write_text(yaml.safe_dump(tree), "utf-8")
     return file
@@ -166,7 +167,6 @@ def variables(script: Script) -> dict[str, t.Any]:
     watched = [name for name in phases_of(planned) if name == WATCH]
     before = [name for name in phases_of(planned) if name != WATCH]
     phases = ["preflight", *before, "smoke_tests", *watched, "sign_off"]
-    script.world.phases = phases
     return {
         "ansible_connection": "local",
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",

@@ -43,7 +43,7 @@ def host(name: str, **results: t.Any) -> dict[str, t.Any]:
         ["Not all services are stopped: This run lost the deploy lock."]),
     "cut off": ([host("a")], {}, ["a: nothing was restored, for the run did not come to it."]),
     "its tests fail": ([host("a", restored=WELL)], {"failed": True, "msg": "login: HTTP 500"},
-                       ["'Test user flows without the feature': login: HTTP 500"]),
+                       ["'Test user flows': login: HTTP 500"]),
 })  # fmt: skip
 def test_a_restore_tells_each_cause_once(ended, tests, causes):
     assert restore_causes(ended, tests) == causes

@@ -124,6 +124,9 @@ def test_a_fact_speaks_for_its_cause(facts, words, certainty):
     found = find_causes(facts)
     assert [cause.certainty for cause in found if words in cause.sentence] == [certainty]
     assert all(cause.hint and cause.evidence for cause in found)
+    without = [cause.hint for cause in find_causes(facts, feature=False)]
+    assert all(without)
+    assert "kill_switch" not in " ".join(without)
 
 
 @cases(
