@@ -36,7 +36,6 @@ ALONE: t.Mapping[str, t.Any] = {
     "release_plan": [{"name": "database", "title": "Database", "minutes": 15}],
     "expected_sign_offs": ["qa"],
     "report_announced": True,
-    "release_procedure": "the plan",
     "report_time_zone": "Africa/Nairobi",
 }
 """What wiring.yml makes of an inventory, for a play that has none."""
