@@ -88,8 +88,10 @@ def test_without_an_approval_nothing_is_touched_and_the_command_shown(
     run = operator.at_the_console().goes_back("--tags", "database", *approval)
     assert run.rc != 0
     (told,) = [line for line in run.output.splitlines() if line.startswith("  next ")]
-    typed = ["-i", "inventories/sandbox", "--tags", "database", *approval]
-    wanted = [*typed, *(word for one in added for word in ("-e", one))]
+    given = [word for word in approval if word != "-e"]
+    kept = [one for one in given if one.partition("=")[0] not in "".join(added)]
+    wanted = ["-i", "inventories/sandbox", "--tags", "database"]
+    wanted += [word for one in (*kept, *added) for word in ("-e", one)]
     assert shlex.split(told)[2:] == ["playbooks/rollback.yml", *wanted]
     assert standing(witness) == seen
 
