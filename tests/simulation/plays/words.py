@@ -11,17 +11,11 @@ from ..run import Running
 from .playing import REPORT, folder
 from .scenarios import BY, ILL, SERVICES, WHOLE, Arguments
 
+DRY = ("--check",)
 COMMANDS: tuple[tuple[str, Arguments], ...] = (
-    ("status", ()),
-    ("readiness", ()),
-    ("deploy", ("--check", "--diff")),
-    ("deploy", ()),
-    ("status", ()),
-    ("diagnose", ()),
-    ("rollback", (*BY, "--check")),
-    ("rollback", BY),
-    ("status", ()),
-)
+    ("status", ()), ("readiness", ()), ("deploy", (*DRY, "--diff")), ("deploy", ()), ("status", ()),
+    ("diagnose", ()), ("rollback", (*BY, *DRY)), ("rollback", BY), ("status", ()),
+)  # fmt: skip
 FEATURE = r"flags?|ramps?|guards?|features?|kill.?switch|percentage|(?:edge.)?functions?|runbook"
 ABSENT = {
     "microservices": rf"{FEATURE}|databases?|migrations?|backups?|restored?",

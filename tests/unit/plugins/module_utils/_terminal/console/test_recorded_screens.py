@@ -125,7 +125,7 @@ def drawn(
 
 AT_A_TERMINAL = ("failing_database", "hold", "rollback")
 """Of backups and migrations, of a watch, and of checks and services: the lines that are drawn anew."""
-VERBOSE = ("failing", "rollback")
+VERBOSE = ("failing",)
 FROM_THE_LAST_PHASE_ON = re.compile("failing|hold_s|not_ready")
 """Their other phases are like those of the whole deployments."""
 LIKE_OTHERS = re.compile("failing_(edge|feature|micro|mon|sign|smoke)|hold_sign")
