@@ -27,7 +27,7 @@ WAIVED = {
     "database": [f"certificate_{name}" for name in WHOLE["stores"]],
 }
 WORLDS = {"microservices": {}, "database": {**WHOLE, "functions": {}}}
-MARKUP = re.compile(r"(?s)<(style|script)\b.*?</\1>|<[^>]*>|[\w.-]+/[\w./-]+")
+MARKUP = re.compile(r"(?s)<(style|script)\b.*?</\1>|<[^>]*>|(?<!\w)/[\w./-]+")
 """Of a page, and paths."""
 
 
