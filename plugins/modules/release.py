@@ -304,8 +304,14 @@ def run(module: Module) -> dict[str, t.Any]:
 def decide(module: Module, cluster: Cluster) -> dict[str, t.Any]:
     params, given = module.params, module.params["decision"]
     by, reason = read_who_and_why(by=given["by"], reason=given["reason"])
-    said = {"decision": given["decision"], "by": by, "reason": reason, "at": utc_now()}
-    wanted = Act(gate=given["gate"], known_as=known_as(cluster), **said)
+    wanted = Act(
+        gate=given["gate"],
+        decision=given["decision"],
+        by=by,
+        reason=reason,
+        at=utc_now(),
+        known_as=known_as(cluster),
+    )
     return record_decision(cluster, params["name"], wanted, check_mode=module.check_mode)
 
 

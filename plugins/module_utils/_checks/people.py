@@ -200,13 +200,14 @@ def look_sign_offs(options: Options, ground: Ground) -> list[Finding]:
     known, now = known_sign_offs(record), format_time(ground.now)
     new: dict[str, SignOff] = {}
     refused = []
-    for given in read_given(options["given"]):
+    asks = read_given(options["given"])
+    who = known_as(ground.cluster()) if asks else ""
+    for given in asks:
         signed = known.get(given.name)
         if signed is not None and counts(signed, subject) and not given.instead:
             # A signature of one's own counts more than a name that is only given here.
             continue
         try:
-            who = known_as(ground.cluster())
             new |= plan_sign_off(known, wanted, given, subject, now, who)
         except DeployError as exc:
             refused.append(failed(str(exc), name=f"given_sign_off_{given.name}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from types import MappingProxyType
 
@@ -396,6 +396,15 @@ def _of_alert(name: str, calls_for: str, stands: Checked) -> Scenario:
     )
 
 
+LOWERED = Scenario(
+    "lowered",
+    "kill_switch",
+    (*BY, "-e", "percentage=0"),
+    at_zero,
+    (*DEPLOYED, ("ramp", ())),
+    WHOLE,
+    options=COUNTED,
+)
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
@@ -532,23 +541,10 @@ SCENARIOS = {
             fails=False,
         ),
         Scenario("switch", "kill_switch", BY, off, DEPLOYED),
-        Scenario(
-            "lowered",
-            "kill_switch",
-            (*BY, "-e", "percentage=0"),
-            at_zero,
-            (*DEPLOYED, ("ramp", ())),
-            WHOLE,
-            options=COUNTED,
-        ),
-        Scenario(
-            "lowered unseen",
-            "kill_switch",
-            (*BY, "-e", "percentage=0"),
-            at_zero,
-            (*DEPLOYED, ("ramp", ())),
-            WHOLE,
-            options=COUNTED,
+        LOWERED,
+        replace(
+            LOWERED,
+            name="lowered unseen",
             refused=f"{ROLE}kill_switch : Query the database|localhost",
             fails=False,
         ),
