@@ -77,14 +77,6 @@ def test_a_seed_names_one_run_to_the_letter():
 
 
 @pytest.mark.nightly
-def test_a_branch_is_the_same_from_its_own_beginning():
-    told = [
-        line for line in simulated("--seed", "12", "--branches").splitlines() if "again" in line
-    ]
-    assert told == ["holds; again by its plan: the same"] * 33
-
-
-@pytest.mark.nightly
 def test_a_run_of_databases_is_the_same_again():
     once, again = (simulated("--seed", "19") for _ in range(2))
     assert "again: done" in once
