@@ -40,15 +40,11 @@ def main() -> int:
     from .scenarios import SCENARIOS, unplayed  # noqa: PLC0415
     from .words import absent  # noqa: PLC0415
 
-    if arguments.unplayed:
-        print("\n".join(unplayed()))
-        return 0
-    if arguments.absent:
-        print("\n".join(lines := absent()))
-        return bool(lines)
-    if arguments.outcomes or arguments.record:
-        wrong = outcomes_of(arguments.scenarios or [*SCENARIOS], record=arguments.record)
-        print(*wrong, sep="\n")
+    if arguments.unplayed or arguments.absent or arguments.outcomes or arguments.record:
+        wrong = absent() if arguments.absent else []
+        if arguments.outcomes or arguments.record:
+            wrong += outcomes_of(arguments.scenarios or [*SCENARIOS], record=arguments.record)
+        print(*(unplayed() if arguments.unplayed else ()), *wrong, sep="\n")
         return bool(wrong)
     cases = cases_of(SCENARIOS[name] for name in arguments.scenarios or SCENARIOS)
     if arguments.case:
