@@ -19,6 +19,7 @@ import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL_SWITCH_ANNOTATION
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import RESET
+from sandbox.kubernetes.service_accounts import token
 from tests.stories.people import BIN, ROOT, Operator, Run, Witness
 from tests.stories.pod import run_container, why_not
 from tests.stories.ramp import PERCENTAGE, begin_release, ramp_of, runs_with, words
@@ -101,7 +102,8 @@ def container(world, tmp_path_factory) -> t.Callable[..., t.Any]:
     given = {**QUIET, "sandbox": facts, "kubernetes_access": {}}
     (inventory / "group_vars/all/zz.yml").write_text(json.dumps(given), encoding="utf-8")
     kubernetes, sinks = facts["kubernetes"], facts["sinks"]
-    (account / "token").write_text(kubernetes["deployer_token"], encoding="utf-8")
+    own = token(world.secret("kubernetes-token"), kubernetes["namespace"], "easymo-guard", 7200)
+    (account / "token").write_text(own, encoding="utf-8")
     (account / "namespace").write_text(kubernetes["namespace"], encoding="utf-8")
     shutil.copy(kubernetes["ca_cert"], account / "ca.crt")
     for path in (*folder.rglob("*"), *account.rglob("*"), folder, account):
