@@ -23,6 +23,7 @@ import pytest
 import requests
 import yaml
 
+from sandbox.kubernetes.service_accounts import token
 from sandbox.world import World
 from tests.ansible_playbook import ITS_OWN_OUTPUT
 from tests.firing_alerts import Fire
@@ -175,7 +176,8 @@ def container(world, tmp_path_factory) -> t.Callable[..., t.Any]:
     given = {**WRITTEN, "sandbox": facts, "kubernetes_access": {}}
     (inventory / "group_vars/all/zz.yml").write_text(json.dumps(given), encoding="utf-8")
     kubernetes, sinks = facts["kubernetes"], facts["sinks"]
-    (account / "token").write_text(kubernetes["deployer_token"], encoding="utf-8")
+    own = token(world.secret("kubernetes-token"), kubernetes["namespace"], "easymo-guard", 7200)
+    (account / "token").write_text(own, encoding="utf-8")
     (account / "namespace").write_text(kubernetes["namespace"], encoding="utf-8")
     shutil.copy(kubernetes["ca_cert"], account / "ca.crt")
     for path in (*folder.rglob("*"), *account.rglob("*"), folder, account):

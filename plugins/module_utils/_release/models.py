@@ -114,6 +114,8 @@ SERVICES_PHASE, WATCH_PHASE = "microservices", "monitoring"
 ROLLBACK_PHASE = "rollback"
 """The phase of an undo. It belongs to the attempt it undoes and never begins a new one."""
 
+HISTORY = "history"
+"""Of a record's writes: history.py."""
 NEW_RECORD: t.Mapping[str, t.Any] = {
     "finished": "",
     "phases": {},
@@ -122,6 +124,7 @@ NEW_RECORD: t.Mapping[str, t.Any] = {
     "facts": {},
     "notes": [],
     "previous_attempts": [],
+    HISTORY: [],
 }
 NEW_PHASE: t.Mapping[str, t.Any] = {
     "finished": "",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from .._cluster import FENCE_ANNOTATION, OWN_ANNOTATIONS, RELEASE_ANNOTATION, Clock, Cluster, Object
 from .._errors import ConflictError, InputError, VerificationError
+from .._formats import read_json
 from .._images import split_image
 from .._lock.models import fence_of, refuse_later
 from .._rollout.models import Deployment, ReplicaSet, current_replica_set, owned_by
@@ -126,7 +127,7 @@ def read_pins(cluster: Cluster, record: str) -> Pins | None:
         return None
     what = f"ConfigMap {name!r}"
     try:
-        content = json.loads(unpack(body["data"]["pins"], what))
+        content = read_json(unpack(body["data"]["pins"], what))
         return Pins(
             attempt=content["attempt"],
             deployments=content["deployments"],

@@ -28,6 +28,11 @@ def main() -> int:
     parser.add_argument(
         "--absent", action="store_true", help="print where a release is told of what it has not"
     )
+    parser.add_argument(
+        "--rights",
+        action="store_true",
+        help="try each right of each role, and write docs/rights.md",
+    )
     parser.add_argument("--some", type=int, help="so many, drawn by --seed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", help="those whose line has these words, each with its log")
@@ -38,8 +43,13 @@ def main() -> int:
     from .outcomes import outcomes_of  # noqa: PLC0415
     from .playing import begin_worker  # noqa: PLC0415
     from .scenarios import SCENARIOS, unplayed  # noqa: PLC0415
+    from .witnesses import written  # noqa: PLC0415
     from .words import absent  # noqa: PLC0415
 
+    if arguments.rights:
+        begin_worker()
+        print("\n".join(idle := written()))
+        return bool(idle)
     if arguments.unplayed or arguments.absent or arguments.outcomes or arguments.record:
         wrong = absent() if arguments.absent else []
         if arguments.outcomes or arguments.record:

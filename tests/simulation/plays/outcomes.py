@@ -30,8 +30,9 @@ Outcome = dict[str, list[str]]
 _ITEM = re.compile(r"\n +(?=[✓✗!·❌✅⏭⏸] ?\S)|\n(?=\S)|\n(?=  \S)")
 _PROGRESS = re.compile(r"… [^✓✗!]*?(?=\n|$)")
 _BY_CHANCE = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?Z?|\d+:\d\d|\d+(?:\.\d+)? (?:s|min|ms|kB|MB|B)\b|"
-    r"(?<=failure-)\d+|-[a-z0-9]{8,10}-[a-z0-9]{5}\b|\b[0-9a-f]{12,64}\b|\b\d{8}T\d{6}\w*"
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?|\d+:\d\d(?::\d\d)?|"
+    r"\d+(?:\.\d+)? (?:s|min|ms|kB|MB|B)\b|(?<=failure-)\d+|(?<=guard_)[0-9a-f]{12}|"
+    r"\d{8}_\d{6}_[0-9a-f]{6}|-[a-z0-9]{8,10}-[a-z0-9]{5}\b|\b[0-9a-f]{12,64}\b|\b\d{8}T\d{6}\w*"
 )
 
 
@@ -86,6 +87,7 @@ def left_by(history: History) -> Outcome:
         ],
         "facts": sorted(chain.from_iterable(_names(name, fact) for name, fact in facts.items())),
         "pins": sorted(chain.from_iterable(_names(name, pin) for name, pin in pins.items())),
+        "denied": sorted(world.denied),
         "announced": sorted(record.get("announcements", {})),
         "backups": sorted(record.get("backups", {})),
         "flags": [f"{name}={value}" for name, value in sorted(flags.items())],
