@@ -89,7 +89,7 @@ THE_SAME = {
     "deploy.yml --tags database": BASELINE,
     "deploy.yml --tags edge_functions": f"{STORY}_a_missing_image.py::test_phases_run_alone_by_their_tags",
     "deploy.yml --tags feature_flags": FLAGS_ALONE,
-    "deploy.yml --tags sign_off -e release_archive_war_room=true": f"{STORY}_a_missing_image.py",
+    "deploy.yml --tags sign_off -e release_archive_war_room=true": PLAYED,
     "deploy.yml --tags {subject}": FLAGS_ALONE,
     "kill_switch.yml -e \"reason='error rate'\"": f"{STORY}_the_ramp.py",
     "ramp.yml -e ramp_release=true -e \"reason='WHY'\" -e by=$USER": (
