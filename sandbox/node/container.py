@@ -18,8 +18,8 @@ from sandbox.node.images import ensure_image
 from sandbox.node.probes import ProbeWorker
 from sandbox.node.process import ConfigError, ContainerLog, Server, resolve
 from sandbox.node.volumes import Mounts, Volumes, located
-from sandbox.services import ConfigurationError, ContainerContext
-from sandbox.services.programs import build
+from sandbox.services import METRICS_PORT, ConfigurationError, ContainerContext
+from sandbox.services.programs import build, stand_in
 
 if t.TYPE_CHECKING:
     from sandbox.node.host import Host
@@ -216,10 +216,12 @@ class Container:
                 path=functools.partial(located, self.mounts),
                 fault=behaviour.fault,
             )
-            app = build(image.service, image.version, context)
+            program = build if image.of_platform else stand_in
+            app = program(image.service, self._node.version(image), context)
             server = Server(app, refuses=self._refusal(behaviour))
             self._server = server
-            await server.start(self._address, self._ports())
+            more = () if image.of_platform else (METRICS_PORT,)
+            await server.start(self._address, {*self._ports(), *more})
             self._listening, self._listening_since = True, time.monotonic()
         except ConfigurationError as exc:
             self.log.write(f"Error: {exc}")
@@ -234,7 +236,9 @@ class Container:
         liveness = probes.parse_probe(self.spec.get("livenessProbe"), self.spec)
 
         def refuses(path: str) -> bool:
-            unready = readiness is not None and path == readiness.path and behaviour.unready
+            unready = (
+                behaviour.unready and readiness is not None and path in ("/health", readiness.path)
+            )
             return unready or (
                 liveness is not None and path == liveness.path and behaviour.unhealthy
             )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The services that each answer one question from the Supabase database, as a table; and those of the shop."""
+"""The services that each answer one question from the Supabase database, as a table."""
 
 from __future__ import annotations
 
@@ -124,8 +124,3 @@ def jsonable(value: object) -> object:
     if isinstance(value, (datetime.date, uuid.UUID)):
         return str(value)
     return value
-
-
-def shop_service(service: Service) -> web.Application:
-    database = Database(service.env, "DATABASE_URL")
-    return application(service, checks=[Check("database", database.ping)], resources=[database])

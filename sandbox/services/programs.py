@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which program an image holds."""
+"""Which program an image holds: one of the platform's, or for an image of anybody else a stand-in."""
 
 from __future__ import annotations
 
 import typing as t
 
-from sandbox import shop
 from sandbox.names import WORKER
 from sandbox.services import METRICS, ConfigurationError
 from sandbox.services.agent_core import agent_core
-from sandbox.services.base_service import Service, application
-from sandbox.services.catalogue import ENDPOINTS, catalogue_service, shop_service
+from sandbox.services.base_service import Check, Service, application
+from sandbox.services.catalogue import ENDPOINTS, catalogue_service
+from sandbox.services.connections import Database
 from sandbox.services.wallet import wallet_service
 from sandbox.services.worker import worker
 
@@ -26,8 +26,9 @@ PROGRAMS: t.Mapping[str, t.Callable[[Service], web.Application]] = {
     # A sidecar: nothing but the metrics that all have.
     METRICS: application,
     **dict.fromkeys(ENDPOINTS, catalogue_service),
-    **dict.fromkeys(shop.SERVICES, shop_service),
 }
+HERE = "@127.0.0.1:"
+"""In the URL of a database of the sandbox, which a stand-in can ask."""
 
 
 def build(service: str, version: str, context: ContainerContext) -> web.Application:
@@ -40,3 +41,20 @@ def build(service: str, version: str, context: ContainerContext) -> web.Applicat
     except KeyError:
         raise ConfigurationError(f"There is no program {service!r} in this image.") from None
     return make(Service.of(service, version.removeprefix("v"), context))
+
+
+def stand_in(name: str, version: str, context: ContainerContext) -> web.Application:
+    """Whatever it is asked, it tells its health and version, and so that of the databases that it is given."""
+    service = Service.of(name, version, context)
+    names = [
+        variable
+        for variable, value in service.env.items()
+        if value.startswith(("postgres://", "postgresql://")) and HERE in value
+    ]
+    databases = {name: Database(service.env, name) for name in names}
+    return application(
+        service,
+        checks=[Check(name.lower(), database.ping) for name, database in databases.items()],
+        resources=[*databases.values()],
+        everywhere=True,
+    )
