@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m sandbox host`: safe to repeat, for what is there stays as it is, and the images of a new release are pushed."""
+"""`python -m sandbox host`: safe to repeat, for what is there stays as it is; a new release has its images pushed."""
 
 from __future__ import annotations
 
