@@ -162,8 +162,8 @@ class Container:
                 self._server = None
 
     def _parts(self, image: Image) -> t.Iterator[t.Coroutine[t.Any, t.Any, None]]:
-        if self._ends:
-            yield self._work()
+        if self._ends or self._pod["spec"].get("restartPolicy", "Always") != "Always":
+            yield self._work(image)
             return
         if self._main:
             yield self._serve(image)
@@ -181,10 +181,12 @@ class Container:
         if self._exit is not None and not self._exit.done():
             self._exit.set_result(how)
 
-    async def _work(self) -> None:
-        """An init container: does what it is for, and ends."""
+    async def _work(self, image: Image) -> None:
+        """An init container, or one of a Job: does what it is for, and ends."""
         await asyncio.sleep(INIT_SECONDS)
-        self.end(STOPPED)
+        crashes = not self._ends and t.cast("Behaviour", self._behaviour).crashes
+        self.log.write(f"{image.service} {image.tag} {'cannot work' if crashes else 'is done'}")
+        self.end(CRASHED if crashes else STOPPED)
 
     async def _serve_beside(self) -> None:
         """A sidecar answers whatever its probes ask."""
