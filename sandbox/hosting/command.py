@@ -54,7 +54,8 @@ def host(
         _host_manifests(world, manifests, namespace, report)
     else:
         form = "v" if version.startswith("v") else ""
-        wanted = objects.of_inventory(inventory, namespace, made, postgres)
+        there = _deployments(world, namespace)
+        wanted = objects.of_inventory(inventory, namespace, made, postgres, there)
         _create(world, namespace, wanted, form)
     os.environ["EASYMO_SANDBOX_STATE"] = str(world.directory)
     secret = token(world.secret("kubernetes-token"), namespace, DEPLOYER, TOKEN_SECONDS)
@@ -73,6 +74,17 @@ def host(
     )
 
 
+def _deployments(world: World, namespace: str) -> set[str]:
+    with contextlib.closing(_api(world)) as api:
+        _, answer = api.call(f"/apis/apps/v1/namespaces/{namespace}/deployments")
+    return {body["metadata"]["name"] for body in answer.get("items", [])}
+
+
+def _api(world: World) -> Api:
+    facts = world.facts("kubernetes")
+    return Api(facts["server"], facts["token"], facts["ca_cert"])
+
+
 def _host_manifests(world: World, manifests: t.Sequence[Path], namespace: str, report: Say) -> None:
     wanted, left_out = objects.of_manifests(manifests, namespace)
     made = [*home(Team(namespace, namespace, ())), *wanted]
@@ -87,8 +99,7 @@ def _create(world: World, namespace: str, wanted: t.Sequence[Manifest], form: st
     for image in sorted(objects.images_of([*wanted])):
         tag = image.rpartition("/")[2].partition(":")[2]
         push(registry, image, form + tag.removeprefix("v"))
-    facts = world.facts("kubernetes")
-    api = Api(facts["server"], facts["token"], facts["ca_cert"])
+    api = _api(world)
     names = {body["metadata"]["name"] for body in wanted if body["kind"] == "Deployment"}
     with contextlib.closing(api):
         for body in wanted:

@@ -49,9 +49,13 @@ def listens(health: object) -> bool:
 
 
 def of_inventory(
-    inventory: Inventory, namespace: str, databases: t.Sequence[TeamDatabase], postgres: Facts
+    inventory: Inventory,
+    namespace: str,
+    databases: t.Sequence[TeamDatabase],
+    postgres: Facts,
+    there: t.Collection[str] = (),
 ) -> list[Manifest]:
-    """Each service, with the databases' addresses in a Secret and the flags in their ConfigMap."""
+    """Each service that is not there, with the databases' addresses in a Secret and the flags in their ConfigMap."""
     name = f"{namespace}-environment"
     flags = str(inventory.value("flags_config_map", FLAGS))
     sources = {"secretRef": {"name": name}}, {"configMapRef": {"name": flags, "optional": True}}
@@ -67,6 +71,8 @@ def of_inventory(
         off = {key: _off(value) for key, value in values.items()}
         objects.append(config_map(flags, off, team))
     for service, image in release_images(inventory).items():
+        if service in there:
+            continue
         hears = listens(health.get(service))
         objects += workload(service, REPLICAS, before(inventory, image), team, listens=hears)
     return objects

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import shutil
 import time
 import typing as t
 from dataclasses import dataclass
@@ -251,6 +252,15 @@ class Container:
         """Those that it offers for TCP; what listens on others too says so nowhere."""
         offered = [port for port in self.spec.get("ports") or () if port.get("protocol") != "UDP"]
         return sorted({int(port["containerPort"]) for port in offered}) or [8080]
+
+    def stand_in(self, argv: list[str]) -> int | None:
+        """The exit code of a program of a foreign image, as its health is: what a probe runs, and what is not here."""
+        probes_ = (self.spec.get(f"{kind}Probe") or {} for kind in ("readiness", "liveness", "startup"))
+        of_probe = any((probe.get("exec") or {}).get("command") == argv for probe in probes_)
+        ours = images.parse_image(self.spec["image"]).of_platform
+        if ours or not argv or not (of_probe or shutil.which(argv[0]) is None):
+            return None
+        return 0 if self.state.ready else 1
 
     @property
     def process_started(self) -> bool:
