@@ -29,4 +29,3 @@ def test_the_guide_names_each_of_its_files():
     page = (ROOT / "docs/your-stack.md").read_text("utf-8")
     for path in FILES:
         assert f"../{path.relative_to(ROOT)})" in page
-

@@ -22,6 +22,37 @@ PLAIN = re.compile(r"[a-zA-Z_][\w./-]*")
 WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 
+HOSTS = """---
+# As the namespace {namespace} ran when init.yml read it. A value with CHANGE_ME is yours to fill in.
+all:
+  children:
+    control:
+      hosts:
+        localhost:"""
+VARIABLES_OF_HOSTS = """  vars:
+    ansible_connection: local
+    ansible_python_interpreter: "{{ ansible_playbook_python }}\""""
+ENVIRONMENT = """---
+# A value with CHANGE_ME is yours to fill in. readiness.yml lists all that are left, and what else is missing.
+environment_name: production
+release_checkout: >-
+  {{ lookup('ansible.builtin.env', 'RELEASE_CHECKOUT') | default(lookup('ansible.builtin.env', 'PWD'), true) }}
+report_directory: "{{ lookup('ansible.builtin.env', 'PWD') }}/.deploy/{{ release_version }}"
+"""
+MIGRATIONS = """# Or release_prisma_migrations, or release_supabase_migrations, as migration_rehearsal_kind is.
+release_sql_migrations: "CHANGE_ME: folder of V1__name.sql, V2__name.sql, …\""""
+RELEASE = """  - {name: microservices, title: Services, minutes: 10}
+  - {name: smoke_tests, title: Smoke tests, minutes: 5}
+  # To watch metrics for half an hour, set prometheus_url and release_metrics, as inventories/example does, and add:
+  # - {name: monitoring, title: Watch, minutes: 30}
+  - {name: sign_off, title: Sign-off, minutes: 5}
+release_metrics: []
+release_watch_duration: 1800
+release_watch_interval: 10
+# At any time. With days, start and end, what changes something begins only then.
+release_launch_window: {timezone: UTC}"""
+
+
 @dataclass(frozen=True)
 class Namespace:
     """Everything that was read of it. No Secret was."""
@@ -86,7 +117,7 @@ class _Service:
 
 
 def _rolled(seen: Namespace) -> tuple[list[_Service], list[str]]:
-    """The services that one release can roll: those whose images are in one folder of a registry. And why not others."""
+    """The services that one release can roll, with images in one folder of a registry; and why not the others."""
     services: list[_Service] = []
     left: list[str] = []
     for body in seen.deployments:
@@ -142,9 +173,7 @@ def _hosts(
     left: t.Sequence[str],
     databases: t.Mapping[str, list[str]],
 ) -> t.Iterator[str]:
-    yield "---"
-    yield f"# As the namespace {seen.name} ran when init.yml read it. A value with CHANGE_ME is yours to fill in."
-    yield from ("all:", "  children:", "    control:", "      hosts:", "        localhost:")
+    yield HOSTS.format(namespace=seen.name)
     yield "    databases:"
     if databases:
         yield "      # By the names of Secrets, which nobody read. Take out what no release migrates."
@@ -153,26 +182,23 @@ def _hosts(
         yield from _database(secret, uses)
     yield "    microservices:"
     if rolled:
-        yield "      # One rolls first, then three, then the rest; to decide it, use groups service_wave_1, service_wave_2, …"
+        yield "      # One rolls first, then three, then the rest. To decide it: groups service_wave_1, _2, …"
         yield "      hosts:"
     for service in rolled:
         yield f"        # {_told(service, seen)}"
-        own = service.repository.rpartition("/")[2]
         yield f"        {quoted(service.name)}:"
+        own = service.repository.rpartition("/")[2]
         if own != service.name:
-            image = f"{{{{ release_image_repository }}}}/{own}:{{{{ release_image_tag }}}}"
-            yield f'          service_image: "{image.removeprefix("{{ release_image_repository }}/") if not service.folder else image}"'
-    yield from ("  vars:", "    ansible_connection: local")
-    yield '    ansible_python_interpreter: "{{ ansible_playbook_python }}"'
+            folder = "{{ release_image_repository }}/" if service.folder else ""
+            yield f'          service_image: "{folder}{own}:{{{{ release_image_tag }}}}"'
+    yield VARIABLES_OF_HOSTS
     if left:
-        yield "# Deployments that this release does not roll. To roll one, add it with its service_image:"
+        yield "# Deployments that a release does not roll. To roll one, add it with its service_image:"
         yield from (f"#   {line}" for line in left)
     if seen.others:
         yield "# Not Deployments, so nothing here rolls them:"
-        yield from (
-            f"#   {body['kind']} {body['metadata']['name']} ({_images(body)})"
-            for body in seen.others
-        )
+    for body in seen.others:
+        yield f"#   {body['kind']} {body['metadata']['name']} ({_images(body)})"
     if seen.unseen:
         yield "# What could not be looked at:"
         yield from (f"#   {line}" for line in seen.unseen)
@@ -243,20 +269,14 @@ def _variables(
     tags = Counter(service.tag for service in rolled)
     tag = max(tags, key=lambda name: tags[name]) if tags else ""
     form = "v" if re.match(r"v\d", tag) else ""
-    yield "---"
-    yield "# A value with CHANGE_ME is yours to fill in; readiness.yml lists all that are left, and what else is missing."
-    yield "environment_name: production"
-    yield "release_checkout: \"{{ lookup('ansible.builtin.env', 'RELEASE_CHECKOUT') | default(lookup('ansible.builtin.env', 'PWD'), true) }}\""
-    yield "report_directory: \"{{ lookup('ansible.builtin.env', 'PWD') }}/.deploy/{{ release_version }}\""
-    yield ""
+    yield ENVIRONMENT
     yield f"kubernetes_namespace: {quoted(seen.name)}"
     yield "# As init.yml reached it. An account of its own is better: docs/rights.md."
     yield f"kubernetes_access: {json.dumps({key: value for key, value in access.items() if value})}"
     yield "# Empty: the one in the images' names."
     yield 'registry_url: ""'
     yield from _health(rolled)
-    yield ""
-    yield "# The release: what changes from one to the next."
+    yield "\n# The release: what changes from one to the next."
     if VERSION.fullmatch(tag.removeprefix(form)):
         yield "# Yours to decide: the version that is released next. This one runs."
         yield f"release_version: {json.dumps(tag.removeprefix(form))}"
@@ -266,32 +286,21 @@ def _variables(
     yield f"release_image_repository: {quoted(rolled[0].folder if rolled else '')}"
     yield f'release_image_tag: "{form}{{{{ release_version }}}}"'
     if len(tags) > 1:
-        mixed = ", ".join(
-            f"{service.name} {service.tag}" for service in rolled if service.tag != tag
-        )
-        yield f"# A release gives all of them one tag. Other tags run now: {mixed}. List in release_services those that it changes."
+        mixed = ", ".join(f"{each.name} {each.tag}" for each in rolled if each.tag != tag)
+        yield f"# A release gives all of them one tag. Other tags run now: {mixed}."
+        yield "# List in release_services those that it changes."
     if databases:
-        yield 'release_sql_migrations: "CHANGE_ME: folder of V1__name.sql, V2__…; or name it release_prisma_migrations, release_supabase_migrations"'
+        yield MIGRATIONS
     yield "# The phases in order. One that is not here does not run."
-    yield "release_plan:"
-    yield "  - {name: preflight, title: Checks, minutes: 5}"
+    yield "release_plan:\n  - {name: preflight, title: Checks, minutes: 5}"
     if databases:
         yield "  - {name: database, title: Database, minutes: 10}"
-    yield "  - {name: microservices, title: Services, minutes: 10}"
-    yield "  - {name: smoke_tests, title: Smoke tests, minutes: 5}"
-    yield "  # To watch metrics for half an hour, set prometheus_url and release_metrics, as inventories/example does, and add:"
-    yield "  # - {name: monitoring, title: Watch, minutes: 30}"
-    yield "  - {name: sign_off, title: Sign-off, minutes: 5}"
-    yield "release_metrics: []"
-    yield "release_watch_duration: 1800"
-    yield "release_watch_interval: 10"
-    yield "# At any time. With days, start and end, what changes something begins only then."
-    yield "release_launch_window: {timezone: UTC}"
+    yield RELEASE
     for name, keys in seen.flags.items():
-        yield f"# ConfigMap {name} seems to hold flags: {', '.join(keys)}. To release with flags: docs/flags-and-kill-switch.md."
+        yield f"# ConfigMap {name} seems to hold flags: {', '.join(keys)}."
+        yield "# To release with flags: docs/flags-and-kill-switch.md."
     if databases:
-        yield ""
-        yield "# Where the backups go before the database changes."
+        yield "\n# Where the backups go before the database changes."
         yield 'backup_bucket: "CHANGE_ME: the S3 bucket of the backups"'
         yield f"backup_prefix: {quoted(f'{seen.name}/')}"
         yield 'backup_region: "CHANGE_ME: its region"'
