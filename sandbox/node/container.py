@@ -255,7 +255,9 @@ class Container:
 
     def stand_in(self, argv: list[str]) -> int | None:
         """The exit code of a program of a foreign image, as its health is: what a probe runs, and what is not here."""
-        probes_ = (self.spec.get(f"{kind}Probe") or {} for kind in ("readiness", "liveness", "startup"))
+        probes_ = (
+            self.spec.get(f"{kind}Probe") or {} for kind in ("readiness", "liveness", "startup")
+        )
         of_probe = any((probe.get("exec") or {}).get("command") == argv for probe in probes_)
         ours = images.parse_image(self.spec["image"]).of_platform
         if ours or not argv or not (of_probe or shutil.which(argv[0]) is None):
