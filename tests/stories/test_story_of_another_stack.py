@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.services.manifests import Team, deployment
-from sandbox.shop import IMAGES, NAMESPACE, SERVICES
 from sandbox.world import World
 from tests.stories.people import Operator, Run, Witness
 
+NAMESPACE, SERVICES = "shop", ("catalog", "orders", "payments")
 OLD, NEW = dict.fromkeys(SERVICES, "v1.0.0"), dict.fromkeys(SERVICES, "v1.1.0")
 # One service answers at its address, one by a program in its pods, and one by a number.
 HEALTH = {
@@ -23,7 +23,7 @@ HEALTH = {
     "orders": {"metric": {"query": "count(up)", "pass": {"min": 1}}},
 }
 SHORT = {"contract_health": HEALTH, "release_watch_duration": 3, "release_watch_interval": 1}
-SANDBOX = ("-i", "inventories/example_sandbox", "-e", json.dumps(SHORT))
+TEAM = ("inventories/example", "sandbox/checkout/shop/stack.yml")
 HISTORY = "select version || ' ' || installed_on::text from flyway_schema_history order by 1"
 
 
@@ -84,10 +84,10 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(world, operator) -> Shop:
-    made = operator.sandbox("shop")
+    made = operator.sandbox("host", *TEAM)
     assert made.rc == 0, made.tail()
     shop = Shop(world)
-    foreign = deployment("orders", 1, "1.0.0-crash", Team(NAMESPACE, IMAGES, ()))
+    foreign = deployment("orders", 1, "shop/orders:v1.0.0-crash", Team(NAMESPACE, "shop", ()))
     foreign["metadata"]["name"] = "solo"
     for labels in (
         foreign["spec"]["selector"]["matchLabels"],
@@ -98,8 +98,13 @@ def shop(world, operator) -> Shop:
     return shop
 
 
+def hosted(operator: Operator) -> tuple[str, ...]:
+    overlay = operator.world.facts("hosted")[NAMESPACE]["inventory"]
+    return ("-i", TEAM[1], "-i", overlay, "-e", json.dumps(SHORT))
+
+
 def plays(operator: Operator, playbook: str, *arguments: str) -> Run:
-    quick = (*SANDBOX, "-e", "rolling_update_soak=0")
+    quick = (*hosted(operator), "-e", "rolling_update_soak=0")
     return operator.plays(playbook, *quick, *arguments, inventory="example")
 
 
@@ -107,7 +112,7 @@ def test_a_migration_that_destroys_is_refused_before_anything_is_touched(
     operator, shop, world, tmp_path
 ):
     folder = tmp_path / "migrations"
-    shutil.copytree(Path(world.facts("shop")["checkout"]) / "migrations", folder)
+    shutil.copytree(Path(world.facts("hosted")[NAMESPACE]["checkout"]) / "migrations", folder)
     (folder / "V4__forget_orders.sql").write_text("DROP TABLE orders;\n", encoding="utf-8")
     run = plays(
         operator, "deploy", "--tags", "preflight,database", "-e", f"release_sql_migrations={folder}"

@@ -299,7 +299,7 @@ HELD = {
 def traps(node: t.Any) -> t.Iterator[str]:
     """The keywords of plays of several hosts, or of a file of tasks."""
     for entry in node if isinstance(node, list) else ():
-        if entry.get("hosts") == "control":
+        if entry.get("hosts") in ("control", "localhost"):
             continue
         meta = str(entry.get("ansible.builtin.meta", "end_"))
         yield from (word for word in TRAPS if entry.get(word) and "end_" in meta)
