@@ -77,7 +77,7 @@ class ActionModule(ActionBase):
             result["undefined"] = undefined
         values, reasons = self._values(secret["name"] for secret in secrets)
         missing = [] if reasons else missing_secrets(secrets, values)
-        unfilled = self._placeholders(task_vars, undefined)
+        unfilled, typed_secrets = self._look_at_all_hosts(task_vars, undefined)
         result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
         if names := old_names(extra):
             result["warnings"] = names
@@ -96,9 +96,7 @@ class ActionModule(ActionBase):
         if arguments["texts"] == "refuse":
             # What only looks or takes back is not stopped by a text of the inventory, which it does not write.
             whole = arguments["placeholders"] == "refuse"
-            problems += dict.fromkeys(
-                self._with_secrets(task_vars) if whole else with_secrets(extra)
-            )
+            problems += typed_secrets if whole else dict.fromkeys(with_secrets(extra))
         if arguments["placeholders"] == "refuse":
             problems += incomplete(task_vars)
             if unfilled:
@@ -134,19 +132,25 @@ class ActionModule(ActionBase):
         except AnsibleError:
             return None
 
-    def _placeholders(
+    def _look_at_all_hosts(
         self, task_vars: dict[str, t.Any], undefined: t.Container[str]
-    ) -> list[dict[str, str]]:
-        """The values of any host that still have one, each with the file that it stands in or why it has none."""
-        results: dict[tuple[str, str], None] = {}
+    ) -> tuple[list[dict[str, str]], list[str]]:
+        """The values of any host that still have a placeholder, each with the file that it stands in or why it has
+        none; and why texts look like secrets: of this host what its templates say, of the others what stands there.
+        """
+        own = {name: self._value(task_vars, name) for name in WRITTEN}
+        unfilled: dict[tuple[str, str], None] = {}
+        typed_secrets = dict.fromkeys(with_secrets(own))
         for host in task_vars["groups"]["all"]:
-            for name, value in self._of_host(host, task_vars).items():
+            variables = self._of_host(host, task_vars)
+            typed_secrets.update(dict.fromkeys(with_secrets(variables)))
+            for name, value in variables.items():
                 if name not in COMPUTED and (
                     paths := list(placeholders(name, value, why=name in undefined))
                 ):
                     file = self._file_of(name, value, task_vars)
-                    results.update(dict.fromkeys((path, file) for path in paths))
-        return [{"name": name, "file": file} for name, file in results]
+                    unfilled.update(dict.fromkeys((path, file) for path in paths))
+        return [{"name": name, "file": file} for name, file in unfilled], [*typed_secrets]
 
     def _undefined(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """What uses a name that nobody defines, or is missing beside another variable, as placeholders."""
@@ -183,12 +187,6 @@ class ActionModule(ActionBase):
             items = [*map(self._defined, value)]
             return [item for item, _ in items], all(whole for _, whole in items)
         return value, True
-
-    def _with_secrets(self, task_vars: dict[str, t.Any]) -> t.Iterator[str]:
-        """Of this host what its templates say, of the others what stands there."""
-        yield from with_secrets({name: self._value(task_vars, name) for name in WRITTEN})
-        for host in task_vars["groups"]["all"]:
-            yield from with_secrets(self._of_host(host, task_vars))
 
     def _file_of(self, name: str, value: t.Any, task_vars: dict[str, t.Any]) -> str:
         """Among the inventory's files of variables, as it is typed from here."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import typing as t
@@ -20,6 +21,14 @@ def number(value: t.Any) -> float | None:
     except OverflowError:
         return None
     return read if math.isfinite(read) else None
+
+
+def read_json(text: str | bytes) -> t.Any:
+    """What another hand may have written. Raises ValueError for what is no JSON, be it by its depth."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def counted(count: int, entry: str, many: str = "") -> str:

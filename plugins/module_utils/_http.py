@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import itertools
-import json
 import ssl
 import time
 import typing as t
@@ -24,6 +23,7 @@ from ._errors import (
     UnreachableError,
     VerificationError,
 )
+from ._formats import read_json
 from ._redaction import BLANK, excerpt
 from ._time import Deadline
 
@@ -69,7 +69,7 @@ class Answer:
 
     def json(self) -> t.Any:
         """Raises ValueError."""
-        return json.loads(self.body)
+        return read_json(self.body)
 
 
 class NoAnswerError(Exception):

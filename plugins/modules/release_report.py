@@ -83,6 +83,7 @@ from ..module_utils._errors import VerificationError
 from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._module import Module, documented, execute
 from ..module_utils._redaction import Redactor
+from ..module_utils._release.history import why_untrue
 from ..module_utils._release.plan import merge
 from ..module_utils._release.record import Record
 from ..module_utils._report.build import RECORD_DEPTH, asked_of, build_report
@@ -139,7 +140,8 @@ def read_report(cluster: Cluster, release: str) -> dict[str, t.Any]:
     record, acts = info["record"], view.guard_acts
     if acts:
         record = merge(record, {"facts": {"guard": {"acts": acts}}})
-    problem = "" if info["exists"] else f"Release {release} has no record."
+    none = f"Release {release} has no record."
+    problem = why_untrue(view.record.body) if view.record else none
     return {**info, "record": record, "pins": info["pins"]["deployments"], "problem": problem}
 
 

@@ -110,6 +110,13 @@ Its audit log has no `authorization.k8s.io/reason` at first, so the message does
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
+def wanted_of(target: Target, method: str, *, watching: bool) -> service_accounts.Request:
+    reading = "watch" if watching else "get" if target.name else "list"
+    verb, resource = VERBS.get(method, reading), target.resource
+    path = f"{resource.plural}/{target.subresource}" if target.subresource else resource.plural
+    return service_accounts.Request(verb, resource.group, path, target.namespace, target.name)
+
+
 class Authorizer:
     def __init__(self, store: Store, faults: Faults) -> None:
         self._store = store
@@ -122,17 +129,15 @@ class Authorizer:
 
     def admit(self, user: User, target: Target, method: str, *, watching: bool) -> None:
         """403 in the server's words for what is forbidden."""
-        reading = "watch" if watching else "get" if target.name else "list"
-        verb, resource = VERBS.get(method, reading), target.resource
-        path = f"{resource.plural}/{target.subresource}" if target.subresource else resource.plural
-        wanted = service_accounts.Request(verb, resource.group, path, target.namespace, target.name)
+        wanted = wanted_of(target, method, watching=watching)
         if self._allows(user, wanted):
             return
         where = (
             f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
         )
-        why = f'User "{user.name}" cannot {verb} resource "{path}" in API group "{resource.group}" {where}'
-        raise forbidden(resource, target.name, why)
+        what = f'{wanted.verb} resource "{wanted.resource}" in API group "{wanted.group}"'
+        why = f'User "{user.name}" cannot {what} {where}'
+        raise forbidden(target.resource, target.name, why)
 
     def review(self, kind: str, api_version: str, body: Object, user: User) -> Object:
         """The answer to a self subject review: the request with its status filled in."""

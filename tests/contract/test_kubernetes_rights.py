@@ -5,6 +5,7 @@ import json
 import shlex
 import subprocess
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,11 +33,8 @@ def as_deployer(world: World, *arguments: str) -> subprocess.CompletedProcess[st
 
 def test_an_administrator_makes_the_account_by_one_command(world):
     applied = kubectl(world, "apply", "--filename", str(RIGHTS)).stdout.splitlines()
-    assert [line.partition("/")[0] for line in applied] == [
-        "rolebinding.rbac.authorization.k8s.io",
-        "role.rbac.authorization.k8s.io",
-        "serviceaccount",
-    ]
+    kinds = Counter(line.partition("/")[0].partition(".")[0] for line in applied)
+    assert kinds == {"role": 4, "rolebinding": 2, "serviceaccount": 2}
 
 
 def test_the_account_has_a_token_that_ends(world):
@@ -67,15 +65,45 @@ def test_the_server_says_whom_it_takes_the_deployer_for(world):
         ("patch", "deployments", "yes"),
         ("create", "leases", "yes"),
         ("get", "pods/log", "yes"),
-        ("delete", "deployments", "no"),
+        ("get", "pods/proxy", "yes"),
+        ("get", "secrets/platform-secrets", "yes"),
+        ("get", "secrets/easymo-guard", "no"),
+        ("get", "secrets", "no"),
         ("list", "secrets", "no"),
+        ("update", "leases/easymo-deploy", "yes"),
+        ("update", "leases/another", "no"),
+        ("delete", "deployments", "no"),
+        ("delete", "configmaps", "no"),
+        ("patch", "deployments/scale", "no"),
+        ("impersonate", "serviceaccounts", "no"),
+        ("create", "serviceaccounts/token", "no"),
         ("create", "rolebindings", "no"),
     ],
 )
 def test_what_the_role_says_holds(world, verb, what, answer):
-    kind, _, subresource = what.partition("/")
-    asked = [verb, kind, *([f"--subresource={subresource}"] if subresource else [])]
+    kind, _, rest = what.partition("/")
+    part = rest in ("log", "proxy", "scale", "token")
+    asked = [verb, kind, f"--subresource={rest}"] if part else [verb, what]
     assert as_deployer(world, "auth", "can-i", *asked).stdout.strip() == answer
+
+
+@pytest.mark.parametrize(
+    ("verb", "what", "answer"),
+    [
+        ("get", "pods/proxy", "yes"),
+        ("patch", "deployments/agent-core", "yes"),
+        ("patch", "deployments/wallet-service", "no"),
+        ("patch", "configmaps/platform-config", "no"),
+        ("get", "secrets/platform-secrets", "no"),
+        ("update", "leases/easymo-deploy", "no"),
+    ],
+)
+def test_what_the_guard_s_role_says_holds(world, verb, what, answer):
+    kind, _, rest = what.partition("/")
+    asked = [verb, kind, f"--subresource={rest}"] if rest == "proxy" else [verb, what]
+    token = kubectl(world, "create", "token", "easymo-guard").stdout.strip()
+    said = kubectl(world, f"--token={token}", "auth", "can-i", *asked)
+    assert said.stdout.strip() == answer
 
 
 @pytest.mark.parametrize(

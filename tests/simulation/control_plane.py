@@ -21,7 +21,7 @@ from sandbox.kubernetes.requests import Target, parse_path
 from sandbox.kubernetes.resources import Resource
 from sandbox.kubernetes.rest import Rest
 from sandbox.kubernetes.server import new_store
-from sandbox.kubernetes.service_accounts import ADMINISTRATOR
+from sandbox.kubernetes.service_accounts import ADMINISTRATOR, User
 from sandbox.kubernetes.store import Store
 from sandbox.kubernetes.streaming import Kubelets, chosen_container
 
@@ -55,7 +55,9 @@ class Request:
         body: bytes,
         content_type: str,
         user_agent: str,
+        caller: User,
     ) -> None:
+        self.caller = caller
         self.method = method
         self.path = path
         self.query = query
@@ -67,7 +69,7 @@ class Request:
         return self._body
 
     def __getitem__(self, _key: object) -> t.Any:
-        return ADMINISTRATOR
+        return self.caller
 
 
 class Containers(Kubelets):
@@ -153,6 +155,7 @@ class ControlPlane:
         faults = NoFaults()
         self.containers = Containers(self.store)
         self._rest = Rest(self.store, self.containers, faults, "secret")
+        self.authorizer = self._rest.authorizer
         cluster = Cluster(self.store, clock)
         self.controllers = [
             _Queue(self, one)
@@ -202,27 +205,40 @@ class ControlPlane:
         return self._random.choice(self.delays)
 
     def answer(
-        self, method: str, path: str, query: t.Mapping[str, str], body: bytes, content_type: str
+        self,
+        method: str,
+        path: str,
+        query: t.Mapping[str, str],
+        body: bytes,
+        content_type: str,
+        caller: User = ADMINISTRATOR,
     ) -> tuple[int, bytes]:
         """One request, as one transaction. Raises ApiError for what is refused."""
-        answered = self._answer(method, path, query, body, content_type)
+        answered = self._answer(method, path, query, body, content_type, caller)
         self.settle()
         return answered
 
     def read(self, method: str, path: str, query: t.Mapping[str, str]) -> tuple[int, bytes]:
         """What a request is answered that nobody notices: no controller goes on. Its refusals are answers."""
         try:
-            return self._answer(method, path, query, b"", "application/json")
+            return self._answer(method, path, query, b"", "application/json", ADMINISTRATOR)
         except ApiError as exc:
             return exc.status, json.dumps(exc.to_status()).encode()
 
     def _answer(
-        self, method: str, path: str, query: t.Mapping[str, str], body: bytes, content_type: str
+        self,
+        method: str,
+        path: str,
+        query: t.Mapping[str, str],
+        body: bytes,
+        content_type: str,
+        caller: User,
     ) -> tuple[int, bytes]:
         target = parse_path(path)
         if target is None:
             raise ApiError(404, "NotFound", "the server could not find the requested resource")
-        request = t.cast("t.Any", Request(method, path, query, body, content_type, self.user_agent))
+        asked = Request(method, path, query, body, content_type, self.user_agent, caller)
+        request = t.cast("t.Any", asked)
         answering = self._rest.answer(request, t.cast("Target", target))
         try:
             answering.send(None)

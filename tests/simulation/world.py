@@ -9,13 +9,14 @@ import typing as t
 from contextlib import contextmanager
 
 from sandbox.kubernetes.errors import ApiError
-from sandbox.kubernetes.requests import Authorizer, parse_path
-from sandbox.kubernetes.service_accounts import User
+from sandbox.kubernetes.requests import parse_path, wanted_of
+from sandbox.kubernetes.service_accounts import ADMINISTRATOR, User
+from sandbox.kubernetes.service_accounts import Request as Wanted
 from sandbox.kubernetes.store import Store
 
 from . import plan, substitutes
 from .client import Session
-from .control_plane import ControlPlane, NoFaults
+from .control_plane import ControlPlane
 from .kubelet import Kubelet
 from .looks import Instant
 from .monitoring import Monitoring
@@ -35,6 +36,8 @@ BEGAN = 1_795_000_000.0
 """Of the world, in seconds since 1970."""
 NAMESPACE = "easymo-prod"
 STEPS = 400_000
+NOBODY = User("deployer", ())
+"""Without any role."""
 
 _SERVERS_OWN = re.compile(r"((?:process|since) )[0-9][0-9:+ -]*")
 """Numbers and times of a real server, which differ from one run to the next."""
@@ -165,8 +168,12 @@ class World:
         self._due: dict[tuple[str, str, int], Fault] = {}
         self._refused: dict[str, tuple[str, float]] = {}
         """How the calls of a process are refused, and until when."""
-        self._authorizer = Authorizer(self.store, NoFaults())
-        """Without any role, so it denies everything."""
+        self.callers: dict[str, User] = {}
+        """Whose rights operators have, by their names. Others may do all."""
+        self.asked: dict[tuple[str, Wanted], None] = {}
+        """What was allowed to each caller."""
+        self.denied: set[str] = set()
+        """What was not, for want of a right."""
         self._ended: dict[int, list[t.Any]] = {}
         self.go_on_with(planned)
 
@@ -437,9 +444,9 @@ class World:
         """One transaction of the server, and what it answers."""
         self.requests += 1
         try:
-            self.admit(process, method, path)
+            caller = self.admit(process, method, path)
             with self.serving():
-                status, data = self.plane.answer(method, path, query, body, content_type)
+                status, data = self.plane.answer(method, path, query, body, content_type, caller)
         except ApiError as exc:
             status, data = exc.status, json.dumps(exc.to_status()).encode()
         if method != "GET" or status >= 400:
@@ -453,16 +460,27 @@ class World:
 
     def admit(
         self, process: Process | None, method: str, path: str, *, watching: bool = False
-    ) -> None:
-        """Raise ApiError in the server's words while it refuses this process."""
-        kind, until = self._refused.get(process.name if process else "", ("", 0.0))
-        if self.scheduler.now >= until:
-            return
-        if kind == plan.UNAUTHORIZED:
+    ) -> User:
+        """Whose rights this process has. Raises ApiError in the server's words for what is refused."""
+        name = sender_of(process)
+        caller = self.callers.get(name.removesuffix(plan.KEEPER), ADMINISTRATOR)
+        kind, until = self._refused.get(name, ("", 0.0))
+        refused = self.scheduler.now < until
+        if refused and kind == plan.UNAUTHORIZED:
             raise ApiError(401, "Unauthorized", "Unauthorized")
         target = parse_path(path)
         if target is not None:
-            self._authorizer.admit(User("deployer", ()), target, method, watching=watching)
+            wanted = wanted_of(target, method, watching=watching)
+            try:
+                user = NOBODY if refused else caller
+                self.plane.authorizer.admit(user, target, method, watching=watching)
+            except ApiError:
+                if not refused:
+                    self.denied.add(f"{wanted.verb} {wanted.resource}")
+                raise
+            if caller is not ADMINISTRATOR:
+                self.asked[caller.name, wanted] = None
+        return caller
 
     def session(self) -> Session:
         """Of the Kubernetes client of the process that runs, or of a look."""

@@ -279,7 +279,7 @@ RESTORE = (
     "test_a_restore_that_fails_midway_leaves_what_serves_and_says_what_that_is"
 )
 BASELINE = (
-    "stories/test_story_of_a_rehearsal.py::"
+    "stories/test_story_of_a_restore.py::"
     "test_tables_without_a_history_are_baselined_by_the_commands_on_the_screen"
 )
 HELD = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from .._errors import VerificationError
-from .._formats import lasting
+from .._formats import lasting, read_json
 from .._release.store import Attachment, ReleaseStore
 from .._time import UTC
 from . import plan
@@ -193,7 +193,7 @@ class MeasuredStore:
         if content is None:
             return None
         try:
-            return Measured.from_json(json.loads(content))
+            return Measured.from_json(read_json(content))
         except (ValueError, TypeError) as exc:
             raise VerificationError(
                 f"What was measured of release {self.file.store.version!r} is not written as this collection "

@@ -16,6 +16,7 @@ from .._formats import counted
 from .._http import REQUESTS
 from .._images import HttpRegistry, MissingImagesError, Reference, resolve
 from .._kubernetes_client import KUBERNETES
+from .._lock.apply import LEASE
 from .._release.pins import carries, read_pins, record_name
 from .._rollout.models import Deployment, ReplicaSet, owned_by
 from .._templates import JMESPATH
@@ -56,9 +57,9 @@ RIGHTS = {
     "get pods/log": "find start-up lines and show why pods crash",
     "list events": "show why pods do not start",
     "get configmaps": "read the release record and its pins",
-    "get leases.coordination.k8s.io": "read the deploy lock",
+    f"get leases.coordination.k8s.io {LEASE}": "read the deploy lock",
     "create leases.coordination.k8s.io": "take the deploy lock",
-    "update leases.coordination.k8s.io": "renew the deploy lock",
+    f"update leases.coordination.k8s.io {LEASE}": "renew the deploy lock",
     "list configmaps": "find attachments of the record",
     "create configmaps": "create the release record",
     "update configmaps": "write the release record",
@@ -66,7 +67,7 @@ RIGHTS = {
     # Newer servers ask for create and older ones for get.
     "create pods/exec": "check the flags in every pod",
 }
-"""What the phases ask of the server: a verb, a resource, perhaps a part and the group of it; and what for."""
+"""What the phases ask of the server: a verb, a resource, perhaps its part, group and name; and what for."""
 DISPENSABLE = frozenset({"watch deployments.apps", "watch pods", "delete pods", "list events"})
 """Without these a release gets by."""
 
@@ -75,10 +76,11 @@ def denied(cluster: Cluster, rights: t.Iterable[str], namespace: str = "") -> li
     """Those of the rights that this user does not have. In the cluster's namespace without another."""
     results = []
     for right in rights:
-        verb, _blank, what = right.partition(" ")
+        verb, what, *name = right.split()
         path, _dot, group = what.partition(".")
         resource, _slash, part = path.partition("/")
-        if not cluster.may(verb, resource, group=group, subresource=part, namespace=namespace):
+        where = {"group": group, "subresource": part, "namespace": namespace}
+        if not cluster.may(verb, resource, **where, **({"name": name[0]} if name else {})):
             results.append(right)
     return results
 
@@ -318,7 +320,8 @@ RIGHTS_OPTIONS = """  description: Whether the cluster lets this user do more th
       type: str
       default: ""
     rights:
-      description: What is to be done, as V(get deployments.apps), a verb with a resource, and its group if it has one.
+      description: What is to be done, as V(get deployments.apps), a verb with a resource, and its group and the name of
+        one object if it has them.
       type: list
       elements: str
       required: true

@@ -24,7 +24,7 @@ from .._cluster import (
     Tries,
 )
 from .._errors import ConflictError, DeployError, VerificationError
-from .._formats import shown
+from .._formats import read_json, shown
 from .._lock.apply import WriteCheck
 from .._lock.models import epoch_in, refuse_later
 from .plan import Changes, FlagsMap, FlagsPlan, Wish, plan_flags
@@ -70,7 +70,7 @@ class KillSwitch:
         if text is None:
             return None
         try:
-            body = json.loads(text)
+            body = read_json(text)
             flags = body.get("flags") or {}
             return cls(
                 set_at=str(body["set_at"]),

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 
 from .._cluster import Clock, Cluster, Object
 from .._errors import DeployError, InputError, RefusedError, UnreachableError
+from .._formats import read_json
 from .._rollout.models import Deployment, Pod
 from .._rollout.observer import list_pods
 from .._templates import search
@@ -94,7 +95,7 @@ class FlagsProbe:
 
     def _parse(self, answer: str, what: str) -> Values:
         try:
-            flags = search(self.values, json.loads(answer))
+            flags = search(self.values, read_json(answer))
         except ValueError:
             raise RefusedError(f"{what} answered no JSON") from None
         if not isinstance(flags, dict):

@@ -15,6 +15,7 @@ from .._alerts.plan import Alerts
 from .._arguments import read_who_and_why, refuse_secrets
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, InputError, VerificationError
+from .._formats import read_json
 from .._identity import known_as
 from .._release.decode import dumped, encoded, restored
 from .._release.plan import RecordChange, check_attempt
@@ -47,7 +48,7 @@ class WatchStore:
 
     def read(self) -> None:
         content = self.file.read()
-        self.watches = json.loads(content) if content else {}
+        self.watches = read_json(content) if content else {}
 
     def state(self, gate: str) -> WatchState | None:
         entry = self.watches.get(gate)

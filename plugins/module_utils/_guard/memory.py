@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
 from .._errors import ConflictError, VerificationError
-from .._formats import shortened
+from .._formats import read_json, shortened
 from .._gate.state import WatchState
 from .._release.decode import dumped, restored
 from .._release.store import Attachment, ReleaseStore
@@ -92,7 +92,7 @@ class Acts:
         if text is None:
             return cls()
         try:
-            return cls(tuple(restored(GuardAct, act, "act") for act in json.loads(text)))
+            return cls(tuple(restored(GuardAct, act, "act") for act in read_json(text)))
         except (TypeError, ValueError):
             return cls(readable=False)
 
@@ -290,7 +290,7 @@ class MemoryStore:
             content = self._file.read()
             if content is None or self._file.attempt != self._attempt:
                 return None
-            return restored(GuardMemory, json.loads(content), ATTACHMENT)
+            return restored(GuardMemory, read_json(content), ATTACHMENT)
         except (VerificationError, ValueError, TypeError):
             return None
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from .._errors import ConflictError, InputError
-from .._formats import shortened, shown
+from .._formats import read_json, shortened, shown
 from .._release.decode import dumped, restored, under
 from .._time import format_time
 
@@ -159,7 +159,7 @@ class RampState:
     def from_annotation(cls, text: str | None) -> RampState | None:
         """The state; None without an annotation or with an unreadable one."""
         try:
-            return restored(cls, json.loads(text or ""), "ramp")
+            return restored(cls, read_json(text or ""), "ramp")
         except (TypeError, ValueError):
             return None
 

@@ -135,6 +135,7 @@ def _begun_again(body: Stored, change: RecordChange) -> Stored:
         "attempt": body["attempt"] + 1,
         "facts": _signed_ahead(body),
         "notes": body["notes"],
+        models.HISTORY: body[models.HISTORY],
         "previous_attempts": [*body["previous_attempts"], closed],
     }
 

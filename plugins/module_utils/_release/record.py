@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from .._alerts.plan import Alerts, joined
 from .._errors import HoldError, VerificationError
+from .._formats import read_json
 from .._time import format_time, parse_time
 from . import models
 from .decode import decode, text, under
@@ -538,11 +539,11 @@ class Record(Sections):
         """As this version writes it. Raises VerificationError for what lost a part, or has one of a later version."""
         body: t.Any = None
         try:
-            body = json.loads(text)
+            body = read_json(text)
             whole = models.with_all_keys(body)
-            _refuse_other_keys("the record", whole, RECORD_KEYS)
+            _refuse_other_kinds("the record", whole, RECORD_KINDS)
             for name, phase in whole["phases"].items():
-                _refuse_other_keys(f"phase {name}", phase, PHASE_KEYS)
+                _refuse_other_kinds(f"phase {name}", phase, PHASE_KINDS)
             return cls.read(whole)
         except (ValueError, TypeError, AttributeError) as exc:
             raise VerificationError(
@@ -566,7 +567,7 @@ class Record(Sections):
         Ansible visits each value of a result several times, for the variable that has it and for each callback. A text
         is a single value.
         """
-        body, document = dict(self.body), json.dumps(self.body)
+        body, document = {**self.body, models.HISTORY: []}, json.dumps(self.body)
         if not evidence:
             body["phases"] = {
                 name: {key: value for key, value in phase.items() if key not in PROOF}
@@ -637,15 +638,21 @@ def between(started: t.Any, finished: t.Any) -> int | None:
 
 PROOF = frozenset({"evidence", "earlier_failures", "earlier_runs", "interruptions"})
 """What takes most of a record's room, and what few tasks read."""
-RECORD_KEYS = frozenset(
-    {"version", "attempt", "status", "actor", "git_sha", "started", *models.NEW_RECORD}
-)
-PHASE_KEYS = frozenset({"status", "started", *models.NEW_PHASE})
+RECORD_KINDS: Json = {
+    **dict.fromkeys(("version", "status", "actor", "git_sha", "started"), ""),
+    "attempt": 1,
+    **models.NEW_RECORD,
+}
+PHASE_KINDS: Json = {"status": "", "started": "", **models.NEW_PHASE}
 
 
-def _refuse_other_keys(what: str, body: Json, keys: t.AbstractSet[str]) -> None:
-    missing, strange = sorted(keys - body.keys()), sorted(body.keys() - keys)
+def _refuse_other_kinds(what: str, body: Json, kinds: Json) -> None:
+    """What is written has just these keys, each with a value of such a kind."""
+    missing, strange = sorted(kinds.keys() - body.keys()), sorted(body.keys() - kinds.keys())
     if missing or strange:
         raise ValueError(
             f"{what} has {'no' if missing else 'a strange'} {(missing or strange)[0]!r}"
         )
+    wrong = [key for key, value in kinds.items() if type(body[key]) is not type(value)]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} of {what} is of another kind")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from .._cluster import RELEASE_ANNOTATION, Clock, Cluster, Tries
 from .._errors import VerificationError
 from .._lock.models import fence_of, leave_epoch, refuse_later
+from .history import with_history
 from .models import ROLLBACK_PHASE
 from .order import below_later, flags_of, override_of, superseded, switched_off
 from .pins import (
@@ -72,6 +73,10 @@ class ReleaseStore:
             )
             if check_mode or (after == before and stored.fence >= change.fence):
                 return before, after
+            if after != before:
+                known = before.body if before else {}
+                body = with_history(known, after.body, change.actor, change.now)
+                after = replace(after, body=body)
             with tries:
                 self._write(after, replace(stored, fence=max(stored.fence, change.fence)))
                 return before, after

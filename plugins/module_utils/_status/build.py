@@ -32,6 +32,7 @@ from .._formats import (
 from .._images import version_of
 from .._lock.models import UNDO
 from .._lock.plan import describe
+from .._release.history import why_untrue
 from .._release.models import DONE, ROLLBACK_PHASE, ROLLED_BACK, SETTLED, TAKEN_BACK
 from .._release.order import switched_off
 from .._release.record import ON_HOLD, Phase, Record, between
@@ -99,6 +100,7 @@ def status_of(observed: Observed, requested: StatusOptions, now: datetime) -> di
         ],
         "availability": as_json(availability_of(observed.availability.get(RELEASE), at=now)),
         "page": requested.page_url,
+        "problem": why_untrue(record.body),
         "next": [*_commands(next_step.steps(story), requested.typed)],
     }
 
@@ -303,6 +305,8 @@ def _release(status: Status, now: datetime) -> Rows:
             "release",
             f"{status['release']}, attempt {status['attempt']} by {status['by']}, {begun}",
         )
+    if status["problem"]:
+        yield "record", status["problem"]
     if status["lock"]["held"] or status["freeze"]:
         yield "lock", status["lock"]["sentence"]
 

@@ -34,7 +34,7 @@ from ..platform import (
     image_of,
 )
 from ..run import ACTING
-from ..scripts import COMMANDS, PLAY, Command
+from ..scripts import COMMANDS, PLAY
 from ..scripts.script import WATCH, Script, StopError, phases_of
 from ..scripts.stores import CONNECTION
 from ..scripts.watch import METRIC
@@ -43,6 +43,7 @@ from . import ROOT
 from .engine import Play, install
 from .receivers import VARIABLES, Receivers
 from .registry import HOST, answer
+from .rights import act_as
 
 PLACEHOLDERS = {"WHAT WAS SEEN": "few", "WHY": "it was looked at", "NAME": "", "$USER": ""}
 """What people put in their place, "" for their name."""
@@ -123,6 +124,7 @@ def play(script: Script) -> None:
 
 def _run(script: Script, playbook: str, arguments: t.Sequence[str], run: Play) -> int:
     """The exit code."""
+    act_as(script.world, script.actor.name, playbook)
     command = [str(ROOT / "playbooks" / f"{playbook}.yml"), "-i", str(inventory(script))]
     return run.run(*command, *arguments)
 
@@ -191,6 +193,8 @@ def variables(script: Script) -> dict[str, t.Any]:
         "release_feature_flag": SWITCH,
         "release_percentage_flag": PERCENTAGE,
         "release_flags_consumers": script.consumers,
+        "release_flags_delivery": script.delivery,
+        **({"contract_flags": script.flags_probe} if planned.mounted else {}),
         "release_ramp": SCHEDULE,
         "release_ramp_watch_duration": RAMP["watch_duration"],
         "release_ramp_day_length": RAMP["day_length"],
@@ -249,4 +253,4 @@ def typed(lines: t.Sequence[str], by: str) -> tuple[str, list[str]] | None:
     return (command[1], shlex.split(command[2])) if command else None
 
 
-COMMANDS[PLAY] = Command(play)
+COMMANDS[PLAY] = play

@@ -93,7 +93,9 @@ class Scenario:
         actors = [self._actor(*run) for run in runs]
         if self.refused:
             faults = (Fault(TARGET, REFUSED, f"{TASK} in {self.refused}", 1), *faults)
-        return Plan(0, SERVICES, tuple(actors), faults, **self.world)
+        return Plan(
+            **{"seed": 0, **self.world}, services=SERVICES, actors=tuple(actors), faults=faults
+        )
 
     def _actor(self, name: str, begins: float, playbook: str, arguments: Arguments) -> Actor:
         options = {**self.options, "playbook": playbook, "arguments": arguments}
@@ -310,6 +312,8 @@ DECIDING = ("approve", "decide", "lock", "unlock")
 ACTING = ("guard", "kill_switch", "ramp", "resolve_migrations", "rollback")
 CHECKING = (*LOOKING, *DECIDING, *ACTING)
 """Playbooks that refuse bad input by themselves."""
+LATE = {"cached": True, "seed": 7}
+"""Where a kubelet starts a pod with the flags of before."""
 NO_IMAGE = {"bad_images": {BAD: ABSENT}}
 NO_START = {**WHOLE, "functions": {"wa-webhook": "ill"}}
 
@@ -411,6 +415,7 @@ SCENARIOS = {
         Scenario("deploy", "deploy", (), deployed, world=WATCHED, options=WAR_ROOM),
         Scenario("archived", "deploy", ARCHIVED, deployed, DEPLOYED, options=WAR_ROOM),
         Scenario("whole", "deploy", (), deployed, world=WHOLE),
+        Scenario("mounted", "deploy", (), deployed, world={"mounted": True}, fails=False),
         _of_policy("undone", "undo_failed", undone),
         _of_policy("all undone", "undo_release", all_undone),
         _of_policy("left", "hold", left),
@@ -575,6 +580,15 @@ SCENARIOS = {
         Scenario("guard", "guard", (), on, DEPLOYED),
         Scenario(
             "guard back", "guard", (), paged, (*DEPLOYED, ("ramp", ())), ALARMED, options=ALERTED
+        ),
+        *(
+            replace(
+                Scenario("", "guard", (), paged, (*DEPLOYED, ("ramp", ())), options=ALERTED),
+                name=f"guard back, {name}",
+                world={**ALARMED, **world},
+                fails=False,
+            )
+            for name, world in {"mounted": {"mounted": True}, "late": LATE}.items()
         ),
         Scenario(
             "decide",

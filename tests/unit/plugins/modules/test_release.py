@@ -97,6 +97,42 @@ def test_a_secret_in_a_reason_stops_no_kill_switch_and_is_kept_nowhere(scene, se
     assert secret.removeprefix("password=") not in stored + json.dumps(result)
 
 
+HOSTILE = {
+    "record": '{"attempt": %s}' % ("9" * 5000),
+    "record of another kind": '{"phases": 1}',
+    "record cut off": '{"version": "2.0.0", "phases": {"datab',
+    "record nested": "[" * 100_000,
+    "easymo.com/fence": "9" * 5000,
+    "easymo.com/kill-switch": "[" * 100_000,
+    "easymo.com/kill-switch-epoch": "9" * 5000,
+    "easymo.com/ramp": '{"step": %s}' % ("9" * 5000),
+    "easymo.com/guard": '{"acts": 1}',
+}
+"""What somebody may have written: the record, or an annotation of the flags."""
+
+
+@pytest.mark.parametrize(("where", "text"), HOSTILE.items(), ids=HOSTILE)
+def test_the_kill_switch_works_whatever_stands_beside_it(scene, where, text):
+    metadata: dict[str, t.Any] = {"name": "feature-flags"}
+    if where.startswith("record"):
+        record = scene.cluster.objects["ConfigMap", "release-2.0.0"]
+        scene.cluster.put("ConfigMap", {**record, "data": {"record.json": text}})
+    else:
+        metadata["annotations"] = {where: text}
+    scene.cluster.put("ConfigMap", {"metadata": metadata, "data": {"CHAT": "true"}})
+    given = {"name": "feature-flags", "namespace": "easymo-prod", "flags": {"CHAT": False}}
+    result = run_module(
+        kill_switch, **given, consumers=[], reason="errors", by="ann", release="2.0.0"
+    )
+    assert not result.get("failed"), result
+    flags = scene.cluster.objects["ConfigMap", "feature-flags"]
+    assert flags["data"]["CHAT"] == "false"
+    assert flags["metadata"]["annotations"]["easymo.com/kill-switch"]
+    if where.startswith("record"):
+        told = "The release record was not written: ConfigMap 'release-2.0.0' has no valid release record "
+        assert told in json.dumps(result["warnings"])
+
+
 def test_a_secret_in_a_note_is_signed_nowhere(scene):
     given = {
         "required": [{"name": "qa", "what": "QA"}],
