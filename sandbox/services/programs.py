@@ -54,7 +54,10 @@ def stand_in(name: str, version: str, context: ContainerContext) -> web.Applicat
     databases = {name: Database(service.env, name) for name in names}
     return application(
         service,
-        checks=[Check(name.lower(), database.ping) for name, database in databases.items()],
+        checks=[
+            Check(name.lower().removesuffix("_url"), database.ping)
+            for name, database in databases.items()
+        ],
         resources=[*databases.values()],
         everywhere=True,
     )
