@@ -111,7 +111,7 @@ def _identity(name: str, release: Release) -> None:
     spec = fragment_spec("_identity")["identity"]
     lines = release.get("release_sign_offs")
     known = (
-        [line.get("name") for line in lines if isinstance(line, dict)]
+        [str(line.get("name")) for line in lines if isinstance(line, dict)]
         if isinstance(lines, list)
         else None
     )
