@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 TRAFFIC := tests/stories/test_story_of_the_waves.py
 
-.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic nightly oldest molecule simulate simulate-plays bench bench-goals bench-gates pictures docs site lock \
+.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic nightly oldest molecule simulate simulate-plays bench bench-goals bench-gates pictures docs schema site lock \
 	sandbox-up sandbox-down sandbox-status clean
 
 help:  ## What can be made
@@ -107,6 +107,9 @@ sandbox-down: setup  ## Stop it and leave nothing behind
 
 sandbox-status: setup  ## What runs, and where
 	@$(PY) -m sandbox status
+
+schema: setup  ## docs/inventory.schema.json anew, by which editors complete and check an inventory
+	@$(PY) scripts/inventory_schema.py
 
 site: setup  ## The guides and the reference as a site with a search, in .cache/site/html
 	@scripts/site

@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import typing as t
-import urllib.error
-import urllib.request
 
 from sandbox import application
 from sandbox.errors import SandboxError
-from sandbox.node.registry import MEDIA_TYPE, TOKEN, manifest
+from sandbox.node.registry import push
 from sandbox.sinks.component import report_ci
 
 if t.TYPE_CHECKING:
@@ -27,26 +25,9 @@ def pass_ci(world: World, checkout: Path, services: t.Sequence[str]) -> str:
     commit, tag = application.git(checkout, "rev-parse", "HEAD").strip(), tags[-1]
     images = [f"easymo/{service}:{tag}" for service in services]
     for image in images:
-        _push(registry, image)
+        push(registry, image)
     report_ci(world, commit)
     results = application.folder(world) / "staging-results"
     application.write(results, tag.removeprefix("v"), commit)
     pushed = f", {', '.join(images)} pushed" if images else ""
     return f"CI and staging passed {tag} ({commit[:12]}){pushed}."
-
-
-def _push(registry: str, image: str) -> None:
-    name, _, tag = image.rpartition(":")
-    request = urllib.request.Request(  # noqa: S310 - our own http URL
-        f"{registry}/v2/{name}/manifests/{tag}",
-        data=manifest(image),
-        headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": MEDIA_TYPE},
-        method="PUT",
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
-            pass
-    except urllib.error.HTTPError as exc:
-        raise SandboxError(
-            f"The registry refuses {image} ({exc.code}): the platform has no such service."
-        ) from exc

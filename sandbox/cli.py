@@ -141,6 +141,12 @@ def _logs(world: World, arguments: argparse.Namespace) -> None:
         commands.follow(world, arguments.component, _print_line)
 
 
+def _host(world: World, arguments: argparse.Namespace) -> None:
+    _part("hosting.command").host(
+        world, arguments.inventory, arguments.manifests, arguments.namespace, _print_line
+    )
+
+
 def _ci(world: World, arguments: argparse.Namespace) -> None:
     _print_line(_part("ci").pass_ci(world, arguments.checkout.resolve(), arguments.services))
 
@@ -192,8 +198,13 @@ _COMMANDS: tuple[Row, ...] = (
         _argument("-f", "--follow", action="store_true", help="keep printing new lines"),
         _argument("-n", "--lines", type=int, default=40, metavar="N", help="number of lines (40)"),
     )),
-    ("shop", "add another team's three services and their database",
-     lambda world, _: _part("shop.hosting").host(world, _print_line), ()),
+    ("host", "put another team's stack in, as its inventory or its manifests describe it", _host, (
+        _argument("inventory", metavar="INVENTORY", type=Path, nargs="*",
+                  help="the team's; more of them as ansible-playbook takes them"),
+        _argument("--manifests", metavar="PATH", type=Path, action="append", default=[],
+                  help="files or folders of its own, instead of what follows from the inventory"),
+        _argument("--namespace", default="", help="instead of the inventory's"),
+    )),
     ("ci", "let CI and staging pass a tagged commit, and push its images", _ci, (
         _argument("checkout", metavar="CHECKOUT", type=Path, help="the application's, at the tag"),
         _argument("services", metavar="SERVICE", nargs="*", help="whose image is built and pushed"),

@@ -11,10 +11,10 @@ import typing as t
 import urllib.request
 from pathlib import Path
 
-from sandbox import shop
 from sandbox.cache import unpack
 from sandbox.component import Component, Process, responds
 from sandbox.names import NAMESPACE
+from sandbox.services import METRICS_PORT
 from sandbox.world import write_private
 
 if t.TYPE_CHECKING:
@@ -115,7 +115,7 @@ def shortened(rules: str) -> str:
 def configuration(
     kubernetes: Facts, token_file: Path, static: t.Mapping[str, int], alertmanager: str
 ) -> dict[str, t.Any]:
-    """Prometheus's configuration: pods that ask for it by annotation, and fixed targets by job."""
+    """Prometheus's configuration: pods of the platform that ask for it, stand-ins, and fixed targets by job."""
     pods = {
         "job_name": "pods",
         # The services say themselves which they are; targets fill in what they leave out.
@@ -126,7 +126,6 @@ def configuration(
                 "api_server": kubernetes["server"],
                 "authorization": {"credentials_file": str(token_file)},
                 "tls_config": {"ca_file": kubernetes["ca_cert"]},
-                "namespaces": {"names": [NAMESPACE, shop.NAMESPACE]},
             }
         ],
         "relabel_configs": _relabelling(),
@@ -157,15 +156,29 @@ def _relabelling() -> list[dict[str, t.Any]]:
 
     return [
         {
-            "source_labels": [f"{pod}annotation_prometheus_io_scrape"],
-            "action": "keep",
-            "regex": "true",
+            "source_labels": [
+                "__meta_kubernetes_namespace",
+                f"{pod}annotation_prometheus_io_scrape",
+            ],
+            "action": "drop",
+            "regex": f"{NAMESPACE};(|false)",
         },
         {"source_labels": [f"{pod}phase"], "action": "keep", "regex": "Running"},
+        # A stand-in has its metrics at one port, whichever its service has. Targets that are the same are one.
         {
-            "source_labels": [f"{pod}ip", f"{pod}annotation_prometheus_io_port"],
-            "separator": ":",
-            "regex": "(.+:.+)",
+            "source_labels": [f"{pod}ip"],
+            "regex": "(.+)",
+            "replacement": f"$1:{METRICS_PORT}",
+            "target_label": "__address__",
+        },
+        {
+            "source_labels": [
+                "__meta_kubernetes_namespace",
+                f"{pod}ip",
+                f"{pod}annotation_prometheus_io_port",
+            ],
+            "regex": f"{NAMESPACE};(.+);(.+)",
+            "replacement": "$1:$2",
             "target_label": "__address__",
         },
         copied("__meta_kubernetes_namespace", "namespace"),

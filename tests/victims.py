@@ -5,7 +5,6 @@ group that was started reaches neither. What all of them carry is the environmen
 """
 
 import os
-import random
 import signal
 import subprocess
 import typing as t
@@ -17,9 +16,8 @@ import psutil
 
 MARK = "EASYMO_TEST_RUN"
 
-Way = t.Literal["everything", "run", "parent", "worker"]
-WAYS: tuple[Way, ...] = t.get_args(Way)
-"""All that the run started; the same but the keeper of the lock; ansible-playbook alone; one worker alone."""
+Way = t.Literal["everything", "parent"]
+"""All that the run started, or ansible-playbook alone."""
 
 
 class Victim:
@@ -43,20 +41,12 @@ class Victim:
             start_new_session=True,
         )
 
-    def kill(self, way: Way, chance: random.Random | None = None) -> Way:
-        """SIGKILL. A run that lost just a worker ends by itself, later than this returns.
-
-        Returns what it came to: a run that has no worker at the moment loses its parent.
-        """
-        workers = psutil.Process(self.process.pid).children()
-        if way == "worker" and workers:
-            _signal((chance or random.Random()).choice(workers), signal.SIGKILL)
-            return way
-        if way in ("everything", "run"):
-            _kill_all(self.process.pid, self._mark, keeper=way == "everything")
+    def kill(self, way: Way) -> None:
+        """SIGKILL."""
+        if way == "everything":
+            _kill_all(self._mark)
         self.process.kill()
         self.process.wait(30)
-        return "parent" if way == "worker" else way
 
 
 def left(marked: str) -> list[psutil.Process]:
@@ -71,11 +61,11 @@ def left(marked: str) -> list[psutil.Process]:
     return found
 
 
-def _kill_all(root: int, marked: str, *, keeper: bool) -> None:
+def _kill_all(marked: str) -> None:
     """Whoever is stopped forks no more, so the second look sees all there are."""
     before: set[int] = set()
     while True:
-        found = [one for one in left(marked) if keeper or _belongs(one, root)]
+        found = left(marked)
         for one in found:
             _signal(one, signal.SIGSTOP)
         pids = {one.pid for one in found}
@@ -84,12 +74,6 @@ def _kill_all(root: int, marked: str, *, keeper: bool) -> None:
         before |= pids
     for one in found:
         _signal(one, signal.SIGKILL)
-
-
-def _belongs(process: psutil.Process, root: int) -> bool:
-    with suppress(psutil.Error):
-        return process.pid == root or root in {one.pid for one in process.parents()}
-    return False
 
 
 def _signal(process: psutil.Process, number: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
@@ -15,6 +16,8 @@ from ansible.utils.vars import load_extra_vars
 from ..module_utils._formats import listed
 from ..module_utils._variable_check import (
     CHOICES,
+    CONNECTIONS,
+    PLACEHOLDER,
     WRITTEN,
     built_in_before,
     evaluated,
@@ -37,6 +40,8 @@ from ..plugin_utils._role_contracts import RoleContracts, entry_points_of, read_
 ROLES = Path(__file__).parents[2] / "roles"
 COMPUTED = frozenset({"hostvars", "vars", "groups", "ansible_facts"})
 """Variables of Ansible's, which hold the others again or what no inventory says."""
+LATER = "message_"
+"""Beginning of variables with texts on what has happened, in words that the run defines by then."""
 PREFIXES = ("release_", "deploy_lock_", "restore_", "alert_rules_", "diagnosis_")
 """Beginnings, besides the roles' names, of variables that are declared one by one."""
 
@@ -65,9 +70,14 @@ class ActionModule(ActionBase):
                 for word in words_of(self._read(path))
             },
         )
+        undefined = self._undefined(task_vars) if arguments["undefined"] == "tell" else {}
+        if undefined:
+            # Until they are defined they are as little known as what has a placeholder.
+            task_vars = {**task_vars, **undefined}
+            result["undefined"] = undefined
         values, reasons = self._values(secret["name"] for secret in secrets)
         missing = [] if reasons else missing_secrets(secrets, values)
-        unfilled = self._placeholders(task_vars)
+        unfilled, typed_secrets = self._look_at_all_hosts(task_vars, undefined)
         result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
         if names := old_names(extra):
             result["warnings"] = names
@@ -86,9 +96,7 @@ class ActionModule(ActionBase):
         if arguments["texts"] == "refuse":
             # What only looks or takes back is not stopped by a text of the inventory, which it does not write.
             whole = arguments["placeholders"] == "refuse"
-            problems += dict.fromkeys(
-                self._with_secrets(task_vars) if whole else with_secrets(extra)
-            )
+            problems += typed_secrets if whole else dict.fromkeys(with_secrets(extra))
         if arguments["placeholders"] == "refuse":
             problems += incomplete(task_vars)
             if unfilled:
@@ -124,21 +132,61 @@ class ActionModule(ActionBase):
         except AnsibleError:
             return None
 
-    def _placeholders(self, task_vars: dict[str, t.Any]) -> list[dict[str, str]]:
-        """The values of any host that still have one, each with the file that it stands in."""
-        results: dict[tuple[str, str], None] = {}
+    def _look_at_all_hosts(
+        self, task_vars: dict[str, t.Any], undefined: t.Container[str]
+    ) -> tuple[list[dict[str, str]], list[str]]:
+        """The values of any host that still have a placeholder, each with the file that it stands in or why it has
+        none; and why texts look like secrets: of this host what its templates say, of the others what stands there.
+        """
+        own = {name: self._value(task_vars, name) for name in WRITTEN}
+        unfilled: dict[tuple[str, str], None] = {}
+        typed_secrets = dict.fromkeys(with_secrets(own))
         for host in task_vars["groups"]["all"]:
-            for name, value in self._of_host(host, task_vars).items():
-                if name not in COMPUTED and (paths := list(placeholders(name, value))):
+            variables = self._of_host(host, task_vars)
+            typed_secrets.update(dict.fromkeys(with_secrets(variables)))
+            for name, value in variables.items():
+                if name not in COMPUTED and (
+                    paths := list(placeholders(name, value, why=name in undefined))
+                ):
                     file = self._file_of(name, value, task_vars)
-                    results.update(dict.fromkeys((path, file) for path in paths))
-        return [{"name": name, "file": file} for name, file in results]
+                    unfilled.update(dict.fromkeys((path, file) for path in paths))
+        return [{"name": name, "file": file} for name, file in unfilled], [*typed_secrets]
 
-    def _with_secrets(self, task_vars: dict[str, t.Any]) -> t.Iterator[str]:
-        """Of this host what its templates say, of the others what stands there."""
-        yield from with_secrets({name: self._value(task_vars, name) for name in WRITTEN})
-        for host in task_vars["groups"]["all"]:
-            yield from with_secrets(self._of_host(host, task_vars))
+    def _undefined(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """What uses a name that nobody defines, or is missing beside another variable, as placeholders."""
+        results: dict[str, t.Any] = {
+            sibling: f"{PLACEHOLDER}: {head} is nothing without it"
+            for head, siblings in CONNECTIONS.items()
+            if head in task_vars
+            for sibling in siblings
+            if sibling not in task_vars
+        }
+        for name in sorted(self._declared_below(task_vars.get("inventory_dir"))):
+            if name.startswith(LATER):
+                continue
+            value, whole = self._defined(task_vars.get(name))
+            if not whole:
+                results[name] = value
+        return results
+
+    def _defined(self, value: t.Any) -> tuple[t.Any, bool]:
+        """Each text of a value evaluated, or a placeholder that says why it cannot be; and whether all could be."""
+        if isinstance(value, str):
+            try:
+                return self._templar.template(value), True
+            except AnsibleUndefinedVariable as exc:
+                return f"{PLACEHOLDER}: {str(exc).rstrip('.')}", False
+            except AnsibleError:
+                return value, True
+        if isinstance(value, Mapping):
+            parts = {key: self._defined(entry) for key, entry in value.items()}
+            return {key: part for key, (part, _) in parts.items()}, all(
+                whole for _, whole in parts.values()
+            )
+        if isinstance(value, list):
+            items = [*map(self._defined, value)]
+            return [item for item, _ in items], all(whole for _, whole in items)
+        return value, True
 
     def _file_of(self, name: str, value: t.Any, task_vars: dict[str, t.Any]) -> str:
         """Among the inventory's files of variables, as it is typed from here."""

@@ -9,7 +9,8 @@ options:
     description: The Deployment. Needed but with O(deployments) and O(state=read).
     type: str
   container:
-    description: The container whose image is released. The Deployment's name when not given.
+    description:
+      - The container whose image is released. The one that is called as the Deployment when not given, or the only one.
     type: str
   state:
     description:

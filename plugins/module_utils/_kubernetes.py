@@ -19,6 +19,7 @@ from ._redaction import excerpt
 # The path of the API and the plural, for each kind that is worked with.
 APIS = {
     "ConfigMap": ("/api/v1", "configmaps"),
+    "DaemonSet": ("/apis/apps/v1", "daemonsets"),
     "Deployment": ("/apis/apps/v1", "deployments"),
     "Event": ("/api/v1", "events"),
     "HorizontalPodAutoscaler": ("/apis/autoscaling/v2", "horizontalpodautoscalers"),
@@ -29,6 +30,7 @@ APIS = {
     "ReplicaSet": ("/apis/apps/v1", "replicasets"),
     "ResourceQuota": ("/api/v1", "resourcequotas"),
     "Secret": ("/api/v1", "secrets"),
+    "StatefulSet": ("/apis/apps/v1", "statefulsets"),
 }
 WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"

@@ -108,6 +108,16 @@ def _load_kubeconfig(connection: Connection, configuration: t.Any) -> None:
         ) from exc
 
 
+def current_context(kubeconfig: str | None) -> str:
+    """By which the cluster is reached where no other is named, "" where a pod's own account reaches it."""
+    if not kubeconfig and _in_a_pod():
+        return ""
+    try:
+        return str(config.list_kube_config_contexts(config_file=kubeconfig)[1]["name"])
+    except (config.ConfigException, *TROUBLE):
+        return ""
+
+
 def _in_a_pod() -> bool:
     """Whether the account of this pod is to be used, as kubectl decides it."""
     files = os.environ.get("KUBECONFIG") or "~/.kube/config"

@@ -288,9 +288,11 @@ def refused_services(
     return problems
 
 
-def placeholders(name: str, value: t.Any) -> t.Iterator[str]:
-    """The paths to what still has to be filled in, as C(name.key[0]), however deep it stands."""
-    return (path for path, text in _texts(name, value) if PLACEHOLDER in text)
+def placeholders(name: str, value: t.Any, *, why: bool = False) -> t.Iterator[str]:
+    """The paths to what still has to be filled in, as C(name.key[0]), however deep; with `why`, its text too."""
+    for path, text in _texts(name, value):
+        if PLACEHOLDER in text:
+            yield f"{path} ({text.partition(PLACEHOLDER)[2].lstrip(': ')})" if why else path
 
 
 def _texts(name: str, value: t.Any) -> t.Iterator[tuple[str, str]]:

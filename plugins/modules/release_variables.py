@@ -33,6 +33,15 @@ options:
     type: str
     choices: [refuse, tell]
     default: refuse
+  undefined:
+    description:
+      - What it means that a variable of the inventory uses a name that nobody defines. V(refuse) fails the task where
+        O(contracts) reads it. V(tell) returns it in RV(undefined) and among RV(placeholders), for a playbook that lists
+        all that is missing.
+    type: str
+    choices: [refuse, tell]
+    default: refuse
+    version_added: 0.3.0
   texts:
     description:
       - What a secret in a text of people's means. V(refuse) fails the task, with O(placeholders=tell) only for those of
@@ -103,6 +112,11 @@ missing:
   type: list
   elements: str
   sample: ["secret_admin_token (environment variable ADMIN_TOKEN, for the admin API)"]
+undefined:
+  description: Variables of the inventory that use a name which nobody defines, with a placeholder where they do.
+  returned: with O(undefined=tell), where there are any
+  type: dict
+  sample: {prometheus_url: "CHANGE_ME: 'monitoring_url' is undefined"}
 placeholders:
   description: What still has to be filled in, on any host.
   returned: always

@@ -44,7 +44,7 @@ options:
         description: The host that it is in the inventory. O(services[].name) when not given.
         type: str
       container:
-        description: The container whose image is released. O(services[].name) when not given.
+        description: The container whose image is released. When not given, O(services[].name) or the only one.
         type: str
       image:
         description: The image to run, with tag or digest.

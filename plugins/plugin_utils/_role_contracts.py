@@ -17,6 +17,7 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible.template import Templar
 
 from ..module_utils._arguments import endless_sentence, is_endless, read_options
+from ..module_utils._variable_check import placeholders
 
 Variables = Mapping[str, t.Any]
 Reader = t.Callable[[Variables], list[str]]
@@ -77,6 +78,9 @@ class RoleContracts:
             except AnsibleError:
                 # Its text may hold what was being read.
                 results.append(Problem(f"{name} cannot be read: its template fails."))
+        for name in [name for name, value in given.items() if any(placeholders(name, value))]:
+            # What is still to be filled in is told as such, and is not judged.
+            del given[name]
         unread = {name for name in spec if name in visible and name not in given}
         known = {name: option for name, option in spec.items() if name not in unread}
         values, wrong = read_options(known, given)

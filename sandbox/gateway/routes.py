@@ -13,8 +13,17 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from sandbox.names import NAMESPACE
+
 Object = t.Mapping[str, t.Any]
 SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+def public_name(obj: Object, name: str = "") -> str:
+    """How a service is called here: by its name alone on the platform, and elsewhere with its namespace."""
+    metadata = obj["metadata"]
+    name, namespace = name or metadata["name"], metadata.get("namespace", NAMESPACE)
+    return name if namespace == NAMESPACE else f"{namespace}/{name}"
 
 
 @dataclass(frozen=True)
@@ -36,8 +45,9 @@ class Endpoints:
         """Forget what was known: `slices` is all there is."""
         endpoints: dict[str, list[Endpoint]] = {}
         for endpoint_slice in slices:
-            service = endpoint_slice["metadata"].get("labels", {}).get(SERVICE_LABEL)
-            if service:
+            labels = endpoint_slice["metadata"].get("labels", {})
+            if SERVICE_LABEL in labels:
+                service = public_name(endpoint_slice, labels[SERVICE_LABEL])
                 endpoints.setdefault(service, []).extend(endpoints_of(endpoint_slice))
         self._by_service = {service: tuple(some) for service, some in endpoints.items()}
 
@@ -87,7 +97,8 @@ def resolve(path: str, services: t.Collection[str]) -> Target | None:
     """Where `path` goes, given the services that exist; None when it goes nowhere.
 
     `/health/<service>` is that service's health; `/admin/…` and `/agents/…` are agent-core's;
-    `/internal/<service>/…`, `/<service>/…` and `/<service without -service>/…` are that service's `/…`.
+    `/internal/<service>/…`, `/<service>/…` and `/<service without -service>/…` are that service's `/…`. In another
+    namespace than the platform's a service is `<namespace>/<service>`.
     """
     first, _, rest = path.removeprefix("/").partition("/")
     if first == "health":
@@ -100,7 +111,9 @@ def resolve(path: str, services: t.Collection[str]) -> Target | None:
     for service in (first, f"{first}-service"):
         if service in services:
             return Target(service, f"/{rest}")
-    return None
+    second, _, rest = rest.partition("/")
+    elsewhere = f"{first}/{second}"
+    return Target(elsewhere, f"/{rest}") if elsewhere in services else None
 
 
 log = logging.getLogger("sandbox.gateway")

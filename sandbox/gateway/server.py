@@ -21,10 +21,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from yarl import URL
 
-from sandbox import shop
 from sandbox.faults import Faults
-from sandbox.gateway.routes import Endpoints, Object, Reflector, Target, resolve
-from sandbox.names import NAMESPACE
+from sandbox.gateway.routes import Endpoints, Object, Reflector, Target, public_name, resolve
 from sandbox.serving import end_to_end, stop_event
 from sandbox.world import World
 
@@ -182,7 +180,7 @@ class Server:
         self._services: frozenset[str] = frozenset()
 
     def set_services(self, services: t.Iterable[Object]) -> None:
-        self._services = frozenset(service["metadata"]["name"] for service in services)
+        self._services = frozenset(map(public_name, services))
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/healthz":
@@ -204,9 +202,10 @@ class Server:
         return response
 
     async def _answer(self, request: web.BaseRequest, target: Target) -> web.Response:
-        if (slow := self._faults.active(NAME, "slow", target.service)) is not None:
+        service = target.service.rpartition("/")[2]
+        if (slow := self._faults.active(NAME, "slow", service)) is not None:
             await asyncio.sleep(slow.number("seconds", 3))
-        if (errors := self._faults.active(NAME, "errors", target.service)) is not None:
+        if (errors := self._faults.active(NAME, "errors", service)) is not None:
             percent = errors.number("percent", 100)
             if random.uniform(0, 100) < percent:  # noqa: S311 - chance, not secrecy
                 return refusal(target.service, 500, "InjectedFault", "The fault 'errors' is set.")
@@ -219,9 +218,6 @@ class Server:
 def refusal(service: str, status: int, reason: str, message: str) -> web.Response:
     body = {"error": message, "service": service, "reason": reason}
     return web.json_response(body, status=status)
-
-
-PUBLIC = (NAMESPACE, shop.NAMESPACE)
 
 
 async def serve(world: World) -> None:
@@ -244,11 +240,6 @@ def _watched(server: str) -> tuple[str, str]:
     return f"{server}/api/v1/services", f"{server}/apis/discovery.k8s.io/v1/endpointslices"
 
 
-def _public(take: t.Callable[[t.Iterable[Object]], None]) -> t.Callable[[t.Iterable[Object]], None]:
-    """Only what is in a namespace that the public reaches."""
-    return lambda objects: take([obj for obj in objects if obj["metadata"]["namespace"] in PUBLIC])
-
-
 async def _serve(
     world: World, api: aiohttp.ClientSession, pods: aiohttp.ClientSession, urls: tuple[str, str]
 ) -> None:
@@ -258,8 +249,8 @@ async def _serve(
         proxy, Faults(world.faults_file), figures, lambda: all(r.synced for r in reflectors)
     )
     reflectors = (
-        Reflector(api, urls[0], _public(server.set_services)),
-        Reflector(api, urls[1], _public(endpoints.replace)),
+        Reflector(api, urls[0], server.set_services),
+        Reflector(api, urls[1], endpoints.replace),
     )
     runner = web.ServerRunner(web.Server(server.handle, access_log=None))
     await runner.setup()

@@ -49,6 +49,65 @@ def default_replicaset(obj: Object) -> None:
     obj.setdefault("status", {"replicas": 0})
 
 
+def default_statefulset(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    spec.setdefault("podManagementPolicy", "OrderedReady")
+    default_owner(obj, "updateStrategy", {"rollingUpdate": {"partition": 0}})
+    obj.setdefault("status", {"replicas": 0, "availableReplicas": 0})
+
+
+def default_daemonset(obj: Object) -> None:
+    default_owner(obj, "updateStrategy", {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}})
+    counts = (
+        "currentNumberScheduled",
+        "numberMisscheduled",
+        "desiredNumberScheduled",
+        "numberReady",
+    )
+    obj.setdefault("status", dict.fromkeys(counts, 0))
+
+
+def default_owner(obj: Object, strategy: str, rolling: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    default_template(spec)
+    spec.setdefault("revisionHistoryLimit", 10)
+    wanted = spec.setdefault(strategy, {})
+    if wanted.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        for name, value in rolling.items():
+            wanted[name] = value | wanted.get(name, {})
+
+
+def default_job(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    default_template(spec)
+    for name in ("parallelism", "completions"):
+        spec.setdefault(name, 1)
+    spec.setdefault("backoffLimit", 6)
+    spec.setdefault("completionMode", "NonIndexed")
+    spec.setdefault("suspend", False)
+    uid = obj["metadata"].get("uid", "")
+    if not spec.get("selector"):
+        spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    obj.setdefault("status", {})
+
+
+def default_cronjob(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    default_template(spec.setdefault("jobTemplate", {}).setdefault("spec", {}))
+    spec.setdefault("concurrencyPolicy", "Allow")
+    spec.setdefault("suspend", False)
+    spec.setdefault("successfulJobsHistoryLimit", 3)
+    spec.setdefault("failedJobsHistoryLimit", 1)
+    obj.setdefault("status", {})
+
+
+def default_claim(obj: Object) -> None:
+    """As a provisioner that binds at once leaves it."""
+    obj.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
+    obj.setdefault("status", {"phase": "Bound"})
+
+
 def default_template(spec: Object) -> None:
     if "template" in spec:
         spec["template"].setdefault("metadata", {})
@@ -241,6 +300,11 @@ def default_lease(obj: Object) -> None:
 DEFAULTS: t.Mapping[str, t.Callable[[Object], None]] = {
     "deployments": default_deployment,
     "replicasets": default_replicaset,
+    "statefulsets": default_statefulset,
+    "daemonsets": default_daemonset,
+    "jobs": default_job,
+    "cronjobs": default_cronjob,
+    "persistentvolumeclaims": default_claim,
     "leases": default_lease,
     "pods": default_pod,
     "services": default_service,

@@ -32,12 +32,12 @@ def to_text(number: Fraction) -> str:
     return str(number)
 
 
-def since(text: str | None) -> str:
-    """`2m30s`: the time since `text` as kubectl has it; `<unknown>` for nothing."""
+def since(text: str | None, until: str | None = None) -> str:
+    """`2m30s`: the time since `text` as kubectl has it, up to now unless told; `<unknown>` for nothing."""
     if not text:
         return "<unknown>"
-    moment = datetime.fromisoformat(text)
-    return human_duration(int((datetime.now(UTC) - moment).total_seconds()))
+    end = datetime.fromisoformat(until) if until else datetime.now(UTC)
+    return human_duration(int((end - datetime.fromisoformat(text)).total_seconds()))
 
 
 def human_duration(seconds: int) -> str:

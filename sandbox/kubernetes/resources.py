@@ -83,6 +83,10 @@ RESOURCES: tuple[Resource, ...] = (
         "", "v1", "nodes", "Node", "V1Node", ("no",), namespaced=False, subresources=(STATUS,),
     ),
     Resource(
+        "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", "V1PersistentVolumeClaim",
+        ("pvc",), subresources=(STATUS,),
+    ),
+    Resource(
         "", "v1", "pods", "Pod", "V1Pod", ("po",),
         subresources=POD_SUBRESOURCES, categories=("all",), has_generation=True,
     ),
@@ -106,6 +110,23 @@ RESOURCES: tuple[Resource, ...] = (
     Resource(
         "apps", "v1", "replicasets", "ReplicaSet", "V1ReplicaSet", ("rs",),
         subresources=(SCALE, STATUS), categories=("all",), has_generation=True,
+    ),
+    Resource(
+        "apps", "v1", "statefulsets", "StatefulSet", "V1StatefulSet", ("sts",),
+        subresources=(SCALE, STATUS), categories=("all",), has_generation=True,
+    ),
+    Resource(
+        "apps", "v1", "daemonsets", "DaemonSet", "V1DaemonSet", ("ds",),
+        subresources=(STATUS,), categories=("all",), has_generation=True,
+    ),
+    Resource("apps", "v1", "controllerrevisions", "ControllerRevision", "V1ControllerRevision"),
+    Resource(
+        "batch", "v1", "jobs", "Job", "V1Job",
+        subresources=(STATUS,), categories=("all",), has_generation=True,
+    ),
+    Resource(
+        "batch", "v1", "cronjobs", "CronJob", "V1CronJob", ("cj",),
+        subresources=(STATUS,), categories=("all",), has_generation=True,
     ),
     Resource(
         "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview",
@@ -133,6 +154,14 @@ RESOURCES: tuple[Resource, ...] = (
     Resource(
         "discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", "V1EndpointSlice",
         has_generation=True,
+    ),
+    # Nobody here acts on these two either.
+    Resource(
+        "networking.k8s.io", "v1", "ingresses", "Ingress", "V1Ingress", ("ing",), has_generation=True,
+    ),
+    Resource(
+        "networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "V1NetworkPolicy",
+        ("netpol",), has_generation=True,
     ),
     # A custom resource, as a cluster has it with the Prometheus operator; nobody here acts on it.
     Resource(

@@ -7,7 +7,7 @@ import typing as t
 
 from aiohttp import web
 
-from sandbox.kubernetes import requests, responses, selectors, service_accounts, subresources
+from sandbox.kubernetes import protobuf, responses, selectors, service_accounts, subresources
 from sandbox.kubernetes.errors import ApiError, Object, bad_request
 from sandbox.kubernetes.requests import CALLER, Authorizer, Target, WriteOptions, flag, whole_number
 from sandbox.kubernetes.responses import Watch, view_of
@@ -20,6 +20,10 @@ if t.TYPE_CHECKING:
 
 # These answer a deletion with the object; every other kind with a Status.
 RETURNS_DELETED = ("pods", "namespaces", "services", "serviceaccounts", "resourcequotas")
+
+
+MODELS = {"token": "AuthenticationV1TokenRequest", "scale": "V1Scale", "eviction": "V1Eviction"}
+"""By subresource, what is sent to it."""
 
 
 class Rest:
@@ -95,17 +99,17 @@ class Rest:
 
     async def _create(self, request: web.Request, target: Target) -> web.Response:
         writer = self._writer(request, target)
-        made = writer.create(await self._body(request))
+        made = writer.create(await self._body(request, target))
         return self._shown(request, target, made, status=201, warnings=writer.warnings)
 
     async def _replace(self, request: web.Request, target: Target) -> web.Response:
         writer = self._writer(request, target)
-        stored = writer.replace(await self._body(request))
+        stored = writer.replace(await self._body(request, target))
         return self._shown(request, target, stored, warnings=writer.warnings)
 
     async def _patch(self, request: web.Request, target: Target) -> web.Response:
         writer = self._writer(request, target)
-        body = await self._body(request)
+        body = await self._body(request, target)
         status, stored = writer.patch(body, request.content_type)
         return self._shown(request, target, stored, status=status, warnings=writer.warnings)
 
@@ -137,8 +141,8 @@ class Rest:
         """DeleteOptions of the body, or what the query says in their place."""
         data = await request.read()
         body: Object = {}
-        if data.strip() and "protobuf" not in request.content_type:
-            body = decode(data, request.content_type) or {}
+        if data.strip():
+            body = read(data, request.content_type, "V1DeleteOptions") or {}
         query = request.query
         grace = body.get("gracePeriodSeconds")
         if grace is None and query.get("gracePeriodSeconds"):
@@ -178,7 +182,7 @@ class Rest:
                 return await self._kubelets.proxy(request, pod, port, target.rest)
         if request.method != "POST":
             raise method_not_allowed()
-        body = await self._body(request)
+        body = await self._body(request, target)
         act = subresources.bind if target.subresource == "binding" else subresources.evict
         act(self._store, pod, body, dry_run=self._options(request).dry_run)
         done = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
@@ -192,13 +196,13 @@ class Rest:
             raise method_not_allowed()
         form = request.content_type if request.method == "PATCH" else None
         writer = self._writer(request, target)
-        body = await self._body(request)
+        body = await self._body(request, target)
         return responses.json_response(subresources.change_scale(writer, obj, body, form))
 
     async def _review(self, request: web.Request, target: Target) -> web.Response:
         if request.method != "POST" or target.name:
             raise method_not_allowed()
-        body = await self._typed(request, target.resource.kind)
+        body = whole(await self._body(request, target))
         resource, user = target.resource, request[CALLER]
         answered = self.authorizer.review(resource.kind, resource.api_version, body, user)
         return responses.json_response(answered, 201)
@@ -207,17 +211,9 @@ class Rest:
         if request.method != "POST":
             raise method_not_allowed()
         self._store.record("serviceaccounts", target.namespace, target.name)
-        body = await self._typed(request, "TokenRequest")
+        body = whole(await self._body(request, target))
         answered = service_accounts.answer(self._secret, target.namespace, target.name, body)
         return responses.json_response(answered, 201)
-
-    @staticmethod
-    async def _typed(request: web.Request, kind: str) -> Object:
-        """The body in either of the forms that kubectl sends."""
-        data = await request.read()
-        if request.content_type == requests.CONTENT_TYPE:
-            return requests.decode(data, kind)
-        return whole(decode(data, request.content_type))
 
     def _writer(self, request: web.Request, target: Target) -> Writer:
         return Writer(self._store, target, self._options(request))
@@ -227,8 +223,9 @@ class Rest:
         return WriteOptions.of(request.query, request.headers.get("User-Agent", ""))
 
     @staticmethod
-    async def _body(request: web.Request) -> t.Any:
-        return decode(await request.read(), request.content_type)
+    async def _body(request: web.Request, target: Target) -> t.Any:
+        model = MODELS.get(target.subresource, target.resource.model)
+        return read(await request.read(), request.content_type, model)
 
     def _is_stored(self, target: Target) -> bool:
         """Whether the object outlived its deletion: marked, waiting for a kubelet or a finalizer."""
@@ -248,6 +245,12 @@ class Rest:
         return responses.object_response(
             target.resource, obj, accept, include, status=status, warnings=warnings
         )
+
+
+def read(data: bytes, content_type: str, model: str) -> t.Any:
+    if content_type == protobuf.CONTENT_TYPE:
+        return protobuf.decode(data, model)
+    return decode(data, content_type)
 
 
 def method_not_allowed() -> ApiError:

@@ -96,6 +96,47 @@ def replicaset_cells(obj: Object) -> Cells:
     yield from workload_tail(obj)
 
 
+def statefulset_cells(obj: Object) -> Cells:
+    status = obj.get("status", {})
+    yield f"{status.get('readyReplicas', 0)}/{obj.get('spec', {}).get('replicas', 0)}"
+    yield from list(workload_tail(obj))[:2]
+
+
+def daemonset_cells(obj: Object) -> Cells:
+    names = ("desiredNumberScheduled", "currentNumberScheduled", "numberReady")
+    for name in (*names, "updatedNumberScheduled", "numberAvailable"):
+        yield obj.get("status", {}).get(name, 0)
+    selector = obj["spec"]["template"]["spec"].get("nodeSelector") or {}
+    yield ",".join(f"{key}={value}" for key, value in selector.items()) or "<none>"
+    yield from workload_tail(obj)
+
+
+def job_cells(obj: Object) -> Cells:
+    status, spec = obj.get("status", {}), obj.get("spec", {})
+    ended = [item["type"] for item in status.get("conditions") or () if item["status"] == "True"]
+    yield ended[0] if ended else "Suspended" if spec.get("suspend") else "Running"
+    yield f"{status.get('succeeded', 0)}/{spec.get('completions', 1)}"
+    yield (
+        since(status.get("startTime"), status.get("completionTime"))
+        if "startTime" in status
+        else ""
+    )
+    yield from workload_tail(obj)
+
+
+def cronjob_cells(obj: Object) -> Cells:
+    spec, status = obj["spec"], obj.get("status", {})
+    last = since(status["lastScheduleTime"]) if "lastScheduleTime" in status else "<none>"
+    timezone = spec.get("timeZone", "<none>")
+    return (
+        spec["schedule"],
+        timezone,
+        str(spec.get("suspend")),
+        len(status.get("active") or ()),
+        last,
+    )
+
+
 def service_cells(obj: Object) -> Cells:
     spec = obj.get("spec", {})
     ports = ",".join(
@@ -290,6 +331,16 @@ PRINTERS: t.Mapping[str, Printer] = {
     "replicasets": (
         "Name|Desired:integer|Current:integer|Ready:integer|Age|Containers+|Images+|Selector+",
         replicaset_cells,
+    ),
+    "statefulsets": ("Name|Ready|Age|Containers+|Images+", statefulset_cells),
+    "daemonsets": (
+        "Name|Desired:integer|Current:integer|Ready:integer|Up-to-date:integer|Available:integer|Node Selector|Age"
+        "|Containers+|Images+|Selector+",
+        daemonset_cells,
+    ),
+    "jobs": ("Name|Status|Completions|Duration|Age|Containers+|Images+|Selector+", job_cells),
+    "cronjobs": (
+        "Name|Schedule|Timezone|Suspend|Active:integer|Last Schedule|Age", cronjob_cells,
     ),
     "services": ("Name|Type|Cluster-IP|External-IP|Port(s)|Age|Selector+", service_cells),
     "endpoints": ("Name|Endpoints|Age", endpoints_cells),

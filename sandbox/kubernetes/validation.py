@@ -151,6 +151,15 @@ def check_workload(spec: Object) -> Causes:
         yield Cause("spec.template.spec.restartPolicy", message, "FieldValueNotSupported")
 
 
+def check_job(obj: Object) -> Causes:
+    template = (obj["spec"].get("template") or {}).get("spec") or {}
+    yield from check_pod_spec(template, "spec.template.spec")
+    policy = template.get("restartPolicy", "Always")
+    if policy not in ("OnFailure", "Never"):
+        message = f'Required value: valid values: "OnFailure", "Never" (it is "{policy}")'
+        yield Cause("spec.template.spec.restartPolicy", message, "FieldValueRequired")
+
+
 def check_pod_spec(spec: Object, where: str) -> Causes:
     containers = spec.get("containers") or []
     if not containers:
@@ -267,7 +276,10 @@ def fixed_part(spec: Object, current: Object) -> Object:
 
 CHECKS: t.Mapping[str, t.Callable[[Object], Causes]] = {
     "deployments": check_deployment,
-    "replicasets": lambda obj: check_workload(obj["spec"]),
+    **dict.fromkeys(
+        ("replicasets", "statefulsets", "daemonsets"), lambda obj: check_workload(obj["spec"])
+    ),
+    "jobs": check_job,
     "pods": lambda obj: check_pod_spec(obj.get("spec") or {}, "spec"),
     "services": check_service,
     "leases": check_lease,
@@ -275,7 +287,7 @@ CHECKS: t.Mapping[str, t.Callable[[Object], Causes]] = {
 }
 UPDATE_CHECKS: t.Mapping[str, t.Callable[[Object, Object], Causes]] = {
     "deployments": selector_is_kept,
-    "replicasets": selector_is_kept,
+    **dict.fromkeys(("replicasets", "statefulsets", "daemonsets", "jobs"), selector_is_kept),
     "configmaps": immutable_data_is_kept,
     "secrets": immutable_data_is_kept,
     "pods": pod_spec_is_kept,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import shutil
 import time
 import typing as t
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from sandbox.node.images import ensure_image
 from sandbox.node.probes import ProbeWorker
 from sandbox.node.process import ConfigError, ContainerLog, Server, resolve
 from sandbox.node.volumes import Mounts, Volumes, located
-from sandbox.services import ConfigurationError, ContainerContext
-from sandbox.services.programs import build
+from sandbox.services import METRICS_PORT, ConfigurationError, ContainerContext
+from sandbox.services.programs import build, stand_in
 
 if t.TYPE_CHECKING:
     from sandbox.node.host import Host
@@ -162,8 +163,8 @@ class Container:
                 self._server = None
 
     def _parts(self, image: Image) -> t.Iterator[t.Coroutine[t.Any, t.Any, None]]:
-        if self._ends:
-            yield self._work()
+        if self._ends or self._pod["spec"].get("restartPolicy", "Always") != "Always":
+            yield self._work(image)
             return
         if self._main:
             yield self._serve(image)
@@ -181,10 +182,12 @@ class Container:
         if self._exit is not None and not self._exit.done():
             self._exit.set_result(how)
 
-    async def _work(self) -> None:
-        """An init container: does what it is for, and ends."""
+    async def _work(self, image: Image) -> None:
+        """An init container, or one of a Job: does what it is for, and ends."""
         await asyncio.sleep(INIT_SECONDS)
-        self.end(STOPPED)
+        crashes = not self._ends and t.cast("Behaviour", self._behaviour).crashes
+        self.log.write(f"{image.service} {image.tag} {'cannot work' if crashes else 'is done'}")
+        self.end(CRASHED if crashes else STOPPED)
 
     async def _serve_beside(self) -> None:
         """A sidecar answers whatever its probes ask."""
@@ -216,10 +219,12 @@ class Container:
                 path=functools.partial(located, self.mounts),
                 fault=behaviour.fault,
             )
-            app = build(image.service, image.version, context)
+            program = build if image.of_platform else stand_in
+            app = program(image.service, self._node.version(image), context)
             server = Server(app, refuses=self._refusal(behaviour))
             self._server = server
-            await server.start(self._address, self._ports())
+            more = () if image.of_platform else (METRICS_PORT,)
+            await server.start(self._address, {*self._ports(), *more})
             self._listening, self._listening_since = True, time.monotonic()
         except ConfigurationError as exc:
             self.log.write(f"Error: {exc}")
@@ -234,7 +239,9 @@ class Container:
         liveness = probes.parse_probe(self.spec.get("livenessProbe"), self.spec)
 
         def refuses(path: str) -> bool:
-            unready = readiness is not None and path == readiness.path and behaviour.unready
+            unready = (
+                behaviour.unready and readiness is not None and path in ("/health", readiness.path)
+            )
             return unready or (
                 liveness is not None and path == liveness.path and behaviour.unhealthy
             )
@@ -245,6 +252,17 @@ class Container:
         """Those that it offers for TCP; what listens on others too says so nowhere."""
         offered = [port for port in self.spec.get("ports") or () if port.get("protocol") != "UDP"]
         return sorted({int(port["containerPort"]) for port in offered}) or [8080]
+
+    def stand_in(self, argv: list[str]) -> int | None:
+        """The exit code of a program of a foreign image, as its health is: what a probe runs, and what is not here."""
+        probes_ = (
+            self.spec.get(f"{kind}Probe") or {} for kind in ("readiness", "liveness", "startup")
+        )
+        of_probe = any((probe.get("exec") or {}).get("command") == argv for probe in probes_)
+        ours = images.parse_image(self.spec["image"]).of_platform
+        if ours or not argv or not (of_probe or shutil.which(argv[0]) is None):
+            return None
+        return 0 if self.state.ready else 1
 
     @property
     def process_started(self) -> bool:

@@ -73,6 +73,9 @@ class Host:
         self._pulled.add(image.reference)
         return ""
 
+    def version(self, image: Image) -> str:
+        return self._registry.version(image)
+
     def was_present(self, image: Image) -> bool:
         """Whether it was here before the last pull."""
         return image.reference in self._present

@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from sandbox.node import status
+from sandbox.services import PLATFORM
 
 BASE = 1.0
 LONGEST = 30.0
@@ -62,6 +63,17 @@ class Image:
         return self.repository.rpartition("/")[2]
 
     @property
+    def of_platform(self) -> bool:
+        """Whether its program is one of ours; of any other image a stand-in runs."""
+        return self.repository.rpartition("/")[0].rpartition("/")[2] == PLATFORM
+
+    @property
+    def names(self) -> list[str]:
+        """The repository, and what is left of it without its first folders."""
+        parts = self.repository.split("/")
+        return ["/".join(parts[at:]) for at in range(len(parts))]
+
+    @property
     def version(self) -> str:
         """The tag without the ending that says how it behaves."""
         return self.tag.removesuffix(f"-{self.behaviour}") if self.behaviour else self.tag
@@ -88,10 +100,8 @@ def parse_image(reference: str) -> Image:
 
 
 def in_registry(image: Image, registry: t.Collection[str]) -> bool:
-    """Whether a registry has it; every host and every folder mirrors what there is."""
-    parts = image.repository.split("/")
-    names = ("/".join(parts[at:]) for at in range(len(parts)))
-    return any(f"{name}:{image.version}" in registry for name in names)
+    """Whether a registry has it, with this tag or with any; every host and every folder mirrors what there is."""
+    return any(f"{name}:{image.version}" in registry or name in registry for name in image.names)
 
 
 def not_found_message(image: Image) -> str:

@@ -168,6 +168,7 @@ class Kubelet:
             env=container.env,
             stdin=query.get("stdin") in ("true", "1"),
             tty=query.get("tty") in ("true", "1"),
+            stand_in=container.stand_in(query.getall("command", [])),
         )
         await self._runner.run(command, socket)
         return socket

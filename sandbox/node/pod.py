@@ -10,11 +10,11 @@ import time
 import typing as t
 
 from sandbox.kubernetes.controllers.objects import condition, seconds
-from sandbox.names import SERVICES, WORKER
 from sandbox.node import status
 from sandbox.node.client import UNREACHABLE, ApiStatusError
 from sandbox.node.container import Container
 from sandbox.node.volumes import Volumes
+from sandbox.services import BESIDE, METRICS
 
 if t.TYPE_CHECKING:
     from sandbox.node.host import Host
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 COALESCE = 0.02
 # Taking a pod down takes a moment, even one of which nothing runs: meanwhile it has its place on the node.
 TEARDOWN = 0.3
+SIDECARS = {METRICS, *(image.rpartition("/")[2].partition(":")[0] for image in BESIDE)}
 
 
 class PodWorker:
@@ -199,9 +200,9 @@ def _differ(before: Object, now: Object) -> bool:
 
 
 def main_of(containers: t.Sequence[Object]) -> int:
-    """Which of the containers is the service's: the first whose image is one of the platform's."""
+    """Which of the containers is the service's: the first that is none of those that run beside one."""
     names = [container["image"].rpartition("/")[2].partition(":")[0] for container in containers]
-    return next((at for at, name in enumerate(names) if name in (*SERVICES, WORKER)), 0)
+    return next((at for at, name in enumerate(names) if name not in SIDECARS), 0)
 
 
 def _restarts_after(known: Object | None) -> int:

@@ -11,28 +11,25 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import shop
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION, SERVICES, WORKER
 
 if t.TYPE_CHECKING:
     from sandbox.faults import Fault
 
 METRICS = "metrics"
+METRICS_PORT = 9464
+"""Where stand-ins have their metrics besides: https://opentelemetry.io/docs/specs/otel/metrics/sdk_exporters/prometheus/"""
 
+PLATFORM = "easymo"
 IMAGES: frozenset[str] = frozenset(
     {
-        f"easymo/{service}:v{version}"
+        f"{PLATFORM}/{service}:v{version}"
         for service in (*SERVICES, WORKER)
         for version in (PREVIOUS_VERSION, RELEASE_VERSION)
     }
-    | {f"easymo/{METRICS}:v1"}
-    | {
-        f"{shop.IMAGES}/{service}:v{version}"
-        for service in shop.SERVICES
-        for version in shop.VERSIONS
-    }
+    | {f"{PLATFORM}/{METRICS}:v1"}
 )
-"""The images of the platform and of the shop, each of which is a program."""
+"""The images of the platform, each of which is a program."""
 
 BESIDE: frozenset[str] = frozenset(
     {
@@ -45,8 +42,23 @@ BESIDE: frozenset[str] = frozenset(
 )
 """What runs beside a service, as a sidecar or before it: it answers its probes and does nothing else."""
 
-REGISTRY = IMAGES | BESIDE
-"""Every image the sandbox's registry has; any other name cannot be pulled."""
+PUBLIC: frozenset[str] = frozenset(
+    {
+        "alpine",
+        "busybox",
+        "hello-world",
+        "httpd",
+        "nginx",
+        "perl",
+        "postgres",
+        "redis",
+        "hpa-example",
+        "agnhost",
+    }
+)
+"""Those of tutorials, with any tag."""
+REGISTRY = IMAGES | BESIDE | PUBLIC
+"""Every image the sandbox's registry has before anything is pushed; any other name cannot be pulled."""
 
 
 def _no_fault(_name: str) -> None:

@@ -89,7 +89,7 @@ def agent_core(service: Service) -> web.Application:
     flags = flag_source(service) if agents else Fixed(Flags())
     core = AgentCore(service, flags, database, cache, events)
     banner = Banner(service.env, cache)
-    dashboard = Dashboard(service, flags, database, banner)
+    dashboard = Dashboard(service, flags, banner)
     app = application(
         service,
         routes=[

@@ -174,8 +174,10 @@ def application(
     routes: t.Iterable[web.AbstractRouteDef] = (),
     checks: t.Sequence[Check] = (),
     resources: t.Sequence[Resource] = (),
+    *,
+    everywhere: bool = False,
 ) -> web.Application:
-    """The web application of `service`: its own routes beside the ones that all have."""
+    """The web application of `service`: its own routes beside the ones that all have, or its health at every path."""
     health = Health(checks)
 
     async def answer_health(_request: web.Request) -> web.Response:
@@ -198,6 +200,8 @@ def application(
     app.router.add_get("/livez", _alive)
     app.router.add_get("/metrics", answer_metrics)
     app.add_routes(routes)
+    if everywhere:
+        app.router.add_route("*", "/{path:.*}", answer_health)
     app.on_startup.append(_announce(service))
     app.on_cleanup.append(_closing(resources))
     return app
@@ -241,7 +245,8 @@ def _closing(resources: t.Sequence[Resource]) -> t.Callable[[web.Application], t
 def _is_traffic(request: web.Request) -> bool:
     if request.path == "/health":
         return FORWARDED in request.headers
-    return request.path not in ("/livez", "/metrics")
+    probe = request.headers.get("User-Agent", "").startswith("kube-probe")
+    return not probe and request.path not in ("/livez", "/metrics")
 
 
 def _counted(service: Service) -> t.Any:

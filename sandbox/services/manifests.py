@@ -34,10 +34,10 @@ RIGHTS = Path(__file__).parents[2] / "manifests" / "rbac"
 
 @dataclass(frozen=True)
 class Team:
-    """Whose objects they are: the namespace, the images' folder in the registry, and where pods get their settings."""
+    """Whose objects they are: the namespace, the name that they are labelled by, and where pods get their settings."""
 
     namespace: str
-    images: str
+    name: str
     environment: tuple[Manifest, ...]
 
 
@@ -70,12 +70,13 @@ def manifests(world: World) -> list[Manifest]:
     """Every object of the platform, in an order in which they can be created."""
     objects = [
         *home(EASYMO),
-        _config_map("platform-config", _platform_config(world)),
+        config_map("platform-config", _platform_config(world)),
         secret("platform-secrets", _platform_secrets(world)),
-        _config_map(FLAGS, FLAGS_BEFORE),
+        config_map(FLAGS, FLAGS_BEFORE),
     ]
     for service, most in MOST_REPLICAS.items():
-        objects += workload(service, min(most, world.option("replicas")))
+        image = f"{EASYMO.name}/{service}:v{PREVIOUS_VERSION}"
+        objects += workload(service, min(most, world.option("replicas")), image)
     return objects
 
 
@@ -88,11 +89,11 @@ def home(team: Team) -> list[Manifest]:
 
 
 def workload(
-    service: str, replicas: int, version: str = PREVIOUS_VERSION, team: Team = EASYMO
+    service: str, replicas: int, image: str, team: Team = EASYMO, *, listens: bool = True
 ) -> list[Manifest]:
     return [
-        deployment(service, replicas, version, team),
-        _service(service, team),
+        deployment(service, replicas, image, team, listens=listens),
+        *([_service(service, team)] if listens else []),
         _disruption_budget(service, replicas - 1, team),
     ]
 
@@ -128,7 +129,7 @@ def _platform_secrets(world: World) -> dict[str, str]:
 
 
 def _metadata(name: str, team: Team = EASYMO, **labels: str) -> Manifest:
-    labels = {**labels, "app.kubernetes.io/part-of": team.images}
+    labels = {**labels, "app.kubernetes.io/part-of": team.name}
     return {"name": name, "namespace": team.namespace, "labels": labels}
 
 
@@ -141,8 +142,8 @@ def _namespace(team: Team) -> Manifest:
     return _object("Namespace", {"name": team.namespace, "labels": labels})
 
 
-def _config_map(name: str, data: t.Mapping[str, str]) -> Manifest:
-    return _object("ConfigMap", _metadata(name), data=dict(data))
+def config_map(name: str, data: t.Mapping[str, str], team: Team = EASYMO) -> Manifest:
+    return _object("ConfigMap", _metadata(name, team), data=dict(data))
 
 
 def secret(name: str, values: t.Mapping[str, str], team: Team = EASYMO) -> Manifest:
@@ -151,8 +152,13 @@ def secret(name: str, values: t.Mapping[str, str], team: Team = EASYMO) -> Manif
 
 
 def deployment(
-    service: str, replicas: int, version: str = PREVIOUS_VERSION, team: Team = EASYMO
+    service: str, replicas: int, image: str, team: Team = EASYMO, *, listens: bool = True
 ) -> Manifest:
+    """One that does not listen has no port, and so no probe that asks one."""
+    container = _container(service, image, team)
+    if not listens:
+        for field in ("ports", "readinessProbe", "livenessProbe"):
+            del container[field]
     spec = {
         "replicas": replicas,
         "selector": {"matchLabels": {"app": service}},
@@ -163,27 +169,27 @@ def deployment(
         "minReadySeconds": 0,
         "progressDeadlineSeconds": 60,
         "revisionHistoryLimit": 10,
-        "template": _pod_template(service, version, team),
+        "template": _pod_template(service, container),
     }
     return _object("Deployment", _metadata(service, team, app=service), "apps/v1", spec=spec)
 
 
-def _pod_template(service: str, version: str, team: Team) -> Manifest:
+def _pod_template(service: str, container: Manifest) -> Manifest:
     annotations = {"prometheus.io/scrape": "true", "prometheus.io/port": str(PORT)}
     return {
         "metadata": {"labels": {"app": service}, "annotations": annotations},
         "spec": {
             # The longest a request may take, plus what the pause before the end takes.
             "terminationGracePeriodSeconds": 10,
-            "containers": [_container(service, version, team)],
+            "containers": [container],
         },
     }
 
 
-def _container(service: str, version: str, team: Team) -> Manifest:
+def _container(service: str, image: str, team: Team) -> Manifest:
     return {
         "name": service,
-        "image": f"{team.images}/{service}:v{version}",
+        "image": image,
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "envFrom": list(team.environment),

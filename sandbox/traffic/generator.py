@@ -7,6 +7,7 @@ Users write messages, as notifications that Meta sends; applications ask each se
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import hmac
 import itertools
@@ -24,6 +25,7 @@ from yarl import URL
 
 from sandbox.names import INTERNAL_NUMBER
 from sandbox.seed import volumes
+from sandbox.services.routing import in_rollout
 from sandbox.traffic.figures import MESSAGE_SHARE, TIMEOUT_SECONDS, Failure, Figures
 
 QUESTIONS: t.Mapping[str, str] = {
@@ -45,6 +47,11 @@ QUESTIONS: t.Mapping[str, str] = {
 
 # A stable crowd, as in life, so that caches can help and one percent of it is somebody.
 MOST_USERS = 1000
+FIRST_PERCENT_SHARE = 0.1
+"""The share of messages from the users whom a feature reaches at one percent.
+
+Of five messages a second one percent would be one in twenty seconds, and a watch of a minute often see none at all.
+"""
 
 # How many of a hundred messages are of each kind.
 TEXTS: t.Mapping[tuple[str, ...], int] = {
@@ -86,7 +93,19 @@ def user_count(seed_mb: int) -> int:
 
 def number(chance: random.Random, users: int) -> str:
     """The number of one of the first `users` users that the seed made."""
-    return f"2507{20_000_000 + 7 * chance.randint(1, users):08d}"
+    if chance.random() < FIRST_PERCENT_SHARE and (first := first_percent(users)):
+        return chance.choice(first)
+    return _number(chance.randint(1, users))
+
+
+@functools.cache
+def first_percent(users: int) -> tuple[str, ...]:
+    numbers = map(_number, range(1, users + 1))
+    return tuple(number for number in numbers if in_rollout(number, 1))
+
+
+def _number(user: int) -> str:
+    return f"2507{20_000_000 + 7 * user:08d}"
 
 
 def notification(

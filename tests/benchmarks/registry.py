@@ -10,7 +10,6 @@ from tests.benchmarks.kill_switch import kill_switch
 from tests.benchmarks.measurement import Benchmark
 from tests.benchmarks.microservices import microservices
 from tests.benchmarks.migrations import migrations
-from tests.benchmarks.moments import moments
 from tests.benchmarks.round_trips import round_trips
 from tests.benchmarks.sandbox_start import sandbox_start
 from tests.benchmarks.status import status
@@ -18,7 +17,6 @@ from tests.benchmarks.status import status
 BENCHMARKS: dict[str, Benchmark] = {
     "sandbox": sandbox_start,
     "deployment": deployment,
-    "moments": moments,
     "kill_switch": kill_switch,
     "guard": guard,
     "status": status,

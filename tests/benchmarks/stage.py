@@ -14,10 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from sandbox.faults import Fault, Faults
-from sandbox.world import CACHE_VARIABLE, World
+from sandbox.world import CACHE_VARIABLE
 from tests.benchmarks.measurement import BenchmarkError
-from tests.fault_setting import faults_set
 from tests.victims import Victim
 
 REPOSITORY = Path(__file__).parents[2]
@@ -109,14 +107,6 @@ class Stage:
         lines = journal.read_text(encoding="utf-8").splitlines()
         return Run(seconds, cpu, tuple(json.loads(line) for line in lines), text)
 
-    def begins(self, playbook: str, *more: str, log: Path) -> Victim:
-        """The same, to be killed; what it prints is in `log`."""
-        with log.open("wb") as output:
-            return Victim(playing(playbook, *more), self.state, self.environment(), output)
-
-    def fault(self, fault: Fault) -> t.ContextManager[None]:
-        return faults_set(Faults(World(self.state).faults_file), fault)
-
     def environment(self, checkout: Path = REPOSITORY) -> dict[str, str]:
         return {
             **os.environ,
@@ -160,12 +150,12 @@ def own_stage(checkout: Path = REPOSITORY) -> t.Iterator[Stage]:
 
 
 @contextmanager
-def busy_sandbox(rate: int = 50, checkout: Path = REPOSITORY) -> t.Iterator[Stage]:
-    """Up, with `rate` messages a second: metrics need users."""
+def busy_sandbox(checkout: Path = REPOSITORY) -> t.Iterator[Stage]:
+    """Up, with fifty messages a second: metrics need users."""
     with stage(checkout) as made:
         made.sandbox("up", "--seed-mb", SEED_MB)
         if not _shared.get():
-            made.sandbox("traffic", "start", "--rate", str(rate))
+            made.sandbox("traffic", "start", "--rate", "50")
         yield made
 
 

@@ -1,6 +1,7 @@
 """The real kubectl as a witness: every verb an operator uses works against the sandbox's cluster."""
 
 import json
+import shlex
 import subprocess
 import sys
 import typing as t
@@ -203,3 +204,55 @@ def test_deleting_a_deployment_takes_its_pods_along(kubectl, deployed):
 
     kubectl("wait", "pods", "-l", f"app={NAME}", "--for=delete", "--timeout=60s")
     assert "NotFound" in kubectl.refused("get", deployed)
+
+
+TUTORIAL = """
+create serviceaccount robot
+create role reader --verb=get,list --resource=pods
+create rolebinding robots --role=reader --serviceaccount=kubectl-test:robot
+create configmap words --from-literal=one=1
+create secret generic hidden --from-literal=pw=s3cret
+create quota most --hard=pods=50
+create poddisruptionbudget safe --selector=app=site --min-available=50%
+create deployment site --image=nginx:1.27 --replicas=1 --port=80
+expose deployment site --port=80
+autoscale deployment site --min=2 --max=5 --cpu=80%
+run once --image=busybox --restart=Never -- true
+create job task --image=busybox -- date
+create cronjob nightly --image=busybox --schedule=0\\ 3\\ *\\ *\\ * -- date
+create job by-hand --from=cronjob/nightly
+wait --for=condition=complete job/task job/by-hand --timeout=30s
+rollout status deployment/site --timeout=30s
+apply -f -
+rollout status statefulset/store --timeout=30s
+rollout status daemonset/agent --timeout=30s
+set image statefulset/store nginx=nginx:2
+rollout status statefulset/store --timeout=30s
+rollout undo statefulset/store
+rollout status statefulset/store --timeout=30s
+"""
+OWNERS = """
+{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: store}, spec: {serviceName: store, replicas: 2,
+ selector: {matchLabels: {app: store}}, template: {metadata: {labels: {app: store}},
+ spec: {terminationGracePeriodSeconds: 1, containers: [{name: nginx, image: "nginx:1"}]}},
+ volumeClaimTemplates: [{metadata: {name: www}, spec: {accessModes: [ReadWriteOnce],
+ resources: {requests: {storage: 1Gi}}}}]}}
+---
+{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: agent}, spec: {selector: {matchLabels: {app: agent}},
+ template: {metadata: {labels: {app: agent}}, spec: {containers: [{name: agent, image: "busybox:1.37"}]}}}}
+"""
+
+
+def test_commands_of_any_tutorial_work_as_printed(kubectl):
+    """kubectl sends them as protobuf, and does not fall back to JSON."""
+    for line in TUTORIAL.strip().splitlines():
+        kubectl(*shlex.split(line), stdin=OWNERS if line == "apply -f -" else "")
+    path = "jsonpath={.items[*].metadata.name}"
+    pods = kubectl("get", "pods", "-l", "app=store", "-o", path).split()
+    assert pods == ["store-0", "store-1"]
+    assert kubectl("get", "pvc", "-o", path).split() == ["www-store-0", "www-store-1"]
+    # Its bound, for there are no metrics.
+    assert kubectl.json("get", "deployment", "site")["spec"]["replicas"] == 2
+    assert kubectl.json("get", "secret", "hidden")["data"] == {"pw": "czNjcmV0"}
+    assert kubectl("get", "pod", "once", "-o", "jsonpath={.status.phase}") == "Succeeded"
+    kubectl("delete", "statefulset,daemonset,deployment,job,cronjob,hpa", "--all", "--timeout=30s")

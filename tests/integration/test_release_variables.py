@@ -66,6 +66,16 @@ def plays(done: subprocess.CompletedProcess[str]) -> list[str]:
     return re.findall(r"^PLAY \[(.*?)\]", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.parametrize("inventory", ["prod", "staging", "sandbox"])
+def test_playbooks_can_be_looked_at_without_a_platform(play, inventory, tmp_path):
+    """Both ways in, and both questions, which one command may ask at once."""
+    asked = (PLAYBOOKS / "rollback.yml", "--syntax-check", "--list-tasks")
+    done = play(inventory, DEPLOY, *asked, EASYMO_SANDBOX_STATE=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for playbook in (DEPLOY, PLAYBOOKS / "rollback.yml"):
+        assert f"playbook: {playbook}" in done.stdout
+
+
 def test_a_release_as_it_stands_is_fine(play, tmp_path):
     known = ("-e", "release_watch_duration=3", "-e", "feature_flags_bounds={}", "-e", "pg_dump=x")
     done = play("sandbox", tmp_path / "check.yml", *known)

@@ -1,5 +1,6 @@
 """Rollouts against a cluster whose pods really start, crash and serve; kubectl is the witness."""
 
+import re
 import typing as t
 
 import pytest
@@ -136,4 +137,7 @@ def test_a_preflight_tells_every_problem_at_once_and_touches_nothing(deployed):
         assert "it is paused" in row["detail"]
         assert "readinessProbe" in row["detail"]
     assert deployed.deployment()["metadata"]["generation"] == before
+    (resume,) = re.findall(r"it is paused: run 'kubectl ([^']+)'", row["detail"])
+    deployed.kubectl(*resume.split())
+    assert "it is paused" not in stands_against(deployed, SERVICE)["detail"]
     assert "no Deployment 'nobody'" in stands_against(deployed, "nobody")["detail"]

@@ -16,7 +16,6 @@ from .mounts import Known, Mounts
 
 CRASHES, NEVER_READY, ABSENT, SLOW = "crashes", "never-ready", "absent", "slow"
 UNLIVE, RESTARTS = "unlive", "restarts"
-ENDINGS = (CRASHES, NEVER_READY, ABSENT, SLOW, UNLIVE, RESTARTS)
 """What may be wrong with an image, as the end of its tag: web:2.1.0-crashes."""
 BACKOFF = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 

@@ -13,13 +13,13 @@ from .functions import Project
 from .invariants import LIVENESS, NO_SURPRISE, Invariants
 from .invariants.history import History
 from .looks import look_at
-from .plan import AGAIN, KEEPER, PAUSE_AFTER, PAUSE_BEFORE, Actor, Plan
+from .plan import AGAIN, PAUSE_AFTER, PAUSE_BEFORE, Actor, Plan
 from .platform import VERSION, settle
 from .scheduler import OutOfStepsError, Process
 from .scripts import COMMANDS, PLAY, Script, StopError
 from .scripts.script import phases_of
 from .stores import Stores
-from .tasks import Did, Tasks, flow_of, misplaced
+from .tasks import Did, Tasks
 from .world import Request, World
 
 HOUR = 3600.0
@@ -36,8 +36,6 @@ class Outcome:
     violations: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     requests: int = 0
-    took: float = 0.0
-    """Of virtual time, in seconds."""
     befell: Counter[str] = field(default_factory=Counter)
     """Faults by their kind."""
     after_loss: dict[str, float] = field(default_factory=dict)
@@ -79,11 +77,11 @@ class Running:
         self._operators = [
             Operator(world, actor, self._invariants, self._outcome) for actor in plan.actors
         ]
-        self._start = world.began = world.scheduler.now
+        began = world.began = world.scheduler.now
         for operator in self._operators:
-            world.scheduler.at(self._start + operator.actor.begins, operator.begin)
+            world.scheduler.at(began + operator.actor.begins, operator.begin)
         for begins, seconds in plan.downtimes:
-            world.scheduler.at(self._start + begins, partial(world.go_down, seconds))
+            world.scheduler.at(began + begins, partial(world.go_down, seconds))
         if world.nodes is not None:
             world.nodes.begin(plan.outages)
 
@@ -91,19 +89,12 @@ class Running:
     def history(self) -> History:
         return self._invariants.history
 
-    def go(self, requests: int | None = None) -> bool:
-        """Until its operators are done, or after so many requests. Whether they are done."""
-        world = self.world
+    def go(self) -> None:
+        """Until its operators are done."""
         try:
-            world.scheduler.run(
-                until=self._start + 4 * HOUR,
-                rested=lambda: (
-                    self._is_over() or (requests is not None and world.requests >= requests)
-                ),
-            )
+            self.world.scheduler.run(until=self.world.began + 4 * HOUR, rested=self._is_over)
         except OutOfStepsError:
             self._invariants.history.check(LIVENESS, False, "the world does not come to rest")
-        return requests is None or self._is_over()
 
     def end(self) -> Outcome:
         """Let the world come to rest, and look at it once more."""
@@ -157,19 +148,12 @@ class Running:
         outcome.befell = Counter(fault.kind for fault in world.befell if fault.actor)
         outcome.after_loss = self._invariants.lock.after_loss
         outcome.checked = self._invariants.history.checked
-        outcome.took = world.scheduler.now - self._start
         return outcome
 
     def go_on_with(self, plan: Plan) -> None:
         """One that differs in nothing that has happened already."""
         self._outcome.plan = plan
         self.world.go_on_with(plan)
-
-    def acting(self) -> list[str]:
-        """Who of them is not over, and the keepers that live."""
-        names = [one.actor.name for one in self._operators if not one.over]
-        alive = [one.name for one in self.world.processes if one.alive]
-        return [*names, *(one for one in alive if one.endswith(KEEPER))]
 
     def _is_over(self) -> bool:
         return bool(self._invariants.violations) or all(map(_OVER, self._operators))
@@ -250,7 +234,7 @@ class Operator:
         script = Script(world, self.actor, tasks)
         command = COMMANDS[PLAY if "playbook" in self.actor.options else self.actor.script]
         try:
-            command.act(script)
+            command(script)
             self.done = True
             invariants.done(self.actor.script)
             world.say(f"{name}: done")
@@ -263,9 +247,5 @@ class Operator:
         else:
             if self.actor.name == AGAIN:
                 invariants.ended_again("")
-        flow = flow_of(*command.playbooks)
-        wrong = misplaced(tasks.done, flow) if flow else ""
-        if wrong:
-            raise AssertionError(f"{self.actor.script}: {wrong!r} is not where its playbook has it")
         invariants.ended(name)
         self._ended()

@@ -1,7 +1,7 @@
 """The tasks of the roles, carried out by the product's own modules.
 
 Which module a task calls, and what it gives it beside its variables, is read from the role: a script that names a task
-or an option which the role does not have fails at once, so the two cannot part.
+or an option which the role does not have fails at once. In which order, plays/ tries by the playbooks themselves.
 """
 
 import functools
@@ -11,7 +11,6 @@ import traceback
 import types
 import typing as t
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path
 
 import yaml
@@ -24,9 +23,6 @@ from .world import NAMESPACE
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "easymo.deploy."
-ANY = "*"
-"""What is the host's to say, in the name of a role or a file of it."""
-_VARIABLE = re.compile(r"\{\{.*?\}\}")
 _TAIL = re.compile(r"\{\{ '.*\}\}$")
 """Words that a name ends in on a condition."""
 Result = dict[str, t.Any]
@@ -34,10 +30,9 @@ Result = dict[str, t.Any]
 
 @dataclass(frozen=True)
 class RoleTask:
-    """`place` is among the tasks of its file that act; `given` are options without a variable in them."""
+    """`given` are options without a variable in them."""
 
     module: str
-    place: int
     given: t.Mapping[str, t.Any]
     asked: frozenset[str]
     """The options whose values come from variables."""
@@ -72,7 +67,6 @@ def tasks_of(where: str) -> dict[str, RoleTask]:
         asked = {name for name, value in options.items() if "{{" in str(value)}
         found[_TAIL.sub("", task["name"])] = RoleTask(
             module.removeprefix(PREFIX),
-            len(found),
             {name: value for name, value in options.items() if name not in asked},
             frozenset(asked),
             check=task.get("check_mode") is True,
@@ -91,72 +85,6 @@ def _flat(tasks: t.Iterable[t.Any]) -> t.Iterator[dict[str, t.Any]]:
         yield task
         for part in ("tasks", "block", "rescue", "always"):
             yield from _flat(task.get(part) or ())
-
-
-@functools.cache
-def flow_of(*playbooks: str) -> tuple[str, ...]:
-    """The files of tasks that they go through in their order."""
-    files: list[str] = []
-    for playbook in playbooks:
-        for play in _read(f"playbooks/{playbook}"):
-            files.append(f"playbooks/{playbook}")
-            files += _files(play.get("tasks") or (), f"playbooks/{playbook}")
-    return tuple(files)
-
-
-def _files(tasks: t.Iterable[t.Any], where: str) -> t.Iterator[str]:
-    for task in tasks:
-        for part in ("block", "rescue", "always"):
-            yield from _files(task.get(part) or (), where)
-        included = _included(task, where)
-        if included:
-            yield included
-            for each in _matching(included):
-                yield from _files(_read(each), each)
-            yield where  # goes on
-
-
-def _matching(included: str) -> list[str]:
-    """Where a variable decides which, all that it may be."""
-    role, _slash, name = included.partition("/")
-    folders = [ROOT / role] if role == "playbooks" else sorted((ROOT / "roles").glob(role))
-    return [
-        f"{folder.name}/{path.relative_to(tasks).with_suffix('')}"
-        for folder in folders
-        for tasks in [folder if role == "playbooks" else folder / "tasks"]
-        for path in sorted(tasks.glob(f"{name}.yml"))
-    ]
-
-
-def _included(task: dict[str, t.Any], where: str) -> str:
-    for way in ("include_role", "import_role", "include_tasks", "import_tasks"):
-        asked = task.get(f"ansible.builtin.{way}")
-        if asked is None:
-            continue
-        if way.endswith("tasks"):
-            found = f"{where.rpartition('/')[0]}/{str(asked).removesuffix('.yml')}"
-        else:
-            found = f"{asked['name'].removeprefix(PREFIX)}/{asked.get('tasks_from', 'main')}"
-        return _VARIABLE.sub(ANY, found)
-    return ""
-
-
-def misplaced(done: t.Iterable[Did], flow: t.Sequence[str]) -> str:
-    """The first task that comes where the playbooks do not have it; "" when all come in their order."""
-    at, file, place = 0, "", 0
-    for one in done:
-        where, _colon, task = one.where.partition(": ")
-        here = tasks_of(where)[task].place
-        if where == file and here >= place:
-            place = here
-            continue
-        found = next((n for n in range(at, len(flow)) if fnmatch(where, flow[n])), None)
-        if found is None:
-            return one.where
-        # Hosts may go through one that is theirs in any order.
-        at = found if ANY in flow[found] else found + 1
-        file, place = where, here
-    return ""
 
 
 class TaskModule:

@@ -12,7 +12,6 @@ if t.TYPE_CHECKING:
     from .run import Outcome
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / ".cache" / "simulation"
 
 
 @dataclass
@@ -22,13 +21,13 @@ class Totals:
     runs: int = 0
     broken: int = 0
     """Runs that broke an invariant."""
-    branches: int = 0
-    """Runs that had their beginning with others in common; what happened in it is counted once."""
     cpu: float = 0.0
     """Seconds."""
     requests: int = 0
     checked: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    after_loss: dict[str, float] = field(default_factory=dict)
+    """Seconds after which the latest write after a lost lock came, by why."""
 
     def add(self, outcome: Outcome, cpu: float) -> None:
         self.runs += 1
@@ -37,14 +36,8 @@ class Totals:
         self.requests += outcome.requests
         self.checked.update(outcome.checked)
         self.faults.update(outcome.befell)
-
-    def since(self, before: Totals) -> Totals:
-        """What was done since then."""
-        return Totals(**{name: value - getattr(before, name) for name, value in vars(self).items()})
-
-    def merge(self, other: Totals) -> None:
-        for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
+        for why, seconds in outcome.after_loss.items():
+            self.after_loss[why] = max(self.after_loss.get(why, 0.0), seconds)
 
     @property
     def runs_a_minute(self) -> float:

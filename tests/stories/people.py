@@ -106,6 +106,7 @@ class Operator:
         real: bool = False,
     ) -> None:
         """`real`: each run is a new process of ansible-playbook, with forks, in place of `tests.ansible_server`."""
+        self.world = world
         self._checkout = checkout
         self._real = real
         self._inventory = "sandbox"

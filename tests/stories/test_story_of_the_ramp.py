@@ -191,7 +191,9 @@ def test_the_comparison_steps_down_and_says_who_is_to_blame_and_by_how_much(
     assert seen["error_rate"]["verdict"] == "proceed"
     assert seen["error_rate"]["max"] > 0.03
     compared = seen["failing_users"]["comparison"]
-    assert compared["ratio"] == pytest.approx(3, abs=0.45)
+    # Users and failures are counted at two instants: a few users more or less, among those who failed.
+    blurred = 0.15 + 3 / compared["treated"]["failed"]
+    assert compared["ratio"] == pytest.approx(3, rel=blurred), compared
     assert compared["share"] == pytest.approx(0.05, abs=0.01)
     assert compared["evidence"] >= compared["needed"] == 100
     assert runs_with(witness) == {"1"}

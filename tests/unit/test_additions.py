@@ -41,7 +41,8 @@ def product() -> dict[str, str]:
         for path in files
         if path.suffix in (".py", ".yml", ".j2")
         and not path.is_symlink()
-        and "collections" not in path.relative_to(ROOT).parts
+        # What it drafts is an example.
+        and not {"collections", "_inventory_draft"} & {*path.relative_to(ROOT).parts}
     }
 
 

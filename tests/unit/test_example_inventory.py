@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from ansible.module_utils.common.yaml import yaml_load
-
 from tests.unit.test_neutral import APPLICATION
 
 ROOT = Path(__file__).parents[2]
@@ -31,21 +29,3 @@ def test_the_guide_names_each_of_its_files():
     page = (ROOT / "docs/your-stack.md").read_text("utf-8")
     for path in FILES:
         assert f"../{path.relative_to(ROOT)})" in page
-
-
-def test_in_the_sandbox_it_differs_only_in_where_it_is_and_how_long_it_watches():
-    def variables(folder: str) -> dict[str, object]:
-        files = (ROOT / "inventories" / folder / "group_vars/all").glob("*.yml")
-        return {
-            name: one for file in files for name, one in yaml_load(file.read_text("utf-8")).items()
-        }
-
-    what = (
-        "release_version",
-        "release_plan",
-        "release_metrics",
-        "release_sql_migrations",
-        "preflight_checks",
-    )
-    assert variables("example_sandbox").keys().isdisjoint(what)
-    assert variables("example").keys() >= set(what)

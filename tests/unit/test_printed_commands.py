@@ -31,17 +31,14 @@ PREFLIGHT, PLAYED = f"{PARTS}_preflight_check.py", "simulation/plays/scenarios.p
 CLONE = f"{PREFLIGHT}::test_a_clone_of_the_tag_alone_learns_the_branch_by_what_is_printed"
 ON_ITS_WAY = f"{PREFLIGHT}::test_a_checkout_on_its_way_to_the_release"
 IN_THE_WAY = f"{PARTS}_diagnosis.py::test_what_stands_in_the_way_of_pending_migrations_is_named"
-BASELINE = f"{STORY}_a_rehearsal.py::test_tables_without_a_history_are_baselined_by_the_commands_on_the_screen"
+BASELINE = f"{STORY}_a_restore.py::test_tables_without_a_history_are_baselined_by_the_commands_on_the_screen"
 REPAIRED = (
     "interop/test_supabase_cli.py::test_both_refuse_the_same_histories_until_repaired_as_printed"
 )
 SPOILT = (
     f"{PARTS}_rollout_scale.py::test_a_number_that_somebody_spoilt_is_put_right_as_it_is_printed"
 )
-BY_NAME = (
-    f"{STORY}_a_lock.py::"
-    "test_a_rehearsal_is_not_kept_out_and_names_all_that_stands_against_rolling_the_services_at_once"
-)
+RESUMED = f"{PARTS}_rollout.py::test_a_preflight_tells_every_problem_at_once_and_touches_nothing"
 ONE_BACK = (
     f"{STORY}_a_missing_image.py::"
     "test_a_health_endpoint_that_fails_behind_well_pods_pauses_the_rollout_and_undoes_nothing"
@@ -62,20 +59,18 @@ TYPED = {
     "git fetch --tags": CLONE,
     "git fetch origin x": CLONE,
     "git stash --include-untracked": ON_ITS_WAY,
-    "kill_switch.yml -e reset=true -e \"reason='WHY'\"": (
-        f"{STORY}_the_guard.py::test_in_the_morning_it_is_over_and_people_are_told_that_too"
-    ),
+    "kill_switch.yml -e reset=true -e \"reason='WHY'\"": PLAYED,
     "kubectl describe nodes": "contract/test_nodes.py",
     "kubectl describe pods --selector": f"{PARTS}_kubectl.py",
     "kubectl xannotate --overwrite deployment/x x=<count>": SPOILT,
-    "kubectl xrollout resume deployment/x": BY_NAME,
+    "kubectl xrollout resume deployment/x": RESUMED,
     "resolve_migrations.yml -e prisma_migrate_resolution=x -e x": BASELINE,
     "rollback.yml --tags services -e '{\"service_rollback_names\": []}'": ONE_BACK,
     "rollback.yml --tags edge_functions": (
         f"{STORY}_a_missing_image.py::test_the_functions_alone_go_back_by_what_a_diagnosis_prints"
     ),
     "status.yml -e follow=true": (
-        f"{STORY}_a_lock.py::"
+        f"{STORY}_a_restore.py::"
         "test_of_two_runs_at_once_one_deploys_and_the_other_says_who_and_both_keep_whole_files"
     ),
     "supabase migration repair --status applied <version>": REPAIRED,
@@ -84,19 +79,17 @@ TYPED = {
         "interop/test_supabase_functions.py::"
         "test_a_missing_secret_is_set_by_the_command_that_a_diagnosis_prints"
     ),
-    "unlock.yml -e deploy_lock_force=true -e \"reason='WHY'\"": (
-        f"{STORY}_a_lock.py::test_a_freeze_stops_deployments_by_whom_and_why"
-    ),
+    "unlock.yml -e deploy_lock_force=true -e \"reason='WHY'\"": PLAYED,
 }
 """By command the test that types it as it is printed, or nearly: with a name for WHY and <count>."""
 THE_SAME = {
-    "approve.yml -e sign_off=x -e by=$USER": "integration/role_scenarios/preflight/converge.yml",
+    "approve.yml -e sign_off=x -e by=$USER": PLAYED,
     "SELECT pg_terminate_backend({pid})": IN_THE_WAY,
     "decide.yml -e feedback=x -e answer=good -e by=$USER -e \"reason='WHAT WAS SEEN'\"": PLAYED,
-    "deploy.yml --tags database": f"{STORY}_a_rehearsal.py",
+    "deploy.yml --tags database": BASELINE,
     "deploy.yml --tags edge_functions": f"{STORY}_a_missing_image.py::test_phases_run_alone_by_their_tags",
     "deploy.yml --tags feature_flags": FLAGS_ALONE,
-    "deploy.yml --tags sign_off -e release_archive_war_room=true": f"{STORY}_a_missing_image.py",
+    "deploy.yml --tags sign_off -e release_archive_war_room=true": PLAYED,
     "deploy.yml --tags {subject}": FLAGS_ALONE,
     "kill_switch.yml -e \"reason='error rate'\"": f"{STORY}_the_ramp.py",
     "ramp.yml -e ramp_release=true -e \"reason='WHY'\" -e by=$USER": (

@@ -19,6 +19,7 @@ RUNS = 12
 CASES = 2
 """Of the playbooks' tasks, of two to five seconds of CPU each."""
 PLAYS = ("deploy", "whole", "rollback")
+RECORDED = ("whole", "undone", "rollback", "predicted", "ramp asked", "guard back")
 
 
 def simulated(*arguments: str, program: str = "tests.simulation") -> str:
@@ -54,18 +55,10 @@ def test_a_task_that_fails_leaves_no_phase_that_counts_as_done():
 
 
 @pytest.mark.skipif(not CAN_RUN_INLINE, reason="tasks are forks here")
-def test_playbooks_show_and_change_what_is_recorded():
+def test_playbooks_show_and_change_what_is_recorded_and_name_nothing_that_a_release_has_not():
     """At night all of them do; `python -m tests.simulation.plays --record` writes it anew."""
-    simulated("--outcomes", "whole", "undone", "rollback", program="tests.simulation.plays")
-
-
-@pytest.mark.skipif(not CAN_RUN_INLINE, reason="tasks are forks here")
-def test_no_text_names_what_its_release_has_not():
-    simulated("--absent", program="tests.simulation.plays")
-
-
-def test_a_playbook_that_is_never_played_is_named():
-    unplayed = simulated("--unplayed", program="tests.simulation.plays").split()
+    asked = ("--unplayed", "--absent", "--outcomes", *RECORDED)
+    unplayed = simulated(*asked, program="tests.simulation.plays").split()
     page = (ROOT / "docs" / "guarantees.md").read_text("utf-8").partition("was not simulated:")[2]
     assert [name for name in unplayed if f"`{name}.yml`" not in page] == []
 
@@ -74,14 +67,6 @@ def test_a_seed_names_one_run_to_the_letter():
     once, again = (simulated("--seed", "12") for _ in range(2))
     assert "deploy-0: done" in once
     assert once == again
-
-
-@pytest.mark.nightly
-def test_a_branch_is_the_same_from_its_own_beginning():
-    told = [
-        line for line in simulated("--seed", "12", "--branches").splitlines() if "again" in line
-    ]
-    assert told == ["holds; again by its plan: the same"] * 33
 
 
 @pytest.mark.nightly
@@ -108,6 +93,12 @@ def test_every_mutant_can_be_made_of_the_product_as_it_is():
     for one in made:
         for edit in one.edits:
             compile(one.source(edit.path), one.name, "exec")
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(not CAN_RUN_INLINE, reason="tasks are forks here")
+def test_what_is_simulated_is_what_the_sandbox_does():
+    simulated("--sandbox", program="tests.simulation.plays")
 
 
 @pytest.mark.nightly

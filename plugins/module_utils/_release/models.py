@@ -29,14 +29,26 @@ ELSEWHERE = "Elsewhere"
 
 
 def phase_failure(
-    result: t.Mapping[str, t.Any], task: str = "", host: str = ""
+    result: t.Mapping[str, t.Any],
+    task: str = "",
+    host: str = "",
+    hosts: t.Iterable[t.Mapping[str, t.Any]] = (),
 ) -> dict[str, t.Any]:
     """The failure of a phase, with each host's failure as `by_host`; for a `rollout_wave` those of its failed services.
+
+    `hosts` are those of the play, each with its failed `task` and its `result`: who failed only because another
+    one did tells the other's failure.
 
     The first failure that is no hold gives the `reason`: a phase is on hold only without a certain failure.
     """
     services = result.get("failed_services") or ()
     by_host = {name: _failure(result["services"][name], task) for name in services}
+    if not by_host and result.get("reason") == ELSEWHERE:
+        by_host = {
+            failed["host"]: _failure(failed["result"], failed["task"]["name"])
+            for failed in hosts
+            if "result" in failed
+        }
     by_host = by_host or {host: _failure(result, task)}
     failures = sorted(by_host.values(), key=lambda failure: is_hold(failure["reason"]))
     # Those that went back with another one have nothing to add.

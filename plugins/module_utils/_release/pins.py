@@ -17,7 +17,7 @@ from .._formats import read_json
 from .._images import split_image
 from .._lock.models import fence_of, refuse_later
 from .._rollout.models import Deployment, ReplicaSet, current_replica_set, owned_by
-from .._rollout.observer import observe_deployment
+from .._rollout.observer import observe_deployments
 from .._rollout.plan import Pin, is_as_pinned, may_run_release, runs_release
 
 LIMIT = 900_000
@@ -219,7 +219,7 @@ class PinStore:
         self, names: t.Sequence[str], digests: t.Container[str]
     ) -> dict[str, Object]:
         cluster, version = self._cluster, self._version
-        observed = [_seen_by_its_controller(cluster, name, self._clock) for name in names]
+        observed = _seen_by_their_controller(cluster, names, self._clock) if names else []
         late = [deployment for deployment in observed if carries(deployment, version, digests)]
         if late:
             places = ", ".join(f"{e.name} ({', '.join(e.images.values())})" for e in late)
@@ -262,20 +262,27 @@ def carries(deployment: Deployment, version: str, digests: t.Container[str] = ()
     )
 
 
-def _seen_by_its_controller(cluster: Cluster, name: str, clock: Clock) -> Deployment:
-    """Before that, which takes a moment after each change, the ReplicaSet of its template may not be there.
+def _seen_by_their_controller(
+    cluster: Cluster, names: t.Sequence[str], clock: Clock
+) -> list[Deployment]:
+    """Before that, which takes a moment after each change, the ReplicaSet of a template may not be there.
 
-    A change of its annotations or of its replicas, as by an autoscaler, is one too.
+    A change of annotations or of replicas, as by an autoscaler, is one too. One list for all: a request for each takes
+    as many as there are services.
     """
     give_up = clock.now() + SEEN_WITHIN
     while True:
-        deployment = observe_deployment(cluster, name)
-        if deployment.observed_generation >= deployment.generation:
-            return deployment
+        deployments = observe_deployments(cluster, names)
+        unseen = [
+            entry.name for entry in deployments if entry.observed_generation < entry.generation
+        ]
+        if not unseen:
+            return deployments
         if clock.now() >= give_up:
             raise ConflictError(
-                f"Deployment {name!r} was changed, and its controller has not seen that for {SEEN_WITHIN:.0f} s, so it "
-                "cannot be pinned: check that the kube-controller-manager works, and run the same command again."
+                f"Deployment {', '.join(map(repr, unseen))} was changed, and its controller has not seen that for "
+                f"{SEEN_WITHIN:.0f} s, so it cannot be pinned: check that the kube-controller-manager works, and run "
+                "the same command again."
             )
         clock.sleep(PAUSE)
 

@@ -27,11 +27,6 @@ from .watches import SharedWatches
 
 def observe_standings(cluster: Cluster, names: t.Sequence[str] | None) -> list[dict[str, t.Any]]:
     """Where the Deployments stand, all of the namespace without `names`."""
-    deployments = map(Deployment.from_json, cluster.list_objects("Deployment"))
-    by_name = {deployment.name: deployment for deployment in deployments}
-    missing = [name for name in names or () if name not in by_name]
-    if missing:
-        raise not_there(cluster, *missing)
     return [
         {
             "name": deployment.name,
@@ -43,8 +38,18 @@ def observe_standings(cluster: Cluster, names: t.Sequence[str] | None) -> list[d
             "change_cause": deployment.annotations.get(CHANGE_CAUSE_ANNOTATION, ""),
             "replicas": deployment.counts.shown(),
         }
-        for deployment in (by_name[name] for name in (sorted(by_name) if names is None else names))
+        for deployment in observe_deployments(cluster, names)
     ]
+
+
+def observe_deployments(cluster: Cluster, names: t.Sequence[str] | None) -> list[Deployment]:
+    """Those of `names`, in that order, or all of the namespace, from one list."""
+    deployments = map(Deployment.from_json, cluster.list_objects("Deployment"))
+    by_name = {deployment.name: deployment for deployment in deployments}
+    missing = [name for name in names or () if name not in by_name]
+    if missing:
+        raise not_there(cluster, *missing)
+    return [by_name[name] for name in (sorted(by_name) if names is None else names)]
 
 
 def not_there(cluster: Cluster, *names: str) -> InputError:

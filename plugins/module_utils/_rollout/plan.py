@@ -420,6 +420,12 @@ def _own(deployment: Deployment) -> dict[str, str]:
     return {k: v for k, v in deployment.annotations.items() if k in OWN_ANNOTATIONS}
 
 
+def released_container(deployment: Deployment, container: str) -> str:
+    """The only one stands for the one that has the Deployment's name, where none has."""
+    unnamed = container == deployment.name and container not in deployment.images
+    return next(iter(deployment.images)) if unnamed and len(deployment.images) == 1 else container
+
+
 def _check_container(deployment: Deployment, container: str) -> None:
     if container not in deployment.images:
         raise InputError(

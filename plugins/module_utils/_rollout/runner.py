@@ -28,6 +28,7 @@ from .plan import (
     plan_return,
     plan_rollout,
     plan_soaked,
+    released_container,
     runs_release,
     superseded,
     unchanged,
@@ -100,6 +101,8 @@ class Rollout:
             deployment = observe_deployment(self.cluster, self.name)
         except UnreachableError as exc:
             raise UnreachableError(str(exc), **{**exc.details, "result": "indeterminate"}) from exc
+        container = released_container(deployment, self.wanted.container)
+        self.wanted = replace(self.wanted, container=container)
         try:
             return plan_rollout(deployment, self.wanted, self.pin)
         except DeployError as exc:

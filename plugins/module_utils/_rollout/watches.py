@@ -130,8 +130,8 @@ class Trunk:
         before, self._seen = self._seen, now
         changed: dict[int, Part] = {}
         for bodies, others, stays in ((before, now, False), (now, before, True)):
-            for number in bodies.keys() - others.keys():
-                body = bodies[number]
+            # In their order: a set of addresses would wake the services in another one each time.
+            for body in (body for number, body in bodies.items() if number not in others):
                 for part in self._parts_of(body):
                     part.take(body["metadata"]["uid"], body if stays else None)
                     changed[id(part)] = part

@@ -13,6 +13,7 @@ from sandbox.kubernetes.controllers.events import GarbageCollector, expire_event
 from sandbox.kubernetes.controllers.nodes import NodeController, Scheduler
 from sandbox.kubernetes.controllers.objects import Cluster
 from sandbox.kubernetes.controllers.replicaset import ReplicaSetController
+from sandbox.kubernetes.controllers.workloads import CONTROLLERS
 
 if t.TYPE_CHECKING:
     from sandbox.faults import Faults
@@ -29,6 +30,7 @@ async def run(store: Store, faults: Faults) -> None:
         EndpointSliceController(cluster),
         GarbageCollector(cluster),
         NodeController(cluster),
+        *(controller(cluster) for controller in CONTROLLERS),
     )
     async with asyncio.TaskGroup() as group:
         for controller in controllers:

@@ -171,8 +171,12 @@ def expired_events(events: t.Iterable[Object], now: float) -> list[Object]:
     return [event for event in events if now - last(event) > EXPIRES_AFTER]
 
 
-COLLECTED = ("deployments", "replicasets", "pods", "endpointslices", "configmaps", "secrets")
-OWNERS = ("deployments", "replicasets", "services", "pods", "configmaps")
+COLLECTED = (
+    "deployments", "replicasets", "pods", "endpointslices", "configmaps", "secrets", "controllerrevisions", "jobs",
+)  # fmt: skip
+OWNERS = (
+    "deployments", "replicasets", "services", "pods", "configmaps", "statefulsets", "daemonsets", "jobs", "cronjobs",
+)  # fmt: skip
 EVENTS_EVERY = 60.0
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..plan import AGAIN, CALL, DIGESTS, KEEPER, MIRRORS, REFUSALS, Fault, Plan
 from . import ramps, services, stores
-from .actors import DEPLOYED, HOLDERS, SERVICES, any_fault, reverter
+from .actors import DEPLOYED, HOLDERS, SERVICES, reverter
 
 MOUNTED = 0.2
 """How often pods have their flags from a volume."""
@@ -71,23 +71,6 @@ def theme_of(seed: int) -> str:
     return random.Random(f"theme {seed}").choice(WEIGHTED)
 
 
-def other_faults(
-    draw: random.Random,
-    plan: Plan,
-    counts: t.Mapping[tuple[str, str], int],
-    acting: t.Sequence[str],
-) -> Plan:
-    """Others for those that are not due yet, by what each process has called, and at least one: of those who act."""
-    past = [one for one in plan.faults if one.nth <= counts.get((one.actor, one.of), 0)]
-    names = [one for one in acting if one != AGAIN]
-    coming = []
-    for _ in range(max(len(plan.faults) - len(past), 1) if names else 0):
-        fault = any_fault(draw, draw.choice(names))
-        nth = counts.get((fault.actor, fault.of), 0) + draw.randint(1, fault.nth)
-        coming.append(replace(fault, nth=nth))
-    return replace(plan, faults=(*past, *coming))
-
-
 Theme = t.Callable[[random.Random, Plan], Plan]
 THEMES: t.Mapping[str, Theme] = {
     "any": services.anything,
@@ -108,14 +91,12 @@ THEMES: t.Mapping[str, Theme] = {
     "guarded": ramps.guarded,
     "life": services.life,
     "watched": ramps.watched,
-    "complete": stores.complete,
     "soaked": services.soaked,
     "followed": services.followed,
 }
 _RARE = {11: "soaked", 12: "followed", 3: "functions", 4: "whole", 7: "life", 14: "guarded"}
 RARE = {
     **_RARE, **{20 + rest: theme for rest, theme in _RARE.items()}, 19: "stores", 39: "restores",
-    29: "complete",
 }  # fmt: skip
 """By the rest of a seed by forty: what takes long. The other themes share the other seeds."""
 WEIGHTED = ("any", *(one for one in THEMES if one not in RARE.values()))

@@ -2,7 +2,6 @@
 
 import random
 from dataclasses import replace
-from itertools import islice
 
 from ..plan import (
     AGAIN,
@@ -12,7 +11,6 @@ from ..plan import (
     CALL,
     CLOCK_JUMPS,
     ERROR,
-    KEEPER,
     KILL_AFTER,
     KILL_BEFORE,
     LATE,
@@ -241,37 +239,3 @@ def functions(draw: random.Random, plan: Plan) -> Plan:
     if not any(one in ("ill", "refused") for one in before.values()):
         actors.append(Actor(AGAIN, "deploy_functions", AT_LAST, "build-1", {"wait": 600}))
     return replace(with_actors(plan, actors, faults), services={"agent-core": 1}, functions=before)
-
-
-def complete(draw: random.Random, plan: Plan) -> Plan:
-    """A release of all phases, from the backup to the flags, and its way back."""
-    commands = draw.choice(
-        (
-            *(("deploy",), ("deploy", "deploy"), ("deploy", "rollback"), ("deploy", "rollback")),
-            *(("deploy", "rollback", "deploy"), ("deploy", "kill_switch"), ("deploy", "unlock")),
-        )
-    )
-    actors, begins = [], 0.0
-    for number, command in enumerate(commands):
-        actors.append(replace(named_actor(draw, number, command), begins=begins))
-        begins += draw.choice((draw.uniform(5.0, 60.0), draw.uniform(60.0, 300.0), 400.0))
-    names = [one.name for one in actors if one.script != "unlock" for _often in range(3)]
-    names += [f"{actors[0].name}{KEEPER}"]
-    faults = []
-    for _ in range(draw.choice((0, 1, 1, 2, 3, 5))):
-        fault = any_fault(draw, draw.choice(names))
-        if fault.of in (CALL, WRITE):
-            of, most = draw.choice(((WRITE, 40), (WRITE, 100), (CALL, 700)))
-            fault = replace(fault, of=of, nth=draw.randint(1, most))
-        faults.append(fault)
-    if not {"kill_switch", "rollback"}.intersection(commands):
-        actors.append(Actor(AGAIN, "deploy", AT_LAST, "build-1", {"wait": 600}))
-    kinds = draw.choice(({"platform": "sql"}, {"platform": "supabase"}, {"agent_core": "prisma"}))
-    return replace(
-        with_actors(plan, actors, faults),
-        services=dict(islice(plan.services.items(), 2)),
-        stores=kinds,
-        functions={"wa-webhook": "old", "receipts": draw.choice(("old", "absent"))},
-        rehearsed=draw.random() < 0.5,
-        complete=True,
-    )

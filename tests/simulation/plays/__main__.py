@@ -4,6 +4,7 @@ import argparse
 import random
 import sys
 import time
+import typing as t
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import batched, groupby
 from multiprocessing import get_context
@@ -33,6 +34,9 @@ def main() -> int:
         action="store_true",
         help="try each right of each role, and write docs/rights.md",
     )
+    parser.add_argument(
+        "--sandbox", action="store_true", help="play the scenarios on the sandbox, and compare"
+    )
     parser.add_argument("--some", type=int, help="so many, drawn by --seed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", help="those whose line has these words, each with its log")
@@ -46,20 +50,18 @@ def main() -> int:
     from .witnesses import written  # noqa: PLC0415
     from .words import absent  # noqa: PLC0415
 
-    if arguments.unplayed:
-        print("\n".join(unplayed()))
-        return 0
-    if arguments.absent:
-        print("\n".join(lines := absent()))
-        return bool(lines)
     if arguments.rights:
         begin_worker()
         print("\n".join(idle := written()))
         return bool(idle)
-    if arguments.outcomes or arguments.record:
-        wrong = outcomes_of(arguments.scenarios or [*SCENARIOS], record=arguments.record)
-        print(*wrong, sep="\n")
+    if arguments.unplayed or arguments.absent or arguments.outcomes or arguments.record:
+        wrong = absent() if arguments.absent else []
+        if arguments.outcomes or arguments.record:
+            wrong += outcomes_of(arguments.scenarios or [*SCENARIOS], record=arguments.record)
+        print(*(unplayed() if arguments.unplayed else ()), *wrong, sep="\n")
         return bool(wrong)
+    if arguments.sandbox:
+        return _compared(arguments.scenarios)
     cases = cases_of(SCENARIOS[name] for name in arguments.scenarios or SCENARIOS)
     if arguments.case:
         cases = [case for case in cases if arguments.case in str(case)]
@@ -88,6 +90,21 @@ def main() -> int:
             print(f"{number} of {len(cases)} tried, {failed} failed", flush=True)
     print(f"{len(cases)} cases, {failed} failed, in {time.monotonic() - begun:.0f} s")
     return bool(failed)
+
+
+def _compared(names: t.Sequence[str]) -> int:
+    from .on_sandbox import can_be_played, differences_of  # noqa: PLC0415
+    from .scenarios import SCENARIOS  # noqa: PLC0415
+
+    # An archived channel takes no more posts.
+    played = sorted(SCENARIOS, key="archived".__eq__)
+    chosen = names or [name for name in played if can_be_played(SCENARIOS[name])]
+    wrong = 0
+    for name, lines in differences_of(chosen):
+        wrong += bool(lines)
+        print(f"{name}: {'differs' if lines else 'alike'}", *lines, sep="\n    ", flush=True)
+    print(f"{len(chosen)} scenarios, {wrong} differ")
+    return bool(wrong)
 
 
 if __name__ == "__main__":

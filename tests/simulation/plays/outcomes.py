@@ -30,8 +30,9 @@ Outcome = dict[str, list[str]]
 _ITEM = re.compile(r"\n +(?=[✓✗!·❌✅⏭⏸] ?\S)|\n(?=\S)|\n(?=  \S)")
 _PROGRESS = re.compile(r"… [^✓✗!]*?(?=\n|$)")
 _BY_CHANCE = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?Z?|\d+:\d\d|\d+(?:\.\d+)? (?:s|min|ms|kB|MB|B)\b|"
-    r"(?<=failure-)\d+|(?<=guard_)[0-9a-f]{12}|\d{8}_\d{6}_[0-9a-f]{6}|-[a-z0-9]{8,10}-[a-z0-9]{5}\b|\b[0-9a-f]{12,64}\b|\b\d{8}T\d{6}\w*"
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?|\d+:\d\d(?::\d\d)?|"
+    r"\d+(?:\.\d+)? (?:s|min|ms|kB|MB|B)\b|(?<=failure-)\d+|(?<=guard_)[0-9a-f]{12}|"
+    r"\d{8}_\d{6}_[0-9a-f]{6}|-[a-z0-9]{8,10}-[a-z0-9]{5}\b|\b[0-9a-f]{12,64}\b|\b\d{8}T\d{6}\w*"
 )
 
 
@@ -68,7 +69,7 @@ def _written(outcomes: t.Mapping[str, Outcome]) -> str:
 
 def shown_by(history: History) -> Outcome:
     world = history.world
-    lines = map(_steady, _items("\n".join(world.screens[TARGET])))
+    lines = map(steady, items("\n".join(world.screens[TARGET])))
     return {"exit": [str(world.codes[TARGET])], "screen": [*lines]}
 
 
@@ -84,8 +85,8 @@ def left_by(history: History) -> Outcome:
             f"{name} {phase['status']}: {' '.join(sorted(phase['evidence']))}"
             for name, phase in phases.items()
         ],
-        "facts": sorted(chain.from_iterable(_names(name, fact) for name, fact in facts.items())),
-        "pins": sorted(chain.from_iterable(_names(name, pin) for name, pin in pins.items())),
+        "facts": names_of(facts),
+        "pins": names_of(pins),
         "denied": sorted(world.denied),
         "announced": sorted(record.get("announcements", {})),
         "backups": sorted(record.get("backups", {})),
@@ -107,17 +108,23 @@ def left_by(history: History) -> Outcome:
             "files": [path.name for path in sorted((folder() / REPORT).glob("*"))],
             "banner": [json.dumps(receivers.banner)] if receivers.banner else [],
         }
-    return {where: [*map(_steady, lines)] for where, lines in left.items()}
+    return {where: [*map(steady, lines)] for where, lines in left.items()}
 
 
-def _items(screen: str) -> list[str]:
+def items(screen: str) -> list[str]:
     items = (" ".join(item.split()) for item in _ITEM.split(_PROGRESS.sub("", screen)))
     # Ansible shows a warning once a process.
     return [item for item in items if item and not item.startswith("[WARNING]")]
 
 
-def _names(name: str, fact: t.Any) -> list[str]:
-    return [f"{name}.{key}" for key in fact] if isinstance(fact, dict) else [name]
+def names_of(facts: t.Mapping[str, t.Any]) -> list[str]:
+    """Those of a dictionary with its own name before them."""
+    return sorted(
+        chain.from_iterable(
+            [f"{name}.{key}" for key in fact] if isinstance(fact, dict) else [name]
+            for name, fact in facts.items()
+        )
+    )
 
 
 def _image(history: History, name: str) -> str:
@@ -133,7 +140,7 @@ def _functions(project: Project) -> list[str]:
     ] + [f"secret {name}" for name in project.store.secrets]
 
 
-def _steady(line: str) -> str:
+def steady(line: str) -> str:
     return _BY_CHANCE.sub("#", line.replace(str(folder()), ""))
 
 

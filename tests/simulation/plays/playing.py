@@ -34,7 +34,7 @@ from ..platform import (
     image_of,
 )
 from ..run import ACTING
-from ..scripts import COMMANDS, PLAY, Command
+from ..scripts import COMMANDS, PLAY
 from ..scripts.script import WATCH, Script, StopError, phases_of
 from ..scripts.stores import CONNECTION
 from ..scripts.watch import METRIC
@@ -253,4 +253,4 @@ def typed(lines: t.Sequence[str], by: str) -> tuple[str, list[str]] | None:
     return (command[1], shlex.split(command[2])) if command else None
 
 
-COMMANDS[PLAY] = Command(play)
+COMMANDS[PLAY] = play

@@ -59,7 +59,11 @@ class Receivers:
             self.paged.discard(key)
         elif key not in self.paged:
             self.paged.add(key)
-            self.pages.append(event["payload"]["summary"])
+            page = event["payload"]
+            where = page["custom_details"]
+            self.pages.append(
+                f"{page['severity']}, {where.get('host')}, {where.get('task')}: {page['summary']}"
+            )
         return _json({"status": "success", "message": "Event processed", "dedup_key": key}, 202)
 
     def _post(self, asked: Asked) -> Answered:

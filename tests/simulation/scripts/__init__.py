@@ -1,11 +1,10 @@
 """What operators run: the playbooks, task by task and in their order, and what a person does by hand."""
 
 import typing as t
-from dataclasses import dataclass
+from functools import partial
 
 from . import (
     by_hand,
-    database,
     flags,
     functions,
     guard,
@@ -19,17 +18,9 @@ from . import (
 from .script import Script, StopError
 
 
-@dataclass(frozen=True)
-class Command:
-    """`playbooks`: whose tasks it carries out, in their order."""
-
-    act: t.Callable[[Script], None]
-    playbooks: tuple[str, ...] = ()
-
-
 def _deploy(script: Script) -> None:
     if script.world.plan.stores:
-        database.database(script)
+        stores.database(script)
     if script.world.plan.functions:
         functions.edge_functions(script)
     services.microservices(script)
@@ -44,32 +35,26 @@ def _deploy(script: Script) -> None:
 
 PLAY = "play"
 """Of an actor whose options name a playbook, which plays/ adds."""
-COMMANDS: dict[str, Command] = {
-    "deploy": Command(
-        _deploy,
-        (
-            *("database", "edge_functions", "microservices"),
-            *("feature_flags", "monitoring", "sign_off"),
-        ),
-    ),
-    "rollback": Command(rollback.rollback, ("rollback",)),
-    "ramp": Command(ramp.ramp, ("ramp",)),
-    "guard": Command(guard.guard, ("guard",)),
-    "decide": Command(watch.decide, ("decide",)),
-    "kill_switch": Command(flags.kill_switch, ("kill_switch",)),
-    "reset": Command(flags.reset, ("kill_switch",)),
-    "flags": Command(flags.feature_flags, ("feature_flags",)),
-    "lock": Command(by_hand.lock, ("lock",)),
-    "unlock": Command(by_hand.unlock, ("unlock",)),
-    "kubectl": Command(by_hand.kubectl),
-    "deploy_stores": Command(database.database, ("database",)),
-    "deploy_functions": Command(functions.edge_functions, ("edge_functions",)),
-    "supabase": Command(functions.supabase),
-    "restore": Command(restores.restore, ("restore_databases", "rollback")),
-    "look": Command(restores.look),
-    "migrate_alone": Command(stores.migrate_alone),
-    "write_rows": Command(stores.write_rows),
-    "last": Command(Script.lock, ("microservices",)),
+COMMANDS: dict[str, t.Callable[[Script], object]] = {
+    "deploy": _deploy,
+    "rollback": rollback.rollback,
+    "ramp": ramp.ramp,
+    "guard": guard.guard,
+    "decide": watch.decide,
+    "kill_switch": flags.kill_switch,
+    "reset": partial(flags.kill_switch, state="reset"),
+    "flags": flags.feature_flags,
+    "lock": by_hand.lock,
+    "unlock": by_hand.unlock,
+    "kubectl": by_hand.kubectl,
+    "deploy_stores": stores.database,
+    "deploy_functions": functions.edge_functions,
+    "supabase": functions.supabase,
+    "restore": restores.restore,
+    "look": restores.look,
+    "migrate_alone": stores.migrate_alone,
+    "write_rows": stores.write_rows,
+    "last": Script.lock,
 }
 
-__all__ = ["COMMANDS", "PLAY", "Command", "Script", "StopError"]
+__all__ = ["COMMANDS", "PLAY", "Script", "StopError"]

@@ -11,26 +11,22 @@ STRATEGIC = "application/strategic-merge-patch+json"
 
 
 def unlock(script: Script) -> None:
-    script.require(
-        script.task(
-            "playbooks/unlock",
-            "Release the deploy lock",
-            reason="it hangs",
-            force=bool(script.actor.options["force"]),
-        )
+    script.do(
+        "playbooks/unlock",
+        "Release the deploy lock",
+        reason="it hangs",
+        force=bool(script.actor.options["force"]),
     )
 
 
 def lock(script: Script) -> None:
-    script.require(
-        script.task(
-            "playbooks/lock",
-            "Set the deploy lock by hand",
-            reason="a migration by hand",
-            ticket="",
-            wait=script.actor.options.get("wait", 0),
-            force=bool(script.actor.options.get("force")),
-        )
+    script.do(
+        "playbooks/lock",
+        "Set the deploy lock by hand",
+        reason="a migration by hand",
+        ticket="",
+        wait=script.actor.options.get("wait", 0),
+        force=bool(script.actor.options.get("force")),
     )
 
 

@@ -49,37 +49,23 @@ def read_by(script: Script) -> dict[str, t.Any]:
     }
 
 
-def switch_off(script: Script, reason: str) -> Result:
-    return script.task(
-        "feature_flags/off",
-        "Switch the feature off",
-        module_defaults=read_by(script),
-        flags=OFF[script.version],
-        reason=reason,
-    )
+def switch_off(
+    script: Script,
+    reason: str,
+    where: tuple[str, str] = ("feature_flags/off", "Switch the feature off"),
+) -> Result:
+    given = {"flags": OFF[script.version], "reason": reason}
+    return script.task(*where, module_defaults=read_by(script), **given)
 
 
 def keep_off(script: Script, reason: str) -> Result:
-    return script.task(
-        "feature_flags/off_later",
-        "Switch the feature off in the ConfigMap",
-        module_defaults=read_by(script),
-        flags=OFF[script.version],
-        reason=reason,
-    )
+    where = ("feature_flags/off_later", "Switch the feature off in the ConfigMap")
+    return switch_off(script, reason, where)
 
 
-def kill_switch(script: Script) -> None:
-    _kill_switch(script, "set")
-
-
-def reset(script: Script) -> None:
-    _kill_switch(script, "reset")
-
-
-def _kill_switch(script: Script, state: str) -> None:
+def kill_switch(script: Script, state: str = "set") -> None:
     percentage = script.actor.options.get("percentage") if state == "set" else None
-    done = script.task(
+    script.do(
         "kill_switch/main",
         "{{ __kill_switch_title }}",
         module_defaults=read_by(script),
@@ -91,4 +77,3 @@ def _kill_switch(script: Script, state: str) -> None:
         reason="errors",
         by=script.actor.name,
     )
-    script.require(done)

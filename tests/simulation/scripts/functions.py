@@ -51,21 +51,19 @@ def _verify(script: Script, deployed: Result) -> None:
 def _call(script: Script, where: str, name: str, **functions: t.Any) -> None:
     calls = {"functions_url": FUNCTIONS_URL, **functions}
     check = {"name": "functions", "kind": "function_calls", "function_calls": calls}
-    script.require(script.task(where, name, checks=[check]))
+    script.do(where, name, checks=[check])
 
 
 def restore(script: Script) -> None:
     where = "edge_functions/restore"
-    restored = script.require(
-        script.task(
-            where,
-            "Deploy the previous sources with their previous settings",
-            force=[],
-            release=script.version,
-            fence=script.epoch,
-            kubernetes=CLUSTER,
-            module_defaults=CONNECTION,
-        )
+    restored = script.do(
+        where,
+        "Deploy the previous sources with their previous settings",
+        force=[],
+        release=script.version,
+        fence=script.epoch,
+        kubernetes=CLUSTER,
+        module_defaults=CONNECTION,
     )
     if restored["activated"]:
         back = [name for name, one in restored["functions"].items() if not one["verify_jwt"]]

@@ -10,36 +10,32 @@ from .watch import METRIC
 def guard(script: Script) -> None:
     alerts = [one.name for one in script.world.plan.alerts]
     metrics = [METRIC] if script.world.plan.metric else []
-    look = script.require(
-        script.task(
-            "feature_guard/main",
-            "Look once, and act on what calls for it",
-            module_defaults={**read_by(script), "actor": script.actor.name},
-            **RAMP,
-            flags_off=FLAGS_OFF,
-            release=script.version,
-            prometheus={"url": URL},
-            metrics=[{"name": "alerts", "kind": "alerts", "query": "|".join(alerts)}, *metrics],
-            settle=SETTLE,
-            quiet=QUIET,
-            blind_after=900,
-            max_silence=0,
-        )
+    look = script.do(
+        "feature_guard/main",
+        "Look once, and act on what calls for it",
+        module_defaults={**read_by(script), "actor": script.actor.name},
+        **RAMP,
+        flags_off=FLAGS_OFF,
+        release=script.version,
+        prometheus={"url": URL},
+        metrics=[{"name": "alerts", "kind": "alerts", "query": "|".join(alerts)}, *metrics],
+        settle=SETTLE,
+        quiet=QUIET,
+        blind_after=900,
+        max_silence=0,
     )
     script.world.say(f"{script.actor.name}: {look['sentence']}")
     for news in look["announcements"]:
-        script.require(
-            script.task(
-                "announcement/main",
-                "Announce: {{ announcement_key }}",
-                release=script.version,
-                key=news["key"],
-                kubernetes=CLUSTER,
-                text=news["text"],
-                slack={"token": "fake", "channel": "#devops"},
-                email=None,
-                statuspage=None,
-            )
+        script.do(
+            "announcement/main",
+            "Announce: {{ announcement_key }}",
+            release=script.version,
+            key=news["key"],
+            kubernetes=CLUSTER,
+            text=news["text"],
+            slack={"token": "fake", "channel": "#devops"},
+            email=None,
+            statuspage=None,
         )
     if look["not_reached"]:
         raise StopError(look["not_reached"])

@@ -24,27 +24,23 @@ def ramp(script: Script) -> None:
         "release_reason": f"{script.actor.name} looked at it" if releases else "",
         "released_by": script.actor.name if releases else "",
     }
-    state = script.require(
-        script.task(
-            "feature_ramp/look",
-            "Read the ramp's state",
-            module_defaults=defaults,
-            percentage=wanted,
-            **released,
-        )
+    state = script.do(
+        "feature_ramp/look",
+        "Read the ramp's state",
+        module_defaults=defaults,
+        percentage=wanted,
+        **released,
     )
     if state["needs_lock"]:
         script.lock()
-    moved = script.require(
-        script.task(
-            "feature_ramp/main",
-            "Change the ramp",
-            module_defaults=defaults,
-            percentage=wanted,
-            reason="",
-            **released,
-            fence=script.epoch,
-        )
+    moved = script.do(
+        "feature_ramp/main",
+        "Change the ramp",
+        module_defaults=defaults,
+        percentage=wanted,
+        reason="",
+        **released,
+        fence=script.epoch,
     )
     if moved["action"] in ("raise", "watch"):
         _watch(script, defaults, moved, recorded=state["recorded"])
@@ -56,37 +52,33 @@ def _watch(
     script: Script, defaults: t.Mapping[str, t.Any], moved: Result, *, recorded: bool
 ) -> None:
     since = moved["ramp"]["since"]
-    gate = script.require(
-        script.task(
-            "feature_ramp/watch",
-            "Watch the metrics, in seconds: {{ release_ramp_watch_duration | default(7200) }}",
-            prometheus={"url": URL},
-            metrics=[METRIC],
-            duration=WATCHED,
-            interval=LOOKS,
-            initial_delay=0,
-            kubernetes=CLUSTER,
-            release=script.version if recorded else None,
-            gate=f"ramp at {moved['percentage']} % since {since}",
-            must_detect=None,
-            treated_share=moved["percentage"] / 100,
-            evidence_before={},
-            hold_for=0,
-        )
+    gate = script.do(
+        "feature_ramp/watch",
+        "Watch the metrics, in seconds: {{ release_ramp_watch_duration | default(7200) }}",
+        prometheus={"url": URL},
+        metrics=[METRIC],
+        duration=WATCHED,
+        interval=LOOKS,
+        initial_delay=0,
+        kubernetes=CLUSTER,
+        release=script.version if recorded else None,
+        gate=f"ramp at {moved['percentage']} % since {since}",
+        must_detect=None,
+        treated_share=moved["percentage"] / 100,
+        evidence_before={},
+        hold_for=0,
     )
     verdict = gate["verdict"]
-    script.require(
-        script.task(
-            "feature_ramp/watch",
-            "Store the verdict, and go back one step after a breach",
-            module_defaults=defaults,
-            percentage=moved["percentage"],
-            since=since,
-            verdict=verdict,
-            verdict_reasons=[reason["text"] for reason in gate["reasons"]],
-            evidence={"verdict": verdict},
-            fence=script.epoch,
-        )
+    script.do(
+        "feature_ramp/watch",
+        "Store the verdict, and go back one step after a breach",
+        module_defaults=defaults,
+        percentage=moved["percentage"],
+        since=since,
+        verdict=verdict,
+        verdict_reasons=[reason["text"] for reason in gate["reasons"]],
+        evidence={"verdict": verdict},
+        fence=script.epoch,
     )
     if verdict != "proceed":
         raise StopError(gate["sentence"])

@@ -28,16 +28,14 @@ def restore(script: Script) -> None:
         script.require(_begin(script))
     script.require(keep_off(script, f"{LEFT}{_reason(script)}"))
     ended = _restore(script, checks, needed=needed)
-    outcome = script.require(
-        script.task(
-            "database_restore/conclude",
-            "Note that the restore has ended, or find why it failed",
-            name=script.version,
-            by=APPROVED_BY,
-            ended=[{"host": name, **ended[name]} for name in names],
-            tests={},
-            fence=script.epoch,
-        )
+    outcome = script.do(
+        "database_restore/conclude",
+        "Note that the restore has ended, or find why it failed",
+        name=script.version,
+        by=APPROVED_BY,
+        ended=[{"host": name, **ended[name]} for name in names],
+        tests={},
+        fence=script.epoch,
     )
     if outcome["causes"]:
         script.task(

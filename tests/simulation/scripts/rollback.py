@@ -15,7 +15,13 @@ LEFT_OUT = "not everything is as before the release"
 
 def rollback(script: Script) -> None:
     _refuse_below_later(script)
-    _note_beginning(script)
+    script.do(
+        "sign_off/asked",
+        "Note who asked for the rollback, when and why",
+        name=script.version,
+        by=script.actor.name,
+        reason="errors",
+    )
     services = "microservices" in script.phases
     found: list[str] = []
     returned: Result = {}
@@ -43,38 +49,22 @@ def _reason(script: Script) -> str:
 
 
 def _refuse_below_later(script: Script) -> None:
-    script.require(
-        script.task(
-            "release_phase/going_back",
-            "Refuse to go back below a later release",
-            name=script.version,
-            order=script.order(),
-        )
-    )
-
-
-def _note_beginning(script: Script) -> None:
-    script.require(
-        script.task(
-            "sign_off/asked",
-            "Note who asked for the rollback, when and why",
-            name=script.version,
-            by=script.actor.name,
-            reason="errors",
-        )
+    script.do(
+        "release_phase/going_back",
+        "Refuse to go back below a later release",
+        name=script.version,
+        order=script.order(),
     )
 
 
 def _restore_flags(script: Script) -> None:
-    script.require(
-        script.task(
-            "feature_flags/restore",
-            "Restore the previous flags",
-            module_defaults=read_by(script),
-            release=script.version,
-            flags={**FLAGS_ON[script.version], PERCENTAGE: 1},
-            fence=script.epoch,
-        )
+    script.do(
+        "feature_flags/restore",
+        "Restore the previous flags",
+        module_defaults=read_by(script),
+        release=script.version,
+        flags={**FLAGS_ON[script.version], PERCENTAGE: 1},
+        fence=script.epoch,
     )
 
 
@@ -124,14 +114,12 @@ def _check_pods(script: Script, where: str, name: str, **which: t.Any) -> list[s
 
 
 def close(script: Script, part: str) -> None:
-    script.require(
-        script.task(
-            "sign_off/rolled_back",
-            "Mark in the release record what was rolled back",
-            name=script.version,
-            parts=[part],
-            plan=script.phases,
-            ways_back={"all": ["feature_flags", "edge_functions"], "database": ["database"]},
-            fence=script.epoch,
-        )
+    script.do(
+        "sign_off/rolled_back",
+        "Mark in the release record what was rolled back",
+        name=script.version,
+        parts=[part],
+        plan=script.phases,
+        ways_back={"all": ["feature_flags", "edge_functions"], "database": ["database"]},
+        fence=script.epoch,
     )

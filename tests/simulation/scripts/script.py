@@ -53,37 +53,39 @@ class Script:
             raise StopError(result.get("msg", ""), result)
         return result
 
+    def do(self, where: str, name: str, /, **given: t.Any) -> Result:
+        """A task without which the run ends."""
+        return self.require(self.task(where, name, **given))
+
     def lock(self, purpose: str = "deploy", phase: str | None = None) -> Result:
         force = bool(self.actor.options.get("force"))
-        held = self.require(
-            self.task(
-                "release_phase/begin",
-                "Hold the deploy lock",
-                release=self.version,
-                phase=phase,
-                order=self.order(),
-                pin={"deployments": self.services, "config_maps": [FLAGS]},
-                facts={"waves": self.waves()},
-                ramped=[PERCENTAGE] if phase == "feature_flags" else [],
-                purpose=purpose,
-                lock={
-                    "wait": self.actor.options.get("wait", 0),
-                    "force": force,
-                    "reason": "it hangs" if force else "",
-                    "ticket": "",
-                },
-                fence=self.epoch,
-                launch_window=None,
-                page=None,
-                availability=None,
-            )
+        held = self.do(
+            "release_phase/begin",
+            "Hold the deploy lock",
+            release=self.version,
+            phase=phase,
+            order=self.order(),
+            pin={"deployments": self.services, "config_maps": [FLAGS]},
+            facts={"waves": self.waves()},
+            ramped=[PERCENTAGE] if phase == "feature_flags" else [],
+            purpose=purpose,
+            lock={
+                "wait": self.actor.options.get("wait", 0),
+                "force": force,
+                "reason": "it hangs" if force else "",
+                "ticket": "",
+            },
+            fence=self.epoch,
+            launch_window=None,
+            page=None,
+            availability=None,
         )
         self.epoch = self.epoch or held["fence"]
         self.world.epochs[self.actor.name] = self.epoch
         return held
 
     def unlock(self, purpose: str = "deploy") -> None:
-        self.require(self.task("release_phase/unlock", "Release the deploy lock", purpose=purpose))
+        self.do("release_phase/unlock", "Release the deploy lock", purpose=purpose)
 
     def begin(self, phase: str) -> Result:
         return self.lock(phase=phase)
@@ -93,31 +95,27 @@ class Script:
             return
         host = self.services[0] if phase == "microservices" else "control"
         # A rescue whose own task fails goes no further.
-        self.require(
-            self.task(
-                "release_phase/failed",
-                "Record why the phase failed",
-                name=self.version,
-                phase=phase,
-                phase_started=None,
-                evidence={"failures": {host: {"message": str(failure.get("msg"))[:100]}}},
-                fence=self.epoch,
-            )
+        self.do(
+            "release_phase/failed",
+            "Record why the phase failed",
+            name=self.version,
+            phase=phase,
+            phase_started=None,
+            evidence={"failures": {host: {"message": str(failure.get("msg"))[:100]}}},
+            fence=self.epoch,
         )
 
     def close(self, phase: str, *, changed: bool, ends: bool = False, **evidence: Result) -> None:
-        self.require(
-            self.task(
-                "release_phase/close",
-                "Mark the phase as done in the release record",
-                name=self.version,
-                phase=phase,
-                phase_changed=changed,
-                phase_started=None,
-                evidence=evidence,
-                status="done" if ends else None,
-                fence=self.epoch,
-            )
+        self.do(
+            "release_phase/close",
+            "Mark the phase as done in the release record",
+            name=self.version,
+            phase=phase,
+            phase_changed=changed,
+            phase_started=None,
+            evidence=evidence,
+            status="done" if ends else None,
+            fence=self.epoch,
         )
 
     def sign_off(self) -> None:

@@ -1,4 +1,4 @@
-"""What a release does with the databases, with both at a time as Ansible's hosts are, and others beside it."""
+"""playbooks/database.yml, both databases at a time as Ansible's hosts are; and others beside it."""
 
 import typing as t
 
@@ -6,7 +6,7 @@ import psycopg2
 
 from ..bucket import CONNECTION as BUCKET
 from ..platform import CLUSTER
-from ..stores import KINDS
+from ..stores import KINDS, QUERY, REHEARSAL
 from ..tasks import Result
 from .script import Script, StopError
 
@@ -20,7 +20,26 @@ _LEFT_OUT = ("include_all", "baseline", "schema", "chdir", "generate_command")
 """Options that the inventory does not set."""
 
 
-def back_up(script: Script, phase: str) -> dict[str, Result]:
+def database(script: Script) -> None:
+    phase = "database"
+    script.begin(phase)
+    backups = _back_up_all(script, phase)
+    stores = script.world.stores
+    assert stores is not None
+    if script.world.plan.rehearsed:
+        pending = _rehearse(script, phase)
+    else:
+        pending = [name for name in script.world.plan.stores if stores.pending(name)]
+    _record_points(script, phase, pending, backups)
+    changed = False
+    for name in script.world.plan.stores:
+        migrated = migrate(script, name)
+        refuse(script, phase, {name: migrated})
+        changed = changed or migrated["changed"]
+    script.close(phase, changed=changed)
+
+
+def _back_up_all(script: Script, phase: str) -> dict[str, Result]:
     names = [*script.world.plan.stores]
     taken = on_each(script, names, lambda name: _back_up(script, name))
     refuse(script, phase, taken)
@@ -29,7 +48,7 @@ def back_up(script: Script, phase: str) -> dict[str, Result]:
     return {name: {**taken[name], **recorded[name]} for name in names}
 
 
-def record_points(
+def _record_points(
     script: Script, phase: str, pending: list[str], backups: dict[str, Result]
 ) -> None:
     pointed = on_each(script, pending, lambda name: _record_point(script, name, backups[name]))
@@ -97,6 +116,25 @@ def migrate(script: Script, name: str, rehearsal: dict[str, t.Any] | None = None
     )
 
 
+def _rehearse(script: Script, phase: str) -> list[str]:
+    """Which databases have pending migrations."""
+    names = [*script.world.plan.stores]
+    ended = on_each(script, names, lambda name: migrate(script, name, _rehearsal(script, name)))
+    refuse(script, phase, ended)
+    return [name for name in names if ended[name]["rehearsal"]["pending"]]
+
+
+def _rehearsal(script: Script, name: str) -> dict[str, t.Any]:
+    expected = script.world.plan.expected.get(name)
+    query = {"name": "applied", "query": QUERY, "expect": expected}
+    return {
+        "backup": name,
+        "release": script.version,
+        "copy": {**CONNECTION, "login_db": f"{REHEARSAL}{name}"},
+        "queries": [query] if expected else [],
+    }
+
+
 def migrate_alone(script: Script) -> None:
     """Somebody's own playbook or job, which knows nothing of releases and their lock."""
     for name in script.world.plan.stores:
@@ -123,14 +161,10 @@ def on_each(script: Script, names: list[str], act: t.Callable[[str], Result]) ->
     return dict(zip(names, script.world.side_by_side(act, names, len(names)), strict=True))
 
 
-def failed_of(results: dict[str, Result]) -> dict[str, Result]:
-    return {name: one for name, one in results.items() if one.get("failed")}
-
-
 def refuse(script: Script, phase: str, results: dict[str, Result]) -> None:
-    failures = failed_of(results)
+    failures = [one for one in results.values() if one.get("failed")]
     if not failures:
         return
-    for failure in failures.values():
+    for failure in failures:
         script.failed(phase, failure)
-    raise StopError("; ".join(str(one.get("msg")) for one in failures.values()))
+    raise StopError("; ".join(str(one.get("msg")) for one in failures))

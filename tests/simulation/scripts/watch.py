@@ -46,17 +46,15 @@ def _precedes_flags(phases: Result) -> bool:
 
 
 def decide(script: Script) -> None:
-    decided = script.require(
-        script.task(
-            "playbooks/decide",
-            "Record the decision",
-            name=script.version,
-            decision={
-                "gate": WATCH,
-                "decision": script.actor.options["decision"],
-                "by": script.actor.name,
-                "reason": "it was looked at",
-            },
-        )
+    decided = script.do(
+        "playbooks/decide",
+        "Record the decision",
+        name=script.version,
+        decision={
+            "gate": WATCH,
+            "decision": script.actor.options["decision"],
+            "by": script.actor.name,
+            "reason": "it was looked at",
+        },
     )
     script.world.say(f"{script.actor.name}: {decided['sentence']}")

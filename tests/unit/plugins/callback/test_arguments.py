@@ -62,7 +62,7 @@ def test_what_does_something_is_fine(typed):
 
 
 HINT = (
-    "use -i inventories/example or -i inventories/example_sandbox or -i inventories/prod or -i inventories/sandbox "
+    "use -i inventories/example or -i inventories/prod or -i inventories/sandbox "
     "or -i inventories/staging."
 )
 

@@ -8,6 +8,7 @@ from ansible.template import is_trusted_as_template, trust_as_template
 
 from ansible_collections.easymo.deploy.plugins.action import release_variables
 from ansible_collections.easymo.deploy.plugins.module_utils._variable_check import (
+    CHOICES,
     built_in_before,
     evaluated,
     incomplete,
@@ -159,14 +160,15 @@ def test_a_connection_without_its_siblings(names, told):
     assert incomplete(names) == told
 
 
-def test_services_of_several_namespaces_are_refused_before_anything_is_touched():
-    """Once a service of the last wave in another one left the phase half done, and it was called done."""
-    given = {
-        "release_services": ["wallet"],
-        "release_check_images": None,
-        "release_pin_digests": None,
-    }
-    assert refused_services(given, {"wallet"}, ["easymo-prod"]) == []
-    (sentence,) = refused_services(given, {"wallet"}, ["easymo-prod", "nowhere"])
-    assert "in several namespaces (easymo-prod, nowhere)" in sentence
-    assert sentence.endswith("Nothing was touched.")
+@cases(("given", "namespaces", "told"), {
+    "digests that nobody looks up": ({"release_pin_digests": True, "release_check_images": "false"}, "a",
+        "release_pin_digests needs the digests from release_check_images"),
+    "a service that is not there": ({"release_services": ["wallet", "walet"]}, "a",
+        "release_services names walet, and the group microservices of the inventory does not"),
+    "several namespaces": ({}, "ab", "The services of the inventory are in several namespaces (a, b)"),
+})  # fmt: skip
+def test_what_cannot_be_of_the_services_is_refused(given, namespaces, told):
+    values = {**dict.fromkeys(CHOICES), **given}
+    (refused,) = refused_services(values, {"wallet"}, [*namespaces])
+    assert refused.startswith(told)
+    assert refused_services(dict.fromkeys(CHOICES), {"wallet"}, ["a"]) == []

@@ -146,6 +146,22 @@ def test_a_problem_with_the_record_is_on_top_and_titled_by_the_release(write_rep
     )
 
 
+@pytest.mark.parametrize(
+    ("content", "left"),
+    [
+        ('{"version": "2.0.0", "phases', {}),
+        ('{"version": "2.0.0", "phases": 1}', {"version": "2.0.0", "phases": 1}),
+    ],
+)
+def test_of_a_damaged_record_what_can_be_read_is_told(content, left):
+    cluster = MemoryCluster()
+    body = {"metadata": {"name": "release-2.0.0"}, "data": {"record.json": content}}
+    cluster.put("ConfigMap", body)
+    report = release_report.read_report(cluster, "2.0.0")
+    assert "has no valid release record" in report["problem"]
+    assert report["record"] == left
+
+
 def test_a_time_zone_that_nobody_knows_is_refused(write_report):
     for zone in ("Africa/Atlantis", "../etc/passwd", ""):
         result = write_report(time_zone=zone)

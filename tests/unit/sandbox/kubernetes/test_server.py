@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from sandbox.faults import Fault, Faults
-from sandbox.kubernetes.requests import decode
+from sandbox.kubernetes.protobuf import decode
 from sandbox.kubernetes.server import application, new_store
 from sandbox.kubernetes.store import Store
 
@@ -186,7 +186,7 @@ def test_the_access_review_kubectl_sends_as_protobuf_is_read():
     review = b"\x0a\x02\x0a\x00\x12" + bytes([len(spec)]) + spec
     envelope = b"k8s\x00\x0a\x00\x12" + bytes([len(review)]) + review + b"\x1a\x00\x22\x00"
 
-    assert decode(envelope, "SelfSubjectAccessReview") == {
+    assert decode(envelope, "V1SelfSubjectAccessReview") == {
         "spec": {
             "resourceAttributes": {
                 "namespace": "shop",

@@ -5,7 +5,7 @@ import pytest
 from sandbox.node import images
 from sandbox.node.images import InvalidImageError, in_registry, not_found_message, parse_image
 
-REGISTRY = {"easymo/wallet-service:v2.0.0", "easymo/metrics:v1"}
+REGISTRY = {"easymo/wallet-service:v2.0.0", "easymo/metrics:v1", "nginx"}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def test_what_cannot_name_an_image_is_invalid(reference):
         ("easymo/wallet-service:v2.0.0-nopull", False),
         ("easymo/wallet-service:v9", False),
         ("elsewhere/wallet-service:v2.0.0", False),
+        ("docker.io/library/nginx:1.27", True),
     ],
 )
 def test_the_registry_has_each_version_with_each_behaviour(reference, there):

@@ -1,6 +1,7 @@
 """The sandbox's registry: what is there from the start, and what is pushed."""
 
 import asyncio
+import json
 import typing as t
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from sandbox.node.images import parse_image
-from sandbox.node.registry import TOKEN, Registry, digest
+from sandbox.node.registry import TOKEN, Registry, digest, manifest
 
 NEXT = "easymo/wallet-service:v2.1.0"
 MANIFEST = '{"schemaVersion": 2}'
@@ -59,6 +60,10 @@ def test_what_is_pushed_can_be_pulled_by_tag_and_digest_also_after_a_restart(pus
     assert ask(restarted, ("GET", f"/v2/easymo/wallet-service/manifests/{named}"))[0][0] == 200
 
 
-def test_only_what_the_platform_has_a_program_for_can_be_pushed(pushed):
-    assert ask(Registry(pushed), ("PUT", path("easymo/wallet:v2.1.0")))[0][0] == 404
-    assert not pushed.exists()
+def test_of_another_team_s_image_the_program_tells_the_version_that_it_was_pushed_with(pushed):
+    image = "registry.example.com/books/web:7f3a"
+    pushed.write_text(json.dumps({"books/web:7f3a": manifest(image, "v2.4.0").decode()}))
+    registry = Registry(pushed)
+    assert registry.has(parse_image(image))
+    assert registry.version(parse_image(image)) == "v2.4.0"
+    assert registry.version(parse_image("easymo/wallet-service:v2.0.0-slow")) == "2.0.0"

@@ -6,7 +6,6 @@ import pytest
 from aiohttp.test_utils import TestClient
 
 from sandbox.names import INTERNAL_NUMBER
-from sandbox.services.dashboard import Figures, figures_of
 from tests.unit.sandbox.services.client import Container
 
 Client = TestClient[t.Any, t.Any]
@@ -108,23 +107,3 @@ def test_a_bad_banner_is_refused(body):
             assert response.status == 400
 
     Container("agent-core", "1.9.0", ON).run(story)
-
-
-def test_the_dashboards_page_needs_nothing_from_elsewhere():
-    async def story(client: Client) -> None:
-        async with client.get("/agents/dashboard") as response:
-            page = await response.text()
-        assert response.content_type == "text/html"
-        assert "https://" not in page
-
-    Container("agent-core", "1.9.0").run(story)
-
-
-def test_a_fallback_is_no_error():
-    row = {"agent": "", "requests": 10, "errors": 1, "fallbacks": 3, "p95_ms": 40}
-    assert figures_of(row) == Figures("", 10, 0.9, 0.1, 0.3, 40)
-
-
-def test_without_requests_there_is_no_success_rate():
-    row = {"agent": "", "requests": 0, "errors": 0, "fallbacks": 0, "p95_ms": None}
-    assert figures_of(row) == Figures("")

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from sandbox.services.routing import agent_for, in_rollout
-from sandbox.traffic.generator import TEXTS, notification, number, text, user_count
+from sandbox.traffic.generator import TEXTS, first_percent, notification, number, text, user_count
 
 CHANCE = random.Random(1)
 
@@ -40,10 +40,11 @@ def test_only_seeded_users_write():
 
 
 @pytest.mark.parametrize("seed_mb", [1, 2, 50])
-def test_one_percent_of_the_crowd_is_somebody(seed_mb):
-    users = [f"2507{20_000_000 + 7 * n:08d}" for n in range(1, user_count(seed_mb) + 1)]
-    share = sum(in_rollout(user, 1) for user in users) / len(users)
-    assert 0.005 < share < 0.02
+def test_one_percent_of_the_crowd_is_somebody_and_soon_heard_of(seed_mb):
+    users = user_count(seed_mb)
+    assert 0.005 < len(first_percent(users)) / users < 0.02
+    heard = sum(in_rollout(number(CHANCE, users), 1) for _ in range(2000)) / 2000
+    assert 0.08 < heard < 0.15
 
 
 def test_the_shares_add_up_to_a_hundred():

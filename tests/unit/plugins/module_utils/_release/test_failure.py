@@ -121,3 +121,11 @@ def test_what_was_seen_before_the_last_failure_may_have_been_put_right(failures,
 
 def test_without_a_record_nothing_is_known_of_that():
     assert Record().repaired_since("database") == ""
+
+
+def test_who_failed_only_because_another_host_did_tells_the_other_one_s_failure():
+    elsewhere = {"msg": "it failed on another host", "reason": "Elsewhere"}
+    dump = {"result": {"msg": "disk full", "reason": "DumpFailed"}, "task": {"name": "Back up"}}
+    failure = phase_failure(elsewhere, "", "a", [{"host": "a"}, {"host": "b", **dump}])
+    assert [*failure["by_host"]] == ["b"]
+    assert (failure["task"], failure["message"]) == ("Back up", "disk full")

@@ -122,10 +122,9 @@ def announced_of(world: World) -> dict[str, str]:
         texts |= spoken((BACK[0], BACK[1 if whole else 2]), **claims, **tags, **back)
     for name in failed[-1:]:
         failure = info["record"]["phases"][name]["evidence"]["failures"]["localhost"]
-        phase = {"release_phase_name": name, "release_plan": PLAN}
-        # Of several hosts the plays ask whose cause it is.
-        phase |= {"release_phase_failure": failure, "stopped_phase_cause": failure["message"]}
-        texts |= spoken(STOPPED, **phase)
+        texts |= spoken(
+            STOPPED, release_phase_name=name, release_plan=PLAN, release_phase_failure=failure
+        )
     if switch := KillSwitch.from_config_map(world.cluster.objects["ConfigMap", FLAGS]):
         words = {"by": switch.by, "reason": switch.reason}
         result = {"sentence": to_sentence(SET, switch, switch.flags, **words)}

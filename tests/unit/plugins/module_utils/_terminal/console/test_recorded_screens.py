@@ -126,23 +126,22 @@ def drawn(
 AT_A_TERMINAL = ("failing_database", "hold", "rollback")
 """Of backups and migrations, of a watch, and of checks and services: the lines that are drawn anew."""
 VERBOSE = ("failing",)
-FROM_THE_LAST_PHASE_ON = re.compile("failing|hold_s|not_ready")
-"""Their other phases are like those of the whole deployments."""
-LIKE_OTHERS = re.compile("failing_(edge|feature|micro|mon|sign|smoke)|hold_sign")
-"""Their screens showed no fault that those of the others did not: they are asked only for what holds of all."""
+AS_RECORDED = ("check", "failing", "failing_preflight", "green")
+"""Of the others only what holds of all is asked: the plays have their words (tests/simulation/plays/outcomes.json)."""
 
 
 @pytest.mark.parametrize(
     ("file", "way"),
     [
-        *((run, {}) for run in RUNS if run not in AT_A_TERMINAL and not LIKE_OTHERS.match(run)),
+        *((run, {}) for run in AS_RECORDED),
         *((f"{run}-terminal", {"terminal": True}) for run in AT_A_TERMINAL),
         *((f"{run}-verbose", {"verbose": True}) for run in VERBOSE),
     ],
 )
 def test_the_screen_is_as_recorded(file: str, way: dict[str, bool]) -> None:
     shown = drawn(file.partition("-")[0], **way)
-    if FROM_THE_LAST_PHASE_ON.match(file) and "verbose" not in way:
+    if file.startswith("failing") and "verbose" not in way:
+        # Their other phases are like those of the whole deployments.
         shown = shown[max(place for place, line in enumerate(shown) if HEADING.match(line)) :]
     text = "\n".join(shown) + "\n"
     path = HERE / "recorded" / f"{file}.txt"

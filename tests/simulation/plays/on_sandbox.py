@@ -1,0 +1,197 @@
+"""The same scenarios on the sandbox: real processes, pods, sockets and clocks, run by ansible-playbook itself.
+
+What is compared is what plays/outcomes.json has of the simulated world. Each scenario has a namespace of its own there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from contextlib import closing
+
+import yaml
+
+from tests.benchmarks.stage import stage
+
+from ..invariants.history import record_of, unpacked
+from ..kubelet import CRASHES
+from ..platform import FLAGS, FLAGS_BEFORE, OLD, VERSION
+from ..run import Running
+from ..scripts.script import Script
+from . import ROOT
+from .outcomes import Outcome, differences, items, names_of, recorded, steady
+from .playing import inventory
+from .scenarios import BAD, SCENARIOS, TARGET, Scenario
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.benchmarks.stage import Stage
+
+COMPONENTS = "postgres,seaweedfs,node,gateway,prometheus,sinks"
+PATIENCE = 300
+BIN = ROOT / ".venv" / "bin"
+CHANNEL = "#v2-deployment"
+CRASH = ("node.crash-loop", BAD)
+_OWN = re.compile(
+    r"( -i \S+)+| · locked by \S+|\S*/(?=[\w#-]+\.(?:yml|html|json|md|txt|ics)\b)| · commit \w+|"
+    r"[\w.-]+@[\w.-]+(?:/\d+)?|(?<=Slack )\S+| #(?= |$)"
+)
+"""Of a screen, what names this machine, its user, its folders and channels, and how long something took."""
+_ELSEWHERE = re.compile(
+    r"checks? (waived|\d)|page |Remove the banner|Show the banner|differs |log "
+)
+"""Items about what only one of the two worlds has: probes, the API of the banner, and the words of a program."""
+
+
+def can_be_played(scenario: Scenario) -> bool:
+    """Whether the sandbox has all that its world has, and nothing befalls a run that is no fault of the sandbox."""
+    world = {name for name, value in scenario.world.items() if value}
+    # There a service crashes, not an image: it would not come back in a later run.
+    crashes = not scenario.before and {*scenario.world.get("bad_images", {}).values()} <= {CRASHES}
+    return not (world - {"bad_images"} or scenario.refused or scenario.beside) and (
+        crashes or "bad_images" not in world
+    )
+
+
+def differences_of(names: t.Sequence[str]) -> t.Iterator[tuple[str, list[str]]]:
+    """By the scenario's name, what is not as it is recorded of the simulated world."""
+    with stage() as place:
+        place.sandbox("up", "--only", COMPONENTS, "--seed-mb", "1", "--kubelet-sync", "2")
+        for number, name in enumerate(names, 1):
+            outcome = _Played(place, f"shop-{number}", SCENARIOS[name]).outcome()
+            expected = {
+                where: [*map(_common, filter(_is_of_both, lines))]
+                for where, lines in recorded()[name].items()
+                if where in LOOKED_AT
+            }
+            yield name, differences(expected, outcome)
+
+
+LOOKED_AT = (
+    "exit", "screen", "release", "phases", "facts", "pins", "announced", "flags", "images",
+)  # fmt: skip
+"""Not the lock: a keeper gives it back a moment after its run has ended, of which a simulated outcome is."""
+
+
+def _is_of_both(line: str) -> bool:
+    return not _ELSEWHERE.search(line) and line != "overrides.rollout"
+
+
+def _common(line: str) -> str:
+    return _OWN.sub("", line)
+
+
+class _Played:
+    def __init__(self, place: Stage, namespace: str, scenario: Scenario) -> None:
+        self._place, self._namespace, self._scenario = place, namespace, scenario
+        self._folder = place.state / namespace
+        self._state = json.loads((place.state / "run" / "state.json").read_text("utf-8"))
+
+    def outcome(self) -> Outcome:
+        plan = self._scenario.plan_of(goes_on=False)
+        sources = self._host(plan)
+        *before, (_name, target) = [(actor.name, actor.options) for actor in plan.actors]
+        for _name, options in before:
+            self._run(sources, options)
+        earlier = self._left()
+        if plan.bad_images:
+            self._place.sandbox("fault", "set", *CRASH)
+        try:
+            ended = self._run(sources, target)
+        finally:
+            if plan.bad_images:
+                self._place.sandbox("fault", "clear", CRASH[0])
+        lines = map(_common, map(steady, items(ended.stdout)))
+        outcome = {
+            "exit": [str(ended.returncode)],
+            "screen": [line for line in lines if _is_of_both(line)],
+        }
+        for where, left in self._left().items():
+            known = earlier.get(where, [])
+            gone = [f"no longer {line}" for line in known if line not in left]
+            news = [line for line in left if line not in known] + gone
+            outcome |= {where: [*map(_common, map(steady, news))]} if news else {}
+        return outcome
+
+    def _host(self, plan: t.Any) -> list[Path]:
+        """The inventories, in the order in which ansible-playbook takes them."""
+        with closing(Running(plan)) as running:
+            target = next(actor for actor in plan.actors if actor.name == TARGET)
+            tree = yaml.safe_load(inventory(Script(running.world, target, None)).read_text("utf-8"))
+        self._folder.mkdir()
+        team, last = self._folder / "team.yml", self._folder / "last"
+        variables = tree["all"]["vars"]
+        variables["sandbox_previous_tag"] = OLD
+        for metric in variables["release_metrics"]:
+            metric["query"] = "vector(0)"
+        team.write_text(yaml.safe_dump(tree), "utf-8")
+        self._place.sandbox("host", str(team), "--namespace", self._namespace)
+        own = {
+            name: variables[name]
+            for name in ("environment_name", "release_watch_duration", "release_watch_interval")
+        }
+        own |= {"report_directory": str(self._folder / "report"), "release_banner": {}}
+        own["contract_health_url"] = ""
+        if "release_war_room" in variables:
+            own["release_war_room"] = CHANNEL
+        (last / "group_vars").mkdir(parents=True)
+        (last / "group_vars/all.yml").write_text(yaml.safe_dump(own), "utf-8")
+        (last / "hosts.yml").write_text("all: {}\n", "utf-8")
+        for service, replicas in plan.services.items():
+            self._kubectl("scale", "deployment", service, f"--replicas={replicas}")
+            self._kubectl("rollout", "status", f"deployment/{service}")
+        self._kubectl("patch", "configmap", FLAGS, "--type=merge", "-p", json.dumps({"data": None}))
+        patch = json.dumps({"data": FLAGS_BEFORE})
+        self._kubectl("patch", "configmap", FLAGS, "--type=merge", "-p", patch)
+        return [team, self._place.state / "run/hosted" / self._namespace, last]
+
+    def _run(
+        self, sources: t.Sequence[Path], options: t.Mapping[str, t.Any]
+    ) -> subprocess.CompletedProcess[str]:
+        argv = ["ansible-playbook", f"playbooks/{options['playbook']}.yml"]
+        for source in sources:
+            argv += ["-i", str(source)]
+        environment = {**self._place.environment(), "PATH": f"{BIN}:{os.environ['PATH']}"}
+        return subprocess.run(
+            [*argv, *options["arguments"]], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=sys.stderr, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+
+    def _left(self) -> Outcome:
+        bodies = {(body["kind"], body["metadata"]["name"]): body for body in self._bodies()}
+        record_map = bodies.get(("ConfigMap", f"release-{VERSION}"))
+        pins_map = bodies.get(("ConfigMap", f"release-{VERSION}-pins"))
+        record = record_of(record_map) if record_map else {}
+        pins = unpacked(pins_map) if pins_map else {}
+        return {
+            "release": [str(record.get("status")), *record.get("notes", ())],
+            "phases": [
+                f"{name} {phase['status']}: {' '.join(sorted(phase['evidence']))}"
+                for name, phase in record.get("phases", {}).items()
+            ],
+            "facts": names_of(record.get("facts", {})),
+            "pins": names_of(pins),
+            "announced": sorted(record.get("announcements", {})),
+            "flags": [
+                f"{name}={value}"
+                for name, value in sorted(bodies["ConfigMap", FLAGS]["data"].items())
+            ],
+            "images": [
+                bodies["Deployment", name]["spec"]["template"]["spec"]["containers"][0]["image"]
+                for name in self._scenario.plan_of().services
+            ],
+        }
+
+    def _bodies(self) -> list[t.Any]:
+        listed = self._kubectl("get", "configmaps,deployments", "-o", "json")
+        return t.cast("list[t.Any]", json.loads(listed)["items"])
+
+    def _kubectl(self, *arguments: str) -> str:
+        kubeconfig = self._state["components"]["kubernetes"]["kubeconfig"]
+        argv = [str(BIN / "kubectl"), "--kubeconfig", kubeconfig, "-n", self._namespace, *arguments]
+        return subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout
