@@ -110,8 +110,9 @@ def _messages(name: str, release: Release) -> None:
 def _identity(name: str, release: Release) -> None:
     spec = fragment_spec("_identity")["identity"]
     lines = release.get("release_sign_offs")
+    # What is no list of lines is refused by its own name.
     known = (
-        [str(line.get("name")) for line in lines if isinstance(line, dict)]
+        {str(line.get("name")) for line in lines if isinstance(line, dict)}
         if isinstance(lines, list)
         else None
     )

@@ -234,19 +234,14 @@ def test_an_older_fence_is_refused_and_one_from_the_future(what, before, after, 
     assert (said == []) is allowed, said
 
 
+SCALE = {**SERVICE, **UPDATE, "subResource": "scale"}
 ATTACKS: tuple[tuple[str, t.Any, t.Any, t.Any, bool], ...] = (
     ("set image", {**SERVICE, **UPDATE}, body("7"), body("7", image="2"), False),
     ("set image before an epoch", {**SERVICE, **UPDATE}, body(), body(image="2"), False),
     ("the playbooks' own", {**SERVICE, **UPDATE, **OURS}, body("7"), body("7", image="2"), True),
     ("label", {**SERVICE, **UPDATE}, body("7"), body("7", team="w"), True),
-    ("scale", {**SERVICE, **UPDATE, "subResource": "scale"}, body(), body(), False),
-    (
-        "autoscaler",
-        {**SERVICE, **UPDATE, **CONTROLLER, "subResource": "scale"},
-        body(),
-        body(),
-        True,
-    ),
+    ("scale", SCALE, body(), body(), False),
+    ("autoscaler", {**SCALE, **CONTROLLER}, body(), body(), True),
     ("delete", {**SERVICE, **DELETE}, body("7"), None, False),
     ("create", {**SERVICE, **CREATE}, None, body(), False),
     ("edit flags", {**CONFIG, **UPDATE}, body("7", FLAGS), body("7", FLAGS, "2"), False),

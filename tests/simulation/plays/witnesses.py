@@ -117,8 +117,9 @@ def _needed_by(right: Right, asked: t.Mapping[str, set[Right]]) -> str:
 
 
 def written() -> list[str]:
-    """Write the table; the rights that nothing needs."""
+    """Write the table. The rights that nothing needs, and whether it was another."""
     lines, idle = table()
-    page = PAGE.read_text("utf-8")
-    PAGE.write_text(TABLE.sub(lambda _found: lines, page), "utf-8")
-    return idle
+    before = PAGE.read_text("utf-8")
+    after = TABLE.sub(lambda _found: lines, before)
+    PAGE.write_text(after, "utf-8")
+    return idle + ([f"{PAGE.name} was another, and is written anew"] if after != before else [])
