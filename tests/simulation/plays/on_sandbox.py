@@ -39,7 +39,7 @@ CHANNEL = "#v2-deployment"
 CRASH = ("node.crash-loop", BAD)
 _OWN = re.compile(
     r"( -i \S+)+| · locked by \S+|\S*/(?=[\w#-]+\.(?:yml|html|json|md|txt|ics)\b)| · commit \w+|"
-    r"[\w.-]+@[\w.-]+(?:/\d+)?|(?<=Slack )\S+| #(?= |$)"
+    r"[\w.-]+@[\w.-]+(?:/\d+)?|(?<=Slack )\S+| #(?= |$)|Read \S+(?: \S+)?\.txt$"
 )
 """Of a screen, what names this machine, its user, its folders and channels, and how long something took."""
 _ELSEWHERE = re.compile(
@@ -48,14 +48,17 @@ _ELSEWHERE = re.compile(
 """Items about what only one of the two worlds has: probes, the API of the banner, and the words of a program."""
 
 
+OTHERWISE = ("unlock", "sign", "readiness")
+"""Here one person types all, by another account, before Deployments with probes and a Prometheus that answers."""
+
+
 def can_be_played(scenario: Scenario) -> bool:
     """Whether the sandbox has all that its world has, and nothing befalls a run that is no fault of the sandbox."""
     world = {name for name, value in scenario.world.items() if value}
     # There a service crashes, not an image: it would not come back in a later run.
     crashes = not scenario.before and {*scenario.world.get("bad_images", {}).values()} <= {CRASHES}
-    return not (world - {"bad_images"} or scenario.refused or scenario.beside) and (
-        crashes or "bad_images" not in world
-    )
+    befallen = world - {"bad_images"} or scenario.refused or scenario.beside
+    return not (befallen or scenario.name in OTHERWISE) and (crashes or "bad_images" not in world)
 
 
 def differences_of(names: t.Sequence[str]) -> t.Iterator[tuple[str, list[str]]]:
