@@ -61,6 +61,7 @@ def _watch(
         interval=LOOKS,
         initial_delay=0,
         kubernetes=CLUSTER,
+        identity=None,
         release=script.version if recorded else None,
         gate=f"ramp at {moved['percentage']} % since {since}",
         must_detect=None,

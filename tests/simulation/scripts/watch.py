@@ -20,6 +20,7 @@ def monitoring(script: Script) -> None:
         release=script.version,
         gate=WATCH,
         kubernetes=CLUSTER,
+        identity=None,
         treated_share=None,
         must_detect=None,
         **GATE,
@@ -50,6 +51,7 @@ def decide(script: Script) -> None:
         "playbooks/decide",
         "Record the decision",
         name=script.version,
+        identity=None,
         decision={
             "gate": WATCH,
             "decision": script.actor.options["decision"],
