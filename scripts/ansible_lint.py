@@ -32,8 +32,7 @@ def syntax_of_all() -> int:
     playbooks = [*(ROOT / "playbooks").glob("*.yml")]
     playbooks += [
         path
-        for folder in ("molecule", "tests/integration/role_scenarios")
-        for path in (ROOT / folder).glob("*/*.yml")
+        for path in (ROOT / "molecule").glob("*/*.yml")
         if path.name != "molecule.yml" and path.parent.name != "shared"
     ]
     with tempfile.NamedTemporaryFile("w", suffix=".yml", encoding="utf-8") as every_role:

@@ -50,6 +50,11 @@ options:
         description: The name of the person who signs.
         type: str
         required: true
+      key:
+        description:
+          - A private SSH key without a passphrase, or the public key of one that an agent holds. It signs what is
+            written.
+        type: path
       note:
         description: What that person wants to be remembered.
         type: str

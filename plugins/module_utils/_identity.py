@@ -12,9 +12,14 @@ from __future__ import annotations
 
 import os
 import typing as t
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ._cluster import Cluster
+from ._errors import InputError, VerificationError
 from ._kubernetes import actor_of
+from ._release.record import Act, SignOff
+from ._signatures import principal_of, sign, statement
 
 
 def known_as(cluster: Cluster) -> str:
@@ -30,7 +35,117 @@ def place_of(environment: t.Mapping[str, str]) -> str:
     ci = environment.get
     if ci("GITHUB_ACTIONS") == "true":
         run = f"{ci('GITHUB_REPOSITORY', '')}/actions/runs/{ci('GITHUB_RUN_ID', '')}"
-        return f"{ci('GITHUB_ACTOR', '')} in {ci('GITHUB_SERVER_URL', '')}/{run}"
+        # Who ran it again is not who ran it first.
+        actor = ci("GITHUB_TRIGGERING_ACTOR") or ci("GITHUB_ACTOR", "")
+        workflow = ci("GITHUB_WORKFLOW_REF") or ci("GITHUB_REF", "")
+        return _of_job(actor, f"{ci('GITHUB_SERVER_URL', '')}/{run}", workflow)
     if ci("GITLAB_CI") == "true":
-        return f"{ci('GITLAB_USER_LOGIN', '')} in {ci('CI_JOB_URL', '')}"
+        return _of_job(
+            ci("GITLAB_USER_LOGIN", ""), ci("CI_JOB_URL", ""), ci("CI_COMMIT_REF_NAME", "")
+        )
     return actor_of({"actor": None})
+
+
+def _of_job(actor: str, url: str, of: str) -> str:
+    """Without the comma that stands before a place. `of`: the workflow with its branch, or the branch."""
+    return f"{actor} in {url}{of and f' of {of}'}".replace(",", "")
+
+
+CLUSTER, SSH = "cluster", "ssh"
+Signed = t.TypeVar("Signed", SignOff, Act)
+
+
+def account_in(known: str) -> str:
+    """Of what `known_as` told, "" where the API server named none."""
+    return known.rpartition(", ")[0]
+
+
+def said_by(act: SignOff | Act, release: str) -> str:
+    """What an SSH signature of it is over."""
+    if isinstance(act, SignOff):
+        names: tuple[str, ...] = ("attempt", "git_sha", "name", "what", "by", "note")
+    else:
+        names = ("of_attempt", "gate", "watch", "held", "decision", "by", "reason")
+    kind = "sign-off" if isinstance(act, SignOff) else "decision"
+    return statement(kind, release=release, **{name: getattr(act, name) for name in names})
+
+
+def signed_by_key(act: Signed, release: str, key: str) -> Signed:  # noqa: UP047 - as all
+    """With a signature by the key, where there is one."""
+    signature = sign(said_by(act, release), Path(key)) if key else ""
+    return replace(act, signature=signature)
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What a release wants of who signs and decides, as `release_identity` has it."""
+
+    verified: str = ""
+    allowed_signers: str = ""
+    checkout: str = ""
+    other_than_deployer: bool = False
+    different_people: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = ()
+
+    @classmethod
+    def read(
+        cls, given: t.Mapping[str, t.Any] | None, lines: t.Container[str] | None = None
+    ) -> Demands:
+        """`lines`: the sign-offs that there are. Raises InputError for a demand that nothing could verify."""
+        names = {name: value for name, value in (given or {}).items() if value is not None}
+        lists = {name: tuple(names.get(name) or ()) for name in ("different_people", "approvers")}
+        demands = cls(**{**names, **lists})
+        wanted = [name for name in ("other_than_deployer", *lists) if getattr(demands, name)]
+        if wanted and not demands.verified:
+            raise InputError(
+                f"release_identity.{wanted[0]} needs a verified identity, for anybody may type a name: set "
+                "release_identity.verified to cluster or ssh."
+            )
+        if demands.verified == SSH and not demands.allowed_signers:
+            raise InputError(
+                "release_identity.verified is ssh: name the file of who may sign in release_identity.allowed_signers."
+            )
+        unknown = [
+            name for name in demands.different_people if lines is not None and name not in lines
+        ]
+        if unknown:
+            raise InputError(
+                f"release_identity.different_people has {unknown[0]!r}, and no line of release_sign_offs is called so: "
+                "correct it."
+            )
+        return demands
+
+    def person(self, act: SignOff | Act, release: str) -> str:
+        """Who it was; "" where that is only stated. Raises VerificationError for what is not verified."""
+        if self.verified == SSH:
+            allowed = Path(self.checkout) / self.allowed_signers
+            return principal_of(said_by(act, release), act.signature, allowed)
+        account = account_in(act.known_as) if self.verified else ""
+        if self.verified and not account:
+            raise VerificationError("the API server named no account for it")
+        return account
+
+    def refuse_approver(self, act: Act, release: str) -> str:
+        """Raises VerificationError for somebody who may not approve; who it was otherwise."""
+        person = self.person(act, release)
+        if self.approvers and person not in self.approvers:
+            raise VerificationError(
+                f"{person} may not approve: release_identity.approvers has {', '.join(self.approvers)}"
+            )
+        return person
+
+
+NO_DEMANDS = Demands()
+
+
+def how_verified(demands: Demands, variable: str) -> str:
+    if demands.verified == SSH:
+        return f"Add -e {variable}=~/.ssh/id_ed25519, or the key that {demands.allowed_signers} has of you."
+    return "Let another person do it, with an account of their own."
+
+
+def named(by: str, person: str, known: str = "") -> str:
+    """A name with what is known of it: verified, or stated alone."""
+    if person:
+        return f"{by} (verified as {person})"
+    return f"{by} (as stated; signed as {known})" if known else f"{by} (as stated)"

@@ -25,6 +25,7 @@ from ._doc_fragments import (  # noqa: F401 - each is looked up by its name
     _action_groups,
     _diagnosis,
     _flags,
+    _identity,
     _kubernetes,
     _libraries,
     _lock,

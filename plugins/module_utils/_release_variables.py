@@ -11,6 +11,7 @@ from ._checks.task import read_tests
 from ._errors import InputError
 from ._flags.values import to_values
 from ._gate.options import METRIC_RULES, read_metrics
+from ._identity import Demands
 from ._module import fragment_spec, refuse_below
 from ._ramp.options import read_schedule
 from ._release.order import read_waivers
@@ -106,6 +107,18 @@ def _messages(name: str, release: Release) -> None:
     options_or_refusal({name: spec}, {name: release[name]})
 
 
+def _identity(name: str, release: Release) -> None:
+    spec = fragment_spec("_identity")["identity"]
+    lines = release.get("release_sign_offs")
+    # What is no list of lines is refused by its own name.
+    known = (
+        {str(line.get("name")) for line in lines if isinstance(line, dict)}
+        if isinstance(lines, list)
+        else None
+    )
+    Demands.read(options_or_refusal({name: spec}, {name: release[name]})[name], known)
+
+
 def _list_of(fragment: str, option: str) -> dict[str, t.Any]:
     """Where a fragment leaves it to the modules to say that its option is a list."""
     return {**fragment_spec(fragment)[option], "type": "list", "elements": "dict"}
@@ -129,6 +142,7 @@ READERS: t.Mapping[str, t.Callable[[str, Release], object]] = {
             {name: fragment_spec("_sign_offs", "sign_off")["required"]}, {name: release[name]}
         )[name]
     ),
+    "release_identity": _identity,
     "release_sign_offs_given": lambda name, release: read_given(release[name]),
     **dict.fromkeys(
         ("release_waivers", "release_phases_waived", "release_supersedes"),

@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - easymo.deploy._metrics
   - easymo.deploy._metrics.watch
   - easymo.deploy._kubernetes.elsewhere
+  - easymo.deploy._identity
 options:
   release:
     description:
@@ -275,6 +276,7 @@ from ..module_utils._gate.sources import (
 from ..module_utils._gate.state import Schedule, WatchState
 from ..module_utils._gate.store import ReleaseMemory, answers_awaited
 from ..module_utils._gate.watch import run_watch
+from ..module_utils._identity import Demands
 from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._module import Module, documented, emit_progress, execute
 
@@ -342,7 +344,8 @@ def memory_of(module: Module, cluster: Cluster | None) -> ReleaseMemory | None:
     def report(text: str) -> None:
         emit_progress(module, "WatchResumed", text, {"gate": params["gate"]})
 
-    return ReleaseMemory(cluster, params["release"], params["gate"], report=report)
+    demands = Demands.read(params["identity"])
+    return ReleaseMemory(cluster, params["release"], params["gate"], report, demands=demands)
 
 
 def main() -> None:

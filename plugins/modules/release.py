@@ -20,6 +20,7 @@ description:
     backups or facts. The phase V(rollback) is the exception; it belongs to the attempt that it undoes.
 requirements:
   - the program git (for O(sign_off.checkout))
+  - the program ssh-keygen of OpenSSH 8.1 or later (for SSH signatures)
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
@@ -27,6 +28,7 @@ extends_documentation_fragment:
   - easymo.deploy._kubernetes
   - easymo.deploy._release_run.order
   - easymo.deploy._sign_offs
+  - easymo.deploy._identity
 options:
   name:
     description:
@@ -106,6 +108,11 @@ options:
         description: Why, for everybody who reads the record later.
         type: str
         required: true
+      key:
+        description:
+          - A private SSH key without a passphrase, or the public key of one that an agent holds. It signs what is
+            written.
+        type: path
   answer:
     description:
       - Keeps what somebody says of users after a watch, and nothing else. The newest answer to each question counts at
@@ -258,7 +265,7 @@ from ..module_utils._checks.git import head_of
 from ..module_utils._checks.sign_offs import sign
 from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._gate.store import record_answer, record_decision
-from ..module_utils._identity import known_as
+from ..module_utils._identity import Demands, known_as
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.apply import lease_check_for
@@ -312,14 +319,18 @@ def decide(module: Module, cluster: Cluster) -> dict[str, t.Any]:
         at=utc_now(),
         known_as=known_as(cluster),
     )
-    return record_decision(cluster, params["name"], wanted, check_mode=module.check_mode)
+    demands, key = Demands.read(params["identity"]), given["key"] or ""
+    return record_decision(
+        cluster, params["name"], wanted, demands, key, check_mode=module.check_mode
+    )
 
 
 def sign_off(module: Module, cluster: Cluster) -> dict[str, t.Any]:
     given = module.params["sign_off"]
     commit = given["commit"] or (head_of(given["checkout"]) if given["checkout"] else "")
     store = ReleaseStore(cluster, module.params["name"], clock=MonotonicClock())
-    return sign(store, given, commit, known_as(cluster), check_mode=module.check_mode)
+    demands = Demands.read(module.params["identity"])
+    return sign(store, given, commit, known_as(cluster), demands, check_mode=module.check_mode)
 
 
 def main() -> None:

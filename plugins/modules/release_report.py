@@ -20,6 +20,8 @@ description:
   - An empty, partial or damaged record still makes a report; it says what is missing and what could not be read.
     Without an answer of the cluster there is none.
   - All times are the record's, so the same record makes the same files. What has the form of a secret is blanked out.
+requirements:
+  - the program ssh-keygen of OpenSSH 8.1 or later (for O(signing_key))
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes.elsewhere
@@ -39,6 +41,12 @@ options:
     description: The release, also for the title where the record does not tell.
     type: str
     required: true
+  signing_key:
+    description:
+      - A private SSH key without a passphrase, or the public key of one that an agent holds. C(report.json), which has
+        the record, is signed by it in C(report.json.sig), as C(ssh-keygen -Y verify -n release-report) reads it.
+    type: path
+    version_added: 0.3.0
 """
 
 EXAMPLES = r"""
@@ -89,10 +97,12 @@ from ..module_utils._release.record import Record
 from ..module_utils._report.build import RECORD_DEPTH, asked_of, build_report
 from ..module_utils._report.files import ReportFolder, incident_name, notes_of
 from ..module_utils._report.render import files_of
+from ..module_utils._signatures import REPORT, sign
 from ..module_utils._story.view import ReleaseView
 from ..module_utils._templates import JINJA2
 
-PAGE = "report.html"
+PAGE, SIGNED = "report.html", "report.json"
+SIGNATURE = f"{SIGNED}.sig"
 
 module_spec = documented(DOCUMENTATION, needs=(JINJA2,))
 
@@ -106,8 +116,10 @@ def run(module: Module) -> dict[str, t.Any]:
     folder = ReportFolder(Path(params["dest"]))
     incident = incident_name(Record.read(record).attempt)
     files = files_of(report, record)
-    before = folder.read([*files, "lessons.md", incident])
+    before = folder.read([*files, "lessons.md", incident, SIGNATURE])
     after = {**files, **notes_of(report, record, before)}
+    if key := params["signing_key"]:
+        after[SIGNATURE] = sign(after[SIGNED], Path(key), REPORT)
     changed = {name: entry for name, entry in after.items() if before.get(name) != entry}
     if changed and not module.check_mode:
         folder.write(changed)

@@ -37,16 +37,13 @@ class Upload:
 
 @dataclass
 class Trouble:
-    """Answers `status` to the next `times` calls of this method whose path ends so. `after` lets them be done first."""
+    """Answers `status` to the next `times` calls of this method whose path ends so."""
 
     method: str
     ending: str
     status: int
     times: int = 1_000_000
     headers: dict[str, str] = field(default_factory=dict)
-    after: bool = False
-    then: t.Callable[[], None] | None = None
-    """Called before the answer is."""
 
 
 class Management:
@@ -145,7 +142,7 @@ class _Handler(Handler):
     def do_GET(self) -> None:
         body = self.body()
         trouble = self.management.trouble(self.command, urlsplit(self.path).path)
-        if trouble and not trouble.after:
+        if trouble:
             self._fail(trouble)
             return
         upload = None
@@ -156,16 +153,11 @@ class _Handler(Handler):
         else:
             status, answer = self.management.alone(self.command, self.path, upload, body)
             content, kind = _encoded(answer)
-        if trouble:
-            self._fail(trouble)
-        else:
-            self.answer(status, content, {"Content-Type": kind})
+        self.answer(status, content, {"Content-Type": kind})
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
     def _fail(self, trouble: Trouble) -> None:
-        if trouble.then:
-            trouble.then()
         if trouble.status == LOST:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)

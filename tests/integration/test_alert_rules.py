@@ -1,10 +1,12 @@
 """Rules put where the real Prometheus takes them from, and seen to be loaded."""
 
+import re
 import threading
 import typing as t
 from pathlib import Path
 
 import pytest
+import requests
 import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
@@ -12,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
     MonitoringServer,
 )
 from ansible_collections.easymo.deploy.plugins.modules import alert_rules
+from tests.ansible_playbook import ROOT, run_playbook
 from tests.integration.conftest import Result
 from tests.waiting import until
 
@@ -145,3 +148,21 @@ def test_a_prometheus_that_is_away_fails_before_anything_is_written(
     )
     assert (gone["reason"], file.exists()) == ("Unreachable", False)
     until(lambda: run(groups()).get("failed") is None)
+
+
+def test_the_playbook_loads_the_alerts_with_productions_windows(world, file, monitoring):
+    source = ROOT / "inventories/shared/alerts.rules.yml"
+    words = ("playbooks/alert_rules.yml", "-i", "inventories/sandbox")
+    given = ("-e", f"alert_rules_source={source}", "-e", f"alert_rules_path={file}")
+    for options, changed in ((("--check",), "1"), ((), "1"), ((), "0")):
+        done = run_playbook(*words, *given, *options, EASYMO_SANDBOX_STATE=str(world.directory))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert re.findall(r"changed=(\d+)", done.stdout) == [changed], done.stdout
+    rules = requests.get(f"{monitoring['prometheus']['url']}/api/v1/rules?type=alert", timeout=20)
+    (loaded,) = (one for one in rules.json()["data"]["groups"] if one["file"] == str(file))
+    assert {rule["name"]: (rule["duration"], rule["health"]) for rule in loaded["rules"]} == {
+        "High Error Rate": (120, "ok"),
+        "Service Down": (60, "ok"),
+        "High Fallback Rate": (300, "ok"),
+        "Slow Response": (300, "ok"),
+    }

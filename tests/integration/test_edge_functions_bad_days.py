@@ -20,7 +20,6 @@ from tests.fakes.management_api import (
     Trouble,
     management_api,
 )
-from tests.integration.module_process import ModuleProcess
 from tests.module_runner import Result, run_module
 
 
@@ -149,37 +148,3 @@ def test_sixty_functions_get_through_the_limit(api, functions):
     assert len(api.functions) == 60
     # Each refusal costs one call.
     assert sum(call.startswith("POST") for call in api.calls) == 90
-
-
-KILLED_AT = {
-    "list": ("GET", "/functions"),
-    "bundle": ("POST", "/deploy"),
-    "activation": ("PUT", "/functions"),
-}
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("call", KILLED_AT)
-def test_a_run_that_is_killed_is_finished_by_the_next_and_can_go_back(
-    api, functions, place, call, after
-):
-    write(functions, "1", "a")
-    deploy(api, functions)
-    write(functions, "2", "a", "b")
-    kubernetes = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
-    given = {"release": "2.0.0", "kubernetes": kubernetes}
-    method, ending = KILLED_AT[call]
-    running: list[ModuleProcess] = []
-
-    trouble = Trouble(method, ending, LOST, 1, after=after, then=lambda: running[0].kill())
-    api.troubles = [trouble]
-    running.append(ModuleProcess("edge_functions", arguments(api, functions, **given)))
-    running[0].wait()
-    api.troubles = []
-    result = deploy(api, functions, **given)
-    assert not result.get("failed"), result
-    assert set(versions(api)) == {"a", "b"}
-    back = deploy(api, functions, state="restored", **given)
-    assert not back.get("failed"), back
-    assert set(api.functions) == {"a"}
-    assert api.uploads[-1].files["supabase/functions/a/index.ts"] == serve("1").encode()

@@ -22,7 +22,6 @@ from tests.agent_core_pods import (
     told,
 )
 from tests.integration.conftest import Place
-from tests.integration.plays import run_role
 from tests.waiting import until
 
 ON = {AGENTS: True, PERCENTAGE: 10}
@@ -179,35 +178,3 @@ def test_killed_between_the_write_and_the_last_pod_the_same_command_continues(pl
     fault("node", "volumes-stale", "nobody")
     assert readers.kill().get("failed") is None
     assert readers.run() == [(False, 0)] * 2
-
-
-def test_the_role_brings_flags_without_a_restart_and_puts_back_what_does_not_come(
-    place, fault, tmp_path
-):
-    readers = Readers(place)
-
-    def play(**values: t.Any) -> t.Any:
-        return run_role(
-            "feature_flags",
-            place,
-            tmp_path,
-            flags={"consumers": [NAME], "delivery": "volume", "probe": ENDPOINT},
-            release_flags_wait=6,
-            feature_flags_values=values,
-        )
-
-    ended = play(**ON)
-    assert ended.returncode == 0, ended.stdout
-    assert readers.run() == [(True, 10)] * 2
-
-    deaf, well = readers.pods
-    fault("node", "volumes-stale", deaf)
-    ended = play(**{**ON, PERCENTAGE: 50})
-    said = " ".join(ended.stdout.split())
-    assert ended.returncode != 0
-    assert f"1 of 2 pods of '{NAME}' run with other flags: in pod {deaf}" in said
-    assert "The previous flags were restored." in said
-    assert "not every pod" not in said
-    assert place.read("configmaps", FLAGS)["data"][PERCENTAGE] == "10"
-    assert readers.run() == [(True, 10)] * 2
-    assert names(place) == readers.pods, well

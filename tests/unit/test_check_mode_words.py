@@ -47,7 +47,7 @@ def ramped(value: str, percentage: int, *, check_mode: bool) -> str:
 
 def decided(decision: str, *, check_mode: bool) -> str:
     act = Act(gate="monitoring", decision=decision, by="ann", at=NOW, reason="x")
-    return watch_decided(act, "2.0.0", would=check_mode)
+    return watch_decided(act, "2.0.0", "", would=check_mode)
 
 
 SENTENCES: dict[str, t.Callable[[bool], str]] = {

@@ -102,6 +102,13 @@ RELEASE: dict[str, t.Any] = {
     "release_feature_flag": "ON",
     "release_flags_messages": [{"name": "m", "from": "1", "text": "t", "route": "agent"}],
     "release_sign_offs": [{"name": "qa", "what": "w", "of": "o", "section": "s"}],
+    "release_identity": {
+        "verified": "ssh",
+        "allowed_signers": "a",
+        "other_than_deployer": True,
+        "different_people": ["qa"],
+        "approvers": ["ann"],
+    },
     "release_sign_offs_given": {"qa": {"by": "Ann Doe", "note": "n"}, "dev": "Bob"},
     "release_waivers": {"images": {"by": "Ann", "reason": "r"}},
     "release_phases_waived": {"preflight": {"by": "Ann", "reason": "r"}},

@@ -143,13 +143,20 @@ def test_a_name_cannot_be_asked_of_who_creates_lists_or_watches():
 
 def test_the_page_of_rights_has_each_of_them_with_what_fails_without_it():
     """`python -m tests.simulation.plays --rights` tries them, and writes it."""
-    page = (ROOT / "docs/rights.md").read_text("utf-8")
-    rows = re.findall(r"^\| (\w+) \| `([\w/]+)` ?(\S*) \| (.*?) \| (.+?) \|$", page, re.MULTILINE)
-    told = {
-        (f"easymo-{role}", resource, name, verb)
-        for role, resource, name, verbs, _witness in rows
-        for verb in verbs.split(", ")
-    }
+    page = (ROOT / "docs/rights.md").read_text("utf-8").partition("<!-- roles -->\n")[2]
+    head, _line, *rows = page.partition("\n<!--")[0].splitlines()
+    heads = [cell.strip().split(": ") for cell in head.strip("|").split("|")[1:]]
+    told, witnesses = set(), {main for _role, main in heads}
+    for row in rows:
+        resource, *cells = (cell.strip() for cell in row.strip("|").split(" | "))
+        for (role, _main), cell in zip(heads, cells, strict=True):
+            for part in filter(None, cell.split("; ")):
+                name, _colon, verbs = part.rpartition(": ")
+                witnesses |= {*re.findall(r"\((.+?)\)", verbs)}
+                told |= {
+                    (f"easymo-{role}", resource.strip("`"), name.strip("`"), verb)
+                    for verb in re.sub(r" \(.+?\)", "", verbs).split(", ")
+                }
     assert told == {
         (role, resource, name, verb)
         for role, rules in roles().items()
@@ -159,8 +166,7 @@ def test_the_page_of_rights_has_each_of_them_with_what_fails_without_it():
         for verb in rule["verbs"]
     }
     plays = json.loads((ROOT / "tests/simulation/plays/outcomes.json").read_text("utf-8"))
-    files = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
-    assert {witness for *_right, witness in rows} <= {*plays, *files}
+    assert witnesses <= {*plays, *(path.name for path in (ROOT / "tests").rglob("test_*.py"))}
 
 
 def test_no_call_hides_its_kind_from_this_test():
@@ -228,19 +234,14 @@ def test_an_older_fence_is_refused_and_one_from_the_future(what, before, after, 
     assert (said == []) is allowed, said
 
 
+SCALE = {**SERVICE, **UPDATE, "subResource": "scale"}
 ATTACKS: tuple[tuple[str, t.Any, t.Any, t.Any, bool], ...] = (
     ("set image", {**SERVICE, **UPDATE}, body("7"), body("7", image="2"), False),
     ("set image before an epoch", {**SERVICE, **UPDATE}, body(), body(image="2"), False),
     ("the playbooks' own", {**SERVICE, **UPDATE, **OURS}, body("7"), body("7", image="2"), True),
     ("label", {**SERVICE, **UPDATE}, body("7"), body("7", team="w"), True),
-    ("scale", {**SERVICE, **UPDATE, "subResource": "scale"}, body(), body(), False),
-    (
-        "autoscaler",
-        {**SERVICE, **UPDATE, **CONTROLLER, "subResource": "scale"},
-        body(),
-        body(),
-        True,
-    ),
+    ("scale", SCALE, body(), body(), False),
+    ("autoscaler", {**SCALE, **CONTROLLER}, body(), body(), True),
     ("delete", {**SERVICE, **DELETE}, body("7"), None, False),
     ("create", {**SERVICE, **CREATE}, None, body(), False),
     ("edit flags", {**CONFIG, **UPDATE}, body("7", FLAGS), body("7", FLAGS, "2"), False),
@@ -285,6 +286,19 @@ def test_who_signs_writes_records_alone(operation, name, may, *, allowed):
     before = None if operation is CREATE else after
     said = denied({**CONFIG, **operation}, before, after, None, lambda verb, _name: verb in may)
     assert (said == []) is allowed, said
+
+
+def test_each_attack_names_the_test_that_tries_it():
+    attacks = yaml.safe_load((ROOT / "tests/attacks.yml").read_text("utf-8"))
+    trials = [trial for rows in attacks.values() for _attack, _outcome, trial in rows]
+    plays = json.loads((ROOT / "tests/simulation/plays/outcomes.json").read_text("utf-8"))
+    tests = {
+        f"{path.name}::{name}"
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert len(trials) >= 50
+    assert {*trials} - {*plays} - tests == set()
 
 
 def test_the_cron_job_is_one_and_runs_with_rights_of_its_own():

@@ -83,7 +83,7 @@ TYPED = {
 }
 """By command the test that types it as it is printed, or nearly: with a name for WHY and <count>."""
 THE_SAME = {
-    "approve.yml -e sign_off=x -e by=$USER": "integration/role_scenarios/preflight/converge.yml",
+    "approve.yml -e sign_off=x -e by=$USER": PLAYED,
     "SELECT pg_terminate_backend({pid})": IN_THE_WAY,
     "decide.yml -e feedback=x -e answer=good -e by=$USER -e \"reason='WHAT WAS SEEN'\"": PLAYED,
     "deploy.yml --tags database": BASELINE,

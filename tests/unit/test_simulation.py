@@ -96,6 +96,12 @@ def test_every_mutant_can_be_made_of_the_product_as_it_is():
 
 
 @pytest.mark.nightly
+@pytest.mark.skipif(not CAN_RUN_INLINE, reason="tasks are forks here")
+def test_what_is_simulated_is_what_the_sandbox_does():
+    simulated("--sandbox", program="tests.simulation.plays")
+
+
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "mutant", [one for one in mutants() if one.seed is not None], ids=lambda one: one.name
 )

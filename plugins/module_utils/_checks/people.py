@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from textwrap import indent
 
+from .._doc_fragments._identity import IDENTITY
 from .._doc_fragments._mail import MAIL_SERVER
 from .._doc_fragments._module import AUTHORITIES, nested
 from .._doc_fragments._sign_offs import REQUIRED
 from .._errors import DeployError, RefusedError, UnreachableError, VerificationError
 from .._http import REQUESTS
-from .._identity import known_as
+from .._identity import Demands, account_in, known_as, named
 from .._messages import plan
 from .._messages.apply import would_take
 from .._messages.slack import call
@@ -24,6 +25,7 @@ from .._time import Deadline, format_time, read_time
 from .models import FAIL, HOLD, Finding, Ground, Kind, Kinds, Options, failed, held, passed
 from .sign_offs import (
     counts,
+    judged,
     known_sign_offs,
     missing_because,
     plan_sign_off,
@@ -200,8 +202,8 @@ def look_sign_offs(options: Options, ground: Ground) -> list[Finding]:
     known, now = known_sign_offs(record), format_time(ground.now)
     new: dict[str, SignOff] = {}
     refused = []
-    asks = read_given(options["given"])
-    who = known_as(ground.cluster()) if asks else ""
+    asks, demands = read_given(options["given"]), Demands.read(options["identity"])
+    who = known_as(ground.cluster()) if asks or demands.other_than_deployer else ""
     for given in asks:
         signed = known.get(given.name)
         if signed is not None and counts(signed, subject) and not given.instead:
@@ -212,14 +214,19 @@ def look_sign_offs(options: Options, ground: Ground) -> list[Finding]:
         except DeployError as exc:
             refused.append(failed(str(exc), name=f"given_sign_off_{given.name}"))
     rows = []
+    there = {name: act for name, act in {**known, **new}.items() if counts(act, subject)}
+    people = judged(there, demands, ground.release, account_in(who))
     for entry in wanted:
         signed, name = {**known, **new}.get(entry.name), f"sign_off_{entry.name}"
         facts = {SIGN_OFFS: {entry.name: new[entry.name].to_json()}} if entry.name in new else None
         # A missing signature holds, and is no failure.
         judge, detail = held, missing_because(entry, signed, subject)
-        if signed is not None and not detail:
+        person, why = people.get(entry.name, ("", ""))
+        if signed is not None and why:
+            detail = f"the signature of {signed.by} does not count: {why}"
+        elif signed is not None and not detail:
             note = f", {signed.note}" if signed.note else ""
-            judge, detail = passed, f"{signed.by} signed it at {signed.at}{note}"
+            judge, detail = passed, f"{named(signed.by, person)} signed it at {signed.at}{note}"
         rows.append(judge(detail, name=name, item=entry.item, facts=facts))
     return [*rows, *refused]
 
@@ -265,7 +272,12 @@ SIGN_OFFS_OPTIONS = f"""  description:
           C(note), C(release) and C(instead). They count, and RV(facts) has them.
       type: dict
       default: {{}}
-"""
+    identity:
+      description: What the release wants of who signs.
+      type: dict
+      default: {{}}
+      suboptions:
+{nested(IDENTITY, 8, "checks[].sign_offs.identity")}"""
 MAIL_OPTIONS = f"""  description: Whether a mail server would take a mail for all recipients. None is sent.
   suboptions:
 {nested(MAIL_SERVER, 4, "checks[].mail")}{indent(AUTHORITIES, " " * 4)}"""

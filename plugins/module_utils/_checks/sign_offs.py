@@ -10,7 +10,8 @@ import typing as t
 from dataclasses import dataclass
 
 from .._arguments import read_who_and_why, refuse_secrets, text_of
-from .._errors import ConflictError, InputError
+from .._errors import ConflictError, InputError, VerificationError
+from .._identity import Demands, account_in, how_verified, named, signed_by_key
 from .._module import refuse_twice
 from .._release.models import PLANNED, ROLLED_BACK, SIGN_OFFS
 from .._release.plan import RecordChange
@@ -83,6 +84,7 @@ def sign(
     options: t.Mapping[str, t.Any],
     commit: str,
     known_as: str,
+    demands: Demands,
     *,
     check_mode: bool,
 ) -> dict[str, t.Any]:
@@ -94,15 +96,25 @@ def sign(
     given = (options[name] for name in ("note", "signed_release", "instead"))
     ask = Ask(options["name"], options["by"].strip(), *given)
     now = utc_now()
-    new = plan_sign_off(known, wanted, ask, subject, now, known_as)
+    there = {name: act for name, act in known.items() if counts(act, subject)}
+    anew = bool(judged(there, demands, store.version).get(ask.name, ("", ""))[1])
+    planned = plan_sign_off(known, wanted, ask, subject, now, known_as, anew=anew)
+    new = {n: signed_by_key(act, store.version, options["key"] or "") for n, act in planned.items()}
+    after = {**known, **new}
+    # What is signed now comes last: another line that the same person signed counts.
+    current = {**{n: act for n, act in there.items() if n != ask.name}, ask.name: after[ask.name]}
+    person, why = judged(current, demands, store.version)[ask.name]
+    if why:
+        raise VerificationError(
+            f"The sign-off {ask.name!r} would not count: {why}. {how_verified(demands, 'sign_key')}"
+        )
     if new:
         facts, status = {SIGN_OFFS: as_json(new)}, PLANNED if before is None else ""
         change = RecordChange(store.version, options["by"], now, status=status, facts=facts)
         store.change(change, check_mode=check_mode)
-    after = {**known, **new}
     signed = after[ask.name]
     missing = [line.name for line in wanted if missing_because(line, after.get(line.name), subject)]
-    who = f"{signed.by} (as {signed.known_as})" if signed.known_as else signed.by
+    who = named(signed.by, person, signed.known_as)
     remark = (
         f'{who} signed "{signed.what}" of {store.version}, attempt {signed.attempt}, commit '
         f"{_short(signed.git_sha)}. {'Still unsigned: ' + ', '.join(missing) if missing else 'All are signed'}."
@@ -114,6 +126,28 @@ def sign(
         "remarks": [remark],
         "diff": {"before": as_json(known), "after": as_json(after)},
     }
+
+
+def judged(
+    signed: t.Mapping[str, SignOff], demands: Demands, release: str, deployer: str = ""
+) -> dict[str, tuple[str, str]]:
+    """By line who signed it, "" where that is only stated, and why it does not count as the release wants it."""
+    people: dict[str, str] = {}
+    results = {}
+    for name, act in signed.items():
+        person = why = ""
+        try:
+            person = demands.person(act, release)
+        except VerificationError as exc:
+            why = str(exc)
+        account = account_in(act.known_as)
+        if demands.other_than_deployer and deployer and account in ("", deployer) and not why:
+            why = f"it was signed as {account or 'an unknown account'}, and {deployer} deploys"
+        if name in demands.different_people and person and not why:
+            first = people.setdefault(person, name)
+            why = f"{person} signed {first!r} too" if first != name else ""
+        results[name] = person, why
+    return results
 
 
 def as_json(sign_offs: t.Mapping[str, SignOff]) -> dict[str, t.Any]:
@@ -141,8 +175,10 @@ def plan_sign_off(
     subject: Subject,
     now: str,
     known_as: str = "",
+    *,
+    anew: bool = False,
 ) -> dict[str, SignOff]:
-    """What the record gets, by the sign-off's name; nothing when the same person signed it already."""
+    """What the record gets, by the sign-off's name; nothing when the same person signed it already, but `anew`."""
     line = next((each for each in wanted if each.name == ask.name), None)
     if line is None:
         names = ", ".join(each.name for each in wanted) or "none"
@@ -160,9 +196,9 @@ def plan_sign_off(
     before = known.get(ask.name)
     if before is not None and counts(before, subject):
         signers = {" ".join(name.split()).casefold() for name in (before.by, ask.by)}
-        if len(signers) == 1:
+        if len(signers) == 1 and not anew:
             return {}
-        if not ask.instead:
+        if len(signers) > 1 and not ask.instead:
             raise ConflictError(
                 f"{before.by} signed {ask.name!r} at {before.at} already: to "
                 "replace that signature, set 'instead'."

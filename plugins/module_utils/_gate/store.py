@@ -16,10 +16,10 @@ from .._arguments import read_who_and_why, refuse_secrets
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, InputError, VerificationError
 from .._formats import read_json
-from .._identity import known_as
+from .._identity import NO_DEMANDS, Demands, how_verified, known_as, named, signed_by_key
 from .._release.decode import dumped, encoded, restored
 from .._release.plan import RecordChange, check_attempt
-from .._release.record import Act, Evidence
+from .._release.record import Act, Evidence, Record
 from .._release.store import Attachment, ReleaseStore
 from .._release.task import change_record
 from .._time import epoch, utc_now
@@ -79,6 +79,7 @@ class ReleaseMemory:
     gate: str
     report: t.Callable[[str], None]
     wall: t.Callable[[], float] = time.time
+    demands: Demands = NO_DEMANDS
     lost: int = 0
     """Looks that could not be kept."""
     begun: float | None = None
@@ -90,6 +91,8 @@ class ReleaseMemory:
     _asked: dict[str, t.Any] = field(default_factory=dict)
     _wrote: bool = False
     _settled: bool = False
+    _judged: dict[Act, bool] = field(default_factory=dict)
+    """Approvals, and whether they count."""
 
     def __post_init__(self) -> None:
         self._shelf = WatchStore(self._store())
@@ -116,7 +119,7 @@ class ReleaseMemory:
         over = known is not None and self._settled and known.ended
         if known is None or over or (known.attempt, known.definition) != present:
             return None
-        decision = that_counts(all_said(record, self.gate), known)
+        decision = that_counts(self._said(record), known)
         # Clocks of two machines may differ, and time goes forward.
         now = max(self.wall() - known.started, known.elapsed)
         state = take_up(plan, known, now, phase_started=phase.started, manual=decision)
@@ -141,7 +144,20 @@ class ReleaseMemory:
             return None  # the next look asks again
         if record is None or record.attempt != self._stamp["attempt"]:
             return None
-        return that_counts(all_said(record, self.gate), state)
+        return that_counts(self._said(record), state)
+
+    def _said(self, record: Record) -> list[Act]:
+        """The decisions on this gate, but approvals that were not given by whom the release wants."""
+        said = all_said(record, self.gate)
+        for act in said:
+            if act.decision == APPROVE and act not in self._judged:
+                try:
+                    self.demands.refuse_approver(act, self.release)
+                    self._judged[act] = True
+                except VerificationError as exc:
+                    self._judged[act] = False
+                    self.report(f"the approval of {act.by} does not count: {exc}")
+        return [act for act in said if self._judged.get(act, True)]
 
     def keep(self, state: WatchState) -> None:
         # A second run over a finished release writes nothing, until it finds something.
@@ -211,7 +227,13 @@ def watches_of(store: ReleaseStore, attempt: int) -> dict[str, t.Any]:
 
 
 def record_decision(
-    cluster: Cluster, release: str, wanted: Act, *, check_mode: bool
+    cluster: Cluster,
+    release: str,
+    wanted: Act,
+    demands: Demands = NO_DEMANDS,
+    key: str = "",
+    *,
+    check_mode: bool,
 ) -> dict[str, t.Any]:
     """Keep what a person decides of a gate. The result of the task, with the diff."""
     store = ReleaseStore(cluster, release, clock=MonotonicClock())
@@ -219,6 +241,15 @@ def record_decision(
     shelf = WatchStore(store)
     shelf.read()
     planned, new = plan_decision(record, shelf.state(wanted.gate), wanted, list(shelf.watches))
+    planned = signed_by_key(planned, release, key) if new else planned
+    person = ""
+    if planned.decision == APPROVE:
+        try:
+            person = demands.refuse_approver(planned, release)
+        except VerificationError as exc:
+            raise VerificationError(
+                f"This approval would not count: {exc}. {how_verified(demands, 'sign_key')}"
+            ) from exc
     fact = decision_fact(planned)
     if new:
         # By name too, so that two people of the same second do not overwrite each other.
@@ -231,14 +262,14 @@ def record_decision(
     return {
         "changed": new,
         "decision": fact,
-        "sentence": decided(planned, release, would=check_mode and new),
+        "sentence": decided(planned, release, person, would=check_mode and new),
         "diff": {"before": {} if new else fact, "after": fact},
     }
 
 
-def decided(act: Act, release: str, *, would: bool) -> str:
+def decided(act: Act, release: str, person: str, *, would: bool) -> str:
     verb, past = ("approve", "approved") if act.decision == APPROVE else ("reject", "rejected")
-    did = f"{act.by} {f'would {verb}' if would else past}"
+    did = f"{named(act.by, person)} {f'would {verb}' if would else past}"
     return f"{did} the watch {act.gate!r} of release {release}: {act.reason}."
 
 

@@ -176,7 +176,7 @@ def _hosts(
     yield HOSTS.format(namespace=seen.name)
     yield "    databases:"
     if databases:
-        yield "      # By the names of Secrets, which nobody read. Take out what no release migrates."
+        yield "      # By the names of Secrets, which were not read. Take out what no release migrates."
         yield "      hosts:"
     for secret, uses in databases.items():
         yield from _database(secret, uses)
@@ -344,7 +344,7 @@ def _secrets(databases: t.Mapping[str, list[str]], access: t.Mapping[str, str]) 
         yield "release_secrets: []"
         return
     yield ""
-    yield "# From the environment of whoever deploys; or put the values into a vault: docs/secrets.md."
+    yield "# From the environment of the one who deploys; or put the values into a vault: docs/secrets.md."
     for name, (variable, _purpose) in entries.items():
         yield f"{name}: \"{{{{ lookup('ansible.builtin.env', '{variable}') }}}}\""
     yield "release_secrets:"

@@ -257,6 +257,7 @@ class Act:
     watch: str = under("evidence.watch")
     held: str = under("evidence.held")
     known_as: str = under("evidence.known_as", default="")
+    signature: str = under("evidence.signature", default="")
     holding: tuple[str, ...] = under("evidence.reasons", default=())
     concerns: tuple[str, ...] = under("evidence.concerns", default=())
     before: str = under("from", "before")
@@ -280,6 +281,8 @@ class SignOff:
     attempt: int = 0
     git_sha: str = ""
     known_as: str = ""
+    signature: str = ""
+    """By SSH, where there is one."""
 
     def to_json(self) -> dict[str, t.Any]:
         return {name: entry for name, entry in vars(self).items() if name != "name"}

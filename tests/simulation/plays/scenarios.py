@@ -400,6 +400,32 @@ def _of_alert(name: str, calls_for: str, stands: Checked) -> Scenario:
     )
 
 
+def _wants(*, lines: t.Sequence[t.Any] = (), **demands: t.Any) -> dict[str, t.Any]:
+    """Of who signs and decides, by the account that the API server names."""
+    identity = {"release_identity": {"verified": "cluster", **demands}}
+    return {"variables": {**identity, **({"release_sign_offs": lines} if lines else {})}}
+
+
+LINES = [{"name": "qa", "what": "Flows"}, {"name": "product", "what": "Texts"}]
+DECIDED = Scenario(
+    "decide",
+    "decide",
+    ("-e", f"by={TARGET}", *BY[2:], "-e", "decision=approve"),
+    deployed,
+    DEPLOYED,
+    HELD,
+    again="deploy",
+    stands=decided,
+    options={"decision": "approve"},
+)
+SIGNED = Scenario(
+    "sign",
+    "approve",
+    (*BY, "-e", "sign_off=qa"),
+    deployed,
+    again="deploy",
+    options={"variables": {"release_sign_offs": LINES[:1]}},
+)
 LOWERED = Scenario(
     "lowered",
     "kill_switch",
@@ -584,30 +610,39 @@ SCENARIOS = {
         *(
             replace(
                 Scenario("", "guard", (), paged, (*DEPLOYED, ("ramp", ())), options=ALERTED),
-                name=f"guard back, {name}",
+                name=f"guard {name}",
                 world={**ALARMED, **world},
                 fails=False,
             )
             for name, world in {"mounted": {"mounted": True}, "late": LATE}.items()
         ),
-        Scenario(
-            "decide",
-            "decide",
-            ("-e", f"by={TARGET}", *BY[2:], "-e", "decision=approve"),
-            deployed,
-            DEPLOYED,
-            HELD,
-            again="deploy",
-            stands=decided,
-            options={"decision": "approve"},
+        DECIDED,
+        replace(
+            DECIDED,
+            name="decided by another",
+            options={**DECIDED.options, **_wants(approvers=["somebody else"])},
+            wrong_about=as_it_was,
+            stands=held,
+            ends=2,
+            last=2,
+            fails=False,
         ),
-        Scenario(
-            "sign",
-            "approve",
-            (*BY, "-e", "sign_off=qa"),
-            deployed,
-            again="deploy",
-            options={"variables": {"release_sign_offs": [{"name": "qa", "what": "Flows"}]}},
+        SIGNED,
+        replace(
+            SIGNED,
+            name="signed by another",
+            options=_wants(lines=LINES[:1], other_than_deployer=True),
+            fails=False,
+        ),
+        replace(
+            SIGNED,
+            name="signed by one",
+            before=(("approve", (*BY, "-e", "sign_off=product")),),
+            options=_wants(lines=LINES, different_people=["qa", "product"]),
+            wrong_about=untouched,
+            ends=2,
+            last=2,
+            fails=False,
         ),
         _of_lock("ramp, locked", "ramp"),
         _of_lock("rollback, locked", "rollback", *BY, ends=0),

@@ -17,7 +17,7 @@ from ..scheduler import sender_of
 from ..world import NAMESPACE
 from . import ROOT
 from .outcomes import differences, outcome_now, recorded
-from .rights import Right, granted, left_out
+from .rights import DEPLOY, GUARD, LOOK, SIGN, Right, granted, left_out
 from .scenarios import SCENARIOS, Scenario
 
 if t.TYPE_CHECKING:
@@ -29,6 +29,8 @@ ELSEWHERE: t.Mapping[tuple[str, str], str] = dict.fromkeys(
     "test_kubernetes_rights.py",
 ) | {(verb, "configmaps"): "test_manifests.py" for verb in ("sign", "guard")}
 """Of rights that no play needs, the test that fails without them."""
+MAIN = {DEPLOY: "deploy", GUARD: "guard back", SIGN: "sign", LOOK: "followed"}
+"""The play that is tried first, by role."""
 PAGE = ROOT / "docs" / "rights.md"
 TABLE = re.compile(r"(?<=<!-- roles -->\n).*(?=<!-- /roles -->)", re.DOTALL)
 
@@ -77,26 +79,36 @@ def is_used(right: Right, asked: t.Container[Right] | set[Right]) -> bool:
 
 
 def table() -> tuple[str, list[str]]:
-    """Each right with what fails without it, and those that nothing needs."""
+    """Each right with what ends otherwise without it, and those that nothing needs."""
     asked = {scenario.name: asked_by(scenario) for scenario in SCENARIOS.values()}
-    rows: dict[tuple[str, str, str, str], list[str]] = {}
+    cells: dict[tuple[str, str], dict[str, list[str]]] = {}
     idle = []
     for right in granted():
         role, verb, resource, name = right
         witness = ELSEWHERE.get((verb, resource)) or _needed_by(right, asked)
         if not witness:
             idle.append(f"{role} {verb} {resource} {name} is needed by nothing")
-        rows.setdefault((role.partition("-")[2], resource, name, witness), []).append(verb)
-    lines = ["| role | resource | verbs | fails without them |", "|---|---|---|---|"]
-    lines += [
-        f"| {role} | `{resource}`{name and f' {name}'} | {', '.join(verbs)} | {witness} |"
-        for (role, resource, name, witness), verbs in rows.items()
+        text = verb if witness == MAIN[role] else f"{verb} ({witness})"
+        cells.setdefault((resource, role), {}).setdefault(name, []).append(text)
+    lines = [
+        f"| resource | {' | '.join(f'{role[7:]}: {play}' for role, play in MAIN.items())} |",
+        "|---" * (len(MAIN) + 1) + "|",
     ]
+    for resource in sorted({resource for resource, _role in cells}):
+        row = [
+            "; ".join(
+                f"{name and f'`{name}`: '}{', '.join(texts)}"
+                for name, texts in cells.get((resource, role), {}).items()
+            )
+            for role in MAIN
+        ]
+        lines.append(f"| `{resource}` | {' | '.join(row)} |")
     return "\n".join(lines) + "\n", idle
 
 
 def _needed_by(right: Right, asked: t.Mapping[str, set[Right]]) -> str:
-    name = next((name for name in asked if is_used(right, asked[name])), "")
+    names = (MAIN[right[0]], *asked)
+    name = next((name for name in names if is_used(right, asked[name])), "")
     left_out.add(right)
     try:
         return name if name and differences(recorded()[name], outcome_now(SCENARIOS[name])) else ""
@@ -105,8 +117,9 @@ def _needed_by(right: Right, asked: t.Mapping[str, set[Right]]) -> str:
 
 
 def written() -> list[str]:
-    """Write the table; the rights that nothing needs."""
+    """Write the table. The rights that nothing needs, and whether it was another."""
     lines, idle = table()
-    page = PAGE.read_text("utf-8")
-    PAGE.write_text(TABLE.sub(lambda _found: lines, page), "utf-8")
-    return idle
+    before = PAGE.read_text("utf-8")
+    after = TABLE.sub(lambda _found: lines, before)
+    PAGE.write_text(after, "utf-8")
+    return idle + ([f"{PAGE.name} was another, and is written anew"] if after != before else [])

@@ -1,8 +1,23 @@
 """How the record names the one who signs or decides, beside the name that was typed."""
 
+import subprocess
+import typing as t
+from dataclasses import replace
+
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._identity import known_as, place_of
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.sign_offs import judged
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    InputError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._identity import (
+    Demands,
+    known_as,
+    place_of,
+    signed_by_key,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act, SignOff
 from tests.fakes.cluster import MemoryCluster
 
 GITHUB = {
@@ -23,7 +38,18 @@ GITLAB = {
     ("environment", "place"),
     [
         (GITHUB, "jane in https://github.com/shop/api/actions/runs/17"),
-        (GITLAB, "jane in https://gitlab.com/shop/api/-/jobs/17"),
+        (
+            {
+                **GITHUB,
+                "GITHUB_TRIGGERING_ACTOR": "joe",
+                "GITHUB_WORKFLOW_REF": "shop/api/release.yml@main",
+            },
+            "joe in https://github.com/shop/api/actions/runs/17 of shop/api/release.yml@main",
+        ),
+        (
+            {**GITLAB, "CI_COMMIT_REF_NAME": "main, or not"},
+            "jane in https://gitlab.com/shop/api/-/jobs/17 of main or not",
+        ),
     ],
 )
 def test_a_job_is_named_by_who_began_it_and_its_address(environment, place):
@@ -37,3 +63,137 @@ def test_without_the_servers_word_the_place_is_left(monkeypatch):
     assert known_as(cluster) == f"{cluster.account()}, {place}"
     monkeypatch.setattr(cluster, "account", lambda: "")
     assert known_as(cluster) == place
+
+
+QA = SignOff("qa", "Jane Doe", "then", "QA sign-off", "", 1, "c0ffee", "acc:jane, jane@laptop")
+HOLD = Act(
+    gate="monitoring", decision="approve", by="Jane", reason="it was looked at", watch="w", held="h"
+)
+KEYS = ("jane", "eve")
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory) -> dict[str, str]:
+    """Private keys by name; `checkout`, where jane alone may sign; `encrypted`, hers with a passphrase."""
+    folder = tmp_path_factory.mktemp("keys")
+    for name, phrase in (("jane", ""), ("eve", ""), ("encrypted", "secret")):
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", phrase, "-f", str(folder / name)]
+        subprocess.run(argv, check=True, capture_output=True)
+    public = (folder / "jane.pub").read_text("utf-8")
+    (folder / "allowed").write_text(
+        f'jane@shop.com namespaces="release-sign-off" {public}', "utf-8"
+    )
+    other = f'jane@shop.com namespaces="git" {public}'
+    (folder / "other").write_text(other, "utf-8")
+    return {name: str(folder / name) for name in (*KEYS, "encrypted")} | {"checkout": str(folder)}
+
+
+def ssh(keys: dict[str, str], **more: t.Any) -> Demands:
+    return Demands.read(
+        {"verified": "ssh", "allowed_signers": "allowed", "checkout": keys["checkout"], **more}
+    )
+
+
+@pytest.mark.parametrize("act", [QA, HOLD], ids=["sign-off", "decision"])
+def test_a_signature_by_a_key_says_who_it_was(keys, act):
+    assert ssh(keys).person(signed_by_key(act, "2.0.0", keys["jane"]), "2.0.0") == "jane@shop.com"
+
+
+ALTERED: tuple[tuple[str, t.Any, str, dict[str, t.Any]], ...] = (
+    ("another line", QA, "2.0.0", {"name": "security"}),
+    ("another name", QA, "2.0.0", {"by": "Eve"}),
+    ("another commit", QA, "2.0.0", {"git_sha": "bad"}),
+    ("another attempt", QA, "2.0.0", {"attempt": 2}),
+    ("another note", QA, "2.0.0", {"note": "all is well"}),
+    ("another release", QA, "2.0.1", {}),
+    ("another decision", HOLD, "2.0.0", {"decision": "reject"}),
+    ("another hold", HOLD, "2.0.0", {"held": "later"}),
+    ("another watch", HOLD, "2.0.0", {"watch": "later"}),
+    ("another gate", HOLD, "2.0.0", {"gate": "ramp"}),
+    ("another reason", HOLD, "2.0.0", {"reason": "why not"}),
+    ("no signature", QA, "2.0.0", {"signature": ""}),
+    ("no signature at all", QA, "2.0.0", {"signature": "-----BEGIN SSH SIGNATURE-----"}),
+    ("an option", QA, "2.0.0", {"signature": "-Y"}),
+)
+"""What a signature is put under that was made for something else."""
+
+
+@pytest.mark.parametrize(
+    ("act", "release", "changes"), [a[1:] for a in ALTERED], ids=[a[0] for a in ALTERED]
+)
+def test_a_signature_of_something_else_counts_for_nothing(keys, act, release, changes):
+    signed = replace(signed_by_key(act, "2.0.0", keys["jane"]), **changes)
+    with pytest.raises(VerificationError, match="SSH signature"):
+        ssh(keys).person(signed, release)
+
+
+@pytest.mark.parametrize(("key", "allowed"), [("eve", "allowed"), ("jane", "other")])
+def test_who_is_not_allowed_to_sign_releases_signs_none(keys, key, allowed):
+    signed = signed_by_key(QA, "2.0.0", keys[key])
+    with pytest.raises(VerificationError, match="SSH signature"):
+        ssh(keys, allowed_signers=allowed).person(signed, "2.0.0")
+
+
+def test_a_key_with_a_passphrase_asks_nobody(keys):
+    with pytest.raises(InputError, match="name a key without a passphrase"):
+        signed_by_key(QA, "2.0.0", keys["encrypted"])
+
+
+def test_one_that_is_not_there_is_a_sentence(keys):
+    with pytest.raises(InputError, match="ssh-keygen could not sign by"):
+        signed_by_key(QA, "2.0.0", keys["jane"] + "-none")
+    signed = signed_by_key(QA, "2.0.0", keys["jane"])
+    with pytest.raises(InputError, match="allowed_signers"):
+        ssh(keys, allowed_signers="gone").person(signed, "2.0.0")
+
+
+PRODUCT = replace(QA, name="product", by="Joe")
+
+
+@pytest.mark.parametrize(("demands", "product", "why"), [
+    ({}, PRODUCT, ""),
+    ({"verified": "cluster"}, PRODUCT, ""),
+    ({"verified": "cluster"}, replace(PRODUCT, known_as="joe@laptop"), "the API server named no account"),
+    ({"verified": "cluster", "different_people": ["qa", "product"]}, PRODUCT, "acc:jane signed 'qa' too"),
+    ({"verified": "cluster", "different_people": ["product"]}, PRODUCT, ""),
+    (
+        {"verified": "cluster", "different_people": ["qa", "product"]},
+        replace(PRODUCT, known_as="acc:joe, joe@laptop"),
+        "",
+    ),
+    ({"verified": "cluster", "other_than_deployer": True}, replace(PRODUCT, known_as="acc:bot, ci"), "acc:bot deploys"),
+    ({"verified": "cluster", "other_than_deployer": True}, PRODUCT, ""),
+    ({"verified": "ssh", "allowed_signers": "a"}, PRODUCT, "it has no SSH signature"),
+], ids=str)  # fmt: skip
+def test_what_a_release_wants_of_who_signs(demands, product, why):
+    people = judged({"qa": QA, "product": product}, Demands.read(demands), "2.0.0", "acc:bot")
+    assert why in people["product"][1]
+    assert bool(why) == bool(people["product"][1])
+
+
+@pytest.mark.parametrize(("known", "allowed"), [
+    ("acc:jane, jane@laptop", True),
+    ("acc:eve, acc:jane, eve@laptop", False),
+    ("jane@laptop", False),
+    ("", False),
+], ids=str)  # fmt: skip
+def test_only_who_is_named_approves(known, allowed):
+    demands = Demands.read({"verified": "cluster", "approvers": ["acc:jane"]})
+    act = replace(HOLD, known_as=known)
+    if allowed:
+        assert demands.refuse_approver(act, "2.0.0") == "acc:jane"
+    else:
+        with pytest.raises(VerificationError):
+            demands.refuse_approver(act, "2.0.0")
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ({"approvers": ["jane"]}, "approvers needs a verified identity"),
+    ({"other_than_deployer": True}, "other_than_deployer needs a verified identity"),
+    ({"different_people": ["qa"]}, "different_people needs a verified identity"),
+    ({"verified": "ssh"}, "name the file of who may sign"),
+    ({"verified": "cluster", "different_people": ["qa", "legal"]}, "'legal'"),
+], ids=str)  # fmt: skip
+def test_a_demand_that_nothing_verifies_is_refused_early(given, said):
+    with pytest.raises(InputError, match=said):
+        Demands.read(given, ["qa", "product"])

@@ -1,11 +1,14 @@
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from ansible_collections.easymo.deploy.plugins.modules import release_report
 from tests.fakes import release_records as records
-from tests.fakes.cluster import MemoryCluster
+from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.module_runner import run_module
 
 RECORD = {
@@ -57,6 +60,43 @@ def test_the_files_are_written_without_secrets(write_report, tmp_path):
     }
 
 
+def test_a_report_is_signed_by_the_key_that_is_named(write_report, tmp_path):
+    """As docs/report.md has it, by ssh-keygen alone."""
+    key = tmp_path / "key"
+    made = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
+    subprocess.run(made, check=True, capture_output=True)
+    allowed = tmp_path / "allowed"
+    allowed.write_text(f"jane@shop.com {key.with_suffix('.pub').read_text('utf-8')}", "utf-8")
+    signed = {"signing_key": str(key)}
+    assert [write_report(**signed)["changed"] for _time in range(2)] == [True, False]
+    report = tmp_path / "report" / "report.json"
+
+    def verified() -> int:
+        argv = ["-Y", "verify", "-f", str(allowed), "-I", "jane@shop.com", "-n", "release-report"]
+        argv += ["-s", f"{report}.sig"]
+        with report.open("rb") as text:
+            return subprocess.run(["ssh-keygen", *argv], stdin=text, check=False).returncode
+
+    assert verified() == 0
+    report.write_text(report.read_text("utf-8").replace("running", "done"), "utf-8")
+    assert verified() != 0
+    refused = write_report(signing_key=f"{key}-none")
+    assert refused["msg"].startswith("ssh-keygen could not sign by")
+
+
+def test_a_record_that_another_hand_changed_is_on_top(write_report, monkeypatch):
+    cluster = MemoryCluster()
+    monkeypatch.setattr(release_report, "cluster_elsewhere", lambda _module: cluster)
+    change = RecordChange("2.0.0", "ann@laptop", "2026-11-24T06:00:00Z", notes=("It rains.",))
+    ReleaseStore(cluster, "2.0.0", clock=FakeClock()).change(change, check_mode=False)
+    assert write_report(record=None)["problems"] == []
+    body = cluster.objects["ConfigMap", "release-2.0.0"]
+    text = body["data"]["record.json"].replace("It rains.", "It shines.")
+    cluster.put("ConfigMap", {**body, "data": {"record.json": text}})
+    said = "Another hand changed notes of the record since ann@laptop wrote it at 2026-11-24T06:00:00Z."
+    assert write_report(record=None)["problems"] == [said]
+
+
 def test_the_planned_phases_are_expected(write_report):
     assert "Smoke Tests" in write_report()["missing"][0]
     other = write_report(plan=[{"name": "database", "minutes": 5}])
@@ -104,6 +144,22 @@ def test_a_problem_with_the_record_is_on_top_and_titled_by_the_release(write_rep
         "  Problems of the record: 1",
         "  - Release 2.0.0 has no record.",
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "left"),
+    [
+        ('{"version": "2.0.0", "phases', {}),
+        ('{"version": "2.0.0", "phases": 1}', {"version": "2.0.0", "phases": 1}),
+    ],
+)
+def test_of_a_damaged_record_what_can_be_read_is_told(content, left):
+    cluster = MemoryCluster()
+    body = {"metadata": {"name": "release-2.0.0"}, "data": {"record.json": content}}
+    cluster.put("ConfigMap", body)
+    report = release_report.read_report(cluster, "2.0.0")
+    assert "has no valid release record" in report["problem"]
+    assert report["record"] == left
 
 
 def test_a_time_zone_that_nobody_knows_is_refused(write_report):

@@ -873,7 +873,9 @@ def signed(name: str, **more: t.Any) -> dict[str, t.Any]:
 
 def test_each_line_that_people_sign_is_a_row() -> None:
     known = record(facts={"sign_offs": signed("qa")})
-    rows = people.look_sign_offs({"required": REQUIRED, "given": {}}, ground(record=Known(known)))
+    rows = people.look_sign_offs(
+        {"required": REQUIRED, "given": {}, "identity": {}}, ground(record=Known(known))
+    )
     assert [(row.name, row.item, row.status) for row in rows] == [
         ("sign_off_qa", "1 Staging: QA sign-off received", "pass"),
         ("sign_off_product", "Product sign-off received", "hold"),
@@ -882,7 +884,7 @@ def test_each_line_that_people_sign_is_a_row() -> None:
 
 def test_those_that_come_with_the_run_count_and_are_kept() -> None:
     given = {"product": "Joe Bloggs"}
-    qa, product = people.look_sign_offs({"required": REQUIRED, "given": given}, ON)
+    qa, product = people.look_sign_offs({"required": REQUIRED, "given": given, "identity": {}}, ON)
     assert (qa.status, product.status) == ("hold", "pass")
     assert product.facts["sign_offs"]["product"]["by"] == "Joe Bloggs"
     assert product.facts["sign_offs"]["product"]["at"] == "2025-11-11T06:30:00Z"
@@ -891,14 +893,15 @@ def test_those_that_come_with_the_run_count_and_are_kept() -> None:
 def test_one_that_a_person_gave_is_not_replaced_by_one_of_the_run() -> None:
     known = record(facts={"sign_offs": signed("qa")})
     rows = people.look_sign_offs(
-        {"required": REQUIRED[:1], "given": {"qa": "Rehearser"}}, ground(record=Known(known))
+        {"required": REQUIRED[:1], "given": {"qa": "Rehearser"}, "identity": {}},
+        ground(record=Known(known)),
     )
     assert [(row.status, row.facts) for row in rows] == [("pass", None)]
 
 
 def test_a_bad_one_of_the_run_fails_beside_the_others() -> None:
     given = {"qa": "nobody", "typo": "Jane Doe", "product": "Joe Bloggs"}
-    rows = people.look_sign_offs({"required": REQUIRED, "given": given}, ON)
+    rows = people.look_sign_offs({"required": REQUIRED, "given": given, "identity": {}}, ON)
     assert [(row.name, row.status) for row in rows] == [
         ("sign_off_qa", "hold"),
         ("sign_off_product", "pass"),

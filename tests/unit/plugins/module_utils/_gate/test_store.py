@@ -24,9 +24,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
     WatchStore,
     answers_awaited,
     record_answer,
+    record_decision,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
+from ansible_collections.easymo.deploy.plugins.module_utils._identity import Demands, known_as
 from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import decode
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     RecordedMetric as Recorded,
 )
@@ -251,6 +254,27 @@ def test_a_watch_and_a_metric_of_a_version_before_are_still_read(cluster):
     read = decode(Recorded, {"name": "m", **old}, "m", [])
     assert judged_as(read) == "good"
     assert verdict_of(read).text == "hold"
+
+
+@pytest.mark.parametrize(
+    ("approvers", "counted"),
+    [([], True), (["system:x"], False), ([MemoryCluster().account()], True)],
+)
+def test_an_approval_by_whom_the_release_does_not_want_lets_nothing_go(cluster, approvers, counted):
+    """Also where somebody wrote it without asking us."""
+    told: list[str] = []
+    writing = kept(cluster)
+    state = replace(looked(), held=5.0)
+    writing.keep(state)
+    act = Act(gate="monitoring", decision="approve", by="Eve", reason="why not", at="now")
+    act = replace(act, known_as=known_as(cluster))
+    record_decision(cluster, "2.0.0", act, check_mode=False)
+    demands = Demands.read({"verified": "cluster", "approvers": approvers})
+    watching = replace(memory(cluster), demands=demands, report=told.append)
+    watching.recall(PLAN)
+    found = watching.decision_on(replace(state, **watching._stamp))
+    assert (found is not None) is counted
+    assert any("the approval of Eve does not count" in text for text in told) is not counted
 
 
 ANSWER = {
