@@ -16,7 +16,13 @@ FLAGS = ("flag", "feature")
 
 def read_namespace(cluster: Cluster, name: str) -> Namespace:
     """Without the right to list Deployments there is nothing to write; what else cannot be read is told."""
-    deployments = cluster.list_objects("Deployment")
+    try:
+        deployments = cluster.list_objects("Deployment")
+    except RefusedError as exc:
+        raise RefusedError(
+            f"{str(exc).rstrip('.')}. Give this account the right to list them, or name another kubeconfig or context.",
+            **exc.details,
+        ) from exc
     if not deployments:
         raise InputError(
             f"The namespace {name!r} has no Deployment: name one in which services run, and check the context."

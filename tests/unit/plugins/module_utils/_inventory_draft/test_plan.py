@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    InputError,
+    RefusedError,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._inventory_draft import apply
 from ansible_collections.easymo.deploy.plugins.module_utils._inventory_draft.plan import (
     Namespace,
@@ -129,3 +133,25 @@ def test_a_namespace_without_a_deployment_is_refused():
 
     with pytest.raises(InputError, match="has no Deployment"):
         apply.read_namespace(Empty(), "nowhere")  # type: ignore[arg-type]
+
+
+class Cluster:
+    """Lists these kinds, and refuses all others."""
+
+    def __init__(self, **kinds: list[dict[str, t.Any]]) -> None:
+        self._kinds = kinds
+
+    def list_objects(self, kind: str) -> list[dict[str, t.Any]]:
+        if kind not in self._kinds:
+            raise RefusedError(f"Could not list {kind} objects.")
+        return self._kinds[kind]
+
+
+def test_what_may_not_be_read_is_told_in_the_file_and_only_deployments_are_needed():
+    deployments = manifests("books")["Deployment"]
+    seen = apply.read_namespace(Cluster(Deployment=deployments), "shop")  # type: ignore[arg-type]
+    assert len(seen.unseen) == 5
+    hosts = draft(seen, CONTEXT).files["hosts.yml"]
+    assert "#   Could not list HorizontalPodAutoscaler objects." in hosts
+    with pytest.raises(RefusedError, match="Give this account the right to list them"):
+        apply.read_namespace(Cluster(), "shop")  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import
     may_run_release,
     plan_admitted,
     plan_rollout,
+    released_container,
     runs_release,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._waves.wave import to_environment
@@ -167,6 +168,21 @@ def test_an_unknown_container_is_refused_with_those_there_are():
     current = Deployment.from_json(deployment())
     with pytest.raises(InputError, match="'metrics-sidecar', 'wallet-service'"):
         plan_rollout(current, wanted(container="wallet"), None)
+
+
+def test_the_only_container_stands_for_the_one_that_is_called_as_the_deployment():
+    body = deployment()
+    name = body["metadata"]["name"]
+    both = Deployment.from_json(body)
+    assert released_container(both, name) == name
+    containers = body["spec"]["template"]["spec"]["containers"]
+    containers[:] = [{"name": "server", "image": OLD}]
+    alone = Deployment.from_json(body)
+    assert released_container(alone, name) == "server"
+    # One that somebody named is what they meant.
+    assert released_container(alone, "sevrer") == "sevrer"
+    containers.append({"name": "proxy", "image": OLD})
+    assert released_container(Deployment.from_json(body), name) == name
 
 
 def test_a_restart_happens_once_for_each_checksum():
