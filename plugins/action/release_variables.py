@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,6 +43,8 @@ COMPUTED = frozenset({"hostvars", "vars", "groups", "ansible_facts"})
 """Variables of Ansible's, which hold the others again or what no inventory says."""
 LATER = "message_"
 """Beginning of variables with texts on what has happened, in words that the run defines by then."""
+NOBODY_DEFINES = re.compile(r"^'\w+' is undefined", re.MULTILINE)
+"""Of Ansible's texts, that of a name, not of an attribute."""
 PREFIXES = ("release_", "deploy_lock_", "restore_", "alert_rules_", "diagnosis_")
 """Beginnings, besides the roles' names, of variables that are declared one by one."""
 
@@ -175,7 +178,9 @@ class ActionModule(ActionBase):
             try:
                 return self._templar.template(value), True
             except AnsibleUndefinedVariable as exc:
-                return f"{PLACEHOLDER}: {str(exc).rstrip('.')}", False
+                # A key that is missing belongs to the row which reads the value.
+                named = NOBODY_DEFINES.search(str(exc))
+                return (f"{PLACEHOLDER}: {str(exc).rstrip('.')}", False) if named else (value, True)
             except AnsibleError:
                 return value, True
         if isinstance(value, Mapping):
