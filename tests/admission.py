@@ -10,14 +10,15 @@ from pathlib import Path
 import celpy
 import yaml
 
-POLICIES = Path(__file__).parents[1] / "manifests" / "validating-admission-policy.yaml"
+POLICIES = Path(__file__).parents[1] / "manifests" / "admission"
 Object = t.Mapping[str, t.Any]
 
 
 @functools.cache
 def policies() -> dict[str, t.Any]:
     """Their specs, by name."""
-    bodies = yaml.safe_load_all(POLICIES.read_text("utf-8"))
+    files = (POLICIES / f"{name}.yaml" for name in ("fence", "locked"))
+    bodies = [yaml.safe_load(file.read_text("utf-8")) for file in files]
     return {body["metadata"]["name"]: body["spec"] for body in bodies}
 
 

@@ -85,7 +85,7 @@ def home(team: Team) -> list[Manifest]:
     rights = (path.read_text(encoding="utf-8") for path in sorted(RIGHTS.glob("*.yaml")))
     # As service-account.yaml tells people to.
     named = (text.replace(EASYMO.namespace, team.namespace) for text in rights)
-    return [_namespace(team), *(body for text in named for body in yaml.safe_load_all(text))]
+    return [_namespace(team), *map(yaml.safe_load, named)]
 
 
 def workload(

@@ -108,7 +108,7 @@ def used() -> Rights:
 
 
 def roles() -> dict[str, t.Any]:
-    bodies = [body for path in RBAC for body in yaml.safe_load_all(path.read_text("utf-8"))]
+    bodies = [yaml.safe_load(path.read_text("utf-8")) for path in RBAC]
     return {body["metadata"]["name"]: body["rules"] for body in bodies if body["kind"] == "Role"}
 
 
@@ -183,8 +183,8 @@ def test_no_call_hides_its_kind_from_this_test():
 
 
 def test_each_policy_is_bound_to_namespaces_with_the_label_and_denies():
-    file = ROOT / "manifests/validating-admission-policy-binding.yaml"
-    bindings = [body["spec"] for body in yaml.safe_load_all(file.read_text("utf-8"))]
+    files = sorted((ROOT / "manifests/admission").glob("*-binding.yaml"))
+    bindings = [yaml.safe_load(file.read_text("utf-8"))["spec"] for file in files]
     assert [one["policyName"] for one in bindings] == [*policies()]
     for binding, spec in zip(bindings, policies().values(), strict=True):
         assert binding["validationActions"] == ["Deny"]

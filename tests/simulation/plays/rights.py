@@ -32,7 +32,7 @@ left_out: set[Right] = set()
 def granted() -> dict[Right, dict[str, t.Any]]:
     """Each verb of each role on its own, with its rule."""
     files = sorted((ROOT / "manifests" / "rbac").glob("*.yaml"))
-    bodies = [body for path in files for body in yaml.safe_load_all(path.read_text("utf-8"))]
+    bodies = [yaml.safe_load(path.read_text("utf-8")) for path in files]
     return {
         (body["metadata"]["name"], verb, resource, name): {
             "apiGroups": rule["apiGroups"],
