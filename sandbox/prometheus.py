@@ -156,12 +156,9 @@ def _relabelling() -> list[dict[str, t.Any]]:
 
     return [
         {
-            "source_labels": [
-                "__meta_kubernetes_namespace",
-                f"{pod}annotation_prometheus_io_scrape",
-            ],
-            "action": "drop",
-            "regex": f"{NAMESPACE};(|false)",
+            "source_labels": [f"{pod}annotation_prometheus_io_scrape"],
+            "action": "keep",
+            "regex": "true",
         },
         {"source_labels": [f"{pod}phase"], "action": "keep", "regex": "Running"},
         # A stand-in has its metrics at one port, whichever its service has. Targets that are the same are one.

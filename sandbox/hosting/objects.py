@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from sandbox.world import Facts
 
 REPLICAS = 2
+SCRAPED = "prometheus.io/scrape"
 KINDS = frozenset(resource.kind for resource in STORED.values())
 
 
@@ -99,6 +100,10 @@ def of_manifests(paths: t.Sequence[Path], namespace: str) -> tuple[list[Manifest
     for body in known:
         if body["kind"] not in ("Namespace", "Node"):
             body["metadata"].setdefault("namespace", namespace)
+        if template := (body.get("spec") or {}).get("template"):
+            # A team's own Prometheus may find its pods by other means.
+            pod = template.setdefault("metadata", {})
+            pod["annotations"] = {SCRAPED: "true", **(pod.get("annotations") or {})}
     # A namespace before what is in it, and what pods refer to before them.
     first = ("Namespace", "ServiceAccount", "ConfigMap", "Secret", "Service")
     known.sort(key=lambda body: first.index(body["kind"]) if body["kind"] in first else len(first))
