@@ -27,7 +27,7 @@ CONTEXT = {"context": "prod"}
 def manifests(name: str) -> dict[str, list[dict[str, t.Any]]]:
     """By kind, as the cluster has them."""
     by_kind: dict[str, list[dict[str, t.Any]]] = {}
-    for body in yaml.safe_load_all(next((STACKS / name).glob("*.yaml")).read_text("utf-8")):
+    for body in yaml.safe_load_all(next((STACKS / name).glob("*.txt")).read_text("utf-8")):
         if body:
             by_kind.setdefault(body["kind"], []).append(body)
     return by_kind
