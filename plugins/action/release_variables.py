@@ -80,7 +80,10 @@ class ActionModule(ActionBase):
             result["undefined"] = undefined
         values, reasons = self._values(secret["name"] for secret in secrets)
         missing = [] if reasons else missing_secrets(secrets, values)
-        unfilled, typed_secrets = self._look_at_all_hosts(task_vars, undefined)
+        refuses = arguments["placeholders"] == "refuse"
+        # What only looks or takes back is not stopped by a text of the inventory, which it does not write.
+        whole = refuses and arguments["texts"] == "refuse"
+        unfilled, typed_secrets = self._look_at_all_hosts(task_vars, undefined, texts=whole)
         result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
         if names := old_names(extra):
             result["warnings"] = names
@@ -97,10 +100,8 @@ class ActionModule(ActionBase):
         problems += built_in_before(task_vars)
         problems += [*typed_unchanged(extra), *evaluated(extra, is_trusted_as_template)]
         if arguments["texts"] == "refuse":
-            # What only looks or takes back is not stopped by a text of the inventory, which it does not write.
-            whole = arguments["placeholders"] == "refuse"
             problems += typed_secrets if whole else dict.fromkeys(with_secrets(extra))
-        if arguments["placeholders"] == "refuse":
+        if refuses:
             problems += incomplete(task_vars)
             if unfilled:
                 problems.append(placeholders_told(unfilled))
@@ -136,17 +137,19 @@ class ActionModule(ActionBase):
             return None
 
     def _look_at_all_hosts(
-        self, task_vars: dict[str, t.Any], undefined: t.Container[str]
+        self, task_vars: dict[str, t.Any], undefined: t.Container[str], *, texts: bool
     ) -> tuple[list[dict[str, str]], list[str]]:
         """The values of any host that still have a placeholder, each with the file that it stands in or why it has
-        none; and why texts look like secrets: of this host what its templates say, of the others what stands there.
+        none; and with `texts` why they look like secrets: of this host what its templates say, of the others what
+        stands there.
         """
-        own = {name: self._value(task_vars, name) for name in WRITTEN}
+        own = {name: self._value(task_vars, name) for name in WRITTEN if texts}
         unfilled: dict[tuple[str, str], None] = {}
         typed_secrets = dict.fromkeys(with_secrets(own))
         for host in task_vars["groups"]["all"]:
             variables = self._of_host(host, task_vars)
-            typed_secrets.update(dict.fromkeys(with_secrets(variables)))
+            if texts:
+                typed_secrets.update(dict.fromkeys(with_secrets(variables)))
             for name, value in variables.items():
                 if name not in COMPUTED and (
                     paths := list(placeholders(name, value, why=name in undefined))

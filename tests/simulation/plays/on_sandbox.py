@@ -23,7 +23,7 @@ from ..platform import FLAGS, FLAGS_BEFORE, OLD, VERSION
 from ..run import Running
 from ..scripts.script import Script
 from . import ROOT
-from .outcomes import Outcome, differences, items, names_of, recorded, steady
+from .outcomes import Outcome, changed, differences, items, recorded, steady, written_in
 from .playing import inventory
 from .scenarios import BAD, SCENARIOS, TARGET, Scenario
 
@@ -76,7 +76,8 @@ def differences_of(names: t.Sequence[str]) -> t.Iterator[tuple[str, list[str]]]:
 
 
 LOOKED_AT = (
-    "exit", "screen", "release", "phases", "facts", "pins", "announced", "flags", "images",
+    "exit", "screen", "release", "phases", "facts", "pins", "announced", "backups", "flags",
+    "images",
 )  # fmt: skip
 """Not the lock: a keeper gives it back a moment after its run has ended, of which a simulated outcome is."""
 
@@ -114,11 +115,8 @@ class _Played:
             "exit": [str(ended.returncode)],
             "screen": [line for line in lines if _is_of_both(line)],
         }
-        for where, left in self._left().items():
-            known = earlier.get(where, [])
-            gone = [f"no longer {line}" for line in known if line not in left]
-            news = [line for line in left if line not in known] + gone
-            outcome |= {where: [*map(_common, map(steady, news))]} if news else {}
+        for where, lines in changed(earlier, self._left()).items():
+            outcome[where] = [*map(_common, map(steady, lines))]
         return outcome
 
     def _host(self, plan: t.Any) -> list[Path]:
@@ -172,18 +170,7 @@ class _Played:
         record = record_of(record_map) if record_map else {}
         pins = unpacked(pins_map) if pins_map else {}
         return {
-            "release": [str(record.get("status")), *record.get("notes", ())],
-            "phases": [
-                f"{name} {phase['status']}: {' '.join(sorted(phase['evidence']))}"
-                for name, phase in record.get("phases", {}).items()
-            ],
-            "facts": names_of(record.get("facts", {})),
-            "pins": names_of(pins),
-            "announced": sorted(record.get("announcements", {})),
-            "flags": [
-                f"{name}={value}"
-                for name, value in sorted(bodies["ConfigMap", FLAGS]["data"].items())
-            ],
+            **written_in(record, pins, bodies["ConfigMap", FLAGS]["data"]),
             "images": [
                 bodies["Deployment", name]["spec"]["template"]["spec"]["containers"][0]["image"]
                 for name in self._scenario.plan_of().services

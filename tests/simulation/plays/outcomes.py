@@ -76,21 +76,11 @@ def shown_by(history: History) -> Outcome:
 def left_by(history: History) -> Outcome:
     """What is recorded, told and there as that run ends."""
     world, record = history.world, history.record(VERSION)
-    phases, facts, receivers = record.get("phases", {}), record.get("facts", {}), world.receivers
-    pins, flags = history.pins(VERSION), (history.find("configmaps", FLAGS) or {})["data"]
+    receivers, flags = world.receivers, (history.find("configmaps", FLAGS) or {})["data"]
     holder = ((history.find("leases", LEASE) or {}).get("spec") or {}).get("holderIdentity")
     left = {
-        "release": [str(record.get("status")), *record.get("notes", ())],
-        "phases": [
-            f"{name} {phase['status']}: {' '.join(sorted(phase['evidence']))}"
-            for name, phase in phases.items()
-        ],
-        "facts": names_of(facts),
-        "pins": names_of(pins),
+        **written_in(record, history.pins(VERSION), flags),
         "denied": sorted(world.denied),
-        "announced": sorted(record.get("announcements", {})),
-        "backups": sorted(record.get("backups", {})),
-        "flags": [f"{name}={value}" for name, value in sorted(flags.items())],
         "lock": [str(holder)] if holder else [],
         "images": [_image(history, name) for name in world.plan.services],
         "functions": _functions(world.project) if world.project else [],
@@ -109,6 +99,35 @@ def left_by(history: History) -> Outcome:
             "banner": [json.dumps(receivers.banner)] if receivers.banner else [],
         }
     return {where: [*map(steady, lines)] for where, lines in left.items()}
+
+
+def written_in(
+    record: t.Mapping[str, t.Any], pins: t.Mapping[str, t.Any], flags: t.Mapping[str, str]
+) -> Outcome:
+    """Of a release's record, its pins and the flags."""
+    return {
+        "release": [str(record.get("status")), *record.get("notes", ())],
+        "phases": [
+            f"{name} {phase['status']}: {' '.join(sorted(phase['evidence']))}"
+            for name, phase in record.get("phases", {}).items()
+        ],
+        "facts": names_of(record.get("facts", {})),
+        "pins": names_of(pins),
+        "announced": sorted(record.get("announcements", {})),
+        "backups": sorted(record.get("backups", {})),
+        "flags": [f"{name}={value}" for name, value in sorted(flags.items())],
+    }
+
+
+def changed(before: Outcome, now: Outcome) -> Outcome:
+    """What is new, and what is there no longer."""
+    outcome: Outcome = {}
+    for where, lines in now.items():
+        known = before.get(where, [])
+        gone = [f"no longer {line}" for line in known if line not in lines]
+        news = [line for line in lines if line not in known] + gone
+        outcome |= {where: news} if news else {}
+    return outcome
 
 
 def items(screen: str) -> list[str]:
@@ -167,12 +186,8 @@ class Watch:
 
     def _ended(self, by: str) -> None:
         if by == TARGET:
-            self.outcome = shown_by(self._history)
-            for where, lines in left_by(self._history).items():
-                before = self._before.get(where, [])
-                gone = [f"no longer {line}" for line in before if line not in lines]
-                news = [line for line in lines if line not in before] + gone
-                self.outcome |= {where: news} if news else {}
+            left = changed(self._before, left_by(self._history))
+            self.outcome = {**shown_by(self._history), **left}
 
 
 def differences(before: Outcome, now: Outcome) -> list[str]:
