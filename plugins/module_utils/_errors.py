@@ -16,6 +16,7 @@ Everything this collection raises on purpose:
 
 from __future__ import annotations
 
+import importlib
 import platform
 import sys
 import traceback
@@ -99,10 +100,12 @@ def in_short(message: str) -> str:
 class Library:
     """`requirement` as pip reads it; `import_error` is the traceback of the import that failed, else None.
 
-    It is imported in a `with` over this, and its absence is told only where a module needs it.
+    It is imported in a `with` over this, and its absence is told only where a module needs it. With `package`, its name
+    in Python, it is imported not before that: by `refuse_missing`, and then by the functions that use it.
     """
 
     requirement: str
+    package: str = ""
     import_error: str | None = None
 
     def __enter__(self) -> None:
@@ -118,6 +121,9 @@ class Library:
 def refuse_missing(libraries: t.Iterable[Library]) -> None:
     """Raise for the first that is not installed."""
     for library in libraries:
+        if library.package:
+            with library:
+                importlib.import_module(library.package)
         if library.import_error:
             raise MissingLibraryError(
                 f"The Python library {library.requirement} is missing on {platform.node()}: run "

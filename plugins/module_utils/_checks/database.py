@@ -16,7 +16,6 @@ from .._doc_fragments._module import nested
 from .._doc_fragments._postgres import DATABASE
 from .._doc_fragments._s3 import S3
 from .._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
-from .._migration.prisma_history import read_folder, read_history, refuse_unsettled
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError, connected
 from .._s3 import BOTO3, S3Bucket
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
@@ -48,6 +47,13 @@ def look_queries(options: Options, _ground: Ground) -> Finding:
 
 def look_prisma_history(options: Options, _ground: Ground) -> Finding:
     """Whether Prisma's history lets the next migrations begin. Weeks before, the folder need not be there."""
+    # It brings the parser of SQL, and every phase of a release reads what it may check.
+    from .._migration.prisma_history import (  # noqa: PLC0415
+        read_folder,
+        read_history,
+        refuse_unsettled,
+    )
+
     target = PostgresTarget.from_params(options["connection"])
     with connected(target, application_name="easymo.deploy preflight_check") as session:
         history = read_history(session, options["schema"])

@@ -68,15 +68,16 @@ def probe_postgres(options: Options, timeout: float) -> str:
     return f"PostgreSQL {version} answers {value}"
 
 
-REDIS = Library("redis >= 6")
-with REDIS:
-    import redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
+REDIS = Library("redis >= 6", "redis")
 
 
 def probe_redis(options: Options, timeout: float) -> str:
     """PING a Redis server."""
+    # It brings asyncio, and every phase of a release reads what it may check.
+    import redis  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+    from redis.retry import Retry  # noqa: PLC0415
+
     where = f"Redis at {options['host']}:{options['port']}"
     server = redis.Redis(
         host=options["host"],
@@ -114,13 +115,13 @@ def _reason(exc: Exception) -> str:
     return str(getattr(cause, "strerror", None) or exc).rstrip(".")
 
 
-CONFLUENT_KAFKA = Library("confluent-kafka >= 2.11")
-with CONFLUENT_KAFKA:
-    import confluent_kafka
+CONFLUENT_KAFKA = Library("confluent-kafka >= 2.11", "confluent_kafka")
 
 
 def probe_kafka(options: Options, timeout: float) -> str:
     """List the topics of a Kafka cluster."""
+    import confluent_kafka  # noqa: PLC0415 - only this check needs it
+
     where = f"Kafka at {options['bootstrap']}"
     # A consumer that subscribes to nothing joins no group: it only looks.
     # librdkafka reports on stderr by itself otherwise; what matters reaches us as an exception.
