@@ -10,7 +10,8 @@ short_description: Give Prometheus its alerts, and see that it has them loaded
 version_added: 0.2.0
 description:
   - Puts groups of rules where Prometheus takes them from, either a PrometheusRule object of its operator, written by
-    server-side apply, or a file among its C(rule_files), which it is asked to read again.
+    server-side apply, or a file among its C(rule_files), which it is asked to read again. It is asked as well where the
+    file is right and not loaded, as after a run that was stopped between the two.
   - Then waits until Prometheus has each alert loaded under its group, with the same expression, C(for), labels and
     annotations, and evaluates it without an error. Expressions are compared as Prometheus itself formats them, so that
     blanks, brackets and the order of clauses make no difference.
@@ -160,6 +161,10 @@ def run(module: Module) -> dict[str, t.Any]:
     before, changed = destination.compare(groups)
     if changed:
         destination.write(groups, dry_run=module.check_mode)
+    elif isinstance(destination, alerts.RuleFile) and not module.check_mode and watch.look()[1]:
+        # Whoever wrote it ended before Prometheus was told.
+        api.reload()
+        changed = True
     result = {"changed": changed, "where": destination.where, **message}
     if module.check_mode:
         loaded, result["lacking"] = watch.look()

@@ -60,7 +60,7 @@ def run(place, monitoring, file) -> t.Callable[..., Result]:
     return one
 
 
-def test_a_file_is_written_loaded_changed_and_then_left_alone(run, file):
+def test_a_file_is_written_loaded_changed_and_then_left_alone(run, file, monitoring):
     predicted = run(groups(), check=True)
     assert (predicted["changed"], predicted["lacking"]) == (True, {"Tested": "not loaded"})
     assert not file.exists()
@@ -72,6 +72,12 @@ def test_a_file_is_written_loaded_changed_and_then_left_alone(run, file):
     assert yaml.safe_load(file.read_text("utf-8"))["groups"] == groups()
     assert run(groups())["changed"] is False
     assert run(groups(), check=True)["lacking"] == {}
+
+    file.unlink()
+    AlertsApi(MonitoringServer(monitoring["prometheus"]["url"]), timeout=20).reload()
+    file.write_text(yaml.safe_dump({"groups": groups()}), "utf-8")
+    stopped = run(groups())
+    assert (stopped["changed"], [a["health"] for a in stopped["alerts"]]) == (True, ["ok"])
 
     longer = groups(**{"for": "3m"})
     predicted = run(longer, check=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..platform import FLAGS, VERSION
 from ..run import Running, uncollected
+from . import ROOT
 from .playing import REPORT, folder
 from .scenarios import BEGINS, SCENARIOS, TARGET, Scenario
 
@@ -95,7 +96,10 @@ def left_by(history: History) -> Outcome:
             "posts": [" / ".join(post.splitlines()) for post in receivers.posts],
             "pages": [*receivers.pages, *(f"open: {key}" for key in sorted(receivers.paged))],
             "status page": receivers.updates,
-            "files": [path.name for path in sorted((folder() / REPORT).glob("*"))],
+            "files": [
+                str(path.relative_to(folder() / REPORT))
+                for path in sorted((folder() / REPORT).rglob("*.*"))
+            ],
             "banner": [json.dumps(receivers.banner)] if receivers.banner else [],
         }
     return {where: [*map(steady, lines)] for where, lines in left.items()}
@@ -160,7 +164,7 @@ def _functions(project: Project) -> list[str]:
 
 
 def steady(line: str) -> str:
-    return _BY_CHANCE.sub("#", line.replace(str(folder()), ""))
+    return _BY_CHANCE.sub("#", line.replace(str(folder()), "").replace(str(ROOT), ""))
 
 
 @uncollected()

@@ -40,6 +40,7 @@ from ..scripts.stores import CONNECTION
 from ..scripts.watch import METRIC
 from ..stores import KINDS
 from . import ROOT
+from .alerting import Alerting
 from .engine import Play, install
 from .receivers import VARIABLES, Receivers
 from .registry import HOST, answer
@@ -47,7 +48,7 @@ from .rights import act_as
 
 PLACEHOLDERS = {"WHAT WAS SEEN": "few", "WHY": "it was looked at", "NAME": "", "$USER": ""}
 """What people put in their place, "" for their name."""
-REPORT = "report"
+REPORT, RULES = "report", "rules.yml"
 COMMAND = re.compile(
     r"ansible-playbook \S*?(\w+)\.yml -i \S+((?: (?:-e|--tags|--limit) (?:'[^']*'|\"[^\"]*\"|\S+))*)"
 )
@@ -91,6 +92,7 @@ def play(script: Script) -> None:
     world.sites[HOST] = answer
     if world.receivers is None:
         world.receivers = Receivers(world)
+        Alerting(world, folder() / RULES)
         shutil.rmtree(folder() / REPORT, ignore_errors=True)
     lines = world.screens.setdefault(script.actor.name, [])
 

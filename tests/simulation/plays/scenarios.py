@@ -17,6 +17,7 @@ from ..platform import (
     FLAGS_BEFORE,
     FLAGS_ON,
     GOOD,
+    NAMESPACE,
     OLD,
     PERCENTAGE,
     SWITCH,
@@ -26,6 +27,8 @@ from ..platform import (
 from ..scripts.watch import METRIC
 from ..stores import QUERY
 from . import ROOT
+from .alerting import ALERTMANAGER
+from .receivers import TOKEN
 
 if t.TYPE_CHECKING:
     from ..invariants.history import History
@@ -296,6 +299,23 @@ TESTED = {
         "release_rollback_tests": [{"name": "Errors", "kind": "metrics", "metrics": ERRORS}]
     }
 }
+RULES = {
+    "variables": {
+        "alertmanager_url": f"http://{ALERTMANAGER}",
+        "alert_rules_source": str(ROOT / "inventories" / "shared" / "alerts.rules.yml"),
+        "alert_rules_destination": "file",
+        "alert_rules_path": "{{ report_directory | dirname }}/rules.yml",
+    }
+}
+UNANSWERED = {
+    "variables": {
+        "release_webhook_url": "https://hooks.example.com/whatsapp",
+        "secret_wa_verify_token": TOKEN,
+        "feature_flags_messages": [{"name": "treated", "from": "250780000001", "text": "Hello"}],
+    }
+}
+DRAFT = ("-e", f"init_namespace={NAMESPACE}", "-e", "init_context=shop")
+DRAFT = (*DRAFT, "-e", "init_directory={{ report_directory }}/draft")
 LOCKED: tuple[tuple[str, Arguments], ...] = (("lock", BY),)
 WRONG = {
     "variables": {
@@ -648,7 +668,13 @@ SCENARIOS = {
         _of_lock("rollback, locked", "rollback", *BY, ends=0),
         _of_lock("resolve, locked", "resolve_migrations", *RESOLVED, **WHOLE),
         _of_lock("restore, locked", "rollback", *BY, "--tags", "database", ends=0, **WHOLE),
-        *map(_of_bad_input, (*CHECKING, "alert_rules", "microservices")),
+        *map(_of_bad_input, (*CHECKING, "alert_rules", "init", "microservices")),
+        Scenario("alerts", "alert_rules", (), untouched, options=RULES),
+        Scenario("draft", "init", DRAFT, untouched),
+        replace(
+            _of_failure("no webhook", "feature_flags", off, {}, UNANSWERED),
+            fails=False,
+        ),
         Scenario("no alerts", "alert_rules", (), untouched, ends=2, last=2, fails=False),
         Scenario(
             "predicted",
