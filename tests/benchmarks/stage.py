@@ -14,8 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from sandbox.world import CACHE_VARIABLE
+from sandbox.faults import Fault, Faults
+from sandbox.world import CACHE_VARIABLE, World
 from tests.benchmarks.measurement import BenchmarkError
+from tests.fault_setting import faults_set
 from tests.victims import Victim
 
 REPOSITORY = Path(__file__).parents[2]
@@ -106,6 +108,9 @@ class Stage:
             raise _failed(argv, rc, text)
         lines = journal.read_text(encoding="utf-8").splitlines()
         return Run(seconds, cpu, tuple(json.loads(line) for line in lines), text)
+
+    def fault(self, *added: Fault) -> t.ContextManager[None]:
+        return faults_set(Faults(World(self.state).faults_file), *added)
 
     def environment(self, checkout: Path = REPOSITORY) -> dict[str, str]:
         return {
