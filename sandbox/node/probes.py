@@ -9,6 +9,9 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+if t.TYPE_CHECKING:
+    from sandbox.node.container import Container
+
 Object = dict[str, t.Any]
 
 
@@ -135,25 +138,10 @@ POLL_SECONDS = 0.05
 UNREADY_SECONDS = 1.0
 
 
-class ProbedContainer(t.Protocol):
-    """What a probe reads of a container, and changes."""
-
-    spec: Object
-
-    @property
-    def process_started(self) -> bool: ...
-
-    def set_health(self, *, started: bool, ready: bool) -> None: ...
-
-    def event(self, kind: str, reason: str, message: str) -> None: ...
-
-    def kill_unhealthy(self, probe: str) -> None: ...
-
-
 class ProbeWorker:
     """One start of one container."""
 
-    def __init__(self, container: ProbedContainer, address: str) -> None:
+    def __init__(self, container: Container, address: str) -> None:
         self._container = container
         self._address = address
 

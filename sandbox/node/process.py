@@ -29,6 +29,21 @@ class ConfigError(Exception):
     """CreateContainerConfigError, in the kubelet's words."""
 
 
+def references(container: Object) -> set[tuple[str, str]]:
+    """The (resource, name) of every ConfigMap and Secret that a container's environment names."""
+    named: set[tuple[str, str]] = set()
+    for source in container.get("envFrom") or ():
+        for field, kind in (("configMapRef", "configmaps"), ("secretRef", "secrets")):
+            if field in source:
+                named.add((kind, source[field]["name"]))
+    for entry in container.get("env") or ():
+        source = entry.get("valueFrom") or {}
+        for field, kind in (("configMapKeyRef", "configmaps"), ("secretKeyRef", "secrets")):
+            if field in source:
+                named.add((kind, source[field]["name"]))
+    return named
+
+
 def resolve(container: Object, pod: Object, objects: Objects) -> dict[str, str]:
     """The variables: envFrom in order, then env in order; a later one of the same name wins."""
     env: dict[str, str] = {}

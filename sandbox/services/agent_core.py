@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from prometheus_client import Counter, Histogram
 
+from sandbox.metrics import BUCKETS
 from sandbox.names import PREVIOUS_VERSION
 from sandbox.services.agents import (
     MENU,
@@ -23,7 +24,6 @@ from sandbox.services.agents import (
     answer,
 )
 from sandbox.services.base_service import (
-    BUCKETS,
     Check,
     Service,
     application,
