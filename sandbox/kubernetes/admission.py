@@ -9,7 +9,6 @@ from fractions import Fraction
 from sandbox.kubernetes import defaulting, quantities, validation
 from sandbox.kubernetes.errors import ApiError, Object, forbidden
 from sandbox.kubernetes.resources import STORED
-from sandbox.kubernetes.store import Rules
 
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.resources import Resource
@@ -111,11 +110,17 @@ def _ended(pod: Object) -> bool:
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
-class ClusterRules(Rules):
-    """What the store asks before each write. A sandbox has no webhooks."""
+class ClusterRules:
+    """What the store asks before each write."""
 
     def default(self, resource: Resource, obj: Object) -> None:
         defaulting.default(resource, obj)
+
+    def mutate(self, resource: Resource, obj: Object) -> None:
+        """What mutating webhooks make of it, in place. A sandbox has none.
+
+        Whose its fields are was noted before, and stays so (kube-apiserver, patchResource: applyPatch, applyAdmission).
+        """
 
     def validate(self, resource: Resource, obj: Object, current: Object | None) -> None:
         validation.validate(resource, obj, current)

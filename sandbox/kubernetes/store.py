@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 
 from sandbox.kubernetes import lifecycle
+from sandbox.kubernetes.admission import ClusterRules
 from sandbox.kubernetes.errors import (
     ApiError,
     Object,
@@ -24,30 +25,11 @@ Key = tuple[str, str]
 """Namespace ("" for what has none) and name."""
 
 
-class Rules:
-    """The checks before a write. These are a bare store's, which has none."""
-
-    def default(self, resource: Resource, obj: Object) -> None:
-        """Fill in what was left out, in place."""
-
-    def mutate(self, resource: Resource, obj: Object) -> None:
-        """What mutating webhooks make of it, in place.
-
-        Whose its fields are was noted before, and stays so (kube-apiserver, patchResource: applyPatch, applyAdmission).
-        """
-
-    def validate(self, resource: Resource, obj: Object, current: Object | None) -> None:
-        """Raise 422 with every wrong field."""
-
-    def admit(self, store: Store, resource: Resource, obj: Object) -> None:
-        """Raise 403 when a new object may not be made."""
-
-
 class Store:
     """Objects by resource plural, namespace and name. What it returns is the caller's own copy, but for records."""
 
-    def __init__(self, rules: Rules | None = None) -> None:
-        self._rules = rules or Rules()
+    def __init__(self, rules: ClusterRules | None = None) -> None:
+        self._rules = rules or ClusterRules()
         self._objects: dict[str, dict[Key, Record]] = {name: {} for name in STORED}
         self._histories = {name: History() for name in STORED}
         self._ownership = Ownership()

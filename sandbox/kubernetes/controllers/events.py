@@ -11,6 +11,7 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
+from sandbox.kubernetes.controllers.controller import Controller
 from sandbox.kubernetes.controllers.objects import (
     Object,
     copied,
@@ -180,14 +181,11 @@ OWNERS = (
 EVENTS_EVERY = 60.0
 
 
-class GarbageCollector:
+class GarbageCollector(Controller):
     """Keys are the uids of owners. Whether one still stands, the reconciliation sees for itself."""
 
     name = "garbage-collector"
     watched = tuple(dict.fromkeys((*OWNERS, *COLLECTED)))
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
 
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:  # noqa: ARG002
         owners = [owner["uid"] for owner in metadata(obj).get("ownerReferences") or ()]

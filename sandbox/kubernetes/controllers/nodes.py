@@ -11,6 +11,7 @@ import typing as t
 from collections import Counter, defaultdict
 from fractions import Fraction
 
+from sandbox.kubernetes.controllers.controller import Controller
 from sandbox.kubernetes.controllers.events import scheduler_event
 from sandbox.kubernetes.controllers.objects import (
     Object,
@@ -38,12 +39,12 @@ TAINTS = {"False": "node.kubernetes.io/not-ready", "Unknown": "node.kubernetes.i
 """By the status of a node's condition Ready."""
 
 
-class NodeController:
+class NodeController(Controller):
     name = "node-controller"
     watched = ("nodes",)
 
     def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+        super().__init__(cluster)
         self._seen: dict[str, tuple[str, float]] = {}
 
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:  # noqa: ARG002
@@ -193,12 +194,12 @@ def refusal(nodes: int, reasons: t.Sequence[str]) -> str:
     return f"0/{nodes} nodes are available: {counted}. no new claims to deallocate, {preemption}"
 
 
-class Scheduler:
+class Scheduler(Controller):
     name = "default-scheduler"
     watched = ("pods", "nodes")
 
     def __init__(self, cluster: Cluster, faults: Faults) -> None:
-        self._cluster = cluster
+        super().__init__(cluster)
         self._faults = faults
         self._waiting: set[str] = set()
         """Pods without a node: looking at all pods whenever one goes grows with their square."""

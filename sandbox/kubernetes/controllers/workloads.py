@@ -11,6 +11,7 @@ import calendar
 import typing as t
 from datetime import UTC, datetime, timedelta
 
+from sandbox.kubernetes.controllers.controller import Controller
 from sandbox.kubernetes.controllers.objects import (
     Object,
     condition,
@@ -29,28 +30,35 @@ from sandbox.kubernetes.controllers.objects import (
 from sandbox.kubernetes.controllers.revisions import template_hash
 from sandbox.kubernetes.lifecycle import random_suffix
 
-if t.TYPE_CHECKING:
-    from sandbox.kubernetes.controllers.objects import Cluster
-
 REVISION = "controller-revision-hash"
-AT_ONCE = 0.0
 
 
-class Workload:
+def owned_object(
+    owner: Object, kind: str, group: str, template: Object, *, labels: Object, **head: str
+) -> Object:
+    """A pod of that owner's template."""
+    metadata_ = template.get("metadata") or {}
+    made: Object = {
+        **head,
+        "namespace": metadata(owner)["namespace"],
+        "labels": {**(metadata_.get("labels") or {}), **labels},
+        "ownerReferences": [owner_reference(owner, api_version=group, kind=kind)],
+    }
+    if notes := metadata_.get("annotations"):
+        made["annotations"] = dict(notes)
+    spec = copied(template["spec"])
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": made, "spec": spec}
+
+
+class Workload(Controller):
     """A controller of one kind, whose objects own others of the kind `makes`."""
 
     kind, resource, makes, group = "", "", "pods", "apps/v1"
+    besides: tuple[str, ...] = ()
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-
-    @property
-    def name(self) -> str:
-        return f"{self.kind.lower()}-controller"
-
-    @property
-    def watched(self) -> tuple[str, ...]:
-        return (self.resource, self.makes)
+    def __init_subclass__(cls) -> None:
+        cls.name = f"{cls.kind.lower()}-controller"
+        cls.watched = (cls.resource, cls.makes, *cls.besides)
 
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:
         if resource == self.resource:
@@ -76,21 +84,10 @@ class Workload:
     def _make(
         self, body: Object, name: str, template: Object, labels: Object, **spec: t.Any
     ) -> None:
-        head = template.get("metadata") or {}
-        carried = {**(head.get("labels") or {}), **labels}
-        kind, version = ("Job", "batch/v1") if self.makes == "jobs" else ("Pod", "v1")
-        made = {
-            "apiVersion": version,
-            "kind": kind,
-            "metadata": {
-                "name": name,
-                "namespace": metadata(body)["namespace"],
-                "labels": carried,
-                "annotations": head.get("annotations") or {},
-                "ownerReferences": [owner_reference(body, api_version=self.group, kind=self.kind)],
-            },
-            "spec": {**copied(template["spec"]), **spec},
-        }
+        made = owned_object(body, self.kind, self.group, template, name=name, labels=labels)
+        made["spec"] |= spec
+        if self.makes == "jobs":
+            made |= {"apiVersion": "batch/v1", "kind": "Job"}
         self._cluster.create(self.makes, made)
 
     def _tell(self, body: Object, **status: t.Any) -> None:
@@ -230,11 +227,7 @@ class StatefulSetController(Workload):
 class DaemonSetController(Workload):
     """A pod on each node; another template replaces them one node at a time."""
 
-    kind, resource = "DaemonSet", "daemonsets"
-
-    @property
-    def watched(self) -> tuple[str, ...]:
-        return (*super().watched, "nodes")
+    kind, resource, besides = "DaemonSet", "daemonsets", ("nodes",)
 
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:
         if resource == "nodes":
@@ -345,13 +338,7 @@ class CronJobController(Workload):
         if due and not spec.get("suspend") and not (running and policy == "Forbid"):
             for job in running if policy == "Replace" else ():
                 self._cluster.delete("jobs", job)
-            template = spec["jobTemplate"]
-            self._make(
-                body,
-                f"{name}-{int(due) // 60}",
-                template,
-                {},
-            )
+            self._make(body, f"{name}-{int(due) // 60}", spec["jobTemplate"], {})
             told["lastScheduleTime"] = timestamp(due)
         for kind, most in (
             ("Complete", "successfulJobsHistoryLimit"),
