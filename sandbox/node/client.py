@@ -145,7 +145,7 @@ class Client:
                 if not version:
                     items, version = await self.list(resource, query)
                     yield "LIST", items
-                async for event in self._watch(resource, query, version):
+                async for event in self.watch(resource, query, version):
                     version = event["object"]["metadata"]["resourceVersion"]
                     if event["type"] != "BOOKMARK":
                         yield event["type"], event["object"]
@@ -155,7 +155,7 @@ class Client:
                 logger.info("following %s: %s", resource, exc)
                 await asyncio.sleep(RETRY)
 
-    async def _watch(self, resource: str, query: str, version: str) -> t.AsyncIterator[Object]:
+    async def watch(self, resource: str, query: str, version: str) -> t.AsyncIterator[Object]:
         """Events until the server ends the watch, which is normal. ExpiredError: list anew."""
         url = f"{self._url(resource)}?{query}&watch=true&allowWatchBookmarks=true"
         url += f"&resourceVersion={version}&timeoutSeconds={WATCH_SECONDS}"

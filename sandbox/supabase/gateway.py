@@ -12,13 +12,13 @@ import hmac
 import time
 import typing as t
 
+import jwt
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
 from multidict import CIMultiDict
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
 from sandbox.faults import Faults
-from sandbox.jwt import TokenError, verify
 from sandbox.metrics import HttpMetrics, page
 from sandbox.serving import end_to_end
 from sandbox.supabase.data import Data
@@ -261,6 +261,11 @@ class FunctionsGateway:
         if authorization is None:
             raise RefusedError(401, {"code": 401, "message": "Missing authorization header"})
         try:
-            verify(self._jwt_secret, authorization.removeprefix("Bearer "), now=time.time())
-        except TokenError as exc:
-            raise RefusedError(401, {"code": 401, "message": str(exc)}) from exc
+            jwt.decode(
+                authorization.removeprefix("Bearer "), self._jwt_secret, algorithms=["HS256"]
+            )
+        except (jwt.ExpiredSignatureError, jwt.InvalidSignatureError) as exc:
+            raise RefusedError(401, {"code": 401, "message": "Invalid JWT"}) from exc
+        except jwt.InvalidTokenError as exc:
+            message = "Invalid Token or Protected Header formatting"
+            raise RefusedError(401, {"code": 401, "message": message}) from exc

@@ -11,7 +11,8 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.jwt import sign
+import jwt
+
 from sandbox.names import PROJECT_REF
 from sandbox.postgres import database_url
 
@@ -30,7 +31,7 @@ def mint(secret: str, *, role: str, project_ref: str) -> str:
         "iat": ISSUED_AT,
         "exp": EXPIRES_AT,
     }
-    return sign(secret, claims)
+    return jwt.encode(claims, secret)
 
 
 NAME = "supabase"

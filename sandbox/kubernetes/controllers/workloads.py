@@ -7,9 +7,10 @@ with names are left out.
 
 from __future__ import annotations
 
-import calendar
 import typing as t
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+
+from croniter import croniter
 
 from sandbox.kubernetes.controllers.controller import Controller
 from sandbox.kubernetes.controllers.objects import (
@@ -366,47 +367,10 @@ def _finished(job: Object, kind: str) -> bool:
     return (condition(job.get("status") or {}, kind) or {}).get("status") == "True"
 
 
-WORDS = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-    "@yearly": "0 0 1 1 *",
-}
-RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-
-
 def latest(schedule: str, since: float, now: float) -> float:
-    """The last minute of a schedule of five fields after `since`, up to now, looking back over a day; else 0."""
-    words = WORDS.get(schedule, schedule).split()
-    fields = [_field(text, *bounds) for text, bounds in zip(words, RANGES, strict=True)]
-    moment = datetime.fromtimestamp(now, UTC).replace(second=0, microsecond=0)
-    days_told = "*" not in words[2] and "*" not in words[4]
-    for _ in range(1440):
-        if moment.timestamp() <= since:
-            break
-        weekday = (calendar.weekday(moment.year, moment.month, moment.day) + 1) % 7
-        day = moment.day in fields[2], bool({weekday, weekday or 7} & fields[4])
-        if (
-            moment.minute in fields[0]
-            and moment.hour in fields[1]
-            and moment.month in fields[3]
-            and (any(day) if days_told else all(day))
-        ):
-            return moment.timestamp()
-        moment -= timedelta(minutes=1)
-    return 0.0
-
-
-def _field(text: str, low: int, high: int) -> set[int]:
-    values: set[int] = set()
-    for part in text.split(","):
-        span, _, step = part.partition("/")
-        first, _, last = span.partition("-")
-        start = low if first == "*" else int(first)
-        end = high if first == "*" or (step and not last) else int(last or first)
-        values |= {*range(start, end + 1, int(step or 1))}
-    return values
+    """When a schedule was due last, after `since` and up to now; else 0."""
+    due = croniter(schedule, datetime.fromtimestamp(now, UTC)).get_prev(float)
+    return float(due) if due > since else 0.0
 
 
 class AutoscalerController(Workload):
