@@ -107,9 +107,9 @@ class Seaweedfs(Component):
 
     def facts(self, world: World) -> Facts:
         return {
-            "endpoint": f"http://127.0.0.1:{world.port(f'{NAME}-s3')}",
+            "endpoint": world.url(f"{NAME}-s3"),
             # Shows objects without a login, as a bucket behind a web server does.
-            "website": f"http://127.0.0.1:{world.port(f'{NAME}-filer')}/buckets",
+            "website": f"{world.url(f'{NAME}-filer')}/buckets",
             "access_key": _access_key(world),
             "secret_key": world.secret(NAME),
             "bucket": BACKUP_BUCKET,

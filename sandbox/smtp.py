@@ -33,9 +33,6 @@ class Smtp(Component):
     }
 
     def prepare(self, world: World) -> None:
-        for port in self.ports:
-            world.port(port)
-        password(world)
         world.certificate("smtp")
         (world.folder("smtp") / "mails").mkdir(exist_ok=True)
 

@@ -142,6 +142,9 @@ class World:
                 ports[name] = wanted.pop(name, None) or free_port(taken, block)
             return t.cast("int", ports[name])
 
+    def url(self, port: str) -> str:
+        return f"http://127.0.0.1:{self.port(port)}"
+
     def secret(self, name: str, make: t.Callable[[], str] = lambda: secrets.token_hex(20)) -> str:
         """A secret of this run for `name`, made the first time and the same ever after."""
         known: Facts = self.state().get("secrets", {})

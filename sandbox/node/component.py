@@ -79,13 +79,8 @@ class NodeComponent(Component):
     ports = (NAME,)
     faults: t.Mapping[str, str] = FAULTS
 
-    def prepare(self, world: World) -> None:
-        world.port(NAME)
-        world.folder(NAME)
-        octet(world)
-
     def ready(self, world: World) -> bool:
-        return responds(f"http://127.0.0.1:{world.port(NAME)}/healthz")
+        return responds(f"{world.url(NAME)}/healthz")
 
     def settle(self, world: World) -> None:
         """Create the platform as it is before the release, and wait until all of it is available."""
@@ -96,8 +91,8 @@ class NodeComponent(Component):
 
     def facts(self, world: World) -> Facts:
         return {
-            "url": f"http://127.0.0.1:{world.port(NAME)}",
-            "registry_url": f"http://127.0.0.1:{world.port(NAME)}",
+            "url": world.url(NAME),
+            "registry_url": world.url(NAME),
             "nodes": list(nodes_of(world)),
             "pod_subnet": f"127.{octet(world)}.0.0/16",
         }

@@ -106,8 +106,8 @@ def _platform_config(world: World) -> dict[str, str]:
         "KAFKA_BROKERS": str(kafka["bootstrap"]),
         "KAFKA_GROUP": str(kafka.get("group", KAFKA_GROUP)),
         "OPENAI_BASE_URL": f"{world.facts('sinks')['openai_url']}/v1",
-        "PUBLIC_URL": f"http://127.0.0.1:{world.port('gateway')}",
-        "SUPABASE_URL": f"http://127.0.0.1:{world.port('supabase-gateway')}",
+        "PUBLIC_URL": world.url("gateway"),
+        "SUPABASE_URL": world.url("supabase-gateway"),
     }
 
 

@@ -81,7 +81,7 @@ def read_settings(world: World) -> Settings:
         anon_key=mint(jwt_secret, role="anon", project_ref=PROJECT_REF),
         service_role_key=mint(jwt_secret, role="service_role", project_ref=PROJECT_REF),
         database_url=database_url(server, server["databases"]["supabase"]),
-        agent_core_url=f"http://127.0.0.1:{world.port('gateway')}/internal/agent-core",
+        agent_core_url=f"{world.url('gateway')}/internal/agent-core",
     )
 
 
