@@ -183,8 +183,7 @@ class Rest:
         if request.method != "POST":
             raise method_not_allowed()
         body = await self._body(request, target)
-        act = subresources.bind if target.subresource == "binding" else subresources.evict
-        act(self._store, pod, body, dry_run=self._options(request).dry_run)
+        subresources.evict(self._store, pod, body, dry_run=self._options(request).dry_run)
         done = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
         return responses.json_response(done | {"code": 201}, 201)
 
