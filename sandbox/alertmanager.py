@@ -97,7 +97,6 @@ def program(world: World) -> str:
 
 
 def amtool(cache: Path) -> str:
-    """The path of Alertmanager's own tool, of the same package."""
     return shutil.which("amtool") or str(unpack(cache, PACKAGE) / "usr/bin/amtool")
 
 

@@ -21,8 +21,6 @@ USER = "deployer"
 
 
 class Smtp(Component):
-    """The mail server as a component."""
-
     name = "smtp"
     program = "sandbox.smtp"
     ports = ("smtp", "smtp-tls")
@@ -104,7 +102,6 @@ class Delivery:
 
 
 async def serve(world: World) -> None:
-    """Until SIGTERM."""
     # The supervisor imports this file only to start it.
     from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword  # noqa: PLC0415
 

@@ -87,7 +87,6 @@ class World:
         return state
 
     def option(self, name: str) -> int:
-        """What `up` was asked for, else its default."""
         return t.cast("int", self.state().get("options", {}).get(name, DEFAULTS[name]))
 
     @contextmanager

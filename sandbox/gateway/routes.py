@@ -33,8 +33,6 @@ class Endpoint:
 
 
 class Endpoints:
-    """The addresses of all services, chosen in turn."""
-
     def __init__(self) -> None:
         self.known = False
         self._by_service: dict[str, tuple[Endpoint, ...]] = {}
@@ -62,7 +60,6 @@ class Endpoints:
         return usable[next(self._turns[service]) % len(usable)].address
 
     def counts(self, service: str) -> tuple[int, int]:
-        """How many are ready, and how many there are."""
         known = self._by_service.get(service, ())
         return sum(endpoint.ready for endpoint in known), len(known)
 

@@ -125,8 +125,6 @@ NAME = "gateway"
 
 
 class Figures:
-    """What the gateway counts."""
-
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
         self._requests = HttpMetrics(self.registry, NAME)

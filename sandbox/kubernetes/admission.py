@@ -50,7 +50,6 @@ def _spelled(amounts: t.Mapping[str, Fraction], keys: t.Iterable[str]) -> str:
 
 
 def demand(resource: Resource, obj: Object) -> dict[str, Fraction]:
-    """What one object takes, by the names a quota may limit."""
     taken = {f"count/{resource.qualified}": Fraction(1)}
     if not resource.group:
         taken[resource.plural] = Fraction(1)
@@ -68,7 +67,6 @@ def demand(resource: Resource, obj: Object) -> dict[str, Fraction]:
 
 
 def usage(store: Store, namespace: str, keys: t.Iterable[str]) -> dict[str, Fraction]:
-    """How much of each of `keys` the namespace uses now."""
     used = dict.fromkeys(keys, Fraction(0))
     if not used:
         return used
@@ -81,7 +79,6 @@ def usage(store: Store, namespace: str, keys: t.Iterable[str]) -> dict[str, Frac
 
 
 def write_status(store: Store, namespace: str) -> None:
-    """Bring `status.used` of the namespace's quotas up to date."""
     for quota in store.list("resourcequotas", namespace):
         hard = quota.get("spec", {}).get("hard", {})
         used = usage(store, namespace, hard)
@@ -111,8 +108,6 @@ def _ended(pod: Object) -> bool:
 
 
 class ClusterRules:
-    """What the store asks before each write."""
-
     def default(self, resource: Resource, obj: Object) -> None:
         defaulting.default(resource, obj)
 

@@ -27,8 +27,6 @@ MODELS = {"token": "AuthenticationV1TokenRequest", "scale": "V1Scale", "eviction
 
 
 class Rest:
-    """Answers one request about one target."""
-
     def __init__(self, store: Store, kubelets: Kubelets, faults: Faults, secret: str) -> None:
         """`secret` signs the tokens of service accounts."""
         self._store = store

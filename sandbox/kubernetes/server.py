@@ -40,7 +40,6 @@ FAULT_POLL_SECONDS = 0.25
 
 
 def new_store(rules: ClusterRules | None = None) -> Store:
-    """The store of a fresh cluster."""
     store = Store(rules)
     for name in SYSTEM_NAMESPACES:
         store.create("namespaces", {"metadata": {"name": name}})

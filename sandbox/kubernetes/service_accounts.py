@@ -60,7 +60,6 @@ class Request:
 
 
 def resource_rules(store: Store, user: User, namespace: str) -> list[Object]:
-    """The rules that hold for `user` in `namespace`."""
     if MASTERS in user.groups:
         return [EVERYTHING]
     rules = [BASIC_USER]
@@ -144,7 +143,6 @@ def user_of(store: Store, secret: str, given: str) -> User | None:
 
 
 def answer(secret: str, namespace: str, name: str, body: Object) -> Object:
-    """The TokenRequest with its status."""
     spec = body.get("spec") or {}
     seconds = int(spec.get("expirationSeconds") or DEFAULT_SECONDS)
     if seconds < LEAST_SECONDS:

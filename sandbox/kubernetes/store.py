@@ -38,7 +38,6 @@ class Store:
 
     @property
     def version(self) -> str:
-        """The resourceVersion of the last write."""
         return str(self._version)
 
     def get(self, resource: str, namespace: str, name: str) -> Object:
@@ -60,17 +59,14 @@ class Store:
         return [objects[key] for key in sorted(objects) if not namespace or key[0] == namespace]
 
     def with_uid(self, uid: str) -> tuple[str, Record] | None:
-        """The resource's plural and the object, whatever it is."""
         where = self._ownership.find(uid)
         return None if where is None else (where[0], self._objects[where[0]][where[1]])
 
     def owned(self, resource: str, uid: str) -> builtins.list[Record]:
-        """Those of one resource that name `uid` as an owner, ordered by namespace and name."""
         objects = self._objects[resource]
         return [objects[key] for key in sorted(self._ownership.owned(resource, uid))]
 
     def uncontrolled(self, resource: str) -> builtins.list[Record]:
-        """Those of one resource that no owner controls, ordered by namespace and name."""
         objects = self._objects[resource]
         return [objects[key] for key in sorted(self._ownership.uncontrolled(resource))]
 
@@ -92,7 +88,6 @@ class Store:
             history.expire(self._version)
 
     def is_forgotten(self, version: int) -> bool:
-        """Whether a list as of `version` can no longer be continued."""
         return version < self._forgotten
 
     def create(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:

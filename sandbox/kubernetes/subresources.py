@@ -14,7 +14,6 @@ if t.TYPE_CHECKING:
 
 
 def scale_of(obj: Object) -> Object:
-    """autoscaling/v1 Scale of a Deployment or ReplicaSet."""
     metadata, spec = obj["metadata"], obj["spec"]
     shown = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     status: Object = {"replicas": obj.get("status", {}).get("replicas", 0)}
@@ -94,7 +93,6 @@ def is_healthy(pod: Object) -> bool:
 
 
 def share(amount: int | str, total: int) -> int:
-    """A count, or a percentage of `total` rounded up."""
     if isinstance(amount, int):
         return amount
     return -(-int(amount.rstrip("%")) * total // 100)

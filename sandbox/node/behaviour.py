@@ -37,8 +37,6 @@ BOOT_SECONDS = 0.1
 
 
 class Behaviour:
-    """How one start of a container behaves, and which faults apply to it later."""
-
     def __init__(self, faults: Faults, image: Image, *, main: bool) -> None:
         self._faults = faults
         self._image = image
@@ -58,7 +56,6 @@ class Behaviour:
 
     @property
     def of_image(self) -> str:
-        """What its tag says that it does wrong, if anything."""
         return self._image.behaviour
 
     @property

@@ -33,8 +33,6 @@ GROUPS = {
 
 
 class ApiStatusError(Exception):
-    """What the API server refused, with its status code."""
-
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status

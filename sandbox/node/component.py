@@ -18,7 +18,6 @@ SECOND_OCTETS = range(16, 251)
 
 
 def pick_octet(is_free: t.Callable[[int], bool]) -> int:
-    """The second octet of this run: a random one that nothing uses."""
     candidates = list(SECOND_OCTETS)
     secrets.SystemRandom().shuffle(candidates)
     for octet in candidates:
@@ -39,8 +38,6 @@ def can_bind(address: str, port: int = 8080) -> bool:
 
 
 class Subnet:
-    """Free addresses of 127.<octet>.0.0/16."""
-
     def __init__(self, octet: int, is_free: t.Callable[[str], bool] = can_bind) -> None:
         self._octet = octet
         self._is_free = is_free
@@ -105,7 +102,6 @@ def nodes_of(world: World) -> tuple[str, ...]:
 
 
 def octet(world: World) -> int:
-    """The second octet of this run's pod addresses."""
     return int(world.secret("pod-subnet", lambda: str(pick_octet(_is_free))))
 
 

@@ -129,7 +129,6 @@ class Container:
                 await asyncio.sleep(RETRY)
 
     async def _creatable(self) -> None:
-        """Until the node makes containers."""
         while why := self._node.broken:
             self.show(status.waiting("CreateContainerError", why))
             self.event("Warning", "Failed", f"Error: {why}")

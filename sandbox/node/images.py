@@ -79,7 +79,6 @@ class Image:
 
     @property
     def version(self) -> str:
-        """The tag without the ending that says how it behaves."""
         return self.tag.removesuffix(f"-{self.behaviour}") if self.behaviour else self.tag
 
     @property
@@ -109,7 +108,6 @@ def in_registry(image: Image, registry: t.Collection[str]) -> bool:
 
 
 def not_found_message(image: Image) -> str:
-    """What the runtime says of an image that its registry does not have."""
     name = image.canonical
     return (
         f'rpc error: code = NotFound desc = failed to pull and unpack image "{name}": '
@@ -118,7 +116,6 @@ def not_found_message(image: Image) -> str:
 
 
 def unavailable_message(image: Image) -> str:
-    """What the runtime says when the registry answers, but not now."""
     name = image.canonical
     return (
         f'rpc error: code = Unavailable desc = failed to pull and unpack image "{name}": failed to '
@@ -129,7 +126,6 @@ def unavailable_message(image: Image) -> str:
 
 
 def refused_message(image: Image) -> str:
-    """What the runtime says when the registry does not know who asks."""
     name = image.canonical
     return (
         f'failed to pull and unpack image "{name}": failed to resolve reference "{name}": failed to '

@@ -45,8 +45,6 @@ FAULTS_EVERY = 0.5
 
 @dataclass(frozen=True)
 class NodeContext:
-    """What the nodes of a sandbox have in common."""
-
     client: Client
     subnet: Subnet
     faults: Faults
@@ -95,7 +93,6 @@ class Node:
         return ""
 
     def was_present(self, image: Image) -> bool:
-        """Whether it was here before the last pull."""
         return image.reference in self._present
 
     @property
@@ -148,7 +145,6 @@ class Node:
             self._forced_out(uid)
 
     def take(self, kind: str, pod: Object) -> None:
-        """Take in one pod, by the kind of its event."""
         uid = pod["metadata"]["uid"]
         if kind == "DELETED":
             self._forced_out(uid)

@@ -31,8 +31,6 @@ SIDECARS = {METRICS, *(image.rpartition("/")[2].partition(":")[0] for image in B
 
 
 class PodWorker:
-    """Takes an address, runs the containers, and reports their status."""
-
     def __init__(self, node: Node, pod: Object) -> None:
         self.pod = pod
         self._node = node
@@ -89,7 +87,6 @@ class PodWorker:
         self._dirty.set()
 
     def observe(self, pod: Object) -> None:
-        """Take in what the API server has now."""
         before, self.pod = self.pod, pod
         metadata = pod["metadata"]
         if _differ(before, pod):

@@ -47,7 +47,6 @@ def parse_probe(spec: Object | None, container: Object) -> Probe | None:
 
 
 def port_number(port: int | str, container: Object) -> int:
-    """A number, or the container's port of that name."""
     for offered in container.get("ports") or ():
         if offered.get("name") == port:
             return int(offered["containerPort"])
@@ -55,8 +54,6 @@ def port_number(port: int | str, container: Object) -> int:
 
 
 class ThresholdCounter:
-    """Counts equal results in a row against the thresholds."""
-
     def __init__(self, probe: Probe, *, passing: bool) -> None:
         self._probe = probe
         self._result_run = 0
@@ -64,7 +61,6 @@ class ThresholdCounter:
         self.passing = passing
 
     def observe(self, success: bool) -> bool:
-        """Count one result; whether the probe passes now."""
         self._result_run = self._result_run + 1 if success is self._last_result else 1
         self._last_result = success
         threshold = self._probe.success_threshold if success else self._probe.failure_threshold

@@ -30,7 +30,6 @@ class ConfigError(Exception):
 
 
 def references(container: Object) -> set[tuple[str, str]]:
-    """The (resource, name) of every ConfigMap and Secret that a container's environment names."""
     named: set[tuple[str, str]] = set()
     for source in container.get("envFrom") or ():
         for field, kind in (("configMapRef", "configmaps"), ("secretRef", "secrets")):
@@ -139,8 +138,6 @@ class Line(t.NamedTuple):
 
 
 class ContainerLog:
-    """The newest lines of one instance of a container."""
-
     def __init__(self, clock: t.Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._lines: deque[Line] = deque(maxlen=MOST_LINES)
@@ -163,7 +160,6 @@ class ContainerLog:
         changed.set()
 
     def lines(self, after: int = 0) -> list[Line]:
-        """The lines kept whose number is greater than `after`."""
         return [line for line in self._lines if line.number > after]
 
     async def wait(self) -> None:

@@ -79,8 +79,6 @@ def located(mounts: Mounts, path: str) -> Path:
 
 
 class Volumes:
-    """Those of one pod."""
-
     def __init__(self, node: Node, pod: Object) -> None:
         self._node = node
         self._name = pod["metadata"]["name"]
@@ -121,7 +119,6 @@ class Volumes:
         return bound
 
     def sync(self) -> None:
-        """The pod's object was changed by somebody."""
         self._told.set()
 
     async def keep(self) -> None:

@@ -72,8 +72,6 @@ class Answer:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of asking an agent: a reply, or an error."""
-
     seconds: float
     reply: Reply | None
     error: str | None
@@ -273,7 +271,6 @@ class AgentCore:
             yield
 
     async def aggregating(self, _app: web.Application) -> t.AsyncIterator[None]:
-        """While the application runs, agent_metrics is brought up to date."""
         async with beside(self._aggregate()):
             yield
 

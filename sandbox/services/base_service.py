@@ -20,8 +20,6 @@ if t.TYPE_CHECKING:
 
 
 class Log:
-    """Writes structured lines through the container's own log."""
-
     def __init__(self, write: t.Callable[[str], None]) -> None:
         self._write = write
 
@@ -149,8 +147,6 @@ class Resource(t.Protocol):
 
 @dataclass(frozen=True)
 class Service:
-    """One container's identity and what it reports through."""
-
     name: str
     version: str
     context: ContainerContext
@@ -207,7 +203,6 @@ def application(
 
 @contextlib.asynccontextmanager
 async def beside(work: t.Coroutine[t.Any, t.Any, None]) -> t.AsyncIterator[None]:
-    """Runs `work` until it ends or the context does."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -288,7 +283,6 @@ class RequestError(Exception):
 
 
 async def json_object(request: web.Request) -> dict[str, t.Any]:
-    """The body of `request`, which must be a JSON object."""
     try:
         body = json.loads(await request.read())
     except ValueError:
@@ -299,7 +293,6 @@ async def json_object(request: web.Request) -> dict[str, t.Any]:
 
 
 def text_field(body: t.Mapping[str, t.Any], name: str) -> str:
-    """A field that must be a text that is not blank."""
     value = body.get(name)
     if not isinstance(value, str) or not value.strip():
         raise RequestError(f"{name!r} must be a text that is not empty.")

@@ -81,7 +81,6 @@ def manifests(world: World) -> list[Manifest]:
 
 
 def home(team: Team) -> list[Manifest]:
-    """The team's namespace, and the account in it that deploys."""
     rights = (path.read_text(encoding="utf-8") for path in sorted(RIGHTS.glob("*.yaml")))
     # As service-account.yaml tells people to.
     named = (text.replace(EASYMO.namespace, team.namespace) for text in rights)

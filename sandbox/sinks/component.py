@@ -24,8 +24,6 @@ SINKS = ("slack", "pagerduty", "github", "statuspage", "openai")
 
 
 class Sinks(Component):
-    """Slack, PagerDuty, GitHub, the status page and OpenAI in one process."""
-
     name = "sinks"
     program = "sandbox.sinks.server"
     ports = ("sinks",)
@@ -129,7 +127,6 @@ def webhook_url(world: World, channel: str) -> str:
 
 
 def services(world: World) -> dict[str, str]:
-    """By routing key who is paged."""
     return {routing_key(world, who): who for who in (ON_CALL, MANAGER)}
 
 

@@ -77,7 +77,6 @@ def user_shape(user_id: str) -> Record:
 
 
 def group_shape(group_id: str, *, users: bool, count: bool) -> Record:
-    """A user group, with its members or their number only for who asks."""
     handle, name, members = GROUPS[group_id]
     group: Record = {
         "id": group_id,
@@ -119,7 +118,6 @@ def attachments(args: Args) -> list[Record]:
 
 
 def shown(message: Record) -> Record:
-    """A message as Slack returns it."""
     answer = {
         "type": "message",
         **{k: message[k] for k in ("ts", "user", "text")},
@@ -140,7 +138,6 @@ def flag(args: Args, name: str) -> bool:
 
 
 def page(name: str, items: list[Record], args: Args) -> Record:
-    """One page of a list by `limit` and `cursor`, as Slack pages."""
     try:
         start, limit = int(args.get("cursor") or 0), int(args.get("limit") or 100)
     except ValueError as exc:

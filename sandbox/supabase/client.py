@@ -115,7 +115,6 @@ class ManagementClient:
 
 
 def encode(source: Source, *, verify_jwt: bool) -> tuple[bytes, str]:
-    """The multipart body of a deployment and its content type."""
     from urllib3.filepost import encode_multipart_formdata  # noqa: PLC0415 - the supervisor imports this file
 
     metadata = {

@@ -128,7 +128,6 @@ class Admission:
 
 
 async def serve(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT."""
     faults, logs, registry = Faults(settings.faults_file), FunctionLogs(), CollectorRegistry()
     store = Store(settings.folder)
     data = Data(settings.database_url)

@@ -86,7 +86,6 @@ def read_settings(world: World) -> Settings:
 
 
 def function_secrets(world: World) -> dict[str, str]:
-    """The secrets that the release's functions need, set through the Management API."""
     return {
         "WA_VERIFY_TOKEN": world.secret("wa-verify-token"),
         "WA_APP_SECRET": world.secret("wa-app-secret"),

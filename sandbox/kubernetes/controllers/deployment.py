@@ -336,5 +336,4 @@ class DeploymentController(Controller):
 
 
 def _settled(entry: Object) -> bool:
-    """Whether the ReplicaSet's own controller has acted on its size."""
     return counter(entry, "observedGeneration") >= int(metadata(entry).get("generation", 0))

@@ -36,8 +36,6 @@ COMBINED = "(combined from similar events): "
 
 @dataclass
 class _Similar:
-    """Messages seen lately of one reason about one object."""
-
     messages: dict[str, None] = field(default_factory=dict)
     last_seen: float = 0.0
 
@@ -84,7 +82,6 @@ class Recorder:
         return True
 
     def _counted(self, key: tuple[str, ...], text: str, now: float) -> bool:
-        """Count the event up if it stands already."""
         where = self._written.get(key)
         current = self._cluster.find("events", *where) if where else None
         if current is None:
@@ -207,7 +204,6 @@ class GarbageCollector(Controller):
 
 
 async def expire_events(cluster: Cluster) -> None:
-    """Delete events an hour after they last happened."""
     while True:
         await asyncio.sleep(EVENTS_EVERY)
         for event in expired_events(cluster.all("events"), cluster.clock()):

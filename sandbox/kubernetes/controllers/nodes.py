@@ -132,7 +132,6 @@ class NodeController(Controller):
                 self._cluster.delete("pods", pod)
 
     def _collect_pods(self, node: str) -> None:
-        """Pods of a node that no longer exists are gone with it."""
         for pod in self._pods_of(node):
             self._cluster.delete("pods", pod, grace_seconds=0)
 
@@ -175,7 +174,6 @@ def filter_reasons(pod: Object, node: Object, on_node: t.Iterable[Object]) -> li
 
 
 def by_free_room(nodes: t.Iterable[Object], on_node: t.Mapping[str, t.Sized]) -> list[Object]:
-    """The nodes with fewest pods first, those with as many by name."""
     return sorted(
         nodes,
         key=lambda node: (len(on_node.get(metadata(node)["name"], ())), metadata(node)["name"]),
@@ -183,7 +181,6 @@ def by_free_room(nodes: t.Iterable[Object], on_node: t.Mapping[str, t.Sized]) ->
 
 
 def refusal(nodes: int, reasons: t.Sequence[str]) -> str:
-    """The message of PodScheduled=False and of FailedScheduling."""
     if not nodes:
         return "no nodes available to schedule pods"
     counted = ", ".join(f"{count} {why}" for why, count in sorted(Counter(reasons).items()))

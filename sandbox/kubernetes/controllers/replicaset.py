@@ -39,8 +39,6 @@ _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 @dataclass(frozen=True)
 class Failure:
-    """Why pods could not be made or deleted, as the ReplicaFailure condition tells it."""
-
     reason: t.Literal["FailedCreate", "FailedDelete"]
     message: str
 
@@ -124,7 +122,6 @@ def _conditions(entry: Object, failure: Failure | None, now: float) -> list[Obje
 
 
 def available_in(entry: Object, pods: t.Iterable[Object], now: float) -> float | None:
-    """Seconds until the next ready pod has been ready for minReadySeconds."""
     min_ready = int(entry["spec"].get("minReadySeconds") or 0)
     waits = [
         seconds((condition(pod["status"], "Ready") or {}).get("lastTransitionTime"))

@@ -37,7 +37,6 @@ REVISION = "controller-revision-hash"
 def owned_object(
     owner: Object, kind: str, group: str, template: Object, *, labels: Object, **head: str
 ) -> Object:
-    """A pod of that owner's template."""
     metadata_ = template.get("metadata") or {}
     made: Object = {
         **head,
