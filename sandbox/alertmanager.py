@@ -12,7 +12,7 @@ from pathlib import Path
 from sandbox.cache import cached, unpack
 from sandbox.component import Component, Process
 from sandbox.errors import SandboxError
-from sandbox.sinks.component import MANAGER, ON_CALL, base_url, routing_key, webhook_url
+from sandbox.sinks.component import MANAGER, ON_CALL, routing_key, webhook_url
 from sandbox.world import write_private
 
 if t.TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Alertmanager(Component):
             f"--config.file={folder / 'alertmanager.json'}",
             f"--storage.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{world.port(NAME)}",
-            f"--web.external-url={_url(world)}",
+            f"--web.external-url={world.url(NAME)}",
             # One alone: without it a cluster would listen on a port of its own.
             "--cluster.listen-address=",
             "--log.level=warn",
@@ -52,11 +52,11 @@ class Alertmanager(Component):
         return Process(argv, {"GOGC": "50"}, cwd=Path(argv[0]).parent)
 
     def ready(self, world: World) -> bool:
-        with urllib.request.urlopen(f"{_url(world)}/api/v2/status", timeout=2) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{world.url(NAME)}/api/v2/status", timeout=2) as answer:  # noqa: S310
             return "config" in json.load(answer)
 
     def facts(self, world: World) -> Facts:
-        return {"url": _url(world)}
+        return {"url": world.url(NAME)}
 
 
 def configuration(world: World) -> dict[str, t.Any]:
@@ -65,7 +65,7 @@ def configuration(world: World) -> dict[str, t.Any]:
     def paged(who: str) -> dict[str, t.Any]:
         event = {
             "routing_key": routing_key(world, who),
-            "url": f"{base_url(world)}/pagerduty/v2/enqueue",
+            "url": f"{world.url('sinks')}/pagerduty/v2/enqueue",
             "severity": "critical",
         }
         return {"name": who, "pagerduty_configs": [event]}
@@ -89,10 +89,6 @@ def configuration(world: World) -> dict[str, t.Any]:
     return {"route": route, "receivers": receivers}
 
 
-def _url(world: World) -> str:
-    return f"http://127.0.0.1:{world.port(NAME)}"
-
-
 def program(world: World) -> str:
     if path := shutil.which("alertmanager") or shutil.which(PACKAGE):
         return path
@@ -101,7 +97,6 @@ def program(world: World) -> str:
 
 
 def amtool(cache: Path) -> str:
-    """The path of Alertmanager's own tool, of the same package."""
     return shutil.which("amtool") or str(unpack(cache, PACKAGE) / "usr/bin/amtool")
 
 

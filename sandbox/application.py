@@ -83,7 +83,6 @@ def write_application(version: str, folder: Path) -> None:
 
 @contextmanager
 def checkout(version: str) -> t.Iterator[Path]:
-    """A temporary folder with the application's repository at `version`."""
     with tempfile.TemporaryDirectory() as folder:
         write_application(version, Path(folder))
         yield Path(folder)

@@ -17,7 +17,6 @@ if t.TYPE_CHECKING:
 
 
 def pass_ci(world: World, checkout: Path, services: t.Sequence[str]) -> str:
-    """What was done, in a sentence."""
     registry = world.facts("node")["registry_url"]
     tags = application.git(checkout, "tag", "--points-at", "HEAD").split()
     if not tags:

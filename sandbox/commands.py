@@ -200,7 +200,6 @@ _PHASE_UNDER = {"paused": Phase.PAUSED, "killed": Phase.KILLED}
 
 
 def known_faults() -> dict[str, dict[str, str]]:
-    """Component to fault to what it does."""
     return {
         component.name: {
             name: text

@@ -42,7 +42,6 @@ def select_components(
 
 
 def requirements(component: Component) -> tuple[str, ...]:
-    """Who must be there for it to work."""
     return (*component.needs, *component.settles_after, *component.settles_with)
 
 

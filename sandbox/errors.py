@@ -23,7 +23,6 @@ class SandboxError(Exception):
 
 
 def sentence(exc: BaseException) -> str:
-    """What to tell the operator about `exc`."""
     if isinstance(exc, SandboxError):
         return str(exc)
     if isinstance(exc, OSError) and exc.errno is not None:

@@ -142,8 +142,6 @@ def signal_tree(pid: int, number: signal.Signals) -> None:
 
 @dataclass(frozen=True)
 class ProcessInfo:
-    """One process of this machine, as far as /proc lets us see it."""
-
     pid: int
     parent: int
     started: int
@@ -244,8 +242,6 @@ class Phase(enum.Enum):
 
 @dataclass(frozen=True)
 class Record:
-    """One component, or the supervisor, as the state tells it."""
-
     name: str
     phase: Phase
     process: ProcessId | None = None

@@ -66,7 +66,7 @@ class Prometheus(Component):
             # Debian's consoles are not where the program looks for them, and not wanted.
             "--web.console.templates=/nonexistent",
             "--web.console.libraries=/nonexistent",
-            f"--web.external-url={_url(world)}",
+            f"--web.external-url={world.url(NAME)}",
             "--web.enable-lifecycle",
             # What fires just after a reload reaches no Alertmanager, and is sent again a minute later by default.
             "--rules.alert.resend-delay=5s",
@@ -75,7 +75,7 @@ class Prometheus(Component):
         return Process(argv, {"GOGC": "50"})
 
     def ready(self, world: World) -> bool:
-        return responds(f"{_url(world)}/-/ready")
+        return responds(f"{world.url(NAME)}/-/ready")
 
     def settle(self, world: World) -> None:
         """As production's has it long since: series of the pods, without which no alert can fire."""
@@ -85,7 +85,7 @@ class Prometheus(Component):
 
     def facts(self, world: World) -> Facts:
         return {
-            "url": _url(world),
+            "url": world.url(NAME),
             "rules": str(world.folder(NAME) / RULES.name),
             "rules_folder": str(rules_folder(world)),
         }
@@ -93,7 +93,7 @@ class Prometheus(Component):
 
 def _has_series(world: World) -> bool:
     query = "/api/v1/query?query=count(http_request_duration_seconds_count)"
-    with urllib.request.urlopen(_url(world) + query, timeout=5) as answer:  # noqa: S310 - our own URL
+    with urllib.request.urlopen(world.url(NAME) + query, timeout=5) as answer:  # noqa: S310 - our own URL
         return bool(json.load(answer)["data"]["result"])
 
 
@@ -183,10 +183,6 @@ def _relabelling() -> list[dict[str, t.Any]]:
         copied(f"{pod}label_app", "service"),
         copied(f"{pod}ready", "ready"),
     ]
-
-
-def _url(world: World) -> str:
-    return f"http://127.0.0.1:{world.port(NAME)}"
 
 
 def program(world: World) -> str:

@@ -7,6 +7,7 @@ The headers that belong to one connection, which no proxy passes on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import typing as t
 
@@ -19,6 +20,17 @@ def stop_event() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
+
+
+async def until_stopped(*work: t.Coroutine[t.Any, t.Any, object]) -> None:
+    """Run `work` until SIGTERM or SIGINT; raises what ended it before."""
+    tasks = [asyncio.create_task(part) for part in work]
+    stopped = asyncio.create_task(stop_event().wait())
+    await asyncio.wait((stopped, *tasks), return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 HOP_BY_HOP = frozenset(

@@ -21,8 +21,6 @@ USER = "deployer"
 
 
 class Smtp(Component):
-    """The mail server as a component."""
-
     name = "smtp"
     program = "sandbox.smtp"
     ports = ("smtp", "smtp-tls")
@@ -33,9 +31,6 @@ class Smtp(Component):
     }
 
     def prepare(self, world: World) -> None:
-        for port in self.ports:
-            world.port(port)
-        password(world)
         world.certificate("smtp")
         (world.folder("smtp") / "mails").mkdir(exist_ok=True)
 
@@ -107,7 +102,6 @@ class Delivery:
 
 
 async def serve(world: World) -> None:
-    """Until SIGTERM."""
     # The supervisor imports this file only to start it.
     from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword  # noqa: PLC0415
 

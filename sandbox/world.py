@@ -87,7 +87,6 @@ class World:
         return state
 
     def option(self, name: str) -> int:
-        """What `up` was asked for, else its default."""
         return t.cast("int", self.state().get("options", {}).get(name, DEFAULTS[name]))
 
     @contextmanager
@@ -141,6 +140,9 @@ class World:
                 block = state.get("port_block")
                 ports[name] = wanted.pop(name, None) or free_port(taken, block)
             return t.cast("int", ports[name])
+
+    def url(self, port: str) -> str:
+        return f"http://127.0.0.1:{self.port(port)}"
 
     def secret(self, name: str, make: t.Callable[[], str] = lambda: secrets.token_hex(20)) -> str:
         """A secret of this run for `name`, made the first time and the same ever after."""

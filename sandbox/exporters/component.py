@@ -21,14 +21,11 @@ class Exporters(Component):
     ports = (NAME,)
 
     def ready(self, world: World) -> bool:
-        with urllib.request.urlopen(self._url(world), timeout=2) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{world.url(NAME)}/metrics", timeout=2) as answer:  # noqa: S310
             return b"pg_up" in answer.read()
 
     def facts(self, world: World) -> Facts:
-        return {"url": self._url(world)}
-
-    def _url(self, world: World) -> str:
-        return f"http://127.0.0.1:{world.port(NAME)}/metrics"
+        return {"url": f"{world.url(NAME)}/metrics"}
 
 
 COMPONENT = Exporters()

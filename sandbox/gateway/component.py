@@ -21,20 +21,11 @@ class Gateway(Component):
         "slow": "Every request to the target service is held for seconds=3.",
     }
 
-    def prepare(self, world: World) -> None:
-        world.port("gateway")
-        world.secret("admin-token")
-        world.folder("gateway")
-
     def ready(self, world: World) -> bool:
-        return responds(f"{base_url(world)}/healthz")
+        return responds(f"{world.url('gateway')}/healthz")
 
     def facts(self, world: World) -> Facts:
-        return {"url": base_url(world), "admin_token": world.secret("admin-token")}
+        return {"url": world.url("gateway"), "admin_token": world.secret("admin-token")}
 
 
 COMPONENT = Gateway()
-
-
-def base_url(world: World) -> str:
-    return f"http://127.0.0.1:{world.port('gateway')}"

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import json
-import logging
 import typing as t
 from collections import defaultdict
 from dataclasses import dataclass
 
-import aiohttp
-
 from sandbox.names import NAMESPACE
+
+if t.TYPE_CHECKING:
+    from sandbox.node.client import Client
 
 Object = t.Mapping[str, t.Any]
 SERVICE_LABEL = "kubernetes.io/service-name"
@@ -35,9 +33,8 @@ class Endpoint:
 
 
 class Endpoints:
-    """The addresses of all services, chosen in turn."""
-
     def __init__(self) -> None:
+        self.known = False
         self._by_service: dict[str, tuple[Endpoint, ...]] = {}
         self._turns: defaultdict[str, t.Iterator[int]] = defaultdict(itertools.count)
 
@@ -49,6 +46,7 @@ class Endpoints:
             if SERVICE_LABEL in labels:
                 service = public_name(endpoint_slice, labels[SERVICE_LABEL])
                 endpoints.setdefault(service, []).extend(endpoints_of(endpoint_slice))
+        self.known = True
         self._by_service = {service: tuple(some) for service, some in endpoints.items()}
 
     def choose(self, service: str, *, but: str = "", unready: bool = False) -> str | None:
@@ -62,7 +60,6 @@ class Endpoints:
         return usable[next(self._turns[service]) % len(usable)].address
 
     def counts(self, service: str) -> tuple[int, int]:
-        """How many are ready, and how many there are."""
         known = self._by_service.get(service, ())
         return sum(endpoint.ready for endpoint in known), len(known)
 
@@ -116,89 +113,19 @@ def resolve(path: str, services: t.Collection[str]) -> Target | None:
     return Target(elsewhere, f"/{rest}") if elsewhere in services else None
 
 
-log = logging.getLogger("sandbox.gateway")
-
-WATCH_SECONDS = 300
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-GONE = 410
-
-
-class ExpiredError(Exception):
-    """The server no longer has the changes since our version: list again."""
-
-
-class Reflector:
-    """Calls `on_change` with all objects whenever one changed: whoever listens needs no history.
-
-    While the API is away, what was known last stays in force.
-    """
-
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        url: str,
-        on_change: t.Callable[[t.Iterable[Object]], None],
-    ) -> None:
-        self._session = session
-        self._url = url
-        self._on_change = on_change
-        self._objects: dict[tuple[str, str], Object] = {}
-        self._version = ""
-        self.synced = False
-
-    async def run(self) -> t.NoReturn:
-        pause = FIRST_PAUSE
-        while True:
-            try:
-                if not self._version:
-                    await self._list()
-                await self._watch()
-                pause = FIRST_PAUSE
-            except ExpiredError:
-                self._version = ""
-            except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
-                log.warning("%s: %s: %s", self._url, type(exc).__name__, exc)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-
-    async def _list(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=10)
-        async with self._session.get(self._url, timeout=timeout) as response:
-            response.raise_for_status()
-            listed = await response.json()
-        self._objects = {_key(obj): obj for obj in listed["items"]}
-        self._version = listed["metadata"]["resourceVersion"]
-        self._on_change(self._objects.values())
-        self.synced = True
-
-    async def _watch(self) -> None:
-        query = {
-            "watch": "true",
-            "resourceVersion": self._version,
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(WATCH_SECONDS),
-        }
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=WATCH_SECONDS + 10)
-        async with self._session.get(self._url, params=query, timeout=timeout) as response:
-            if response.status == GONE:
-                raise ExpiredError
-            response.raise_for_status()
-            async for line in response.content:
-                self._take(json.loads(line))
-
-    def _take(self, event: Object) -> None:
-        kind, changed = event["type"], event["object"]
-        if kind == "ERROR":
-            # Whatever the server says here, a new list puts it right.
-            raise ExpiredError
-        self._version = changed["metadata"]["resourceVersion"]
-        if kind == "BOOKMARK":
-            return
-        if kind == "DELETED":
-            self._objects.pop(_key(changed), None)
+async def follow(
+    api: Client, resource: str, on_change: t.Callable[[t.Iterable[Object]], None]
+) -> None:
+    """Calls `on_change` with all objects whenever one changed. While the API is away, what was known stays."""
+    objects: dict[tuple[str, str], Object] = {}
+    async for kind, body in api.follow(resource):
+        if kind == "LIST":
+            objects = {_key(obj): obj for obj in body}
+        elif kind == "DELETED":
+            objects.pop(_key(body), None)
         else:
-            self._objects[_key(changed)] = changed
-        self._on_change(self._objects.values())
+            objects[_key(body)] = body
+        on_change(objects.values())
 
 
 def _key(obj: Object) -> tuple[str, str]:

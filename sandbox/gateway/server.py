@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import ssl
 import sys
 import time
 import typing as t
@@ -18,12 +17,14 @@ from pathlib import Path
 
 import aiohttp
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter
 from yarl import URL
 
 from sandbox.faults import Faults
-from sandbox.gateway.routes import Endpoints, Object, Reflector, Target, public_name, resolve
-from sandbox.serving import end_to_end, stop_event
+from sandbox.gateway.routes import Endpoints, Object, Target, follow, public_name, resolve
+from sandbox.metrics import HttpMetrics, page
+from sandbox.node.client import Client
+from sandbox.serving import end_to_end, until_stopped
 from sandbox.world import World
 
 # The body's length is made anew beside what belongs to one connection.
@@ -121,62 +122,38 @@ def _failed(
 
 
 NAME = "gateway"
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)
 
 
 class Figures:
-    """What the gateway counts."""
-
     def __init__(self) -> None:
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._requests = Counter(
-            "http_requests_total",
-            "Requests answered.",
-            ("service", "method", "status"),
-            registry=self._registry,
-        )
-        self._seconds = Histogram(
-            "http_request_duration_seconds",
-            "How long an answer took.",
-            ("service",),
-            buckets=BUCKETS,
-            registry=self._registry,
-        ).labels(NAME)
+        self.registry = CollectorRegistry(auto_describe=False)
+        self._requests = HttpMetrics(self.registry, NAME)
         self._upstream = Counter(
             "gateway_upstream_requests_total",
             "Requests by the service they were for.",
             ("upstream", "status"),
-            registry=self._registry,
+            registry=self.registry,
         )
         self._retries = Counter(
             "gateway_retries_total",
             "Second tries on another pod.",
             ("upstream", "reason"),
-            registry=self._registry,
+            registry=self.registry,
         )
 
     def answered(self, method: str, upstream: str, status: int, seconds: float) -> None:
-        self._requests.labels(NAME, method, str(status)).inc()
+        self._requests.observe(method=method, status=status, seconds=seconds)
         self._upstream.labels(upstream, str(status)).inc()
-        self._seconds.observe(seconds)
 
     def retried(self, upstream: str, reason: str) -> None:
         self._retries.labels(upstream, reason).inc()
 
-    def page(self) -> bytes:
-        return generate_latest(self._registry)
-
 
 class Server:
-    """`synced` tells whether the cluster's services and endpoints are known yet."""
-
-    def __init__(
-        self, proxy: Proxy, faults: Faults, figures: Figures, synced: t.Callable[[], bool]
-    ) -> None:
+    def __init__(self, proxy: Proxy, faults: Faults, figures: Figures) -> None:
         self._proxy = proxy
         self._faults = faults
         self._figures = figures
-        self._synced = synced
         self._services: frozenset[str] = frozenset()
 
     def set_services(self, services: t.Iterable[Object]) -> None:
@@ -184,12 +161,11 @@ class Server:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/healthz":
-            known = self._synced()
+            known = bool(self._services) and self._proxy.endpoints.known
             body = {"status": "ok" if known else "starting", "services": sorted(self._services)}
             return web.json_response(body, status=200 if known else 503)
         if request.path == "/metrics":
-            headers = {"Content-Type": "text/plain; version=0.0.4"}
-            return web.Response(body=self._figures.page(), headers=headers)
+            return page(self._figures.registry)
         started = time.perf_counter()
         target = resolve(request.rel_url.raw_path, self._services)
         if target is None:
@@ -221,56 +197,22 @@ def refusal(service: str, status: int, reason: str, message: str) -> web.Respons
 
 
 async def serve(world: World) -> None:
-    kubernetes = world.facts("kubernetes")
-    tls = ssl.create_default_context(cafile=kubernetes["ca_cert"])
-    api = aiohttp.ClientSession(
-        headers={"Authorization": f"Bearer {kubernetes['token']}", "User-Agent": "gateway/1"},
-        connector=aiohttp.TCPConnector(ssl=tls),
-        read_bufsize=2**20,
-    )
+    facts = world.facts("kubernetes")
+    api = Client(facts["server"], facts["token"], facts["ca_cert"], agent="gateway/1")
     # Shorter than a pod keeps an idle connection, so that no request meets one just being closed.
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=15)
     pods = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT, auto_decompress=False)
-    async with api, pods:
-        await _serve(world, api, pods, _watched(kubernetes["server"]))
-
-
-def _watched(server: str) -> tuple[str, str]:
-    """The URLs of all Services and of all EndpointSlices."""
-    return f"{server}/api/v1/services", f"{server}/apis/discovery.k8s.io/v1/endpointslices"
-
-
-async def _serve(
-    world: World, api: aiohttp.ClientSession, pods: aiohttp.ClientSession, urls: tuple[str, str]
-) -> None:
     endpoints, figures = Endpoints(), Figures()
-    proxy = Proxy(pods, endpoints, figures.retried)
-    server = Server(
-        proxy, Faults(world.faults_file), figures, lambda: all(r.synced for r in reflectors)
-    )
-    reflectors = (
-        Reflector(api, urls[0], server.set_services),
-        Reflector(api, urls[1], endpoints.replace),
-    )
-    runner = web.ServerRunner(web.Server(server.handle, access_log=None))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", world.port("gateway")).start()
-    watching = [asyncio.create_task(reflector.run()) for reflector in reflectors]
-    try:
-        await _terminated(watching)
-    finally:
-        for task in watching:
-            task.cancel()
+    server = Server(Proxy(pods, endpoints, figures.retried), Faults(world.faults_file), figures)
+    async with api, pods:
+        runner = web.ServerRunner(web.Server(server.handle, access_log=None))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", world.port("gateway")).start()
+        await until_stopped(
+            follow(api, "services", server.set_services),
+            follow(api, "endpointslices", endpoints.replace),
+        )
         await runner.cleanup()
-
-
-async def _terminated(watching: t.Sequence[asyncio.Task[t.Never]]) -> None:
-    """Returns at SIGTERM or SIGINT; raises what ended a reflector, which should never end."""
-    waiting = asyncio.create_task(stop_event().wait())
-    await asyncio.wait((waiting, *watching), return_when=asyncio.FIRST_COMPLETED)
-    for task in watching:
-        if task.done():
-            task.result()
 
 
 def main() -> None:

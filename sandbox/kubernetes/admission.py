@@ -9,7 +9,6 @@ from fractions import Fraction
 from sandbox.kubernetes import defaulting, quantities, validation
 from sandbox.kubernetes.errors import ApiError, Object, forbidden
 from sandbox.kubernetes.resources import STORED
-from sandbox.kubernetes.store import Rules
 
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.resources import Resource
@@ -51,7 +50,6 @@ def _spelled(amounts: t.Mapping[str, Fraction], keys: t.Iterable[str]) -> str:
 
 
 def demand(resource: Resource, obj: Object) -> dict[str, Fraction]:
-    """What one object takes, by the names a quota may limit."""
     taken = {f"count/{resource.qualified}": Fraction(1)}
     if not resource.group:
         taken[resource.plural] = Fraction(1)
@@ -69,7 +67,6 @@ def demand(resource: Resource, obj: Object) -> dict[str, Fraction]:
 
 
 def usage(store: Store, namespace: str, keys: t.Iterable[str]) -> dict[str, Fraction]:
-    """How much of each of `keys` the namespace uses now."""
     used = dict.fromkeys(keys, Fraction(0))
     if not used:
         return used
@@ -82,7 +79,6 @@ def usage(store: Store, namespace: str, keys: t.Iterable[str]) -> dict[str, Frac
 
 
 def write_status(store: Store, namespace: str) -> None:
-    """Bring `status.used` of the namespace's quotas up to date."""
     for quota in store.list("resourcequotas", namespace):
         hard = quota.get("spec", {}).get("hard", {})
         used = usage(store, namespace, hard)
@@ -111,11 +107,15 @@ def _ended(pod: Object) -> bool:
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
-class ClusterRules(Rules):
-    """What the store asks before each write. A sandbox has no webhooks."""
-
+class ClusterRules:
     def default(self, resource: Resource, obj: Object) -> None:
         defaulting.default(resource, obj)
+
+    def mutate(self, resource: Resource, obj: Object) -> None:
+        """What mutating webhooks make of it, in place. A sandbox has none.
+
+        Whose its fields are was noted before, and stays so (kube-apiserver, patchResource: applyPatch, applyAdmission).
+        """
 
     def validate(self, resource: Resource, obj: Object, current: Object | None) -> None:
         validation.validate(resource, obj, current)

@@ -36,9 +36,6 @@ class Kubernetes(Component):
     }
 
     def prepare(self, world: World) -> None:
-        world.port(NAME)
-        world.secret("kubernetes-token")
-        world.certificate(NAME)
         write_private(world.folder(NAME) / "kubeconfig", kubeconfig(world))
         deployer = token(world.secret("kubernetes-token"), NAMESPACE, DEPLOYER, DEPLOYER_SECONDS)
         # Of the account that may do what manifests/rbac/ says, as a deployer has it.

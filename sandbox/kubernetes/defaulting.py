@@ -14,98 +14,83 @@ from sandbox.kubernetes.errors import Object, bad_request
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.resources import Resource
 
+Setter = t.Callable[[Object], None]
+
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
-NOT_READY_SECONDS = 300
-TOKEN_SECONDS = 3600
 MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _cluster_addresses = itertools.count(1)
 
+ROLLING = {"maxUnavailable": "25%", "maxSurge": "25%"}
+POD_SPEC: Object = {
+    "restartPolicy": "Always",
+    "terminationGracePeriodSeconds": 30,
+    "dnsPolicy": "ClusterFirst",
+    "securityContext": {},
+    "schedulerName": "default-scheduler",
+}
+HTTP = {"path": "/", "scheme": "HTTP"}
+PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+DOWNWARD = {"fieldRef": {"apiVersion": "v1"}, "resourceFieldRef": {"divisor": "0"}}
+"""What a variable or a file of the downward API names, as pkg/apis/core/v1/defaults.go has it."""
+CLUSTER_IP: Object = {
+    "ipFamilies": ["IPv4"],
+    "ipFamilyPolicy": "SingleStack",
+    "internalTrafficPolicy": "Cluster",
+}
+TOLERATED = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+FILES = {"defaultMode": 0o644}
+VOLUME: Object = {
+    **dict.fromkeys(("configMap", "secret", "downwardAPI", "projected"), FILES),
+    "serviceAccountToken": {"expirationSeconds": 3600},
+    "hostPath": {"type": ""},
+    "ephemeral": {"volumeClaimTemplate": {"spec": {"volumeMode": "Filesystem"}}},
+}
+
+
+def fill(obj: Object, wanted: Object) -> None:
+    """Put in what `obj` lacks of `wanted`, however deep."""
+    for name, value in wanted.items():
+        if isinstance(value, dict):
+            fill(obj.setdefault(name, {}), value)
+        else:
+            obj.setdefault(name, [*value] if isinstance(value, list) else value)
+
+
+def fill_known(obj: Object, wanted: Object) -> None:
+    """The same for those that are there at all."""
+    fill(obj, {name: value for name, value in wanted.items() if name in obj})
+
 
 def default(resource: Resource, obj: Object) -> None:
-    setter = DEFAULTS.get(resource.plural)
-    if setter is not None:
-        setter(obj)
+    spec, status, more = DEFAULTS.get(resource.plural, ({}, None, None))
+    if spec:
+        fill(obj.setdefault("spec", {}), spec)
+    if more is not None:
+        more(obj)
+    if status is not None:
+        obj.setdefault("status", dict(status))
 
 
-def default_deployment(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
-    spec.setdefault("replicas", 1)
+def default_owner(obj: Object) -> None:
+    """The template of its pods, and what its strategy rolls by."""
+    spec = obj["spec"]
     default_template(spec)
-    strategy = spec.setdefault("strategy", {})
-    strategy.setdefault("type", "RollingUpdate")
-    if strategy["type"] == "RollingUpdate":
-        rolling = strategy.setdefault("rollingUpdate", {})
-        rolling.setdefault("maxUnavailable", "25%")
-        rolling.setdefault("maxSurge", "25%")
-    spec.setdefault("revisionHistoryLimit", 10)
-    spec.setdefault("progressDeadlineSeconds", 600)
-    obj.setdefault("status", {})
-
-
-def default_replicaset(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
-    spec.setdefault("replicas", 1)
-    default_template(spec)
-    obj.setdefault("status", {"replicas": 0})
-
-
-def default_statefulset(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
-    spec.setdefault("replicas", 1)
-    spec.setdefault("podManagementPolicy", "OrderedReady")
-    default_owner(obj, "updateStrategy", {"rollingUpdate": {"partition": 0}})
-    obj.setdefault("status", {"replicas": 0, "availableReplicas": 0})
-
-
-def default_daemonset(obj: Object) -> None:
-    default_owner(obj, "updateStrategy", {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}})
-    counts = (
-        "currentNumberScheduled",
-        "numberMisscheduled",
-        "desiredNumberScheduled",
-        "numberReady",
-    )
-    obj.setdefault("status", dict.fromkeys(counts, 0))
-
-
-def default_owner(obj: Object, strategy: str, rolling: Object) -> None:
-    spec = obj.setdefault("spec", {})
-    default_template(spec)
-    spec.setdefault("revisionHistoryLimit", 10)
-    wanted = spec.setdefault(strategy, {})
-    if wanted.setdefault("type", "RollingUpdate") == "RollingUpdate":
-        for name, value in rolling.items():
-            wanted[name] = value | wanted.get(name, {})
+    for strategy, rolling in (
+        ("strategy", ROLLING),
+        (
+            "updateStrategy",
+            {"partition": 0} if "replicas" in spec else {"maxSurge": 0, "maxUnavailable": 1},
+        ),
+    ):
+        if spec.get(strategy, {}).get("type") == "RollingUpdate":
+            fill(spec[strategy], {"rollingUpdate": rolling})
 
 
 def default_job(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
-    default_template(spec)
-    for name in ("parallelism", "completions"):
-        spec.setdefault(name, 1)
-    spec.setdefault("backoffLimit", 6)
-    spec.setdefault("completionMode", "NonIndexed")
-    spec.setdefault("suspend", False)
+    default_template(obj["spec"])
     uid = obj["metadata"].get("uid", "")
-    if not spec.get("selector"):
-        spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-    obj.setdefault("status", {})
-
-
-def default_cronjob(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
-    default_template(spec.setdefault("jobTemplate", {}).setdefault("spec", {}))
-    spec.setdefault("concurrencyPolicy", "Allow")
-    spec.setdefault("suspend", False)
-    spec.setdefault("successfulJobsHistoryLimit", 3)
-    spec.setdefault("failedJobsHistoryLimit", 1)
-    obj.setdefault("status", {})
-
-
-def default_claim(obj: Object) -> None:
-    """As a provisioner that binds at once leaves it."""
-    obj.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
-    obj.setdefault("status", {"phase": "Bound"})
+    if not obj["spec"].get("selector"):
+        obj["spec"]["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
 
 
 def default_template(spec: Object) -> None:
@@ -115,25 +100,13 @@ def default_template(spec: Object) -> None:
 
 
 def default_pod(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
+    spec = obj["spec"]
     default_pod_spec(spec)
-    spec.setdefault("priority", 0)
-    spec.setdefault("enableServiceLinks", True)
-    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     tolerations = spec.setdefault("tolerations", [])
     for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
         if not any(item.get("key") in (None, key) for item in tolerations):
-            tolerations.append(
-                {
-                    "key": key,
-                    "operator": "Exists",
-                    "effect": "NoExecute",
-                    "tolerationSeconds": NOT_READY_SECONDS,
-                }
-            )
-    status = obj.setdefault("status", {})
-    status.setdefault("phase", "Pending")
-    status.setdefault("qosClass", quality_of_service(spec))
+            tolerations.append({"key": key, **TOLERATED})
+    fill(obj, {"status": {"phase": "Pending", "qosClass": quality_of_service(spec)}})
 
 
 def default_pod_spec(spec: Object) -> None:
@@ -144,11 +117,7 @@ def default_pod_spec(spec: Object) -> None:
     if "serviceAccountName" in spec:
         # The name of the field's first version is written with it, by the API's conversion.
         spec["serviceAccount"] = spec["serviceAccountName"]
-    spec.setdefault("restartPolicy", "Always")
-    spec.setdefault("terminationGracePeriodSeconds", 30)
-    spec.setdefault("dnsPolicy", "ClusterFirst")
-    spec.setdefault("securityContext", {})
-    spec.setdefault("schedulerName", "default-scheduler")
+    fill(spec, POD_SPEC)
 
 
 def default_container(container: Object) -> None:
@@ -157,58 +126,26 @@ def default_container(container: Object) -> None:
         resources["requests"] = resources["limits"] | resources.get("requests", {})
     for probe in PROBES:
         if probe in container:
-            default_probe(container[probe])
+            fill(container[probe], PROBE)
+            fill_known(container[probe], {"httpGet": HTTP, "grpc": {"service": ""}})
     for port in container.get("ports", ()):
         port.setdefault("protocol", "TCP")
     for variable in container.get("env", ()):
-        default_reference(variable.get("valueFrom") or {})
+        fill_known(variable.get("valueFrom") or {}, DOWNWARD)
     for hook in (container.get("lifecycle") or {}).values():
-        if "httpGet" in hook:
-            default_http(hook["httpGet"])
+        fill_known(hook, {"httpGet": HTTP})
     container.setdefault("terminationMessagePath", "/dev/termination-log")
     container.setdefault("terminationMessagePolicy", "File")
     container.setdefault("imagePullPolicy", pull_policy(container.get("image", "")))
 
 
-def default_reference(source: Object) -> None:
-    """What a variable or a file of the downward API names, as pkg/apis/core/v1/defaults.go has it."""
-    if "fieldRef" in source:
-        source["fieldRef"].setdefault("apiVersion", "v1")
-    if "resourceFieldRef" in source:
-        source["resourceFieldRef"].setdefault("divisor", "0")
-
-
-def default_http(action: Object) -> None:
-    action.setdefault("path", "/")
-    action.setdefault("scheme", "HTTP")
-
-
-def default_probe(probe: Object) -> None:
-    if "httpGet" in probe:
-        default_http(probe["httpGet"])
-    if "grpc" in probe:
-        probe["grpc"].setdefault("service", "")
-    probe.setdefault("timeoutSeconds", 1)
-    probe.setdefault("periodSeconds", 10)
-    probe.setdefault("successThreshold", 1)
-    probe.setdefault("failureThreshold", 3)
-
-
 def default_volume(volume: Object) -> None:
-    for source in ("configMap", "secret", "downwardAPI", "projected"):
-        if source in volume:
-            volume[source].setdefault("defaultMode", 0o644)
     projected = (volume.get("projected") or {}).get("sources") or []
+    fill_known(volume, VOLUME)
     for source in (volume, *projected):
         for item in (source.get("downwardAPI") or {}).get("items") or ():
-            default_reference(item)
-        if "serviceAccountToken" in source:
-            source["serviceAccountToken"].setdefault("expirationSeconds", TOKEN_SECONDS)
-    if "hostPath" in volume:
-        volume["hostPath"].setdefault("type", "")
-    if "ephemeral" in volume:
-        claim = volume["ephemeral"].setdefault("volumeClaimTemplate", {})
-        claim.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
+            fill_known(item, DOWNWARD)
+        fill_known(source, {"serviceAccountToken": VOLUME["serviceAccountToken"]})
     if set(volume) <= {"name"}:
         volume["emptyDir"] = {}
 
@@ -230,21 +167,14 @@ def quality_of_service(spec: Object) -> str:
 
 
 def default_service(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
+    spec = obj["spec"]
     for port in spec.get("ports", ()):
-        port.setdefault("protocol", "TCP")
-        port.setdefault("targetPort", port.get("port"))
-    spec.setdefault("type", "ClusterIP")
-    spec.setdefault("sessionAffinity", "None")
+        fill(port, {"protocol": "TCP", "targetPort": port.get("port")})
     if spec["type"] != "ExternalName":
         if not spec.get("clusterIP"):
             number = next(_cluster_addresses)
             spec["clusterIP"] = f"10.96.{number // 250}.{number % 250 + 1}"
-        spec.setdefault("clusterIPs", [spec["clusterIP"]])
-        spec.setdefault("ipFamilies", ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
-        spec.setdefault("internalTrafficPolicy", "Cluster")
-    obj.setdefault("status", {"loadBalancer": {}})
+        fill(spec, {"clusterIPs": [spec["clusterIP"]], **CLUSTER_IP})
 
 
 def default_secret(obj: Object) -> None:
@@ -256,28 +186,11 @@ def default_secret(obj: Object) -> None:
 def default_namespace(obj: Object) -> None:
     metadata = obj["metadata"]
     metadata.setdefault("labels", {})["kubernetes.io/metadata.name"] = metadata["name"]
-    obj.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
-    obj.setdefault("status", {"phase": "Active"})
 
 
 def default_slice(obj: Object) -> None:
     for port in obj.get("ports", ()):
-        port.setdefault("name", "")
-        port.setdefault("protocol", "TCP")
-
-
-def default_autoscaler(obj: Object) -> None:
-    obj.setdefault("spec", {}).setdefault("minReplicas", 1)
-    obj.setdefault("status", {"currentMetrics": None, "desiredReplicas": 0})
-
-
-def default_budget(obj: Object) -> None:
-    counts = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
-    obj.setdefault("status", dict.fromkeys(counts, 0))
-
-
-def default_quota(obj: Object) -> None:
-    obj.setdefault("status", {})
+        fill(port, {"name": "", "protocol": "TCP"})
 
 
 def default_lease(obj: Object) -> None:
@@ -297,21 +210,81 @@ def default_lease(obj: Object) -> None:
         spec[name] = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-DEFAULTS: t.Mapping[str, t.Callable[[Object], None]] = {
-    "deployments": default_deployment,
-    "replicasets": default_replicaset,
-    "statefulsets": default_statefulset,
-    "daemonsets": default_daemonset,
-    "jobs": default_job,
-    "cronjobs": default_cronjob,
-    "persistentvolumeclaims": default_claim,
-    "leases": default_lease,
-    "pods": default_pod,
-    "services": default_service,
-    "secrets": default_secret,
-    "namespaces": default_namespace,
-    "endpointslices": default_slice,
-    "horizontalpodautoscalers": default_autoscaler,
-    "poddisruptionbudgets": default_budget,
-    "resourcequotas": default_quota,
+ROLLS = {"type": "RollingUpdate"}
+DAEMONS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
+BUDGET = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
+
+DEFAULTS: t.Mapping[str, tuple[Object, Object | None, Setter | None]] = {
+    "deployments": (
+        {
+            "replicas": 1,
+            "strategy": ROLLS,
+            "revisionHistoryLimit": 10,
+            "progressDeadlineSeconds": 600,
+        },
+        {},
+        default_owner,
+    ),
+    "replicasets": ({"replicas": 1}, {"replicas": 0}, default_owner),
+    "statefulsets": (
+        {
+            "replicas": 1,
+            "podManagementPolicy": "OrderedReady",
+            "revisionHistoryLimit": 10,
+            "updateStrategy": ROLLS,
+        },
+        {"replicas": 0, "availableReplicas": 0},
+        default_owner,
+    ),
+    "daemonsets": (
+        {"revisionHistoryLimit": 10, "updateStrategy": ROLLS},
+        dict.fromkeys(DAEMONS, 0),
+        default_owner,
+    ),
+    "jobs": (
+        {
+            "parallelism": 1,
+            "completions": 1,
+            "backoffLimit": 6,
+            "completionMode": "NonIndexed",
+            "suspend": False,
+        },
+        {},
+        default_job,
+    ),
+    "cronjobs": (
+        {
+            "jobTemplate": {"spec": {}},
+            "concurrencyPolicy": "Allow",
+            "suspend": False,
+            "successfulJobsHistoryLimit": 3,
+            "failedJobsHistoryLimit": 1,
+        },
+        {},
+        lambda obj: default_template(obj["spec"]["jobTemplate"]["spec"]),
+    ),
+    # As a provisioner that binds at once leaves it.
+    "persistentvolumeclaims": ({"volumeMode": "Filesystem"}, {"phase": "Bound"}, None),
+    "leases": ({}, None, default_lease),
+    "pods": (
+        {"priority": 0, "enableServiceLinks": True, "preemptionPolicy": "PreemptLowerPriority"},
+        None,
+        default_pod,
+    ),
+    "services": (
+        {"type": "ClusterIP", "sessionAffinity": "None"},
+        {"loadBalancer": {}},
+        default_service,
+    ),
+    "secrets": ({}, None, default_secret),
+    "namespaces": ({"finalizers": ["kubernetes"]}, {"phase": "Active"}, default_namespace),
+    "endpointslices": ({}, None, default_slice),
+    "horizontalpodautoscalers": (
+        {"minReplicas": 1},
+        {"currentMetrics": None, "desiredReplicas": 0},
+        None,
+    ),
+    "poddisruptionbudgets": ({}, dict.fromkeys(BUDGET, 0), None),
+    "resourcequotas": ({}, {}, None),
 }
+"""By kind: what its spec has by default, what its status is at first, and what is not as plain as that."""

@@ -74,7 +74,6 @@ def list_keys(item_type: str) -> tuple[str, ...]:
 
 
 def flatten(model: str, obj: Object) -> Flat:
-    """Every field of `obj` that somebody can own."""
     flat: Flat = {}
     for key, value in obj.items():
         if key in ("apiVersion", "kind"):
@@ -143,7 +142,6 @@ def _json(value: object) -> str:
 
 
 def differing(before: Flat, after: Flat) -> Paths:
-    """The paths that are new or have another value in `after`."""
     missing = object()
     return frozenset(path for path, value in after.items() if before.get(path, missing) != value)
 

@@ -53,7 +53,6 @@ class Record:
         return t.cast("Object", orjson.loads(self.raw))
 
     def drop_body(self) -> None:
-        """Keep the bytes only."""
         with suppress(AttributeError):
             del self.body
 
@@ -104,8 +103,6 @@ class Subscription:
 
 
 class History:
-    """The last events of one resource and who wants to hear of new ones."""
-
     def __init__(self, depth: int = DEPTH) -> None:
         self._events: deque[Event] = deque(maxlen=depth)
         self._subscriptions: set[Subscription] = set()
@@ -158,7 +155,6 @@ class Ownership:
         self._owned: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
 
     def enter(self, resource: str, key: Key, metadata: Object) -> None:
-        """An object as it was written."""
         uid, owners = metadata["uid"], _owners(metadata)
         if self._owners.get(uid) == owners:
             return

@@ -73,8 +73,6 @@ def whole_number(query: Query, name: str) -> int:
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """What the query of a write asks for."""
-
     manager: str
     dry_run: bool = False
     validation: str = "Warn"
@@ -128,7 +126,6 @@ class Authorizer:
         self._caches_filled = time.monotonic() + RBAC_CACHES_FILL
 
     def admit(self, user: User, target: Target, method: str, *, watching: bool) -> None:
-        """403 in the server's words for what is forbidden."""
         wanted = wanted_of(target, method, watching=watching)
         if self._allows(user, wanted):
             return

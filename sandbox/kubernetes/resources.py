@@ -62,7 +62,6 @@ STATUS = Subresource("status")
 SCALE = Subresource("scale", "Scale", "autoscaling", "v1")
 CREATE_ONLY = ("create",)
 POD_SUBRESOURCES = (
-    Subresource("binding", "Binding", verbs=CREATE_ONLY),
     Subresource("eviction", "Eviction", "policy", "v1", CREATE_ONLY),
     Subresource("exec", "PodExecOptions", verbs=("create", "get")),
     Subresource("log", verbs=("get",)),

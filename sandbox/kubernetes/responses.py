@@ -45,7 +45,6 @@ def refusal(error: ApiError) -> web.Response:
 
 
 def success(resource: Resource, obj: Object) -> Object:
-    """What the deletion of an object answers once it is gone."""
     metadata = obj["metadata"]
     details = {"name": metadata["name"]}
     if resource.group:
@@ -61,8 +60,6 @@ def wants_table(accept: str) -> bool:
 
 @dataclass(frozen=True)
 class Page:
-    """Some objects of a list, and where the next page begins."""
-
     records: t.Sequence[Record]
     version: str
     next_token: str = ""
@@ -154,8 +151,6 @@ INITIAL_EVENTS_END = {"k8s.io/initial-events-end": "true"}
 
 @dataclass(frozen=True)
 class View:
-    """Which objects a watcher sees, and in which form."""
-
     resource: Resource
     namespace: str
     selects: Predicate | None
@@ -188,8 +183,6 @@ class View:
 
 
 class Watch:
-    """One client's watch, streamed as one JSON document a line."""
-
     def __init__(self, store: Store, view: View, query: Query) -> None:
         self._store = store
         self._view = view

@@ -27,8 +27,6 @@ MODELS = {"token": "AuthenticationV1TokenRequest", "scale": "V1Scale", "eviction
 
 
 class Rest:
-    """Answers one request about one target."""
-
     def __init__(self, store: Store, kubelets: Kubelets, faults: Faults, secret: str) -> None:
         """`secret` signs the tokens of service accounts."""
         self._store = store
@@ -183,8 +181,7 @@ class Rest:
         if request.method != "POST":
             raise method_not_allowed()
         body = await self._body(request, target)
-        act = subresources.bind if target.subresource == "binding" else subresources.evict
-        act(self._store, pod, body, dry_run=self._options(request).dry_run)
+        subresources.evict(self._store, pod, body, dry_run=self._options(request).dry_run)
         done = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
         return responses.json_response(done | {"code": 201}, 201)
 

@@ -66,7 +66,6 @@ def container(kind: str) -> re.Match[str] | None:
 
 @functools.cache
 def model_files() -> t.Mapping[str, Path]:
-    """Model name in lower case to the file that defines it."""
     spec = importlib.util.find_spec("kubernetes")
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError(
@@ -196,7 +195,6 @@ def _scalar(wanted: str, value: object, path: str, report: Decoded) -> object:
 
 
 def plain_path(path: str) -> list[str]:
-    """The fields of a path, without indexes and keys of maps."""
     return re.sub(r"\[[^\]]*\]", "", path).split(".")
 
 

@@ -23,7 +23,7 @@ from sandbox.kubernetes.requests import CALLER, Authorizer, parse_path
 from sandbox.kubernetes.responses import json_response, refusal
 from sandbox.kubernetes.rest import Rest
 from sandbox.kubernetes.service_accounts import ADMINISTRATOR, User, user_of
-from sandbox.kubernetes.store import Rules, Store
+from sandbox.kubernetes.store import Store
 from sandbox.kubernetes.streaming import Kubelets
 from sandbox.names import NAMESPACE
 from sandbox.serving import stop_event
@@ -39,9 +39,8 @@ SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system",
 FAULT_POLL_SECONDS = 0.25
 
 
-def new_store(rules: Rules | None = None) -> Store:
-    """The store of a fresh cluster."""
-    store = Store(rules or ClusterRules())
+def new_store(rules: ClusterRules | None = None) -> Store:
+    store = Store(rules)
     for name in SYSTEM_NAMESPACES:
         store.create("namespaces", {"metadata": {"name": name}})
     return store

@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 
 from sandbox.kubernetes import lifecycle
+from sandbox.kubernetes.admission import ClusterRules
 from sandbox.kubernetes.errors import (
     ApiError,
     Object,
@@ -24,30 +25,11 @@ Key = tuple[str, str]
 """Namespace ("" for what has none) and name."""
 
 
-class Rules:
-    """The checks before a write. These are a bare store's, which has none."""
-
-    def default(self, resource: Resource, obj: Object) -> None:
-        """Fill in what was left out, in place."""
-
-    def mutate(self, resource: Resource, obj: Object) -> None:
-        """What mutating webhooks make of it, in place.
-
-        Whose its fields are was noted before, and stays so (kube-apiserver, patchResource: applyPatch, applyAdmission).
-        """
-
-    def validate(self, resource: Resource, obj: Object, current: Object | None) -> None:
-        """Raise 422 with every wrong field."""
-
-    def admit(self, store: Store, resource: Resource, obj: Object) -> None:
-        """Raise 403 when a new object may not be made."""
-
-
 class Store:
     """Objects by resource plural, namespace and name. What it returns is the caller's own copy, but for records."""
 
-    def __init__(self, rules: Rules | None = None) -> None:
-        self._rules = rules or Rules()
+    def __init__(self, rules: ClusterRules | None = None) -> None:
+        self._rules = rules or ClusterRules()
         self._objects: dict[str, dict[Key, Record]] = {name: {} for name in STORED}
         self._histories = {name: History() for name in STORED}
         self._ownership = Ownership()
@@ -56,7 +38,6 @@ class Store:
 
     @property
     def version(self) -> str:
-        """The resourceVersion of the last write."""
         return str(self._version)
 
     def get(self, resource: str, namespace: str, name: str) -> Object:
@@ -78,17 +59,14 @@ class Store:
         return [objects[key] for key in sorted(objects) if not namespace or key[0] == namespace]
 
     def with_uid(self, uid: str) -> tuple[str, Record] | None:
-        """The resource's plural and the object, whatever it is."""
         where = self._ownership.find(uid)
         return None if where is None else (where[0], self._objects[where[0]][where[1]])
 
     def owned(self, resource: str, uid: str) -> builtins.list[Record]:
-        """Those of one resource that name `uid` as an owner, ordered by namespace and name."""
         objects = self._objects[resource]
         return [objects[key] for key in sorted(self._ownership.owned(resource, uid))]
 
     def uncontrolled(self, resource: str) -> builtins.list[Record]:
-        """Those of one resource that no owner controls, ordered by namespace and name."""
         objects = self._objects[resource]
         return [objects[key] for key in sorted(self._ownership.uncontrolled(resource))]
 
@@ -110,7 +88,6 @@ class Store:
             history.expire(self._version)
 
     def is_forgotten(self, version: int) -> bool:
-        """Whether a list as of `version` can no longer be continued."""
         return version < self._forgotten
 
     def create(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:

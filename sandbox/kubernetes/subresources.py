@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The subresources scale, binding and eviction."""
+"""The subresources scale and eviction."""
 
 from __future__ import annotations
 
 import typing as t
 
 from sandbox.kubernetes import patches, selectors
-from sandbox.kubernetes.errors import ApiError, Object, bad_request, conflict
-from sandbox.kubernetes.resources import STORED
+from sandbox.kubernetes.errors import ApiError, Object, bad_request
 from sandbox.kubernetes.writing import Writer
 
 if t.TYPE_CHECKING:
@@ -15,7 +14,6 @@ if t.TYPE_CHECKING:
 
 
 def scale_of(obj: Object) -> Object:
-    """autoscaling/v1 Scale of a Deployment or ReplicaSet."""
     metadata, spec = obj["metadata"], obj["spec"]
     shown = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     status: Object = {"replicas": obj.get("status", {}).get("replicas", 0)}
@@ -52,21 +50,6 @@ def change_scale(writer: Writer, obj: Object, body: t.Any, content_type: str | N
     if metadata.get("resourceVersion"):
         obj["metadata"]["resourceVersion"] = metadata["resourceVersion"]
     return scale_of(writer.replace(obj))
-
-
-def bind(store: Store, pod: Object, binding: Object, *, dry_run: bool) -> None:
-    """Give a pod its node, once."""
-    assigned = pod.get("spec", {}).get("nodeName")
-    from_store = store.record("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])
-    if assigned:
-        why = f"pod {pod['metadata']['name']} is already assigned to node {assigned!r}"
-        raise conflict(STORED["pods"], pod["metadata"]["name"], why)
-    node = (binding.get("target") or {}).get("name")
-    if not node:
-        raise ApiError(422, "Invalid", "target.name: Required value")
-    changed = from_store.copy()
-    changed["spec"]["nodeName"] = node
-    store.update("pods", changed, subresource="binding", dry_run=dry_run)
 
 
 def evict(store: Store, pod: Object, eviction: Object, *, dry_run: bool) -> None:
@@ -110,7 +93,6 @@ def is_healthy(pod: Object) -> bool:
 
 
 def share(amount: int | str, total: int) -> int:
-    """A count, or a percentage of `total` rounded up."""
     if isinstance(amount, int):
         return amount
     return -(-int(amount.rstrip("%")) * total // 100)

@@ -70,7 +70,6 @@ COMMON: t.Mapping[str, t.Callable[[Object], str]] = {
 
 
 def workload_tail(obj: Object) -> Cells:
-    """Containers, images and selector: the wide columns of Deployments and ReplicaSets."""
     spec = obj.get("spec", {})
     containers = spec.get("template", {}).get("spec", {}).get("containers", [])
     return (
@@ -230,7 +229,6 @@ def autoscaler_cells(obj: Object) -> Cells:
 
 
 def pod_cells(pod: Object) -> list[t.Any]:
-    """All but its name and age."""
     spec, status = pod.get("spec", {}), pod.get("status", {})
     statuses = status.get("containerStatuses") or []
     ready = sum(1 for item in statuses if item.get("ready"))

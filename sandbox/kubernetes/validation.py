@@ -132,7 +132,6 @@ def check_deployment(obj: Object) -> Causes:
 
 
 def check_workload(spec: Object) -> Causes:
-    """What Deployments and ReplicaSets share."""
     yield from check_not_negative(
         spec, "spec", "replicas", "minReadySeconds", "revisionHistoryLimit"
     )

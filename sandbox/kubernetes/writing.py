@@ -54,7 +54,6 @@ def decode(body: bytes, content_type: str) -> t.Any:
 
 
 def whole(body: t.Any) -> Object:
-    """An object with its metadata, or 400."""
     if not isinstance(body, dict):
         raise bad_request("couldn't get version/kind; json parse error: an object was expected")
     return t.cast("Object", body)

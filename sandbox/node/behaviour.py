@@ -37,8 +37,6 @@ BOOT_SECONDS = 0.1
 
 
 class Behaviour:
-    """How one start of a container behaves, and which faults apply to it later."""
-
     def __init__(self, faults: Faults, image: Image, *, main: bool) -> None:
         self._faults = faults
         self._image = image
@@ -58,7 +56,6 @@ class Behaviour:
 
     @property
     def of_image(self) -> str:
-        """What its tag says that it does wrong, if anything."""
         return self._image.behaviour
 
     @property
@@ -83,39 +80,3 @@ class Behaviour:
     @property
     def out_of_memory(self) -> bool:
         return self._image.behaviour == "oom" or self._applies("oom")
-
-
-def image_missing(faults: Faults, image: Image) -> bool:
-    return faults.active(COMPONENT, "image-not-found", image.service) is not None
-
-
-def registry_unavailable(faults: Faults, image: Image) -> bool:
-    return faults.active(COMPONENT, "registry-unavailable", image.service) is not None
-
-
-def volumes_stale(faults: Faults, pod: str) -> bool:
-    return faults.active(COMPONENT, "volumes-stale", pod) is not None
-
-
-def node_broken(faults: Faults, node: str) -> str:
-    """Why the node makes no container, in the runtime's words; empty: it does."""
-    fault = faults.active(COMPONENT, "node-bad", node)
-    if fault is None or fault.parameters.get("images") == "true":
-        return ""
-    return (
-        "failed to create containerd container: failed to mount "
-        "/var/lib/containerd/tmpmounts/containerd-mount: permission denied"
-    )
-
-
-def node_refused(faults: Faults, node: str) -> bool:
-    """Whether the registry takes the node for a stranger."""
-    fault = faults.active(COMPONENT, "node-bad", node)
-    return fault is not None and fault.parameters.get("images") == "true"
-
-
-def config_missing(faults: Faults, image: Image) -> str | None:
-    """The name of the ConfigMap that the fault makes the container ask for."""
-    if faults.active(COMPONENT, "bad-config-reference", image.service) is None:
-        return None
-    return f"{image.service}-settings"

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kubelet's way to the API server, by HTTPS as any client, and what it writes there: its Node and Events."""
+"""The way of kubelets and of the gateway to the API server, and what a kubelet writes there: its Node and Events."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import ssl
 import time
 import typing as t
@@ -17,19 +18,21 @@ from sandbox.kubernetes.controllers.objects import timestamp
 
 Object = dict[str, t.Any]
 
+logger = logging.getLogger(__name__)
+
 WATCH_SECONDS = 300
+RETRY = 0.3
 # By this name the API server knows a kubelet, and keeps rehearsed faults from it.
 USER_AGENT = "kubelet/v1.36.2 (linux/amd64)"
 GROUPS = {
     "leases": "/apis/coordination.k8s.io/v1",
     "deployments": "/apis/apps/v1",
+    "endpointslices": "/apis/discovery.k8s.io/v1",
     "poddisruptionbudgets": "/apis/policy/v1",
 }
 
 
 class ApiStatusError(Exception):
-    """What the API server refused, with its status code."""
-
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
@@ -40,15 +43,17 @@ class ExpiredError(Exception):
 
 
 class Client:
-    def __init__(self, server: str, token: str, ca_cert: str) -> None:
+    def __init__(
+        self, server: str, token: str, ca_cert: str | None, *, agent: str = USER_AGENT
+    ) -> None:
         self._server = server
-        self._token = token
+        self._headers = {"Authorization": f"Bearer {token}", "User-Agent": agent}
         self._context = ssl.create_default_context(cafile=ca_cert)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> t.Self:
         self._session = aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {self._token}", "User-Agent": USER_AGENT},
+            headers=self._headers,
             connector=aiohttp.TCPConnector(ssl=self._context, limit=8),
         )
         return self
@@ -129,6 +134,24 @@ class Client:
         head = {"kind": listed["kind"].removesuffix("List"), "apiVersion": listed["apiVersion"]}
         items = [head | item for item in listed["items"]]
         return items, listed["metadata"]["resourceVersion"]
+
+    async def follow(self, resource: str, query: str = "") -> t.AsyncIterator[tuple[str, t.Any]]:
+        """`LIST` with all objects, then each event's type and object, for ever; a list anew when one is needed."""
+        version = ""
+        while True:
+            try:
+                if not version:
+                    items, version = await self.list(resource, query)
+                    yield "LIST", items
+                async for event in self.watch(resource, query, version):
+                    version = event["object"]["metadata"]["resourceVersion"]
+                    if event["type"] != "BOOKMARK":
+                        yield event["type"], event["object"]
+            except ExpiredError:
+                version = ""
+            except (*UNREACHABLE, ApiStatusError) as exc:
+                logger.info("following %s: %s", resource, exc)
+                await asyncio.sleep(RETRY)
 
     async def watch(self, resource: str, query: str, version: str) -> t.AsyncIterator[Object]:
         """Events until the server ends the watch, which is normal. ExpiredError: list anew."""

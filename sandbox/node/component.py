@@ -18,7 +18,6 @@ SECOND_OCTETS = range(16, 251)
 
 
 def pick_octet(is_free: t.Callable[[int], bool]) -> int:
-    """The second octet of this run: a random one that nothing uses."""
     candidates = list(SECOND_OCTETS)
     secrets.SystemRandom().shuffle(candidates)
     for octet in candidates:
@@ -39,8 +38,6 @@ def can_bind(address: str, port: int = 8080) -> bool:
 
 
 class Subnet:
-    """Free addresses of 127.<octet>.0.0/16."""
-
     def __init__(self, octet: int, is_free: t.Callable[[str], bool] = can_bind) -> None:
         self._octet = octet
         self._is_free = is_free
@@ -79,13 +76,8 @@ class NodeComponent(Component):
     ports = (NAME,)
     faults: t.Mapping[str, str] = FAULTS
 
-    def prepare(self, world: World) -> None:
-        world.port(NAME)
-        world.folder(NAME)
-        octet(world)
-
     def ready(self, world: World) -> bool:
-        return responds(f"http://127.0.0.1:{world.port(NAME)}/healthz")
+        return responds(f"{world.url(NAME)}/healthz")
 
     def settle(self, world: World) -> None:
         """Create the platform as it is before the release, and wait until all of it is available."""
@@ -96,8 +88,8 @@ class NodeComponent(Component):
 
     def facts(self, world: World) -> Facts:
         return {
-            "url": f"http://127.0.0.1:{world.port(NAME)}",
-            "registry_url": f"http://127.0.0.1:{world.port(NAME)}",
+            "url": world.url(NAME),
+            "registry_url": world.url(NAME),
             "nodes": list(nodes_of(world)),
             "pod_subnet": f"127.{octet(world)}.0.0/16",
         }
@@ -110,7 +102,6 @@ def nodes_of(world: World) -> tuple[str, ...]:
 
 
 def octet(world: World) -> int:
-    """The second octet of this run's pod addresses."""
     return int(world.secret("pod-subnet", lambda: str(pick_octet(_is_free))))
 
 

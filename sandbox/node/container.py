@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from sandbox.node import images, probes, status
-from sandbox.node.behaviour import OOM_AFTER, Behaviour, config_missing
+from sandbox.node.behaviour import OOM_AFTER, Behaviour
 from sandbox.node.images import ensure_image
 from sandbox.node.probes import ProbeWorker
 from sandbox.node.process import ConfigError, ContainerLog, Server, resolve
@@ -23,8 +23,8 @@ from sandbox.services import METRICS_PORT, ConfigurationError, ContainerContext
 from sandbox.services.programs import build, stand_in
 
 if t.TYPE_CHECKING:
-    from sandbox.node.host import Host
     from sandbox.node.images import Image
+    from sandbox.node.node import Node
 
 Object = dict[str, t.Any]
 
@@ -54,7 +54,7 @@ class Container:
 
     def __init__(
         self,
-        node: Host,
+        node: Node,
         pod: Object,
         spec: Object,
         volumes: Volumes,
@@ -118,9 +118,8 @@ class Container:
         """As ConfigMaps and Secrets are now: a restarted container sees what changed meanwhile."""
         while True:
             try:
-                missing = config_missing(self._node.faults, image) if self._main else None
-                if missing:
-                    raise ConfigError(f'configmap "{missing}" not found')
+                if self._main and self._node.fault("bad-config-reference", image.service):
+                    raise ConfigError(f'configmap "{image.service}-settings" not found')
                 objects = await self._node.referenced(self._pod["metadata"]["namespace"], self.spec)
                 pod = {**self._pod, "status": {"podIP": self._address, "hostIP": "127.0.0.1"}}
                 return resolve(self.spec, pod, objects)
@@ -130,7 +129,6 @@ class Container:
                 await asyncio.sleep(RETRY)
 
     async def _creatable(self) -> None:
-        """Until the node makes containers."""
         while why := self._node.broken:
             self.show(status.waiting("CreateContainerError", why))
             self.event("Warning", "Failed", f"Error: {why}")
@@ -144,7 +142,7 @@ class Container:
         self.log = ContainerLog()
         self._exit = asyncio.get_running_loop().create_future()
         self._listening = False
-        self._behaviour = Behaviour(self._node.faults, image, main=self._main)
+        self._behaviour = Behaviour(self._node.context.faults, image, main=self._main)
         self.state.instance += 1
         self.mounts = self._volumes.of(self.spec, self.state.instance)
         self.event("Normal", "Created", f"Created container: {self.state.name}")
@@ -220,7 +218,7 @@ class Container:
                 fault=behaviour.fault,
             )
             program = build if image.of_platform else stand_in
-            app = program(image.service, self._node.version(image), context)
+            app = program(image.service, self._node.context.registry.version(image), context)
             server = Server(app, refuses=self._refusal(behaviour))
             self._server = server
             more = () if image.of_platform else (METRICS_PORT,)

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from sandbox.node import status
 from sandbox.services import PLATFORM
 
+if t.TYPE_CHECKING:
+    from sandbox.node.container import Container
+    from sandbox.node.node import Node
+
 BASE = 1.0
 LONGEST = 30.0
 FORGOTTEN_AFTER = 60.0
@@ -75,7 +79,6 @@ class Image:
 
     @property
     def version(self) -> str:
-        """The tag without the ending that says how it behaves."""
         return self.tag.removesuffix(f"-{self.behaviour}") if self.behaviour else self.tag
 
     @property
@@ -105,7 +108,6 @@ def in_registry(image: Image, registry: t.Collection[str]) -> bool:
 
 
 def not_found_message(image: Image) -> str:
-    """What the runtime says of an image that its registry does not have."""
     name = image.canonical
     return (
         f'rpc error: code = NotFound desc = failed to pull and unpack image "{name}": '
@@ -114,7 +116,6 @@ def not_found_message(image: Image) -> str:
 
 
 def unavailable_message(image: Image) -> str:
-    """What the runtime says when the registry answers, but not now."""
     name = image.canonical
     return (
         f'rpc error: code = Unavailable desc = failed to pull and unpack image "{name}": failed to '
@@ -125,7 +126,6 @@ def unavailable_message(image: Image) -> str:
 
 
 def refused_message(image: Image) -> str:
-    """What the runtime says when the registry does not know who asks."""
     name = image.canonical
     return (
         f'failed to pull and unpack image "{name}": failed to resolve reference "{name}": failed to '
@@ -134,31 +134,11 @@ def refused_message(image: Image) -> str:
     )
 
 
-Object = dict[str, t.Any]
-
 # How long ErrImagePull is shown before ImagePullBackOff, at most.
 ERROR_SHOWN_SECONDS = 0.5
 
 
-class Registry(t.Protocol):
-    def pull(self, image: Image, *, main: bool) -> str:
-        """Empty when the image could be had, else why not."""
-
-    def was_present(self, image: Image) -> bool:
-        """Whether it was on the node before."""
-
-
-class StatusReporter(t.Protocol):
-    """Takes the container's state and the pod's events."""
-
-    def show(self, state: Object) -> None: ...
-
-    def event(self, kind: str, reason: str, message: str) -> None: ...
-
-
-async def ensure_image(
-    reference: str, registry: Registry, reporter: StatusReporter, *, main: bool
-) -> Image:
+async def ensure_image(reference: str, node: Node, reporter: Container, *, main: bool) -> Image:
     """Returns once the image is there; a reference that cannot name one is waited on for ever."""
     try:
         image = parse_image(reference)
@@ -168,21 +148,19 @@ async def ensure_image(
         await asyncio.Event().wait()
         raise
     failures = 0
-    while why := registry.pull(image, main=main):
+    while why := node.pull(image, main=main):
         failures += 1
         await _report_pull_failure(image, why, failures, reporter)
     words = (
         f'Container image "{reference}" already present on machine'
-        if registry.was_present(image)
+        if node.was_present(image)
         else f'Successfully pulled image "{reference}"'
     )
     reporter.event("Normal", "Pulled", words)
     return image
 
 
-async def _report_pull_failure(
-    image: Image, why: str, failures: int, reporter: StatusReporter
-) -> None:
+async def _report_pull_failure(image: Image, why: str, failures: int, reporter: Container) -> None:
     """ErrImagePull at the try, ImagePullBackOff until the next."""
     name = image.reference
     reporter.event("Normal", "Pulling", f'Pulling image "{name}"')

@@ -7,7 +7,6 @@ The API server passes logs and exec on to it; clients see the registry there.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import shutil
 import socket
@@ -21,23 +20,18 @@ from aiohttp import web
 from sandbox.faults import Faults
 from sandbox.node import exec as execution
 from sandbox.node.behaviour import COMPONENT as NAME
-from sandbox.node.client import UNREACHABLE, ApiStatusError, Client, ExpiredError
+from sandbox.node.client import Client
 from sandbox.node.component import Subnet, new_octet, nodes_of, octet
 from sandbox.node.exec import Runner
-from sandbox.node.host import NodeContext
-from sandbox.node.node import Node
+from sandbox.node.node import Node, NodeContext
 from sandbox.node.process import ContainerLog, LogOptions, chosen, rendered
 from sandbox.node.registry import Registry
-from sandbox.serving import stop_event
+from sandbox.serving import until_stopped
 from sandbox.world import World
 
 if t.TYPE_CHECKING:
     from sandbox.node.container import Container
     from sandbox.node.pod import PodWorker
-
-Object = dict[str, t.Any]
-
-logger = logging.getLogger(__name__)
 
 # Pods that have a node.
 QUERY = "fieldSelector=spec.nodeName%21%3D"
@@ -59,25 +53,12 @@ class Nodes:
             group.create_task(self._watch_pods())
 
     async def _watch_pods(self) -> None:
-        client = self._context.client
-        while True:
-            try:
-                pods, version = await client.list("pods", QUERY)
+        async for kind, body in self._context.client.follow("pods", QUERY):
+            if kind == "LIST":
                 for name, node in self._nodes.items():
-                    node.relist([pod for pod in pods if pod["spec"]["nodeName"] == name])
-                async for event in client.watch("pods", QUERY, version):
-                    if event["type"] != "BOOKMARK":
-                        self._take(event["type"], event["object"])
-            except ExpiredError:
-                continue
-            except (*UNREACHABLE, ApiStatusError) as exc:
-                logger.info("watching pods: %s", exc)
-                await asyncio.sleep(0.3)
-
-    def _take(self, kind: str, pod: Object) -> None:
-        node = self._nodes.get(pod["spec"]["nodeName"])
-        if node is not None:
-            node.take(kind, pod)
+                    node.relist([pod for pod in body if pod["spec"]["nodeName"] == name])
+            elif of := self._nodes.get(body["spec"]["nodeName"]):
+                of.take(kind, body)
 
 
 def application(nodes: Nodes, runner: execution.Runner, registry: Registry) -> web.Application:
@@ -250,12 +231,7 @@ async def serve(world: World) -> None:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", world.port(NAME)).start()
         await web.SockSite(runner, shown).start()
-        running = asyncio.create_task(nodes.run())
-        stopped = asyncio.create_task(stop_event().wait())
-        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        await until_stopped(nodes.run())
         await runner.cleanup()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A node: registered, its lease renewed, each of its pods given a worker."""
+"""A node: registered, its lease renewed, each of its pods given a worker, with what pods need from it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,31 @@ import contextlib
 import logging
 import time
 import typing as t
+from dataclasses import dataclass
 
 from sandbox.kubernetes.controllers.nodes import LEASES
 from sandbox.kubernetes.controllers.objects import micro_timestamp, timestamp
+from sandbox.node import images
 from sandbox.node.behaviour import COMPONENT
-from sandbox.node.client import LEASE_SECONDS, UNREACHABLE, ApiStatusError, node_object, node_status
-from sandbox.node.host import Host, NodeContext
+from sandbox.node.client import (
+    LEASE_SECONDS,
+    UNREACHABLE,
+    ApiStatusError,
+    Client,
+    Events,
+    node_object,
+    node_status,
+)
 from sandbox.node.pod import PodWorker
+from sandbox.node.process import references
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.faults import Fault, Faults
+    from sandbox.node.component import Subnet
+    from sandbox.node.images import Image
+    from sandbox.node.registry import Registry
 
 Object = dict[str, t.Any]
 
@@ -25,12 +43,79 @@ POLL_SECONDS = 1.0
 FAULTS_EVERY = 0.5
 
 
-class Node(Host):
+@dataclass(frozen=True)
+class NodeContext:
+    client: Client
+    subnet: Subnet
+    faults: Faults
+    registry: Registry
+    port: int
+    pods: int
+    """How many pods each has room for."""
+    folder: Path
+    """Where pods have their volumes."""
+    sync_frequency: float
+    """Seconds from one sync of a pod to the next, as the kubelet's syncFrequency."""
+
+
+class Node:
     def __init__(self, name: str, context: NodeContext) -> None:
-        super().__init__(name, context)
-        self._context = context
+        self.name = name
+        self.context = context
+        self.client = context.client
+        self.events = Events(context.client, name)
+        self.ready = True
+        self._present: set[str] = set()
+        self._pulled: set[str] = set()
         self._workers: dict[str, tuple[PodWorker, asyncio.Task[None]]] = {}
         self._object: Object = {}
+
+    def fault(self, name: str, target: str) -> Fault | None:
+        return self.context.faults.active(COMPONENT, name, target)
+
+    def _bad(self, *, images: bool) -> bool:
+        """Whether it makes no containers, or else pulls no images."""
+        fault = self.fault("node-bad", self.name)
+        return fault is not None and (fault.parameters.get("images") == "true") is images
+
+    def pull(self, image: Image, *, main: bool) -> str:
+        """Empty when the image could be had, else why not."""
+        if self._bad(images=True):
+            return images.refused_message(image)
+        forbidden = main and self.fault("image-not-found", image.service)
+        if forbidden or not self.context.registry.has(image):
+            return images.not_found_message(image)
+        known = image.reference in self._pulled
+        if main and not known and self.fault("registry-unavailable", image.service):
+            return images.unavailable_message(image)
+        self._present = self._present | ({image.reference} & self._pulled)
+        self._pulled.add(image.reference)
+        return ""
+
+    def was_present(self, image: Image) -> bool:
+        return image.reference in self._present
+
+    @property
+    def broken(self) -> str:
+        """Why no container can be made here now, in the runtime's words, if so."""
+        why = (
+            "failed to create containerd container: failed to mount "
+            "/var/lib/containerd/tmpmounts/containerd-mount: permission denied"
+        )
+        return why if self._bad(images=False) else ""
+
+    async def referenced(self, namespace: str, container: Object) -> dict[tuple[str, str], Object]:
+        """The ConfigMaps and Secrets of a container that exist now; waits while nobody answers."""
+        named = {key: await self.object(namespace, *key) for key in references(container)}
+        return {key: obj for key, obj in named.items() if obj is not None}
+
+    async def object(self, namespace: str, kind: str, name: str) -> Object | None:
+        """As it is now; waits while nobody answers."""
+        while True:
+            try:
+                return await self.client.find(kind, namespace, name)
+            except (*UNREACHABLE, ApiStatusError):
+                await asyncio.sleep(0.5)
 
     def worker(self, namespace: str, name: str) -> PodWorker | None:
         for worker, _ in self._workers.values():
@@ -60,7 +145,6 @@ class Node(Host):
             self._forced_out(uid)
 
     def take(self, kind: str, pod: Object) -> None:
-        """Take in one pod, by the kind of its event."""
         uid = pod["metadata"]["uid"]
         if kind == "DELETED":
             self._forced_out(uid)
@@ -93,7 +177,9 @@ class Node(Host):
             try:
                 node = await self.client.find("nodes", "", self.name)
                 if node is None:
-                    await self.client.create("nodes", "", node_object(self.name, self.subnet.cidr))
+                    await self.client.create(
+                        "nodes", "", node_object(self.name, self.context.subnet.cidr)
+                    )
                 await self._report()
                 await self._renew_lease()
             except (*UNREACHABLE, ApiStatusError) as exc:
@@ -106,7 +192,7 @@ class Node(Host):
         renewed = time.monotonic()
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            healthy = self.faults.active(COMPONENT, "node-not-ready", self.name) is None
+            healthy = self.fault("node-not-ready", self.name) is None
             with contextlib.suppress(*UNREACHABLE, ApiStatusError):
                 if healthy is not self.ready:
                     self.ready = healthy
@@ -121,7 +207,7 @@ class Node(Host):
         """Have faults befall running containers, by one look for all of them."""
         while True:
             await asyncio.sleep(FAULTS_EVERY)
-            any_set = bool(self.faults.all())
+            any_set = bool(self.context.faults.all())
             for worker, _ in self._workers.values():
                 for container in worker.containers:
                     container.suffer(any_set=any_set)
@@ -131,8 +217,8 @@ class Node(Host):
         before = _conditions(self._object)
         status = node_status(
             self.name,
-            self._context.port,
-            pods=self._context.pods,
+            self.context.port,
+            pods=self.context.pods,
             ready=self.ready,
             before=before,
             now=now,
@@ -162,7 +248,9 @@ class Node(Host):
         # The node controller may have given us up meanwhile.
         node = await self.client.find("nodes", "", self.name)
         if node is None:
-            node = await self.client.create("nodes", "", node_object(self.name, self.subnet.cidr))
+            node = await self.client.create(
+                "nodes", "", node_object(self.name, self.context.subnet.cidr)
+            )
         ready = [c["status"] for c in _conditions(node) if c["type"] == "Ready"]
         if ready != ["True" if self.ready else "False"]:
             self._object = node

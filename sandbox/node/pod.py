@@ -17,7 +17,7 @@ from sandbox.node.volumes import Volumes
 from sandbox.services import BESIDE, METRICS
 
 if t.TYPE_CHECKING:
-    from sandbox.node.host import Host
+    from sandbox.node.node import Node
 
 Object = dict[str, t.Any]
 
@@ -31,14 +31,12 @@ SIDECARS = {METRICS, *(image.rpartition("/")[2].partition(":")[0] for image in B
 
 
 class PodWorker:
-    """Takes an address, runs the containers, and reports their status."""
-
-    def __init__(self, node: Host, pod: Object) -> None:
+    def __init__(self, node: Node, pod: Object) -> None:
         self.pod = pod
         self._node = node
         before = pod.get("status") or {}
         self._started = seconds(before.get("startTime")) or time.time()
-        self.address = node.subnet.claim(before.get("podIP", ""))
+        self.address = node.context.subnet.claim(before.get("podIP", ""))
         self._volumes = Volumes(node, pod)
         # A pod that ran here before the node ended is started anew.
         statuses = [
@@ -89,7 +87,6 @@ class PodWorker:
         self._dirty.set()
 
     def observe(self, pod: Object) -> None:
-        """Take in what the API server has now."""
         before, self.pod = self.pod, pod
         metadata = pod["metadata"]
         if _differ(before, pod):
@@ -117,7 +114,7 @@ class PodWorker:
             for task in (*runs, reporter):
                 task.cancel()
             await asyncio.gather(*runs, reporter, return_exceptions=True)
-            self._node.subnet.release(self.address)
+            self._node.context.subnet.release(self.address)
             self._volumes.remove()
         await self._delete()
 

@@ -9,6 +9,9 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+if t.TYPE_CHECKING:
+    from sandbox.node.container import Container
+
 Object = dict[str, t.Any]
 
 
@@ -44,7 +47,6 @@ def parse_probe(spec: Object | None, container: Object) -> Probe | None:
 
 
 def port_number(port: int | str, container: Object) -> int:
-    """A number, or the container's port of that name."""
     for offered in container.get("ports") or ():
         if offered.get("name") == port:
             return int(offered["containerPort"])
@@ -52,8 +54,6 @@ def port_number(port: int | str, container: Object) -> int:
 
 
 class ThresholdCounter:
-    """Counts equal results in a row against the thresholds."""
-
     def __init__(self, probe: Probe, *, passing: bool) -> None:
         self._probe = probe
         self._result_run = 0
@@ -61,7 +61,6 @@ class ThresholdCounter:
         self.passing = passing
 
     def observe(self, success: bool) -> bool:
-        """Count one result; whether the probe passes now."""
         self._result_run = self._result_run + 1 if success is self._last_result else 1
         self._last_result = success
         threshold = self._probe.success_threshold if success else self._probe.failure_threshold
@@ -135,25 +134,10 @@ POLL_SECONDS = 0.05
 UNREADY_SECONDS = 1.0
 
 
-class ProbedContainer(t.Protocol):
-    """What a probe reads of a container, and changes."""
-
-    spec: Object
-
-    @property
-    def process_started(self) -> bool: ...
-
-    def set_health(self, *, started: bool, ready: bool) -> None: ...
-
-    def event(self, kind: str, reason: str, message: str) -> None: ...
-
-    def kill_unhealthy(self, probe: str) -> None: ...
-
-
 class ProbeWorker:
     """One start of one container."""
 
-    def __init__(self, container: ProbedContainer, address: str) -> None:
+    def __init__(self, container: Container, address: str) -> None:
         self._container = container
         self._address = address
 

@@ -29,6 +29,20 @@ class ConfigError(Exception):
     """CreateContainerConfigError, in the kubelet's words."""
 
 
+def references(container: Object) -> set[tuple[str, str]]:
+    named: set[tuple[str, str]] = set()
+    for source in container.get("envFrom") or ():
+        for field, kind in (("configMapRef", "configmaps"), ("secretRef", "secrets")):
+            if field in source:
+                named.add((kind, source[field]["name"]))
+    for entry in container.get("env") or ():
+        source = entry.get("valueFrom") or {}
+        for field, kind in (("configMapKeyRef", "configmaps"), ("secretKeyRef", "secrets")):
+            if field in source:
+                named.add((kind, source[field]["name"]))
+    return named
+
+
 def resolve(container: Object, pod: Object, objects: Objects) -> dict[str, str]:
     """The variables: envFrom in order, then env in order; a later one of the same name wins."""
     env: dict[str, str] = {}
@@ -124,8 +138,6 @@ class Line(t.NamedTuple):
 
 
 class ContainerLog:
-    """The newest lines of one instance of a container."""
-
     def __init__(self, clock: t.Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._lines: deque[Line] = deque(maxlen=MOST_LINES)
@@ -148,7 +160,6 @@ class ContainerLog:
         changed.set()
 
     def lines(self, after: int = 0) -> list[Line]:
-        """The lines kept whose number is greater than `after`."""
         return [line for line in self._lines if line.number > after]
 
     async def wait(self) -> None:

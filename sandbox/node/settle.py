@@ -44,7 +44,6 @@ class Api:
         }
 
     def call(self, path: str, body: Object | None = None) -> tuple[int, Object]:
-        """The status and the object that was answered."""
         data = json.dumps(body).encode() if body is not None else None
         self._connection.request("POST" if data else "GET", path, data, self._headers)
         answer = self._connection.getresponse()
@@ -66,7 +65,6 @@ def settle(world: World) -> None:
 
 
 def collection(manifest: Object) -> str:
-    """The path that a manifest is posted to."""
     version, kind = manifest["apiVersion"], manifest["kind"]
     prefix = f"/apis/{version}" if "/" in version else f"/api/{version}"
     namespace = manifest["metadata"].get("namespace")

@@ -14,8 +14,6 @@ Object = dict[str, t.Any]
 
 @dataclass
 class ContainerState:
-    """What is known of one container now."""
-
     name: str
     image: str
     state: Object = field(default_factory=lambda: waiting("ContainerCreating"))

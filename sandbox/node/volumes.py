@@ -20,10 +20,8 @@ import typing as t
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sandbox.node.behaviour import volumes_stale
-
 if t.TYPE_CHECKING:
-    from sandbox.node.host import Host
+    from sandbox.node.node import Node
 
 Object = dict[str, t.Any]
 
@@ -81,13 +79,11 @@ def located(mounts: Mounts, path: str) -> Path:
 
 
 class Volumes:
-    """Those of one pod."""
-
-    def __init__(self, node: Host, pod: Object) -> None:
+    def __init__(self, node: Node, pod: Object) -> None:
         self._node = node
         self._name = pod["metadata"]["name"]
         self._namespace = pod["metadata"]["namespace"]
-        self._folder: Path = node.folder / pod["metadata"]["uid"]
+        self._folder: Path = node.context.folder / pod["metadata"]["uid"]
         self._told = asyncio.Event()
         self._volumes = [
             volume for volume in pod["spec"].get("volumes") or () if "configMap" in volume
@@ -123,13 +119,12 @@ class Volumes:
         return bound
 
     def sync(self) -> None:
-        """The pod's object was changed by somebody."""
         self._told.set()
 
     async def keep(self) -> None:
         """Write what changed at each sync, for ever."""
         while self._volumes:
-            period = self._node.sync_frequency
+            period = self._node.context.sync_frequency
             due = period * (1 + random.random() * JITTER)  # noqa: S311 - no secret
             try:
                 async with asyncio.timeout(due):
@@ -137,7 +132,7 @@ class Volumes:
             except TimeoutError:
                 pass
             self._told.clear()
-            if volumes_stale(self._node.faults, self._name):
+            if self._node.fault("volumes-stale", self._name):
                 continue
             for volume in self._volumes:
                 await self._project(volume)

@@ -103,7 +103,6 @@ def _ldd(*programs: Path) -> str:
 
 
 def missing_libraries(ldd_output: str) -> list[str]:
-    """The shared libraries that `ldd` did not find."""
     lines = (line.strip() for line in ldd_output.splitlines())
     return sorted({line.split(" ", 1)[0] for line in lines if line.endswith("=> not found")})
 

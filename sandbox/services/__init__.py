@@ -67,8 +67,6 @@ def _no_fault(_name: str) -> None:
 
 @dataclass(frozen=True)
 class ContainerContext:
-    """What the node gives to a container it starts."""
-
     env: t.Mapping[str, str]
     pod_name: str
     pod_ip: str

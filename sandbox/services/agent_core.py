@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from prometheus_client import Counter, Histogram
 
+from sandbox.metrics import BUCKETS
 from sandbox.names import PREVIOUS_VERSION
 from sandbox.services.agents import (
     MENU,
@@ -23,7 +24,6 @@ from sandbox.services.agents import (
     answer,
 )
 from sandbox.services.base_service import (
-    BUCKETS,
     Check,
     Service,
     application,
@@ -72,8 +72,6 @@ class Answer:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of asking an agent: a reply, or an error."""
-
     seconds: float
     reply: Reply | None
     error: str | None
@@ -273,7 +271,6 @@ class AgentCore:
             yield
 
     async def aggregating(self, _app: web.Application) -> t.AsyncIterator[None]:
-        """While the application runs, agent_metrics is brought up to date."""
         async with beside(self._aggregate()):
             yield
 

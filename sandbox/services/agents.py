@@ -128,8 +128,6 @@ class Query(t.Protocol):
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes back to WhatsApp."""
-
     text: str
     buttons: tuple[str, ...] = ()
     results: tuple[t.Mapping[str, object], ...] = ()
@@ -146,8 +144,6 @@ class Reply:
 
 @dataclass(frozen=True)
 class Question:
-    """One message as an agent sees it."""
-
     number: str
     text: str
     name: str

@@ -11,15 +11,15 @@ import typing as t
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry
+
+from sandbox.metrics import HttpMetrics, page
 
 if t.TYPE_CHECKING:
     from sandbox.services import ContainerContext
 
 
 class Log:
-    """Writes structured lines through the container's own log."""
-
     def __init__(self, write: t.Callable[[str], None]) -> None:
         self._write = write
 
@@ -133,9 +133,6 @@ class Health:
         return CheckResult(check.name, check.required)
 
 
-# Around the service's target of 1 s and the alert at 2 s.
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)
-
 # The kubelet's questions and the scraper's are not traffic; the public health page is.
 FORWARDED = "X-Forwarded-For"
 
@@ -150,8 +147,6 @@ class Resource(t.Protocol):
 
 @dataclass(frozen=True)
 class Service:
-    """One container's identity and what it reports through."""
-
     name: str
     version: str
     context: ContainerContext
@@ -192,8 +187,7 @@ def application(
         return web.json_response(body, status=report.http_status)
 
     async def answer_metrics(_request: web.Request) -> web.Response:
-        text = generate_latest(service.registry)
-        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4"})
+        return page(service.registry)
 
     app = web.Application(middlewares=[_counted(service)])
     app.router.add_get("/health", answer_health)
@@ -209,7 +203,6 @@ def application(
 
 @contextlib.asynccontextmanager
 async def beside(work: t.Coroutine[t.Any, t.Any, None]) -> t.AsyncIterator[None]:
-    """Runs `work` until it ends or the context does."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -250,21 +243,9 @@ def _is_traffic(request: web.Request) -> bool:
 
 
 def _counted(service: Service) -> t.Any:
-    requests = Counter(
-        "http_requests_total",
-        "Requests answered.",
-        ("service", "method", "status"),
-        registry=service.registry,
-    )
-    seconds = Histogram(
-        "http_request_duration_seconds",
-        "How long an answer took.",
-        ("service",),
-        buckets=BUCKETS,
-        registry=service.registry,
-    ).labels(service.name)
+    metrics = HttpMetrics(service.registry, service.name)
     # Known from the start, as Prometheus asks for: a rate over them is zero and not missing.
-    requests.labels(service.name, "GET", "200")
+    metrics.requests.labels(service.name, "GET", "200")
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -272,8 +253,8 @@ def _counted(service: Service) -> t.Any:
             return await handler(request)
         started = time.perf_counter()
         response = await _answered(service, request, handler)
-        seconds.observe(time.perf_counter() - started)
-        requests.labels(service.name, request.method, str(response.status)).inc()
+        seconds = time.perf_counter() - started
+        metrics.observe(method=request.method, status=response.status, seconds=seconds)
         return response
 
     return count
@@ -302,7 +283,6 @@ class RequestError(Exception):
 
 
 async def json_object(request: web.Request) -> dict[str, t.Any]:
-    """The body of `request`, which must be a JSON object."""
     try:
         body = json.loads(await request.read())
     except ValueError:
@@ -313,7 +293,6 @@ async def json_object(request: web.Request) -> dict[str, t.Any]:
 
 
 def text_field(body: t.Mapping[str, t.Any], name: str) -> str:
-    """A field that must be a text that is not blank."""
     value = body.get(name)
     if not isinstance(value, str) or not value.strip():
         raise RequestError(f"{name!r} must be a text that is not empty.")

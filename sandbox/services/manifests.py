@@ -81,7 +81,6 @@ def manifests(world: World) -> list[Manifest]:
 
 
 def home(team: Team) -> list[Manifest]:
-    """The team's namespace, and the account in it that deploys."""
     rights = (path.read_text(encoding="utf-8") for path in sorted(RIGHTS.glob("*.yaml")))
     # As service-account.yaml tells people to.
     named = (text.replace(EASYMO.namespace, team.namespace) for text in rights)
@@ -106,8 +105,8 @@ def _platform_config(world: World) -> dict[str, str]:
         "KAFKA_BROKERS": str(kafka["bootstrap"]),
         "KAFKA_GROUP": str(kafka.get("group", KAFKA_GROUP)),
         "OPENAI_BASE_URL": f"{world.facts('sinks')['openai_url']}/v1",
-        "PUBLIC_URL": f"http://127.0.0.1:{world.port('gateway')}",
-        "SUPABASE_URL": f"http://127.0.0.1:{world.port('supabase-gateway')}",
+        "PUBLIC_URL": world.url("gateway"),
+        "SUPABASE_URL": world.url("supabase-gateway"),
     }
 
 

@@ -61,8 +61,6 @@ Reason = t.Literal["menu_requested", "feature_off", "allow_listed", "in_rollout"
 
 @dataclass(frozen=True)
 class Flags:
-    """The feature flags as a pod runs them."""
-
     enabled: bool = False
     percentage: float = 0.0
     """Share of the users, 0 to 100."""
@@ -82,7 +80,6 @@ class Flags:
         )
 
     def to_dict(self) -> dict[str, bool | float]:
-        """By the names that they are set by."""
         agents = {name_of(agent): agent in self.agents for agent in AGENTS}
         return {FEATURE: self.enabled, PERCENTAGE: self.percentage, **agents}
 
@@ -93,8 +90,6 @@ def name_of(agent: Agent) -> str:
 
 @dataclass(frozen=True)
 class Route:
-    """Where a message goes: to `agent`, or to the menu when that is None."""
-
     agent: Agent | None
     reason: Reason
 
@@ -143,7 +138,6 @@ def agent_for(text: str, *, internal: bool = False) -> Agent:
 
 
 def normalized(number: str) -> str:
-    """A telephone number without what people write around its digits."""
     return re.sub(r"[\s+()-]", "", number)
 
 

@@ -39,8 +39,6 @@ def worker(service: Service) -> web.Application:
 
 
 class HttpProbes:
-    """Asks the two dependencies that speak HTTP."""
-
     def __init__(self, env: t.Mapping[str, str]) -> None:
         self._env = env
         self._session: aiohttp.ClientSession | None = None

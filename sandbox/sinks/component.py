@@ -24,8 +24,6 @@ SINKS = ("slack", "pagerduty", "github", "statuspage", "openai")
 
 
 class Sinks(Component):
-    """Slack, PagerDuty, GitHub, the status page and OpenAI in one process."""
-
     name = "sinks"
     program = "sandbox.sinks.server"
     ports = ("sinks",)
@@ -40,16 +38,12 @@ class Sinks(Component):
     }
 
     def prepare(self, world: World) -> None:
-        tokens(world)
-        webhooks(world)
-        services(world)
-        world.port("sinks")
         world.folder("sinks")
         commit = application.prepare(world)
         application.write(application.folder(world) / "staging-results", RELEASE_VERSION, commit)
 
     def ready(self, world: World) -> bool:
-        return responds(f"{base_url(world)}/api/messages.json")
+        return responds(f"{world.url('sinks')}/api/messages.json")
 
     def settle(self, world: World) -> None:
         """Channels, people and components are there from the start; CI has passed the release's commit."""
@@ -57,7 +51,7 @@ class Sinks(Component):
             report_ci(world, commit)
 
     def facts(self, world: World) -> Facts:
-        base = base_url(world)
+        base = world.url("sinks")
         return {
             **tokens(world),
             "url": f"{base}/",
@@ -83,7 +77,7 @@ COMPONENT = Sinks()
 
 def report_ci(world: World, commit: str) -> None:
     """Unless it was reported before."""
-    url = f"{base_url(world)}/github/repos/{application.REPOSITORY}"
+    url = f"{world.url('sinks')}/github/repos/{application.REPOSITORY}"
     if _github(world, f"{url}/commits/{commit}/status")["statuses"]:
         return
     for context, description in CI_STATUSES.items():
@@ -102,10 +96,6 @@ def _github(world: World, url: str, body: Facts | None = None) -> Facts:
     )
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
         return t.cast("Facts", json.load(answer))
-
-
-def base_url(world: World) -> str:
-    return f"http://127.0.0.1:{world.port('sinks')}"
 
 
 _TOKENS: t.Mapping[str, t.Callable[[], str]] = {
@@ -133,11 +123,10 @@ def webhooks(world: World) -> dict[str, str]:
 
 
 def webhook_url(world: World, channel: str) -> str:
-    return f"{base_url(world)}/slack/webhook/{webhooks(world)[channel]}"
+    return f"{world.url('sinks')}/slack/webhook/{webhooks(world)[channel]}"
 
 
 def services(world: World) -> dict[str, str]:
-    """By routing key who is paged."""
     return {routing_key(world, who): who for who in (ON_CALL, MANAGER)}
 
 

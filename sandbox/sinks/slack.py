@@ -12,8 +12,6 @@ from sandbox.sinks.slack_shapes import (
     BOT,
     CHANNELS,
     GROUPS,
-    TEAM,
-    URL,
     USERS,
     Args,
     SlackError,
@@ -125,9 +123,6 @@ class Slack:
         self._save(message)
         return message
 
-    def auth_test(self, _args: Args) -> Record:
-        return {**TEAM, "url": URL, "user": "deployer", "user_id": BOT}
-
     def post_message(self, args: Args) -> Record:
         channel = self._channel(args.get("channel"))
         # An archived channel has no members left; the word for it is the other one.
@@ -199,7 +194,6 @@ class Slack:
 
 
 METHODS: dict[str, t.Callable[[Slack, Args], Record]] = {
-    "auth.test": Slack.auth_test,
     "chat.postMessage": Slack.post_message,
     "chat.update": Slack.update,
     "conversations.list": Slack.list_channels,

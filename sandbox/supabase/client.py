@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The few calls by which the sandbox itself sets up the project, over the API that everybody uses.
 
-Of the standard library alone: the supervisor imports this, and it must stay light. Which files make up a function
+The supervisor imports this, and it must stay light. Which files make up a function
 follows the Supabase CLI's rule: imports are followed by text, a folder named in the import map goes whole.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os.path
 import re
-import secrets
 import typing as t
 import urllib.request
 from dataclasses import dataclass
@@ -116,8 +115,8 @@ class ManagementClient:
 
 
 def encode(source: Source, *, verify_jwt: bool) -> tuple[bytes, str]:
-    """The multipart body of a deployment and its content type."""
-    boundary = secrets.token_hex(16)
+    from urllib3.filepost import encode_multipart_formdata  # noqa: PLC0415 - the supervisor imports this file
+
     metadata = {
         "name": source.slug,
         "entrypoint_path": source.entrypoint_path,
@@ -125,12 +124,5 @@ def encode(source: Source, *, verify_jwt: bool) -> tuple[bytes, str]:
         "static_patterns": [],
         "verify_jwt": verify_jwt,
     }
-    parts = [
-        b'name="file"; filename="%s"\r\nContent-Type: application/octet-stream\r\n\r\n%s'
-        % (path.encode(), content)
-        for path, content in source.files.items()
-    ]
-    parts.append(b'name="metadata"\r\n\r\n' + json.dumps(metadata).encode())
-    opening = f"--{boundary}\r\nContent-Disposition: form-data; ".encode()
-    body = b"".join(opening + part + b"\r\n" for part in parts) + f"--{boundary}--\r\n".encode()
-    return body, f"multipart/form-data; boundary={boundary}"
+    files = [("file", (path, content)) for path, content in source.files.items()]
+    return encode_multipart_formdata([*files, ("metadata", json.dumps(metadata))])

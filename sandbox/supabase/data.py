@@ -27,15 +27,11 @@ WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'p') ORDER
 
 @dataclass(frozen=True)
 class TableQuery:
-    """One SELECT: its text with $1 and so on, and what they are bound to."""
-
     sql: str
     values: tuple[str, ...]
 
 
 class Data:
-    """One connection pool, opened when first needed."""
-
     def __init__(self, url: str) -> None:
         self._url = url
         self._pool: asyncpg.Pool | None = None

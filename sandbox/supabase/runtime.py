@@ -39,8 +39,6 @@ class BootError(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """What a worker runs. Paths are relative to `folder`."""
-
     slug: str
     folder: Path
     entrypoint: str

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
 from sandbox.faults import Faults
 from sandbox.serving import stop_event
 from sandbox.supabase.data import Data
 from sandbox.supabase.errors import ApiError, RefusedError
 from sandbox.supabase.functions import MAX_UPLOAD
-from sandbox.supabase.gateway import FunctionsGateway, Metrics, RestGateway, client_session
+from sandbox.supabase.gateway import FunctionsGateway, RestGateway, client_session
 from sandbox.supabase.management import FunctionsApi, ProjectApi
 from sandbox.supabase.runtime import Runtime
 from sandbox.supabase.settings import NAME, Settings, read_settings
@@ -127,12 +128,11 @@ class Admission:
 
 
 async def serve(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT."""
-    faults, logs, metrics = Faults(settings.faults_file), FunctionLogs(), Metrics()
+    faults, logs, registry = Faults(settings.faults_file), FunctionLogs(), CollectorRegistry()
     store = Store(settings.folder)
     data = Data(settings.database_url)
     runtime = Runtime(settings, store, logs)
-    functions = FunctionsGateway(store, runtime, faults, metrics, settings.jwt_secret)
+    functions = FunctionsGateway(store, runtime, faults, registry, settings.jwt_secret)
 
     admission = Admission(faults, settings.access_token, settings.project_ref)
     management = web.Application(middlewares=[admission.middleware], client_max_size=MAX_UPLOAD)
@@ -140,7 +140,7 @@ async def serve(settings: Settings) -> None:
     management.add_routes(ProjectApi(store, runtime, logs, data).routes())
     gateway = web.Application()
     gateway.add_routes(functions.routes())
-    gateway.add_routes(RestGateway(settings, data, metrics).routes())
+    gateway.add_routes(RestGateway(settings, data, registry).routes())
 
     async with AsyncExitStack() as stack:
         stack.push_async_callback(data.close)

@@ -11,7 +11,8 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.jwt import sign
+import jwt
+
 from sandbox.names import PROJECT_REF
 from sandbox.postgres import database_url
 
@@ -30,7 +31,7 @@ def mint(secret: str, *, role: str, project_ref: str) -> str:
         "iat": ISSUED_AT,
         "exp": EXPIRES_AT,
     }
-    return sign(secret, claims)
+    return jwt.encode(claims, secret)
 
 
 NAME = "supabase"
@@ -80,12 +81,11 @@ def read_settings(world: World) -> Settings:
         anon_key=mint(jwt_secret, role="anon", project_ref=PROJECT_REF),
         service_role_key=mint(jwt_secret, role="service_role", project_ref=PROJECT_REF),
         database_url=database_url(server, server["databases"]["supabase"]),
-        agent_core_url=f"http://127.0.0.1:{world.port('gateway')}/internal/agent-core",
+        agent_core_url=f"{world.url('gateway')}/internal/agent-core",
     )
 
 
 def function_secrets(world: World) -> dict[str, str]:
-    """The secrets that the release's functions need, set through the Management API."""
     return {
         "WA_VERIFY_TOKEN": world.secret("wa-verify-token"),
         "WA_APP_SECRET": world.secret("wa-app-secret"),

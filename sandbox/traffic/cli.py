@@ -35,8 +35,6 @@ POLL = 0.05
 def within(
     kind: t.Callable[[str], float], what: str, low: float, high: float
 ) -> t.Callable[[str], float]:
-    """Reads an option's number, which must be in these bounds."""
-
     def read(value: str) -> float:
         try:
             number = kind(value)

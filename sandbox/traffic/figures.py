@@ -59,8 +59,6 @@ class Histogram:
 
 @dataclass
 class Route:
-    """The counts of one kind of request."""
-
     sent: int = 0
     ok: int = 0
     failed: int = 0
@@ -77,8 +75,6 @@ class Route:
 
 
 class Figures:
-    """All that happened since the start."""
-
     def __init__(self, routes: t.Iterable[str]) -> None:
         self.routes = {name: Route() for name in routes}
         self._answers: dict[str, int] = {}
@@ -158,7 +154,6 @@ def report_file(world: World) -> Path:
 
 
 def read_report(world: World) -> Report | None:
-    """The newest report; None before the first one."""
     try:
         return t.cast("Report", json.loads(report_file(world).read_text(encoding="utf-8")))
     except FileNotFoundError:

@@ -75,8 +75,6 @@ WEIGHTS = tuple(TEXTS.values())
 
 @dataclass(frozen=True)
 class Notification:
-    """One webhook call: the body's bytes and the signature of exactly these."""
-
     body: bytes
     signature: str
 
@@ -87,12 +85,10 @@ def text(chance: random.Random) -> str:
 
 
 def user_count(seed_mb: int) -> int:
-    """How many of the users in a database of `seed_mb` MB write."""
     return min(MOST_USERS, volumes(seed_mb)["users"])
 
 
 def number(chance: random.Random, users: int) -> str:
-    """The number of one of the first `users` users that the seed made."""
     if chance.random() < FIRST_PERCENT_SHARE and (first := first_percent(users)):
         return chance.choice(first)
     return _number(chance.randint(1, users))
@@ -274,7 +270,6 @@ def _require_ok(status: int, body: str) -> str:
 
 
 def _told(exc: Exception) -> tuple[str, str]:
-    """The kind of a failure and its words."""
     if isinstance(exc, FailedError):
         return exc.kind, str(exc)
     if isinstance(exc, TimeoutError):

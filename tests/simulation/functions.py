@@ -15,10 +15,11 @@ from aiohttp import StreamReader, web
 from aiohttp.payload import Payload
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
+from prometheus_client import CollectorRegistry
 
 from sandbox.supabase.client import Source, encode, read_functions
 from sandbox.supabase.functions import MAX_UPLOAD, Function, Upload
-from sandbox.supabase.gateway import FunctionsGateway, Metrics, refused
+from sandbox.supabase.gateway import FunctionsGateway, refused
 from sandbox.supabase.management import FunctionsApi, ProjectApi
 from sandbox.supabase.runtime import BundleError, Runtime
 from sandbox.supabase.server import Admission
@@ -189,7 +190,7 @@ class _Programs:
 
 class _Gateway(FunctionsGateway):
     def __init__(self, project: Project, programs: Runtime) -> None:
-        super().__init__(project.store, programs, NoFaults(), Metrics(), "secret")
+        super().__init__(project.store, programs, NoFaults(), CollectorRegistry(), "secret")
         self._project = project
 
     async def _answer(self, request: web.Request, function: Function) -> web.StreamResponse:

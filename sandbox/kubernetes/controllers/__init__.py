@@ -21,7 +21,6 @@ if t.TYPE_CHECKING:
 
 
 async def run(store: Store, faults: Faults) -> None:
-    """Reconcile until cancelled."""
     cluster = Cluster(store)
     controllers: tuple[Controller, ...] = (
         DeploymentController(cluster, faults),

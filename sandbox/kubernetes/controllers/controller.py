@@ -10,11 +10,12 @@ import asyncio
 import logging
 import typing as t
 
+from sandbox.kubernetes.controllers.objects import key_of, labels_of, metadata, selected
 from sandbox.kubernetes.errors import ApiError
 
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.controllers.objects import Cluster, Object
-    from sandbox.kubernetes.history import Event
+    from sandbox.kubernetes.history import Subscription
 
 FIRST_DELAY = 0.005
 # The real controllers go on to 1000 s; here a cleared fault should be noticed while somebody watches.
@@ -77,20 +78,30 @@ class WorkQueue:
 logger = logging.getLogger(__name__)
 
 
-class Controller(t.Protocol):
-    @property
-    def name(self) -> str: ...
+class Controller:
+    name = ""
+    watched: tuple[str, ...] = ()
+    """Plural names of the resources whose events concern it."""
 
-    @property
-    def watched(self) -> tuple[str, ...]:
-        """Plural names of the resources whose events concern it."""
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:
         """What to reconcile because `obj` appeared, changed or went; `previous` is how it was."""
+        raise NotImplementedError
 
     def reconcile(self, key: str) -> float | None:
         """Bring the world one step nearer to what is wanted. Seconds until it should be called again
         by itself, or None. An ApiError means: try again later."""
+        raise NotImplementedError
+
+    def _adopters(self, resource: str, orphan: Object) -> list[str]:
+        """The keys of those whose selector an object that nobody controls matches."""
+        return [
+            key_of(entry)
+            for entry in self._cluster.all(resource, metadata(orphan)["namespace"])
+            if selected(entry["spec"].get("selector"), labels_of(orphan))
+        ]
 
 
 async def run_controller(controller: Controller, cluster: Cluster) -> None:
@@ -102,7 +113,7 @@ async def run_controller(controller: Controller, cluster: Cluster) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             for name, subscription in subscriptions.items():
-                group.create_task(_enqueue_events(controller, queue, name, subscription.next_event))
+                group.create_task(_enqueue_events(controller, queue, name, subscription))
             group.create_task(_work(controller, queue))
     finally:
         queue.close()
@@ -118,12 +129,9 @@ def _enqueue(
 
 
 async def _enqueue_events(
-    controller: Controller,
-    queue: WorkQueue,
-    resource: str,
-    next_event: t.Callable[[], t.Awaitable[Event | None]],
+    controller: Controller, queue: WorkQueue, resource: str, events: Subscription
 ) -> None:
-    while (event := await next_event()) is not None:
+    while (event := await events.next_event()) is not None:
         previous = event.previous.body if event.previous else None
         _enqueue(controller, queue, resource, event.record.body, previous)
 

@@ -7,6 +7,7 @@ import logging
 import typing as t
 
 from sandbox.kubernetes.controllers import revisions, rollout_plan, rollout_status
+from sandbox.kubernetes.controllers.controller import Controller
 from sandbox.kubernetes.controllers.events import Recorder
 from sandbox.kubernetes.controllers.objects import (
     Object,
@@ -37,12 +38,12 @@ AT_ONCE = 0.0
 REST = 0.25
 
 
-class DeploymentController:
+class DeploymentController(Controller):
     name = "deployment-controller"
     watched = ("deployments", "replicasets", "pods")
 
     def __init__(self, cluster: Cluster, faults: Faults) -> None:
-        self._cluster = cluster
+        super().__init__(cluster)
         self._faults = faults
         self._events = Recorder(cluster, self.name)
         self._at_rest: dict[str, list[str]] = {}
@@ -56,7 +57,7 @@ class DeploymentController:
             # Only Recreate waits for pods themselves, and only for them to go.
             owner = self._owner_of_set(obj, owner) if owner and previous else None
         elif owner is None:
-            return self._adopters(obj)
+            return self._adopters("deployments", obj)
         if owner is None or owner["kind"] != "Deployment":
             return []
         return [f"{metadata(obj)['namespace']}/{owner['name']}"]
@@ -64,14 +65,6 @@ class DeploymentController:
     def _owner_of_set(self, pod: Object, owner: Object) -> Object | None:
         parent = self._cluster.find("replicasets", metadata(pod)["namespace"], owner["name"])
         return controller_of(parent) if parent else None
-
-    def _adopters(self, orphan: Object) -> list[str]:
-        carried = metadata(orphan).get("labels") or {}
-        return [
-            key_of(entry)
-            for entry in self._cluster.all("deployments", metadata(orphan)["namespace"])
-            if selected(entry["spec"].get("selector"), carried)
-        ]
 
     def reconcile(self, key: str) -> float | None:
         if self._faults.active("kubernetes", "controllers-rest"):
@@ -343,5 +336,4 @@ class DeploymentController:
 
 
 def _settled(entry: Object) -> bool:
-    """Whether the ReplicaSet's own controller has acted on its size."""
     return counter(entry, "observedGeneration") >= int(metadata(entry).get("generation", 0))

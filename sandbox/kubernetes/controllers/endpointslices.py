@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from sandbox.kubernetes.controllers.controller import Controller
 from sandbox.kubernetes.controllers.objects import (
     Object,
     copied,
@@ -19,7 +20,7 @@ from sandbox.kubernetes.controllers.objects import (
 from sandbox.kubernetes.lifecycle import random_suffix
 
 if t.TYPE_CHECKING:
-    from sandbox.kubernetes.controllers.objects import Cluster
+    pass
 
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -96,12 +97,9 @@ def _target_port(port: Object, pods: t.Iterable[Object]) -> int | None:
     return None
 
 
-class EndpointSliceController:
+class EndpointSliceController(Controller):
     name = "endpointslice-controller"
     watched = ("services", "pods")
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
 
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:
         if resource == "services":

@@ -11,6 +11,7 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
+from sandbox.kubernetes.controllers.controller import Controller
 from sandbox.kubernetes.controllers.objects import (
     Object,
     copied,
@@ -35,8 +36,6 @@ COMBINED = "(combined from similar events): "
 
 @dataclass
 class _Similar:
-    """Messages seen lately of one reason about one object."""
-
     messages: dict[str, None] = field(default_factory=dict)
     last_seen: float = 0.0
 
@@ -83,7 +82,6 @@ class Recorder:
         return True
 
     def _counted(self, key: tuple[str, ...], text: str, now: float) -> bool:
-        """Count the event up if it stands already."""
         where = self._written.get(key)
         current = self._cluster.find("events", *where) if where else None
         if current is None:
@@ -180,14 +178,11 @@ OWNERS = (
 EVENTS_EVERY = 60.0
 
 
-class GarbageCollector:
+class GarbageCollector(Controller):
     """Keys are the uids of owners. Whether one still stands, the reconciliation sees for itself."""
 
     name = "garbage-collector"
     watched = tuple(dict.fromkeys((*OWNERS, *COLLECTED)))
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
 
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:  # noqa: ARG002
         owners = [owner["uid"] for owner in metadata(obj).get("ownerReferences") or ()]
@@ -209,7 +204,6 @@ class GarbageCollector:
 
 
 async def expire_events(cluster: Cluster) -> None:
-    """Delete events an hour after they last happened."""
     while True:
         await asyncio.sleep(EVENTS_EVERY)
         for event in expired_events(cluster.all("events"), cluster.clock()):

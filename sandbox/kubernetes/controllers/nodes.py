@@ -11,6 +11,7 @@ import typing as t
 from collections import Counter, defaultdict
 from fractions import Fraction
 
+from sandbox.kubernetes.controllers.controller import Controller
 from sandbox.kubernetes.controllers.events import scheduler_event
 from sandbox.kubernetes.controllers.objects import (
     Object,
@@ -38,12 +39,12 @@ TAINTS = {"False": "node.kubernetes.io/not-ready", "Unknown": "node.kubernetes.i
 """By the status of a node's condition Ready."""
 
 
-class NodeController:
+class NodeController(Controller):
     name = "node-controller"
     watched = ("nodes",)
 
     def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+        super().__init__(cluster)
         self._seen: dict[str, tuple[str, float]] = {}
 
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:  # noqa: ARG002
@@ -131,7 +132,6 @@ class NodeController:
                 self._cluster.delete("pods", pod)
 
     def _collect_pods(self, node: str) -> None:
-        """Pods of a node that no longer exists are gone with it."""
         for pod in self._pods_of(node):
             self._cluster.delete("pods", pod, grace_seconds=0)
 
@@ -174,7 +174,6 @@ def filter_reasons(pod: Object, node: Object, on_node: t.Iterable[Object]) -> li
 
 
 def by_free_room(nodes: t.Iterable[Object], on_node: t.Mapping[str, t.Sized]) -> list[Object]:
-    """The nodes with fewest pods first, those with as many by name."""
     return sorted(
         nodes,
         key=lambda node: (len(on_node.get(metadata(node)["name"], ())), metadata(node)["name"]),
@@ -182,7 +181,6 @@ def by_free_room(nodes: t.Iterable[Object], on_node: t.Mapping[str, t.Sized]) ->
 
 
 def refusal(nodes: int, reasons: t.Sequence[str]) -> str:
-    """The message of PodScheduled=False and of FailedScheduling."""
     if not nodes:
         return "no nodes available to schedule pods"
     counted = ", ".join(f"{count} {why}" for why, count in sorted(Counter(reasons).items()))
@@ -193,12 +191,12 @@ def refusal(nodes: int, reasons: t.Sequence[str]) -> str:
     return f"0/{nodes} nodes are available: {counted}. no new claims to deallocate, {preemption}"
 
 
-class Scheduler:
+class Scheduler(Controller):
     name = "default-scheduler"
     watched = ("pods", "nodes")
 
     def __init__(self, cluster: Cluster, faults: Faults) -> None:
-        self._cluster = cluster
+        super().__init__(cluster)
         self._faults = faults
         self._waiting: set[str] = set()
         """Pods without a node: looking at all pods whenever one goes grows with their square."""

@@ -76,7 +76,6 @@ def counter(obj: Object, name: str) -> int:
 
 
 def controller_of(obj: Object) -> Object | None:
-    """The owner that controls this object, if any."""
     owner: Object
     for owner in obj["metadata"].get("ownerReferences") or ():
         if owner.get("controller"):
@@ -122,7 +121,6 @@ def pod_active(pod: Object) -> bool:
 
 
 def pod_available(pod: Object, min_ready_seconds: int, now: float) -> bool:
-    """Ready, and for at least `min_ready_seconds`."""
     if not pod_ready(pod):
         return False
     ready = condition(pod["status"], "Ready") or {}
@@ -154,7 +152,6 @@ class Cluster:
         return [record.body for record in self.store.records(resource, namespace)]
 
     def controlled(self, resource: str, owner: Object) -> list[Object]:
-        """The objects whose controller is `owner`."""
         uid = metadata(owner)["uid"]
         return [
             entry
@@ -163,11 +160,9 @@ class Cluster:
         ]
 
     def owned(self, resource: str, uid: str) -> list[Object]:
-        """The objects that name `uid` as an owner."""
         return [record.body for record in self.store.owned(resource, uid)]
 
     def uncontrolled(self, resource: str, namespace: str) -> list[Object]:
-        """The objects of a namespace that no owner controls."""
         records = self.store.uncontrolled(resource)
         return [record.body for record in records if record.namespace == namespace]
 

@@ -13,7 +13,6 @@ from sandbox.kubernetes.controllers.objects import (
     condition,
     controller_of,
     copied,
-    key_of,
     labels_of,
     metadata,
     owner_reference,
@@ -26,6 +25,7 @@ from sandbox.kubernetes.controllers.objects import (
     terminating,
     timestamp,
 )
+from sandbox.kubernetes.controllers.workloads import Workload, owned_object
 from sandbox.kubernetes.errors import ApiError
 from sandbox.kubernetes.lifecycle import random_suffix
 
@@ -39,8 +39,6 @@ _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 @dataclass(frozen=True)
 class Failure:
-    """Why pods could not be made or deleted, as the ReplicaFailure condition tells it."""
-
     reason: t.Literal["FailedCreate", "FailedDelete"]
     message: str
 
@@ -86,22 +84,6 @@ def _cost(pod: Object) -> int:
         return 0
 
 
-def made_pod(entry: Object) -> Object:
-    template = copied(entry["spec"]["template"])
-    prefix = f"{metadata(entry)['name']}-"
-    head: Object = {
-        "name": prefix + random_suffix(),
-        "generateName": prefix,
-        "namespace": metadata(entry)["namespace"],
-        "labels": (template.get("metadata") or {}).get("labels") or {},
-        "ownerReferences": [owner_reference(entry, api_version="apps/v1", kind="ReplicaSet")],
-    }
-    notes = (template.get("metadata") or {}).get("annotations")
-    if notes:
-        head["annotations"] = notes
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": head, "spec": template["spec"]}
-
-
 def set_status(
     entry: Object, pods: t.Sequence[Object], failure: Failure | None, now: float
 ) -> Object:
@@ -140,7 +122,6 @@ def _conditions(entry: Object, failure: Failure | None, now: float) -> list[Obje
 
 
 def available_in(entry: Object, pods: t.Iterable[Object], now: float) -> float | None:
-    """Seconds until the next ready pod has been ready for minReadySeconds."""
     min_ready = int(entry["spec"].get("minReadySeconds") or 0)
     waits = [
         seconds((condition(pod["status"], "Ready") or {}).get("lastTransitionTime"))
@@ -157,32 +138,19 @@ def available_in(entry: Object, pods: t.Iterable[Object], now: float) -> float |
 BURST = 500
 
 
-class ReplicaSetController:
-    name = "replicaset-controller"
-    watched = ("replicasets", "pods")
+class ReplicaSetController(Workload):
+    kind, resource = "ReplicaSet", "replicasets"
 
     def __init__(self, cluster: Cluster, faults: Faults) -> None:
-        self._cluster = cluster
+        super().__init__(cluster)
         self._faults = faults
         self._events = Recorder(cluster, self.name)
 
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:
-        if resource == "replicasets":
-            return [key_of(obj)]
-        namespace = metadata(obj)["namespace"]
-        owners = [controller_of(entry) for entry in (obj, previous) if entry is not None]
-        keys = {
-            f"{namespace}/{owner['name']}"
-            for owner in owners
-            if owner and owner["kind"] == "ReplicaSet"
-        }
-        if controller_of(obj) is None:
-            keys |= {
-                key_of(entry)
-                for entry in self._cluster.all("replicasets", namespace)
-                if selected(entry["spec"].get("selector"), labels_of(obj))
-            }
-        return keys
+        keys = super().keys(resource, obj, previous)
+        if resource == "replicasets" or controller_of(obj) is not None:
+            return keys
+        return {*keys, *self._adopters("replicasets", obj)}
 
     def reconcile(self, key: str) -> float | None:
         namespace, name = key.split("/")
@@ -230,7 +198,7 @@ class ReplicaSetController:
         lacking = missing(entry, pods)
         try:
             for _ in range(min(lacking, BURST)):
-                self._make(entry)
+                self._make_pod(entry)
             for pod in surplus(pods, -lacking) if lacking < 0 else ():
                 self._cluster.delete("pods", pod)
                 message = f"Deleted pod: {metadata(pod)['name']}"
@@ -244,8 +212,12 @@ class ReplicaSetController:
             return Failure(reason, exc.message), exc
         return None, None
 
-    def _make(self, entry: Object) -> None:
-        pod = made_pod(entry)
+    def _make_pod(self, entry: Object) -> None:
+        prefix = f"{metadata(entry)['name']}-"
+        head = {"name": prefix + random_suffix(), "generateName": prefix}
+        pod = owned_object(
+            entry, self.kind, self.group, entry["spec"]["template"], labels={}, **head
+        )
         name = metadata(pod)["name"]
         app = metadata(pod)["labels"].get("app", "")
         if self._faults.active("node", "quota-exceeded", app):

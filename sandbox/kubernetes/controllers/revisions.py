@@ -152,7 +152,6 @@ def _copied_annotations(deployment: Object) -> dict[str, str]:
 
 
 def made_set(deployment: Object, number: int, size: int) -> Object:
-    """The new ReplicaSet, as it is sent to the API."""
     collisions = counter(deployment, "collisionCount")
     template = copied(deployment["spec"]["template"])
     name_hash = template_hash(template, collisions)

@@ -23,8 +23,6 @@ MAXIMUM = "deployment.kubernetes.io/max-replicas"
 
 
 class Scale(t.NamedTuple):
-    """One ReplicaSet (by name) and the size it should get."""
-
     name: str
     size: int
 
@@ -135,7 +133,6 @@ def _age(entry: Object) -> tuple[str, str]:
 
 
 def scaling_event(deployment: Object, sets: t.Iterable[Object]) -> bool:
-    """Whether spec.replicas changed since the active ReplicaSets were last sized."""
     wanted = str(replicas(deployment))
     return any(
         annotations_of(entry).get(DESIRED, wanted) != wanted

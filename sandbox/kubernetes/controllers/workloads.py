@@ -7,10 +7,12 @@ with names are left out.
 
 from __future__ import annotations
 
-import calendar
 import typing as t
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
+from croniter import croniter
+
+from sandbox.kubernetes.controllers.controller import Controller
 from sandbox.kubernetes.controllers.objects import (
     Object,
     condition,
@@ -29,28 +31,34 @@ from sandbox.kubernetes.controllers.objects import (
 from sandbox.kubernetes.controllers.revisions import template_hash
 from sandbox.kubernetes.lifecycle import random_suffix
 
-if t.TYPE_CHECKING:
-    from sandbox.kubernetes.controllers.objects import Cluster
-
 REVISION = "controller-revision-hash"
-AT_ONCE = 0.0
 
 
-class Workload:
+def owned_object(
+    owner: Object, kind: str, group: str, template: Object, *, labels: Object, **head: str
+) -> Object:
+    metadata_ = template.get("metadata") or {}
+    made: Object = {
+        **head,
+        "namespace": metadata(owner)["namespace"],
+        "labels": {**(metadata_.get("labels") or {}), **labels},
+        "ownerReferences": [owner_reference(owner, api_version=group, kind=kind)],
+    }
+    if notes := metadata_.get("annotations"):
+        made["annotations"] = dict(notes)
+    spec = copied(template["spec"])
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": made, "spec": spec}
+
+
+class Workload(Controller):
     """A controller of one kind, whose objects own others of the kind `makes`."""
 
     kind, resource, makes, group = "", "", "pods", "apps/v1"
+    besides: tuple[str, ...] = ()
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-
-    @property
-    def name(self) -> str:
-        return f"{self.kind.lower()}-controller"
-
-    @property
-    def watched(self) -> tuple[str, ...]:
-        return (self.resource, self.makes)
+    def __init_subclass__(cls) -> None:
+        cls.name = f"{cls.kind.lower()}-controller"
+        cls.watched = (cls.resource, cls.makes, *cls.besides)
 
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:
         if resource == self.resource:
@@ -76,21 +84,10 @@ class Workload:
     def _make(
         self, body: Object, name: str, template: Object, labels: Object, **spec: t.Any
     ) -> None:
-        head = template.get("metadata") or {}
-        carried = {**(head.get("labels") or {}), **labels}
-        kind, version = ("Job", "batch/v1") if self.makes == "jobs" else ("Pod", "v1")
-        made = {
-            "apiVersion": version,
-            "kind": kind,
-            "metadata": {
-                "name": name,
-                "namespace": metadata(body)["namespace"],
-                "labels": carried,
-                "annotations": head.get("annotations") or {},
-                "ownerReferences": [owner_reference(body, api_version=self.group, kind=self.kind)],
-            },
-            "spec": {**copied(template["spec"]), **spec},
-        }
+        made = owned_object(body, self.kind, self.group, template, name=name, labels=labels)
+        made["spec"] |= spec
+        if self.makes == "jobs":
+            made |= {"apiVersion": "batch/v1", "kind": "Job"}
         self._cluster.create(self.makes, made)
 
     def _tell(self, body: Object, **status: t.Any) -> None:
@@ -230,11 +227,7 @@ class StatefulSetController(Workload):
 class DaemonSetController(Workload):
     """A pod on each node; another template replaces them one node at a time."""
 
-    kind, resource = "DaemonSet", "daemonsets"
-
-    @property
-    def watched(self) -> tuple[str, ...]:
-        return (*super().watched, "nodes")
+    kind, resource, besides = "DaemonSet", "daemonsets", ("nodes",)
 
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:
         if resource == "nodes":
@@ -345,13 +338,7 @@ class CronJobController(Workload):
         if due and not spec.get("suspend") and not (running and policy == "Forbid"):
             for job in running if policy == "Replace" else ():
                 self._cluster.delete("jobs", job)
-            template = spec["jobTemplate"]
-            self._make(
-                body,
-                f"{name}-{int(due) // 60}",
-                template,
-                {},
-            )
+            self._make(body, f"{name}-{int(due) // 60}", spec["jobTemplate"], {})
             told["lastScheduleTime"] = timestamp(due)
         for kind, most in (
             ("Complete", "successfulJobsHistoryLimit"),
@@ -379,47 +366,10 @@ def _finished(job: Object, kind: str) -> bool:
     return (condition(job.get("status") or {}, kind) or {}).get("status") == "True"
 
 
-WORDS = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-    "@yearly": "0 0 1 1 *",
-}
-RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-
-
 def latest(schedule: str, since: float, now: float) -> float:
-    """The last minute of a schedule of five fields after `since`, up to now, looking back over a day; else 0."""
-    words = WORDS.get(schedule, schedule).split()
-    fields = [_field(text, *bounds) for text, bounds in zip(words, RANGES, strict=True)]
-    moment = datetime.fromtimestamp(now, UTC).replace(second=0, microsecond=0)
-    days_told = "*" not in words[2] and "*" not in words[4]
-    for _ in range(1440):
-        if moment.timestamp() <= since:
-            break
-        weekday = (calendar.weekday(moment.year, moment.month, moment.day) + 1) % 7
-        day = moment.day in fields[2], bool({weekday, weekday or 7} & fields[4])
-        if (
-            moment.minute in fields[0]
-            and moment.hour in fields[1]
-            and moment.month in fields[3]
-            and (any(day) if days_told else all(day))
-        ):
-            return moment.timestamp()
-        moment -= timedelta(minutes=1)
-    return 0.0
-
-
-def _field(text: str, low: int, high: int) -> set[int]:
-    values: set[int] = set()
-    for part in text.split(","):
-        span, _, step = part.partition("/")
-        first, _, last = span.partition("-")
-        start = low if first == "*" else int(first)
-        end = high if first == "*" or (step and not last) else int(last or first)
-        values |= {*range(start, end + 1, int(step or 1))}
-    return values
+    """When a schedule was due last, after `since` and up to now; else 0."""
+    due = croniter(schedule, datetime.fromtimestamp(now, UTC)).get_prev(float)
+    return float(due) if due > since else 0.0
 
 
 class AutoscalerController(Workload):

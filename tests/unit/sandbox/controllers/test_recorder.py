@@ -20,7 +20,7 @@ class Clock:
 def started() -> tuple[Cluster, Clock, Recorder, Object]:
     store, clock = Store(), Clock()
     store.create("namespaces", {"metadata": {"name": "n"}})
-    about = store.create("replicasets", {"metadata": {"name": "rs", "namespace": "n"}, "spec": {}})
+    about = store.create("configmaps", {"metadata": {"name": "rs", "namespace": "n"}})
     cluster = Cluster(store, clock)
     return cluster, clock, Recorder(cluster, "replicaset-controller"), about
 

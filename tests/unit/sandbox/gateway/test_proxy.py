@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
+from prometheus_client import generate_latest
 
 from sandbox.faults import Fault, Faults
 from sandbox.gateway.routes import Endpoints
@@ -49,7 +50,7 @@ def live(tmp_path: Path, story: Story) -> None:
             session = await stack.enter_async_context(aiohttp.ClientSession())
             world = World(session, Faults(tmp_path / "faults.json"))
             proxy = Proxy(session, world.endpoints, world.figures.retried)
-            server = Server(proxy, world.faults, world.figures, lambda: True)
+            server = Server(proxy, world.faults, world.figures)
             server.set_services([{"metadata": {"name": "agent-core"}}])
             runner = web.ServerRunner(web.Server(server.handle))
             await runner.setup()
@@ -102,7 +103,7 @@ def test_a_pod_that_is_gone_costs_no_request(tmp_path, method):
             for _ in range(4):
                 status, _ = await world.ask(method, "/internal/agent-core/x")
                 assert status == 201
-            assert b'reason="ConnectFailed"' in world.figures.page()
+            assert b'reason="ConnectFailed"' in generate_latest(world.figures.registry)
 
     live(tmp_path, story)
 

@@ -4,11 +4,11 @@ import asyncio
 import json
 import typing as t
 
-import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from sandbox.gateway.routes import Reflector
+from sandbox.gateway.routes import follow
+from sandbox.node.client import Client
 
 Event = tuple[str, str, int]
 
@@ -25,7 +25,12 @@ class Api:
         if "watch" not in request.query:
             self.lists += 1
             return web.json_response(
-                {"metadata": {"resourceVersion": "10"}, "items": [named("a", 5)]}
+                {
+                    "kind": "ThingList",
+                    "apiVersion": "v1",
+                    "metadata": {"resourceVersion": "10"},
+                    "items": [named("a", 5)],
+                }
             )
         self.resumed_at.append(request.query["resourceVersion"])
         script = self.watches.pop(0) if self.watches else []
@@ -44,12 +49,12 @@ def named(name: str, version: int) -> dict[str, t.Any]:
 
 
 def reflect(api: Api, until: t.Callable[[list[set[str]]], bool]) -> list[set[str]]:
-    """All views that the reflector gave until one satisfied `until`."""
+    """All views that were given until one satisfied `until`."""
     views: list[set[str]] = []
 
     async def run() -> None:
         app = web.Application()
-        app.router.add_get("/things", api.handle)
+        app.router.add_get("/api/v1/things", api.handle)
         done = asyncio.Event()
 
         def take(objects: t.Iterable[t.Mapping[str, t.Any]]) -> None:
@@ -57,12 +62,13 @@ def reflect(api: Api, until: t.Callable[[list[set[str]]], bool]) -> list[set[str
             if until(views):
                 done.set()
 
-        async with TestServer(app, host="127.0.0.1") as server, aiohttp.ClientSession() as session:
-            reflector = Reflector(session, str(server.make_url("/things")), take)
-            task = asyncio.create_task(reflector.run())
+        async with (
+            TestServer(app, host="127.0.0.1") as server,
+            Client(str(server.make_url("")).rstrip("/"), "", None) as api_client,
+        ):
+            task = asyncio.create_task(follow(api_client, "things", take))
             async with asyncio.timeout(5):
                 await done.wait()
-            assert reflector.synced
             task.cancel()
 
     asyncio.run(run())

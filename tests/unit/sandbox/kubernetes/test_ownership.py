@@ -17,7 +17,12 @@ def pod(name: str, owners: t.Sequence[tuple[str, bool]]) -> dict[str, t.Any]:
         for uid, controls in owners
     ]
     metadata = {"name": name, "namespace": "default", "ownerReferences": references}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": []}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    }
 
 
 def place() -> Store:

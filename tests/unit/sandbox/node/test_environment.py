@@ -5,8 +5,7 @@ import typing as t
 
 import pytest
 
-from sandbox.node.host import references
-from sandbox.node.process import ConfigError, resolve
+from sandbox.node.process import ConfigError, references, resolve
 
 Object = dict[str, t.Any]
 

@@ -2,38 +2,23 @@
 
 from pathlib import Path
 
+import jwt
 import pytest
 
 from sandbox.application import checkout
-from sandbox.jwt import TokenError, verify
 from sandbox.names import RELEASE_VERSION
 from sandbox.supabase.client import read_functions
 from sandbox.supabase.data import table_query
 from sandbox.supabase.errors import ApiError, RefusedError
 from sandbox.supabase.runtime import Program, command
 from sandbox.supabase.server import RateLimit
-from sandbox.supabase.settings import EXPIRES_AT, mint
+from sandbox.supabase.settings import mint
 from sandbox.supabase.store import FunctionLogs, LogLine, LogQuery, parse_query
 
 
 def test_a_minted_token_tells_its_role():
-    token = mint("s", role="anon", project_ref="ref")
-    assert verify("s", token, now=EXPIRES_AT - 1)["role"] == "anon"
-
-
-@pytest.mark.parametrize(
-    ("secret", "token", "now"),
-    [
-        pytest.param("other", mint("s", role="anon", project_ref="r"), 0, id="another-secret"),
-        pytest.param("s", mint("s", role="anon", project_ref="r"), EXPIRES_AT, id="expired"),
-        pytest.param("s", "sb_secret_abc", 0, id="not-a-jwt"),
-        pytest.param("s", "e30.W10.x", 0, id="no-header"),
-        pytest.param("s", "", 0, id="empty"),
-    ],
-)
-def test_other_tokens_are_refused(secret, token, now):
-    with pytest.raises(TokenError):
-        verify(secret, token, now=now)
+    token = mint("s" * 40, role="anon", project_ref="ref")
+    assert jwt.decode(token, "s" * 40, algorithms=["HS256"])["role"] == "anon"
 
 
 def test_the_rate_limit_counts_each_endpoint_by_the_minute():
