@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
+    COUNTS,
     CohortComparison,
-    Cohorts,
     ComparisonEvidence,
 )
 from tests.benchmarks.gate_trial.kayenta import is_high
@@ -31,12 +31,13 @@ def comparison(release: Release) -> float | None:
 
 def evidences(release: Release) -> t.Iterator[tuple[float, str]]:
     """At each look, by the code that gates run with; and what forbids to go by it."""
-    how, evidence = CohortComparison(), ComparisonEvidence(last=Cohorts())
-    now = [0.0, 0.0, 0.0, 0.0]
-    for one, other in zip(release.treated, release.control, strict=True):
-        for at, more in enumerate((one.seen, one.failed, other.seen, other.failed)):
-            now[at] += more
-        evidence, problem = evidence.looked(Cohorts.of(now), how)
+    how = CohortComparison(share=release.kind.share)
+    now = dict.fromkeys((f"{cohort} {what}" for cohort, what in COUNTS), 0.0)
+    evidence, _problem = ComparisonEvidence().looked(now, how, 0.0)
+    for number, (one, other) in enumerate(zip(release.treated, release.control, strict=True), 1):
+        grown = (one.seen, one.failed, other.seen, other.failed)
+        now = {name: now[name] + more for name, more in zip(now, grown, strict=True)}
+        evidence, problem = evidence.looked(now, how, float(number * EVERY))
         yield evidence.value(how), problem
 
 

@@ -60,21 +60,21 @@ def kind_of(seed: int) -> Kind:
 def generated(seed: int, kind: Kind | None = None) -> Release:
     kind = kind or kind_of(seed)
     draw = random.Random(f"course {seed}")
-    weather = _weather(draw, kind.memory)
+    shared = weather(draw, kind.memory)
     everybody = _Cohort(draw)
-    before = tuple(everybody.look(USERS, min(1.0, RISK * next(weather))) for _n in range(LOOKS))
+    before = tuple(everybody.look(USERS, min(1.0, RISK * next(shared))) for _n in range(LOOKS))
     treated, control = _Cohort(draw), everybody
     looks = []
     for _n in range(LOOKS):
         users = draw.binomialvariate(USERS, kind.share)
-        risk = min(1.0, RISK * next(weather))
+        risk = min(1.0, RISK * next(shared))
         looks.append(
             (treated.look(users, min(1.0, kind.ratio * risk)), control.look(USERS - users, risk))
         )
     return Release(kind, before, *(tuple(one) for one in zip(*looks, strict=True)))
 
 
-def _weather(draw: random.Random, memory: float) -> t.Iterator[float]:
+def weather(draw: random.Random, memory: float) -> t.Iterator[float]:
     """What hits everybody, on average 1."""
     fresh, now = math.sqrt(1.0 - memory * memory), draw.gauss()
     hour = draw.uniform(0.0, 24.0)
