@@ -4,6 +4,7 @@ With --write it and the pictures are written there.
 """
 
 import argparse
+import math
 import sys
 import typing as t
 from pathlib import Path
@@ -31,6 +32,7 @@ def main() -> int:
     found = [trial.tried(generated(seed)) for seed in range(given.releases)]
     told = gates_table(trial.results(found)) + "\n\n" + memory_table(found) + "\n\n"
     told += kinds_table([trial.row(*kind, max(20, given.releases // 20)) for kind in KINDS])
+    told += "\n\n" + shapes_table(max(20, given.releases // 50))
     told += "\n\n" + traces_table(recorded())
     print(told)
     if given.write:
@@ -113,6 +115,25 @@ def kinds_table(rows: t.Sequence[Row]) -> str:
             for one in rows
         ],
     )
+
+
+def shapes_table(number: int) -> str:
+    """What each way to count does with users who write as they like."""
+    from tests.benchmarks.gate_trial.users import SHAPES, tried  # noqa: PLC0415
+
+    def of(ends: t.Sequence[float | None]) -> str:
+        gone = sorted(math.inf if end is None else end for end in ends)
+        count, middle = sum(1 for end in gone if end < math.inf), gone[len(gone) // 2]
+        return f"{count} of {number}" + (f", {duration(middle)}" if middle < math.inf else "")
+
+    rows = []
+    for shape in SHAPES:
+        found = [tried(shape, seed) for seed in range(number)]
+        gates = ([one[gate] for one in found] for gate in range(3))
+        holds = sum(1 for one in found if one.holds)
+        rows.append((shape.told, percent(shape.share), *map(of, gates), f"{holds or ''}"))
+    head = ("users", "treated", "until 0.3", "clustered ratio", "comparison", "and holds")
+    return table(head, rows)
 
 
 def traces_table(found: t.Sequence[Recorded]) -> str:
