@@ -9,7 +9,6 @@ import sys
 import typing as t
 from pathlib import Path
 
-from tests.benchmarks.gate_trial.traces import Recorded
 from tests.benchmarks.gate_trial.trial import Result, Row, Tried
 
 REPOSITORY = Path(__file__).parents[3]
@@ -21,7 +20,6 @@ def main() -> int:
     sys.path.insert(0, str(REPOSITORY / "playbooks" / "collections"))
     from tests.benchmarks.gate_trial import pictures, trial  # noqa: PLC0415
     from tests.benchmarks.gate_trial.releases import generated  # noqa: PLC0415
-    from tests.benchmarks.gate_trial.traces import recorded  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.gate_trial", description=__doc__
@@ -33,7 +31,6 @@ def main() -> int:
     told = gates_table(trial.results(found)) + "\n\n" + memory_table(found) + "\n\n"
     told += kinds_table([trial.row(*kind, max(20, given.releases // 20)) for kind in KINDS])
     told += "\n\n" + shapes_table(max(20, given.releases // 50))
-    told += "\n\n" + traces_table(recorded())
     print(told)
     if given.write:
         page = Path(__file__).with_name("README.md")
@@ -134,25 +131,6 @@ def shapes_table(number: int) -> str:
         rows.append((shape.told, percent(shape.share), *map(of, gates), f"{holds or ''}"))
     head = ("users", "treated", "until 0.3", "clustered ratio", "comparison", "and holds")
     return table(head, rows)
-
-
-def traces_table(found: t.Sequence[Recorded]) -> str:
-    def gone_back(seconds: float | None) -> str:
-        return "never" if seconds is None else f"after {duration(seconds)}"
-
-    return table(
-        ("recorded at 5 %", "users", "highest error rate", "comparison goes back", "bound of 5 %"),
-        [
-            (
-                f"{one.trace.told}, for {one.trace.seconds} s",
-                f"{one.users:,}",
-                percent(one.highest),
-                gone_back(one.comparison),
-                gone_back(one.bound),
-            )
-            for one in found
-        ],
-    )
 
 
 def table(head: tuple[str, ...], rows: t.Sequence[tuple[str, ...]]) -> str:
