@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How many messages were counted, and how many of them failed: of users with the feature, and of those without.
 
-Of each user the first of a minute, and none after any that failed, as docs/watch.md asks: who writes more fails no
-more often, and whoever tries again and again is one. Which of the two somebody is was drawn, and holds whatever answers
-in the end: the menu in an agent's place, or the menu that a user asks for. The fault `users-fail` leaves a share of messages without an answer, and another of those of users who have the feature.
+Of each user the first of a minute, and none after any that failed, as docs/watch.md asks: who writes more fails no more
+often, and whoever tries again and again is one. Which of the two somebody is was drawn, and holds whatever answers in
+the end: the menu in an agent's place, or the menu that a user asks for. The fault `users-fail` leaves a share of
+messages without an answer, and another of those of users who have the feature.
 """
 
 from __future__ import annotations
