@@ -111,19 +111,21 @@ treated:
     - Compares users who have the feature with those of O(metrics[].control), served at the same time. The value is
       the evidence that the former fail more often, which is a breach from C(1 / alpha) on. There are no other bounds,
       and no O(metrics[].query).
-    - Each of the four queries gives a number of users that only grows, and each user counts once. PromQL gives an
-      application's counter. SQL counts since C({{since}}), for which the time stands at which the watch began, as
-      RFC 3339 in UTC; for C({{treated_share}}) the share of users stands who have the feature, from 0 to 1.
+    - Each of the four queries gives a number that only grows, of messages of which each user has at most one a minute,
+      and none for two hours after any that failed. PromQL gives an application's counter, with one series for each
+      instance, so that one that is not scraped for five minutes is known again. SQL counts since C({{since}}), for
+      which the time stands at which the watch began, as RFC 3339 in UTC; for C({{treated_share}}) the share of users
+      stands who have the feature, from 0 to 1.
     - For the kinds V(prometheus) and V(postgres).
   type: dict
   version_added: 0.3.0
   suboptions: &cohort
     seen:
-      description: How many users were seen.
+      description: How many of their messages were counted.
       type: str
       required: true
     failed:
-      description: How many of them failed at least once.
+      description: How many of those failed.
       type: str
       required: true
 control:
@@ -132,9 +134,12 @@ control:
   version_added: 0.3.0
   suboptions: *cohort
 worse_than:
-  description: Treated users may fail up to so many times as often as the control.
+  description:
+    - Treated users may fail up to so many times as often as the control. It is a breach when they fail more often
+      for what they wrote and as users too. Only the former is neither good nor a breach, for what they wrote may
+      explain it.
   type: float
-  default: 1
+  default: 1.05
   version_added: 0.3.0
 {BOUNDS}interval:
   description:

@@ -133,11 +133,11 @@ EXAMPLES = r"""
     metrics:
       - name: failing_users
         treated:
-          seen: sum(users_seen_total{cohort="treated"})
-          failed: sum(users_failed_total{cohort="treated"})
+          seen: sum by (instance) (users_seen_total{cohort="treated"})
+          failed: sum by (instance) (users_failed_total{cohort="treated"})
         control:
-          seen: sum(users_seen_total{cohort="control"})
-          failed: sum(users_failed_total{cohort="control"})
+          seen: sum by (instance) (users_seen_total{cohort="control"})
+          failed: sum by (instance) (users_failed_total{cohort="control"})
 
 - name: Look once, and decide by hand
   easymo.deploy.metrics_gate:
@@ -198,10 +198,11 @@ samples:
       goes by it. C(verdict) is what this metric alone calls for.
     - C(points) is its course since C(started), when the watch began in UTC. It has at most 120 points of seconds since
       then, value and status. Extremes stay, and a value that was missing is null.
-    - A metric that compares cohorts has a C(comparison) when it was looked at. The users C(seen) and C(failed) of
-      C(treated) and C(control) in this watch, the C(share) who are treated, the C(ratio) of how often both fail, the
-      C(evidence), what is C(needed) for a breach, and that of the watch C(before). C(resets) counts how often a count
-      began again, and C(seconds) how long it was watched.
+    - A metric that compares cohorts has a C(comparison) when it was looked at. The messages C(seen) and C(failed) of
+      C(treated) and C(control) in this watch, the C(share) of treated users in them, the C(ratio) of how often both
+      fail, the C(activity), which is how many times as much treated users wrote, the C(evidence), what is C(needed) for
+      a breach, and that of the watch C(before). C(resets) counts how often a count began again, and C(seconds) how long
+      it was watched.
     - In it, C(detectable) has the smallest harm that the watch would have found nine times of ten, as C(ratio), null
       where no harm would have been. C(could_have_seen) says it in words.
   returned: success, and when the verdict fails the task
@@ -223,6 +224,7 @@ samples:
         treated: {seen: 812, failed: 9}
         control: {seen: 15420, failed: 180}
         ratio: 0.95
+        activity: 1.3
         evidence: 0.21
         needed: 100.0
         detectable: {ratio: 3.1}

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many users were seen, and for how many a message failed: with the feature, and without it at the same time.
+"""How many messages were counted, and how many of them failed: of users with the feature, and of those without.
 
-Users and not messages, as docs/watch.md asks: whoever tries again and again is one. Which of the two somebody is was
-drawn, and holds whatever answers in the end: the menu in an agent's place, or the menu that a user asks for. The fault
-`users-fail` leaves a share of messages without an answer, and another of those of users who have the feature.
+Of each user the first of a minute, and none after any that failed, as docs/watch.md asks: who writes more fails no more
+often, and whoever tries again and again is one. Which of the two somebody is was drawn, and holds whatever answers in
+the end: the menu in an agent's place, or the menu that a user asks for. The fault `users-fail` leaves a share of
+messages without an answer, and another of those of users who have the feature.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ ANSWER_SECONDS = 5.0
 """So long the webhook waits (TIMEOUT_MS in agent_core.ts): whoever is answered later has had its menu."""
 SEEN_SECONDS = 60
 FAILED_SECONDS = 7200
-"""As long as a step of the ramp is watched."""
+"""As long as a step of the ramp is watched. So long no other message of the user is counted."""
 
 
 class Cohorts:
@@ -66,13 +67,16 @@ class Cohorts:
         self._cache = cache
         self._log = log
         self._last_error = ""
-        self._counting: set[asyncio.Task[None]] = set()
+        self._counting: set[asyncio.Task[bool]] = set()
         self._seen = Counter(
-            "users_seen_total", "Users who wrote, once a minute.", ("cohort",), registry=registry
+            "users_seen_total",
+            "Users who wrote, by their first message of a minute.",
+            ("cohort",),
+            registry=registry,
         )
         self._failed = Counter(
             "users_failed_total",
-            "Users for whom a message failed, once in two hours.",
+            "Those of them for whom it failed, who are not seen for two hours then.",
             ("cohort",),
             registry=registry,
         )
@@ -85,32 +89,41 @@ class Cohorts:
     def answering(self, number: str, cohort: Cohort | None) -> t.Iterator[None]:
         """An answer to that user. What is raised, or comes too late, has failed; the menu has not."""
         started, failed = time.monotonic(), True
+        first = self._beside(self._keep(number, SEEN_SECONDS, new=True)) if cohort else None
         try:
             yield
             failed = time.monotonic() - started > ANSWER_SECONDS
         finally:
-            if cohort is not None:
-                task = asyncio.create_task(self._count(number, cohort, failed=failed))
-                self._counting.add(task)
-                task.add_done_callback(self._counting.discard)
+            if cohort and first:
+                self._beside(self._count(first, number, cohort, failed=failed))
 
-    async def _count(self, number: str, cohort: Cohort, *, failed: bool) -> None:
+    def _beside(self, work: t.Coroutine[t.Any, t.Any, bool]) -> asyncio.Task[bool]:
+        task = asyncio.create_task(work)
+        self._counting.add(task)
+        task.add_done_callback(self._counting.discard)
+        return task
+
+    async def _count(
+        self, first: asyncio.Task[bool], number: str, cohort: Cohort, *, failed: bool
+    ) -> bool:
+        if counts := await first:
+            self._seen.labels(cohort).inc()
+            if failed:
+                self._failed.labels(cohort).inc()
+        return await self._keep(number, FAILED_SECONDS) if failed else counts
+
+    async def _keep(self, number: str, seconds: int, *, new: bool = False) -> bool:
+        """Keeps the user's key for so long, with `new` only where there is none, and tells whether it did."""
         # Without the cohort in the key: a user whom the next step of the ramp moves must not fail once more for that.
         try:
-            pipeline = self._cache.client().pipeline(transaction=False)
-            pipeline.set(f"cohorts:seen:{number}", 1, nx=True, ex=SEEN_SECONDS)
-            if failed:
-                pipeline.set(f"cohorts:failed:{number}", 1, nx=True, ex=FAILED_SECONDS)
-            first = await pipeline.execute()
+            kept = await self._cache.client().set(f"cohorts:{number}", 1, nx=new, ex=seconds)
         except Exception as exc:
             if (error := described(exc)) != self._last_error:
                 self._log.warning("users are not counted", error=error)
                 self._last_error = error
-            return
+            return False
         self._last_error = ""
-        for counter, new in zip((self._seen, self._failed), first, strict=False):
-            if new:
-                counter.labels(cohort).inc()
+        return bool(kept)
 
     async def counting(self, _app: web.Application) -> t.AsyncIterator[None]:
         """Whoever was answered last is counted before the application ends."""

@@ -10,7 +10,6 @@ import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
     CohortComparison,
-    Cohorts,
     Counts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds, Metric
@@ -44,9 +43,13 @@ def test_the_query_draws_as_the_platform_does(world, share):
         query(
             database, "CREATE TABLE requests (phone text, failed boolean, created_at timestamptz)"
         )
-        # Who tries again is one user, and who wrote before the watch began is none.
-        for _again in range(2):
-            query(database, f"INSERT INTO requests VALUES {rows}")
+        # Of a minute the first message counts, none after a failure, and none from before the watch.
+        minute = 60 * (BEGAN // 60 + 10)
+        for at in (minute, minute + 30, minute + 120):
+            query(
+                database,
+                f"INSERT INTO requests VALUES {rows.replace('now()', f'to_timestamp({at})')}",
+            )
         query(database, "INSERT INTO requests VALUES ('250700', true, now() - interval '2 hours')")
         options = {"ssl_mode": "verify-full", "connect_timeout": 10, **database}
         source = SqlSource(PostgresTarget.from_params(options), 10)
@@ -59,6 +62,11 @@ def test_the_query_draws_as_the_platform_does(world, share):
 
     def of(*, treated: bool) -> Counts:
         users = {number for number, one in drawn.items() if one is treated}
-        return Counts(len(users), len(users & failed))
+        return Counts(2 * len(users - failed) + len(users & failed), len(users & failed))
 
-    assert counted.counts == Cohorts(of(treated=True), of(treated=False)), counted.problem
+    cohorts_of = {"treated": of(treated=True), "control": of(treated=False)}
+    assert counted.counts == {
+        f"{name} {what} ": getattr(one, field)
+        for name, one in cohorts_of.items()
+        for what, field in (("seen", "observed"), ("failed", "failed"))
+    }, counted.problem

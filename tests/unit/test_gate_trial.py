@@ -1,45 +1,11 @@
-"""What the trial of gates stands on: sealed releases, exact intervals, and a judge that judges as Kayenta's does."""
-
-from pathlib import Path
+"""What the trial of gates stands on: sealed releases, and exact intervals."""
 
 import pytest
 
-from tests.benchmarks.gate_trial.__main__ import traces_table
-from tests.benchmarks.gate_trial.gates import highs, hour_before
-from tests.benchmarks.gate_trial.kayenta import is_high, score, shift
+from tests.benchmarks.gate_trial.gates import highs
 from tests.benchmarks.gate_trial.releases import Kind, generated, kind_of
-from tests.benchmarks.gate_trial.traces import recorded
 from tests.benchmarks.gate_trial.trial import interval
-from tests.tables import cases
-
-ROOT = Path(__file__).parents[2]
-
-LOW, HIGH = (1.0, 2.2, 1.1, 2.5, 3.0), (20.0, 22.0, 21.0, 25.0, 30.0)
-
-
-@cases(
-    ("canary", "baseline", "expected"),
-    {
-        "high": (HIGH, LOW, True),
-        "low": (LOW, HIGH, False),
-        "the same": (HIGH, HIGH, False),
-        "no data": ((), LOW, False),
-        "one value": ([3.0] * 9, [3.0] * 9, False),
-    },
-)
-def test_the_judge_decides_the_published_cases_as_published(canary, baseline, expected):
-    assert is_high(canary, baseline, confidence=0.95, tolerance=0.1) is expected
-
-
-def test_a_difference_within_the_tolerance_is_not_high():
-    baseline = [float(n) for n in range(30)]
-    assert is_high([one + 30 for one in baseline], baseline)
-    assert not is_high([one + 2 for one in baseline], baseline)
-
-
-def test_the_shift_is_that_of_hodges_and_lehmann_and_the_score_is_none_without_one():
-    assert shift([11.0, 12.0, 13.0], [1.0, 2.0, 3.0]) == pytest.approx(10.0, abs=1e-3)
-    assert score(LOW, LOW, 0.0) == 0.0
+from tests.benchmarks.gate_trial.users import Shape, tried
 
 
 @pytest.mark.parametrize(
@@ -80,31 +46,7 @@ def test_a_bound_goes_back_at_the_second_rate_beyond_it_in_a_row():
     ]
 
 
-def test_the_hour_before_is_compared_by_rank_and_twice():
-    before = [0.01 + n / 10_000 for n in range(60)]
-    assert hour_before(before, before) is None
-    assert hour_before(before, [2 * one for one in before]) == 300.0
-
-
-def test_more_values_than_nothing_are_high_however_many_are_nothing():
-    baseline, canary = [0.0] * 90 + [1.5] * 10, [0.0] * 60 + [1.5] * 40
-    assert is_high(canary, baseline)
-    assert not is_high(canary, baseline, effect=5.0)
-    assert not is_high(baseline, canary)
-
-
-def test_of_what_the_sandbox_recorded_each_gate_finds_what_it_is_for():
-    went_back = {one.trace.name: (one.comparison, one.bound) for one in recorded()}
-    found = {name: tuple(end is not None for end in ends) for name, ends in went_back.items()}
-    assert found == {
-        "well": (False, False),
-        "twice": (True, False),
-        "everybody": (False, False),
-        "breakdown": (False, True),
-    }
-
-
-def test_the_guide_tells_what_was_recorded():
-    assert traces_table(recorded()) in (ROOT / "tests/benchmarks/gate_trial/README.md").read_text(
-        "utf-8"
-    )
+def test_a_feature_that_people_like_went_back_and_does_not_any_more():
+    liked = tried(Shape("liked", messages=2.0), 1)
+    assert (liked.former is not None, liked.ours, liked.holds) == (True, None, False)
+    assert tried(Shape("worse", ratio=2.0), 1).ours is not None

@@ -15,7 +15,7 @@ from enum import Enum
 
 from .._errors import DeployError, InputError
 from .._release.decode import under
-from .cohorts import CohortComparison, Cohorts
+from .cohorts import CohortComparison
 
 
 class Verdict(Enum):
@@ -129,7 +129,7 @@ class Sample:
 
     `error`: the source failed, or gave what is no number, instead of having nothing to tell. `note` is what the
     value is about, and `judged` the status that its source gives it, "" for that of the bounds. `counts` are
-    what a comparison is made of.
+    what a comparison is made of, and `series` the values by labels of an answer that has any.
     """
 
     value: float | None = None
@@ -137,7 +137,8 @@ class Sample:
     error: bool = field(default=False, compare=False)
     note: str = ""
     judged: str = ""
-    counts: Cohorts | None = field(default=None, compare=False)
+    counts: t.Mapping[str, float] | None = field(default=None, compare=False)
+    series: t.Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
 def failed_sample(problem: str) -> Sample:

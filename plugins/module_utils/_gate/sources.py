@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 import typing as t
@@ -30,10 +31,12 @@ from .._rollout.observer import observe_all_pods, observe_deployment
 from .._threads import side_by_side
 from .._time import of_epoch
 from . import options
-from .cohorts import Cohorts, Counts
+from .cohorts import COUNTS
 from .models import Metric, Sample, SampleStatus, failed_sample, missing_on_failure
-from .options import COHORTS, HttpSource, alert_names, read_pattern
+from .options import HttpSource, alert_names, read_pattern
 
+_MOST_SERIES = 200
+"""Of a count. A watch keeps each of them."""
 _LIMIT = 1_000_000
 """Bytes of one container's log that are read at a look. More in one window count as far as they were read."""
 
@@ -115,17 +118,16 @@ def count_users(source: SampleSource, metric: Metric, began: float) -> Sample:
             return Sample(None, f"the query asks for {SHARE}, which is not known")
         return source.sample(query)
 
-    results: dict[str, list[float]] = {name: [] for name in COHORTS}
+    counts: dict[str, float] = {}
     # Failures are asked for first, so that no user fails who is not among those seen.
-    for what in ("failed", "seen"):
-        for cohort in COHORTS:
-            sample = count(metric.cohorts[cohort][what])
-            if sample.value is None:
-                problem = f"the {cohort} users {what} cannot be told: {sample.problem}"
-                return Sample(None, problem, error=sample.error)
-            results[cohort].append(sample.value)
-    counts = (Counts(observed, failed) for failed, observed in results.values())
-    return Sample(None, counts=Cohorts(*counts))
+    for cohort, what in sorted(COUNTS, key=lambda entry: entry[1]):
+        sample = count(metric.cohorts[cohort][what])
+        series = sample.series or ({} if sample.value is None else {"": sample.value})
+        if not series:
+            problem = f"the {cohort} users {what} cannot be told: {sample.problem}"
+            return Sample(None, problem, error=sample.error)
+        counts |= {f"{cohort} {what} {labels}": value for labels, value in series.items()}
+    return Sample(None, counts=counts)
 
 
 GATE = "gate"
@@ -310,9 +312,18 @@ def read_number(data: t.Mapping[str, t.Any]) -> Sample:
     texts = [result[1]] if kind == "scalar" else [entry["value"][1] for entry in result]
     if not texts:
         return Sample(None, "no series")
+    sample = sample_of_number(texts[0])
     if len(texts) > 1:
-        return failed_sample(f"{len(texts)} series where one is expected")
-    return sample_of_number(texts[0])
+        sample = failed_sample(f"{len(texts)} series where one is expected")
+    if kind == "scalar" or len(texts) > _MOST_SERIES:
+        return sample
+    named = {
+        json.dumps(entry.get("metric", {}), sort_keys=True): float(entry["value"][1])
+        for entry in result
+    }
+    return replace(
+        sample, series={name: value for name, value in named.items() if math.isfinite(value)}
+    )
 
 
 def evaluated_at(data: t.Mapping[str, t.Any]) -> float | None:

@@ -94,7 +94,7 @@ class WatchState:
     def looked(
         self, metrics: t.Sequence[Metric], observed: t.Mapping[str, Sample], at: float
     ) -> WatchState:
-        evidence, judged = compare(metrics, self.evidence, observed)
+        evidence, judged = compare(metrics, self.evidence, observed, at)
         added = {
             metric.name: self.series[metric.name].add(judged[metric.name], metric, at)
             for metric in metrics

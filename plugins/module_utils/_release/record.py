@@ -200,6 +200,7 @@ class Comparison:
     control: Cohort = Cohort()
     share: float | None = None
     ratio: float | None = None
+    activity: float | None = None
     margin: float | None = under("worse_than", default=None)
     evidence: float | None = None
     needed: float | None = None

@@ -4,11 +4,11 @@ With --write it and the pictures are written there.
 """
 
 import argparse
+import math
 import sys
 import typing as t
 from pathlib import Path
 
-from tests.benchmarks.gate_trial.traces import Recorded
 from tests.benchmarks.gate_trial.trial import Result, Row, Tried
 
 REPOSITORY = Path(__file__).parents[3]
@@ -20,7 +20,6 @@ def main() -> int:
     sys.path.insert(0, str(REPOSITORY / "playbooks" / "collections"))
     from tests.benchmarks.gate_trial import pictures, trial  # noqa: PLC0415
     from tests.benchmarks.gate_trial.releases import generated  # noqa: PLC0415
-    from tests.benchmarks.gate_trial.traces import recorded  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.gate_trial", description=__doc__
@@ -31,7 +30,7 @@ def main() -> int:
     found = [trial.tried(generated(seed)) for seed in range(given.releases)]
     told = gates_table(trial.results(found)) + "\n\n" + memory_table(found) + "\n\n"
     told += kinds_table([trial.row(*kind, max(20, given.releases // 20)) for kind in KINDS])
-    told += "\n\n" + traces_table(recorded())
+    told += "\n\n" + shapes_table(max(20, given.releases // 50))
     print(told)
     if given.write:
         page = Path(__file__).with_name("README.md")
@@ -115,23 +114,23 @@ def kinds_table(rows: t.Sequence[Row]) -> str:
     )
 
 
-def traces_table(found: t.Sequence[Recorded]) -> str:
-    def gone_back(seconds: float | None) -> str:
-        return "never" if seconds is None else f"after {duration(seconds)}"
+def shapes_table(number: int) -> str:
+    """What each way to count does with users who write as they like."""
+    from tests.benchmarks.gate_trial.users import SHAPES, tried  # noqa: PLC0415
 
-    return table(
-        ("recorded at 5 %", "users", "highest error rate", "comparison goes back", "bound of 5 %"),
-        [
-            (
-                f"{one.trace.told}, for {one.trace.seconds} s",
-                f"{one.users:,}",
-                percent(one.highest),
-                gone_back(one.comparison),
-                gone_back(one.bound),
-            )
-            for one in found
-        ],
-    )
+    def of(ends: t.Sequence[float | None]) -> str:
+        gone = sorted(math.inf if end is None else end for end in ends)
+        count, middle = sum(1 for end in gone if end < math.inf), gone[len(gone) // 2]
+        return f"{count} of {number}" + (f", {duration(middle)}" if middle < math.inf else "")
+
+    rows = []
+    for shape in SHAPES:
+        found = [tried(shape, seed) for seed in range(number)]
+        gates = ([one[gate] for one in found] for gate in range(3))
+        holds = sum(1 for one in found if one.holds)
+        rows.append((shape.told, percent(shape.share), *map(of, gates), f"{holds or ''}"))
+    head = ("users", "treated", "until 0.3", "clustered ratio", "comparison", "and holds")
+    return table(head, rows)
 
 
 def table(head: tuple[str, ...], rows: t.Sequence[tuple[str, ...]]) -> str:

@@ -1,18 +1,13 @@
 """The gates that are tried: when each would go back, in seconds, None for never."""
 
-import math
 import typing as t
-from bisect import insort
-from collections import Counter
 from dataclasses import dataclass, field
-from statistics import median
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
+    COUNTS,
     CohortComparison,
-    Cohorts,
     ComparisonEvidence,
 )
-from tests.benchmarks.gate_trial.kayenta import is_high
 from tests.benchmarks.gate_trial.releases import EVERY, Look, Release
 
 MINUTE = 6
@@ -31,12 +26,13 @@ def comparison(release: Release) -> float | None:
 
 def evidences(release: Release) -> t.Iterator[tuple[float, str]]:
     """At each look, by the code that gates run with; and what forbids to go by it."""
-    how, evidence = CohortComparison(), ComparisonEvidence(last=Cohorts())
-    now = [0.0, 0.0, 0.0, 0.0]
-    for one, other in zip(release.treated, release.control, strict=True):
-        for at, more in enumerate((one.seen, one.failed, other.seen, other.failed)):
-            now[at] += more
-        evidence, problem = evidence.looked(Cohorts.of(now), how)
+    how = CohortComparison(share=release.kind.share)
+    now = dict.fromkeys((f"{cohort} {what}" for cohort, what in COUNTS), 0.0)
+    evidence, _problem = ComparisonEvidence().looked(now, how, 0.0)
+    for number, (one, other) in enumerate(zip(release.treated, release.control, strict=True), 1):
+        grown = (one.seen, one.failed, other.seen, other.failed)
+        now = {name: now[name] + more for name, more in zip(now, grown, strict=True)}
+        evidence, problem = evidence.looked(now, how, float(number * EVERY))
         yield evidence.value(how), problem
 
 
@@ -81,53 +77,3 @@ def overall(release: Release) -> list[Look]:
         Look(*(a + b for a, b in zip(one, other, strict=True)))
         for one, other in zip(release.treated, release.control, strict=True)
     ]
-
-
-def hour_before(before: t.Sequence[float], now: t.Sequence[float]) -> float | None:
-    """What this gate had until 0.2: once a minute by rank, 2 %, a quarter of the median, twice in a row."""
-    ranked, median_before, worse = sorted(before), median(before), 0
-    seen: list[float] = []
-    for number, rate in enumerate(now, 1):
-        insort(seen, rate)
-        if number % MINUTE or len(seen) < 20:
-            continue
-        excess = seen[len(seen) // 2] - median_before
-        large = excess > 0 and excess >= 0.25 * median_before
-        worse = worse + 1 if large and _greater(seen, ranked) < 0.02 else 0
-        if worse == 2:
-            return float(number * EVERY)
-    return None
-
-
-def _greater(left: t.Sequence[float], right: t.Sequence[float]) -> float:
-    """Of Mann and Whitney, one-sided, both sorted: how likely the left values come out so great by chance."""
-    m, n, at, equal, wins = len(left), len(right), 0, 0, 0.0
-    for value in left:
-        while at < n and right[at] < value:
-            at += 1
-        equal = at
-        while equal < n and right[equal] == value:
-            equal += 1
-        wins += (at + equal) / 2
-    tied = sum(count**3 - count for count in Counter([*left, *right]).values() if count > 1)
-    variance = m * n / 12 * (m + n + 1 - tied / ((m + n) * (m + n - 1)))
-    return math.erfc((wins - m * n / 2 - 0.5) / math.sqrt(2 * variance)) / 2 if variance else 1.0
-
-
-def kayenta(release: Release, *, interval: int = 10) -> float | None:
-    """Every ten minutes, of one value a minute since the beginning; one metric that is High ends it."""
-    minutes = range(0, len(release.treated), MINUTE)
-    canary, baseline = (
-        [_minute(looks[begin : begin + MINUTE]) for begin in minutes]
-        for looks in (release.treated, release.control)
-    )
-    for end in range(interval, len(minutes) + 1, interval):
-        one, other = ([x for x in side[:end] if x is not None] for side in (canary, baseline))
-        if is_high(one, other):
-            return float(end * MINUTE * EVERY)
-    return None
-
-
-def _minute(looks: t.Sequence[Look]) -> float | None:
-    requests = sum(one.requests for one in looks)
-    return sum(one.errors for one in looks) / requests if requests else None

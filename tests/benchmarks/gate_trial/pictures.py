@@ -11,8 +11,8 @@ from tests.benchmarks.gate_trial.releases import Kind, Release, generated
 from tests.benchmarks.gate_trial.trial import GATES, OURS, Tried, tuned
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 360, 60, 220, 20, 50
-COLOURS = ("#0969da", "#6e7781", "#57606a", "#8c959f", "#bf8700", "#8250df")
-DASHES = ("", "2 3", "6 3", "10 3 2 3", "4 4", "8 2")
+COLOURS = ("#0969da", "#6e7781", "#57606a", "#8c959f")
+DASHES = ("", "2 3", "6 3", "10 3 2 3")
 HARMS = (1.2, 1.5, 2.0, 3.0, 5.0, 10.0)
 _FEWEST, _SEED = 0.01, 7
 

@@ -1,4 +1,4 @@
-"""Releases that are generated: an hour before and an hour of watching, look by look, from a seed alone.
+"""Releases that are generated: an hour of watching, look by look, from a seed alone.
 
 What hits everybody goes up and down by itself for minutes (log-normal, autocorrelated), and with the time of day. Users
 who fail try again for a while, a few of them hundreds of times: events come in bursts, users do not.
@@ -41,10 +41,9 @@ class Look(t.NamedTuple):
 
 @dataclass(frozen=True)
 class Release:
-    """Each look as treated users and control. In the hour before nobody is treated: all are the control."""
+    """Each look as treated users and control."""
 
     kind: Kind
-    before: tuple[Look, ...]
     treated: tuple[Look, ...]
     control: tuple[Look, ...]
 
@@ -60,25 +59,23 @@ def kind_of(seed: int) -> Kind:
 def generated(seed: int, kind: Kind | None = None) -> Release:
     kind = kind or kind_of(seed)
     draw = random.Random(f"course {seed}")
-    weather = _weather(draw, kind.memory)
-    everybody = _Cohort(draw)
-    before = tuple(everybody.look(USERS, min(1.0, RISK * next(weather))) for _n in range(LOOKS))
-    treated, control = _Cohort(draw), everybody
+    shared = weather(draw, kind.memory)
+    treated, control = _Cohort(draw), _Cohort(draw)
     looks = []
     for _n in range(LOOKS):
         users = draw.binomialvariate(USERS, kind.share)
-        risk = min(1.0, RISK * next(weather))
+        risk = min(1.0, RISK * next(shared))
         looks.append(
             (treated.look(users, min(1.0, kind.ratio * risk)), control.look(USERS - users, risk))
         )
-    return Release(kind, before, *(tuple(one) for one in zip(*looks, strict=True)))
+    return Release(kind, *(tuple(one) for one in zip(*looks, strict=True)))
 
 
-def _weather(draw: random.Random, memory: float) -> t.Iterator[float]:
+def weather(draw: random.Random, memory: float) -> t.Iterator[float]:
     """What hits everybody, on average 1."""
     fresh, now = math.sqrt(1.0 - memory * memory), draw.gauss()
     hour = draw.uniform(0.0, 24.0)
-    for look in range(2 * LOOKS):
+    for look in range(LOOKS):
         day = 1.0 + 0.3 * math.sin(2 * math.pi * (hour + look * EVERY / 3600) / 24)
         yield day * math.exp(_NOISE * now - _NOISE * _NOISE / 2)
         now = memory * now + fresh * draw.gauss()

@@ -10,8 +10,8 @@ from tests.benchmarks.gate_trial import gates
 from tests.benchmarks.gate_trial.releases import EVERY, LOOKS, Kind, Release, generated
 
 OURS, OVERALL, TREATED = "comparison of cohorts", "bound, tuned", "bound on treated users, tuned"
-SHIPPED, BEFORE, KAYENTA = "bound of 5 %, as shipped", "hour before, by rank", "Kayenta's judge"
-GATES = (OURS, SHIPPED, OVERALL, TREATED, BEFORE, KAYENTA)
+SHIPPED = "bound of 5 %, as shipped"
+GATES = (OURS, SHIPPED, OVERALL, TREATED)
 FALSE_ALARMS = 0.01
 """Bounds are tuned to so many, on the very releases they are then tried on: no bound can do better."""
 
@@ -55,12 +55,9 @@ class Result:
 def tried(release: Release) -> Tried:
     kind, everybody = release.kind, gates.overall(release)
     now = gates.rates(everybody)
-    before = [one for one in gates.rates(release.before) if one is not None]
     extra = 1.0 - 1.0 / kind.ratio
     ends = {
         OURS: gates.comparison(release),
-        BEFORE: gates.hour_before(before, [one for one in now if one is not None]),
-        KAYENTA: gates.kayenta(release),
     }
     overall, treated = gates.highs(now), gates.highs(gates.rates(release.treated))
     harmed = tuple(accumulate(extra * one.failed for one in release.treated))

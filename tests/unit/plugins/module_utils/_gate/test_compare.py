@@ -8,6 +8,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
+    COUNTS,
     CohortComparison,
     Cohorts,
 )
@@ -62,9 +63,13 @@ def metric(name: str = "users", **given: t.Any) -> Metric:
     )
 
 
+def counted(look: tuple[float, float, float, float]) -> dict[str, float]:
+    return {f"{cohort} {what} ": one for (cohort, what), one in zip(COUNTS, look, strict=True)}
+
+
 def sample(look: Look) -> Sample:
     if isinstance(look, tuple):
-        return Sample(None, counts=Cohorts.of(look))
+        return Sample(None, counts=counted(look))
     return failed_sample(look or "Prometheus did not answer")
 
 
@@ -73,9 +78,10 @@ def watch(
 ) -> WatchStep:
     """Each look is of the only metric, or of all of them alike."""
     metrics = metrics or [metric()]
+    begun = round(state.elapsed / 10.0) + 1 if state else 0
     state = state or begin(metrics, 1_700_000_000.0)
-    plan = WatchPlan(tuple(metrics), Schedule(duration=10.0 * (len(looks) - 1)))
-    for number, counts in enumerate(looks):
+    plan = WatchPlan(tuple(metrics), Schedule(duration=10.0 * (begun + len(looks) - 1)))
+    for number, counts in enumerate(looks, begun):
         seen = {one.name: sample(counts) for one in metrics}
         step = next_step(plan, state.looked(metrics, seen, number * 10.0), None)
         state = step.state
@@ -113,14 +119,34 @@ def test_a_proceed_says_what_it_could_have_seen():
     result = told(watch(NOTHING, HEALTHY))
     assert result["verdict"] == "proceed"
     assert (
-        "could have seen 2.15 times as many failing users, nine times of ten" in result["sentence"]
+        "could have seen 2.24 times as many failing users, nine times of ten" in result["sentence"]
     )
     assert result["sensitivity"] in result["sentence"]
     compared = result["samples"][0]["comparison"]
     assert compared["treated"] == {"seen": 5000, "failed": 50}
-    assert compared["detectable"]["ratio"] == pytest.approx(2.15, abs=0.01)
+    assert compared["detectable"]["ratio"] == pytest.approx(2.24, abs=0.01)
     assert encoded(decode(Comparison, compared, "comparison", [])) == compared
     json.dumps(result)
+
+
+@pytest.mark.parametrize(
+    ("look", "expected", "words"),
+    [
+        ((20_000, 200, 10_000, 100), Verdict.PROCEED, "treated users wrote 2 times as much"),
+        (
+            (5_000, 100, 10_000, 100),
+            Verdict.HOLD,
+            "(100 of 5,000, control 100 of 10,000) and wrote 0.5 times as much: evidence 128 of 100 by message and "
+            "0.0228 by user, so that what they wrote may explain it",
+        ),
+        ((10_000, 300, 10_000, 100), Verdict.ROLLBACK, "and wrote 1 times as much: evidence"),
+    ],
+)
+def test_what_users_wrote_is_told_and_holds_where_it_explains_the_difference(look, expected, words):
+    half = metric(share=0.5)
+    step = watch(NOTHING, look, metrics=[half])
+    assert verdict(step) is expected
+    assert words in told(step, half)["sentence"]
 
 
 def test_few_users_proceed_with_the_words_that_nothing_could_be_seen():
@@ -132,10 +158,10 @@ def test_who_must_see_more_holds_until_it_can():
     step = watch(NOTHING, HEALTHY, metrics=[strict])
     assert verdict(step) is Verdict.HOLD
     assert (
-        "must be able to see 2 times as many failing users, and could have seen 2.15 times"
+        "must be able to see 2 times as many failing users, and could have seen 2.24 times"
         in reasons(step)
     )
-    longer = watch(NOTHING, HEALTHY, (9000, 90, 9000, 90), metrics=[strict])
+    longer = watch(NOTHING, HEALTHY, (14_000, 140, 14_000, 140), metrics=[strict])
     assert verdict(longer) is Verdict.PROCEED
 
 
@@ -280,8 +306,8 @@ def counting(treated: dict[str, str], **given: t.Any) -> Metric:
 
 def test_failing_users_are_asked_for_before_those_seen_and_since_the_watch_began():
     source = Answers(ts=10, tf=2, cs=90, cf=3)
-    counted = look(source, counting(TREATED), 1_700_000_000.0)
-    assert counted.counts == Cohorts.of((10, 2, 90, 3))
+    seen = look(source, counting(TREATED), 1_700_000_000.0)
+    assert seen.counts == counted((10, 2, 90, 3))
     assert source.asked == [
         "tf since 2023-11-14T22:13:20Z",
         "cf",
@@ -300,9 +326,9 @@ def test_a_query_that_draws_users_itself_is_told_the_share_who_are_treated():
 
 
 def test_one_of_the_four_that_is_missing_makes_all_of_them_missing():
-    counted = look(Answers(ts=10, tf=2, cs="HTTP 503", cf=3), counting(TREATED))
-    assert (counted.counts, counted.error) == (None, True)
-    assert counted.problem == "the control users seen cannot be told: HTTP 503"
+    seen = look(Answers(ts=10, tf=2, cs="HTTP 503", cf=3), counting(TREATED))
+    assert (seen.counts, seen.error) == (None, True)
+    assert seen.problem == "the control users seen cannot be told: HTTP 503"
 
 
 def options(**given: t.Any) -> tuple[dict[str, t.Any], list[Metric]]:

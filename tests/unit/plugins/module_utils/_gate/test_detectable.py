@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
+    COUNTS,
     CohortComparison,
     Cohorts,
     ComparisonEvidence,
@@ -21,19 +22,25 @@ def cohorts(seen: float, share: float, risk: float) -> Cohorts:
     return Cohorts(Counts(treated, treated * risk), Counts(control, control * risk))
 
 
-def found(comparison: CohortComparison, of: Cohorts, ratio: float, seed: int) -> bool:
-    """Whether a watch ends with a breach in which so many users are seen, and treated ones fail so often."""
+def found(comparison: CohortComparison, of: Cohorts, ratio: float, seed: int) -> tuple[bool, float]:
+    """Whether a watch ends with a breach in which so many users are seen, and treated ones fail so often.
+
+    And as much of what failed as counted.
+    """
     draw = random.Random(seed).binomialvariate
     risk = of.control.failed / of.control.observed
-    evidence, now = ComparisonEvidence(last=Cohorts()), [0, 0, 0, 0]
+    names = [f"{cohort} {what}" for cohort, what in COUNTS]
+    now = dict.fromkeys(names, 0.0)
+    evidence, _problem = ComparisonEvidence().looked(now, comparison, 0.0)
     seen = (round(of.treated.observed / LOOKS), round(of.control.observed / LOOKS))
-    for _look in range(LOOKS):
+    breach = False
+    for look in range(1, LOOKS + 1):
         grown = (seen[0], draw(seen[0], risk * ratio), seen[1], draw(seen[1], risk))
-        now = [old + new for old, new in zip(now, grown, strict=True)]
-        evidence, _problem = evidence.looked(Cohorts.of(map(float, now)), comparison)
-        if evidence.value(comparison) >= comparison.needed:
-            return True
-    return False
+        now = {name: now[name] + new for name, new in zip(names, grown, strict=True)}
+        evidence, _problem = evidence.looked(now, comparison, 10.0 * look)
+        breach = breach or evidence.value(comparison) >= comparison.needed
+    failed = evidence.total.treated.failed + evidence.total.control.failed
+    return breach, evidence.by_message.counted / failed
 
 
 @pytest.mark.parametrize(
@@ -49,12 +56,12 @@ def found(comparison: CohortComparison, of: Cohorts, ratio: float, seed: int) ->
 )
 def test_the_smallest_harm_is_found_nine_times_of_ten(seen, share, risk, comparison):
     of = cohorts(seen, share, risk)
-    ratio = detectable(of, comparison)
+    ratio = detectable(of, comparison, found(comparison, of, 1.5, 0)[1])
     assert ratio is not None
-    times = sum(found(comparison, of, ratio, seed) for seed in range(WATCHES))
+    times = sum(found(comparison, of, ratio, seed)[0] for seed in range(WATCHES))
     assert 0.86 <= times / WATCHES <= 0.97
     less = comparison.margin + 0.6 * (ratio - comparison.margin)
-    assert sum(found(comparison, of, less, seed) for seed in range(WATCHES)) / WATCHES < 0.75
+    assert sum(found(comparison, of, less, seed)[0] for seed in range(WATCHES)) / WATCHES < 0.75
 
 
 def test_more_users_see_less_harm_and_a_smaller_share_needs_more_of_them():

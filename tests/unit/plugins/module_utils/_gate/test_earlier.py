@@ -5,8 +5,8 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
+    COUNTS,
     CohortComparison,
-    Cohorts,
     ComparisonEvidence,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.compare import compared
@@ -21,9 +21,9 @@ HOUR = 3600.0
 
 
 def sample(started: str, *counts: float, seconds: float = HOUR) -> dict[str, t.Any]:
-    evidence, _problem = ComparisonEvidence(last=Cohorts()).looked(
-        Cohorts.of(counts), CohortComparison()
-    )
+    how, names = CohortComparison(), [f"{cohort} {what}" for cohort, what in COUNTS]
+    evidence, _problem = ComparisonEvidence().looked(dict.fromkeys(names, 0.0), how, 0.0)
+    evidence, _problem = evidence.looked(dict(zip(names, counts, strict=True)), how, seconds)
     comparison = compared(CohortComparison(), evidence, seconds)
     return encoded(RecordedMetric("users", started=started, comparison=comparison))
 
