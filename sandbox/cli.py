@@ -16,6 +16,8 @@ from sandbox.traffic.cli import add_parser as add_traffic
 from sandbox.world import DEFAULTS, World
 
 STATE_VARIABLE = "EASYMO_SANDBOX_STATE"
+PROGRAM = "easymo-sandbox"
+"""By which it is called where it is installed as a package."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"the sandbox's folder (default: ${STATE_VARIABLE} or ./.sandbox)",
     )
     parser = _Parser(
-        prog="python -m sandbox",
+        prog=PROGRAM if Path(sys.argv[0]).name == PROGRAM else "python -m sandbox",
         description="The EasyMO platform on this machine, to rehearse a release.",
         parents=[folder],
     )

@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
     from sandbox.world import Facts, World
 
 NAME = "prometheus"
-RULES = Path(__file__).parents[1] / "inventories/shared/alerts.rules.yml"
+RULES = Path(__file__).with_name("project") / "alerts.rules.yml"
 """What production gets."""
 
 # Four seconds instead of the usual fifteen, so that a rehearsal need not wait minutes. Scrapes cost as much as probes.

@@ -78,11 +78,11 @@ class World:
             return {}
         except ValueError as exc:
             raise StateError(
-                f"The sandbox state {self.state_file} is not JSON ({exc}): run 'make sandbox-down'."
+                f"The sandbox state {self.state_file} is not JSON ({exc}): run 'python -m sandbox down'."
             ) from exc
         if not isinstance(state, dict):
             raise StateError(
-                f"The sandbox state {self.state_file} is no JSON object: run 'make sandbox-down'."
+                f"The sandbox state {self.state_file} is no JSON object: run 'python -m sandbox down'."
             )
         return state
 
@@ -115,7 +115,7 @@ class World:
             return t.cast("Facts", self.state()["components"][component])
         except KeyError as exc:
             raise StateError(
-                f"The sandbox component {component!r} is not up: run 'make sandbox-up'."
+                f"The sandbox component {component!r} is not up: run 'python -m sandbox up'."
             ) from exc
 
     def publish(self, component: str, facts: Facts) -> None:

@@ -114,6 +114,8 @@ options:
         so long when the rollout is complete costs no time. Up to that much goes on top of O(wait_timeout).
       - What a run that was killed did not watch to its end, the next one does. Until then the Deployment has the
         annotation C(easymo.com/soak).
-      - V(0) watches nothing. Without a liveness probe, and without this option, nothing is watched either.
+      - A rolled container without a liveness probe is watched for as long as its readiness probe would take to fail,
+        from its start, and without any probe for 31 seconds.
+      - V(0) watches nothing.
     type: int
 """

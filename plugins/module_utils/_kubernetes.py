@@ -177,7 +177,11 @@ class KubernetesCluster(Calls):
         code, out, err = self.call(
             what,
             lambda _give_up: run_in_container(
-                self.client, self._path("Pod", pod), container, command
+                self.client,
+                self._path("Pod", pod),
+                container,
+                command,
+                self._connection.impersonation(),
             ),
             right="exec pods",
         )

@@ -197,9 +197,13 @@ NOT_STARTED = 126
 
 
 def run_in_container(
-    api_client: t.Any, pod_path: str, container: str, command: t.Sequence[str]
+    api_client: t.Any,
+    pod_path: str,
+    container: str,
+    command: t.Sequence[str],
+    more: t.Sequence[tuple[str, str]] = (),
 ) -> tuple[int, str, str]:
-    """The exit code and both outputs. `pod_path`: the pod's path in the API.
+    """The exit code and both outputs. `pod_path`: the pod's path in the API. `more`: headers.
 
     Raises the client's ApiException, with status 0 for a lost connection.
     """
@@ -209,6 +213,10 @@ def run_in_container(
         *(("stdout", "true"), ("stderr", "true")),
     ]
     headers: dict[str, str] = {}
+    if more:
+        # Of all headers, the client sends this one and the token; more lines can only come with it.
+        lines = ["v4.channel.k8s.io", *(f"{name}: {value}" for name, value in more)]
+        headers["sec-websocket-protocol"] = "\r\n".join(lines)
     path = f"{pod_path}/exec"
     api_client.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
     url = get_websocket_url(f"{api_client.configuration.host}{path}", query)

@@ -42,9 +42,26 @@ LONGEST_PAUSE = 10.0
 """Seconds; a server that asks for more is asked again sooner."""
 
 
+VARIABLES = {
+    "kubeconfig": "K8S_AUTH_KUBECONFIG",
+    "context": "K8S_AUTH_CONTEXT",
+    "host": "K8S_AUTH_HOST",
+    "api_key": "K8S_AUTH_API_KEY",
+    "client_cert": "K8S_AUTH_CERT_FILE",
+    "client_key": "K8S_AUTH_KEY_FILE",
+    "ca_cert": "K8S_AUTH_SSL_CA_CERT",
+    "impersonate_user": "K8S_AUTH_IMPERSONATE_USER",
+    "impersonate_groups": "K8S_AUTH_IMPERSONATE_GROUPS",
+}
+"""As kubernetes.core calls them. There is none to turn verification off."""
+OF_A_KUBECONFIG = frozenset({"kubeconfig", "context"})
+OF_AN_ACCOUNT = frozenset({"api_key", "client_cert", "client_key"})
+OF_AN_ADDRESS = OF_AN_ACCOUNT | {"host", "ca_cert"}
+
+
 @dataclass(frozen=True)
 class Connection:
-    """The address of the cluster and the account to use, as in the options of kubernetes_options()."""
+    """The address of the cluster and the account to use, as in the options of the doc fragment _kubernetes."""
 
     namespace: str
     kubeconfig: str | None = None
@@ -53,20 +70,53 @@ class Connection:
     api_key: str | None = None
     ca_cert: str | None = None
     validate_certs: bool = True
+    client_cert: str | None = None
+    client_key: str | None = None
+    impersonate_user: str | None = None
+    impersonate_groups: tuple[str, ...] = ()
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> Connection:
-        return cls(**{name: params[name] for name in cls.__dataclass_fields__})
+        """Of options, and of the environment's variables where these say nothing of the same thing."""
+        names = cls.__dataclass_fields__
+        given = {name: params[name] for name in names if params.get(name) not in (None, "", [])}
+        said = {name for name, variable in VARIABLES.items() if os.environ.get(variable)} - {*given}
+        if given.keys() & OF_A_KUBECONFIG:
+            said -= OF_AN_ADDRESS
+        elif "host" in given:
+            said -= OF_A_KUBECONFIG
+        if given.keys() & OF_AN_ACCOUNT:
+            said -= OF_AN_ACCOUNT
+        given |= {name: os.environ[VARIABLES[name]] for name in said}
+        groups = given.pop("impersonate_groups", ())
+        groups = groups.split(",") if isinstance(groups, str) else groups
+        return cls(**given, impersonate_groups=tuple(filter(None, groups)))
+
+    def impersonation(self) -> list[tuple[str, str]]:
+        """The headers with which the API server takes one account for another, if it may."""
+        if self.impersonate_groups and not self.impersonate_user:
+            raise InputError("'impersonate_user' is missing: 'impersonate_groups' needs it.")
+        user = [("Impersonate-User", self.impersonate_user)] if self.impersonate_user else []
+        headers = [*user, *(("Impersonate-Group", group) for group in self.impersonate_groups)]
+        if any(not value.isprintable() for _name, value in headers):
+            raise InputError("'impersonate_user' or 'impersonate_groups' is no name: correct it.")
+        return headers
 
 
 def connect(connection: Connection) -> t.Any:
     """A kubernetes ApiClient. Nothing is sent yet."""
     configuration = client.Configuration()
     if connection.host:
-        if not connection.api_key:
-            raise InputError("'api_key' is missing: 'host' needs a bearer token.")
+        if not (connection.api_key or (connection.client_cert and connection.client_key)):
+            raise InputError(
+                "'api_key' is missing: 'host' needs a bearer token, or 'client_cert' and 'client_key'."
+            )
         configuration.host = connection.host.rstrip("/")
-        configuration.api_key = {"authorization": f"Bearer {connection.api_key}"}
+        if connection.api_key:
+            configuration.api_key = {"authorization": f"Bearer {connection.api_key}"}
+        else:
+            configuration.cert_file = connection.client_cert
+            configuration.key_file = connection.client_key
     else:
         _load_kubeconfig(connection, configuration)
     if connection.ca_cert:
@@ -75,10 +125,23 @@ def connect(connection: Connection) -> t.Any:
         configuration.verify_ssl = False
     configuration.retries = False  # _kubernetes_calls.py retries, with a deadline
     connected = client.ApiClient(configuration)
+    pools = connected.rest_client.pool_manager
     if configuration.verify_ssl:
-        pool = connected.rest_client.pool_manager.connection_pool_kw
-        pool["ssl_context"] = _verifying(configuration)
+        pools.connection_pool_kw["ssl_context"] = _verifying(configuration)
+    if who := connection.impersonation():
+        pools.urlopen = _with_headers(pools.urlopen, who)
     return connected
+
+
+def _with_headers(urlopen: t.Any, more: t.Sequence[tuple[str, str]]) -> t.Any:
+    """The official client keeps headers by name, and so one group at most."""
+
+    def ask(method: str, url: str, **options: t.Any) -> t.Any:
+        headers = urllib3.HTTPHeaderDict(options.pop("headers", None) or {})
+        headers.extend(more)
+        return urlopen(method, url, headers=headers, **options)
+
+    return ask
 
 
 def _verifying(configuration: t.Any) -> t.Any:

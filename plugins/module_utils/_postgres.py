@@ -39,12 +39,21 @@ class PostgresTarget:
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> PostgresTarget:
-        """Of the options of the doc fragment _postgres. InputError for an address that can't do what is done here."""
-        _refuse_transaction_pooler(params["login_host"], params["login_port"])
+        """Of the options of the doc fragment _postgres, and libpq's variables for what these leave open.
+
+        InputError for an address that can't do what is done here.
+        """
+        host, port = _needed(params, "login_host", "PGHOST"), _port(params)
+        _refuse_transaction_pooler(host, port)
         return cls(
-            **{name: params[f"login_{name}"] for name in ("host", "port", "user", "password")},
-            **{name: params[name] for name in ("ssl_mode", "ca_cert", "connect_timeout")},
+            host=host,
+            port=port,
+            user=_needed(params, "login_user", "PGUSER"),
+            password=params["login_password"] or os.environ.get("PGPASSWORD"),
             database=params["login_db"],
+            ssl_mode=params["ssl_mode"] or _verifying_mode(),
+            ca_cert=params["ca_cert"] or os.environ.get("PGSSLROOTCERT"),
+            connect_timeout=params["connect_timeout"],
         )
 
     @property
@@ -62,8 +71,33 @@ class PostgresTarget:
             "PGCONNECT_TIMEOUT": str(self.connect_timeout),
             "PGPASSWORD": self.password,
             "PGSSLROOTCERT": self.ca_cert,
+            **{name: os.environ.get(name) for name in _FILES},
         }
         return {name: value for name, value in given.items() if value}
+
+
+_FILES = ("PGPASSFILE", "PGSSLCERT", "PGSSLKEY")
+"""What libpq reads by itself."""
+_VERIFYING = ("verify-ca", "verify-full")
+
+
+def _needed(params: t.Mapping[str, t.Any], option: str, variable: str) -> str:
+    if value := params[option] or os.environ.get(variable):
+        return str(value)
+    raise InputError(f"Option {option!r} is missing: set it, or {variable} in the environment.")
+
+
+def _port(params: t.Mapping[str, t.Any]) -> int:
+    value = params["login_port"] or os.environ.get("PGPORT") or "5432"
+    if not str(value).isdecimal():
+        raise InputError(f"PGPORT in the environment is {value!r}, which is no port: correct it.")
+    return int(value)
+
+
+def _verifying_mode() -> str:
+    """What weakens TLS has to be said as an option."""
+    mode = os.environ.get("PGSSLMODE", "")
+    return mode if mode in _VERIFYING else "verify-full"
 
 
 class SqlError(Exception):
@@ -279,9 +313,8 @@ def _first_line(exc: Exception) -> str:
 def _no_client_certificate() -> dict[str, t.Any]:
     """libpq fails when it may not look into $HOME/.postgresql; a path that is not there it passes over."""
     home = os.environ.get("HOME", "")
-    return (
-        {} if not home or os.access(home, os.X_OK) else {"sslcert": "/nonexistent/postgresql.crt"}
-    )
+    found = not home or os.access(home, os.X_OK) or os.environ.get("PGSSLCERT")
+    return {} if found else {"sslcert": "/nonexistent/postgresql.crt"}
 
 
 _LOOKS = 3

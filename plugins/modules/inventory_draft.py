@@ -64,7 +64,7 @@ from ..module_utils._formats import counted, listed
 from ..module_utils._inventory_draft.apply import compare, read_namespace, write
 from ..module_utils._inventory_draft.plan import Namespace, draft
 from ..module_utils._kubernetes import cluster_for
-from ..module_utils._kubernetes_client import KUBERNETES, current_context
+from ..module_utils._kubernetes_client import KUBERNETES, Connection, current_context
 from ..module_utils._module import Module, Result, documented, execute
 
 ACCESS = ("kubeconfig", "context", "host", "ca_cert")
@@ -77,9 +77,10 @@ def run(module: Module) -> Result:
     params = module.params
     folder = Path(params["directory"])
     seen = read_namespace(cluster_for(module), params["namespace"])
-    access = {name: params[name] for name in ACCESS if params[name]}
+    reached = Connection.from_params(params)
+    access = {name: value for name in ACCESS if (value := getattr(reached, name))}
     # Named, for another may be the current one on the day of the release.
-    more = {"api_key": TOKEN} if params["host"] else {"context": _context(params)}
+    more = {"api_key": TOKEN} if reached.host else {"context": _context(reached)}
     drafted = draft(seen, {**access, **more})
     new, kept = compare(drafted, folder)
     if not module.check_mode:
@@ -103,8 +104,8 @@ def run(module: Module) -> Result:
     }
 
 
-def _context(params: t.Mapping[str, t.Any]) -> str:
-    return params["context"] or current_context(params["kubeconfig"])
+def _context(reached: Connection) -> str:
+    return reached.context or current_context(reached.kubeconfig)
 
 
 def _remarks(

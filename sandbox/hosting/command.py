@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
 
 Say = t.Callable[[str], None]
 
+INSTALLED = "easymo.deploy.deploy"
 TOKEN_SECONDS = 30 * 86400
 AUTHOR = ("-c", "user.name=The team", "-c", "user.email=team@example.com")
 
@@ -68,9 +69,10 @@ def host(
             "checkout": str(inventory.value("release_checkout", "")),
         }
     named = " ".join(f"-i {os.path.relpath(source)}" for source in (*sources, folder))
+    playbook = "playbooks/deploy.yml" if Path("playbooks/deploy.yml").exists() else INSTALLED
     report(
         f"{len(rolled)} services and {len(made)} databases of {namespace} are up. To deploy "
-        f"{version or 'a release'}:\n  ansible-playbook playbooks/deploy.yml {named}"
+        f"{version or 'a release'}:\n  ansible-playbook {playbook} {named}"
     )
 
 

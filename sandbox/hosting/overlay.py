@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from sandbox.hosting.inventory import Inventory
     from sandbox.world import World
 
-SANDBOX = Path(__file__).parents[2] / "inventories/sandbox"
+SANDBOX = Path(__file__).parents[1] / "project/inventory"
 SYSTEMS = (
     "alertmanager", "backup", "github", "kafka", "pagerduty", "redis", "slack", "smtp", "statuspage", "supabase",
 )  # fmt: skip

@@ -29,7 +29,7 @@ if t.TYPE_CHECKING:
 Manifest = dict[str, t.Any]
 
 PORT = 8080
-RIGHTS = Path(__file__).parents[2] / "manifests" / "rbac"
+RIGHTS = Path(__file__).parents[1] / "project/rbac"
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ class Stage:
     cluster: KubernetesCluster
 
     def roll(self, image: str = NEW, **params: t.Any) -> Result:
-        given = {"name": SERVICE, "image": image, "release": RELEASE, "wait_timeout": 40, **params}
+        soon = {"wait_timeout": 40, "soak": 0}
+        given = {"name": SERVICE, "image": image, "release": RELEASE, **soon, **params}
         return self.place.run(rollout, **given)
 
     def pin(self) -> None:

@@ -170,7 +170,7 @@ def test_an_image_that_is_ready_and_fails_its_liveness_probe_does_not_pass(clust
     main["livenessProbe"] = {**main["readinessProbe"], "periodSeconds": 2}
     main["readinessProbe"] = {"httpGet": {"path": "/metrics", "port": 8080}, "periodSeconds": 1}
     with stage(cluster, template=template, replicas=2) as at:
-        result = at.roll(f"{NEW}-unhealthy")
+        result = at.roll(f"{NEW}-unhealthy", soak=None)
         assert (result["result"], result["reason"]) == ("rolled_back", "LivenessFailed"), result
         assert f"container {SERVICE} does not answer its livenessProbe" in result["msg"]
         assert "statuscode: 503" in result["msg"]

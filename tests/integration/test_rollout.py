@@ -15,7 +15,8 @@ from tests.integration.conftest import ABSENT, CRASHING, LOG_LINE, NEW, OLD, SER
 
 
 def roll(place: Place, image: str = NEW, **params: t.Any) -> Result:
-    given = {"name": SERVICE, "image": image, "release": "2.0.0", "wait_timeout": 60, **params}
+    soon = {"wait_timeout": 60, "soak": 0}
+    given = {"name": SERVICE, "image": image, "release": "2.0.0", **soon, **params}
     return place.run(rollout, **given)
 
 

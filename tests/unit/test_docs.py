@@ -238,6 +238,13 @@ def test_a_module_says_in_which_action_groups_it_is(path):
     assert told == [f"easymo.deploy.{name}" for name in sorted(groups) if path.stem in groups[name]]
 
 
+def test_each_module_is_promised_or_is_said_not_to_be():
+    """By docs/versions.md, which has each of them once."""
+    page = (ROOT / "docs/versions.md").read_text("utf-8")
+    listed = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| `.*", page, re.MULTILINE)))
+    assert sorted(listed) == [path.stem for path in MODULES]
+
+
 FRAGMENTS = sorted((ROOT / "changelogs/fragments").glob("*.yml"))
 SECTIONS = dict(yaml_load((ROOT / "changelogs/config.yaml").read_text("utf-8"))["sections"])
 

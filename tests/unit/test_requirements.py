@@ -87,7 +87,7 @@ def _imported(folder: str) -> dict[str, str]:
 CORE = {"ansible-core", "pyyaml"}
 """What every machine that runs playbooks has; ansible-builder leaves them out too."""
 RUN = {*CORE, *map(named, requirements())}
-SANDBOX = {*map(named, PROJECT["dependency-groups"]["sandbox"])}
+SANDBOX = {*map(named, PROJECT["project"]["dependencies"])} - {"ansible-core"}
 DEVELOP = {*map(named, PROJECT["dependency-groups"]["dev"])}
 
 

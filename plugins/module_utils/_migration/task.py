@@ -68,7 +68,7 @@ def apply_files(module: Module) -> Result:
     params = module.params
     directory, include_all = params["directory"], params["include_all"]
     if params["kind"] == "supabase":
-        role = session_role(params["login_user"])
+        role = session_role(PostgresTarget.from_params(params).user)
         engine = SupabaseFiles(directory, include_all=include_all, role=role)
     else:
         baseline = params["baseline"] or ""

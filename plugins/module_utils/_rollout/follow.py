@@ -2,7 +2,8 @@
 """Follow a patched Deployment to a terminal verdict, then let it prove itself until its liveness probes have answered.
 
 A pod may be ready at once and be killed a quarter of a minute later, again and again. A pod's status omits its
-liveness probe; the kubelet's events report it, from the first failure on. See docs/rollouts.md, "Soak".
+liveness probe; the kubelet's events report it, from the first failure on. Without one it may end all the same, for
+want of memory. See docs/rollouts.md, "Soak".
 """
 
 from __future__ import annotations
@@ -32,32 +33,39 @@ Events: t.TypeAlias = "t.Sequence[Object] | None"
 class ProbePatience:
     """Seconds from a container's start until its first liveness probe is over, and until a failing probe kills it.
 
-    Both are 0 without a probe.
+    Both are 0 where nothing is watched.
     """
 
     probed: float = 0.0
     killed: float = 0.0
 
 
-def patience_of(template: Object) -> ProbePatience:
-    """Of the slowest container, native sidecars included."""
+def patience_of(template: Object, rolled: str) -> ProbePatience:
+    """Of the slowest container, native sidecars included.
+
+    The `rolled` one is watched in any case. Without a liveness probe no answer shortens that: it lasts as long as its
+    readiness probe needs to fail, or one with the server's defaults.
+    """
     spec = template["spec"]
     sidecars = [
         container
         for container in spec.get("initContainers") or ()
         if container.get("restartPolicy") == "Always"
     ]
-    probes = [
-        container["livenessProbe"]
-        for container in (*spec["containers"], *sidecars)
-        if container.get("livenessProbe")
-    ]
+    patience = [ProbePatience()]
+    for container in (*spec["containers"], *sidecars):
+        if probe := container.get("livenessProbe"):
+            patience.append(ProbePatience(_seconds(probe, 1), _until_failed(probe)))
+        elif container["name"] == rolled:
+            seconds = _until_failed(container.get("readinessProbe") or {})
+            patience.append(ProbePatience(seconds, seconds))
     return ProbePatience(
-        probed=max((_seconds(probe, 1) for probe in probes), default=0.0),
-        killed=max(
-            (_seconds(probe, probe.get("failureThreshold", 3)) for probe in probes), default=0.0
-        ),
+        probed=max(each.probed for each in patience), killed=max(each.killed for each in patience)
     )
+
+
+def _until_failed(probe: Object) -> float:
+    return _seconds(probe, probe.get("failureThreshold", 3))
 
 
 def _seconds(probe: Object, tries: int) -> float:
@@ -298,7 +306,7 @@ class Follower:
 
     def _tell_soak(self, deployment: Deployment, left: float) -> None:
         """Report a text once, and only for a wait of more than a second."""
-        text = "complete, watched until its liveness probe has answered"
+        text = "complete, watched for restarts"
         if left > 1 and text not in self._reported:
             self._reported.append(text)
             self.report(f"{text}: {left:.0f} s more", deployment.counts)

@@ -52,7 +52,7 @@ class RolloutRequest:
     """The epoch of the deploy lock; 0 without one."""
     allow_no_replicas: bool = False
     soak: float | None = None
-    """Seconds to watch the finished rollout. A release is also watched until its liveness probe has answered, with
+    """Seconds to watch the finished rollout. A release is also watched as long as its probes ask for, with
     None for that alone, and 0 for no soak at all.
     """
     wait_timeout: float = 300.0
@@ -68,7 +68,7 @@ class RolloutRequest:
     def patience(self, template: Object) -> ProbePatience:
         """Only new images have to prove that they live."""
         return (
-            patience_of(template)
+            patience_of(template, self.container)
             if self.state == "released" and self.soak != 0
             else ProbePatience()
         )

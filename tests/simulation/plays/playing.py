@@ -203,6 +203,7 @@ def variables(script: Script) -> dict[str, t.Any]:
         "release_metrics": [METRIC],
         "release_watch_duration": GATE["duration"],
         "release_watch_interval": GATE["interval"],
+        "rolling_update_soak": "" if planned.probed else 0,
         "release_smoke_tests": [],
         "preflight_checks": [],
         "release_waivers": {

@@ -28,7 +28,7 @@ def microservices(script: Script) -> None:
         checks=[],
         release=script.version,
         undo_on_failure=True,
-        soak=None,
+        soak=None if script.world.plan.probed else 0,
         fence=script.epoch,
     )
     if rolled.get("failed"):

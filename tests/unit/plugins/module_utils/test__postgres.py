@@ -52,3 +52,62 @@ def test_another_server_may_have_that_port():
 def test_a_machine_without_ipv6_is_told_so(said, told):
     target = PostgresTarget(host=DIRECT, user="postgres", database="postgres")
     assert ("Give this machine IPv6" in str(connection_failure(target, said))) is told
+
+
+NOTHING = dict.fromkeys([*GIVEN, "login_host", "login_port"]) | {
+    "login_db": "shop",
+    "connect_timeout": 10,
+}
+LIBPQ = {
+    "PGHOST": "db.example.com", "PGPORT": "6000", "PGUSER": "ann", "PGPASSWORD": "s3cret",
+    "PGSSLROOTCERT": "/ca.pem", "PGPASSFILE": "/pgpass", "PGDATABASE": "another",
+}  # fmt: skip
+
+
+@pytest.fixture
+def libpq(monkeypatch) -> None:
+    for name, value in LIBPQ.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_what_no_option_says_is_read_from_libpqs_variables(libpq):
+    target = PostgresTarget.from_params(NOTHING)
+    assert (target.host, target.port, target.user, target.database, target.ssl_mode) == (
+        "db.example.com", 6000, "ann", "shop", "verify-full",
+    )  # fmt: skip
+    assert target.environment() == {
+        **LIBPQ,
+        "PGDATABASE": "shop",
+        "PGSSLMODE": "verify-full",
+        "PGCONNECT_TIMEOUT": "10",
+    }
+    mine = {"login_host": "mine", "login_port": 1, "login_user": "me", "login_password": "p"}
+    own = PostgresTarget.from_params({**NOTHING, **mine, "ca_cert": "/mine.pem"})
+    assert (own.host, own.port, own.user, own.password) == tuple(mine.values())
+    assert own.ca_cert == "/mine.pem"
+
+
+@pytest.mark.parametrize(
+    ("variable", "option", "used"),
+    [
+        ("verify-ca", None, "verify-ca"),
+        ("require", None, "verify-full"),
+        ("disable", None, "verify-full"),
+        ("disable", "require", "require"),
+    ],
+)
+def test_no_variable_weakens_tls(libpq, monkeypatch, variable, option, used):
+    monkeypatch.setenv("PGSSLMODE", variable)
+    assert PostgresTarget.from_params({**NOTHING, "ssl_mode": option}).ssl_mode == used
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [("PGHOST", "", "'login_host' is missing"), ("PGUSER", "", "'login_user' is missing"),
+     ("PGPORT", "many", "PGPORT in the environment is 'many'")],
+)  # fmt: skip
+def test_what_is_missing_is_named_with_its_variable(libpq, monkeypatch, variable, value, told):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InputError, match=told) as refused:
+        PostgresTarget.from_params(NOTHING)
+    assert variable in str(refused.value)

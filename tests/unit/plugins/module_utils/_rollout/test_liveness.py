@@ -23,6 +23,7 @@ from tests.fakes.controller import NAME
 from tests.tables import cases
 from tests.unit.plugins.module_utils._rollout.test_runner import NEW, World
 
+SLOW = {"initialDelaySeconds": 60, "periodSeconds": 10}
 HTTP = {"httpGet": {"path": "/live", "port": 8080}}
 STARTED = {"reason": "Started", "message": f"Started container {NAME}"}
 UNHEALTHY = {
@@ -36,21 +37,27 @@ KILLING = {
 
 
 def template(*containers: Object, sidecars: t.Sequence[Object] = ()) -> Object:
-    return {"spec": {"containers": [*containers], "initContainers": [*sidecars]}}
+    """The first of `containers` is rolled."""
+    named = [{"name": f"c{n}" if n else NAME, **each} for n, each in enumerate(containers)]
+    others = [{"name": f"s{n}", **each} for n, each in enumerate(sidecars)]
+    return {"spec": {"containers": named, "initContainers": others}}
 
 
 @cases(("template", "probed", "killed"), {
-    "no probe": (template({}), 0, 0),
-    "the server's defaults": (template({"livenessProbe": HTTP}), 11, 31),
+    "no probe: the server's defaults": (template({}), 31, 31),
+    "a readiness probe alone": (template({"readinessProbe": {"initialDelaySeconds": 5,
+                                "periodSeconds": 2, "failureThreshold": 4}}), 14, 14),
+    "the server's defaults": (template({"livenessProbe": HTTP, "readinessProbe": SLOW}), 11, 31),
     "the slowest container": (template({"livenessProbe": {"initialDelaySeconds": 20,
                               "periodSeconds": 5, "failureThreshold": 4, "timeoutSeconds": 2}},
                               {"livenessProbe": {"periodSeconds": 1}}), 27, 42),
-    "a native sidecar": (template({}, sidecars=[{"restartPolicy": "Always",
-                         "livenessProbe": {"periodSeconds": 2}},
+    "another container without any": (template({"livenessProbe": {"periodSeconds": 1}}, {}), 2, 4),
+    "a native sidecar": (template({"livenessProbe": {"periodSeconds": 1}}, sidecars=[{
+                         "restartPolicy": "Always", "livenessProbe": {"periodSeconds": 2}},
                          {"livenessProbe": {"periodSeconds": 60}}]), 3, 7),
 })  # fmt: skip
 def test_the_soak_follows_from_the_probe(template, probed, killed):
-    assert patience_of(template) == ProbePatience(probed, killed)
+    assert patience_of(template, NAME) == ProbePatience(probed, killed)
 
 
 def pod(uid: str = "p", restarts: int = 0, started: bool | None = None, **state: Object) -> Pod:
@@ -131,9 +138,6 @@ def set_events(world: World, *events: Object) -> None:
         world.cluster.put("Event", {"metadata": {"name": f"e{number}"}, **event})
 
 
-SLOW = {"initialDelaySeconds": 60, "periodSeconds": 10}
-
-
 def test_probes_that_answered_long_enough_cost_nothing(world):
     plain = World().roll()
     quick = probed(world, periodSeconds=1, failureThreshold=1).roll()
@@ -156,7 +160,7 @@ def test_a_release_that_is_complete_waits_for_its_probe(world, events, soak, lea
     outcome = world.roll(soak=soak, wait_timeout=30.0)
     assert outcome.result == "succeeded"
     assert least <= outcome.duration <= most
-    assert len([line for line in world.reports if "watched until its liveness probe" in line]) <= 1
+    assert len([line for line in world.reports if "watched for restarts" in line]) <= 1
 
 
 def test_a_pod_that_is_killed_for_its_probe_dooms_the_release_that_was_complete(world):
@@ -224,7 +228,7 @@ def killed_in_its_soak(world: World) -> None:
         pass
 
     def kill() -> None:
-        if any("watched until" in line for line in world.reports):
+        if any("watched for restarts" in line for line in world.reports):
             raise KilledError
 
     world.clock.listeners.append(kill)
@@ -250,7 +254,7 @@ def test_what_another_run_releases_meanwhile_keeps_its_own_soak(world):
 
     def take_over() -> None:
         metadata = world.body()["metadata"]
-        if any("watched until" in line for line in world.reports):
+        if any("watched for restarts" in line for line in world.reports):
             metadata["annotations"][FENCE_ANNOTATION] = "8"
             metadata["generation"] = 9
             world.body()["status"]["observedGeneration"] = 9

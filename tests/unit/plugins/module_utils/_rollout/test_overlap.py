@@ -122,7 +122,7 @@ def test_one_that_began_goes_back_with_one_of_an_earlier_wave(world, when):
     world.pin, place = Pin.of(world.deployment()), second()
 
     def fail() -> None:
-        soaks = any("watched until" in line for line in world.reports)
+        soaks = any("watched for restarts" in line for line in world.reports)
         due = {"rolling": True, "complete": world.deployment().complete, "in its soak": soaks}
         if world.image == NEW and due[when]:
             Place(place.overlap, "first").reach(RETURNING)

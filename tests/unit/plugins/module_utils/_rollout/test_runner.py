@@ -36,6 +36,7 @@ PAGE = Path(__file__).parents[5] / "docs" / "rollouts.md"
 TABLE = [line.strip("|").split("|") for line in PAGE.read_text("utf-8").splitlines()]
 PROMISED = {row[0].strip(): [cell.strip() for cell in row[1:]] for row in TABLE if len(row) == 4}
 OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
+OUT_OF_MEMORY = {"reason": "OOMKilled", "exitCode": 137}
 
 
 @dataclass
@@ -140,7 +141,7 @@ def world() -> World:
 
 
 def test_a_release_succeeds_with_one_patch_and_few_requests(world):
-    outcome = world.roll(log_line=f"{NEW} started")
+    outcome = world.roll(log_line=f"{NEW} started", soak=0)
     assert (outcome.result, outcome.changed) == ("succeeded", True)
     assert (outcome.before["image"], outcome.after["image"]) == (OLD, NEW)
     assert world.cluster.writes == ["patch Deployment"]
@@ -209,16 +210,18 @@ def test_an_image_set_by_hand_that_an_undo_brought_back_is_not_taken_for_the_rel
     assert (again.changed, world.image) == (True, NEW)
 
 
-def test_a_restart_in_the_soak_is_a_failure(world):
+@pytest.mark.parametrize("soak", [30, None])
+def test_a_restart_in_the_soak_is_a_failure_also_of_a_worker_without_probes(world, soak):
     def restart() -> None:
         if world.deployment().complete and world.image == NEW and world.clock.now() > 115:
             for (kind, _name), body in world.cluster.objects.items():
                 if kind == "Pod":
-                    body["status"]["containerStatuses"][0]["restartCount"] = 1
+                    status = body["status"]["containerStatuses"][0]
+                    status |= {"restartCount": 1, "lastState": {"terminated": OUT_OF_MEMORY}}
 
     world.clock.listeners.append(restart)
-    error = world.fail(NEW, soak=30)
-    assert (error.reason, error.details["result"]) == ("RestartedInSoak", "rolled_back")
+    error = world.fail(NEW, soak=soak)
+    assert (error.reason, error.details["result"]) == ("OutOfMemory", "rolled_back")
 
 
 def test_somebody_elses_change_midway_is_never_undone(world):
@@ -349,7 +352,7 @@ def test_a_run_that_was_killed_is_taken_up_without_a_second_patch(world):
     with pytest.raises(DeployError):
         world.roll(wait_timeout=1, undo_on_failure=False)
     world.cluster.writes.clear()
-    outcome = world.roll()
+    outcome = world.roll(soak=0)
     assert (outcome.result, outcome.changed) == ("succeeded", False)
     assert world.cluster.writes == []
 
