@@ -84,7 +84,7 @@ def look_at(world: World, release: str, phases: t.Sequence[str]) -> Look:
 def look_of(cluster: Cluster, release: str, options: StatusOptions, moment: datetime) -> Look:
     observed = look(cluster, release=release, config_map=FLAGS)
     # Who holds the lock may be at work on another release.
-    release = observed.story.record.version or release
+    release = observed.story.lock["release"] or release
     status = status_of(observed, options, moment)
     lock = observed.story.lock
     held = bool(lock["held"] and not lock["manual"])

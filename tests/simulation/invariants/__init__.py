@@ -72,7 +72,7 @@ BESIDE_ANOTHER = "a rollback would return to it half done", "What that one set w
 FOR_A_PERSON = (
     "(P3009)",
     "is there and invalid",
-    "there is no backup of",
+    "has no backup of",
     "run that restore again",
     QUERY,
 )
