@@ -13,7 +13,6 @@ from ..scheduler import Process
 from ..stores import QUERY, Stores
 from ..tasks import Did
 from .history import RECORD, History, Write, record_of
-from .sentences import BACKUP_COUNTS, DONE_IS_DONE, NOTHING_LEFT, RESTORES_BEFORE, TRUE_CLAIMS
 
 MANIFEST = ".manifest.json"
 EFFECTS = "effects.applied"
@@ -51,7 +50,7 @@ class BackupInvariants:
                 backup = after["backups"].get(name) or {}
                 wrong = self._wrong(backup.get("key", ""))
                 self._history.check(
-                    DONE_IS_DONE, not wrong, f"{write.by}: the backup of {name} {wrong}"
+                    "done_is_done", not wrong, f"{write.by}: the backup of {name} {wrong}"
                 )
 
     def claimed(self, process: Process, did: Did) -> None:
@@ -60,7 +59,7 @@ class BackupInvariants:
         if not did.failed:
             wrong = self._wrong(did.result["backup"]["key"])
             self._history.check(
-                TRUE_CLAIMS, not wrong, f"{process.name} has a backup, which {wrong}"
+                "true_claims", not wrong, f"{process.name} has a backup, which {wrong}"
             )
             return
         made = [
@@ -69,7 +68,7 @@ class BackupInvariants:
             if by == process.name and at >= did.began and key.startswith(did.params["name"])
         ]
         self._history.check(
-            TRUE_CLAIMS,
+            "true_claims",
             not made or did.result.get("reason") == "Unreachable",
             f"{process.name} says that it made no backup ({did.result['msg']}), and {made} counts",
         )
@@ -90,7 +89,7 @@ class BackupInvariants:
             and key + MANIFEST not in bucket.objects
             and not key.startswith(SOURCES)
         ]
-        self._history.check(NOTHING_LEFT, not left, f"left in the bucket: {left}")
+        self._history.check("nothing_left", not left, f"left in the bucket: {left}")
 
     def _stored(self, key: str, by: str) -> None:
         if not key.endswith(MANIFEST):
@@ -98,7 +97,9 @@ class BackupInvariants:
         dump = key.removesuffix(MANIFEST)
         self._sealed[dump] = self._history.world.scheduler.now, by
         if dump in self._stores.bucket.objects:
-            self._history.check(BACKUP_COUNTS, not self._wrong(dump), f"{by}: {self._wrong(dump)}")
+            self._history.check(
+                "backup_counts", not self._wrong(dump), f"{by}: {self._wrong(dump)}"
+            )
 
     def _wrong(self, key: str) -> str:
         """Why the backup under this key is none; "" when it counts."""
@@ -131,7 +132,7 @@ class BackupInvariants:
         rows = json.loads(found.body)["rows"].get(EFFECTS) if found else None
         before = self._before.get((name, attempt), 0)
         self._history.check(
-            RESTORES_BEFORE,
+            "restores_before",
             rows is not None and rows <= before,
             f"the restore point of {name} has {rows} effects in {key}, and there were {before}",
         )

@@ -9,7 +9,6 @@ from ..scheduler import Process
 from ..tasks import Did
 from ..world import Request
 from .history import LEASE, PINS, RECORDS, History, Write
-from .sentences import LOOKS_AGAIN, NOTHING_LOST
 
 SWAPPED = {("leases", LEASE), *(("configmaps", name) for name in (*RECORDS, *PINS, FLAGS))}
 
@@ -42,7 +41,7 @@ class SwapInvariants:
         key = (process.pid, *what)
         if request.method != "GET":
             again = key in self._refused
-            self._history.check(LOOKS_AGAIN, not again, f"{name} wrote {what[1]} as it was again")
+            self._history.check("looks_again", not again, f"{name} wrote {what[1]} as it was again")
         self._refused.discard(key)
         if request.status == 409:
             self._refused.add(key)
@@ -54,7 +53,7 @@ class SwapInvariants:
         if write.ours and write.by and key in self._known:
             over = _version(write.before)
             self._history.check(
-                NOTHING_LOST,
+                "nothing_lost",
                 over == self._known[key],
                 f"{write.by} read {write.plural}/{write.name} at version {self._known[key] or 'none'}, "
                 f"and wrote over version {over or 'none'}",

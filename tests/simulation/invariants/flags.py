@@ -35,18 +35,6 @@ from .history import (
     percentage_in,
     switch_of,
 )
-from .sentences import (
-    AS_ASKED,
-    NOT_BEFORE,
-    NOT_IN_VAIN,
-    NOT_UNDONE,
-    OTHERS_STAY,
-    POD_BY_POD,
-    STAYS_KILLED,
-    STAYS_OFF,
-    STEP_BY_STEP,
-    TRUE_CLAIMS,
-)
 
 ENDING = ("feature_flags", "feature_ramp", "kill_switch")
 """They end pods that run with other flags."""
@@ -85,13 +73,13 @@ class FlagInvariants:
                 or self._may_be_a_reset(write)
             )
             self._history.check(
-                STAYS_KILLED,
+                "stays_killed",
                 now is not None or resets,
                 f"{write.by} took the switch away with {module} {params}",
             )
             let_go = {*(was.get("flags") or {})} - {*((now or {}).get("flags") or {})}
             self._history.check(
-                STAYS_KILLED,
+                "stays_killed",
                 module == "kill_switch"
                 or let_go <= {*(params.get("flags") or {})}
                 or self._may_be_a_reset(write),
@@ -100,7 +88,7 @@ class FlagInvariants:
             epoch = int(annotations_of(before).get(KILL_SWITCH_EPOCH_ANNOTATION, "0"))
             if was.get("automatic") and params.get("fence"):
                 self._history.check(
-                    STAYS_OFF,
+                    "stays_off",
                     now is not None or params["fence"] > epoch,
                     f"{write.by} of epoch {params['fence']} reset what was set at epoch {epoch}",
                 )
@@ -109,7 +97,7 @@ class FlagInvariants:
                 # What another hand has raised meanwhile may be lowered.
                 fewer = percentage_in(data) < percentage_in(old_data)
                 self._history.check(
-                    STAYS_KILLED,
+                    "stays_killed",
                     data.get(name) == off or (name == PERCENTAGE and fewer),
                     f"{write.by} set {name} to {data.get(name)}",
                 )
@@ -120,10 +108,10 @@ class FlagInvariants:
             self._check_rise(write, new, data)
         if new > old:
             self._history.check(
-                STEP_BY_STEP, module != "kill_switch", f"{write.by} raised it by the kill switch"
+                "step_by_step", module != "kill_switch", f"{write.by} raised it by the kill switch"
             )
             self._history.check(
-                STEP_BY_STEP,
+                "step_by_step",
                 old in STEPS and new in STEPS[: STEPS.index(old) + 2],
                 f"{write.by} raised it from {old} to {new}",
             )
@@ -141,7 +129,7 @@ class FlagInvariants:
                 continue
             has = {one: life.environment.get(one) for one in FLAGS_OFF}
             self._history.check(
-                TRUE_CLAIMS,
+                "true_claims",
                 has == {name: _text(value) for name, value in FLAGS_OFF.items()},
                 f"the kill switch succeeded while {life.name} started, which has {has}",
             )
@@ -162,7 +150,7 @@ class FlagInvariants:
         asked = _asked(module, params, (own[-1] if own else flags or {}).get("data") or {})
         wrong = [one for one in asked if life.environment.get(one) != asked[one]]
         self._history.check(
-            NOT_IN_VAIN,
+            "not_in_vain",
             not wrong or any(data.get(one) == asked[one] for one in wrong),
             f"{by} ended {name} for {wrong}, and the ConfigMap has {data}",
         )
@@ -214,11 +202,11 @@ class FlagInvariants:
             return  # one that was late, and its task is over
         moved = {one for one in {*old, *new} if old.get(one) != new.get(one)}
         self._history.check(
-            OTHERS_STAY, moved <= asked, f"{write.by} changed {sorted(moved - asked)} too"
+            "others_stay", moved <= asked, f"{write.by} changed {sorted(moved - asked)} too"
         )
         kept = [one for one in (RAMP_ANNOTATION,) if one in annotations_of(before)]
         lost = [one for one in kept if one not in annotations_of(after)]
-        self._history.check(OTHERS_STAY, not lost, f"{write.by} lost the annotations {lost}")
+        self._history.check("others_stay", not lost, f"{write.by} lost the annotations {lost}")
 
     def _check_not_undone(
         self, write: Write, old: Object, new: Object, params: t.Mapping[str, t.Any]
@@ -228,7 +216,7 @@ class FlagInvariants:
         own = {*FLAGS_ON[self._history.release_of(write.by)], PERCENTAGE}
         undone = {one for one in old if old[one] != new.get(one)} - own
         self._history.check(
-            NOT_UNDONE,
+            "not_undone",
             not undone,
             f"{write.by} undid {sorted(undone)}, which its release did not set",
         )
@@ -242,7 +230,7 @@ class FlagInvariants:
         if release and not let and at < history.came(write.by):
             records = history.writes("configmaps", f"release-{own}")
             history.check(
-                NOT_UNDONE,
+                "not_undone",
                 own == release or any(one.at > at for one in records),
                 f"{write.by} took users out of release {release}, which set the flags last",
             )
@@ -255,7 +243,7 @@ class FlagInvariants:
     def _check_on(self, by: str, data: Object, did: str) -> None:
         status = self._phase(by).get("status")
         self._history.check(
-            NOT_BEFORE,
+            "not_before",
             data.get(SWITCH) == "true" and status == "done",
             f"{did} of a feature that is {data.get(SWITCH)}, its phase {status}",
         )
@@ -272,7 +260,7 @@ class FlagInvariants:
         if began is not None:
             since = world.now() - began.timestamp()
             self._history.check(
-                NOT_BEFORE,
+                "not_before",
                 since >= (day - 1) * DAY - 2.0,
                 f"{by} raised it to {new} {since:.0f} s after the first step, before day {day}",
             )
@@ -286,7 +274,7 @@ class FlagInvariants:
             return
         has = {one: life.environment.get(one) for one in asked}
         self._history.check(
-            POD_BY_POD,
+            "pod_by_pod",
             has == asked and all(life.environment.get(one) == seen[one] for one in seen),
             f"{name} is said to run with {dict(asked)}, seen as {dict(seen)}, and has {has}",
         )
@@ -300,14 +288,14 @@ class FlagInvariants:
         said, action = did.result["percentage"], did.result["action"]
         if said is not None:
             self._history.check(
-                AS_ASKED,
+                "as_asked",
                 percentage_in(data) == said,
                 f"the ramp says {said}, and it is {data.get(PERCENTAGE)}",
             )
         asked = did.params["percentage"]
         if did.params["state"] == "moved" and asked is not None and action in ("raise", "lower"):
             self._history.check(
-                AS_ASKED, said == asked, f"{asked} % was asked for, and the ramp went to {said}"
+                "as_asked", said == asked, f"{asked} % was asked for, and the ramp went to {said}"
             )
         if did.params["state"] == "judged":
             self._check_verdict(did)
@@ -318,10 +306,12 @@ class FlagInvariants:
         """A verdict is of the step that was watched, and a breach leaves it."""
         said, watched = did.result["percentage"], did.params["percentage"]
         if did.params["verdict"] == "rollback":
-            self._history.check(AS_ASKED, said < watched or not watched, f"{watched} stays {said}")
+            self._history.check(
+                "as_asked", said < watched or not watched, f"{watched} stays {said}"
+            )
         else:
             self._history.check(
-                AS_ASKED, said == watched, f"{watched} % was watched, and {said} % was judged"
+                "as_asked", said == watched, f"{watched} % was watched, and {said} % was judged"
             )
 
     def _check_switch(self, did: Did) -> None:
@@ -329,12 +319,12 @@ class FlagInvariants:
         off = {name: str(value).lower() for name, value in FLAGS_OFF.items()}
         held = (switch or {}).get("flags") or {}
         self._history.check(
-            TRUE_CLAIMS,
+            "true_claims",
             switch is not None and off.items() <= held.items(),
             f"the kill switch succeeded, and it is {switch}",
         )
         self._history.check(
-            TRUE_CLAIMS,
+            "true_claims",
             bool((switch or {}).get("automatic")) <= bool(did.params["automatic"]),
             "a person set the kill switch, and it is automatic",
         )
@@ -344,7 +334,7 @@ class FlagInvariants:
         for name, value in did.result["asked"].items():
             if name not in did.result["left_off"]:
                 self._history.check(
-                    TRUE_CLAIMS,
+                    "true_claims",
                     data.get(name) == value,
                     f"{name} was set to {value}, and is {data.get(name)}",
                 )
@@ -363,7 +353,7 @@ class FlagInvariants:
         ]
         named = int(annotations_of(flags).get(KILL_SWITCH_EPOCH_ANNOTATION, "0"))
         self._history.check(
-            STAYS_OFF,
+            "stays_off",
             named >= max(epochs, default=0),
             f"{process.name} set the switch for epoch {named} of {epochs}",
         )
@@ -388,13 +378,15 @@ class FlagInvariants:
                         self._starting[body["metadata"]["uid"]] = self._history.world.scheduler.now
                     continue
                 self._history.check(
-                    POD_BY_POD,
+                    "pod_by_pod",
                     consumer not in self._history.world.plan.deaf or life.name in idle,
                     f"the kill switch succeeded, and {life.name} cannot be asked",
                 )
                 has = {one: life.environment.get(one) for one in off}
                 self._history.check(
-                    TRUE_CLAIMS, has == off, f"the kill switch succeeded, and {life.name} has {has}"
+                    "true_claims",
+                    has == off,
+                    f"the kill switch succeeded, and {life.name} has {has}",
                 )
 
 

@@ -15,7 +15,6 @@ from ..platform import BREACH, FLAGS, QUIET, SETTLE, STEPS, SWITCH, VERSION
 from ..scheduler import Process
 from ..tasks import Did
 from .history import RECORD, History, Write, annotations_of, percentage_of
-from .sentences import GUARD_LOWERS, GUARD_WAITS, ONE_ACT
 
 BY_A_CLOCK = 6.0
 """Seconds by which SETTLE is shorter for a clock that goes two in a hundred too fast, in whole seconds."""
@@ -80,7 +79,7 @@ class GuardInvariants:
             ):
                 key = (alert.name, _number(alert, began))
                 history.check(
-                    ONE_ACT, key in self._acted, f"{process.name} left {alert.name} unanswered"
+                    "one_act", key in self._acted, f"{process.name} left {alert.name} unanswered"
                 )
 
     def _check_metric(self, process: Process, began: float, ended: float) -> None:
@@ -98,7 +97,7 @@ class GuardInvariants:
         if looks > 2:
             answered = any("metric errors" in act["causes"] for act in _acts(flags.after))
             history.check(
-                ONE_ACT, answered, f"{process.name} left a breach of the metric unanswered"
+                "one_act", answered, f"{process.name} left a breach of the metric unanswered"
             )
 
     def _check_told(self, process: Process, did: Did) -> None:
@@ -108,7 +107,7 @@ class GuardInvariants:
             ago = did.began - lowered.at
             waits = did.params["wait_timeout"] - BY_A_CLOCK
             self._history.check(
-                GUARD_WAITS,
+                "guard_waits",
                 ago >= waits or ago < 0,
                 f"{process.name} told of {told} {ago:.0f} s after {lowered.by} lowered it",
             )
@@ -129,14 +128,14 @@ class GuardInvariants:
         old, new = percentage_of(write.before), percentage_of(write.after)
         lowered = act["what"] == "step_down" and old in STEPS and new == STEPS[STEPS.index(old) - 1]
         self._history.check(
-            GUARD_LOWERS,
+            "guard_lowers",
             lowered or (act["what"] == "kill_switch" and new == 0),
             f"{write.by}: {act['what']} from {old} to {new}",
         )
         last, self._last = self._last, write
         if last is not None and act["what"] == "step_down" and self._same_clock(last.by, write.by):
             self._history.check(
-                GUARD_LOWERS,
+                "guard_lowers",
                 write.at - last.at >= SETTLE - BY_A_CLOCK,
                 f"{write.by} acted {write.at - last.at:.0f} s after {last.by}",
             )
@@ -156,11 +155,11 @@ class GuardInvariants:
         at = self._history.world.passed
         number = _number(alert, at)
         self._history.check(
-            ONE_ACT, number >= 0, f"{by} acted for {alert.name}, which had not fired"
+            "one_act", number >= 0, f"{by} acted for {alert.name}, which had not fired"
         )
         before = self._acted.setdefault((alert.name, number), act["id"])
         self._history.check(
-            ONE_ACT, before == act["id"], f"{by} acted again for {alert.name}: {before} did"
+            "one_act", before == act["id"], f"{by} acted again for {alert.name}: {before} did"
         )
 
 

@@ -21,7 +21,6 @@ from ..platform import FLAGS, NAMESPACE, PERCENTAGE, RELEASES, VERSION
 from ..scheduler import GONE
 from ..tasks import Did
 from ..world import World
-from .sentences import FROZEN
 
 LEASE = "easymo-deploy"
 FREEZE = "deploy-freeze"
@@ -173,7 +172,7 @@ class History:
             return
         late = write.at - since
         spared = SPARED + TRIED if self.is_troubled(write.by) else SPARED
-        self.check(FROZEN, late <= spared, f"{write.by} {did} {late:.1f} s after the freeze")
+        self.check("frozen", late <= spared, f"{write.by} {did} {late:.1f} s after the freeze")
 
     # Tasks
 

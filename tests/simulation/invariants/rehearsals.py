@@ -9,7 +9,6 @@ from ..scheduler import Process
 from ..stores import COUNTED, QUERY, REHEARSAL, VERSIONS, Stores
 from ..tasks import Did
 from .history import History, Write
-from .sentences import REHEARSED_FIRST, TRUE_CLAIMS
 from .stores import MODULE, Seen, seen_in, version_of
 
 
@@ -41,13 +40,13 @@ class RehearsalInvariants:
             applied = {version_of(one) for one in did.result.get("applied") or ()}
             rehearsed = self._rehearsed.get((by, name), frozenset())
             self._history.check(
-                REHEARSED_FIRST,
+                "rehearsed_first",
                 applied <= rehearsed,
                 f"{by} applied {sorted(applied)} to {name}, and rehearsed {sorted(rehearsed)}",
             )
             expected = self._history.world.plan.expected.get(name, COUNTED)
             self._history.check(
-                REHEARSED_FIRST,
+                "rehearsed_first",
                 not applied or expected == COUNTED,
                 f"{by} applied {sorted(applied)} to {name}, whose copy does not hold {expected}",
             )
@@ -60,11 +59,11 @@ class RehearsalInvariants:
             return
         half = [one for one in VERSIONS if not seen.applied[one] or not seen.whole(one)]
         self._history.check(
-            TRUE_CLAIMS, not half, f"{process.name} rehearsed {name}, and its copy lacked {half}"
+            "true_claims", not half, f"{process.name} rehearsed {name}, and its copy lacked {half}"
         )
         expected = self._history.world.plan.expected.get(name, answer)
         self._history.check(
-            TRUE_CLAIMS,
+            "true_claims",
             answer == expected,
             f"{process.name} found {expected} in {copy}, which had {answer}",
         )

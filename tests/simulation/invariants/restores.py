@@ -15,7 +15,6 @@ from ..scripts.restores import METHODS, SCRATCH
 from ..stores import REHEARSAL, Stores
 from ..tasks import Did
 from .history import History, Write
-from .sentences import ASKS_FIRST, COPY_GOES, NEVER_GONE, RESTORE_ENDS, RESTORED_WHOLE, TRUE_CLAIMS
 
 CONTROL = "postgres"
 """The database from which others are made and renamed."""
@@ -101,7 +100,7 @@ class RestoreInvariants:
             for name, switches in self._switches.items()
             if any(one.oid not in served for one in switches)
         ]
-        self._history.check(NEVER_GONE, not lost, f"{by} has left nothing of {lost}")
+        self._history.check("never_gone", not lost, f"{by} has left nothing of {lost}")
         if lost:
             return
         for name in self._stores.kinds:
@@ -131,7 +130,7 @@ class RestoreInvariants:
             if name not in self._before and (wrong or not key):
                 return  # what was there before is not known
             self._history.check(
-                RESTORED_WHOLE, not wrong, f"{by} restored {name}, and it has {wrong}"
+                "restored_whole", not wrong, f"{by} restored {name}, and it has {wrong}"
             )
             self._check_lock(by, name, name)
             oid = self._first[name]
@@ -151,7 +150,9 @@ class RestoreInvariants:
         if not key:
             return  # by a request that arrived when nobody waited for it
         wrong = self._differs(name, key)
-        self._history.check(RESTORED_WHOLE, not wrong, f"{by} put into the place of {name} {wrong}")
+        self._history.check(
+            "restored_whole", not wrong, f"{by} put into the place of {name} {wrong}"
+        )
 
     def _asked(self, params: t.Mapping[str, t.Any]) -> tuple[str, str]:
         """The backup that a task restores, by the record, and the word for that; both empty of another task."""
@@ -167,7 +168,7 @@ class RestoreInvariants:
         """`worked_in`: the database that it had filled and compared right before."""
         done = self._stores.databases.done.get((by, worked_in), 0.0)
         self._history.check(
-            ASKS_FIRST,
+            "asks_first",
             self._history.knew_its_lock(by, done),
             f"{by} lost the lock, and restored {name}",
         )
@@ -204,7 +205,7 @@ class RestoreInvariants:
                 )
             ]
             self._history.check(
-                TRUE_CLAIMS,
+                "true_claims",
                 self._looks_restored(name, did) or bool(carried_out),
                 f"{process.name} says that {name} is restored and the failed one kept as {did.result['kept']}",
             )
@@ -219,14 +220,14 @@ class RestoreInvariants:
         there = name in self._standing()
         if did.params["state"] == "absent":
             self._history.check(
-                TRUE_CLAIMS,
+                "true_claims",
                 self._others(process) or not there,
                 f"{process.name} dropped {name}, and it is there",
             )
         elif there or not self._others(process):
             wrong = "nothing" if not there else self._differs(name, did.result["backup"]["key"])
             self._history.check(
-                RESTORED_WHOLE, not wrong, f"{process.name} made {name} with {wrong}"
+                "restored_whole", not wrong, f"{process.name} made {name} with {wrong}"
             )
 
     def _others(self, process: Process) -> bool:
@@ -246,14 +247,14 @@ class RestoreInvariants:
         check = self._history.check
         serves = any(one in said for one in ("serves as before", "Nothing was committed"))
         if serves or "restored nothing yet" in said:
-            check(TRUE_CLAIMS, not mine, f"{process.name} restored {name}, and says: {said}")
+            check("true_claims", not mine, f"{process.name} restored {name}, and says: {said}")
         if serves:
             closed = not standing[name].open and not self._is_closed_by_others(process, name)
-            check(TRUE_CLAIMS, not closed, f"{name} is closed, and {process.name} says: {said}")
+            check("true_claims", not closed, f"{name} is closed, and {process.name} says: {said}")
         if "the restored database serves" in said or "the restored data serves" in said:
             again = self._looks_restored(name, did)
             check(
-                TRUE_CLAIMS,
+                "true_claims",
                 bool(since) or again,
                 f"{process.name} did not restore {name}, and says: {said}",
             )
@@ -263,7 +264,7 @@ class RestoreInvariants:
                 for copy, by, at in self._copies.values()
                 if by == process.name and at >= did.began and copy.startswith(name)
             ]
-            check(TRUE_CLAIMS, not left, f"{left} is there, and {process.name} says: {said}")
+            check("true_claims", not left, f"{left} is there, and {process.name} says: {said}")
 
     def _is_closed_by_others(self, process: Process, name: str) -> bool:
         """Who restores it now."""
@@ -279,7 +280,7 @@ class RestoreInvariants:
         last = next((one.script for one in plan.actors if one.name == AGAIN), "")
         if self._first and plan.rehearsed and last == "deploy_stores":
             left = [name for name, _by, _at in self._copies.values() if name.startswith(REHEARSAL)]
-            self._history.check(COPY_GOES, not left, f"left after a rehearsal: {left}")
+            self._history.check("copy_goes", not left, f"left after a rehearsal: {left}")
         if not self._first or last != "restore":
             return
         standing = self._standing()
@@ -294,7 +295,7 @@ class RestoreInvariants:
             replicas = found["spec"]["replicas"] if found else 0
             if replicas != plan.services[name]:
                 wrong.append(f"{name} has {replicas} replicas")
-        self._history.check(RESTORE_ENDS, not wrong, ", ".join(wrong))
+        self._history.check("restore_ends", not wrong, ", ".join(wrong))
 
 
 def _restores(history: History) -> bool:

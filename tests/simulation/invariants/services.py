@@ -18,21 +18,6 @@ from ..scheduler import Process
 from ..tasks import Did
 from ..world import Request
 from .history import LEASE, SCALES, History, Write, annotations_of, epoch_of, fence_of, template_of
-from .sentences import (
-    BACK_AT_PINS,
-    CAPACITY,
-    EPOCHS_RISE,
-    FENCED,
-    LATER_FIRST,
-    LOOKED_FIRST,
-    LOSS_IS_TOLD,
-    NOT_UNDONE,
-    OUTLIVES,
-    PIN_KEEPS,
-    PINNED_FIRST,
-    STAYS_BACK,
-    TRUE_CLAIMS,
-)
 
 STALE = 3.0
 """Seconds that a task needs, after its last look, to say what it saw."""
@@ -147,7 +132,7 @@ class ServiceInvariants:
             for one in pods
         )
         self._history.check(
-            CAPACITY,
+            "capacity",
             ready >= wanted - lost - 1,
             f"{name} was ended while {ready + 1} of {wanted} were ready, and {lost} out of reach",
         )
@@ -159,7 +144,7 @@ class ServiceInvariants:
         name, check = write.name, self._history.check
         fences = [fence_of(one) for one in (before, after)]
         check(
-            EPOCHS_RISE,
+            "epochs_rise",
             fences[1] >= fences[0],
             f"the fence on {name} fell from {fences[0]} to {fences[1]}",
         )
@@ -169,7 +154,7 @@ class ServiceInvariants:
         released = annotations_of(after).get(ROLLOUT_ID_ANNOTATION)
         if released != annotations_of(before).get(ROLLOUT_ID_ANNOTATION) and _runs(after, release):
             check(
-                PINNED_FIRST,
+                "pinned_first",
                 name in self._history.pins(release).get("deployments", {}),
                 f"{name} was released and is not pinned",
             )
@@ -186,10 +171,12 @@ class ServiceInvariants:
             lease = self._history.find("leases", LEASE)
             lost = lease is not None and epoch_of(lease) > fence
             back = self._history.record(release).get("status") == "rolled_back"
-            check(STAYS_BACK, not (lost and back), f"{write.by} released {name} after it went back")
+            check(
+                "stays_back", not (lost and back), f"{write.by} released {name} after it went back"
+            )
         if fence:
             check(
-                FENCED,
+                "fenced",
                 fences[1] == fence,
                 f"{write.by} wrote {name} under epoch {fence}, and it has {fences[1]}",
             )
@@ -197,7 +184,7 @@ class ServiceInvariants:
             seen = self._read.get((write.by, name), 0.0)
             unseen = self._changed_since(name, write.by, seen)
             check(
-                LOOKED_FIRST,
+                "looked_first",
                 not unseen and not self._is_overtaken(write, params),
                 f"{write.by} wrote over what another wrote on {name}",
             )
@@ -210,7 +197,7 @@ class ServiceInvariants:
             return
         pin = self._history.pins(release).get("deployments", {}).get(write.name) or {}
         self._history.check(
-            TRUE_CLAIMS,
+            "true_claims",
             _runs(after, release) or pin.get("annotations", {}).get(ADMITTED_ANNOTATION) == note,
             f"{write.by} noted {_images(after)} of {write.name} as what release {release} asked for",
         )
@@ -223,7 +210,7 @@ class ServiceInvariants:
         if not known or self._changed_since(write.name, write.by, looked):
             return
         self._history.check(
-            PIN_KEEPS,
+            "pin_keeps",
             _bare(pin["template"]) == _bare(before["spec"]["template"]),
             f"{write.by} replaced {_images(before)} of {write.name}, and its pin keeps {pin['images']}",
         )
@@ -239,7 +226,7 @@ class ServiceInvariants:
         ]
         if moved:
             self._history.check(
-                NOT_UNDONE,
+                "not_undone",
                 _runs(before, release)
                 or (moved[-1].ours and self._history.release_of(moved[-1].by) == release),
                 f"{write.by} took {write.name} from {_images(before)}, which {moved[-1].by} wrote, to {_images(after)}",
@@ -280,7 +267,7 @@ class ServiceInvariants:
                 if one["wave"] <= found[name]["wave"] or moved[0] <= released:
                     continue
                 self._history.check(
-                    LATER_FIRST,
+                    "later_first",
                     one["failed"] and moved[1] <= undone,
                     f"{process.name} took back {name}, and {later} is: {one.get('msg') or one['result']}",
                 )
@@ -314,7 +301,7 @@ class ServiceInvariants:
             return
         lost = history.lost_before(process.name, history.world.scheduler.now - STALE)
         history.check(
-            LOSS_IS_TOLD,
+            "loss_is_told",
             not lost or result.get("result") != "superseded",
             f"{process.name} lost the lock, and says: {result.get('msg')}",
         )
@@ -332,7 +319,7 @@ class ServiceInvariants:
             return
         late = self._history.world.scheduler.now - own[-1]
         self._history.check(
-            TRUE_CLAIMS,
+            "true_claims",
             late >= BY_ANY_CLOCK * deployment["spec"]["progressDeadlineSeconds"],
             f"{process.name} wrote {name} {late:.1f} s ago, and says: {said}",
         )
@@ -350,21 +337,21 @@ class ServiceInvariants:
         if image:
             plan = self._history.world.plan
             asked = [WEBHOOKS[plan.webhook](image)]
-            self._history.check(TRUE_CLAIMS, images == asked, f"{said}, and it runs {images}")
+            self._history.check("true_claims", images == asked, f"{said}, and it runs {images}")
             bad = plan.bad_images.get(name) if f":{VERSION}" in image else None
             if name in plan.probed and bad != RESTARTS:
                 self._history.check(
-                    OUTLIVES, bad != UNLIVE, f"{said}, and its pods fail their liveness probe"
+                    "outlives", bad != UNLIVE, f"{said}, and its pods fail their liveness probe"
                 )
             self._history.check(
-                TRUE_CLAIMS,
+                "true_claims",
                 bad not in ("never-ready", "absent"),
                 f"{said}, and no pod of it can become ready",
             )
         else:
             marks = deployment["spec"]["template"]["metadata"].get("annotations") or {}
             self._history.check(
-                TRUE_CLAIMS,
+                "true_claims",
                 did.result["checksum"] in marks.values(),
                 f"{said}, and its template has not the checksum",
             )
@@ -375,7 +362,7 @@ class ServiceInvariants:
         # What is noted at the end of a soak makes another generation, which is waited for, but not without end.
         is_note = noted and last.before["spec"] == deployment["spec"]
         self._history.check(
-            TRUE_CLAIMS,
+            "true_claims",
             observed >= (last.before if is_note else deployment)["metadata"]["generation"],
             f"{said}, and the controller has not seen it",
         )
@@ -385,11 +372,11 @@ class ServiceInvariants:
         since = self._history.need_not_know(did, process.name, lately)
         ended = sum(at >= since for one in sets for at in self._ending.get(one, {}).values())
         self._history.check(
-            TRUE_CLAIMS, counts[0] >= wanted - ended, f"{said} at {counts} of {wanted}"
+            "true_claims", counts[0] >= wanted - ended, f"{said} at {counts} of {wanted}"
         )
         up = sum(len(self._up.get(one, ())) for one in sets)
         self._history.check(
-            TRUE_CLAIMS, up >= wanted, f"{said}, and {up} of {wanted} pods were ever ready"
+            "true_claims", up >= wanted, f"{said}, and {up} of {wanted} pods were ever ready"
         )
 
     def _check_returned(self, process: Process, did: Did) -> None:
@@ -402,11 +389,13 @@ class ServiceInvariants:
             if template is not None and fence:
                 written = fence_of(t.cast("Object", self._history.find("deployments", name)))
                 self._history.check(
-                    FENCED, written >= fence, f"{name} went back under {fence}, and has {written}"
+                    "fenced", written >= fence, f"{name} went back under {fence}, and has {written}"
                 )
             if template is not None:
                 self._history.check(
-                    BACK_AT_PINS, template == pins[name]["template"], f"{name} differs: {template}"
+                    "back_at_pins",
+                    template == pins[name]["template"],
+                    f"{name} differs: {template}",
                 )
 
     def _check_all_back(self, process: Process, did: Did) -> None:
@@ -417,7 +406,7 @@ class ServiceInvariants:
             if deployment is None or self._changed_since(name, process.name, did.began - 300.0):
                 continue
             self._history.check(
-                BACK_AT_PINS,
+                "back_at_pins",
                 not _runs(deployment, release) or pin["template"] == template_of(deployment),
                 f"the release is called rolled back, and {name} runs {_images(deployment)}",
             )

@@ -12,7 +12,6 @@ from ..scheduler import Process
 from ..scripts.script import WATCH
 from ..tasks import Did
 from .history import History, Write, annotations_of, percentage_of
-from .sentences import OWN_STEP, WATCHED_AGAIN
 
 UNWATCHED, PROCEED, HOLD, ROLLBACK, FIRST, LET_GO = (
     "unwatched",
@@ -72,7 +71,7 @@ class StepInvariants:
             reasons = {one["kind"] for one in (did.result.get("next") or {}).get("reasons") or ()}
             left = bool(reasons) and reasons <= {"hold", "breach", "watch", "day"}
         self._history.check(
-            WATCHED_AGAIN,
+            "watched_again",
             not left or self._found in (PROCEED, FIRST, LET_GO),
             f"{process.name} leaves {percentage} % as it is, which is {self._found}: {did.result.get('sentence')}",
         )
@@ -103,14 +102,14 @@ class StepInvariants:
     ) -> None:
         words = entry["by"], entry["reason"]
         self._history.check(
-            OWN_STEP,
+            "own_step",
             words == (params["released_by"], params["release_reason"])
             and self._words.setdefault(words, self._step) == self._step,
             f"{write.by} let go of {percentage} % by the words {words}",
         )
         held = self._found in (HOLD, LET_GO) or (self._found == ROLLBACK and not percentage)
         self._history.check(
-            OWN_STEP, held, f"{write.by} let go of {percentage} %, which is {self._found}"
+            "own_step", held, f"{write.by} let go of {percentage} %, which is {self._found}"
         )
         self._found = LET_GO
 
@@ -122,7 +121,7 @@ class StepInvariants:
             watched = watch.get("status") == "done" and watch["finished"] >= flags["finished"]
             found = PROCEED if watched else UNWATCHED
         self._history.check(
-            OWN_STEP,
+            "own_step",
             found in (PROCEED, FIRST, LET_GO),
             f"{write.by} raised it to {new} from a step that is {found}",
         )
@@ -135,7 +134,7 @@ class StepInvariants:
             for one in self._history.writes("configmaps", FLAGS)
         )
         self._history.check(
-            OWN_STEP,
+            "own_step",
             watched is not None
             and (watched.began >= self._since or again)
             and watched.result["verdict"] == verdict,

@@ -13,15 +13,6 @@ from ..scheduler import Process, sender_of
 from ..stores import INDEXED, VERSIONS, Kind, Stores
 from ..tasks import Did
 from .history import RECORD, History, Write, record_of
-from .sentences import (
-    APPLIED_ONCE,
-    ASKS_FIRST,
-    DONE_IS_DONE,
-    HOLDS_NOBODY_UP,
-    NEVER_HALF,
-    TRIES_AGAIN,
-    TRUE_CLAIMS,
-)
 
 _EFFECTS = "SELECT version, at, count(*) FROM effects.applied GROUP BY version, at"
 _INDEX = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('shop.orders_note')"
@@ -93,7 +84,7 @@ class StoreInvariants:
             version = version_of(one)
             by = self._by.get((database, version))
             self._history.check(
-                APPLIED_ONCE,
+                "applied_once",
                 by == process.name,
                 f"{process.name} says it applied {version} to {database}, and {by} did",
             )
@@ -102,27 +93,27 @@ class StoreInvariants:
         if did.result.get("reason") == "MigrationFailed" and did.result["atomic"]:
             version = version_of({"version": did.result["file"].partition("_")[0]})
             self._history.check(
-                TRUE_CLAIMS,
+                "true_claims",
                 self._by.get((database, version)) != process.name,
                 f"{process.name} says that {version} was rolled back in {database}, and it was applied",
             )
         if not did.failed and did.params["state"] == "applied":
             missing = [one for one in VERSIONS if not seen.applied[one]]
             self._history.check(
-                TRUE_CLAIMS, not missing, f"{did.module} of {database} ended without {missing}"
+                "true_claims", not missing, f"{did.module} of {database} ended without {missing}"
             )
 
     def _check_failure(self, process: Process, did: Did) -> None:
         file, sqlstate = did.result["file"], did.result["sqlstate"]
         self._history.check(
-            APPLIED_ONCE,
+            "applied_once",
             sqlstate not in _THERE_ALREADY,
             f"{process.name} began {file} of {did.params['login_db']}, which is there: {sqlstate}",
         )
         if sqlstate in _OF_LOCKS and _NO_TRANSACTION not in file:
             times, retries = self._gave_up[process.name, did.began], did.params["lock_retries"]
             self._history.check(
-                TRIES_AGAIN,
+                "tries_again",
                 times > retries,
                 f"{process.name} gave {file} up after {times} tries, and may make {retries + 1}",
             )
@@ -133,7 +124,7 @@ class StoreInvariants:
             if seconds >= params["lock_timeout"] - 0.001:
                 self._gave_up[process.name, self._history.began(process.name)] += 1
             self._history.check(
-                HOLDS_NOBODY_UP,
+                "holds_nobody_up",
                 seconds <= params["lock_timeout"] + 0.001,
                 f"{process.name} waited {seconds:.1f} s for a lock, and others behind it",
             )
@@ -145,7 +136,7 @@ class StoreInvariants:
             seen = self._look(database)
             wanting = seen and [one for one in VERSIONS if not seen.applied[one]]
             self._history.check(
-                DONE_IS_DONE, not wanting, f"{by} closed {phase}, and {database} lacks {wanting}"
+                "done_is_done", not wanting, f"{by} closed {phase}, and {database} lacks {wanting}"
             )
 
     def _committed(self, database: str, process: Process | None) -> None:
@@ -161,28 +152,30 @@ class StoreInvariants:
                 self._check_lock(database, version, sender_of(process))
             often = [seen.effects.get((version, at), 0) for at in ("begin", "end")]
             check(
-                APPLIED_ONCE,
+                "applied_once",
                 times <= 1 and max(often) <= 1,
                 f"{database}: {version} is {times} times in the history, its effects {often} times",
             )
             if times:
                 check(
-                    NEVER_HALF, seen.whole(version), f"{database}: {version} is half there: {seen}"
+                    "never_half",
+                    seen.whole(version),
+                    f"{database}: {version} is half there: {seen}",
                 )
             else:
-                check(NEVER_HALF, not seen.left(version), f"{database}: {version} left {seen}")
+                check("never_half", not seen.left(version), f"{database}: {version} left {seen}")
 
     def _check_lock(self, database: str, version: str, by: str) -> None:
         now = self._history.world.scheduler.now
         since = max(self._history.began(by), self._applied.get((by, database), 0.0))
         self._applied[by, database] = now
         self._history.check(
-            ASKS_FIRST,
+            "asks_first",
             self._history.knew_its_lock(by, since),
             f"{by} lost the lock, and applied {version} to {database}",
         )
         self._history.check(
-            ASKS_FIRST,
+            "asks_first",
             self._history.knew_of_no_freeze(by, since),
             f"{by} applied {version} to {database} in a freeze",
         )

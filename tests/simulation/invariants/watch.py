@@ -10,7 +10,6 @@ from ..scripts.script import WATCH
 from ..scripts.watch import METRIC
 from ..tasks import Did
 from .history import History, Write, record_of
-from .sentences import WATCH_GOES_BACK, WATCH_PASSES
 
 BY_A_CLOCK = 0.97
 """Of the time of a watch by a clock that goes two in a hundred too fast."""
@@ -63,19 +62,19 @@ class WatchInvariants:
         if person:
             by, word = person["by"], {PROCEED: "approve", ROLLBACK: "reject"}.get(verdict, "")
             said = self._history.options_of(by).get("decision") if self._history.began(by) else ""
-            check(WATCH_PASSES, said == word, f"{verdict}, and {by} said {said!r}")
+            check("watch_passes", said == word, f"{verdict}, and {by} said {said!r}")
         if verdict == PROCEED:
             took, ahead = now - begun, self._ahead.get(self._which(did.params), [0.0])
             # Who goes on with another's watch tells by its own clock how long that lasted.
             differ = max(ahead) - min(ahead)
             check(
-                WATCH_PASSES,
+                "watch_passes",
                 bool(person) or took >= BY_A_CLOCK * seconds - differ,
                 f"the watch passed after {took:.0f} s",
             )
         elif verdict == ROLLBACK and not person:
             check(
-                WATCH_GOES_BACK,
+                "watch_goes_back",
                 any(value > BREACH for value in self._seen(begun, now)),
                 "the watch went back, and the metric was no breach",
             )
@@ -84,7 +83,7 @@ class WatchInvariants:
         if verdict == PROCEED and not did.result["held"] and paused:
             missed, looks = self._missed(did)
             check(
-                WATCH_PASSES,
+                "watch_passes",
                 missed <= 1 or missed <= MOST_MISSING * (missed + looks),
                 f"the watch passed with {looks} looks, and missed {missed}",
             )
@@ -94,16 +93,18 @@ class WatchInvariants:
             seen = self._seen(now - LOOKED, now)
             good = any(value <= (BREACH if person else GOOD) for value in seen)
             check(
-                WATCH_PASSES,
+                "watch_passes",
                 good or bool(person and not seen),
                 f"the watch passed, and at the end the metric was {sorted({*seen})}",
             )
         if verdict != ROLLBACK:
             lasted = self._lasting(did, lambda value: value is not None and value > BREACH)
-            check(WATCH_GOES_BACK, not lasted, f"the verdict is {verdict} after a breach {lasted}")
+            check(
+                "watch_goes_back", not lasted, f"the verdict is {verdict} after a breach {lasted}"
+            )
         if verdict == PROCEED and not did.params["hold_for"]:
             unseen = self._lasting(did, lambda value: value is None)
-            check(WATCH_PASSES, not unseen, f"the watch passed, and saw nothing {unseen}")
+            check("watch_passes", not unseen, f"the watch passed, and saw nothing {unseen}")
 
     def _missed(self, did: Did) -> tuple[int, int]:
         """Looks that were due in the time of this run, up to a hold, and not kept; and those that were."""
