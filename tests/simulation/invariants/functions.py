@@ -11,14 +11,14 @@ from ..functions import Project, Written
 from ..platform import VERSION
 from ..scheduler import GONE, Process
 from ..tasks import Did
-from .history import RECORD, SPARED, History, Write, record_of, unpacked
+from .history import RECORD, SPARED, History, Part, Write, record_of, unpacked
 
 PHASE = "edge_functions"
 
 
-class FunctionInvariants:
+class FunctionInvariants(Part):
     def __init__(self, history: History) -> None:
-        self._history = history
+        super().__init__(history)
         self._stray: set[Written] = set()
         """What a run wrote that had just lost the lock: whoever comes next finds it there."""
         if self._project is not None:
@@ -26,7 +26,7 @@ class FunctionInvariants:
 
     @property
     def _project(self) -> Project | None:
-        return self._history.world.project
+        return self._world.project
 
     def _functions(self) -> t.Mapping[str, Function]:
         return t.cast("Project", self._project).store.functions
@@ -52,7 +52,7 @@ class FunctionInvariants:
                 for each in self._writes(one["slug"])
                 if not self._ours(each.by) or each.by == GONE or each in self._stray
             ]
-            self._history.check(
+            self._check(
                 "pins_are_old",
                 any(each is not None and each.ezbr_sha256 == saved for each in known),
                 f"what is saved of {one['slug']} never ran but by a release",
@@ -60,7 +60,7 @@ class FunctionInvariants:
         since = t.cast("Project", self._project).staged.get(by, 0.0)
         for slug in archive["absent"]:
             last = [one for one in self._writes(slug) if one.at < since][-1:]
-            self._history.check(
+            self._check(
                 "pins_are_old",
                 not last or self._ours(last[0].by) or not last[0].after,
                 f"{slug} is saved as absent, and was there",
@@ -70,7 +70,7 @@ class FunctionInvariants:
         module, params = self._history.doing(write.by)
         if module != PHASE:
             return
-        check, project, by = self._history.check, t.cast("Project", self._project), write.by
+        check, project, by = self._check, t.cast("Project", self._project), write.by
         deploys, began = params["state"] == "deployed", self._history.began(by)
         checked = project.checked.get(by, math.inf) if deploys else began
         check(
@@ -78,7 +78,7 @@ class FunctionInvariants:
             not self._history.lost_before(by, max(began, checked - SPARED)),
             f"{by} lost the lock, and wrote function {write.slug}",
         )
-        lost = self._history.lost_before(write.by, self._history.world.scheduler.now)
+        lost = self._history.lost_before(write.by, self._world.scheduler.now)
         if lost:
             self._stray.add(write)
         if self._others_wrote(write.slug, by, checked):
@@ -134,18 +134,18 @@ class FunctionInvariants:
             if slug in did.result["kept"] or self._others_wrote(slug, process.name, did.began):
                 continue
             found = _as(self._functions().get(slug))
-            self._history.check(
+            self._check(
                 "back_at_pins", found == saved, f"{slug} is said to be back, and is {found}"
             )
 
     def _check_new(self, invariant: str, by: str, slug: str, said: str) -> None:
         project, found = t.cast("Project", self._project), self._functions().get(slug)
-        if self._others_wrote(slug, by, self._history.world.scheduler.now - SPARED):
+        if self._others_wrote(slug, by, self._world.scheduler.now - SPARED):
             return
         last = self._writes(slug)[-1:]
         if invariant == "done_is_done" and last and not self._ours(last[0].by):
             return
-        self._history.check(
+        self._check(
             invariant,
             project.is_new(found, slug) and found is not None and not found.verify_jwt,
             f"{said}, and {slug} is {found}",
