@@ -24,7 +24,7 @@ from sandbox.supabase.runtime import BundleError, Runtime
 from sandbox.supabase.server import Admission
 from sandbox.supabase.store import Store
 
-from .control_plane import NoFaults
+from .control_plane import NoFaults, finished
 from .platform import OLD, VERSION
 from .scheduler import sender_of
 from .web import Answered, Asked
@@ -113,10 +113,10 @@ class Project:
         if process:
             self._asks(process.name, asked)
         with self._world.serving():
-            response = _finished(application._handle(_request(application, asked)))
+            response = finished(application._handle(_request(application, asked)))
             body = response.body
             if isinstance(body, Payload):
-                body = _finished(body.as_bytes())
+                body = finished(body.as_bytes())
         return Answered(response.status, bytes(body or b""), dict(response.headers))
 
     def _asks(self, by: str, asked: Asked) -> None:
@@ -252,11 +252,3 @@ def _request(application: web.Application, asked: Asked) -> web.Request:
     return make_mocked_request(
         asked.method, path, headers, payload=body, app=application, loop=_loop()
     )
-
-
-def _finished(answering: t.Coroutine[t.Any, t.Any, t.Any]) -> t.Any:
-    try:
-        answering.send(None)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("the project waits for something")
