@@ -98,9 +98,10 @@ class BackupInvariants(Part):
         body, manifest = objects[key].body, json.loads(objects[key + MANIFEST].body)
         if (manifest["size"], manifest["sha256"]) != (len(body), hashlib.sha256(body).hexdigest()):
             return f"differs from its manifest: {len(body)} bytes"
-        rows = rows_in(body)
-        if rows is None:
+        lines = rows_in(body)
+        if lines is None:
             return "cannot be read to its end"
+        rows = {table: len(of) for table, of in lines.items()}
         return (
             "" if rows == manifest["rows"] else f"has {rows}, and its manifest {manifest['rows']}"
         )
