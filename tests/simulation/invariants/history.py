@@ -27,6 +27,7 @@ LEASE = "easymo-deploy"
 FREEZE = "deploy-freeze"
 LOCKS = frozenset({"deploy_lock", "release_run"})
 """The modules that take the deploy lock."""
+PINNING = ("release", "release_run")
 SCALES = ("stopped", "running")
 """States of a rollout that sets counts and nothing else."""
 SPARED = 6.0

@@ -8,7 +8,7 @@ from ..platform import FLAGS, SWITCH
 from ..scheduler import Process
 from ..scripts.script import PHASES, WATCH
 from ..tasks import Did
-from .history import PINS, RECORDS, Part, Write, record_of, switch_of, unpacked
+from .history import PINNING, PINS, RECORDS, Part, Write, record_of, switch_of, unpacked
 
 UNFINISHED = ("running", "failed")
 SETTLED = ("done", "failed", "rolled_back", "partly_rolled_back", "waived")
@@ -134,7 +134,7 @@ class RecordInvariants(Part):
             )
 
     def claimed(self, process: Process, did: Did) -> None:
-        if did.module == "release" and did.params["pin"] and not did.failed:
+        if did.module in PINNING and did.params["pin"] and not did.failed:
             self._check_attempt(process, did)
         if did.module == "release" and not did.failed and not did.params["decision"]:
             self._check_recorded(process, did)
@@ -169,7 +169,7 @@ class RecordInvariants(Part):
         return bool(phases) and "microservices" not in phases
 
     def _check_attempt(self, process: Process, did: Did) -> None:
-        release = did.params["name"]
+        release = self._history.release_of(process.name)
         if any(
             self._history.others_wrote("configmaps", one, did, process.name)
             for one in (f"release-{release}", f"release-{release}-pins")
