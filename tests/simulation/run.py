@@ -14,11 +14,11 @@ from .invariants.history import History
 from .looks import look_at
 from .plan import AGAIN, PAUSE_AFTER, PAUSE_BEFORE, Actor, Plan
 from .platform import VERSION, settle
-from .scheduler import OutOfStepsError, Process
+from .scheduler import OutOfStepsError
 from .scripts import COMMANDS, PLAY, Script, StopError
 from .scripts.script import phases_of
 from .stores import Stores
-from .tasks import Did, Tasks
+from .tasks import Tasks
 from .world import Request, World
 
 HOUR = 3600.0
@@ -210,25 +210,9 @@ class Operator:
         else:
             self.over = True
 
-    def _task_begun(self, _where: str, module: str, params: t.Mapping[str, t.Any]) -> None:
-        self._invariants.history.begun(self.actor.name, module, params)
-
-    def _task_ended(self, process: Process, did: Did, *, check: bool) -> None:
-        if not check:
-            self._invariants.claimed(process, did)
-
     def _work(self) -> None:
         world, name, invariants = self._world, self.actor.name, self._invariants
-        process = world.scheduler.step.process
-        tasks = Tasks(
-            ACTING,
-            lambda text: world.say(f"{name}: {text}"),
-            lambda: world.scheduler.now,
-            self._task_begun,
-            lambda did, check: self._task_ended(process, did, check=check),
-            lambda text: invariants.history.check("no_surprise", False, text),
-            lambda did: invariants.wave_rolled(process, did),
-        )
+        tasks = Tasks(ACTING, world, world.scheduler.step.process, invariants)
         script = Script(world, self.actor, tasks)
         command = COMMANDS[PLAY if "playbook" in self.actor.options else self.actor.script]
         try:
