@@ -36,9 +36,6 @@ _LIST = f"/v1/projects/{REF}/functions"
 CONNECTION = {"api_url": f"https://{API}", "project_ref": REF, "access_token": TOKEN}
 FUNCTIONS_URL = f"https://{GATEWAY}/functions/v1"
 CHECKOUT = Path(__file__).parent / "checkout"
-BEFORE = ("old", "absent", "same", "turned", "ill", "refused")
-"""What stands of a function before the release: an older one, none, the same, an older one whose JWT switch is on, and
-an older one whose new sources do not start or do not bundle."""
 OTHERS = "legacy"
 """A function that no release knows."""
 
@@ -54,6 +51,9 @@ class Written(t.NamedTuple):
 
 
 class Project:
+    """Of a plan's functions before the release: `old` ones, `absent`, the `same`, with the JWT switch `turned` on, and
+    old ones whose new sources do not start (`ill`) or do not bundle (`refused`)."""
+
     def __init__(self, world: World) -> None:
         self._world = world
         self.wanted = world.plan.functions
