@@ -19,12 +19,12 @@ AGENT_CORE = "deployment/agent-core"
 
 
 class Kubectl:
-    """In the platform's namespace of a sandbox."""
+    """In a namespace of a sandbox, the platform's unless another is named."""
 
-    def __init__(self, place: Stage) -> None:
+    def __init__(self, place: Stage, namespace: str = NAMESPACE) -> None:
         program = str(Path(sys.executable).with_name("kubectl"))
         config = World(place.state).facts("kubernetes")["kubeconfig"]
-        self._argv = [program, f"--kubeconfig={config}", f"--namespace={NAMESPACE}"]
+        self._argv = [program, f"--kubeconfig={config}", f"--namespace={namespace}"]
 
     def run(self, *words: str, stdin: str = "") -> str:
         """What it printed; raises BenchmarkError with its error when it fails."""

@@ -6,10 +6,13 @@ A run that breaks an invariant is made as small as it can be, and printed as a p
 import argparse
 import itertools
 import json
+import re
 import secrets
+import subprocess
 import sys
 import time
 import typing as t
+from collections import Counter
 from pathlib import Path
 
 from .hashing import run_with_fixed_hashes
@@ -21,6 +24,8 @@ if t.TYPE_CHECKING:
 OTHERS = 60
 """Of the seeds of other themes, a mutant that names one is tried with one in so many."""
 ROOT = Path(__file__).parents[2]
+SENTENCE = re.compile(r"^\| `([a-z_]+)` \|", re.MULTILINE)
+"""The name of one, where README.md has it."""
 
 
 def main() -> int:
@@ -108,38 +113,47 @@ def search(first: int, runs: int | None, seconds: float, theme: str) -> int:
     The exit code is 1 when one of them broke something.
     """
     from .draws import plan_of, theme_of  # noqa: PLC0415
-    from .invariants.sentences import SENTENCES  # noqa: PLC0415
     from .run import run  # noqa: PLC0415
     from .shrink import shrink  # noqa: PLC0415
-    from .totals import Totals, commit  # noqa: PLC0415
 
     print(f"seeds from {first} at commit {commit()}", flush=True)
-    totals = Totals()
+    totals, checked, cpu = Counter[str](), Counter[str](), 0.0
     kinds: dict[str, Outcome] = {}
     seeds = (seed for seed in itertools.count(first) if not theme or theme_of(seed) == theme)
-    while totals.runs < runs if runs is not None else totals.cpu < seconds:
+    while totals["runs"] < runs if runs is not None else cpu < seconds:
         began = time.process_time()
         outcome = run(plan_of(next(seeds)))
-        totals.add(outcome, time.process_time() - began)
-        if outcome.violations:
+        cpu += time.process_time() - began
+        broken = bool(outcome.violations)
+        totals.update(runs=1, requests=outcome.requests, faults=outcome.faults, broken=broken)
+        checked.update(outcome.checked)
+        if broken:
             print(f"seed {outcome.plan.seed} breaks: {outcome.violations[0][-1500:]}")
             kinds.setdefault(kind_of(outcome.violations), outcome)
     print(
-        f"{totals.runs} runs in {totals.cpu:.1f} s of CPU, {totals.runs_a_minute:.0f} a minute, "
-        f"with {totals.requests} requests and {totals.faults.total()} faults; {totals.broken} broke an invariant"
+        f"{totals['runs']} runs in {cpu:.1f} s of CPU, {60 * totals['runs'] / (cpu or 1.0):.0f} a minute, "
+        f"with {totals['requests']} requests and {totals['faults']} faults; {totals['broken']} broke an invariant"
     )
-    compared = sorted((totals.checked[name], name) for name in SENTENCES)
+    page = Path(__file__).with_name("README.md").read_text("utf-8")
+    compared = sorted((checked[name], name) for name in SENTENCE.findall(page))
     print("how often there was something to compare:")
     print("  " + ", ".join(f"{name} {count:,}" for count, name in compared))
-    for why, late in sorted(totals.after_loss.items()):
-        print(f"the latest write after a lost lock, of a run that was {why}: {late:.1f} s")
-    for kind, broken in [*kinds.items()][:5]:
+    for kind, outcome in [*kinds.items()][:5]:
         smallest = shrink(
-            broken.plan, lambda plan, kind=kind: kind_of(run(plan).violations) == kind
+            outcome.plan, lambda plan, kind=kind: kind_of(run(plan).violations) == kind
         )
-        print(f"--- {kind}, of seed {broken.plan.seed}, as small as it gets:\n{smallest.to_text()}")
+        print(
+            f"--- {kind}, of seed {outcome.plan.seed}, as small as it gets:\n{smallest.to_text()}"
+        )
         print("\n".join(run(smallest).lines[-60:]))
-    return bool(totals.broken)
+    return bool(totals["broken"])
+
+
+def commit() -> str:
+    asked = subprocess.run(
+        ("git", "describe", "--always", "--dirty"), cwd=ROOT, stdout=subprocess.PIPE, check=False
+    )
+    return asked.stdout.decode().strip() or "unknown"
 
 
 def kind_of(violations: list[str]) -> str:

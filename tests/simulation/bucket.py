@@ -191,8 +191,6 @@ class Sent(Journey):
         url = self._request.url
         try:
             answer = self.go()
-        except _RefusedError as exc:
-            answer = exc.answer
         except urllib3.exceptions.ReadTimeoutError as exc:
             raise botocore.exceptions.ReadTimeoutError(endpoint_url=url, error=exc) from exc
         except urllib3.exceptions.ProtocolError as exc:
@@ -218,19 +216,11 @@ class Sent(Journey):
             self._world.say(f"{name}: {request.method} s3:/{told} -> {answer.status}")
         return answer
 
-    def _refuse(self, kind: str) -> t.NoReturn:
-        self._travel()
-        answers = {
-            plan.THROTTLED: _refused(503, "SlowDown"),
-            plan.CONFLICT: _refused(409, "OperationAborted"),
-        }
-        raise _RefusedError(answers.get(kind, _refused(500, "InternalError")))
+    def _twice(self) -> Answer:
+        return _refused(409, "OperationAborted")
 
-
-class _RefusedError(Exception):
-    def __init__(self, answer: Answer) -> None:
-        super().__init__()
-        self.answer = answer
+    def _refusal(self, kind: str) -> Answer:
+        return _refused(*((503, "SlowDown") if kind == plan.THROTTLED else (500, "InternalError")))
 
 
 class Headers(dict[str, str]):

@@ -23,6 +23,7 @@ from sandbox.kubernetes.requests import flag, parse_path
 from sandbox.kubernetes.responses import Watch, ends, error_line, view_of
 
 from . import plan
+from .control_plane import Asked
 from .scheduler import Event
 
 if t.TYPE_CHECKING:
@@ -90,10 +91,10 @@ class Session:
         if method == "GET" and is_watch(path, query):
             return Stream(self._world, path, query)
         data = b"" if body is None else orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
-        asked = (method, path, query, data, content_type)
+        asked = Asked(method, path, query, data, content_type)
         status, answer = KubernetesJourney(self._world, asked, _request_timeout[1]).go()
         if status >= 400:
-            raise refused(status, answer)
+            raise answered(status, answer)
         return Response(status, answer)
 
 
@@ -108,11 +109,18 @@ def is_watch(path: str, query: t.Mapping[str, str]) -> bool:
     return target is not None and not target.name and flag(query, "watch")
 
 
+class _RefusedError(Exception):
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
 class Journey:
     """One request to a server and back. What it is and how it is answered is told by who inherits."""
 
     _of = plan.CALL
     """As what it is counted, for the fault that is due at it."""
+    _asked: t.Any
 
     def __init__(self, world: World, where: str, *, writes: bool, patience: float) -> None:
         self._world = world
@@ -125,17 +133,25 @@ class Journey:
         """One transaction of the server."""
         raise NotImplementedError
 
-    def _refuse(self, kind: str) -> t.NoReturn:
+    def _refusal(self, kind: str) -> t.Any:
+        """The answer of a server that does nothing, or says so."""
         raise NotImplementedError
 
     def go(self) -> t.Any:
+        try:
+            return self._go()
+        except _RefusedError as exc:
+            self._travel()
+            return self._refusal(exc.kind)
+
+    def _go(self) -> t.Any:
         world = self._world
         kind, seconds = world.trouble(writes=self._writes, of=self._of)
         self._travel()
         if kind == plan.LOST:
             self._lose()
         if kind in (plan.THROTTLED, plan.ERROR):
-            self._refuse(kind)
+            raise _RefusedError(kind)
         if kind == plan.LATE:
             self._arrive_late(seconds)
         answer = self._serve(world.scheduler.process)
@@ -148,14 +164,16 @@ class Journey:
         if kind == plan.CONFLICT and self._writes:
             answer = self._twice()
         if kind == plan.ERROR_DONE:
-            self._refuse(kind)
+            raise _RefusedError(kind)
         world.trouble_after(kind, seconds)
         self._travel()
         return answer
 
     def _twice(self) -> t.Any:
-        """What is answered to what it has done already."""
-        return self._refuse(plan.CONFLICT)
+        """What is answered to what it has done already, where that may be repeated."""
+        if self._asked.method in ("PUT", "DELETE"):
+            return self._serve(self._world.scheduler.process)
+        raise _RefusedError(plan.ERROR_DONE)
 
     def _travel(self) -> None:
         self._world.sleep(self._draw.choice(LATENCIES))
@@ -209,37 +227,25 @@ class KubernetesJourney(Journey):
       is upgraded (https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/).
     """
 
-    def __init__(
-        self, world: World, asked: tuple[str, str, t.Mapping[str, str], bytes, str], patience: float
-    ) -> None:
-        method, path, query, _body, _content_type = asked
-        writes = method in WRITES and query.get("dryRun") != "All" and "selfsubject" not in path
-        super().__init__(world, path, writes=writes, patience=patience)
+    def __init__(self, world: World, asked: Asked, patience: float) -> None:
+        looks = asked.query.get("dryRun") == "All" or "selfsubject" in asked.path
+        writes = asked.method in WRITES and not looks
+        super().__init__(world, asked.path, writes=writes, patience=patience)
         self._asked = asked
 
     def _serve(self, by: Process | None) -> tuple[int, bytes]:
-        return self._world.serve_for(by, *self._asked)
+        return self._world.serve(by, self._asked)
 
     def _reaches(self) -> bool:
         return not self._world.down_until()
 
-    def _twice(self) -> t.Any:
-        if self._asked[0] in ("PUT", "DELETE"):
-            return self._serve(self._world.scheduler.process)
-        return self._refuse(plan.ERROR_DONE)
-
-    def _refuse(self, kind: str) -> t.NoReturn:
-        self._travel()
+    def _refusal(self, kind: str) -> tuple[int, bytes]:
         status, reason, words = {
             plan.THROTTLED: (429, "TooManyRequests", "please try again later"),
             plan.ERROR: (500, "InternalError", "etcdserver: request timed out"),
             plan.ERROR_DONE: (500, "InternalError", "etcdserver: leader changed"),
         }[kind]
-        said = ApiError(status, reason, words).to_status()
-        exception = refused(status, orjson.dumps(said))
-        if status == 429:
-            exception.headers = {"Retry-After": "1"}
-        raise exception
+        return status, orjson.dumps(ApiError(status, reason, words).to_status())
 
 
 class Execution(KubernetesJourney):
@@ -248,7 +254,7 @@ class Execution(KubernetesJourney):
     _of = plan.EXEC
 
     def __init__(self, world: World, path: str) -> None:
-        super().__init__(world, ("GET", f"{path}/exec", {}, b"", ""), RUN_TIMEOUT)
+        super().__init__(world, Asked("GET", f"{path}/exec", {}), RUN_TIMEOUT)
 
     def _serve(self, by: Process | None) -> t.Any:
         try:
@@ -257,7 +263,10 @@ class Execution(KubernetesJourney):
                 self._world.admit(by, method, self._where)
             return self._world.execute(self._where.split("/")[-2])
         except ApiError as exc:
-            raise refused(exc.status, orjson.dumps(exc.to_status())) from None
+            raise refused(exc) from None
+
+    def _refusal(self, kind: str) -> t.NoReturn:
+        raise answered(*super()._refusal(kind))
 
     def _lose(self, after: float | None = None) -> t.NoReturn:
         try:
@@ -266,10 +275,14 @@ class Execution(KubernetesJourney):
             raise ApiException(status=0, reason=str(exc)) from None
 
 
-def refused(status: int, data: bytes) -> ApiException:
+def refused(exc: ApiError) -> ApiException:
+    return answered(exc.status, orjson.dumps(exc.to_status()))
+
+
+def answered(status: int, data: bytes) -> ApiException:
     exception = ApiException(status=status, reason="")
     exception.body = data.decode()
-    exception.headers = {}
+    exception.headers = {"Retry-After": "1"} if status == 429 else {}
     return exception
 
 
@@ -319,7 +332,7 @@ class Stream:
             self._view = view_of(target.resource, target.namespace, selects, "", query)
             self._watch = Watch(world.store, self._view, query)
         except ApiError as exc:
-            raise refused(exc.status, orjson.dumps(exc.to_status())) from None
+            raise refused(exc) from None
         self._moved = Event(world.scheduler)
         self._over = self._cut = False
         self.connection = _Socket(self)

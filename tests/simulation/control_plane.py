@@ -1,7 +1,6 @@
 """The sandbox's API server and controllers, each request and each look of a controller one step of the scheduler."""
 
 import hashlib
-import json
 import random
 import typing as t
 from pathlib import Path
@@ -44,26 +43,21 @@ class NoFaults(Faults):
         return ()
 
 
+class Asked(t.NamedTuple):
+    method: str
+    path: str
+    query: t.Mapping[str, str]
+    body: bytes = b""
+    content_type: str = "application/json"
+
+
 class Request:
     """What the sandbox's Rest asks of aiohttp's request."""
 
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        query: t.Mapping[str, str],
-        body: bytes,
-        content_type: str,
-        user_agent: str,
-        caller: User,
-    ) -> None:
-        self.caller = caller
-        self.method = method
-        self.path = path
-        self.query = query
-        self.content_type = content_type
+    def __init__(self, asked: Asked, user_agent: str, caller: User) -> None:
+        self.method, self.path, self.query, self._body, self.content_type = asked
         self.headers = {"User-Agent": user_agent}
-        self._body = body
+        self.caller = caller
 
     async def read(self) -> bytes:
         return self._body
@@ -204,49 +198,23 @@ class ControlPlane:
         """Of a controller: mostly milliseconds, now and then a second, or more where it is late."""
         return self._random.choice(self.delays)
 
-    def answer(
-        self,
-        method: str,
-        path: str,
-        query: t.Mapping[str, str],
-        body: bytes,
-        content_type: str,
-        caller: User = ADMINISTRATOR,
-    ) -> tuple[int, bytes]:
-        """One request, as one transaction. Raises ApiError for what is refused."""
-        answered = self._answer(method, path, query, body, content_type, caller)
-        self.settle()
-        return answered
-
-    def read(self, method: str, path: str, query: t.Mapping[str, str]) -> tuple[int, bytes]:
-        """What a request is answered that nobody notices: no controller goes on. Its refusals are answers."""
-        try:
-            return self._answer(method, path, query, b"", "application/json", ADMINISTRATOR)
-        except ApiError as exc:
-            return exc.status, json.dumps(exc.to_status()).encode()
-
-    def _answer(
-        self,
-        method: str,
-        path: str,
-        query: t.Mapping[str, str],
-        body: bytes,
-        content_type: str,
-        caller: User,
-    ) -> tuple[int, bytes]:
-        target = parse_path(path)
+    def answer(self, asked: Asked, caller: User = ADMINISTRATOR) -> tuple[int, bytes]:
+        """One request, as one transaction, which nobody notices until `settle`. Raises ApiError for what is refused."""
+        target = parse_path(asked.path)
         if target is None:
             raise ApiError(404, "NotFound", "the server could not find the requested resource")
-        asked = Request(method, path, query, body, content_type, self.user_agent, caller)
-        request = t.cast("t.Any", asked)
-        answering = self._rest.answer(request, t.cast("Target", target))
-        try:
-            answering.send(None)
-        except StopIteration as end:
-            response = end.value
-        else:
-            raise AssertionError(f"{method} {path} waits for something")
+        request = t.cast("t.Any", Request(asked, self.user_agent, caller))
+        response = finished(self._rest.answer(request, t.cast("Target", target)))
         return response.status, bytes(response.body)
+
+
+def finished(answering: t.Coroutine[t.Any, t.Any, t.Any]) -> t.Any:
+    """What it comes to. Nothing here is waited for."""
+    try:
+        answering.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError(f"{answering} waits for something")
 
 
 class _Queue:

@@ -25,7 +25,7 @@ from sandbox.supabase.runtime import BundleError, Runtime
 from sandbox.supabase.server import Admission
 from sandbox.supabase.store import Store
 
-from .control_plane import NoFaults
+from .control_plane import NoFaults, finished
 from .platform import OLD, VERSION
 from .scheduler import sender_of
 from .web import Answered, Asked
@@ -37,9 +37,6 @@ _LIST = f"/v1/projects/{REF}/functions"
 CONNECTION = {"api_url": f"https://{API}", "project_ref": REF, "access_token": TOKEN}
 FUNCTIONS_URL = f"https://{GATEWAY}/functions/v1"
 CHECKOUT = Path(__file__).parent / "checkout"
-BEFORE = ("old", "absent", "same", "turned", "ill", "refused")
-"""What stands of a function before the release: an older one, none, the same, an older one whose JWT switch is on, and
-an older one whose new sources do not start or do not bundle."""
 OTHERS = "legacy"
 """A function that no release knows."""
 
@@ -55,6 +52,9 @@ class Written(t.NamedTuple):
 
 
 class Project:
+    """Of a plan's functions before the release: `old` ones, `absent`, the `same`, with the JWT switch `turned` on, and
+    old ones whose new sources do not start (`ill`) or do not bundle (`refused`)."""
+
     def __init__(self, world: World) -> None:
         self._world = world
         self.wanted = world.plan.functions
@@ -114,10 +114,10 @@ class Project:
         if process:
             self._asks(process.name, asked)
         with self._world.serving():
-            response = _finished(application._handle(_request(application, asked)))
+            response = finished(application._handle(_request(application, asked)))
             body = response.body
             if isinstance(body, Payload):
-                body = _finished(body.as_bytes())
+                body = finished(body.as_bytes())
         return Answered(response.status, bytes(body or b""), dict(response.headers))
 
     def _asks(self, by: str, asked: Asked) -> None:
@@ -253,11 +253,3 @@ def _request(application: web.Application, asked: Asked) -> web.Request:
     return make_mocked_request(
         asked.method, path, headers, payload=body, app=application, loop=_loop()
     )
-
-
-def _finished(answering: t.Coroutine[t.Any, t.Any, t.Any]) -> t.Any:
-    try:
-        answering.send(None)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("the project waits for something")

@@ -31,8 +31,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.build import
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan as Phases
 from ansible_collections.easymo.deploy.plugins.module_utils._time import now
+from sandbox.kubernetes.errors import ApiError
 
 from .client import Response, Session, refused, sent
+from .control_plane import Asked
 from .platform import FLAGS, NAMESPACE
 
 if t.TYPE_CHECKING:
@@ -52,10 +54,11 @@ class Instant(Session):
         query_params: t.Sequence[tuple[str, str]] = (),
         **_more: t.Any,
     ) -> Response:
-        status, answer = self._world.plane.read(method, sent(path), dict(query_params))
-        if status >= 400:
-            raise refused(status, answer)
-        return Response(status, answer)
+        try:
+            answer = self._world.plane.answer(Asked(method, sent(path), dict(query_params)))
+        except ApiError as exc:
+            raise refused(exc) from None
+        return Response(*answer)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def look_at(world: World, release: str, phases: t.Sequence[str]) -> Look:
 def look_of(cluster: Cluster, release: str, options: StatusOptions, moment: datetime) -> Look:
     observed = look(cluster, release=release, config_map=FLAGS)
     # Who holds the lock may be at work on another release.
-    release = observed.story.record.version or release
+    release = observed.story.lock["release"] or release
     status = status_of(observed, options, moment)
     lock = observed.story.lock
     held = bool(lock["held"] and not lock["manual"])

@@ -65,15 +65,16 @@ class Mutant:
         return text
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(t.NamedTuple):
     """`seconds`: of CPU until an invariant was broken, or in which none was."""
 
-    name: str
     killed: bool
     seconds: float
-    why: str
-    seed: int | None
+    why: str = ""
+
+    def __str__(self) -> str:
+        how = f"killed after {self.seconds:.1f} s by" if self.killed else "survived"
+        return f"{how} {self.why}".strip()
 
 
 def mutants() -> list[Mutant]:
@@ -133,15 +134,11 @@ def main() -> int:
     seed = args.seed if args.seed is not None else secrets.randbelow(10**9)
     print(f"seeds from {seed}")
     tried = []
+    names = args.names or [one.name for one in mutants()]
     with ThreadPoolExecutor(args.jobs) as pool:
-        names = args.names or [one.name for one in mutants()]
-        for trial in pool.map(lambda name: attempt(name, seed, args.seconds), names):
-            told = (
-                f"killed after {trial.seconds:.1f} s by {trial.why}"
-                if trial.killed
-                else f"survived {trial.why}".strip()
-            )
-            print(f"{trial.name}: {told}", flush=True)
+        trials = pool.map(lambda name: attempt(name, seed, args.seconds), names)
+        for name, trial in zip(names, trials, strict=True):
+            print(f"{name}: {trial}", flush=True)
             tried.append(trial)
     killed = [one.seconds for one in tried if one.killed]
     median = statistics.median(killed) if killed else 0.0
@@ -159,14 +156,13 @@ def attempt(name: str, seed: int, seconds: float) -> Trial:
         text=True,
         check=False,
     )
-    told = re.search(r"^seed (\d+) breaks after (\S+) s: (.*)", ended.stdout, re.MULTILINE)
+    told = re.search(r"^seed \d+ breaks after (\S+) s: (.*)", ended.stdout, re.MULTILINE)
     if told:
-        why = told[3][:200]
-        return Trial(name, True, float(told[2]), why, int(told[1]))
+        return Trial(killed=True, seconds=float(told[1]), why=told[2][:200])
     if ended.returncode:
         last = (ended.stderr.splitlines() or ["it ended by itself"])[-1]
-        return Trial(name, False, 0.0, f"not tried: {last}", None)
-    return Trial(name, False, seconds, "", None)
+        return Trial(killed=False, seconds=0.0, why=f"not tried: {last}")
+    return Trial(killed=False, seconds=seconds)
 
 
 if __name__ == "__main__":

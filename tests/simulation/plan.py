@@ -172,22 +172,20 @@ class Plan:
     def from_text(cls, text: str) -> Plan:
         """As `to_text` gives it, or a regression, which has one."""
         body = json.loads(text)
-        body = body.get("plan", body)
+        body = _in_tuples(body.get("plan", body))
         return cls(
             **{
                 **body,
                 "actors": tuple(Actor(**one) for one in body["actors"]),
                 "faults": tuple(Fault(**one) for one in body["faults"]),
-                "alerts": tuple(
-                    Alert(**{**one, "spans": tuple(map(tuple, one["spans"]))})
-                    for one in body.get("alerts") or ()
-                ),
-                "metric": tuple(map(tuple, body.get("metric") or ())),
-                "blind": tuple(body.get("blind") or (0.0, 0.0)),
-                "deaf": tuple(body.get("deaf") or ()),
+                "alerts": tuple(Alert(**one) for one in body.get("alerts") or ()),
                 "outages": tuple(Outage(**one) for one in body.get("outages") or ()),
-                "recreated": tuple(body.get("recreated") or ()),
-                "probed": tuple(body.get("probed") or ()),
-                "downtimes": tuple(map(tuple, body.get("downtimes") or ())),
             }
         )
+
+
+def _in_tuples(value: t.Any) -> t.Any:
+    """A value of JSON, whose lists are tuples: a plan does not change."""
+    if isinstance(value, dict):
+        return {name: _in_tuples(one) for name, one in value.items()}
+    return tuple(map(_in_tuples, value)) if isinstance(value, list) else value

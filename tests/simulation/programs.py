@@ -103,32 +103,24 @@ class Programs:
                 yield running
             finally:
                 running.close()
-        elif write is not None and any(one.startswith("--dbname") for one in argv):
-            yield self._restoring([*argv], env["PGDATABASE"], write)
         elif write is not None:
-            yield self._fed(tuple(argv), write)
+            yield self._fed([*argv], env.get("PGDATABASE", ""), write)
         else:
             yield self._dumping([*argv], env["PGDATABASE"])
 
-    def _fed(self, argv: tuple[str, ...], write: t.Callable[[_Input], None]) -> Child:
+    def _fed(self, argv: list[str], database: str, write: t.Callable[[_Input], None]) -> Child:
         taken = _Input()
         try:
             write(taken)
         except Exception as exc:  # raised by `wait`, as the real one does
             return Child(1, b"", "", exc)
+        if any(one.startswith("--dbname") for one in argv):
+            return self._restoring(argv, database, taken.given)
         self._world.sleep(0.1)
-        rc, output, errors = _listed(argv, taken.given)
-        return Child(rc, output, errors)
+        return Child(*_listed(tuple(argv), taken.given))
 
-    def _restoring(
-        self, argv: list[str], database: str, write: t.Callable[[_Input], None]
-    ) -> Child:
+    def _restoring(self, argv: list[str], database: str, given: bytes) -> Child:
         """Cut off, it has made the tables and left them empty."""
-        taken = _Input()
-        try:
-            write(taken)
-        except Exception as exc:
-            return Child(1, b"", "", exc)
         kind, seconds = self._world.trouble(writes=True)
         cut = kind in _CUT
         try:
@@ -137,7 +129,7 @@ class Programs:
                 ended = subprocess.run(
                     [*argv, *part],
                     env=_place(database),
-                    input=taken.given,
+                    input=given,
                     capture_output=True,
                     check=False,
                 )
@@ -217,18 +209,23 @@ def _listed(argv: tuple[str, ...], given: bytes) -> tuple[int, bytes, str]:
     return ended.returncode, ended.stdout, ended.stderr.decode()
 
 
-@functools.cache
 def content_of(dump: bytes) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
     """The rows of each table as COPY writes them, in order; and the constraints and indexes that it makes."""
-    program = str(server().programs / "pg_restore")
-    rows, table, found = (
-        subprocess.run(
-            [program, "--data-only", "--file=-"], input=dump, capture_output=True, check=True
-        ),
-        "",
-        {},
-    )
-    for line in rows.stdout.decode().splitlines():
+    listed = _listed((str(server().programs / "pg_restore"), "--list"), dump)[1].decode()
+    made = _MADE.findall(listed)
+    objects = frozenset(f"{kind} {schema} {name.split()[-1]}" for kind, schema, name in made)
+    return {table: tuple(sorted(rows)) for table, rows in (rows_in(dump) or {}).items()}, objects
+
+
+def rows_in(dump: bytes) -> dict[str, list[str]] | None:
+    """Those of each table that a dump gives when it is read to its end; None when it cannot be."""
+    argv = (str(server().programs / "pg_restore"), "--data-only", "--file=-")
+    code, output, _errors = _listed(argv, dump)
+    if code:
+        return None
+    found: dict[str, list[str]] = {}
+    table = ""
+    for line in output.decode().splitlines():
         if line.startswith("COPY "):
             table = line.split()[1]
             found[table] = []
@@ -236,29 +233,6 @@ def content_of(dump: bytes) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]
             table = ""
         elif table:
             found[table].append(line)
-    listed = _listed((program, "--list"), dump)[1].decode()
-    made = _MADE.findall(listed)
-    objects = frozenset(f"{kind} {schema} {name.split()[-1]}" for kind, schema, name in made)
-    return {one: tuple(sorted(lines)) for one, lines in found.items()}, objects
-
-
-@functools.cache
-def rows_in(dump: bytes) -> dict[str, int] | None:
-    """How many rows of each table a dump gives when it is read to its end; None when it cannot be."""
-    argv = [str(server().programs / "pg_restore"), "--data-only", "--file=-"]
-    ended = subprocess.run(argv, input=dump, capture_output=True, check=False)
-    if ended.returncode:
-        return None
-    found: dict[str, int] = {}
-    table = ""
-    for line in ended.stdout.decode().splitlines():
-        if line.startswith("COPY "):
-            table = line.split()[1]
-            found[table] = 0
-        elif line == "\\.":
-            table = ""
-        elif table:
-            found[table] += 1
     return found
 
 

@@ -2,7 +2,6 @@
 
 import gc
 import typing as t
-from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,16 +9,16 @@ from operator import attrgetter
 
 from . import substitutes
 from .functions import Project
-from .invariants import LIVENESS, NO_SURPRISE, Invariants
+from .invariants import Invariants
 from .invariants.history import History
 from .looks import look_at
 from .plan import AGAIN, PAUSE_AFTER, PAUSE_BEFORE, Actor, Plan
 from .platform import VERSION, settle
-from .scheduler import OutOfStepsError, Process
+from .scheduler import OutOfStepsError
 from .scripts import COMMANDS, PLAY, Script, StopError
 from .scripts.script import phases_of
 from .stores import Stores
-from .tasks import Did, Tasks
+from .tasks import Tasks
 from .world import Request, World
 
 HOUR = 3600.0
@@ -36,9 +35,7 @@ class Outcome:
     violations: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     requests: int = 0
-    befell: Counter[str] = field(default_factory=Counter)
-    """Faults by their kind."""
-    after_loss: dict[str, float] = field(default_factory=dict)
+    faults: int = 0
     checked: t.Mapping[str, int] = field(default_factory=dict)
     """How often something was there to be compared, by the invariant."""
 
@@ -94,7 +91,7 @@ class Running:
         try:
             self.world.scheduler.run(until=self.world.began + 4 * HOUR, rested=self._is_over)
         except OutOfStepsError:
-            self._invariants.history.check(LIVENESS, False, "the world does not come to rest")
+            self._invariants.history.check("liveness", False, "the world does not come to rest")
 
     def end(self) -> Outcome:
         """Let the world come to rest, and look at it once more."""
@@ -103,7 +100,9 @@ class Running:
             if not violations:
                 for operator in self._operators:
                     self._invariants.history.check(
-                        LIVENESS, operator.over, f"{operator.actor.name} did not end in four hours"
+                        "liveness",
+                        operator.over,
+                        f"{operator.actor.name} did not end in four hours",
                     )
                 # Pods and leases do, and keepers that stand still go on.
                 pauses = sum(
@@ -120,7 +119,7 @@ class Running:
             if not violations:
                 _take_the_lock(world, self._invariants, self._outcome)
         except OutOfStepsError:
-            self._invariants.history.check(LIVENESS, False, "the world does not come to rest")
+            self._invariants.history.check("liveness", False, "the world does not come to rest")
         outcome = self.outcome()
         if world.stores is not None:
             outcome.requests += world.stores.databases.statements
@@ -145,8 +144,7 @@ class Running:
         outcome.violations = self._invariants.violations
         outcome.requests = world.requests
         # One that befalls all is counted once for each actor.
-        outcome.befell = Counter(fault.kind for fault in world.befell if fault.actor)
-        outcome.after_loss = self._invariants.lock.after_loss
+        outcome.faults = sum(bool(fault.actor) for fault in world.befell)
         outcome.checked = self._invariants.history.checked
         return outcome
 
@@ -212,25 +210,9 @@ class Operator:
         else:
             self.over = True
 
-    def _task_begun(self, _where: str, module: str, params: t.Mapping[str, t.Any]) -> None:
-        self._invariants.history.begun(self.actor.name, module, params)
-
-    def _task_ended(self, process: Process, did: Did, *, check: bool) -> None:
-        if not check:
-            self._invariants.claimed(process, did)
-
     def _work(self) -> None:
         world, name, invariants = self._world, self.actor.name, self._invariants
-        process = world.scheduler.step.process
-        tasks = Tasks(
-            ACTING,
-            lambda text: world.say(f"{name}: {text}"),
-            lambda: world.scheduler.now,
-            self._task_begun,
-            lambda did, check: self._task_ended(process, did, check=check),
-            lambda text: invariants.history.check(NO_SURPRISE, False, text),
-            lambda did: invariants.wave_rolled(process, did),
-        )
+        tasks = Tasks(ACTING, world, world.scheduler.step.process, invariants)
         script = Script(world, self.actor, tasks)
         command = COMMANDS[PLAY if "playbook" in self.actor.options else self.actor.script]
         try:

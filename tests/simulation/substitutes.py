@@ -135,6 +135,8 @@ def _replace_defaults(module: types.ModuleType) -> None:
             function = getattr(function, "__func__", function)
             if not isinstance(function, types.FunctionType):
                 continue
+            for cell in function.__closure__ or ():  # as of a dataclass's default_factory
+                cell.cell_contents = _instead_of_default(cell.cell_contents)
             if function.__defaults__:
                 function.__defaults__ = tuple(map(_instead_of_default, function.__defaults__))
             if function.__kwdefaults__:

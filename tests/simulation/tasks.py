@@ -4,13 +4,15 @@ Which module a task calls, and what it gives it beside its variables, is read fr
 or an option which the role does not have fails at once. In which order, plays/ tries by the playbooks themselves.
 """
 
+from __future__ import annotations
+
 import functools
 import pickle
 import re
 import traceback
 import types
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -20,6 +22,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import Deplo
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import WAVE_ROLLED
 
 from .world import NAMESPACE
+
+if t.TYPE_CHECKING:
+    from .invariants import Invariants
+    from .scheduler import Process
+    from .world import World
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "easymo.deploy."
@@ -44,7 +51,6 @@ class RoleTask:
 class Did:
     """One task of a run as it ended."""
 
-    where: str
     module: str
     params: t.Mapping[str, t.Any]
     result: Result
@@ -114,18 +120,15 @@ class TaskModule:
 
 @dataclass
 class Tasks:
-    """Carries out the tasks of one run. `begun` and `ended` hear of each, the latter also whether it only looked;
-    `unexpected` of what no task should raise."""
+    """Carries out the tasks of one run, of which the invariants are told."""
 
     modules: t.Mapping[str, types.ModuleType]
-    say: t.Callable[[str], None]
-    now: t.Callable[[], float]
-    begun: t.Callable[[str, str, t.Mapping[str, t.Any]], None]
-    ended: t.Callable[[Did, bool], None]
-    unexpected: t.Callable[[str], None]
-    rolled: t.Callable[[Did], None]
-    """Hears of each wave as it ends."""
-    done: list[Did] = field(default_factory=list)
+    world: World
+    process: Process
+    invariants: Invariants
+
+    def say(self, text: str) -> None:
+        self.world.say(f"{self.process.name}: {text}")
 
     def __call__(
         self,
@@ -146,29 +149,22 @@ class Tasks:
             raise AssertionError(f"{where}: {name!r} takes {sorted(task.asked)}: {differ}")
         given = {one: value for one, value in variables.items() if value is not None}
         options = {**(module_defaults or {}), **task.given, **given}
-        return self.act(f"{where}: {name}", task.module, options, check=check or task.check)
+        return self.act(task.module, options, check=check or task.check)
 
-    def act(
-        self, where: str, module: str, options: dict[str, t.Any], *, check: bool = False
-    ) -> Result:
+    def act(self, module: str, options: dict[str, t.Any], *, check: bool = False) -> Result:
         params = _validated(self.modules[module], module, options)
         self.say(f"{module} {_shown(options)}{' (check)' if check else ''}")
         called = TaskModule(params, self.say, check=check)
-        result: Result
         try:
-            result = self.carry_out(where, module, called, self.modules[module].run)
-        except DeployError as exc:
-            result = {"failed": True, **exc.to_result()}
-        except Exception:
-            result = {"failed": True, "msg": "unexpected", "reason": "Unexpected"}
-        return result
+            return self.carry_out(module, called, self.modules[module].run)
+        except Exception as exc:
+            return _failed(exc)
 
-    def carry_out(
-        self, where: str, module: str, called: t.Any, run: t.Callable[[t.Any], Result]
-    ) -> Result:
-        """What `run` returns or raises of what it is called with, which all are told that hear of tasks."""
-        params, check, began = called.params, called.check_mode, self.now()
-        self.begun(where, module, params)
+    def carry_out(self, module: str, called: t.Any, run: t.Callable[[t.Any], Result]) -> Result:
+        """What `run` returns or raises of what it is called with."""
+        params, check, scheduler = called.params, called.check_mode, self.world.scheduler
+        began, history = scheduler.now, self.invariants.history
+        history.begun(self.process.name, module, params)
         show = called.progress
 
         def progress(event: str, text: str, data: dict[str, t.Any]) -> None:
@@ -178,26 +174,31 @@ class Tasks:
                 of_wave = {**params, "services": services}
                 # By the run's own clock, which may be a little slow.
                 took = max(one.get("duration", 0.0) for one in data["services"].values())
-                since = max(self.now() - 1.1 * took, began)
-                self.rolled(Did(where, module, of_wave, {"services": data["services"]}, since))
+                since = max(scheduler.now - 1.1 * took, began)
+                did = Did(module, of_wave, {"services": data["services"]}, since)
+                self.invariants.wave_rolled(self.process, did)
 
         called.progress = progress
         result: Result
         failure: Exception | None = None
         try:
             result = run(called)
-        except DeployError as exc:
-            result, failure = {"failed": True, **exc.to_result()}, exc
-            self.say(f"{module} failed: {exc}")
         except Exception as exc:
-            result, failure = {"failed": True, "msg": "unexpected", "reason": "Unexpected"}, exc
-            self.unexpected(traceback.format_exc())
-        did = Did(where, module, params, result, began)
-        self.done.append(did)
-        self.ended(did, check)
+            result, failure = _failed(exc), exc
+            if isinstance(exc, DeployError):
+                self.say(f"{module} failed: {exc}")
+            else:
+                history.check("no_surprise", False, traceback.format_exc())
+        if not check:
+            self.invariants.claimed(self.process, Did(module, params, result, began))
         if failure is not None:
             raise failure
         return result
+
+
+def _failed(exc: Exception) -> Result:
+    surprise = {"msg": "unexpected", "reason": "Unexpected"}
+    return {"failed": True, **(exc.to_result() if isinstance(exc, DeployError) else surprise)}
 
 
 def _validated(

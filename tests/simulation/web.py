@@ -66,7 +66,7 @@ def in_world(session: requests.Session, world: t.Callable[[], World]) -> request
             asked = Asked(method, parts.path, dict(parse_qsl(parts.query)), headers or {}, sent)
             given = self._get_timeout(timeout)
             patience = given.total or given.read_timeout
-            answered = WebJourney(world(), self.host, asked, float(patience or 30.0)).answered()
+            answered = WebJourney(world(), self.host, asked, float(patience or 30.0)).go()
             return urllib3.HTTPResponse(
                 body=io.BytesIO(answered.body),
                 headers=dict(answered.headers),
@@ -80,12 +80,6 @@ def in_world(session: requests.Session, world: t.Callable[[], World]) -> request
     for adapter in session.adapters.values():
         adapter.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": Pool}
     return session
-
-
-class _RefusedError(Exception):
-    def __init__(self, answered: Answered) -> None:
-        super().__init__()
-        self.answered = answered
 
 
 class WebJourney(Journey):
@@ -102,12 +96,6 @@ class WebJourney(Journey):
         self._host = host
         self._asked = asked
 
-    def answered(self) -> Answered:
-        try:
-            return t.cast("Answered", self.go())
-        except _RefusedError as exc:
-            return exc.answered
-
     def _serve(self, _by: t.Any) -> Answered:
         site = self._world.sites.get(self._host)
         if site is None:
@@ -121,13 +109,7 @@ class WebJourney(Journey):
             self._world.say(f"{who.name if who else 'late'}: {told}")
         return answered
 
-    def _twice(self) -> t.Any:
-        if self._asked.method in ("PUT", "DELETE"):
-            return self._serve(self._world.scheduler.process)
-        return self._refuse(plan.ERROR_DONE)
-
-    def _refuse(self, kind: str) -> t.NoReturn:
-        self._travel()
-        throttled = Answered(429, b"slow down", {"Retry-After": "1"})
-        later = Answered(503, b"try again later")
-        raise _RefusedError(throttled if kind == plan.THROTTLED else later)
+    def _refusal(self, kind: str) -> Answered:
+        if kind == plan.THROTTLED:
+            return Answered(429, b"slow down", {"Retry-After": "1"})
+        return Answered(503, b"try again later")

@@ -16,7 +16,7 @@ from sandbox.kubernetes.store import Store
 
 from . import plan, substitutes
 from .client import Session
-from .control_plane import ControlPlane
+from .control_plane import Asked, ControlPlane
 from .kubelet import Kubelet
 from .looks import Instant
 from .monitoring import Monitoring
@@ -63,13 +63,14 @@ class Kubectl:
 
     def read(self, path: str) -> bytes:
         self._wait()
-        return self._world.serve("GET", path, {}, b"", "application/json")[1]
+        return self._world.serve(self._world.scheduler.process, Asked("GET", path, {}))[1]
 
     def write(self, method: str, path: str, body: t.Any, content_type: str) -> None:
         self._world.sleep(0.02)
         self._wait()
         data = b"" if body is None else json.dumps(body).encode()
-        self._world.serve(method, path, {"fieldManager": "kubectl-edit"}, data, content_type)
+        asked = Asked(method, path, {"fieldManager": "kubectl-edit"}, data, content_type)
+        self._world.serve(self._world.scheduler.process, asked)
 
     def _wait(self) -> None:
         """Somebody who tries again until there is an API server."""
@@ -427,26 +428,15 @@ class World:
             self.say(f"! {fault}")
         return fault
 
-    def serve(
-        self, method: str, path: str, query: t.Mapping[str, str], body: bytes, content_type: str
-    ) -> tuple[int, bytes]:
-        return self.serve_for(self.scheduler.process, method, path, query, body, content_type)
-
-    def serve_for(
-        self,
-        process: Process | None,
-        method: str,
-        path: str,
-        query: t.Mapping[str, str],
-        body: bytes,
-        content_type: str,
-    ) -> tuple[int, bytes]:
+    def serve(self, process: Process | None, asked: Asked) -> tuple[int, bytes]:
         """One transaction of the server, and what it answers."""
+        method, path, query = asked[:3]
         self.requests += 1
         try:
             caller = self.admit(process, method, path)
             with self.serving():
-                status, data = self.plane.answer(method, path, query, body, content_type, caller)
+                status, data = self.plane.answer(asked, caller)
+                self.plane.settle()
         except ApiError as exc:
             status, data = exc.status, json.dumps(exc.to_status()).encode()
         if method != "GET" or status >= 400:

@@ -26,15 +26,6 @@ from .lock import LockInvariants
 from .record import RecordInvariants
 from .rehearsals import RehearsalInvariants
 from .restores import RestoreInvariants
-from .sentences import (
-    ALWAYS_WORKS,
-    CHANNELS_ARE_TRUE,
-    FROZEN,
-    GOES_ON,
-    LIVENESS,
-    NO_SURPRISE,
-    SENTENCES,
-)
 from .services import ServiceInvariants
 from .steps import StepInvariants
 from .stores import StoreInvariants
@@ -72,7 +63,7 @@ BESIDE_ANOTHER = "a rollback would return to it half done", "What that one set w
 FOR_A_PERSON = (
     "(P3009)",
     "is there and invalid",
-    "there is no backup of",
+    "has no backup of",
     "run that restore again",
     QUERY,
 )
@@ -105,7 +96,7 @@ class Invariants:
         self.channels = ChannelInvariants(
             [*world.plan.services],
             self.history.find,
-            functools.partial(self.history.check, CHANNELS_ARE_TRUE),
+            functools.partial(self.history.check, "channels_are_true"),
         )
         self._backups = BackupInvariants(self.history)
         self._restores = RestoreInvariants(self.history)
@@ -160,7 +151,7 @@ class Invariants:
             return
         for result in (did.result, *(did.result.get("services") or {}).values()):
             text = str(result.get("msg")) if isinstance(result, dict) else ""
-            self.history.check(NO_SURPRISE, "a defect of this collection" not in text, text)
+            self.history.check("no_surprise", "a defect of this collection" not in text, text)
         for part in self._parts:
             part.claimed(process, did)
 
@@ -178,7 +169,7 @@ class Invariants:
         self._running.discard(name)
         self._last_end = self.history.world.scheduler.now
         if self.history.script_of(name) in RELEASING and self.history.frozen_since() is not None:
-            self.history.check(FROZEN, True, "")  # it wrote nothing that a freeze forbids
+            self.history.check("frozen", True, "")  # it wrote nothing that a freeze forbids
 
     def _is_harmless(self, name: str) -> bool:
         actors = self.history.world.plan.actors
@@ -187,7 +178,7 @@ class Invariants:
     def done(self, script: str) -> None:
         """A run that came to its end, of a world in which nothing went wrong before."""
         if not self.history.world.befell and (script in UNSTOPPABLE or script == "deploy"):
-            self.history.check(ALWAYS_WORKS, True, "")
+            self.history.check("always_works", True, "")
 
     def stopped(self, actor: Actor, why: str) -> None:
         """A run that failed, of a world in which at most a few calls failed once before."""
@@ -218,7 +209,7 @@ class Invariants:
         if LEFT_OUT in why and plan.outages:
             record = self.history.record(self.history.release_of(name))
             closed = record["status"] == "rolled_back"
-            self.history.check(ALWAYS_WORKS, closed, f"{script} failed, and is not closed: {why}")
+            self.history.check("always_works", closed, f"{script} failed, and is not closed: {why}")
             return
         if script in UNSTOPPABLE:
             reasons = (*UNSTOPPABLE[script], *([STANDS_STILL] if plan.outages else ()))
@@ -226,12 +217,12 @@ class Invariants:
             if not (name in self._beside or len(releases) > 1 or self._somebody_does("kubectl")):
                 reasons = tuple(one for one in reasons if one != BY_ANOTHER)
             known = any(one in why for one in reasons) or self._goes_back_to_a_bad_image(actor)
-            self.history.check(ALWAYS_WORKS, known, f"{script} failed: {why}")
+            self.history.check("always_works", known, f"{script} failed: {why}")
         elif script == "deploy" and name not in self._beside and not plan.bad_images:
             if any(one in why for one in BESIDE_ANOTHER):
                 return
             if not self._by_hand(PREVENTS) and not self._somebody_does("lock", "kill_switch"):
-                self.history.check(ALWAYS_WORKS, False, f"{name} failed: {why}")
+                self.history.check("always_works", False, f"{name} failed: {why}")
 
     def _goes_back_to_a_bad_image(self, actor: Actor) -> bool:
         """Of another release, over which somebody began all the same."""
@@ -249,7 +240,7 @@ class Invariants:
     def ended_again(self, why: str) -> None:
         """The last command of all, given when nothing goes wrong any more; "" when it was done."""
         known = not why or any(one in why for one in FOR_A_PERSON)
-        self.history.check(GOES_ON, known, f"the command was given again, and failed: {why}")
+        self.history.check("goes_on", known, f"the command was given again, and failed: {why}")
         if not why or QUERY in why:
             self._restores.ended_again()
 
@@ -266,4 +257,4 @@ def _who(request: Request) -> str:
     return "" if process is None else process.name if process.alive else GONE
 
 
-__all__ = ["ALWAYS_WORKS", "LIVENESS", "NO_SURPRISE", "SENTENCES", "Invariants"]
+__all__ = ["Invariants"]

@@ -6,17 +6,15 @@ from sandbox.kubernetes.requests import parse_path
 
 from ..platform import FLAGS
 from ..scheduler import Process
-from ..tasks import Did
 from ..world import Request
-from .history import LEASE, PINS, RECORDS, History, Write
-from .sentences import LOOKS_AGAIN, NOTHING_LOST
+from .history import LEASE, PINS, RECORDS, History, Part, Write
 
 SWAPPED = {("leases", LEASE), *(("configmaps", name) for name in (*RECORDS, *PINS, FLAGS))}
 
 
-class SwapInvariants:
+class SwapInvariants(Part):
     def __init__(self, history: History) -> None:
-        self._history = history
+        super().__init__(history)
         self._known: dict[tuple[str, str, str], str] = {}
         """The version that a run read or wrote last, by the run and the object; "" for none there."""
         self._refused: set[tuple[int, str, str]] = set()
@@ -37,12 +35,12 @@ class SwapInvariants:
     def _look_again(self, request: Request, process: Process, what: tuple[str, str]) -> None:
         """Of a run that does one thing at a time, and whose requests come when they were sent."""
         history, name = self._history, process.name
-        if history.world.stores or name.startswith("kubectl") or history.is_troubled(name):
+        if self._world.stores or name.startswith("kubectl") or history.is_troubled(name):
             return
         key = (process.pid, *what)
         if request.method != "GET":
             again = key in self._refused
-            self._history.check(LOOKS_AGAIN, not again, f"{name} wrote {what[1]} as it was again")
+            self._check("looks_again", not again, f"{name} wrote {what[1]} as it was again")
         self._refused.discard(key)
         if request.status == 409:
             self._refused.add(key)
@@ -53,16 +51,13 @@ class SwapInvariants:
         key = (write.by, write.plural, write.name)
         if write.ours and write.by and key in self._known:
             over = _version(write.before)
-            self._history.check(
-                NOTHING_LOST,
+            self._check(
+                "nothing_lost",
                 over == self._known[key],
                 f"{write.by} read {write.plural}/{write.name} at version {self._known[key] or 'none'}, "
                 f"and wrote over version {over or 'none'}",
             )
         self._learn(*key)
-
-    def claimed(self, process: Process, did: Did) -> None:
-        """It is seen at the write."""
 
     def _learn(self, by: str, plural: str, name: str) -> None:
         self._known[by, plural, name] = _version(self._history.find(plural, name))

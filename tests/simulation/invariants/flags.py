@@ -29,32 +29,21 @@ from .history import (
     SPARED,
     TRIED,
     History,
+    Part,
     Write,
     annotations_of,
     epoch_of,
     percentage_in,
     switch_of,
 )
-from .sentences import (
-    AS_ASKED,
-    NOT_BEFORE,
-    NOT_IN_VAIN,
-    NOT_UNDONE,
-    OTHERS_STAY,
-    POD_BY_POD,
-    STAYS_KILLED,
-    STAYS_OFF,
-    STEP_BY_STEP,
-    TRUE_CLAIMS,
-)
 
 ENDING = ("feature_flags", "feature_ramp", "kill_switch")
 """They end pods that run with other flags."""
 
 
-class FlagInvariants:
+class FlagInvariants(Part):
     def __init__(self, history: History) -> None:
-        self._history = history
+        super().__init__(history)
         self._released = "", 0.0
         """Which release set its flags last, and when."""
         self._starting: dict[str, float] = {}
@@ -69,7 +58,7 @@ class FlagInvariants:
 
     def _may_be_a_reset(self, write: Write) -> bool:
         """The task of a request that comes when its sender is no more is not known."""
-        actors = self._history.world.plan.actors
+        actors = self._world.plan.actors
         return write.by == GONE and any(one.script == "reset" for one in actors)
 
     def _check_write(self, write: Write, after: Object) -> None:
@@ -84,14 +73,14 @@ class FlagInvariants:
                 or (params.get("kill_switch") == "reset_automatic" and bool(was.get("automatic")))
                 or self._may_be_a_reset(write)
             )
-            self._history.check(
-                STAYS_KILLED,
+            self._check(
+                "stays_killed",
                 now is not None or resets,
                 f"{write.by} took the switch away with {module} {params}",
             )
             let_go = {*(was.get("flags") or {})} - {*((now or {}).get("flags") or {})}
-            self._history.check(
-                STAYS_KILLED,
+            self._check(
+                "stays_killed",
                 module == "kill_switch"
                 or let_go <= {*(params.get("flags") or {})}
                 or self._may_be_a_reset(write),
@@ -99,8 +88,8 @@ class FlagInvariants:
             )
             epoch = int(annotations_of(before).get(KILL_SWITCH_EPOCH_ANNOTATION, "0"))
             if was.get("automatic") and params.get("fence"):
-                self._history.check(
-                    STAYS_OFF,
+                self._check(
+                    "stays_off",
                     now is not None or params["fence"] > epoch,
                     f"{write.by} of epoch {params['fence']} reset what was set at epoch {epoch}",
                 )
@@ -108,8 +97,8 @@ class FlagInvariants:
             if old_data.get(name) != data.get(name):
                 # What another hand has raised meanwhile may be lowered.
                 fewer = percentage_in(data) < percentage_in(old_data)
-                self._history.check(
-                    STAYS_KILLED,
+                self._check(
+                    "stays_killed",
                     data.get(name) == off or (name == PERCENTAGE and fewer),
                     f"{write.by} set {name} to {data.get(name)}",
                 )
@@ -119,11 +108,11 @@ class FlagInvariants:
         if new > old and module == "feature_ramp":
             self._check_rise(write, new, data)
         if new > old:
-            self._history.check(
-                STEP_BY_STEP, module != "kill_switch", f"{write.by} raised it by the kill switch"
+            self._check(
+                "step_by_step", module != "kill_switch", f"{write.by} raised it by the kill switch"
             )
-            self._history.check(
-                STEP_BY_STEP,
+            self._check(
+                "step_by_step",
                 old in STEPS and new in STEPS[: STEPS.index(old) + 2],
                 f"{write.by} raised it from {old} to {new}",
             )
@@ -131,7 +120,7 @@ class FlagInvariants:
     def _check_started(self) -> None:
         """What the kill switch left to start runs without the feature, unless somebody wrote the flags since."""
         for uid, since in [*self._starting.items()]:
-            life = self._history.world.kubelet.lives.get(uid)
+            life = self._world.kubelet.lives.get(uid)
             if life is not None and "running" not in life.containers[0].state:
                 continue
             del self._starting[uid]
@@ -140,8 +129,8 @@ class FlagInvariants:
             ):
                 continue
             has = {one: life.environment.get(one) for one in FLAGS_OFF}
-            self._history.check(
-                TRUE_CLAIMS,
+            self._check(
+                "true_claims",
                 has == {name: _text(value) for name, value in FLAGS_OFF.items()},
                 f"the kill switch succeeded while {life.name} started, which has {has}",
             )
@@ -152,7 +141,7 @@ class FlagInvariants:
         if module not in ENDING or self._history.stood_still(by):
             return
         life = self._life_of(name)
-        now, flags = self._history.world.scheduler.now, self._history.find("configmaps", FLAGS)
+        now, flags = self._world.scheduler.now, self._history.find("configmaps", FLAGS)
         spared = SPARED + TRIED if self._history.is_troubled(by) else SPARED
         writes = self._history.writes("configmaps", FLAGS)
         if life is None or any(one.at > now - spared for one in writes):
@@ -161,8 +150,8 @@ class FlagInvariants:
         own = [one.after for one in writes if one.by == by and one.after is not None]
         asked = _asked(module, params, (own[-1] if own else flags or {}).get("data") or {})
         wrong = [one for one in asked if life.environment.get(one) != asked[one]]
-        self._history.check(
-            NOT_IN_VAIN,
+        self._check(
+            "not_in_vain",
             not wrong or any(data.get(one) == asked[one] for one in wrong),
             f"{by} ended {name} for {wrong}, and the ConfigMap has {data}",
         )
@@ -171,7 +160,7 @@ class FlagInvariants:
         self._check_started()
         # A run that stood still tells of what it saw before others wrote, as does any while files come to processes.
         late = None if self._history.stood_still(process.name) else SPARED
-        late_or_mounted = late is None or self._history.world.plan.mounted
+        late_or_mounted = late is None or self._world.plan.mounted
         if not (
             late_or_mounted
             and self._history.others_wrote("configmaps", FLAGS, did, process.name, lately=late)
@@ -213,12 +202,12 @@ class FlagInvariants:
         else:
             return  # one that was late, and its task is over
         moved = {one for one in {*old, *new} if old.get(one) != new.get(one)}
-        self._history.check(
-            OTHERS_STAY, moved <= asked, f"{write.by} changed {sorted(moved - asked)} too"
+        self._check(
+            "others_stay", moved <= asked, f"{write.by} changed {sorted(moved - asked)} too"
         )
         kept = [one for one in (RAMP_ANNOTATION,) if one in annotations_of(before)]
         lost = [one for one in kept if one not in annotations_of(after)]
-        self._history.check(OTHERS_STAY, not lost, f"{write.by} lost the annotations {lost}")
+        self._check("others_stay", not lost, f"{write.by} lost the annotations {lost}")
 
     def _check_not_undone(
         self, write: Write, old: Object, new: Object, params: t.Mapping[str, t.Any]
@@ -227,8 +216,8 @@ class FlagInvariants:
             return
         own = {*FLAGS_ON[self._history.release_of(write.by)], PERCENTAGE}
         undone = {one for one in old if old[one] != new.get(one)} - own
-        self._history.check(
-            NOT_UNDONE,
+        self._check(
+            "not_undone",
             not undone,
             f"{write.by} undid {sorted(undone)}, which its release did not set",
         )
@@ -242,7 +231,7 @@ class FlagInvariants:
         if release and not let and at < history.came(write.by):
             records = history.writes("configmaps", f"release-{own}")
             history.check(
-                NOT_UNDONE,
+                "not_undone",
                 own == release or any(one.at > at for one in records),
                 f"{write.by} took users out of release {release}, which set the flags last",
             )
@@ -254,15 +243,15 @@ class FlagInvariants:
 
     def _check_on(self, by: str, data: Object, did: str) -> None:
         status = self._phase(by).get("status")
-        self._history.check(
-            NOT_BEFORE,
+        self._check(
+            "not_before",
             data.get(SWITCH) == "true" and status == "done",
             f"{did} of a feature that is {data.get(SWITCH)}, its phase {status}",
         )
 
     def _check_rise(self, write: Write, new: int, data: Object) -> None:
         """By the clock of the cluster, where those of all operators agree with it."""
-        world, by = self._history.world, write.by
+        world, by = self._world, write.by
         first = self._phase(by)
         self._check_on(by, data, f"{by} raised it to {new}")
         if any(one.ahead for one in world.plan.actors) or world.befell:
@@ -271,8 +260,8 @@ class FlagInvariants:
         began = parse_time(first.get("finished") or "")
         if began is not None:
             since = world.now() - began.timestamp()
-            self._history.check(
-                NOT_BEFORE,
+            self._check(
+                "not_before",
                 since >= (day - 1) * DAY - 2.0,
                 f"{by} raised it to {new} {since:.0f} s after the first step, before day {day}",
             )
@@ -285,29 +274,29 @@ class FlagInvariants:
         if life is None or life.containers[0].restarts or "running" not in life.containers[0].state:
             return
         has = {one: life.environment.get(one) for one in asked}
-        self._history.check(
-            POD_BY_POD,
+        self._check(
+            "pod_by_pod",
             has == asked and all(life.environment.get(one) == seen[one] for one in seen),
             f"{name} is said to run with {dict(asked)}, seen as {dict(seen)}, and has {has}",
         )
 
     def _life_of(self, pod: str) -> Life | None:
-        lives = self._history.world.kubelet.lives.values()
+        lives = self._world.kubelet.lives.values()
         return next((one for one in lives if one.name == pod), None)
 
     def _check_ramp(self, process: Process, did: Did) -> None:
         data = (self._history.find("configmaps", FLAGS) or {}).get("data") or {}
         said, action = did.result["percentage"], did.result["action"]
         if said is not None:
-            self._history.check(
-                AS_ASKED,
+            self._check(
+                "as_asked",
                 percentage_in(data) == said,
                 f"the ramp says {said}, and it is {data.get(PERCENTAGE)}",
             )
         asked = did.params["percentage"]
         if did.params["state"] == "moved" and asked is not None and action in ("raise", "lower"):
-            self._history.check(
-                AS_ASKED, said == asked, f"{asked} % was asked for, and the ramp went to {said}"
+            self._check(
+                "as_asked", said == asked, f"{asked} % was asked for, and the ramp went to {said}"
             )
         if did.params["state"] == "judged":
             self._check_verdict(did)
@@ -318,23 +307,23 @@ class FlagInvariants:
         """A verdict is of the step that was watched, and a breach leaves it."""
         said, watched = did.result["percentage"], did.params["percentage"]
         if did.params["verdict"] == "rollback":
-            self._history.check(AS_ASKED, said < watched or not watched, f"{watched} stays {said}")
+            self._check("as_asked", said < watched or not watched, f"{watched} stays {said}")
         else:
-            self._history.check(
-                AS_ASKED, said == watched, f"{watched} % was watched, and {said} % was judged"
+            self._check(
+                "as_asked", said == watched, f"{watched} % was watched, and {said} % was judged"
             )
 
     def _check_switch(self, did: Did) -> None:
         switch = switch_of(self._history.find("configmaps", FLAGS) or {"metadata": {}})
         off = {name: str(value).lower() for name, value in FLAGS_OFF.items()}
         held = (switch or {}).get("flags") or {}
-        self._history.check(
-            TRUE_CLAIMS,
+        self._check(
+            "true_claims",
             switch is not None and off.items() <= held.items(),
             f"the kill switch succeeded, and it is {switch}",
         )
-        self._history.check(
-            TRUE_CLAIMS,
+        self._check(
+            "true_claims",
             bool((switch or {}).get("automatic")) <= bool(did.params["automatic"]),
             "a person set the kill switch, and it is automatic",
         )
@@ -343,15 +332,15 @@ class FlagInvariants:
         data = (self._history.find("configmaps", FLAGS) or {}).get("data") or {}
         for name, value in did.result["asked"].items():
             if name not in did.result["left_off"]:
-                self._history.check(
-                    TRUE_CLAIMS,
+                self._check(
+                    "true_claims",
                     data.get(name) == value,
                     f"{name} was set to {value}, and is {data.get(name)}",
                 )
 
     def _check_meant(self, process: Process, did: Did) -> None:
         """A switch that is set automatically names every holder of the lock that it could see."""
-        if any(one.actor == process.name for one in self._history.world.befell):
+        if any(one.actor == process.name for one in self._world.befell):
             return
         flags = t.cast("Object", self._history.find("configmaps", FLAGS))
         if not (switch_of(flags) or {}).get("automatic"):
@@ -362,8 +351,8 @@ class FlagInvariants:
             if one.at < did.began and one.after is not None
         ]
         named = int(annotations_of(flags).get(KILL_SWITCH_EPOCH_ANNOTATION, "0"))
-        self._history.check(
-            STAYS_OFF,
+        self._check(
+            "stays_off",
             named >= max(epochs, default=0),
             f"{process.name} set the switch for epoch {named} of {epochs}",
         )
@@ -378,23 +367,25 @@ class FlagInvariants:
             if pod["state"] == "idle"
         }
         for consumer in did.params["consumers"]:
-            for record in self._history.world.store.records("pods", NAMESPACE):
+            for record in self._world.store.records("pods", NAMESPACE):
                 body = record.body
                 if body["metadata"]["labels"].get("app") != consumer or terminating(body):
                     continue
-                life = self._history.world.kubelet.lives.get(body["metadata"]["uid"])
+                life = self._world.kubelet.lives.get(body["metadata"]["uid"])
                 if life is None or "running" not in life.containers[0].state:
                     if life is not None and not life.containers[0].instance:
-                        self._starting[body["metadata"]["uid"]] = self._history.world.scheduler.now
+                        self._starting[body["metadata"]["uid"]] = self._world.scheduler.now
                     continue
-                self._history.check(
-                    POD_BY_POD,
-                    consumer not in self._history.world.plan.deaf or life.name in idle,
+                self._check(
+                    "pod_by_pod",
+                    consumer not in self._world.plan.deaf or life.name in idle,
                     f"the kill switch succeeded, and {life.name} cannot be asked",
                 )
                 has = {one: life.environment.get(one) for one in off}
-                self._history.check(
-                    TRUE_CLAIMS, has == off, f"the kill switch succeeded, and {life.name} has {has}"
+                self._check(
+                    "true_claims",
+                    has == off,
+                    f"the kill switch succeeded, and {life.name} has {has}",
                 )
 
 

@@ -11,25 +11,14 @@ from ..functions import Project, Written
 from ..platform import VERSION
 from ..scheduler import GONE, Process
 from ..tasks import Did
-from .history import RECORD, SPARED, History, Write, record_of, unpacked
-from .sentences import (
-    BACK_AT_PINS,
-    BEGINS_NOTHING,
-    DONE_IS_DONE,
-    LOOKED_FIRST,
-    NOT_AGAIN,
-    NOT_UNDONE,
-    PINS_ARE_OLD,
-    SAVED_FIRST,
-    TRUE_CLAIMS,
-)
+from .history import RECORD, SPARED, History, Part, Write, record_of, unpacked
 
 PHASE = "edge_functions"
 
 
-class FunctionInvariants:
+class FunctionInvariants(Part):
     def __init__(self, history: History) -> None:
-        self._history = history
+        super().__init__(history)
         self._stray: set[Written] = set()
         """What a run wrote that had just lost the lock: whoever comes next finds it there."""
         if self._project is not None:
@@ -37,7 +26,7 @@ class FunctionInvariants:
 
     @property
     def _project(self) -> Project | None:
-        return self._history.world.project
+        return self._world.project
 
     def _functions(self) -> t.Mapping[str, Function]:
         return t.cast("Project", self._project).store.functions
@@ -53,7 +42,7 @@ class FunctionInvariants:
             now = record_of(write.after)["phases"].get(PHASE, {}).get("status")
             if now == "done" and before.get(PHASE, {}).get("status") != "done":
                 for slug in self._project.wanted:
-                    self._check_new(DONE_IS_DONE, write.by, slug, f"{write.by} closed {PHASE}")
+                    self._check_new("done_is_done", write.by, slug, f"{write.by} closed {PHASE}")
 
     def _saved_written(self, by: str, archive: Object) -> None:
         for one in archive["functions"]:
@@ -63,16 +52,16 @@ class FunctionInvariants:
                 for each in self._writes(one["slug"])
                 if not self._ours(each.by) or each.by == GONE or each in self._stray
             ]
-            self._history.check(
-                PINS_ARE_OLD,
+            self._check(
+                "pins_are_old",
                 any(each is not None and each.ezbr_sha256 == saved for each in known),
                 f"what is saved of {one['slug']} never ran but by a release",
             )
         since = t.cast("Project", self._project).staged.get(by, 0.0)
         for slug in archive["absent"]:
             last = [one for one in self._writes(slug) if one.at < since][-1:]
-            self._history.check(
-                PINS_ARE_OLD,
+            self._check(
+                "pins_are_old",
                 not last or self._ours(last[0].by) or not last[0].after,
                 f"{slug} is saved as absent, and was there",
             )
@@ -81,15 +70,15 @@ class FunctionInvariants:
         module, params = self._history.doing(write.by)
         if module != PHASE:
             return
-        check, project, by = self._history.check, t.cast("Project", self._project), write.by
+        check, project, by = self._check, t.cast("Project", self._project), write.by
         deploys, began = params["state"] == "deployed", self._history.began(by)
         checked = project.checked.get(by, math.inf) if deploys else began
         check(
-            BEGINS_NOTHING,
+            "begins_nothing",
             not self._history.lost_before(by, max(began, checked - SPARED)),
             f"{by} lost the lock, and wrote function {write.slug}",
         )
-        lost = self._history.lost_before(write.by, self._history.world.scheduler.now)
+        lost = self._history.lost_before(write.by, self._world.scheduler.now)
         if lost:
             self._stray.add(write)
         if self._others_wrote(write.slug, by, checked):
@@ -97,18 +86,18 @@ class FunctionInvariants:
         if deploys:
             archived, staged = self._archived(), project.staged.get(by, 0.0)
             check(
-                SAVED_FIRST,
+                "saved_first",
                 lost or write.slug in archived,
                 f"{write.by} replaced {write.slug} before what ran was saved",
             )
             check(
-                LOOKED_FIRST,
+                "looked_first",
                 not self._others_wrote(write.slug, by, staged)
                 or _seen(self._at(write.slug, staged)) == _seen(write.before),
                 f"{write.by} replaced {write.slug}, which another wrote since it looked",
             )
             check(
-                NOT_AGAIN,
+                "not_again",
                 _as(write.before) != _as(write.after)
                 or _version(write.before) == _version(write.after),
                 f"{write.by} deployed {write.slug} again, which ran already",
@@ -116,7 +105,7 @@ class FunctionInvariants:
         else:
             last = self._writes(write.slug)[-2:-1]
             check(
-                NOT_UNDONE,
+                "not_undone",
                 not last or self._ours(last[0].by) or not last[0].after,
                 f"{write.by} took back {write.slug}, which {last[0].by if last else ''} had deployed",
             )
@@ -131,7 +120,9 @@ class FunctionInvariants:
         if did.params["state"] == "deployed":
             for slug in did.params["names"]:
                 if not self._others_wrote(slug, process.name, did.began):
-                    self._check_new(TRUE_CLAIMS, process.name, slug, f"{process.name} deployed it")
+                    self._check_new(
+                        "true_claims", process.name, slug, f"{process.name} deployed it"
+                    )
         elif did.params["state"] == "restored":
             self._check_back(process, did)
 
@@ -143,18 +134,18 @@ class FunctionInvariants:
             if slug in did.result["kept"] or self._others_wrote(slug, process.name, did.began):
                 continue
             found = _as(self._functions().get(slug))
-            self._history.check(
-                BACK_AT_PINS, found == saved, f"{slug} is said to be back, and is {found}"
+            self._check(
+                "back_at_pins", found == saved, f"{slug} is said to be back, and is {found}"
             )
 
     def _check_new(self, invariant: str, by: str, slug: str, said: str) -> None:
         project, found = t.cast("Project", self._project), self._functions().get(slug)
-        if self._others_wrote(slug, by, self._history.world.scheduler.now - SPARED):
+        if self._others_wrote(slug, by, self._world.scheduler.now - SPARED):
             return
         last = self._writes(slug)[-1:]
-        if invariant == DONE_IS_DONE and last and not self._ours(last[0].by):
+        if invariant == "done_is_done" and last and not self._ours(last[0].by):
             return
-        self._history.check(
+        self._check(
             invariant,
             project.is_new(found, slug) and found is not None and not found.verify_jwt,
             f"{said}, and {slug} is {found}",

@@ -14,8 +14,7 @@ from ..plan import CLOCK_JUMPS, KILL_AFTER, KILL_BEFORE, Alert
 from ..platform import BREACH, FLAGS, QUIET, SETTLE, STEPS, SWITCH, VERSION
 from ..scheduler import Process
 from ..tasks import Did
-from .history import RECORD, History, Write, annotations_of, percentage_of
-from .sentences import GUARD_LOWERS, GUARD_WAITS, ONE_ACT
+from .history import RECORD, History, Part, Write, annotations_of, percentage_of
 
 BY_A_CLOCK = 6.0
 """Seconds by which SETTLE is shorter for a clock that goes two in a hundred too fast, in whole seconds."""
@@ -28,9 +27,9 @@ SEEN = 180.0
 """Seconds in which a cause that is gone is certainly seen so, and once more after QUIET."""
 
 
-class GuardInvariants:
+class GuardInvariants(Part):
     def __init__(self, history: History) -> None:
-        self._history = history
+        super().__init__(history)
         self._acted: dict[tuple[str, int], str] = {}
         """The act that answered each cause: an alert, and the number of the time that it fired."""
         self._beyond: dict[str, tuple[t.Any, int, float]] = {}
@@ -59,7 +58,7 @@ class GuardInvariants:
             return
         if did.module == "feature_guard" and not did.failed:
             self._check_told(process, did)
-        world, history = self._history.world, self._history
+        world, history = self._world, self._history
         guards = [one for one in world.plan.actors if one.script == "guard"]
         if did.module != "feature_guard" or did.failed or world.plan.blind[1]:
             return
@@ -67,7 +66,7 @@ class GuardInvariants:
             return
         if len({(one.ahead, one.rate) for one in guards}) > 1 or self._rests(process, did):
             return
-        if self._last is not None and history.world.scheduler.now - self._last.at < SETTLED:
+        if self._last is not None and self._world.scheduler.now - self._last.at < SETTLED:
             return
         began, ended = (one - world.began for one in (did.began, world.scheduler.now))
         self._check_metric(process, began, ended)
@@ -80,13 +79,13 @@ class GuardInvariants:
             ):
                 key = (alert.name, _number(alert, began))
                 history.check(
-                    ONE_ACT, key in self._acted, f"{process.name} left {alert.name} unanswered"
+                    "one_act", key in self._acted, f"{process.name} left {alert.name} unanswered"
                 )
 
     def _check_metric(self, process: Process, began: float, ended: float) -> None:
         """What a second look confirms is answered by then, or by a third, where another guard kept its own memory."""
         history, flags = self._history, self._history.last_write("configmaps", FLAGS)
-        spans = [one for one in history.world.plan.metric if one[0] <= began and ended < one[1]]
+        spans = [one for one in self._world.plan.metric if one[0] <= began and ended < one[1]]
         if not spans or (spans[0][2] or 0.0) <= BREACH or flags is None or flags.after is None:
             self._beyond.pop(process.name, None)
             return
@@ -98,7 +97,7 @@ class GuardInvariants:
         if looks > 2:
             answered = any("metric errors" in act["causes"] for act in _acts(flags.after))
             history.check(
-                ONE_ACT, answered, f"{process.name} left a breach of the metric unanswered"
+                "one_act", answered, f"{process.name} left a breach of the metric unanswered"
             )
 
     def _check_told(self, process: Process, did: Did) -> None:
@@ -107,8 +106,8 @@ class GuardInvariants:
         if told and lowered is not None and self._same_clock(lowered.by, process.name):
             ago = did.began - lowered.at
             waits = did.params["wait_timeout"] - BY_A_CLOCK
-            self._history.check(
-                GUARD_WAITS,
+            self._check(
+                "guard_waits",
                 ago >= waits or ago < 0,
                 f"{process.name} told of {told} {ago:.0f} s after {lowered.by} lowered it",
             )
@@ -128,39 +127,37 @@ class GuardInvariants:
     def _acted_now(self, write: Write, act: Object) -> None:
         old, new = percentage_of(write.before), percentage_of(write.after)
         lowered = act["what"] == "step_down" and old in STEPS and new == STEPS[STEPS.index(old) - 1]
-        self._history.check(
-            GUARD_LOWERS,
+        self._check(
+            "guard_lowers",
             lowered or (act["what"] == "kill_switch" and new == 0),
             f"{write.by}: {act['what']} from {old} to {new}",
         )
         last, self._last = self._last, write
         if last is not None and act["what"] == "step_down" and self._same_clock(last.by, write.by):
-            self._history.check(
-                GUARD_LOWERS,
+            self._check(
+                "guard_lowers",
                 write.at - last.at >= SETTLE - BY_A_CLOCK,
                 f"{write.by} acted {write.at - last.at:.0f} s after {last.by}",
             )
         for key in act["causes"]:
             kind, _space, name = key.partition(" ")
-            found = [one for one in self._history.world.plan.alerts if one.name == name]
+            found = [one for one in self._world.plan.alerts if one.name == name]
             if kind == "alert" and found:
                 self._answered(write.by, act, found[0])
 
     def _same_clock(self, *names: str) -> bool:
-        world = self._history.world
+        world = self._world
         clocks = {(one.ahead, one.rate) for one in world.plan.actors if one.name in names}
         jumped = any(one.kind == CLOCK_JUMPS for one in world.befell)
         return len(clocks) == 1 and not jumped and not any(map(self._history.is_troubled, names))
 
     def _answered(self, by: str, act: Object, alert: Alert) -> None:
-        at = self._history.world.passed
+        at = self._world.passed
         number = _number(alert, at)
-        self._history.check(
-            ONE_ACT, number >= 0, f"{by} acted for {alert.name}, which had not fired"
-        )
+        self._check("one_act", number >= 0, f"{by} acted for {alert.name}, which had not fired")
         before = self._acted.setdefault((alert.name, number), act["id"])
-        self._history.check(
-            ONE_ACT, before == act["id"], f"{by} acted again for {alert.name}: {before} did"
+        self._check(
+            "one_act", before == act["id"], f"{by} acted again for {alert.name}: {before} did"
         )
 
 

@@ -18,15 +18,16 @@ from sandbox.kubernetes.errors import ApiError
 
 from ..plan import LATE, PAUSE_AFTER, PAUSE_BEFORE, SLOW, WATCH, Actor
 from ..platform import FLAGS, NAMESPACE, PERCENTAGE, RELEASES, VERSION
-from ..scheduler import GONE
+from ..scheduler import GONE, Process
+from ..stores import Stores
 from ..tasks import Did
 from ..world import World
-from .sentences import FROZEN
 
 LEASE = "easymo-deploy"
 FREEZE = "deploy-freeze"
 LOCKS = frozenset({"deploy_lock", "release_run"})
 """The modules that take the deploy lock."""
+PINNING = ("release", "release_run")
 SCALES = ("stopped", "running")
 """States of a rollout that sets counts and nothing else."""
 SPARED = 6.0
@@ -173,7 +174,7 @@ class History:
             return
         late = write.at - since
         spared = SPARED + TRIED if self.is_troubled(write.by) else SPARED
-        self.check(FROZEN, late <= spared, f"{write.by} {did} {late:.1f} s after the freeze")
+        self.check("frozen", late <= spared, f"{write.by} {did} {late:.1f} s after the freeze")
 
     # Tasks
 
@@ -243,6 +244,24 @@ class History:
     def went_on_without_asking(self, by: str) -> bool:
         """Whether a task that asks for no lock began after it was lost, and the one before that asks saw nothing."""
         return self.lost_before(by, self.began(by) - SPARED - self._asking.get(by, 0.0))
+
+
+class Part:
+    """Sentences about one thing. Told of each write of an object, and of each task as it ended."""
+
+    def __init__(self, history: History) -> None:
+        self._history, self._world, self._check = history, history.world, history.check
+
+    @property
+    def _stores(self) -> Stores:
+        """Of a world that has some."""
+        return t.cast("Stores", self._world.stores)
+
+    def written(self, write: Write) -> None:
+        """Many are not about the cluster's objects."""
+
+    def claimed(self, process: Process, did: Did) -> None:
+        """Some are seen at the write alone."""
 
 
 def template_of(body: Object | None) -> Object | None:

@@ -8,24 +8,13 @@ from ..platform import FLAGS, SWITCH
 from ..scheduler import Process
 from ..scripts.script import PHASES, WATCH
 from ..tasks import Did
-from .history import PINS, RECORDS, History, Write, record_of, switch_of, unpacked
-from .sentences import (
-    FLAGS_STAND,
-    IN_ORDER,
-    LATEST_GOES_ON,
-    PHASES_LAST,
-    PINS_ARE_OLD,
-    TRUE_CLAIMS,
-)
+from .history import PINNING, PINS, RECORDS, Part, Write, record_of, switch_of, unpacked
 
 UNFINISHED = ("running", "failed")
 SETTLED = ("done", "failed", "rolled_back", "partly_rolled_back", "waived")
 
 
-class RecordInvariants:
-    def __init__(self, history: History) -> None:
-        self._history = history
-
+class RecordInvariants(Part):
     def written(self, write: Write) -> None:
         if write.after is None:
             return
@@ -41,34 +30,34 @@ class RecordInvariants:
             self._pins_written(write.by, PINS[write.name], before, unpacked(write.after))
 
     def _record_written(self, by: str, before: Object, after: Object) -> None:
-        self._history.check(
-            PHASES_LAST,
+        self._check(
+            "phases_last",
             after["attempt"] >= before["attempt"],
             f"attempt {before['attempt']} became {after['attempt']}",
         )
         if before["status"] == "rolled_back" and after["status"] == "running":
-            self._history.check(
-                PHASES_LAST,
+            self._check(
+                "phases_last",
                 after["attempt"] == before["attempt"] + 1,
                 f"{by} began a release that was rolled back, and the attempt is {after['attempt']}",
             )
         for part in ("previous_attempts", "notes"):
             lost = [one for one in before.get(part) or () if one not in (after.get(part) or ())]
-            self._history.check(PHASES_LAST, not lost, f"{by} lost {part}: {lost}")
+            self._check("phases_last", not lost, f"{by} lost {part}: {lost}")
         if after["attempt"] != before["attempt"]:
-            self._history.check(
-                PHASES_LAST,
+            self._check(
+                "phases_last",
                 len(after.get("previous_attempts") or ()) == after["attempt"] - 1,
                 f"{by} began attempt {after['attempt']}, and the record has not the ones before",
             )
             return
         lost = _lost(before.get("facts") or {}, after.get("facts") or {})
-        self._history.check(PHASES_LAST, not lost, f"{by} lost the facts {lost}")
+        self._check("phases_last", not lost, f"{by} lost the facts {lost}")
         for name, phase in before["phases"].items():
             if phase["status"] == "done":
                 found = after["phases"].get(name, {}).get("status")
-                self._history.check(
-                    PHASES_LAST, found in SETTLED, f"{by}: phase {name} was done and is {found}"
+                self._check(
+                    "phases_last", found in SETTLED, f"{by}: phase {name} was done and is {found}"
                 )
 
     def _phases_written(self, by: str, before: Object, after: Object) -> None:
@@ -76,8 +65,8 @@ class RecordInvariants:
             was, now = (one.get(name, {}).get("status") for one in (before, after))
             if now in ("running", "done") and was not in ("running", "done"):
                 states = [after.get(one, {}).get("status") for one in PHASES[:at]]
-                self._history.check(
-                    IN_ORDER,
+                self._check(
+                    "in_order",
                     all(one == "done" for one in states),
                     f"{by} made phase {name} {now}, and before it is {states}",
                 )
@@ -99,7 +88,7 @@ class RecordInvariants:
             switch is not None and switch.get("automatic") and body["data"].get(SWITCH) == "false"
             for switch, body in zip(switches, bodies, strict=True)
         ]
-        self._history.check(FLAGS_STAND, not held or not all(held), f"{by} opened the watch")
+        self._check("flags_stand", not held or not all(held), f"{by} opened the watch")
 
     def _check_beside_others(self, by: str, before: Object, after: Object) -> None:
         """As they stood when the task began that opens a phase, or the run that has one done again."""
@@ -119,7 +108,7 @@ class RecordInvariants:
                 stands = wrong or other["status"] == "done"
                 wrong = stands and max(_epochs(other).values()) > max(was.values())
             history.check(
-                LATEST_GOES_ON,
+                "latest_goes_on",
                 not wrong,
                 f"{by} {'went on' if was else 'began'}, and release {release} is {other['status']}",
             )
@@ -131,21 +120,21 @@ class RecordInvariants:
     def _pins_written(self, by: str, release: str, before: Object, pins: Object) -> None:
         known = before.get("config_maps", {}) if before.get("attempt") == pins["attempt"] else {}
         for name, pin in known.items():
-            self._history.check(
-                PINS_ARE_OLD,
+            self._check(
+                "pins_are_old",
                 pins["config_maps"].get(name) == pin,
                 f"{by} pinned {name} again in the same attempt",
             )
         for name, pin in pins.get("deployments", {}).items():
             images = [one["image"] for one in pin["template"]["spec"]["containers"]]
-            self._history.check(
-                PINS_ARE_OLD,
+            self._check(
+                "pins_are_old",
                 not any(f":{release}" in image for image in images),
                 f"the pin of {name} for release {release} is {images}",
             )
 
     def claimed(self, process: Process, did: Did) -> None:
-        if did.module == "release" and did.params["pin"] and not did.failed:
+        if did.module in PINNING and did.params["pin"] and not did.failed:
             self._check_attempt(process, did)
         if did.module == "release" and not did.failed and not did.params["decision"]:
             self._check_recorded(process, did)
@@ -162,12 +151,10 @@ class RecordInvariants:
         phase, notes, facts = (did.params[one] for one in ("phase", "notes", "facts"))
         if did.params["phase_status"] == "done":
             found = [(one.get("phases") or {}).get(phase, {}).get("status") for one in records]
-            self._history.check(
-                TRUE_CLAIMS, "done" in found, f"phase {phase} was closed, and is {found}"
-            )
+            self._check("true_claims", "done" in found, f"phase {phase} was closed, and is {found}")
         if notes or facts:
-            self._history.check(
-                TRUE_CLAIMS,
+            self._check(
+                "true_claims",
                 any(
                     {*notes} <= {*(one.get("notes") or ())}
                     and not _lost(facts, one.get("facts") or {})
@@ -178,11 +165,11 @@ class RecordInvariants:
 
     @property
     def _pins_nothing(self) -> bool:
-        phases = self._history.world.phases
+        phases = self._world.phases
         return bool(phases) and "microservices" not in phases
 
     def _check_attempt(self, process: Process, did: Did) -> None:
-        release = did.params["name"]
+        release = self._history.release_of(process.name)
         if any(
             self._history.others_wrote("configmaps", one, did, process.name)
             for one in (f"release-{release}", f"release-{release}-pins")
@@ -190,8 +177,8 @@ class RecordInvariants:
             return
         both = self._history.pins(release), self._history.record(release)
         attempts = [one.get("attempt") for one in both]
-        self._history.check(
-            TRUE_CLAIMS,
+        self._check(
+            "true_claims",
             attempts[0] == attempts[1] or self._pins_nothing,
             f"attempt {attempts[1]} was opened, and the pins are of attempt {attempts[0]}",
         )

@@ -1,30 +1,25 @@
 """What holds of rehearsals, by the copy in which one was done and by what is applied after it."""
 
-import typing as t
 from contextlib import suppress
 
 import psycopg2
 
 from ..scheduler import Process
-from ..stores import COUNTED, QUERY, REHEARSAL, VERSIONS, Stores
+from ..stores import COUNTED, QUERY, REHEARSAL, VERSIONS
 from ..tasks import Did
-from .history import History, Write
-from .sentences import REHEARSED_FIRST, TRUE_CLAIMS
+from .history import History, Part
 from .stores import MODULE, Seen, seen_in, version_of
 
 
-class RehearsalInvariants:
+class RehearsalInvariants(Part):
     def __init__(self, history: History) -> None:
-        self._history = history
+        super().__init__(history)
         self._rehearsed: dict[tuple[str, str], frozenset[str]] = {}
         """Which versions a run applied to the copy of a database, since its last backups."""
         self._dropped: dict[tuple[str, str], tuple[Seen, str]] = {}
         """What was in each copy that a run dropped, and the answer to the query."""
-        if history.world.stores is not None:
-            history.world.stores.databases.dropping.append(self._dropping)
-
-    def written(self, write: Write) -> None:
-        """Nothing of the cluster's is about these."""
+        if self._world.stores is not None:
+            self._stores.databases.dropping.append(self._dropping)
 
     def claimed(self, process: Process, did: Did) -> None:
         by = process.name
@@ -35,19 +30,17 @@ class RehearsalInvariants:
         name = did.params["login_db"]
         if did.params["rehearsal"]:
             self._check_rehearsal(process, name, did)
-        elif self._history.world.plan.rehearsed and self._history.script_of(by).startswith(
-            "deploy"
-        ):
+        elif self._world.plan.rehearsed and self._history.script_of(by).startswith("deploy"):
             applied = {version_of(one) for one in did.result.get("applied") or ()}
             rehearsed = self._rehearsed.get((by, name), frozenset())
-            self._history.check(
-                REHEARSED_FIRST,
+            self._check(
+                "rehearsed_first",
                 applied <= rehearsed,
                 f"{by} applied {sorted(applied)} to {name}, and rehearsed {sorted(rehearsed)}",
             )
-            expected = self._history.world.plan.expected.get(name, COUNTED)
-            self._history.check(
-                REHEARSED_FIRST,
+            expected = self._world.plan.expected.get(name, COUNTED)
+            self._check(
+                "rehearsed_first",
                 not applied or expected == COUNTED,
                 f"{by} applied {sorted(applied)} to {name}, whose copy does not hold {expected}",
             )
@@ -59,12 +52,12 @@ class RehearsalInvariants:
         if did.failed or did.result["rehearsal"]["status"] != "passed" or seen is None:
             return
         half = [one for one in VERSIONS if not seen.applied[one] or not seen.whole(one)]
-        self._history.check(
-            TRUE_CLAIMS, not half, f"{process.name} rehearsed {name}, and its copy lacked {half}"
+        self._check(
+            "true_claims", not half, f"{process.name} rehearsed {name}, and its copy lacked {half}"
         )
-        expected = self._history.world.plan.expected.get(name, answer)
-        self._history.check(
-            TRUE_CLAIMS,
+        expected = self._world.plan.expected.get(name, answer)
+        self._check(
+            "true_claims",
             answer == expected,
             f"{process.name} found {expected} in {copy}, which had {answer}",
         )
@@ -74,7 +67,7 @@ class RehearsalInvariants:
         """Unless it is one that was left there, in which this task has done nothing yet."""
         if process is None or not copy.startswith(REHEARSAL):
             return
-        stores = t.cast("Stores", self._history.world.stores)
+        stores = self._stores
         worked = stores.databases.done.get((process.name, copy), 0.0)
         if worked <= self._history.began(process.name):
             return

@@ -14,8 +14,7 @@ from ..scheduler import GONE, Process, sender_of
 from ..scripts.restores import METHODS, SCRATCH
 from ..stores import REHEARSAL, Stores
 from ..tasks import Did
-from .history import History, Write
-from .sentences import ASKS_FIRST, COPY_GOES, NEVER_GONE, RESTORE_ENDS, RESTORED_WHOLE, TRUE_CLAIMS
+from .history import History, Part
 
 CONTROL = "postgres"
 """The database from which others are made and renamed."""
@@ -55,9 +54,9 @@ class Standing:
     open: bool
 
 
-class RestoreInvariants:
+class RestoreInvariants(Part):
     def __init__(self, history: History) -> None:
-        self._history = history
+        super().__init__(history)
         self._switches: dict[str, list[Switch]] = {}
         self._first: dict[str, int] = {}
         """Which database had each name in the beginning."""
@@ -65,18 +64,11 @@ class RestoreInvariants:
         """What is in a database that is restored in place, as long as nobody else writes."""
         self._copies: dict[int, tuple[str, str, float]] = {}
         """Whatever else was made: its name, by whom and when."""
-        if history.world.stores is None or not _restores(history):
+        if self._world.stores is None or not _restores(history):
             return
         self._stores.databases.server.make(BYSTANDER)
         self._first = {name: one.oid for name, one in self._standing().items()}
         self._stores.databases.observers.append(self._committed)
-
-    @property
-    def _stores(self) -> Stores:
-        return t.cast("Stores", self._history.world.stores)
-
-    def written(self, write: Write) -> None:
-        """Nothing of the cluster's is about these."""
 
     def _standing(self) -> dict[str, Standing]:
         asked = self._stores.databases.server.ask(_DATABASES)
@@ -87,7 +79,7 @@ class RestoreInvariants:
             self._committed_in_place(database, process)
         if database != CONTROL:
             return
-        by, now = sender_of(process), self._history.world.scheduler.now
+        by, now = sender_of(process), self._world.scheduler.now
         standing = self._standing()
         served = {one.oid for one in standing.values()}
         known = {
@@ -101,7 +93,7 @@ class RestoreInvariants:
             for name, switches in self._switches.items()
             if any(one.oid not in served for one in switches)
         ]
-        self._history.check(NEVER_GONE, not lost, f"{by} has left nothing of {lost}")
+        self._check("never_gone", not lost, f"{by} has left nothing of {lost}")
         if lost:
             return
         for name in self._stores.kinds:
@@ -130,12 +122,10 @@ class RestoreInvariants:
             wrong = self._differs(name, key) if key else ""
             if name not in self._before and (wrong or not key):
                 return  # what was there before is not known
-            self._history.check(
-                RESTORED_WHOLE, not wrong, f"{by} restored {name}, and it has {wrong}"
-            )
+            self._check("restored_whole", not wrong, f"{by} restored {name}, and it has {wrong}")
             self._check_lock(by, name, name)
             oid = self._first[name]
-            switch = Switch(self._history.world.scheduler.now, by, request, oid, oid)
+            switch = Switch(self._world.scheduler.now, by, request, oid, oid)
             self._switches.setdefault(name, []).append(switch)
             self._before[name] = found
 
@@ -151,7 +141,7 @@ class RestoreInvariants:
         if not key:
             return  # by a request that arrived when nobody waited for it
         wrong = self._differs(name, key)
-        self._history.check(RESTORED_WHOLE, not wrong, f"{by} put into the place of {name} {wrong}")
+        self._check("restored_whole", not wrong, f"{by} put into the place of {name} {wrong}")
 
     def _asked(self, params: t.Mapping[str, t.Any]) -> tuple[str, str]:
         """The backup that a task restores, by the record, and the word for that; both empty of another task."""
@@ -166,8 +156,8 @@ class RestoreInvariants:
     def _check_lock(self, by: str, name: str, worked_in: str) -> None:
         """`worked_in`: the database that it had filled and compared right before."""
         done = self._stores.databases.done.get((by, worked_in), 0.0)
-        self._history.check(
-            ASKS_FIRST,
+        self._check(
+            "asks_first",
             self._history.knew_its_lock(by, done),
             f"{by} lost the lock, and restored {name}",
         )
@@ -203,8 +193,8 @@ class RestoreInvariants:
                     or standing.get(did.result["kept"] or name, Standing(0, False)).oid == one.kept
                 )
             ]
-            self._history.check(
-                TRUE_CLAIMS,
+            self._check(
+                "true_claims",
                 self._looks_restored(name, did) or bool(carried_out),
                 f"{process.name} says that {name} is restored and the failed one kept as {did.result['kept']}",
             )
@@ -218,23 +208,20 @@ class RestoreInvariants:
             return
         there = name in self._standing()
         if did.params["state"] == "absent":
-            self._history.check(
-                TRUE_CLAIMS,
+            self._check(
+                "true_claims",
                 self._others(process) or not there,
                 f"{process.name} dropped {name}, and it is there",
             )
         elif there or not self._others(process):
             wrong = "nothing" if not there else self._differs(name, did.result["backup"]["key"])
-            self._history.check(
-                RESTORED_WHOLE, not wrong, f"{process.name} made {name} with {wrong}"
-            )
+            self._check("restored_whole", not wrong, f"{process.name} made {name} with {wrong}")
 
     def _others(self, process: Process) -> bool:
         """Who makes and drops a database of that name too."""
         script = self._history.script_of(process.name)
         return any(
-            one.script == script and one.name != process.name
-            for one in self._history.world.plan.actors
+            one.script == script and one.name != process.name for one in self._world.plan.actors
         )
 
     def _check_failure(self, process: Process, did: Did) -> None:
@@ -243,17 +230,17 @@ class RestoreInvariants:
         standing = self._standing()
         since = [one for one in self._switches.get(name, ()) if one.at >= did.began]
         mine = [one for one in since if one.by in (process.name, GONE)]
-        check = self._history.check
+        check = self._check
         serves = any(one in said for one in ("serves as before", "Nothing was committed"))
         if serves or "restored nothing yet" in said:
-            check(TRUE_CLAIMS, not mine, f"{process.name} restored {name}, and says: {said}")
+            check("true_claims", not mine, f"{process.name} restored {name}, and says: {said}")
         if serves:
             closed = not standing[name].open and not self._is_closed_by_others(process, name)
-            check(TRUE_CLAIMS, not closed, f"{name} is closed, and {process.name} says: {said}")
+            check("true_claims", not closed, f"{name} is closed, and {process.name} says: {said}")
         if "the restored database serves" in said or "the restored data serves" in said:
             again = self._looks_restored(name, did)
             check(
-                TRUE_CLAIMS,
+                "true_claims",
                 bool(since) or again,
                 f"{process.name} did not restore {name}, and says: {said}",
             )
@@ -263,11 +250,11 @@ class RestoreInvariants:
                 for copy, by, at in self._copies.values()
                 if by == process.name and at >= did.began and copy.startswith(name)
             ]
-            check(TRUE_CLAIMS, not left, f"{left} is there, and {process.name} says: {said}")
+            check("true_claims", not left, f"{left} is there, and {process.name} says: {said}")
 
     def _is_closed_by_others(self, process: Process, name: str) -> bool:
         """Who restores it now."""
-        for actor in self._history.world.plan.actors:
+        for actor in self._world.plan.actors:
             module, _params = self._history.doing_to(actor.name, name)
             if actor.name != process.name and module == "pg_restore":
                 return True
@@ -275,11 +262,11 @@ class RestoreInvariants:
 
     def ended_again(self) -> None:
         """The last restore or rehearsal was done, whatever was killed before it."""
-        plan = self._history.world.plan
+        plan = self._world.plan
         last = next((one.script for one in plan.actors if one.name == AGAIN), "")
         if self._first and plan.rehearsed and last == "deploy_stores":
             left = [name for name, _by, _at in self._copies.values() if name.startswith(REHEARSAL)]
-            self._history.check(COPY_GOES, not left, f"left after a rehearsal: {left}")
+            self._check("copy_goes", not left, f"left after a rehearsal: {left}")
         if not self._first or last != "restore":
             return
         standing = self._standing()
@@ -294,7 +281,7 @@ class RestoreInvariants:
             replicas = found["spec"]["replicas"] if found else 0
             if replicas != plan.services[name]:
                 wrong.append(f"{name} has {replicas} replicas")
-        self._history.check(RESTORE_ENDS, not wrong, ", ".join(wrong))
+        self._check("restore_ends", not wrong, ", ".join(wrong))
 
 
 def _restores(history: History) -> bool:

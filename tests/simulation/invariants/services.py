@@ -17,21 +17,17 @@ from ..platform import FLAGS, NAMESPACE, VERSION
 from ..scheduler import Process
 from ..tasks import Did
 from ..world import Request
-from .history import LEASE, SCALES, History, Write, annotations_of, epoch_of, fence_of, template_of
-from .sentences import (
-    BACK_AT_PINS,
-    CAPACITY,
-    EPOCHS_RISE,
-    FENCED,
-    LATER_FIRST,
-    LOOKED_FIRST,
-    LOSS_IS_TOLD,
-    NOT_UNDONE,
-    OUTLIVES,
-    PIN_KEEPS,
-    PINNED_FIRST,
-    STAYS_BACK,
-    TRUE_CLAIMS,
+from .history import (
+    LEASE,
+    PINNING,
+    SCALES,
+    History,
+    Part,
+    Write,
+    annotations_of,
+    epoch_of,
+    fence_of,
+    template_of,
 )
 
 STALE = 3.0
@@ -46,9 +42,9 @@ BY_ANY_CLOCK = 0.85
 """Of a deadline the least that has passed when a run says so."""
 
 
-class ServiceInvariants:
+class ServiceInvariants(Part):
     def __init__(self, history: History) -> None:
-        self._history = history
+        super().__init__(history)
         self._read: dict[tuple[str, str], float] = {}
         """When a run last saw a Deployment."""
         self._overtaken: dict[tuple[str, str], tuple[t.Any, Object | None, float]] = {}
@@ -62,7 +58,7 @@ class ServiceInvariants:
         """The pods that were ever ready, by their ReplicaSet."""
         self._ending: dict[str, dict[str, float]] = {}
         """By ReplicaSet and pod, since when it ends, by whatever hand."""
-        history.world.plane.listeners.append(self._noticed)
+        self._world.plane.listeners.append(self._noticed)
 
     def _noticed(self, news: News) -> None:
         for event in news["pods"]:
@@ -73,14 +69,11 @@ class ServiceInvariants:
             if pod_ready(pod):
                 self._up.setdefault(of, set()).add(uid)
             if event.type == "DELETED" or terminating(pod):
-                self._ending.setdefault(of, {}).setdefault(uid, self._history.world.scheduler.now)
+                self._ending.setdefault(of, {}).setdefault(uid, self._world.scheduler.now)
 
     def _replica_sets(self, deployment: Object) -> list[str]:
         """Those of its template, by name."""
-        sets = [
-            one.body["metadata"]
-            for one in self._history.world.store.records("replicasets", NAMESPACE)
-        ]
+        sets = [one.body["metadata"] for one in self._world.store.records("replicasets", NAMESPACE)]
         revision = annotations_of(deployment).get(REVISION)
         uid = deployment["metadata"]["uid"]
         return [
@@ -96,8 +89,8 @@ class ServiceInvariants:
         target = parse_path(request.path)
         if target is None or target.resource.plural != "deployments":
             return
-        by, now = request.process.name, self._history.world.scheduler.now
-        names = [target.name] if target.name else [*self._history.world.plan.services]
+        by, now = request.process.name, self._world.scheduler.now
+        names = [target.name] if target.name else [*self._world.plan.services]
         for name in names:
             if request.method == "PATCH" and request.status >= 400:
                 seen = self._read.get((by, name), 0.0)
@@ -115,18 +108,18 @@ class ServiceInvariants:
             return
         pods = [
             one.body
-            for one in self._history.world.store.records("pods", NAMESPACE)
+            for one in self._world.store.records("pods", NAMESPACE)
             if one.body["metadata"].get("labels", {}).get("app") == app
         ]
         ended = next((one for one in pods if one["metadata"]["name"] == name), None)
         if ended is None or not pod_ready(ended):
             return
-        now = self._history.world.scheduler.now
+        now = self._world.scheduler.now
         task = self._ended[name] = by, self._history.began(by)
-        slow = self._history.world.plan.bad_images.get(app) == SLOW
+        slow = self._world.plan.bad_images.get(app) == SLOW
         if slow and any(one != task for one in self._ended.values()):
             return  # it starts for longer than a task waits for what another one ended
-        wall = self._history.world.now()
+        wall = self._world.now()
         moved = [_went_at(one) for one in pods if one["metadata"]["name"] not in self._ended]
         moved.append(
             seconds(t.cast("Object", condition(ended["status"], "Ready"))["lastTransitionTime"])
@@ -141,13 +134,13 @@ class ServiceInvariants:
             if one.before is not None and one.at > now - STALE
         ]
         wanted = min(one["spec"]["replicas"] for one in (deployment, *lately))
-        out_of_reach = self._history.world.kubelet.unreachable
+        out_of_reach = self._world.kubelet.unreachable
         lost = sum(
             one["spec"].get("nodeName") in out_of_reach and (terminating(one) or not pod_ready(one))
             for one in pods
         )
-        self._history.check(
-            CAPACITY,
+        self._check(
+            "capacity",
             ready >= wanted - lost - 1,
             f"{name} was ended while {ready + 1} of {wanted} were ready, and {lost} out of reach",
         )
@@ -156,10 +149,10 @@ class ServiceInvariants:
         after, before = write.after, write.before
         if write.plural != "deployments" or before is None or after is None:
             return
-        name, check = write.name, self._history.check
+        name, check = write.name, self._check
         fences = [fence_of(one) for one in (before, after)]
         check(
-            EPOCHS_RISE,
+            "epochs_rise",
             fences[1] >= fences[0],
             f"the fence on {name} fell from {fences[0]} to {fences[1]}",
         )
@@ -169,7 +162,7 @@ class ServiceInvariants:
         released = annotations_of(after).get(ROLLOUT_ID_ANNOTATION)
         if released != annotations_of(before).get(ROLLOUT_ID_ANNOTATION) and _runs(after, release):
             check(
-                PINNED_FIRST,
+                "pinned_first",
                 name in self._history.pins(release).get("deployments", {}),
                 f"{name} was released and is not pinned",
             )
@@ -186,10 +179,12 @@ class ServiceInvariants:
             lease = self._history.find("leases", LEASE)
             lost = lease is not None and epoch_of(lease) > fence
             back = self._history.record(release).get("status") == "rolled_back"
-            check(STAYS_BACK, not (lost and back), f"{write.by} released {name} after it went back")
+            check(
+                "stays_back", not (lost and back), f"{write.by} released {name} after it went back"
+            )
         if fence:
             check(
-                FENCED,
+                "fenced",
                 fences[1] == fence,
                 f"{write.by} wrote {name} under epoch {fence}, and it has {fences[1]}",
             )
@@ -197,7 +192,7 @@ class ServiceInvariants:
             seen = self._read.get((write.by, name), 0.0)
             unseen = self._changed_since(name, write.by, seen)
             check(
-                LOOKED_FIRST,
+                "looked_first",
                 not unseen and not self._is_overtaken(write, params),
                 f"{write.by} wrote over what another wrote on {name}",
             )
@@ -209,8 +204,8 @@ class ServiceInvariants:
         if note in (None, annotations_of(before).get(ADMITTED_ANNOTATION)):
             return
         pin = self._history.pins(release).get("deployments", {}).get(write.name) or {}
-        self._history.check(
-            TRUE_CLAIMS,
+        self._check(
+            "true_claims",
             _runs(after, release) or pin.get("annotations", {}).get(ADMITTED_ANNOTATION) == note,
             f"{write.by} noted {_images(after)} of {write.name} as what release {release} asked for",
         )
@@ -222,8 +217,8 @@ class ServiceInvariants:
         known = pin is not None and not _runs(before, release)
         if not known or self._changed_since(write.name, write.by, looked):
             return
-        self._history.check(
-            PIN_KEEPS,
+        self._check(
+            "pin_keeps",
             _bare(pin["template"]) == _bare(before["spec"]["template"]),
             f"{write.by} replaced {_images(before)} of {write.name}, and its pin keeps {pin['images']}",
         )
@@ -238,15 +233,15 @@ class ServiceInvariants:
             if one.before and one.after and _images(one.before) != _images(one.after)
         ]
         if moved:
-            self._history.check(
-                NOT_UNDONE,
+            self._check(
+                "not_undone",
                 _runs(before, release)
                 or (moved[-1].ours and self._history.release_of(moved[-1].by) == release),
                 f"{write.by} took {write.name} from {_images(before)}, which {moved[-1].by} wrote, to {_images(after)}",
             )
 
     def claimed(self, process: Process, did: Did) -> None:
-        if did.module == "release" and did.params["pin"]:
+        if did.module in PINNING and did.params["pin"]:
             self._pinned_at[process.name] = did.began
         closes = did.module == "release_rollback" and did.params["state"] == "closed"
         if closes and "all" in did.params["parts"] and not did.failed:
@@ -279,8 +274,8 @@ class ServiceInvariants:
                 moved = self._moved_at(process, later)
                 if one["wave"] <= found[name]["wave"] or moved[0] <= released:
                     continue
-                self._history.check(
-                    LATER_FIRST,
+                self._check(
+                    "later_first",
                     one["failed"] and moved[1] <= undone,
                     f"{process.name} took back {name}, and {later} is: {one.get('msg') or one['result']}",
                 )
@@ -312,9 +307,9 @@ class ServiceInvariants:
         history = self._history
         if history.is_troubled(process.name):
             return
-        lost = history.lost_before(process.name, history.world.scheduler.now - STALE)
+        lost = history.lost_before(process.name, self._world.scheduler.now - STALE)
         history.check(
-            LOSS_IS_TOLD,
+            "loss_is_told",
             not lost or result.get("result") != "superseded",
             f"{process.name} lost the lock, and says: {result.get('msg')}",
         )
@@ -330,9 +325,9 @@ class ServiceInvariants:
         _before, _undoing, undoing = said.partition(UNDOING)
         if not own or deployment is None or DEADLINE not in undoing:
             return
-        late = self._history.world.scheduler.now - own[-1]
-        self._history.check(
-            TRUE_CLAIMS,
+        late = self._world.scheduler.now - own[-1]
+        self._check(
+            "true_claims",
             late >= BY_ANY_CLOCK * deployment["spec"]["progressDeadlineSeconds"],
             f"{process.name} wrote {name} {late:.1f} s ago, and says: {said}",
         )
@@ -348,23 +343,23 @@ class ServiceInvariants:
         images = _images(deployment)
         said = f"{did.module} of {name} succeeded"
         if image:
-            plan = self._history.world.plan
+            plan = self._world.plan
             asked = [WEBHOOKS[plan.webhook](image)]
-            self._history.check(TRUE_CLAIMS, images == asked, f"{said}, and it runs {images}")
+            self._check("true_claims", images == asked, f"{said}, and it runs {images}")
             bad = plan.bad_images.get(name) if f":{VERSION}" in image else None
             if name in plan.probed and bad != RESTARTS:
-                self._history.check(
-                    OUTLIVES, bad != UNLIVE, f"{said}, and its pods fail their liveness probe"
+                self._check(
+                    "outlives", bad != UNLIVE, f"{said}, and its pods fail their liveness probe"
                 )
-            self._history.check(
-                TRUE_CLAIMS,
+            self._check(
+                "true_claims",
                 bad not in ("never-ready", "absent"),
                 f"{said}, and no pod of it can become ready",
             )
         else:
             marks = deployment["spec"]["template"]["metadata"].get("annotations") or {}
-            self._history.check(
-                TRUE_CLAIMS,
+            self._check(
+                "true_claims",
                 did.result["checksum"] in marks.values(),
                 f"{said}, and its template has not the checksum",
             )
@@ -374,8 +369,8 @@ class ServiceInvariants:
         noted = last is not None and last.ours and last.before is not None
         # What is noted at the end of a soak makes another generation, which is waited for, but not without end.
         is_note = noted and last.before["spec"] == deployment["spec"]
-        self._history.check(
-            TRUE_CLAIMS,
+        self._check(
+            "true_claims",
             observed >= (last.before if is_note else deployment)["metadata"]["generation"],
             f"{said}, and the controller has not seen it",
         )
@@ -384,12 +379,10 @@ class ServiceInvariants:
         sets = self._replica_sets(deployment)
         since = self._history.need_not_know(did, process.name, lately)
         ended = sum(at >= since for one in sets for at in self._ending.get(one, {}).values())
-        self._history.check(
-            TRUE_CLAIMS, counts[0] >= wanted - ended, f"{said} at {counts} of {wanted}"
-        )
+        self._check("true_claims", counts[0] >= wanted - ended, f"{said} at {counts} of {wanted}")
         up = sum(len(self._up.get(one, ())) for one in sets)
-        self._history.check(
-            TRUE_CLAIMS, up >= wanted, f"{said}, and {up} of {wanted} pods were ever ready"
+        self._check(
+            "true_claims", up >= wanted, f"{said}, and {up} of {wanted} pods were ever ready"
         )
 
     def _check_returned(self, process: Process, did: Did) -> None:
@@ -401,12 +394,14 @@ class ServiceInvariants:
             fence = did.params.get("fence") or 0
             if template is not None and fence:
                 written = fence_of(t.cast("Object", self._history.find("deployments", name)))
-                self._history.check(
-                    FENCED, written >= fence, f"{name} went back under {fence}, and has {written}"
+                self._check(
+                    "fenced", written >= fence, f"{name} went back under {fence}, and has {written}"
                 )
             if template is not None:
-                self._history.check(
-                    BACK_AT_PINS, template == pins[name]["template"], f"{name} differs: {template}"
+                self._check(
+                    "back_at_pins",
+                    template == pins[name]["template"],
+                    f"{name} differs: {template}",
                 )
 
     def _check_all_back(self, process: Process, did: Did) -> None:
@@ -416,8 +411,8 @@ class ServiceInvariants:
             deployment = self._history.find("deployments", name)
             if deployment is None or self._changed_since(name, process.name, did.began - 300.0):
                 continue
-            self._history.check(
-                BACK_AT_PINS,
+            self._check(
+                "back_at_pins",
                 not _runs(deployment, release) or pin["template"] == template_of(deployment),
                 f"the release is called rolled back, and {name} runs {_images(deployment)}",
             )

@@ -11,8 +11,7 @@ from ..platform import FLAGS, STEPS
 from ..scheduler import Process
 from ..scripts.script import WATCH
 from ..tasks import Did
-from .history import History, Write, annotations_of, percentage_of
-from .sentences import OWN_STEP, WATCHED_AGAIN
+from .history import History, Part, Write, annotations_of, percentage_of
 
 UNWATCHED, PROCEED, HOLD, ROLLBACK, FIRST, LET_GO = (
     "unwatched",
@@ -24,9 +23,9 @@ UNWATCHED, PROCEED, HOLD, ROLLBACK, FIRST, LET_GO = (
 )
 
 
-class StepInvariants:
+class StepInvariants(Part):
     def __init__(self, history: History) -> None:
-        self._history = history
+        super().__init__(history)
         self._found = LET_GO
         """What the last verdict on the present step is. LET_GO where none is needed."""
         self._step, self._since = 0, 0.0
@@ -50,7 +49,7 @@ class StepInvariants:
             result = {**watched.result, "verdict": did.result["watch"]["verdict"]}
             self._watched[process.name] = replace(watched, result=result)
         flags_set = did.module == "release" and did.params["phase"] == "feature_flags"
-        if flags_set and did.params["phase_changed"] and not self._history.world.plan.watched:
+        if flags_set and did.params["phase_changed"] and not self._world.plan.watched:
             # Where no release watches, its first step counts as good, as if it had.
             self._watched_by_phase()
         if did.module == "feature_ramp" and did.params["state"] == "moved":
@@ -71,8 +70,8 @@ class StepInvariants:
         if did.failed and asked in (None, percentage):
             reasons = {one["kind"] for one in (did.result.get("next") or {}).get("reasons") or ()}
             left = bool(reasons) and reasons <= {"hold", "breach", "watch", "day"}
-        self._history.check(
-            WATCHED_AGAIN,
+        self._check(
+            "watched_again",
             not left or self._found in (PROCEED, FIRST, LET_GO),
             f"{process.name} leaves {percentage} % as it is, which is {self._found}: {did.result.get('sentence')}",
         )
@@ -102,27 +101,27 @@ class StepInvariants:
         self, write: Write, entry: Object, params: t.Mapping[str, t.Any], percentage: int
     ) -> None:
         words = entry["by"], entry["reason"]
-        self._history.check(
-            OWN_STEP,
+        self._check(
+            "own_step",
             words == (params["released_by"], params["release_reason"])
             and self._words.setdefault(words, self._step) == self._step,
             f"{write.by} let go of {percentage} % by the words {words}",
         )
         held = self._found in (HOLD, LET_GO) or (self._found == ROLLBACK and not percentage)
-        self._history.check(
-            OWN_STEP, held, f"{write.by} let go of {percentage} %, which is {self._found}"
+        self._check(
+            "own_step", held, f"{write.by} let go of {percentage} %, which is {self._found}"
         )
         self._found = LET_GO
 
     def _check_rise(self, write: Write, new: int) -> None:
         found, release = self._found, self._history.release_of(write.by)
-        if found == FIRST and self._history.world.plan.watched:
+        if found == FIRST and self._world.plan.watched:
             phases = self._history.record(release)["phases"]
             watch, flags = (phases.get(name) or {} for name in (WATCH, "feature_flags"))
             watched = watch.get("status") == "done" and watch["finished"] >= flags["finished"]
             found = PROCEED if watched else UNWATCHED
-        self._history.check(
-            OWN_STEP,
+        self._check(
+            "own_step",
             found in (PROCEED, FIRST, LET_GO),
             f"{write.by} raised it to {new} from a step that is {found}",
         )
@@ -134,8 +133,8 @@ class StepInvariants:
             one.at > watched.began and not one.ours
             for one in self._history.writes("configmaps", FLAGS)
         )
-        self._history.check(
-            OWN_STEP,
+        self._check(
+            "own_step",
             watched is not None
             and (watched.began >= self._since or again)
             and watched.result["verdict"] == verdict,

@@ -10,18 +10,9 @@ import psycopg2.errors
 from psycopg2.extensions import connection
 
 from ..scheduler import Process, sender_of
-from ..stores import INDEXED, VERSIONS, Kind, Stores
+from ..stores import INDEXED, VERSIONS, Kind
 from ..tasks import Did
-from .history import RECORD, History, Write, record_of
-from .sentences import (
-    APPLIED_ONCE,
-    ASKS_FIRST,
-    DONE_IS_DONE,
-    HOLDS_NOBODY_UP,
-    NEVER_HALF,
-    TRIES_AGAIN,
-    TRUE_CLAIMS,
-)
+from .history import RECORD, History, Part, Write, record_of
 
 _EFFECTS = "SELECT version, at, count(*) FROM effects.applied GROUP BY version, at"
 _INDEX = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('shop.orders_note')"
@@ -53,9 +44,9 @@ class Seen:
         return version != INDEXED and any(of == version for of, _at in self.effects)
 
 
-class StoreInvariants:
+class StoreInvariants(Part):
     def __init__(self, history: History) -> None:
-        self._history = history
+        super().__init__(history)
         self._seen: dict[str, Seen] = {}
         self._looked: dict[str, tuple[str, Seen]] = {}
         """What was seen last, and the place in the log of all writes at which."""
@@ -65,16 +56,12 @@ class StoreInvariants:
         """When each run applied its last migration to each database."""
         self._gave_up: Counter[tuple[str, float]] = Counter()
         """How often a task waited for a lock until its time was over, by the process and when the task began."""
-        if self._stores is not None:
+        if self._world.stores is not None:
             self._stores.databases.observers.append(self._committed)
             self._stores.databases.waited.append(self._waited)
 
-    @property
-    def _stores(self) -> Stores | None:
-        return self._history.world.stores
-
     def written(self, write: Write) -> None:
-        if write.name != RECORD or write.after is None or self._stores is None:
+        if write.name != RECORD or write.after is None or self._world.stores is None:
             return
         before = record_of(write.before)["phases"] if write.before else {}
         phases = record_of(write.after)["phases"]
@@ -92,8 +79,8 @@ class StoreInvariants:
         for one in did.result.get("applied") or ():
             version = version_of(one)
             by = self._by.get((database, version))
-            self._history.check(
-                APPLIED_ONCE,
+            self._check(
+                "applied_once",
                 by == process.name,
                 f"{process.name} says it applied {version} to {database}, and {by} did",
             )
@@ -101,28 +88,28 @@ class StoreInvariants:
             self._check_failure(process, did)
         if did.result.get("reason") == "MigrationFailed" and did.result["atomic"]:
             version = version_of({"version": did.result["file"].partition("_")[0]})
-            self._history.check(
-                TRUE_CLAIMS,
+            self._check(
+                "true_claims",
                 self._by.get((database, version)) != process.name,
                 f"{process.name} says that {version} was rolled back in {database}, and it was applied",
             )
         if not did.failed and did.params["state"] == "applied":
             missing = [one for one in VERSIONS if not seen.applied[one]]
-            self._history.check(
-                TRUE_CLAIMS, not missing, f"{did.module} of {database} ended without {missing}"
+            self._check(
+                "true_claims", not missing, f"{did.module} of {database} ended without {missing}"
             )
 
     def _check_failure(self, process: Process, did: Did) -> None:
         file, sqlstate = did.result["file"], did.result["sqlstate"]
-        self._history.check(
-            APPLIED_ONCE,
+        self._check(
+            "applied_once",
             sqlstate not in _THERE_ALREADY,
             f"{process.name} began {file} of {did.params['login_db']}, which is there: {sqlstate}",
         )
         if sqlstate in _OF_LOCKS and _NO_TRANSACTION not in file:
             times, retries = self._gave_up[process.name, did.began], did.params["lock_retries"]
-            self._history.check(
-                TRIES_AGAIN,
+            self._check(
+                "tries_again",
                 times > retries,
                 f"{process.name} gave {file} up after {times} tries, and may make {retries + 1}",
             )
@@ -132,8 +119,8 @@ class StoreInvariants:
         if module == MODULE and not params["rehearsal"]:
             if seconds >= params["lock_timeout"] - 0.001:
                 self._gave_up[process.name, self._history.began(process.name)] += 1
-            self._history.check(
-                HOLDS_NOBODY_UP,
+            self._check(
+                "holds_nobody_up",
                 seconds <= params["lock_timeout"] + 0.001,
                 f"{process.name} waited {seconds:.1f} s for a lock, and others behind it",
             )
@@ -141,11 +128,11 @@ class StoreInvariants:
     def _finished(self, phase: str, by: str) -> None:
         if phase != "database":
             return
-        for database in t.cast("Stores", self._stores).kinds:
+        for database in self._stores.kinds:
             seen = self._look(database)
             wanting = seen and [one for one in VERSIONS if not seen.applied[one]]
-            self._history.check(
-                DONE_IS_DONE, not wanting, f"{by} closed {phase}, and {database} lacks {wanting}"
+            self._check(
+                "done_is_done", not wanting, f"{by} closed {phase}, and {database} lacks {wanting}"
             )
 
     def _committed(self, database: str, process: Process | None) -> None:
@@ -153,7 +140,7 @@ class StoreInvariants:
         if seen is None:
             return
         self._seen[database] = seen
-        check = self._history.check
+        check = self._check
         for version in VERSIONS:
             times = seen.applied[version]
             if times and not (before and before.applied[version]):
@@ -161,35 +148,37 @@ class StoreInvariants:
                 self._check_lock(database, version, sender_of(process))
             often = [seen.effects.get((version, at), 0) for at in ("begin", "end")]
             check(
-                APPLIED_ONCE,
+                "applied_once",
                 times <= 1 and max(often) <= 1,
                 f"{database}: {version} is {times} times in the history, its effects {often} times",
             )
             if times:
                 check(
-                    NEVER_HALF, seen.whole(version), f"{database}: {version} is half there: {seen}"
+                    "never_half",
+                    seen.whole(version),
+                    f"{database}: {version} is half there: {seen}",
                 )
             else:
-                check(NEVER_HALF, not seen.left(version), f"{database}: {version} left {seen}")
+                check("never_half", not seen.left(version), f"{database}: {version} left {seen}")
 
     def _check_lock(self, database: str, version: str, by: str) -> None:
-        now = self._history.world.scheduler.now
+        now = self._world.scheduler.now
         since = max(self._history.began(by), self._applied.get((by, database), 0.0))
         self._applied[by, database] = now
-        self._history.check(
-            ASKS_FIRST,
+        self._check(
+            "asks_first",
             self._history.knew_its_lock(by, since),
             f"{by} lost the lock, and applied {version} to {database}",
         )
-        self._history.check(
-            ASKS_FIRST,
+        self._check(
+            "asks_first",
             self._history.knew_of_no_freeze(by, since),
             f"{by} applied {version} to {database} in a freeze",
         )
 
     def _look(self, database: str) -> Seen | None:
         """None where somebody holds what would be looked at, or nobody may look."""
-        stores = t.cast("Stores", self._stores)
+        stores = self._stores
         kind = stores.kinds.get(database)
         if kind is None:
             return None

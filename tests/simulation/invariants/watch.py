@@ -9,8 +9,7 @@ from ..scheduler import Process
 from ..scripts.script import WATCH
 from ..scripts.watch import METRIC
 from ..tasks import Did
-from .history import History, Write, record_of
-from .sentences import WATCH_GOES_BACK, WATCH_PASSES
+from .history import History, Part, Write, record_of
 
 BY_A_CLOCK = 0.97
 """Of the time of a watch by a clock that goes two in a hundred too fast."""
@@ -24,9 +23,9 @@ LOOKED = 3.0
 PROCEED, ROLLBACK = "proceed", "rollback"
 
 
-class WatchInvariants:
+class WatchInvariants(Part):
     def __init__(self, history: History) -> None:
-        self._history = history
+        super().__init__(history)
         self._begun: dict[tuple[str, int, str], float] = {}
         """When each was begun first, by release, attempt and gate."""
         self._kept: dict[tuple[str, int, str], list[float]] = {}
@@ -48,7 +47,7 @@ class WatchInvariants:
         record = record_of(write.after)
         if record["phases"].get(WATCH, {}).get("status") == "running":
             phase = (record["version"], record["attempt"], WATCH)
-            self._begun.setdefault(phase, self._history.world.scheduler.now)
+            self._begun.setdefault(phase, self._world.scheduler.now)
 
     def claimed(self, _process: Process, did: Did) -> None:
         if did.module != "metrics_gate" or did.failed:
@@ -59,32 +58,32 @@ class WatchInvariants:
     def _judged(self, did: Did) -> None:
         verdict, person = did.result["verdict"], did.result["decision"]
         begun, seconds = self._begun[self._which(did.params)], did.params["duration"]
-        check, now = self._history.check, self._history.world.scheduler.now
+        check, now = self._check, self._world.scheduler.now
         if person:
             by, word = person["by"], {PROCEED: "approve", ROLLBACK: "reject"}.get(verdict, "")
             said = self._history.options_of(by).get("decision") if self._history.began(by) else ""
-            check(WATCH_PASSES, said == word, f"{verdict}, and {by} said {said!r}")
+            check("watch_passes", said == word, f"{verdict}, and {by} said {said!r}")
         if verdict == PROCEED:
             took, ahead = now - begun, self._ahead.get(self._which(did.params), [0.0])
             # Who goes on with another's watch tells by its own clock how long that lasted.
             differ = max(ahead) - min(ahead)
             check(
-                WATCH_PASSES,
+                "watch_passes",
                 bool(person) or took >= BY_A_CLOCK * seconds - differ,
                 f"the watch passed after {took:.0f} s",
             )
         elif verdict == ROLLBACK and not person:
             check(
-                WATCH_GOES_BACK,
+                "watch_goes_back",
                 any(value > BREACH for value in self._seen(begun, now)),
                 "the watch went back, and the metric was no breach",
             )
-        befell = {one.kind for one in self._history.world.befell}
+        befell = {one.kind for one in self._world.befell}
         paused = befell <= {*KILLS, PAUSE_BEFORE, PAUSE_AFTER}
         if verdict == PROCEED and not did.result["held"] and paused:
             missed, looks = self._missed(did)
             check(
-                WATCH_PASSES,
+                "watch_passes",
                 missed <= 1 or missed <= MOST_MISSING * (missed + looks),
                 f"the watch passed with {looks} looks, and missed {missed}",
             )
@@ -94,16 +93,18 @@ class WatchInvariants:
             seen = self._seen(now - LOOKED, now)
             good = any(value <= (BREACH if person else GOOD) for value in seen)
             check(
-                WATCH_PASSES,
+                "watch_passes",
                 good or bool(person and not seen),
                 f"the watch passed, and at the end the metric was {sorted({*seen})}",
             )
         if verdict != ROLLBACK:
             lasted = self._lasting(did, lambda value: value is not None and value > BREACH)
-            check(WATCH_GOES_BACK, not lasted, f"the verdict is {verdict} after a breach {lasted}")
+            check(
+                "watch_goes_back", not lasted, f"the verdict is {verdict} after a breach {lasted}"
+            )
         if verdict == PROCEED and not did.params["hold_for"]:
             unseen = self._lasting(did, lambda value: value is None)
-            check(WATCH_PASSES, not unseen, f"the watch passed, and saw nothing {unseen}")
+            check("watch_passes", not unseen, f"the watch passed, and saw nothing {unseen}")
 
     def _missed(self, did: Did) -> tuple[int, int]:
         """Looks that were due in the time of this run, up to a hold, and not kept; and those that were."""
@@ -115,8 +116,8 @@ class WatchInvariants:
         return missed, len(kept)
 
     def _ahead_of(self, by: str) -> float:
-        now = self._history.world.scheduler.now
-        processes = [one for one in self._history.world.processes if one.name == by]
+        now = self._world.scheduler.now
+        processes = [one for one in self._world.processes if one.name == by]
         return now * (processes[-1].rate - 1.0) + processes[-1].ahead if processes else 0.0
 
     def _which(self, params: t.Mapping[str, t.Any]) -> tuple[str, int, str]:
@@ -125,7 +126,7 @@ class WatchInvariants:
 
     def _seen(self, begin: float, end: float) -> list[float]:
         """What a look between these, by the scheduler, could have seen; empty when Prometheus told nobody."""
-        world = self._history.world
+        world = self._world
         dark, light = world.plan.blind
         times = [begin - world.began + 0.5 * step for step in range(int(2 * (end - begin)) + 1)]
         values = [world.plan.metric_at(at) for at in times if not dark <= at < light]
@@ -133,7 +134,7 @@ class WatchInvariants:
 
     def _lasting(self, did: Did, of: t.Callable[[float | None], bool]) -> str:
         """Since when and until when this run's metric was so for long."""
-        world, interval = self._history.world, did.params["interval"]
+        world, interval = self._world, did.params["interval"]
         dark, light = world.plan.blind
         for since, until, value in world.plan.metric:
             first = max(since, did.began + interval - world.began)

@@ -53,7 +53,7 @@ class Play:
         shown: t.Callable[[str], None],
         ran: t.Callable[..., None],
     ) -> None:
-        """`observed` is called with a task, a module's name, what its `run` gets, and `run`. It returns the result.
+        """`observed` is called with a module's name, what its `run` gets, and `run`. It returns the result.
 
         `ran`: called with each task as it ended: its name, its host, and counts of its calls until then and now.
         """
@@ -208,7 +208,7 @@ def _observed(name: str, run: t.Callable[[t.Any], t.Any]) -> t.Callable[[t.Any],
         play = _play()
         if play is None:
             return run(module)
-        return play.observed(play.place.partition("|")[0], name, module, run)
+        return play.observed(name, module, run)
 
     return observed
 

@@ -11,14 +11,11 @@ import copy
 import functools
 import gc
 import itertools
-import os
-import pickle
 import re
 import statistics
 import sys
 import time
 import typing as t
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
@@ -159,28 +156,18 @@ def noticed_by(scenario: Scenario) -> str:
         return wrong[0] if wrong else ""
 
 
-def notice_of(mutant: Mutant, scenarios: t.Sequence[str]) -> tuple[str, float]:
-    """Which scenario notices it first and by what, and the CPU of finding that out, in a process of its own."""
-    reading, writing = os.pipe()
-    if not (pid := os.fork()):
-        begun, notice = time.process_time(), ""
-        install(mutant)
-        for name in scenarios:
-            try:
-                notice = noticed_by(SCENARIOS[name])
-            except Exception as exc:
-                notice = f"{type(exc).__name__}: {exc}"
-            if notice:
-                notice = f"{name}: {notice}"
-                break
-        with os.fdopen(writing, "wb") as pipe:
-            pipe.write(pickle.dumps((notice, time.process_time() - begun)))
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        result = t.cast("tuple[str, float]", pickle.loads(pipe.read()))
-    os.waitpid(pid, 0)
-    return result
+def notice_of(tried: tuple[Mutant, t.Sequence[str]]) -> tuple[str, float]:
+    """Which scenario notices it first and by what, and the CPU of finding that out. For a process of its own."""
+    begun, (mutant, scenarios) = time.process_time(), tried
+    install(mutant)
+    for name in scenarios:
+        try:
+            notice = noticed_by(SCENARIOS[name])
+        except Exception as exc:
+            notice = f"{type(exc).__name__}: {exc}"
+        if notice:
+            return f"{name}: {notice}", time.process_time() - begun
+    return "", time.process_time() - begun
 
 
 def who_runs(tasks: t.Mapping[str, t.Collection[str]], mutant: Mutant) -> list[str]:
@@ -245,8 +232,8 @@ def main() -> int:
     }
     runs = [who_runs(tasks, mutant) for mutant in mutants]
     killed, equivalent, seconds = 0, 0, []
-    with ProcessPoolExecutor(arguments.jobs, get_context("fork"), initializer=begin_worker) as pool:
-        tries = pool.map(notice_of, mutants, runs)
+    with get_context("fork").Pool(arguments.jobs, begin_worker, maxtasksperchild=1) as pool:
+        tries = pool.imap(notice_of, zip(mutants, runs, strict=True))
         for mutant, scenarios, (notice, took) in zip(mutants, runs, tries, strict=True):
             killed += bool(notice)
             seconds += [took] if notice else []

@@ -15,6 +15,7 @@ from contextlib import closing
 
 import yaml
 
+from tests.benchmarks.kubectl import Kubectl
 from tests.benchmarks.stage import stage
 
 from ..invariants.history import record_of, unpacked
@@ -94,7 +95,7 @@ class _Played:
     def __init__(self, place: Stage, namespace: str, scenario: Scenario) -> None:
         self._place, self._namespace, self._scenario = place, namespace, scenario
         self._folder = place.state / namespace
-        self._state = json.loads((place.state / "run" / "state.json").read_text("utf-8"))
+        self._kubectl = Kubectl(place, namespace)
 
     def outcome(self) -> Outcome:
         plan = self._scenario.plan_of(goes_on=False)
@@ -144,11 +145,11 @@ class _Played:
         (last / "group_vars/all.yml").write_text(yaml.safe_dump(own), "utf-8")
         (last / "hosts.yml").write_text("all: {}\n", "utf-8")
         for service, replicas in plan.services.items():
-            self._kubectl("scale", "deployment", service, f"--replicas={replicas}")
-            self._kubectl("rollout", "status", f"deployment/{service}")
-        self._kubectl("patch", "configmap", FLAGS, "--type=merge", "-p", json.dumps({"data": None}))
-        patch = json.dumps({"data": FLAGS_BEFORE})
-        self._kubectl("patch", "configmap", FLAGS, "--type=merge", "-p", patch)
+            self._kubectl.run("scale", "deployment", service, f"--replicas={replicas}")
+            self._kubectl.run("rollout", "status", f"deployment/{service}")
+        for data in (None, FLAGS_BEFORE):
+            patch = json.dumps({"data": data})
+            self._kubectl.run("patch", "configmap", FLAGS, "--type=merge", "-p", patch)
         return [team, self._place.state / "run/hosted" / self._namespace, last]
 
     def _run(
@@ -164,7 +165,8 @@ class _Played:
         )  # fmt: skip
 
     def _left(self) -> Outcome:
-        bodies = {(body["kind"], body["metadata"]["name"]): body for body in self._bodies()}
+        listed = self._kubectl.objects("configmaps,deployments")
+        bodies = {(body["kind"], body["metadata"]["name"]): body for body in listed}
         record_map = bodies.get(("ConfigMap", f"release-{VERSION}"))
         pins_map = bodies.get(("ConfigMap", f"release-{VERSION}-pins"))
         record = record_of(record_map) if record_map else {}
@@ -176,12 +178,3 @@ class _Played:
                 for name in self._scenario.plan_of().services
             ],
         }
-
-    def _bodies(self) -> list[t.Any]:
-        listed = self._kubectl("get", "configmaps,deployments", "-o", "json")
-        return t.cast("list[t.Any]", json.loads(listed)["items"])
-
-    def _kubectl(self, *arguments: str) -> str:
-        kubeconfig = self._state["components"]["kubernetes"]["kubeconfig"]
-        argv = [str(BIN / "kubectl"), "--kubeconfig", kubeconfig, "-n", self._namespace, *arguments]
-        return subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout

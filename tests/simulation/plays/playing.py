@@ -96,9 +96,6 @@ def play(script: Script) -> None:
         shutil.rmtree(folder() / REPORT, ignore_errors=True)
     lines = world.screens.setdefault(script.actor.name, [])
 
-    def observed(task: str, module: str, called: t.Any, run: t.Callable[[t.Any], t.Any]) -> t.Any:
-        return script.task.carry_out(task, module, called, run)
-
     def shown(line: str) -> None:
         lines.append(line)
         script.task.say(line)
@@ -112,12 +109,12 @@ def play(script: Script) -> None:
             return
         before = world.screens[options["next"]]
         playbook, arguments = typed(before, script.actor.name) or (playbook, arguments)
-    code = _run(script, playbook, arguments, Play(observed, shown, ran))
+    code = _run(script, playbook, arguments, Play(script.task.carry_out, shown, ran))
     if code and options.get("goes_on"):
         after = typed(lines, script.actor.name)
         if after and after != (playbook, arguments):
             playbook, arguments = after
-            code = _run(script, playbook, arguments, Play(observed, shown, ran))
+            code = _run(script, playbook, arguments, Play(script.task.carry_out, shown, ran))
     world.codes[script.actor.name] = code
     world.play_ended(script.actor.name)
     if code:

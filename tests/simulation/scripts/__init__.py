@@ -19,10 +19,6 @@ from .script import Script, StopError
 
 
 def _deploy(script: Script) -> None:
-    if script.world.plan.stores:
-        stores.database(script)
-    if script.world.plan.functions:
-        functions.edge_functions(script)
     services.microservices(script)
     flags.feature_flags(script)
     if script.world.plan.watched:

@@ -1,7 +1,7 @@
 """playbooks/guard.yml: one look at what is wrong with a feature on its way to its users."""
 
 from ..monitoring import URL
-from ..platform import CLUSTER, FLAGS_OFF, QUIET, RAMP, SETTLE
+from ..platform import FLAGS_OFF, QUIET, RAMP, SETTLE
 from .flags import read_by
 from .script import Script, StopError
 from .watch import METRIC
@@ -25,17 +25,5 @@ def guard(script: Script) -> None:
         max_silence=0,
     )
     script.world.say(f"{script.actor.name}: {look['sentence']}")
-    for news in look["announcements"]:
-        script.do(
-            "announcement/main",
-            "Announce: {{ announcement_key }}",
-            release=script.version,
-            key=news["key"],
-            kubernetes=CLUSTER,
-            text=news["text"],
-            slack={"token": "fake", "channel": "#devops"},
-            email=None,
-            statuspage=None,
-        )
     if look["not_reached"]:
         raise StopError(look["not_reached"])

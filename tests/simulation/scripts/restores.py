@@ -146,10 +146,10 @@ def look(script: Script) -> None:
     connection = {**CONNECTION, "login_db": SCRATCH, **BUCKET}
     name = next(iter(script.world.plan.stores))
     words = {"method": "scratch", "name": name, "release": script.version}
-    script.require(script.task.act("by hand: look", "pg_restore", {**words, **connection}))
+    script.require(script.task.act("pg_restore", {**words, **connection}))
     script.world.sleep(script.actor.options["holds"])
     gone = {"method": "scratch", "state": "absent", **connection}
-    script.require(script.task.act("by hand: drop it", "pg_restore", gone))
+    script.require(script.task.act("pg_restore", gone))
 
 
 def _reason(script: Script) -> str:
