@@ -144,7 +144,6 @@ class ControlPlane:
         self.delays: t.Sequence[float] = (*DELAYS, *([late] * 5 if late else []))
         self._scheduler = scheduler
         self._random = random.Random(seed)
-        self._clock = clock
         self._down_until = down_until
         faults = NoFaults()
         self.containers = Containers(self.store)

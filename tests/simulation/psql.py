@@ -45,7 +45,6 @@ class Psql:
     timed_out = False
 
     def __init__(self, world: World, database: str, write: t.Callable[[Psql], None]) -> None:
-        self._world = world
         self._said: list[bytes] = []
         self._errors = ""
         self._rc: int | None = None

@@ -71,9 +71,7 @@ class Running:
         settle(world)
         self._invariants.history.begin()
         world.observers += [self._invariants.requested, self._look_now_and_then]
-        self._operators = [
-            Operator(world, actor, self._invariants, self._outcome) for actor in plan.actors
-        ]
+        self._operators = [Operator(world, actor, self._invariants) for actor in plan.actors]
         began = world.began = world.scheduler.now
         for operator in self._operators:
             world.scheduler.at(began + operator.actor.begins, operator.begin)
@@ -117,7 +115,7 @@ class Running:
                     self._invariants.at_the_end()
                     self._look()
             if not violations:
-                _take_the_lock(world, self._invariants, self._outcome)
+                _take_the_lock(world, self._invariants)
         except OutOfStepsError:
             self._invariants.history.check("liveness", False, "the world does not come to rest")
         outcome = self.outcome()
@@ -157,11 +155,9 @@ class Running:
         return bool(self._invariants.violations) or all(map(_OVER, self._operators))
 
 
-def _take_the_lock(world: World, invariants: Invariants, outcome: Outcome) -> None:
+def _take_the_lock(world: World, invariants: Invariants) -> None:
     """By somebody who comes when all is over."""
-    last = Operator(
-        world, Actor("last", "last", 0.0, "laptop-2", {"wait": 400}), invariants, outcome
-    )
+    last = Operator(world, Actor("last", "last", 0.0, "laptop-2", {"wait": 400}), invariants)
     invariants.lock.check_keepers()
     last.begin()
     world.scheduler.run(
@@ -173,11 +169,8 @@ def _take_the_lock(world: World, invariants: Invariants, outcome: Outcome) -> No
 class Operator:
     """Somebody who gives one command, and gives it again when the run was killed."""
 
-    def __init__(
-        self, world: World, actor: Actor, invariants: Invariants, outcome: Outcome
-    ) -> None:
+    def __init__(self, world: World, actor: Actor, invariants: Invariants) -> None:
         self._world = world
-        self._outcome = outcome
         self.actor = actor
         self._invariants = invariants
         self._runs = 0
@@ -215,19 +208,18 @@ class Operator:
         tasks = Tasks(ACTING, world, world.scheduler.step.process, invariants)
         script = Script(world, self.actor, tasks)
         command = COMMANDS[PLAY if "playbook" in self.actor.options else self.actor.script]
+        why = ""
         try:
             command(script)
             self.done = True
             invariants.done(self.actor.script)
             world.say(f"{name}: done")
         except StopError as exc:
-            world.say(f"{name}: stopped: {exc}")
-            if self.actor.name == AGAIN:
-                invariants.ended_again(str(exc))
-            else:
-                invariants.stopped(self.actor, str(exc))
-        else:
-            if self.actor.name == AGAIN:
-                invariants.ended_again("")
+            why = str(exc)
+            world.say(f"{name}: stopped: {why}")
+            if name != AGAIN:
+                invariants.stopped(self.actor, why)
+        if name == AGAIN:
+            invariants.ended_again(why)
         invariants.ended(name)
         self._ended()

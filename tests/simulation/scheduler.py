@@ -32,7 +32,6 @@ class Process:
     ahead: float = 0.0
     """Seconds that its wall clock is ahead."""
     alive: bool = True
-    ended: bool = False
     paused_until: float = 0.0
     steps: list[Step] = field(default_factory=list)
     killed: t.Callable[[], None] | None = None

@@ -266,7 +266,6 @@ class World:
 
     def end(self, process: Process, *, lost: bool = False) -> None:
         """It came to its end by itself, or was ended: its other threads go with it. `lost`: with its machine."""
-        process.ended = True
         for told in [*self.ends]:
             told(process, lost)
         for event in self._ended.pop(process.pid, ()):

@@ -11,7 +11,6 @@ from sandbox.kubernetes.requests import parse_path
 from ..plan import MILD, REVERTS, WATCH, Actor
 from ..platform import VERSION, image_of
 from ..scheduler import GONE, Process
-from ..scripts.rollback import LEFT_OUT
 from ..stores import QUERY
 from ..tasks import Did
 from ..world import Request, World
@@ -205,11 +204,6 @@ class Invariants:
         if len(befell) > FEW or any(one.of == WATCH or one.kind not in MILD for one in befell):
             return
         if len(befell) > 1 and script not in ("kill_switch", "reset"):
-            return
-        if LEFT_OUT in why and plan.outages:
-            record = self.history.record(self.history.release_of(name))
-            closed = record["status"] == "rolled_back"
-            self.history.check("always_works", closed, f"{script} failed, and is not closed: {why}")
             return
         if script in UNSTOPPABLE:
             reasons = (*UNSTOPPABLE[script], *([STANDS_STILL] if plan.outages else ()))

@@ -134,7 +134,7 @@ class RecordInvariants(Part):
             )
 
     def claimed(self, process: Process, did: Did) -> None:
-        if did.module in PINNING and did.params["pin"] and not did.failed:
+        if did.module in PINNING and did.params["pin"] and did.params["phase"] and not did.failed:
             self._check_attempt(process, did)
         if did.module == "release" and not did.failed and not did.params["decision"]:
             self._check_recorded(process, did)

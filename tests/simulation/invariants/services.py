@@ -241,7 +241,7 @@ class ServiceInvariants(Part):
             )
 
     def claimed(self, process: Process, did: Did) -> None:
-        if did.module in PINNING and did.params["pin"]:
+        if did.module in PINNING and did.params["pin"] and did.params["phase"]:
             self._pinned_at[process.name] = did.began
         closes = did.module == "release_rollback" and did.params["state"] == "closed"
         if closes and "all" in did.params["parts"] and not did.failed:

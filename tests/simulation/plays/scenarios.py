@@ -332,25 +332,18 @@ DECIDING = ("approve", "decide", "lock", "unlock")
 ACTING = ("guard", "kill_switch", "ramp", "resolve_migrations", "rollback")
 CHECKING = (*LOOKING, *DECIDING, *ACTING)
 """Playbooks that refuse bad input by themselves."""
+MIGRATING = ("resolve_migrations",)
+NO_VARIABLE = ("-e", "release_flagg=FEATURE_AI")
+NO_FEATURE = {"variables": {"release_percentage_flag": "", "release_feature_flag": ""}}
 LATE = {"cached": True, "seed": 7}
 """Where a kubelet starts a pod with the flags of before."""
 NO_IMAGE = {"bad_images": {BAD: ABSENT}}
 NO_START = {**WHOLE, "functions": {"wa-webhook": "ill"}}
 
 
-def _of_bad_input(playbook: str) -> Scenario:
-    """A name that is no variable's, which nothing may come of."""
-    arguments = ("-e", "release_flagg=FEATURE_AI")
-    world = WHOLE if playbook == "resolve_migrations" else {}
-    name = f"bad input, {playbook}"
+def _stops(name: str, playbook: str, arguments: Arguments = (), **world: t.Any) -> Scenario:
+    """One that is refused whenever it is run, and changes no service."""
     return Scenario(name, playbook, arguments, untouched, world=world, ends=2, last=2, fails=False)
-
-
-def _of_no_feature(playbook: str) -> Scenario:
-    """Of a release whose feature has no flag."""
-    options = {"variables": {"release_percentage_flag": "", "release_feature_flag": ""}}
-    name = f"no feature, {playbook}"
-    return Scenario(name, playbook, BY, untouched, ends=2, last=2, fails=False, options=options)
 
 
 def _of_lock(name: str, playbook: str, *arguments: str, ends: int = 2, **world: t.Any) -> Scenario:
@@ -404,11 +397,6 @@ def _of_rollback(name: str, task: str, ends: int = 2) -> Scenario:
     return Scenario(
         name, "rollback", BY, rolled_back, DEPLOYED, ends=ends, refused=refused, fails=False
     )
-
-
-def _of_order(phase: str) -> Scenario:
-    """One that cannot begin yet."""
-    return Scenario(f"{phase} too early", phase, (), untouched, ends=2, last=2, fails=False)
 
 
 def _of_alert(name: str, calls_for: str, stands: Checked) -> Scenario:
@@ -522,7 +510,10 @@ SCENARIOS = {
         _of_refusal(
             "microservices", "Roll out the service, and call its public health endpoint", BAD
         ),
-        *map(_of_order, ("microservices", "feature_flags", "smoke_tests", "sign_off")),
+        *(
+            _stops(f"{phase} too early", phase)
+            for phase in ("microservices", "feature_flags", "smoke_tests", "sign_off")
+        ),
         _of_alert("alert", "hold", held),
         _of_alert("alert back", "rollback", off),
         Scenario(
@@ -607,9 +598,7 @@ SCENARIOS = {
             (*DEPLOYED, ("kill_switch", BY)),
         ),
         Scenario("ramp", "ramp", (), on, DEPLOYED),
-        Scenario(
-            "ramp asked", "ramp", (), on, DEPLOYED, ends=2, last=2, options=ASKED, fails=False
-        ),
+        replace(_stops("ramp asked", "ramp"), wrong_about=on, before=DEPLOYED, options=ASKED),
         Scenario(
             "ramp answered",
             "ramp",
@@ -668,14 +657,14 @@ SCENARIOS = {
         _of_lock("rollback, locked", "rollback", *BY, ends=0),
         _of_lock("resolve, locked", "resolve_migrations", *RESOLVED, **WHOLE),
         _of_lock("restore, locked", "rollback", *BY, "--tags", "database", ends=0, **WHOLE),
-        *map(_of_bad_input, (*CHECKING, "alert_rules", "init", "microservices")),
+        *(
+            _stops(f"bad input, {name}", name, NO_VARIABLE, **(WHOLE if name in MIGRATING else {}))
+            for name in (*CHECKING, "alert_rules", "init", "microservices")
+        ),
         Scenario("alerts", "alert_rules", (), untouched, options=RULES),
         Scenario("draft", "init", DRAFT, untouched),
-        replace(
-            _of_failure("no webhook", "feature_flags", off, {}, UNANSWERED),
-            fails=False,
-        ),
-        Scenario("no alerts", "alert_rules", (), untouched, ends=2, last=2, fails=False),
+        replace(_of_failure("no webhook", "feature_flags", off, {}, UNANSWERED), fails=False),
+        _stops("no alerts", "alert_rules"),
         Scenario(
             "predicted",
             "deploy",
@@ -685,7 +674,10 @@ SCENARIOS = {
             fails=False,
             again="deploy",
         ),
-        *map(_of_no_feature, ("guard", "kill_switch", "ramp")),
+        *(
+            replace(_stops(f"no feature, {name}", name, BY), options=NO_FEATURE)
+            for name in ("guard", "kill_switch", "ramp")
+        ),
         Scenario(
             "overtaken",
             "deploy",

@@ -33,59 +33,50 @@ def lock(script: Script) -> None:
 def kubectl(script: Script) -> None:
     """What no playbook does: somebody who writes by himself, without fence and without a lock."""
     session, does = script.world.client(), script.actor.options["does"]
-    name = script.services[0]
-    deployment = f"/apis/apps/v1/namespaces/easymo-prod/deployments/{name}"
-    patches: dict[str, t.Any] = {
-        "image": (STRATEGIC, _with_image(script, "2.0.9-hotfix")),
-        "scale": (MERGE, {"spec": {"replicas": 3}}),
-        "annotate": (MERGE, {"metadata": {"annotations": {"team": "payments"}}}),
-        "new": (STRATEGIC, _with_image(script, VERSION)),
-        "pause": (MERGE, {"spec": {"paused": True}}),
+    space = "namespaces/easymo-prod"
+    deployment = f"/apis/apps/v1/{space}/deployments/{script.services[0]}"
+    maps, pods = f"/api/v1/{space}/configmaps", f"/api/v1/{space}/pods"
+    flags, lease = f"{maps}/{FLAGS}", f"/apis/coordination.k8s.io/v1/{space}/leases/easymo-deploy"
+    frozen = {"metadata": {"name": "deploy-freeze"}, "data": {"reason": "a holiday"}}
+    writes: dict[str, tuple[str, str, t.Any, str]] = {
+        "image": ("PATCH", deployment, _with_image(script, "2.0.9-hotfix"), STRATEGIC),
+        "scale": ("PATCH", deployment, {"spec": {"replicas": 3}}, MERGE),
+        "annotate": ("PATCH", deployment, {"metadata": {"annotations": {"team": "a"}}}, MERGE),
+        "new": ("PATCH", deployment, _with_image(script, VERSION), STRATEGIC),
+        "pause": ("PATCH", deployment, {"spec": {"paused": True}}, MERGE),
+        "flag": ("PATCH", flags, {"data": {"FEATURE_OTHER": "true"}}, MERGE),
+        "percentage": ("PATCH", flags, {"data": {PERCENTAGE: "7"}}, MERGE),
+        "on": ("PATCH", flags, {"data": {SWITCH: "true", PERCENTAGE: "1"}}, MERGE),
+        "off": ("PATCH", flags, {"data": {SWITCH: "false"}}, MERGE),
+        "lease": ("DELETE", lease, None, MERGE),
+        "freeze": ("POST", maps, frozen, "application/json"),
+        "thaw": ("DELETE", f"{maps}/deploy-freeze", None, MERGE),
     }
-    maps = "/api/v1/namespaces/easymo-prod/configmaps"
-    flags = f"{maps}/{FLAGS}"
-    if does in patches:
-        content_type, body = patches[does]
-        session.write("PATCH", deployment, body, content_type)
-    elif does == "flag":
-        session.write("PATCH", flags, {"data": {"FEATURE_OTHER": "true"}}, MERGE)
-    elif does == "percentage":
-        session.write("PATCH", flags, {"data": {PERCENTAGE: "7"}}, MERGE)
+    reverts = {
+        "revert image": (deployment, STRATEGIC, _with_image(script, OLD)),
+        "revert flags": (flags, MERGE, {"data": FLAGS_BEFORE}),
+        "revert off": (flags, MERGE, {"data": {SWITCH: "true", PERCENTAGE: "10"}}),
+    }
+    if does in writes:
+        session.write(*writes[does])
+    elif does in reverts:
+        _revert(script, *reverts[does])
     elif does == "autoscale":
         _autoscale(script, f"{deployment}/scale")
-    elif does == "revert image":
-        _revert(script, deployment, STRATEGIC, _with_image(script, OLD))
-    elif does == "revert flags":
-        _revert(script, flags, MERGE, {"data": FLAGS_BEFORE})
-    elif does == "revert off":
-        _revert(script, flags, MERGE, {"data": {SWITCH: "true", PERCENTAGE: "10"}})
     elif does == "drain":
         _drain(script, script.actor.options["node"])
-    elif does == "on":
-        session.write("PATCH", flags, {"data": {SWITCH: "true", PERCENTAGE: "1"}}, MERGE)
-    elif does == "off":
-        session.write("PATCH", flags, {"data": {SWITCH: "false"}}, MERGE)
-    elif does in ("flags", "labels"):
-        for number in range(30 if does == "flags" else 60):
-            if does == "flags":
-                session.write("PATCH", flags, {"data": {"FEATURE_OTHER": str(number)}}, MERGE)
-            else:
-                seen = {"metadata": {"labels": {"seen": str(number)}}}
-                session.write("PATCH", f"{maps}/release-{VERSION}", seen, MERGE)
-            script.world.sleep(script.world.chance.uniform(0.05, 0.3 if does == "flags" else 0.5))
-    elif does == "lease":
-        lease = "/apis/coordination.k8s.io/v1/namespaces/easymo-prod/leases/easymo-deploy"
-        session.write("DELETE", lease, None, MERGE)
-    elif does == "freeze":
-        frozen = {"metadata": {"name": "deploy-freeze"}, "data": {"reason": "a holiday"}}
-        session.write("POST", maps, frozen, "application/json")
-    elif does == "thaw":
-        session.write("DELETE", f"{maps}/deploy-freeze", None, MERGE)
+    elif does == "flags":
+        for number in range(30):
+            session.write("PATCH", flags, {"data": {"FEATURE_OTHER": str(number)}}, MERGE)
+            script.world.sleep(script.world.chance.uniform(0.05, 0.3))
+    elif does == "labels":
+        for number in range(60):
+            seen = {"metadata": {"labels": {"seen": str(number)}}}
+            session.write("PATCH", f"{maps}/release-{VERSION}", seen, MERGE)
+            script.world.sleep(script.world.chance.uniform(0.05, 0.5))
     else:
-        pods = json.loads(session.read("/api/v1/namespaces/easymo-prod/pods"))["items"]
-        for first in pods[:1]:
-            path = f"/api/v1/namespaces/easymo-prod/pods/{first['metadata']['name']}"
-            session.write("DELETE", path, None, MERGE)
+        for first in json.loads(session.read(pods))["items"][:1]:
+            session.write("DELETE", f"{pods}/{first['metadata']['name']}", None, MERGE)
 
 
 def _with_image(script: Script, version: str) -> t.Any:

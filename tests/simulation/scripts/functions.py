@@ -1,7 +1,5 @@
 """Phase 3, the edge functions: what runs is saved, then all are activated and called. And their way back."""
 
-import typing as t
-
 from ..functions import CHECKOUT, CONNECTION, FUNCTIONS_URL, by_hand
 from ..platform import CLUSTER
 from ..tasks import Result
@@ -39,25 +37,21 @@ def _deploy(script: Script) -> Result:
 
 
 def _verify(script: Script, deployed: Result) -> None:
-    _call(
-        script,
+    calls = {
+        "functions_url": FUNCTIONS_URL,
+        "names": [one for one in script.world.plan.functions if one not in deployed["disabled"]],
+        "version": script.version,
+    }
+    script.do(
         "edge_functions/main",
         "Call every function, and check their version",
-        names=[one for one in script.world.plan.functions if one not in deployed["disabled"]],
-        version=script.version,
+        checks=[{"name": "functions", "kind": "function_calls", "function_calls": calls}],
     )
 
 
-def _call(script: Script, where: str, name: str, **functions: t.Any) -> None:
-    calls = {"functions_url": FUNCTIONS_URL, **functions}
-    check = {"name": "functions", "kind": "function_calls", "function_calls": calls}
-    script.do(where, name, checks=[check])
-
-
 def restore(script: Script) -> None:
-    where = "edge_functions/restore"
-    restored = script.do(
-        where,
+    script.do(
+        "edge_functions/restore",
         "Deploy the previous sources with their previous settings",
         force=[],
         release=script.version,
@@ -65,9 +59,6 @@ def restore(script: Script) -> None:
         kubernetes=CLUSTER,
         module_defaults=CONNECTION,
     )
-    if restored["activated"]:
-        back = [name for name, one in restored["functions"].items() if not one["verify_jwt"]]
-        _call(script, where, "Call the restored functions", names=back)
 
 
 def supabase(script: Script) -> None:

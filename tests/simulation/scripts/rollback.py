@@ -1,16 +1,13 @@
 """playbooks/rollback.yml: the feature off, the flags, the services and the functions as they were."""
 
-import typing as t
-
-from ..platform import CLUSTER, FLAGS_ON, PERCENTAGE
+from ..platform import FLAGS_ON, PERCENTAGE
 from ..tasks import Result
 from . import functions
 from .flags import keep_off, read_by, switch_off
-from .script import Script, StopError
+from .script import Script
 
 UNVERIFIED = "VerificationFailed"
 """The ConfigMap is written, and who goes back replaces the pods."""
-LEFT_OUT = "not everything is as before the release"
 
 
 def rollback(script: Script) -> None:
@@ -23,7 +20,6 @@ def rollback(script: Script) -> None:
         reason="errors",
     )
     services = "microservices" in script.phases
-    found: list[str] = []
     returned: Result = {}
     off = switch_off(script, _reason(script)) if services else {}
     script.lock("undo")
@@ -33,15 +29,13 @@ def rollback(script: Script) -> None:
         if again.get("reason") != UNVERIFIED:
             script.require(again)
         _restore_flags(script)
-        returned, found = _return_services(script)
+        returned = _return_services(script)
     if script.world.plan.functions:
         functions.restore(script)
     # A service that did not return has kept nothing else from it.
     script.require(returned)
-    left_out = [*found, *_close_rollback(script, services=services)]
+    close(script, "all")
     script.unlock("undo")
-    if left_out:
-        raise StopError(f"{LEFT_OUT}: {' '.join(left_out)}")
 
 
 def _reason(script: Script) -> str:
@@ -68,9 +62,8 @@ def _restore_flags(script: Script) -> None:
     )
 
 
-def _return_services(script: Script) -> tuple[Result, list[str]]:
-    """With what their pods are not as they should be."""
-    returned = script.task(
+def _return_services(script: Script) -> Result:
+    return script.task(
         "service_rollback/main",
         "Return the services to their previous versions",
         name=script.version,
@@ -78,39 +71,6 @@ def _return_services(script: Script) -> tuple[Result, list[str]]:
         first=script.services[:1],
         fence=script.epoch,
     )
-    back = [name for name, one in returned.get("services", {}).items() if not one["message"]]
-    found: list[str] = []
-    if back:
-        found = _check_pods(
-            script,
-            "service_rollback/main",
-            "Check the pods and the health of every returned service",
-            deployments=back,
-        )
-    return returned, found
-
-
-def _close_rollback(script: Script, *, services: bool) -> list[str]:
-    """What the pods are not as they should be, which ends the run when all is closed."""
-    found: list[str] = []
-    if services:
-        found = _check_pods(
-            script,
-            "sign_off/verify_rollback",
-            "Check that every pod runs",
-            deployments=script.services,
-        )
-    close(script, "all")
-    return found
-
-
-def _check_pods(script: Script, where: str, name: str, **which: t.Any) -> list[str]:
-    checked = script.task(
-        where,
-        name,
-        checks=[{"name": "pods", "kind": "kubernetes", "kubernetes": {**CLUSTER, **which}}],
-    )
-    return [str(checked["msg"])] if checked.get("failed") else []
 
 
 def close(script: Script, part: str) -> None:

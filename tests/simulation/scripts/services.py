@@ -1,9 +1,6 @@
 """playbooks/microservices.yml: the services in waves."""
 
-import typing as t
-
 from ..platform import image_of
-from ..tasks import Result
 from .script import Script, StopError, lease_lost
 
 
@@ -31,24 +28,10 @@ def microservices(script: Script) -> None:
         soak=None if script.world.plan.probed else 0,
         fence=script.epoch,
     )
-    if rolled.get("failed"):
-        _settle(script, phase, {"control": rolled})
-    failures = {name: rolled["services"][name] for name in rolled["failed_services"]}
+    failures = [rolled] if rolled.get("failed") else []
+    failures = failures or [rolled["services"][name] for name in rolled["failed_services"]]
     if failures:
-        _settle(script, phase, failures)
+        # The cause of the phase: a lock that was lost, where one was.
+        script.failed(phase, max(failures, key=lease_lost))
+        raise StopError("; ".join(str(one.get("msg")) for one in failures))
     script.close(phase, changed=rolled["changed"])
-
-
-def _settle(script: Script, phase: str, failures: dict[str, Result]) -> t.NoReturn:
-    # The cause of the phase: a lock that was lost, where one was.
-    cause = max(failures.values(), key=lease_lost)
-    script.failed(phase, cause)
-    if not lease_lost(cause):
-        script.task(
-            "service_rollback/settle",
-            "Record what was undone and each version",
-            name=script.version,
-            evidence={"settlement": {}},
-            fence=script.epoch,
-        )
-    raise StopError("; ".join(str(one.get("msg")) for one in failures.values()))
