@@ -17,11 +17,8 @@ Path = tuple[str, ...]
 Paths = frozenset[Path]
 
 
-class _Branch:
-    """Stands for a map or struct that has fields of its own."""
-
-
-BRANCH = _Branch()
+BRANCH = object()
+"""Stands for a map or struct that has fields of its own."""
 Flat = dict[Path, t.Any]
 """Every node of an object: leaves with their values, branches with BRANCH."""
 

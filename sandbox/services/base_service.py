@@ -139,12 +139,6 @@ FORWARDED = "X-Forwarded-For"
 Handler = t.Callable[[web.Request], t.Awaitable[web.StreamResponse]]
 
 
-class Resource(t.Protocol):
-    """A connection or a pool that ends with the application."""
-
-    async def close(self) -> None: ...
-
-
 @dataclass(frozen=True)
 class Service:
     name: str
@@ -168,7 +162,7 @@ def application(
     service: Service,
     routes: t.Iterable[web.AbstractRouteDef] = (),
     checks: t.Sequence[Check] = (),
-    resources: t.Sequence[Resource] = (),
+    resources: t.Sequence[t.Any] = (),
     *,
     everywhere: bool = False,
 ) -> web.Application:
@@ -189,6 +183,13 @@ def application(
     async def answer_metrics(_request: web.Request) -> web.Response:
         return page(service.registry)
 
+    async def lifetime(_app: web.Application) -> t.AsyncIterator[None]:
+        title = service.name.replace("-", " ").title()
+        service.log.line(f"{title} v{service.version} started successfully")
+        yield
+        for resource in resources:
+            await resource.close()
+
     app = web.Application(middlewares=[_counted(service)])
     app.router.add_get("/health", answer_health)
     app.router.add_get("/livez", _alive)
@@ -196,8 +197,7 @@ def application(
     app.add_routes(routes)
     if everywhere:
         app.router.add_route("*", "/{path:.*}", answer_health)
-    app.on_startup.append(_announce(service))
-    app.on_cleanup.append(_closing(resources))
+    app.cleanup_ctx.append(lifetime)
     return app
 
 
@@ -214,25 +214,6 @@ async def beside(work: t.Coroutine[t.Any, t.Any, None]) -> t.AsyncIterator[None]
 
 async def _alive(_request: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
-
-
-def title(service: str) -> str:
-    return service.replace("-", " ").title()
-
-
-def _announce(service: Service) -> t.Callable[[web.Application], t.Awaitable[None]]:
-    async def announce(_app: web.Application) -> None:
-        service.log.line(f"{title(service.name)} v{service.version} started successfully")
-
-    return announce
-
-
-def _closing(resources: t.Sequence[Resource]) -> t.Callable[[web.Application], t.Awaitable[None]]:
-    async def close(_app: web.Application) -> None:
-        for resource in resources:
-            await resource.close()
-
-    return close
 
 
 def _is_traffic(request: web.Request) -> bool:

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refusals in the platform's own shapes.
-
-RefusedError           an HTTP answer that is not the one asked for
-└── ApiError           of the Management API: {"message": …}
-"""
+"""Refusals in the platform's own shapes."""
 
 from __future__ import annotations
 

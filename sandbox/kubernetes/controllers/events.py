@@ -93,17 +93,6 @@ class Recorder:
         self._cluster.update("events", event)
         return True
 
-    def forget(self, now: float) -> None:
-        """Drop what can no longer be similar, so memory stays bounded."""
-        old = [k for k, entry in self._similar.items() if now - entry.last_seen > SIMILAR_WITHIN]
-        for key in old:
-            del self._similar[key]
-        self._written = {
-            key: where
-            for key, where in self._written.items()
-            if self._cluster.find("events", *where)
-        }
-
 
 def reference(about: Object) -> Object:
     referred = {
