@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from sandbox.kubernetes import selectors
+from sandbox.kubernetes.controllers.objects import pod_ready
 from sandbox.kubernetes.errors import Object
 from sandbox.kubernetes.quantities import since
 
@@ -247,15 +248,10 @@ def summary(pod: Object) -> str:
     status = pod.get("status", {})
     reason = status.get("reason") or status.get("phase", "Unknown")
     statuses = status.get("containerStatuses") or []
-    reason = initializing(pod) or worst_container(statuses, reason, is_ready(status))
+    reason = initializing(pod) or worst_container(statuses, reason, pod_ready(pod))
     if "deletionTimestamp" in pod["metadata"]:
         return "Unknown" if status.get("reason") == "NodeLost" else "Terminating"
     return str(reason)
-
-
-def is_ready(status: Object) -> bool:
-    conditions = status.get("conditions") or ()
-    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
 
 
 def initializing(pod: Object) -> str:

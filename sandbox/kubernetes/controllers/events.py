@@ -114,7 +114,10 @@ def made_event(
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": event_name(about), "namespace": namespace},
+        "metadata": {
+            "name": f"{metadata(about)['name']}.{time.time_ns():x}",
+            "namespace": namespace,
+        },
         "involvedObject": reference(about),
         "reason": reason,
         "message": message,
@@ -144,10 +147,6 @@ def scheduler_event(
     )
     del event["count"]
     return event
-
-
-def event_name(about: Object) -> str:
-    return f"{metadata(about)['name']}.{time.time_ns():x}"
 
 
 def expired_events(events: t.Iterable[Object], now: float) -> list[Object]:
