@@ -52,6 +52,15 @@ REPLACED: t.Mapping[str, tuple[tuple[str, str], ...]] = {
         (r"  @@index\(\[createdAt\]\)\n", ""),
         (r"\nmodel AgentPreference .*", ""),
     ),
+    "supabase/functions/_shared/agent_core.ts": (
+        (r'route: "agent" \| "menu"( \| "fallback";)\n  agent\?: string;', r'route: "menu"\1'),
+        (r"The answer to a message; .* in an agent's place\.", "The menu's answer to a message."),
+        (r"  const \{ handled_by, agent \} = answered;\n", ""),
+        (
+            r"const reply = .*\.\.\.reply \};",
+            'return buttons?.length ? { route: "menu", text, buttons } : { route: "menu", text };',
+        ),
+    ),
     "supabase/functions/_shared/version.ts": _VERSION,
     "supabase/functions/wa-webhook/index.ts": (
         (r"route, agent \}", "route }"),

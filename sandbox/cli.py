@@ -30,7 +30,7 @@ def main(argv: t.Sequence[str] | None = None) -> int:
     try:
         arguments = _parser().parse_args(argv)
         # Given before or behind the command; a default on the parser would hide the former.
-        folder = getattr(arguments, "state", _default_state())
+        folder = getattr(arguments, "state", Path(os.environ.get(STATE_VARIABLE) or ".sandbox"))
         return arguments.command(World(folder), arguments) or 0
     except BrokenPipeError:
         # The reader of our output went away, as `| head` does; there is nobody to tell.
@@ -46,10 +46,6 @@ def main(argv: t.Sequence[str] | None = None) -> int:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-def _default_state() -> Path:
-    return Path(os.environ.get(STATE_VARIABLE) or ".sandbox")
 
 
 Argument = tuple[tuple[str, ...], dict[str, t.Any]]

@@ -76,10 +76,8 @@ class World:
             state = json.loads(self.state_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except ValueError as exc:
-            raise StateError(
-                f"The sandbox state {self.state_file} is not JSON ({exc}): run 'python -m sandbox down'."
-            ) from exc
+        except ValueError:
+            state = None
         if not isinstance(state, dict):
             raise StateError(
                 f"The sandbox state {self.state_file} is no JSON object: run 'python -m sandbox down'."
@@ -217,11 +215,12 @@ def claim_block() -> tuple[int, socket.socket]:
     raise StateError(f"Every port of {BLOCKS} is in use: stop what listens there.")
 
 
-def port_is_free(port: int) -> bool:
+def port_is_free(port: int, address: str = "127.0.0.1") -> bool:
     with socket.socket() as probe:
+        # As servers do: connections that linger after a crash keep nobody from listening again.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((address, port))
         except OSError:
             return False
     return True

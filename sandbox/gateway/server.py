@@ -41,14 +41,13 @@ CONNECT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 CLOSED_ERRORS = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
 
+@dataclass(eq=False)
 class UpstreamError(Exception):
     """Why a pod's answer could not be had: the status and the one-word reason to answer with."""
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-        self.message = message
+    status: int
+    reason: str
+    message: str
 
 
 @dataclass

@@ -77,14 +77,9 @@ def host(
 
 
 def _deployments(world: World, namespace: str) -> set[str]:
-    with contextlib.closing(_api(world)) as api:
+    with contextlib.closing(Api(world.facts("kubernetes"))) as api:
         _, answer = api.call(f"/apis/apps/v1/namespaces/{namespace}/deployments")
     return {body["metadata"]["name"] for body in answer.get("items", [])}
-
-
-def _api(world: World) -> Api:
-    facts = world.facts("kubernetes")
-    return Api(facts["server"], facts["token"], facts["ca_cert"])
 
 
 def _host_manifests(world: World, manifests: t.Sequence[Path], namespace: str, report: Say) -> None:
@@ -101,9 +96,8 @@ def _create(world: World, namespace: str, wanted: t.Sequence[Manifest], form: st
     for image in sorted(objects.images_of([*wanted])):
         tag = image.rpartition("/")[2].partition(":")[2]
         push(registry, image, form + tag.removeprefix("v"))
-    api = _api(world)
     names = {body["metadata"]["name"] for body in wanted if body["kind"] == "Deployment"}
-    with contextlib.closing(api):
+    with contextlib.closing(Api(world.facts("kubernetes"))) as api:
         for body in wanted:
             create(api, body)
         wait_available(api, namespace, names)

@@ -91,8 +91,9 @@ async def keep_status(store: Store, resource: str) -> None:
     """Follow one counted resource for ever; an unchanged status costs no version."""
     subscription = store.subscribe(resource)
     try:
-        async for kind, obj in subscription:
-            if kind == "MODIFIED" and resource == "pods" and not _ended(obj):
+        while (event := await subscription.next_event()) is not None:
+            obj = event.record.body
+            if event.type == "MODIFIED" and resource == "pods" and not _ended(obj):
                 continue
             try:
                 write_status(store, obj["metadata"]["namespace"])

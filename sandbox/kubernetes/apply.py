@@ -56,7 +56,7 @@ def owners_of(obj: Object) -> Owners:
             entry.get("apiVersion", ""),
             entry.get("subresource", ""),
         )
-        fields = from_fields_v1(entry.get("fieldsV1") or {})
+        fields = frozenset(from_fields_v1(entry.get("fieldsV1") or {}))
         owners[manager] = Ownership(entry.get("time", ""), fields)
     return owners
 
@@ -112,7 +112,8 @@ def apply(
     Fields it applied before and left out now are removed, unless somebody else owns them too.
     """
     owners = owners_of(live)
-    config = config | {"metadata": without_server_fields(config.get("metadata") or {})}
+    given = config.get("metadata") or {}
+    config |= {"metadata": {key: given[key] for key in given if key != "managedFields"}}
     merged = _merge_struct(model, live, config)
     wanted = applied_paths(flatten(model, config))
     changed = differing(flatten(model, live), flatten(model, merged)) & wanted
@@ -134,10 +135,6 @@ def apply(
     same = before is not None and before.paths == wanted and not changed
     owners[manager] = Ownership(before.time if before and same else time, wanted)
     return with_owners(merged, owners)
-
-
-def without_server_fields(metadata: Object) -> Object:
-    return {key: value for key, value in metadata.items() if key != "managedFields"}
 
 
 def conflict_error(conflicts: t.Sequence[tuple[Manager, Path]]) -> ApiError:
@@ -201,13 +198,13 @@ def abandoned(paths: Paths, held: Paths) -> t.Iterator[Path]:
             continue
         item = path[:-1]
         # An item that somebody else holds keeps what it is known by.
-        is_key = path[-1][2:] in json.loads(item[-1][2:]) if is_item(item) else False
+        is_key = (
+            path[-1][2:] in json.loads(item[-1][2:])
+            if item[-1:] and item[-1].startswith("k:")
+            else False
+        )
         if not (is_key and item in alive):
             yield path
-
-
-def is_item(path: Path) -> bool:
-    return bool(path) and path[-1].startswith("k:")
 
 
 def removed(model: str, obj: Object, paths: t.Iterable[Path]) -> Object:

@@ -27,19 +27,15 @@ VERSION: Object = {
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
-def answer(path: str, accept: str) -> tuple[Object, str] | None:
+def answer(path: str) -> tuple[Object, str] | None:
     """The document at a discovery path and its content type; None for another path."""
     parts = [part for part in path.split("/") if part]
     plain = "application/json"
-    if parts in (["api"], ["apis"]):
-        if "apidiscovery.k8s.io;v=v2;" in accept:
-            return aggregated(core=parts == ["api"]), AGGREGATED
-        return (legacy_core() if parts == ["api"] else legacy_groups()), plain
     match parts:
+        case ["api"] | ["apis"]:
+            return aggregated(core=parts == ["api"]), AGGREGATED
         case ["version"]:
             return VERSION, plain
-        case ["apis", group] if group in groups():
-            return legacy_group(group), plain
         case ["api", "v1"]:
             return resource_list("", "v1"), plain
         case ["apis", group, version] if version in groups().get(group, ()):
@@ -118,30 +114,6 @@ def optional_names(resource: Resource) -> Object:
     """What kubectl also takes for the kind's name; absent where there is nothing."""
     names = {"shortNames": resource.short_names, "categories": resource.categories}
     return {key: list(value) for key, value in names.items() if value}
-
-
-def legacy_core() -> Object:
-    return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
-
-
-def legacy_groups() -> Object:
-    items = [legacy_group(group) for group in groups()]
-    for item in items:
-        del item["kind"], item["apiVersion"]
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": items}
-
-
-def legacy_group(group: str) -> Object:
-    versions = [
-        {"groupVersion": f"{group}/{version}", "version": version} for version in groups()[group]
-    ]
-    return {
-        "kind": "APIGroup",
-        "apiVersion": "v1",
-        "name": group,
-        "versions": versions,
-        "preferredVersion": versions[0],
-    }
 
 
 def resource_list(group: str, version: str) -> Object:

@@ -103,12 +103,6 @@ def invalid_patch(patch: object, why: str) -> ApiError:
     return ApiError(422, "Invalid", message, {"causes": [cause.to_dict()]})
 
 
-def rejected_patch() -> ApiError:
-    """422 for a JSON Patch whose `test` failed or whose path does not exist."""
-    words = "the server rejected our request due to an error in our request"
-    return ApiError(422, "Invalid", words)
-
-
 def bad_request(message: str) -> ApiError:
     return ApiError(400, "BadRequest", message)
 

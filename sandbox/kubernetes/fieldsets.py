@@ -17,11 +17,8 @@ Path = tuple[str, ...]
 Paths = frozenset[Path]
 
 
-class _Branch:
-    """Stands for a map or struct that has fields of its own."""
-
-
-BRANCH = _Branch()
+BRANCH = object()
+"""Stands for a map or struct that has fields of its own."""
 Flat = dict[Path, t.Any]
 """Every node of an object: leaves with their values, branches with BRANCH."""
 
@@ -166,18 +163,14 @@ def to_fields_v1(paths: t.Iterable[Path]) -> Object:
     return root
 
 
-def from_fields_v1(fields: Object) -> Paths:
-    return frozenset(_paths(fields, ()))
-
-
-def _paths(node: Object, path: Path) -> t.Iterator[Path]:
+def from_fields_v1(node: Object, path: Path = ()) -> t.Iterator[Path]:
     if not node and path:
         yield path
     for element, child in node.items():
         if element == ".":
             yield path
         else:
-            yield from _paths(child, (*path, element))
+            yield from from_fields_v1(child, (*path, element))
 
 
 def to_text(path: Path) -> str:

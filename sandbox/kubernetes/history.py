@@ -74,21 +74,12 @@ class Event:
 
 
 class Subscription:
-    """Every event of one resource from now on, as `(type, object)`; ends after `close()`."""
+    """Every event of one resource from now on; ends after `close()`."""
 
     def __init__(self, leave: t.Callable[[Subscription], None], *, expires: bool) -> None:
         self.expires = expires
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
         self._leave = leave
-
-    def __aiter__(self) -> Subscription:
-        return self
-
-    async def __anext__(self) -> tuple[str, Object]:
-        event = await self.next_event()
-        if event is None:
-            raise StopAsyncIteration
-        return event.type, event.record.copy()
 
     async def next_event(self) -> Event | None:
         """The next event without copying its object; None once closed."""

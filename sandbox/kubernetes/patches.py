@@ -7,7 +7,7 @@ import typing as t
 
 import jsonpatch
 
-from sandbox.kubernetes.errors import ApiError, Object, bad_request, rejected_patch
+from sandbox.kubernetes.errors import ApiError, Object, bad_request
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -46,7 +46,8 @@ def apply_json_patch(current: Object, patch: object) -> Object:
     except jsonpatch.InvalidJsonPatch as exc:
         raise bad_request(f"error decoding patch: {exc}") from exc
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as exc:
-        raise rejected_patch() from exc
+        words = "the server rejected our request due to an error in our request"
+        raise ApiError(422, "Invalid", words) from exc
 
 
 def apply_merge_patch(current: object, patch: object) -> t.Any:

@@ -59,10 +59,6 @@ def flag(query: Query, name: str) -> bool:
     return query.get(name, "").lower() in ("true", "1")
 
 
-def seconds(query: Query, name: str) -> int | None:
-    return whole_number(query, name) if query.get(name) else None
-
-
 def whole_number(query: Query, name: str) -> int:
     text = query.get(name) or "0"
     try:

@@ -18,7 +18,7 @@ from aiohttp import web
 from sandbox.kubernetes import tables
 from sandbox.kubernetes.errors import ApiError, Cause, Object, bad_request, expired
 from sandbox.kubernetes.history import Event, Record, Subscription, serialized
-from sandbox.kubernetes.requests import Query, flag, seconds, whole_number
+from sandbox.kubernetes.requests import Query, flag, whole_number
 
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.resources import Resource
@@ -193,8 +193,7 @@ class Watch:
         self.bookmarks = flag(query, "allowWatchBookmarks")
         self._head = True
         check_initial_events(query)
-        wanted = seconds(query, "timeoutSeconds")
-        self.timeout = wanted if wanted else random.randint(1800, 3600)  # noqa: S311 -- spread only
+        self.timeout = whole_number(query, "timeoutSeconds") or random.randint(1800, 3600)  # noqa: S311 -- spread only
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         # Subscribed before anything is read and before the first await: nothing falls between.

@@ -51,12 +51,8 @@ class Rest:
                 return self._get(request, target)
             case ("GET", False):
                 return await self._list(request, target)
-            case ("POST", False):
-                return await self._create(request, target)
-            case ("PUT", True):
-                return await self._replace(request, target)
-            case ("PATCH", True):
-                return await self._patch(request, target)
+            case ("POST", False) | ("PUT" | "PATCH", True):
+                return await self._write(request, target)
             case ("DELETE", True):
                 return await self._delete(request, target)
             case ("DELETE", False) if "deletecollection" in target.resource.verbs:
@@ -95,20 +91,15 @@ class Rest:
             )
             raise ApiError(410, "Expired", message)
 
-    async def _create(self, request: web.Request, target: Target) -> web.Response:
-        writer = self._writer(request, target)
-        made = writer.create(await self._body(request, target))
-        return self._shown(request, target, made, status=201, warnings=writer.warnings)
-
-    async def _replace(self, request: web.Request, target: Target) -> web.Response:
-        writer = self._writer(request, target)
-        stored = writer.replace(await self._body(request, target))
-        return self._shown(request, target, stored, warnings=writer.warnings)
-
-    async def _patch(self, request: web.Request, target: Target) -> web.Response:
-        writer = self._writer(request, target)
-        body = await self._body(request, target)
-        status, stored = writer.patch(body, request.content_type)
+    async def _write(self, request: web.Request, target: Target) -> web.Response:
+        writer, body = self._writer(request, target), await self._body(request, target)
+        match request.method:
+            case "POST":
+                status, stored = 201, writer.create(body)
+            case "PUT":
+                status, stored = 200, writer.replace(body)
+            case _:
+                status, stored = writer.patch(body, request.content_type)
         return self._shown(request, target, stored, status=status, warnings=writer.warnings)
 
     async def _delete(self, request: web.Request, target: Target) -> web.Response:

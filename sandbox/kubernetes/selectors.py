@@ -15,7 +15,7 @@ Predicate = t.Callable[[Object], bool]
 Labels = t.Mapping[str, str]
 
 SET_BASED = re.compile(r"\s*(!?[^\s!=,()]+)\s+(in|notin)\s*\(([^)]*)\)\s*(?:,|$)")
-EQUALITY = re.compile(r"\s*([^\s!=,()<>]+)\s*(==|=|!=|>|<)\s*([^\s,()]*)\s*(?:,|$)")
+EQUALITY = re.compile(r"\s*([^\s!=,()<>]+)\s*(==|=|!=)\s*([^\s,()]*)\s*(?:,|$)")
 EXISTENCE = re.compile(r"\s*(!?)\s*([^\s!=,()]+)\s*(?:,|$)")
 
 COMMON_FIELDS = ("metadata.name", "metadata.namespace")
@@ -65,15 +65,7 @@ def _in_set(key: str, operator: str, values: str) -> t.Callable[[Labels], bool]:
 def _equals(key: str, operator: str, value: str) -> t.Callable[[Labels], bool]:
     if operator == "!=":
         return lambda labels: labels.get(key) != value
-    if operator in "<>":
-        return lambda labels: _compares(labels.get(key, ""), operator, value)
     return lambda labels: labels.get(key) == value
-
-
-def _compares(given: str, operator: str, value: str) -> bool:
-    if not (given.isdecimal() and value.isdecimal()):
-        return False
-    return int(given) > int(value) if operator == ">" else int(given) < int(value)
 
 
 def _exists(negated: str, key: str) -> t.Callable[[Labels], bool]:

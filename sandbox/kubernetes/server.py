@@ -12,6 +12,7 @@ import sys
 import typing as t
 from pathlib import Path
 
+import aiohttp
 from aiohttp import web
 
 from sandbox.faults import Faults
@@ -24,7 +25,7 @@ from sandbox.kubernetes.responses import json_response, refusal
 from sandbox.kubernetes.rest import Rest
 from sandbox.kubernetes.service_accounts import ADMINISTRATOR, User, user_of
 from sandbox.kubernetes.store import Store
-from sandbox.kubernetes.streaming import Kubelets
+from sandbox.kubernetes.streaming import NO_LIMIT, Kubelets
 from sandbox.names import NAMESPACE
 from sandbox.serving import stop_event
 from sandbox.world import World
@@ -109,6 +110,7 @@ def application(store: Store, faults: Faults, token: str) -> web.Application:
             return refusal(exc)
 
     async def background(_app: web.Application) -> t.AsyncIterator[None]:
+        kubelets.http = aiohttp.ClientSession(timeout=NO_LIMIT)
         tasks = [
             asyncio.create_task(admission.keep_status(store, name)) for name in admission.COUNTED
         ]
@@ -117,7 +119,7 @@ def application(store: Store, faults: Faults, token: str) -> web.Application:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await kubelets.close()
+        await kubelets.http.close()
 
     # The API has a limit of its own, with words of its own.
     app = web.Application(client_max_size=0)
@@ -132,7 +134,7 @@ async def route(request: web.Request, rest: Rest) -> web.StreamResponse:
     if target is not None:
         return await rest.answer(request, target)
     if request.method == "GET":
-        document = discovery.answer(request.path, request.headers.get("Accept", ""))
+        document = discovery.answer(request.path)
         if document is not None:
             response = json_response(document[0])
             response.headers["Content-Type"] = document[1]

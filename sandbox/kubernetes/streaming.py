@@ -27,19 +27,10 @@ PROXIED = aiohttp.ClientTimeout(total=30, sock_connect=5)
 class Kubelets:
     """The way to the nodes' kubelets; one HTTP session for all."""
 
+    http: aiohttp.ClientSession
+
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._session: aiohttp.ClientSession | None = None
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-    @property
-    def _http(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=NO_LIMIT)
-        return self._session
 
     def _url(self, pod: Object, what: str, query: MultiMapping[str], names: t.Sequence[str]) -> str:
         """Where the kubelet answers for the container that the query names, with its options of `names`."""
@@ -61,7 +52,7 @@ class Kubelets:
     async def logs(self, request: web.Request, pod: Object) -> web.StreamResponse:
         url = self._url(pod, "containerLogs", request.query, LOG_OPTIONS)
         try:
-            async with self._http.get(url) as answer:
+            async with self.http.get(url) as answer:
                 if answer.status != 200:
                     raise bad_request((await answer.text()).strip())
                 response = web.StreamResponse(headers={"Content-Type": "text/plain"})
@@ -80,7 +71,7 @@ class Kubelets:
         offered = request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(",")
         wanted = [name for name in PROTOCOLS if name in offered] or list(PROTOCOLS)
         try:
-            async with self._http.ws_connect(url, protocols=wanted, max_msg_size=0) as kubelet:
+            async with self.http.ws_connect(url, protocols=wanted, max_msg_size=0) as kubelet:
                 spoken = (kubelet.protocol,) if kubelet.protocol else PROTOCOLS
                 client = web.WebSocketResponse(protocols=spoken, max_msg_size=0)
                 await client.prepare(request)
@@ -105,7 +96,7 @@ class Kubelets:
             )
         url = f"http://{address}:{port or chosen_port(pod)}/{path}"
         try:
-            async with self._http.get(url, params=request.query, timeout=PROXIED) as answer:
+            async with self.http.get(url, params=request.query, timeout=PROXIED) as answer:
                 body = await answer.read()
                 return web.Response(
                     body=body, status=answer.status, content_type=answer.content_type

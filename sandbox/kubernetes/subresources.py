@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from sandbox.kubernetes import patches, selectors
+from sandbox.kubernetes.controllers.objects import pod_ready, terminating
 from sandbox.kubernetes.errors import ApiError, Object, bad_request
 from sandbox.kubernetes.writing import Writer
 
@@ -71,7 +72,7 @@ def check_budget(store: Store, namespace: str, budget: Object) -> None:
         for record in store.records("pods", namespace)
         if selectors.matches(spec["selector"], record.body["metadata"].get("labels") or {})
     ]
-    healthy = sum(1 for body in matching if is_healthy(body))
+    healthy = sum(1 for body in matching if pod_ready(body) and not terminating(body))
     if "minAvailable" in spec:
         needed = share(spec["minAvailable"], len(matching))
     else:
@@ -84,12 +85,6 @@ def check_budget(store: Store, namespace: str, budget: Object) -> None:
         )
         cause = {"reason": "DisruptionBudget", "message": words}
         raise ApiError(429, "TooManyRequests", message, {"causes": [cause]})
-
-
-def is_healthy(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions") or ()
-    ready = any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
-    return ready and "deletionTimestamp" not in pod["metadata"]
 
 
 def share(amount: int | str, total: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from sandbox.kubernetes import selectors
+from sandbox.kubernetes.controllers.objects import pod_ready
 from sandbox.kubernetes.errors import Object
 from sandbox.kubernetes.quantities import since
 
@@ -148,25 +149,11 @@ def service_cells(obj: Object) -> Cells:
     return spec.get("type"), address, external, ports or "<none>", selector or "<none>"
 
 
-def endpoints_cells(obj: Object) -> Cells:
-    addresses = [
-        f"{address['ip']}:{port['port']}"
-        for subset in obj.get("subsets", ())
-        for port in subset.get("ports", ())
-        for address in subset.get("addresses", ())
-    ]
-    return [first_three(addresses, "<none>")]
-
-
 def slice_cells(obj: Object) -> Cells:
     ports = ",".join(str(port.get("port", "*")) for port in obj.get("ports") or ()) or "<unset>"
     addresses = [ip for item in obj.get("endpoints") or () for ip in item.get("addresses", ())]
-    return obj.get("addressType"), ports, first_three(addresses, "<unset>")
-
-
-def first_three(addresses: t.Sequence[str], nothing: str) -> str:
     more = f" + {len(addresses) - 3} more..." if len(addresses) > 3 else ""
-    return ",".join(addresses[:3]) + more or nothing
+    return obj.get("addressType"), ports, ",".join(addresses[:3]) + more or "<unset>"
 
 
 def event_cells(obj: Object) -> Cells:
@@ -261,15 +248,10 @@ def summary(pod: Object) -> str:
     status = pod.get("status", {})
     reason = status.get("reason") or status.get("phase", "Unknown")
     statuses = status.get("containerStatuses") or []
-    reason = initializing(pod) or worst_container(statuses, reason, is_ready(status))
+    reason = initializing(pod) or worst_container(statuses, reason, pod_ready(pod))
     if "deletionTimestamp" in pod["metadata"]:
         return "Unknown" if status.get("reason") == "NodeLost" else "Terminating"
     return str(reason)
-
-
-def is_ready(status: Object) -> bool:
-    conditions = status.get("conditions") or ()
-    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
 
 
 def initializing(pod: Object) -> str:
@@ -341,7 +323,6 @@ PRINTERS: t.Mapping[str, Printer] = {
         "Name|Schedule|Timezone|Suspend|Active:integer|Last Schedule|Age", cronjob_cells,
     ),
     "services": ("Name|Type|Cluster-IP|External-IP|Port(s)|Age|Selector+", service_cells),
-    "endpoints": ("Name|Endpoints|Age", endpoints_cells),
     "endpointslices": ("Name|AddressType|Ports|Endpoints|Age", slice_cells),
     "configmaps": ("Name|Data|Age", lambda obj: [data_count(obj)]),
     "secrets": ("Name|Type|Data:integer|Age", lambda obj: [obj.get("type", ""), data_count(obj)]),

@@ -36,6 +36,10 @@ OOM_AFTER = 3.0
 BOOT_SECONDS = 0.1
 
 
+LIKE = {"crash": "crash-loop", "unready": "never-ready", "oom": "oom"}
+"""By the ending of a tag, the fault that does the same."""
+
+
 class Behaviour:
     def __init__(self, faults: Faults, image: Image, *, main: bool) -> None:
         self._faults = faults
@@ -65,18 +69,6 @@ class Behaviour:
             return float(fault.parameters.get("seconds", SLOW_SECONDS))
         return SLOW_SECONDS if self._image.behaviour == "slow" else BOOT_SECONDS
 
-    @property
-    def crashes(self) -> bool:
-        return self._image.behaviour == "crash" or self._applies("crash-loop")
-
-    @property
-    def unready(self) -> bool:
-        return self._image.behaviour == "unready" or self._applies("never-ready")
-
-    @property
-    def unhealthy(self) -> bool:
-        return self._image.behaviour == "unhealthy"
-
-    @property
-    def out_of_memory(self) -> bool:
-        return self._image.behaviour == "oom" or self._applies("oom")
+    def does(self, wrong: str) -> bool:
+        """Whether it does what images with this ending of their tag do wrong."""
+        return self._image.behaviour == wrong or self._applies(LIKE[wrong])

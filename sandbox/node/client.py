@@ -10,6 +10,7 @@ import ssl
 import time
 import typing as t
 from collections import OrderedDict, deque
+from dataclasses import dataclass
 
 import aiohttp
 
@@ -32,10 +33,10 @@ GROUPS = {
 }
 
 
+@dataclass(eq=False)
 class ApiStatusError(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+    status: int
+    message: str
 
 
 class ExpiredError(Exception):
@@ -49,10 +50,9 @@ class Client:
         self._server = server
         self._headers = {"Authorization": f"Bearer {token}", "User-Agent": agent}
         self._context = ssl.create_default_context(cafile=ca_cert)
-        self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> t.Self:
-        self._session = aiohttp.ClientSession(
+        self._http = aiohttp.ClientSession(
             headers=self._headers,
             connector=aiohttp.TCPConnector(ssl=self._context, limit=8),
         )
@@ -60,12 +60,6 @@ class Client:
 
     async def __aexit__(self, *_exc: object) -> None:
         await self._http.close()
-
-    @property
-    def _http(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise RuntimeError("the client is used outside its context")
-        return self._session
 
     def _url(self, resource: str, namespace: str = "", name: str = "", sub: str = "") -> str:
         parts = [GROUPS.get(resource, "/api/v1")]

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import typing as t
 
 from sandbox.component import Component, responds
 from sandbox.node.behaviour import COMPONENT as NAME
 from sandbox.node.behaviour import FAULTS
+from sandbox.world import port_is_free
 
 if t.TYPE_CHECKING:
     from sandbox.world import Facts, World
@@ -17,28 +17,21 @@ if t.TYPE_CHECKING:
 SECOND_OCTETS = range(16, 251)
 
 
-def pick_octet(is_free: t.Callable[[int], bool]) -> int:
+def pick_octet(is_free: t.Callable[[str], bool]) -> int:
     candidates = list(SECOND_OCTETS)
     secrets.SystemRandom().shuffle(candidates)
     for octet in candidates:
-        if is_free(octet):
+        if is_free(f"127.{octet}.0.1"):
             return octet
     raise OSError("No loopback network 127.16-250.0.0/16 is free for the pods.")
 
 
-def can_bind(address: str, port: int = 8080) -> bool:
-    with socket.socket() as probe:
-        # As servers do: connections that linger after a crash keep nobody from listening again.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError:
-            return False
-    return True
+def _is_free(address: str) -> bool:
+    return port_is_free(8080, address)
 
 
 class Subnet:
-    def __init__(self, octet: int, is_free: t.Callable[[str], bool] = can_bind) -> None:
+    def __init__(self, octet: int, is_free: t.Callable[[str], bool] = _is_free) -> None:
         self._octet = octet
         self._is_free = is_free
         self._taken: set[str] = set()
@@ -111,10 +104,6 @@ def new_octet(world: World) -> int:
     with world.changing() as state:
         state["secrets"]["pod-subnet"] = str(picked)
     return picked
-
-
-def _is_free(candidate: int) -> bool:
-    return can_bind(f"127.{candidate}.0.1")
 
 
 COMPONENT = NodeComponent()

@@ -183,7 +183,7 @@ class Container:
     async def _work(self, image: Image) -> None:
         """An init container, or one of a Job: does what it is for, and ends."""
         await asyncio.sleep(INIT_SECONDS)
-        crashes = not self._ends and t.cast("Behaviour", self._behaviour).crashes
+        crashes = not self._ends and t.cast("Behaviour", self._behaviour).does("crash")
         self.log.write(f"{image.service} {image.tag} {'cannot work' if crashes else 'is done'}")
         self.end(CRASHED if crashes else STOPPED)
 
@@ -205,7 +205,7 @@ class Container:
         behaviour = t.cast("Behaviour", self._behaviour)
         try:
             await asyncio.sleep(behaviour.boot_seconds)
-            if behaviour.crashes:
+            if behaviour.does("crash"):
                 self.log.write(f"Error: {image.service} {image.tag} cannot start: invalid state")
                 self.end(CRASHED)
                 return
@@ -238,10 +238,12 @@ class Container:
 
         def refuses(path: str) -> bool:
             unready = (
-                behaviour.unready and readiness is not None and path in ("/health", readiness.path)
+                behaviour.does("unready")
+                and readiness is not None
+                and path in ("/health", readiness.path)
             )
             return unready or (
-                liveness is not None and path == liveness.path and behaviour.unhealthy
+                liveness is not None and path == liveness.path and behaviour.of_image == "unhealthy"
             )
 
         return refuses
@@ -276,10 +278,10 @@ class Container:
         behaviour = self._behaviour
         if behaviour is None or not self._listening or not (any_set or behaviour.of_image):
             return
-        if behaviour.crashes:
+        if behaviour.does("crash"):
             self.log.write("Error: unexpected end")
             self.end(CRASHED)
-        elif behaviour.out_of_memory and time.monotonic() - self._listening_since > OOM_AFTER:
+        elif behaviour.does("oom") and time.monotonic() - self._listening_since > OOM_AFTER:
             self.end(OUT_OF_MEMORY)
 
     def kill_unhealthy(self, probe: str) -> None:

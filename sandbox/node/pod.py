@@ -9,7 +9,7 @@ import logging
 import time
 import typing as t
 
-from sandbox.kubernetes.controllers.objects import condition, seconds
+from sandbox.kubernetes.controllers.objects import pod_ready, seconds
 from sandbox.node import status
 from sandbox.node.client import UNREACHABLE, ApiStatusError
 from sandbox.node.container import Container
@@ -95,7 +95,7 @@ class PodWorker:
             grace = float(metadata.get("deletionGracePeriodSeconds") or 0)
             self._grace = grace if self._grace is None else min(self._grace, grace)
             self._ending.set()
-        elif self._node.ready and _ready(pod) != self._all_ready():
+        elif self._node.ready and pod_ready(pod) != self._all_ready():
             # Somebody else wrote the status: the node controller, while the node was not ready.
             self._dirty.set()
 
@@ -166,7 +166,7 @@ class PodWorker:
                 started=self._started,
                 now=time.time(),
             )
-            if wanted == last and _ready(self.pod) == self._all_ready():
+            if wanted == last and pod_ready(self.pod) == self._all_ready():
                 continue
             try:
                 metadata = self.pod["metadata"]
@@ -206,8 +206,3 @@ def _restarts_after(known: Object | None) -> int:
     if known is None or not known.get("containerID"):
         return int(known["restartCount"]) if known else 0
     return int(known["restartCount"]) + 1
-
-
-def _ready(pod: Object) -> bool:
-    ready = condition(pod.get("status") or {}, "Ready")
-    return ready is not None and ready["status"] == "True"

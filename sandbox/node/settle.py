@@ -14,7 +14,7 @@ from sandbox.errors import SandboxError
 from sandbox.services.manifests import manifests
 
 if t.TYPE_CHECKING:
-    from sandbox.world import World
+    from sandbox.world import Facts, World
 
 Object = dict[str, t.Any]
 
@@ -30,14 +30,14 @@ class Api:
     One connection for all calls, for a handshake costs more than most of them.
     """
 
-    def __init__(self, server: str, token: str, ca_cert: str) -> None:
+    def __init__(self, facts: Facts) -> None:
         self._connection = http.client.HTTPSConnection(
-            server.removeprefix("https://"),
+            facts["server"].removeprefix("https://"),
             timeout=10,
-            context=ssl.create_default_context(cafile=ca_cert),
+            context=ssl.create_default_context(cafile=facts["ca_cert"]),
         )
         self._headers = {
-            "Authorization": f"Bearer {token}",
+            "Authorization": f"Bearer {facts['token']}",
             "Content-Type": "application/json",
             # Like the kubelet's, these requests build the sandbox up: no rehearsed fault is meant.
             "User-Agent": USER_AGENT,
@@ -55,7 +55,7 @@ class Api:
 
 def settle(world: World) -> None:
     facts = world.facts("kubernetes")
-    api = Api(facts["server"], facts["token"], facts["ca_cert"])
+    api = Api(facts)
     wanted = manifests(world)
     names = {m["metadata"]["name"] for m in wanted if m["kind"] == "Deployment"}
     with contextlib.closing(api):

@@ -59,6 +59,7 @@ def volumes(megabytes: int) -> dict[str, int]:
 
 
 def platform_sql(name: str) -> str:
+    """A file of hosted/, to be run by the superuser."""
     return _sql(f"hosted/{name}")
 
 

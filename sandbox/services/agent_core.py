@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from aiohttp import web
 from prometheus_client import Counter, Histogram
@@ -15,9 +15,11 @@ from sandbox.metrics import BUCKETS
 from sandbox.names import PREVIOUS_VERSION
 from sandbox.services.agents import (
     MENU,
+    SAVE_FALLBACK,
+    SAVE_METRICS,
+    SAVE_REQUEST,
     AgentFallback,
     AgentRequest,
-    AgentStore,
     Profiles,
     Question,
     Reply,
@@ -40,7 +42,6 @@ from sandbox.services.routing import (
     Agent,
     Fixed,
     Flags,
-    FlagSource,
     cohort,
     flag_source,
     normalized,
@@ -115,7 +116,7 @@ class AgentCore:
     def __init__(
         self,
         service: Service,
-        flags: FlagSource,
+        flags: Fixed,
         database: Database,
         cache: Cache,
         events: Events,
@@ -124,7 +125,7 @@ class AgentCore:
         self._log = service.log
         self._flags = flags
         self._query = database.fetch
-        self._store = AgentStore(database)
+        self._execute = database.execute
         self._profiles = Profiles(cache, database.fetch, service.log)
         self._events = events
         self.cohorts = Cohorts(service.registry, cache, service.log)
@@ -208,7 +209,7 @@ class AgentCore:
             error=attempt.error,
         )
         self._asked_since_aggregation = True
-        await self._save("request", self._store.save_request(done))
+        await self._save("request", self._execute(SAVE_REQUEST, *astuple(done)))
         if attempt.reply is None:
             return await self._failed(done, late=attempt.late)
         self._requests.labels("success").inc()
@@ -247,7 +248,7 @@ class AgentCore:
     ) -> Answer:
         self._requests.labels(outcome).inc()
         self._fallbacks.labels(fallback.reason).inc()
-        await self._save("fallback", self._store.save_fallback(fallback))
+        await self._save("fallback", self._execute(SAVE_FALLBACK, *astuple(fallback)))
         self._log.info(
             "fallback to the menu",
             message_id=fallback.message_id,
@@ -279,4 +280,4 @@ class AgentCore:
             await asyncio.sleep(METRICS_SECONDS)
             if self._asked_since_aggregation:
                 self._asked_since_aggregation = False
-                await self._save("metrics", self._store.save_metrics())
+                await self._save("metrics", self._execute(SAVE_METRICS))

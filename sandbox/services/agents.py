@@ -10,14 +10,14 @@ import asyncio
 import itertools
 import json
 import typing as t
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 
 from sandbox.services.base_service import described
 from sandbox.services.routing import Agent
 
 if t.TYPE_CHECKING:
     from sandbox.services.base_service import Log
-    from sandbox.services.connections import Cache, Database
+    from sandbox.services.connections import Cache
 
 # One statement, one round trip. A conversation goes on in its session for half an hour.
 SAVE_REQUEST = """
@@ -102,28 +102,12 @@ class AgentFallback:
     detail: str | None = None
 
 
-class AgentStore:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def save_request(self, request: AgentRequest) -> None:
-        await self._database.execute(SAVE_REQUEST, *astuple(request))
-
-    async def save_fallback(self, fallback: AgentFallback) -> None:
-        await self._database.execute(SAVE_FALLBACK, *astuple(fallback))
-
-    async def save_metrics(self) -> None:
-        await self._database.execute(SAVE_METRICS)
-
-
 Row = t.Mapping[str, t.Any]
 MENU_BUTTONS = ("Find vendors", "Fuel stations", "Book a ride", "Rent a home", "My wallet", "Help")
 
 
-class Query(t.Protocol):
-    """Asks the database; `$1` and so on are bound."""
-
-    async def __call__(self, query: str, *arguments: object) -> list[t.Any]: ...
+Query = t.Callable[..., t.Awaitable[list[t.Any]]]
+"""Asks the database; `$1` and so on of its first argument are the others."""
 
 
 @dataclass(frozen=True)

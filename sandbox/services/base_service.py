@@ -72,29 +72,26 @@ class Check:
 
 
 @dataclass(frozen=True)
-class CheckResult:
-    name: str
-    required: bool
-    error: str = ""
-
-    def to_dict(self) -> dict[str, str]:
-        return {"status": "fail", "error": self.error} if self.error else {"status": "ok"}
-
-
-@dataclass(frozen=True)
 class Report:
-    results: tuple[CheckResult, ...] = ()
+    errors: t.Mapping[Check, str] = field(default_factory=dict)
+    """By check what is wrong; empty: nothing."""
 
     @property
     def status(self) -> t.Literal["ok", "degraded", "fail"]:
-        failed = [result for result in self.results if result.error]
-        if any(result.required for result in failed):
+        failed = [check for check, error in self.errors.items() if error]
+        if any(check.required for check in failed):
             return "fail"
         return "degraded" if failed else "ok"
 
     @property
     def http_status(self) -> int:
         return 503 if self.status == "fail" else 200
+
+    def to_dict(self) -> dict[str, dict[str, str]]:
+        return {
+            check.name: {"status": "fail", "error": error} if error else {"status": "ok"}
+            for check, error in self.errors.items()
+        }
 
 
 class Health:
@@ -114,35 +111,28 @@ class Health:
         async with self._asking:
             if self._clock() - self._reported_at >= REMEMBER_SECONDS:
                 results = await asyncio.gather(*(self._ask(check) for check in self._checks))
-                self._report = Report(tuple(results))
+                self._report = Report(dict(zip(self._checks, results, strict=True)))
                 self._reported_at = self._clock()
             return self._report
 
-    async def _ask(self, check: Check) -> CheckResult:
+    async def _ask(self, check: Check) -> str:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await check.probe()
         except TimeoutError:
             if self._clock() - self._last_ok[check.name] < PATIENCE_SECONDS:
-                return CheckResult(check.name, check.required)
-            error = f"no answer within {TIMEOUT_SECONDS:g} s"
-            return CheckResult(check.name, check.required, error)
+                return ""
+            return f"no answer within {TIMEOUT_SECONDS:g} s"
         except Exception as exc:
-            return CheckResult(check.name, check.required, described(exc))
+            return described(exc)
         self._last_ok[check.name] = self._clock()
-        return CheckResult(check.name, check.required)
+        return ""
 
 
 # The kubelet's questions and the scraper's are not traffic; the public health page is.
 FORWARDED = "X-Forwarded-For"
 
 Handler = t.Callable[[web.Request], t.Awaitable[web.StreamResponse]]
-
-
-class Resource(t.Protocol):
-    """A connection or a pool that ends with the application."""
-
-    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -168,7 +158,7 @@ def application(
     service: Service,
     routes: t.Iterable[web.AbstractRouteDef] = (),
     checks: t.Sequence[Check] = (),
-    resources: t.Sequence[Resource] = (),
+    resources: t.Sequence[t.Any] = (),
     *,
     everywhere: bool = False,
 ) -> web.Application:
@@ -182,12 +172,19 @@ def application(
             "service": service.name,
             "version": service.version,
         }
-        if report.results:
-            body["checks"] = {result.name: result.to_dict() for result in report.results}
+        if checks:
+            body["checks"] = report.to_dict()
         return web.json_response(body, status=report.http_status)
 
     async def answer_metrics(_request: web.Request) -> web.Response:
         return page(service.registry)
+
+    async def lifetime(_app: web.Application) -> t.AsyncIterator[None]:
+        title = service.name.replace("-", " ").title()
+        service.log.line(f"{title} v{service.version} started successfully")
+        yield
+        for resource in resources:
+            await resource.close()
 
     app = web.Application(middlewares=[_counted(service)])
     app.router.add_get("/health", answer_health)
@@ -196,8 +193,7 @@ def application(
     app.add_routes(routes)
     if everywhere:
         app.router.add_route("*", "/{path:.*}", answer_health)
-    app.on_startup.append(_announce(service))
-    app.on_cleanup.append(_closing(resources))
+    app.cleanup_ctx.append(lifetime)
     return app
 
 
@@ -214,25 +210,6 @@ async def beside(work: t.Coroutine[t.Any, t.Any, None]) -> t.AsyncIterator[None]
 
 async def _alive(_request: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
-
-
-def title(service: str) -> str:
-    return service.replace("-", " ").title()
-
-
-def _announce(service: Service) -> t.Callable[[web.Application], t.Awaitable[None]]:
-    async def announce(_app: web.Application) -> None:
-        service.log.line(f"{title(service.name)} v{service.version} started successfully")
-
-    return announce
-
-
-def _closing(resources: t.Sequence[Resource]) -> t.Callable[[web.Application], t.Awaitable[None]]:
-    async def close(_app: web.Application) -> None:
-        for resource in resources:
-            await resource.close()
-
-    return close
 
 
 def _is_traffic(request: web.Request) -> bool:

@@ -17,7 +17,7 @@ from sandbox.services.connections import Cache, setting
 
 if t.TYPE_CHECKING:
     from sandbox.services.base_service import Service
-    from sandbox.services.routing import FlagSource
+    from sandbox.services.routing import Fixed
 
 KEY = "admin:banner"
 TYPES = ("info", "success", "warning", "error")
@@ -71,7 +71,7 @@ class Banner:
 class Dashboard:
     """GET /agents/dashboard and /agents/dashboard.json: what a release and its smoke tests read of it."""
 
-    def __init__(self, service: Service, flags: FlagSource, banner: Banner) -> None:
+    def __init__(self, service: Service, flags: Fixed, banner: Banner) -> None:
         self._service = service
         self._flags = flags
         self._banner = banner

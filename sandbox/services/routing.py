@@ -163,23 +163,6 @@ LOOK_EVERY = 0.5
 """Seconds."""
 
 
-class FlagSource(t.Protocol):
-    @property
-    def now(self) -> Flags:
-        """What holds at this moment."""
-
-    def following(self, app: web.Application) -> t.AsyncIterator[None]:
-        """While the application runs, what changes is taken up."""
-
-
-def flag_source(service: Service) -> FlagSource:
-    """Raises ConfigurationError when a flag is not one."""
-    folder = service.env.get("FLAGS_DIRECTORY")
-    if folder:
-        return Files(service, service.context.path(folder))
-    return Fixed(Flags.from_env(service.env))
-
-
 class Fixed:
     """As the process started."""
 
@@ -190,11 +173,19 @@ class Fixed:
         yield
 
 
-class Files:
+def flag_source(service: Service) -> Fixed:
+    """Raises ConfigurationError when a flag is not one."""
+    folder = service.env.get("FLAGS_DIRECTORY")
+    if folder:
+        return Files(service, service.context.path(folder))
+    return Fixed(Flags.from_env(service.env))
+
+
+class Files(Fixed):
     def __init__(self, service: Service, folder: Path) -> None:
         self._env, self._log, self._folder = service.env, service.log, folder
         self._texts = self._read()
-        self.now = Flags.from_env({**self._env, **self._texts})
+        super().__init__(Flags.from_env({**self._env, **self._texts}))
 
     def _read(self) -> dict[str, str]:
         names = (FEATURE, PERCENTAGE, *map(name_of, AGENTS))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 import typing as t
 
@@ -91,7 +92,7 @@ class Consumption:
         await asyncio.wait([done], timeout=5)
 
     def _run(self, loop: asyncio.AbstractEventLoop, done: asyncio.Future[None]) -> None:
-        log = _LoopLog(loop, self._log.warning)
+        log = functools.partial(_call, loop, self._log.warning)
         try:
             self._consume(log)
         except Exception as exc:
@@ -99,7 +100,7 @@ class Consumption:
         finally:
             _call(loop, done.set_result, None)
 
-    def _consume(self, log: _LoopLog) -> None:
+    def _consume(self, log: t.Callable[..., None]) -> None:
         consumer = Consumer(
             {
                 "bootstrap.servers": setting(self._env, "KAFKA_BROKERS"),
@@ -137,22 +138,15 @@ class Consumption:
         return errors[0] if errors else ""
 
 
-class _LoopLog:
-    """Log calls of the thread, made in the event loop: the container's log belongs there."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, write: t.Callable[..., None]) -> None:
-        self._loop = loop
-        self._write = write
-
-    def __call__(self, event: str, **fields: object) -> None:
-        _call(self._loop, lambda: self._write(event, **fields))
-
-
 def _call(
-    loop: asyncio.AbstractEventLoop, function: t.Callable[..., object], *args: object
+    loop: asyncio.AbstractEventLoop,
+    function: t.Callable[..., object],
+    *args: object,
+    **fields: object,
 ) -> None:
+    """In the event loop, where the container's log belongs."""
     try:
-        loop.call_soon_threadsafe(function, *args)
+        loop.call_soon_threadsafe(functools.partial(function, *args, **fields))
     except RuntimeError:
         # The loop ended without waiting for this thread: there is nobody left to tell.
         return

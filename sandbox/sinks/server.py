@@ -94,8 +94,10 @@ class Server:
             self._let_through[sink] = now + every
         return None
 
-    def _authorised(self, sink: str, request: web.Request, *, schemes: tuple[str, ...]) -> bool:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    def _authorised(
+        self, sink: str, request: web.Request, *, schemes: tuple[str, ...], before: str = ""
+    ) -> bool:
+        scheme, _, token = request.headers.get("Authorization", "").partition(f" {before}")
         return (
             scheme.lower() in schemes
             and secrets.compare_digest(token.encode(), self._tokens[f"{sink}_token"].encode())
@@ -133,10 +135,7 @@ class Server:
         return web.json_response(body, status=status)
 
     async def _on_call(self, request: web.Request) -> web.Response:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" token=")
-        expected = self._tokens["pagerduty_token"].encode()
-        known = scheme == "Token" and secrets.compare_digest(token.encode(), expected)
-        if not known or self._revoked("pagerduty"):
+        if not self._authorised("pagerduty", request, schemes=("token",), before="token="):
             return web.Response(status=401, text="Unauthorized")
         absent = self._faults.active("sinks", "nobody-on-call") is not None
         status, body = incidents.on_calls(request.query, self.store.moment(), absent=absent)

@@ -160,12 +160,12 @@ class Load:
     """Whether to send half as many a second each time that this process itself falls LATE_SECONDS behind."""
 
 
+@dataclass(eq=False)
 class FailedError(Exception):
     """The answer came but is not one that a user should get."""
 
-    def __init__(self, kind: str, error: str) -> None:
-        super().__init__(error)
-        self.kind = kind
+    kind: str
+    error: str
 
 
 class Generator:
@@ -271,7 +271,7 @@ def _require_ok(status: int, body: str) -> str:
 
 def _told(exc: Exception) -> tuple[str, str]:
     if isinstance(exc, FailedError):
-        return exc.kind, str(exc)
+        return exc.kind, exc.error
     if isinstance(exc, TimeoutError):
         return "Timeout", f"no answer within {TIMEOUT_SECONDS:g} s"
     return type(exc).__name__, str(exc)[:ERROR_LENGTH]

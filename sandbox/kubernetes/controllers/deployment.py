@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import typing as t
 
 from sandbox.kubernetes.controllers import revisions, rollout_plan, rollout_status
@@ -29,8 +28,6 @@ from sandbox.kubernetes.errors import ApiError
 if t.TYPE_CHECKING:
     from sandbox.faults import Faults
     from sandbox.kubernetes.controllers.objects import Cluster
-
-logger = logging.getLogger(__name__)
 
 # A write may have moved what the rest of the sync stands on: end it and look again at once.
 AT_ONCE = 0.0

@@ -93,17 +93,6 @@ class Recorder:
         self._cluster.update("events", event)
         return True
 
-    def forget(self, now: float) -> None:
-        """Drop what can no longer be similar, so memory stays bounded."""
-        old = [k for k, entry in self._similar.items() if now - entry.last_seen > SIMILAR_WITHIN]
-        for key in old:
-            del self._similar[key]
-        self._written = {
-            key: where
-            for key, where in self._written.items()
-            if self._cluster.find("events", *where)
-        }
-
 
 def reference(about: Object) -> Object:
     referred = {
@@ -125,7 +114,10 @@ def made_event(
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": event_name(about), "namespace": namespace},
+        "metadata": {
+            "name": f"{metadata(about)['name']}.{time.time_ns():x}",
+            "namespace": namespace,
+        },
         "involvedObject": reference(about),
         "reason": reason,
         "message": message,
@@ -155,10 +147,6 @@ def scheduler_event(
     )
     del event["count"]
     return event
-
-
-def event_name(about: Object) -> str:
-    return f"{metadata(about)['name']}.{time.time_ns():x}"
 
 
 def expired_events(events: t.Iterable[Object], now: float) -> list[Object]:

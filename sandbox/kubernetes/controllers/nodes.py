@@ -79,15 +79,13 @@ class NodeController(Controller):
         ready = condition(node.get("status") or {}, "Ready")
         if ready is None or ready["status"] == "Unknown":
             return
-        changed = copied(node)
-        for entry in changed["status"]["conditions"]:
-            if entry["type"] == "Ready":
-                entry.update(
-                    status="Unknown",
-                    reason="NodeStatusUnknown",
-                    message="Kubelet stopped posting node status.",
-                    lastTransitionTime=timestamp(now),
-                )
+        changed = _with_ready(
+            node,
+            status="Unknown",
+            reason="NodeStatusUnknown",
+            message="Kubelet stopped posting node status.",
+            lastTransitionTime=timestamp(now),
+        )
         self._cluster.update_status("nodes", changed)
 
     def _taint(self, name: str, ready: str) -> None:
@@ -110,10 +108,7 @@ class NodeController(Controller):
             ready = condition(pod.get("status") or {}, "Ready")
             if ready is None or ready["status"] != "True":
                 continue
-            changed = copied(pod)
-            for entry in changed["status"]["conditions"]:
-                if entry["type"] == "Ready":
-                    entry.update(status="False", lastTransitionTime=timestamp(now))
+            changed = _with_ready(pod, status="False", lastTransitionTime=timestamp(now))
             self._cluster.update_status("pods", changed)
 
     def _evict(self, node: str, taint: str, lasts: float) -> None:
@@ -137,6 +132,12 @@ class NodeController(Controller):
 
     def _pods_of(self, node: str) -> list[Object]:
         return [pod for pod in self._cluster.all("pods") if pod["spec"].get("nodeName") == node]
+
+
+def _with_ready(obj: Object, **words: str) -> Object:
+    changed = copied(obj)
+    (condition(changed["status"], "Ready") or {}).update(words)
+    return changed
 
 
 # How soon a pod that fits nowhere is looked at again, beside every change of a node or a pod.

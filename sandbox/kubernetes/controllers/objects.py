@@ -129,8 +129,7 @@ def pod_available(pod: Object, min_ready_seconds: int, now: float) -> bool:
     )
 
 
-def copied(obj: Object) -> Object:
-    return deep_copy(obj)
+copied = deep_copy
 
 
 class Cluster:

@@ -176,14 +176,7 @@ def _replica_failure(new: Object | None, sets: t.Sequence[Object]) -> Object | N
     for entry in [*([new] if new else []), *sets]:
         failure = condition(entry.get("status") or {}, "ReplicaFailure")
         if failure:
-            return {
-                "type": "ReplicaFailure",
-                "status": failure["status"],
-                "lastUpdateTime": failure["lastTransitionTime"],
-                "lastTransitionTime": failure["lastTransitionTime"],
-                "reason": failure["reason"],
-                "message": failure["message"],
-            }
+            return {**failure, "lastUpdateTime": failure["lastTransitionTime"]}
     return None
 
 

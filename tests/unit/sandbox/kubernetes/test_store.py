@@ -239,7 +239,10 @@ def test_a_subscription_tells_everything_from_its_beginning_on(store):
         store.update("configmaps", made | {"data": {"a": "2"}})
         store.delete("configmaps", "shop", "flags")
         subscription.close()
-        return [f"{kind} {obj['data']['a']}" async for kind, obj in subscription]
+        told = []
+        while (event := await subscription.next_event()) is not None:
+            told.append(f"{event.type} {event.record.body['data']['a']}")
+        return told
 
     assert asyncio.run(scenario()) == ["ADDED 1", "MODIFIED 2", "DELETED 2"]
 

@@ -127,10 +127,10 @@ def test_a_fault_strikes_new_containers_and_passes_when_it_is_cleared(tmp_path):
     quiet.write([Fault("node", "never-ready", "wallet-service")])
     new = Behaviour(quiet, image, main=True)
 
-    assert (running.unready, new.unready) == (False, True)
-    assert not Behaviour(quiet, image, main=False).unready
+    assert (running.does("unready"), new.does("unready")) == (False, True)
+    assert not Behaviour(quiet, image, main=False).does("unready")
     quiet.write([])
-    assert not new.unready
+    assert not new.does("unready")
 
 
 def test_a_fault_can_reach_existing_containers_too(tmp_path):
@@ -139,7 +139,7 @@ def test_a_fault_can_reach_existing_containers_too(tmp_path):
     running = Behaviour(quiet, image, main=True)
     quiet.write([Fault("node", "crash-loop", parameters={"existing": "true"})])
 
-    assert running.crashes
+    assert running.does("crash")
 
 
 def test_addresses_are_handed_out_in_turn_and_reclaimed():
@@ -154,9 +154,9 @@ def test_addresses_are_handed_out_in_turn_and_reclaimed():
 
 
 def test_a_run_takes_a_network_nobody_uses():
-    assert pick_octet(lambda octet: octet == 77) == 77
+    assert pick_octet(lambda address: address == "127.77.0.1") == 77
     with pytest.raises(OSError, match=r"127\.16-250"):
-        pick_octet(lambda _octet: False)
+        pick_octet(lambda _address: False)
 
 
 @pytest.mark.parametrize(
