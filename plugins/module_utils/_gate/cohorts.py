@@ -37,6 +37,8 @@ of them would be proof where many users write. In failed messages, each times q 
 """
 _AWAY = 300.0
 """A count that fell and is back within so many seconds was not scraped meanwhile. After that it began again."""
+_BEARS_OUT = 10.0
+"""Evidence by user bears out so many times as much by message."""
 _LARGEST = 1e9
 """More evidence is shown as so much."""
 _CONTRADICTION = math.log(1e4)
@@ -256,9 +258,11 @@ class ComparisonEvidence:
         }
 
     def value(self, how: CohortComparison) -> float:
-        """What both say at least: who writes more fails more often, and less often who writes less."""
+        """That by message, as far as that by user is a tenth of it: who writes less fails the sooner."""
         by_message = self.by_message.value(how)
-        return by_message if how.drawn is None else min(by_message, self.by_user.value(how))
+        if how.drawn is None:
+            return by_message
+        return min(by_message, _BEARS_OUT * self.by_user.value(how))
 
 
 def _count(name: str) -> tuple[str, str]:

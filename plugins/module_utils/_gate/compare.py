@@ -209,7 +209,8 @@ def _judge(
         status, note = SampleStatus.BETWEEN, f"{name} has seen {absent} yet, so nothing is compared"
     elif doubt:
         words = evidence_words(comparison, evidence, evidence.by_message.value(comparison))
-        note = f"{name}: {words} by message and {value:.3g} by user, so that what they wrote may explain it"
+        by_user = f"{evidence.by_user.value(comparison):.3g} by user"
+        note = f"{name}: {words} by message and {by_user}, so that what they wrote may explain it"
         status = SampleStatus.BETWEEN
     elif comparison.must_detect is not None:
         ratio = _detectable(comparison, evidence)

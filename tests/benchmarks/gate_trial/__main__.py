@@ -3,13 +3,16 @@
 With --write it and the pictures are written there.
 """
 
+from __future__ import annotations
+
 import argparse
 import math
 import sys
 import typing as t
 from pathlib import Path
 
-from tests.benchmarks.gate_trial.trial import Result, Row, Tried
+if t.TYPE_CHECKING:
+    from tests.benchmarks.gate_trial.trial import Result, Row, Tried
 
 REPOSITORY = Path(__file__).parents[3]
 DOCS = REPOSITORY / "docs"

@@ -197,7 +197,7 @@ def both(look: Look) -> tuple[bool, bool, float | None]:
     """Whether the evidence by message and by user is enough, and how much treated users wrote."""
     found = evidence(look, share=0.5)
     bets = found.by_message, found.by_user
-    assert found.value(HALF) == min(one.value(HALF) for one in bets)
+    assert found.value(HALF) == min(bets[0].value(HALF), 10 * bets[1].value(HALF))
     return *(one.value(HALF) >= 100 for one in bets), HALF.activity(found.total)  # type: ignore[return-value]
 
 
