@@ -119,6 +119,7 @@ def test_the_first_release_and_the_next(shell):
     shell.types("cd ..")
     typed(shell, "first-release.md", "10.")
 
+    shell.types("python -m sandbox traffic stop || true")
     typed(shell, "next-release.md", "1.", "2.", "3.", "4.")
     shell.types(
         "git -C ../application fetch --quiet --tags && git -C ../application checkout v2.1.0"
