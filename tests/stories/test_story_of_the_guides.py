@@ -50,7 +50,8 @@ def shell(tmp_path) -> t.Iterator[Shell]:
         yield made
     finally:
         made.types(
-            '"$(command -v python || echo ~/easymo.deploy/.venv/bin/python)" -m sandbox down'
+            "cd ~; [ ! -d easymo.deploy ] || cd easymo.deploy\n"
+            '"$(ls -d .venv venv 2> /dev/null || true)/bin/python" -m sandbox down'
         )
 
 
@@ -101,7 +102,9 @@ def results(shell: Shell) -> None:
 def test_the_first_release_and_the_next(shell):
     checkout = shell.home / "easymo.deploy"
     typed(shell, "first-release.md", "1.")
-    shell.types("make sandbox-down && make sandbox-up && python -m sandbox traffic start --rate 20 --ease")
+    shell.types(
+        "make sandbox-down && make sandbox-up && python -m sandbox traffic start --rate 20 --ease"
+    )
     shell.types('eval "$(python -m sandbox env)"')
     typed(shell, "first-release.md", "2.", "4.")
     fill_in(checkout)
