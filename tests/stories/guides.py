@@ -55,13 +55,11 @@ class Shell:
         self._after = home / ".shell"
         lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         self._after.write_text("\n".join([*lines, f"cd {home}"]), encoding="utf-8")
-        self.typed: list[str] = []
 
     def types(self, script: str, patience: float = 1800) -> str:
         """What it printed. Each command must end with 0."""
         for printed, meant in self.meant.items():
             script = script.replace(printed, meant)
-        self.typed.append(script)
         kept = f'{{ export -p; echo "cd $PWD"; }} > {self._after}'
         done = subprocess.run(
             ["bash", "-c", f". {self._after}\nset -euo pipefail\n{script}\n{kept}"],

@@ -50,7 +50,8 @@ def shell(tmp_path) -> t.Iterator[Shell]:
         yield made
     finally:
         made.types(
-            '"$(command -v python || echo ~/easymo.deploy/.venv/bin/python)" -m sandbox down'
+            "cd ~; [ ! -d easymo.deploy ] || cd easymo.deploy\n"
+            '"$(ls -d .venv venv 2> /dev/null || true)/bin/python" -m sandbox down'
         )
 
 
@@ -101,7 +102,9 @@ def results(shell: Shell) -> None:
 def test_the_first_release_and_the_next(shell):
     checkout = shell.home / "easymo.deploy"
     typed(shell, "first-release.md", "1.")
-    shell.types("make sandbox-down && make sandbox-up && python -m sandbox traffic start --ease")
+    shell.types(
+        "make sandbox-down && make sandbox-up && python -m sandbox traffic start --rate 20 --ease"
+    )
     shell.types('eval "$(python -m sandbox env)"')
     typed(shell, "first-release.md", "2.", "4.")
     fill_in(checkout)
@@ -119,6 +122,7 @@ def test_the_first_release_and_the_next(shell):
     shell.types("cd ..")
     typed(shell, "first-release.md", "10.")
 
+    shell.types("python -m sandbox traffic stop || true")
     typed(shell, "next-release.md", "1.", "2.", "3.", "4.")
     shell.types(
         "git -C ../application fetch --quiet --tags && git -C ../application checkout v2.1.0"
@@ -145,14 +149,14 @@ def test_a_stack_of_ones_own(shell):
     shell.types('eval "$(python -m sandbox env)"')
     start = [one.text for one in blocks("your-stack.md") if one.section == "Start yours"]
     shell.types(start[0])
-    hosted, mine = facts_of(shell)["hosted"]["shop"], shell.home / "easymo.deploy/inventories/mine"
+    hosted = facts_of(shell)["hosted"]["shop"]
     shell.types(f"export CHECKOUT={hosted['checkout']}")
-    (filled_in,) = Path(hosted["inventory"]).glob("host_vars/*")
-    values = {**read(Path(hosted["inventory"]) / "group_vars/all.yml"), **read(filled_in)}
-    release = read(shell.home / "easymo.deploy/inventories/example/group_vars/all/release.yml")
-    mine.joinpath("group_vars/all").mkdir(parents=True, exist_ok=True)
-    mine.joinpath("group_vars/all/zz_filled_in.yml").write_text(
-        json.dumps({**release, **values}), "utf-8"
+    addresses = read(Path(hosted["inventory"]) / "group_vars/all.yml")
+    decided = {name: addresses[name] for name in ("registry_url", "contract_health_url")}
+    lines = [f"{name}: {json.dumps(value)}\n" for name, value in decided.items()]
+    file = "# inventories/mine/group_vars/all.yml\n"
+    replace_entries(
+        shell.home / "easymo.deploy", file + 'release_version: "1.1.0"\n' + "".join(lines)
     )
     for text in start[1:]:
         shell.types(text)
