@@ -90,7 +90,7 @@ bench: setup  ## Speed and size, as ratios within one run
 bench-goals: setup  ## One table of what a release may cost, measured: minutes, on a machine at rest
 	@$(PY) -m tests.benchmarks --goals
 
-bench-gates: setup  ## Gates on 10,000 generated releases: false alarms, misses, time and users harmed, into tests/benchmarks/gate_trial
+bench-gates: setup  ## Gates on 5,000 generated releases, and on users who write as they like: false alarms, misses, time and users harmed, into tests/benchmarks/gate_trial
 	@nice $(PY) -m tests.benchmarks.gate_trial --write
 
 pictures: setup  ## The README's pictures, anew from a release of the sandbox, in Chromium

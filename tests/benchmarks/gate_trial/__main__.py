@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.gate_trial [--releases 10000] [--write]`: the table of README.md, from sealed seeds.
+"""`python -m tests.benchmarks.gate_trial [--releases 5000] [--write]`: the table of README.md, from sealed seeds.
 
 With --write it and the pictures are written there.
 """
@@ -27,7 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.gate_trial", description=__doc__
     )
-    parser.add_argument("--releases", type=int, default=10_000)
+    parser.add_argument("--releases", type=int, default=5_000)
     parser.add_argument("--write", action="store_true", help="into README.md and docs/pictures")
     given = parser.parse_args()
     found = [trial.tried(generated(seed)) for seed in range(given.releases)]
