@@ -108,7 +108,9 @@ def _http_session(**adapting: t.Any) -> t.Any:
     return in_world(_OPENED(**adapting), lambda: current)
 
 
-def _executed(_client: t.Any, path: str, _container: str, command: t.Sequence[str]) -> t.Any:
+def _executed(
+    _client: t.Any, path: str, _container: str, command: t.Sequence[str], _headers: t.Any
+) -> t.Any:
     assert [*command] == (PRINT_FLAGS if current.plan.mounted else ["env"])
     return 0, Execution(current, path).go(), ""
 

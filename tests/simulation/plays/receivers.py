@@ -1,7 +1,8 @@
 """Whom a release tells: PagerDuty, Slack, a status page and a dashboard's banner. Each keeps what it was sent.
 
 - https://developer.pagerduty.com/docs/send-alert-event: 202, a status, a message and the key of the incident.
-- https://docs.slack.dev/reference/methods/chat.postMessage: `ok`, the channel's id, and `ts`, which names the message.
+- https://docs.slack.dev/reference/methods/chat.postMessage: `ok`, the channel's id, and `ts`, which names the message. And
+  conversations.list beside it: the channels, and whether the app is in each.
 - https://developer.statuspage.io/#tag/incidents: incidents and maintenances, listed by what is still open of them.
 """
 
@@ -69,7 +70,9 @@ class Receivers:
     def _post(self, asked: Asked) -> Answered:
         if asked.path.rpartition("/")[2] in ("chat.postMessage", "chat.update"):
             self.posts.append(json.loads(asked.body)["text"])
-        return _json({"ok": True, "channel": "C0RELEASE", "ts": f"{len(self.posts)}.0"})
+        listed = [{"id": "C0RELEASE", "name": VARIABLES["slack_channel"], "is_member": True}]
+        said = {"channel": "C0RELEASE", "channels": listed, "ts": f"{len(self.posts)}.0"}
+        return _json({"ok": True, **said})
 
     def _publish(self, asked: Asked) -> Answered:
         last = asked.path.rpartition("/")[2]
