@@ -1,8 +1,8 @@
 """Whom a release tells: PagerDuty, Slack, a status page and a dashboard's banner. Each keeps what it was sent.
 
 - https://developer.pagerduty.com/docs/send-alert-event: 202, a status, a message and the key of the incident.
-- https://docs.slack.dev/reference/methods/chat.postMessage: `ok`, the channel's id, and `ts`, which names the message. And
-  conversations.list beside it: the channels, and whether the app is in each.
+- https://docs.slack.dev/reference/methods/chat.postMessage: `ok`, the channel's id, and `ts`, which names the message.
+- https://docs.slack.dev/reference/methods/conversations.list: the channels, and whether the app is in each.
 - https://developer.statuspage.io/#tag/incidents: incidents and maintenances, listed by what is still open of them.
 """
 
