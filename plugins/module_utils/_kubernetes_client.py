@@ -129,17 +129,17 @@ def connect(connection: Connection) -> t.Any:
     if configuration.verify_ssl:
         pools.connection_pool_kw["ssl_context"] = _verifying(configuration)
     if who := connection.impersonation():
-        pools.urlopen = _with_headers(pools.urlopen, who)
+        pools.request = _with_headers(pools.request, who)
     return connected
 
 
-def _with_headers(urlopen: t.Any, more: t.Sequence[tuple[str, str]]) -> t.Any:
+def _with_headers(request: t.Any, more: t.Sequence[tuple[str, str]]) -> t.Any:
     """The official client keeps headers by name, and so one group at most."""
 
     def ask(method: str, url: str, **options: t.Any) -> t.Any:
         headers = urllib3.HTTPHeaderDict(options.pop("headers", None) or {})
         headers.extend(more)
-        return urlopen(method, url, headers=headers, **options)
+        return request(method, url, headers=headers, **options)
 
     return ask
 
