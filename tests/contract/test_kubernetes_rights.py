@@ -32,7 +32,7 @@ def as_deployer(world: World, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def test_an_administrator_makes_the_account_by_one_command(world):
-    applied = kubectl(world, "apply", "--filename", str(RIGHTS)).stdout.splitlines()
+    applied = kubectl(world, "apply", "--filename", str(RIGHTS.resolve())).stdout.splitlines()
     kinds = Counter(line.partition("/")[0].partition(".")[0] for line in applied)
     assert kinds == {"role": 4, "rolebinding": 2, "serviceaccount": 2}
 

@@ -161,7 +161,7 @@ def written(template: Body) -> str:
 
 
 def ran(place: Place, name: str, **params: t.Any) -> Result:
-    soak = 0 if name == "no-probes" else None
+    soak = 0 if name in ("no-probes", "plain") else None
     given = {"name": name, "release": f"2.0.0-{name}", "wait_timeout": 80, "soak": soak, **params}
     return place.run(rollout, **given)
 

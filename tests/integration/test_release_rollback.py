@@ -42,7 +42,7 @@ def released(place) -> Place:
     pinned = place.run(release, name="2.0.0", pin={"deployments": [*SERVICES]})
     assert pinned["changed"], pinned
     for name in (CORE, WALLET):
-        rolled = place.run(rollout, name=name, image=NEW, release="2.0.0", wait_timeout=60)
+        rolled = place.run(rollout, name=name, image=NEW, release="2.0.0", wait_timeout=60, soak=0)
         assert rolled["result"] == "succeeded", rolled
     return place
 
@@ -107,7 +107,7 @@ def test_a_freeze_stops_releases_and_neither_way_back(released, purpose):
     frozen = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deploy-freeze"}}
     released.kubectl("create", "-f", "-", stdin=json.dumps({**frozen, "data": {"by": "eve"}}))
     given = {"release": "2.0.0", "fence": fence, "wait_timeout": 60}
-    forward = released.run(rollout, name=VENDOR, image=NEW, **given)
+    forward = released.run(rollout, name=VENDOR, image=NEW, soak=0, **given)
     back = released.run(rollout, name=WALLET, state="rolled_back", **given)
     others = goes_back(released, fence=fence)
     released.run(deploy_lock, state="free", purpose=purpose)
@@ -176,7 +176,7 @@ def test_a_fix_between_two_tries_survives_the_second_way_back(released):
 
     assert opened_again(released)["changed"] is True
     assert opened_again(released)["changed"] is False
-    rolled = released.run(rollout, name=WALLET, image=NEW, release="2.0.0", wait_timeout=60)
+    rolled = released.run(rollout, name=WALLET, image=NEW, release="2.0.0", wait_timeout=60, soak=0)
     assert rolled["result"] == "succeeded", rolled
     assert opened_again(released)["changed"] is False, "its own try is not pinned"
     back = goes_back(released)
