@@ -16,10 +16,10 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 RUNS = 12
 """A few seconds of CPU; `make nightly` tries for minutes."""
-CASES = 2
-"""Of the playbooks' tasks, of two to five seconds of CPU each."""
+CASES = 1
+"""Of the playbooks' tasks, of two to eight seconds of CPU."""
 PLAYS = ("deploy", "whole", "rollback")
-RECORDED = ("whole", "undone", "rollback", "predicted", "ramp asked", "guard back")
+RECORDED = ("whole", "undone", "guard back")
 
 
 def simulated(*arguments: str, program: str = "tests.simulation") -> str:
