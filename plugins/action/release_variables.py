@@ -43,7 +43,7 @@ COMPUTED = frozenset({"hostvars", "vars", "groups", "ansible_facts"})
 """Variables of Ansible's, which hold the others again or what no inventory says."""
 LATER = "message_"
 """Beginning of variables with texts on what has happened, in words that the run defines by then."""
-NOBODY_DEFINES = re.compile(r"^'\w+' is undefined", re.MULTILINE)
+UNDEFINED_NAME = re.compile(r"^'\w+' is undefined", re.MULTILINE)
 """Of Ansible's texts, that of a name, not of an attribute."""
 PREFIXES = ("release_", "deploy_lock_", "restore_", "alert_rules_", "diagnosis_")
 """Beginnings, besides the roles' names, of variables that are declared one by one."""
@@ -182,7 +182,7 @@ class ActionModule(ActionBase):
                 return self._templar.template(value), True
             except AnsibleUndefinedVariable as exc:
                 # A key that is missing belongs to the row which reads the value.
-                named = NOBODY_DEFINES.search(str(exc))
+                named = UNDEFINED_NAME.search(str(exc))
                 return (f"{PLACEHOLDER}: {str(exc).rstrip('.')}", False) if named else (value, True)
             except AnsibleError:
                 return value, True

@@ -80,14 +80,14 @@ class Connection:
         """Of options, and of the environment's variables where these say nothing of the same thing."""
         names = cls.__dataclass_fields__
         given = {name: params[name] for name in names if params.get(name) not in (None, "", [])}
-        said = {name for name, variable in VARIABLES.items() if os.environ.get(variable)} - {*given}
+        used = {name for name, variable in VARIABLES.items() if os.environ.get(variable)} - {*given}
         if given.keys() & OF_A_KUBECONFIG:
-            said -= OF_AN_ADDRESS
+            used -= OF_AN_ADDRESS
         elif "host" in given:
-            said -= OF_A_KUBECONFIG
+            used -= OF_A_KUBECONFIG
         if given.keys() & OF_AN_ACCOUNT:
-            said -= OF_AN_ACCOUNT
-        given |= {name: os.environ[VARIABLES[name]] for name in said}
+            used -= OF_AN_ACCOUNT
+        given |= {name: os.environ[VARIABLES[name]] for name in used}
         groups = given.pop("impersonate_groups", ())
         groups = groups.split(",") if isinstance(groups, str) else groups
         return cls(**given, impersonate_groups=tuple(filter(None, groups)))

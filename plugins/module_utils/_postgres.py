@@ -313,8 +313,8 @@ def _first_line(exc: Exception) -> str:
 def _no_client_certificate() -> dict[str, t.Any]:
     """libpq fails when it may not look into $HOME/.postgresql; a path that is not there it passes over."""
     home = os.environ.get("HOME", "")
-    found = not home or os.access(home, os.X_OK) or os.environ.get("PGSSLCERT")
-    return {} if found else {"sslcert": "/nonexistent/postgresql.crt"}
+    readable = not home or os.access(home, os.X_OK) or os.environ.get("PGSSLCERT")
+    return {} if readable else {"sslcert": "/nonexistent/postgresql.crt"}
 
 
 _LOOKS = 3

@@ -161,9 +161,9 @@ def run(module: Module) -> dict[str, t.Any]:
     before, changed = destination.compare(groups)
     if changed:
         destination.write(groups, dry_run=module.check_mode)
-    elif isinstance(destination, alerts.RuleFile) and not module.check_mode and watch.look()[1]:
-        # Whoever wrote it ended before Prometheus was told.
-        api.reload()
+    elif destination.reload and not module.check_mode and watch.look()[1]:
+        # The run that wrote it ended before Prometheus was told.
+        destination.reload()
         changed = True
     result = {"changed": changed, "where": destination.where, **message}
     if module.check_mode:

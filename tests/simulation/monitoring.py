@@ -10,9 +10,7 @@ import datetime
 import typing as t
 from urllib.parse import urlsplit
 
-import orjson
-
-from .web import Answered, Asked
+from .web import Answered, Asked, json_answer
 
 if t.TYPE_CHECKING:
     from .plan import Alert
@@ -40,7 +38,7 @@ class Monitoring:
         if begin <= self._world.passed < end:
             return Answered(503, b"Service Unavailable")
         body = {"status": "success", "data": told()}
-        return Answered(200, orjson.dumps(body), {"Content-Type": "application/json"})
+        return json_answer(body)
 
     def _metric(self) -> dict[str, t.Any]:
         value, now = self._world.plan.metric_at(self._world.passed), self._world.now()

@@ -10,6 +10,7 @@ import typing as t
 from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlsplit
 
+import orjson
 import urllib3
 
 from . import plan
@@ -36,6 +37,10 @@ class Answered(t.NamedTuple):
 
 
 Site = t.Callable[[Asked], Answered]
+
+
+def json_answer(body: t.Any, status: int = 200) -> Answered:
+    return Answered(status, orjson.dumps(body), {"Content-Type": "application/json"})
 
 
 def in_world(session: requests.Session, world: t.Callable[[], World]) -> requests.Session:

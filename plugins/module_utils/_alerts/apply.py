@@ -120,6 +120,9 @@ Compared = tuple["list[dict[str, t.Any]] | None", bool]
 class RuleObject:
     """A PrometheusRule. `labels`: what the operator's `ruleSelector` looks for."""
 
+    reload = None
+    """The operator lets Prometheus read it."""
+
     def __init__(
         self, cluster: Cluster, name: str, labels: t.Mapping[str, str], *, force: bool
     ) -> None:
@@ -168,7 +171,7 @@ class RuleFile:
     def __init__(self, path: Path, reload: t.Callable[[], None]) -> None:
         self.where = f"file {path}"
         self._path = path
-        self._reload = reload
+        self.reload = reload
 
     def compare(self, groups: Groups) -> Compared:
         text = self._text()
@@ -191,7 +194,7 @@ class RuleFile:
         text = yaml_dump({"groups": plain(groups)}, sort_keys=False, allow_unicode=True, width=110)
         self._put(_HEADER + text)
         try:
-            self._reload()
+            self.reload()
         except DeployError:
             # A file that Prometheus does not take would keep it from starting the next time.
             self._put(before)

@@ -8,14 +8,13 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 from pathlib import Path
 
 import yaml
 
 from ..monitoring import HOST
-from ..web import Answered, Asked
+from ..web import Answered, Asked, json_answer
 from ..world import World
 
 ALERTMANAGER = "alertmanager.monitoring"
@@ -41,15 +40,17 @@ class Alerting:
             self._groups = yaml.safe_load(self._file.read_text("utf-8"))["groups"]
             return Answered(200, b"")
         if asked.path == "/api/v1/format_query":
-            return _json({"status": "success", "data": asked.query["query"]})
+            return json_answer({"status": "success", "data": asked.query["query"]})
         if asked.path == "/api/v1/rules" and self._groups:
-            return _json({"status": "success", "data": {"groups": [*map(_loaded, self._groups)]}})
+            return json_answer(
+                {"status": "success", "data": {"groups": [*map(_loaded, self._groups)]}}
+            )
         return self._others(asked)
 
     def _alertmanager(self, asked: Asked) -> Answered:
         if asked.path == "/api/v2/status":
-            return _json({"config": {"original": yaml.safe_dump(CONFIG)}})
-        return _json([])
+            return json_answer({"config": {"original": yaml.safe_dump(CONFIG)}})
+        return json_answer([])
 
 
 def _loaded(group: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -68,7 +69,3 @@ def _loaded(group: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         for rule in group["rules"]
     ]
     return {"name": group["name"], "rules": rules}
-
-
-def _json(body: t.Any) -> Answered:
-    return Answered(200, json.dumps(body).encode(), {"Content-Type": "application/json"})

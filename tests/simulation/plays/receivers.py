@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ..web import Answered, Asked
+from ..web import Answered, Asked, json_answer
 from ..world import World
 
 PAGER, SLACK, STATUS_PAGE = "events.pagerduty.com", "slack.com", "status.example.com"
@@ -65,19 +65,21 @@ class Receivers:
             self.pages.append(
                 f"{page['severity']}, {where.get('host')}, {where.get('task')}: {page['summary']}"
             )
-        return _json({"status": "success", "message": "Event processed", "dedup_key": key}, 202)
+        return json_answer(
+            {"status": "success", "message": "Event processed", "dedup_key": key}, 202
+        )
 
     def _post(self, asked: Asked) -> Answered:
         if asked.path.rpartition("/")[2] in ("chat.postMessage", "chat.update"):
             self.posts.append(json.loads(asked.body)["text"])
         listed = [{"id": "C0RELEASE", "name": VARIABLES["slack_channel"], "is_member": True}]
         said = {"channel": "C0RELEASE", "channels": listed, "ts": f"{len(self.posts)}.0"}
-        return _json({"ok": True, **said})
+        return json_answer({"ok": True, **said})
 
     def _publish(self, asked: Asked) -> Answered:
         last = asked.path.rpartition("/")[2]
         if asked.method == "GET":
-            return _json(
+            return json_answer(
                 [known for known in self.incidents.values() if known["status"] in OPEN[last]]
             )
         wanted = json.loads(asked.body)["incident"]
@@ -85,15 +87,11 @@ class Receivers:
         self.updates.append(f"{wanted['name']}: {wanted['status']}: {wanted['body']}")
         updates = [{"status": wanted["status"], "body": wanted["body"]}]
         self.incidents[number] = {**wanted, "id": number, "incident_updates": updates}
-        return _json(self.incidents[number], 200 if asked.method == "PATCH" else 201)
+        return json_answer(self.incidents[number], 200 if asked.method == "PATCH" else 201)
 
     def _show(self, asked: Asked) -> Answered:
         if asked.path != "/admin/banner":
             return Answered(404, b"")
         if asked.method != "GET":
             self.banner = json.loads(asked.body) if asked.method == "POST" else None
-        return _json({"banner": self.banner})
-
-
-def _json(body: t.Any, status: int = 200) -> Answered:
-    return Answered(status, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        return json_answer({"banner": self.banner})

@@ -314,8 +314,8 @@ UNANSWERED = {
         "feature_flags_messages": [{"name": "treated", "from": "250780000001", "text": "Hello"}],
     }
 }
-DRAFT = ("-e", f"init_namespace={NAMESPACE}", "-e", "init_context=shop")
-DRAFT = (*DRAFT, "-e", "init_directory={{ report_directory }}/draft")
+DRAFTED = "init_directory={{ report_directory }}/draft"
+DRAFT = ("-e", f"init_namespace={NAMESPACE}", "-e", "init_context=shop", "-e", DRAFTED)
 LOCKED: tuple[tuple[str, Arguments], ...] = (("lock", BY),)
 WRONG = {
     "variables": {
