@@ -26,6 +26,7 @@ from ._doc_fragments import (  # noqa: F401 - each is looked up by its name
     _diagnosis,
     _flags,
     _identity,
+    _images,
     _kubernetes,
     _libraries,
     _lock,

@@ -253,7 +253,10 @@ def incomplete(names: t.Container[str]) -> list[str]:
     ]
 
 
-CHOICES = ("release_services", "release_check_images", "release_pin_digests")
+CHOICES = (
+    *("release_services", "release_check_images", "release_pin_digests"),
+    "release_image_signatures",
+)
 """Variables that `refused_services` reads."""
 
 
@@ -278,9 +281,12 @@ def refused_services(
             "touched."
         )
     checks = values["release_check_images"]
-    if boolean(values["release_pin_digests"] or False, strict=False) and not boolean(
-        True if checks is None else checks, strict=False
-    ):
+    pins = boolean(values["release_pin_digests"] or False, strict=False)
+    if values["release_image_signatures"] and not pins:
+        problems.append(
+            "release_image_signatures needs release_pin_digests: true, for a tag may move after its image was verified."
+        )
+    if pins and not boolean(True if checks is None else checks, strict=False):
         problems.append(
             "release_pin_digests needs the digests from release_check_images: set that to true if the registry is "
             "reachable, or release_pin_digests to false."

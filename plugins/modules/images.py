@@ -13,11 +13,13 @@ description:
   - Images that are missing fail the task, all of them named at once.
   - A registry that stumbles is asked again. Redirects are not followed, and certificates are always verified.
   - With O(build) they are built and pushed first, and the task fails where somebody else pushed the same tag meanwhile.
-  - With O(release) the record keeps the digests, or that they are not known.
+  - With O(signatures) the task fails for an image that the right people have not signed.
+  - With O(release) the record keeps the digests and who signed, or that they are not known.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes.elsewhere
   - easymo.deploy._libraries.requests
+  - easymo.deploy._images.signatures
 attributes:
   diff_mode:
     support: none
@@ -59,6 +61,8 @@ options:
   kubernetes:
     description: The cluster of the record. Needed with O(release).
     version_added: 0.3.0
+  signatures:
+    version_added: 0.3.0
   registry:
     description:
       - URL of the registry's API, without C(/v2/), for images that are not where their name says, as in a network that
@@ -97,6 +101,14 @@ EXAMPLES = r"""
       - registry.example.com/shop/wallet-service:v2.0.0
   register: found
 
+- name: Let only images pass that the pipeline of the repository signed, and whose provenance it attests
+  easymo.deploy.images:
+    images: [registry.example.com/shop/checkout:v2.0.0]
+    signatures:
+      identity: https://github.com/shop/checkout/.github/workflows/release.yml@refs/heads/main
+      issuer: https://token.actions.githubusercontent.com
+      provenance: slsaprovenance1
+
 - name: Roll to exactly what was seen, wherever the tag moves
   easymo.deploy.rollout:
     name: checkout
@@ -106,7 +118,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 images:
-  description: By image as it was given, its C(digest), and C(pinned), the image by that digest. Empty if none was seen.
+  description:
+    - By image as it was given, its C(digest), and C(pinned), the image by that digest. Empty if none was seen.
+    - With O(signatures) also C(signed_by), and C(provenance), the type of what was verified.
   returned: success
   type: dict
   sample:
@@ -127,6 +141,7 @@ import typing as t
 
 from ..module_utils._http import REQUESTS
 from ..module_utils._image_build import ImageBuild, refuse_others
+from ..module_utils._image_signatures import SignatureCheck
 from ..module_utils._images import HttpRegistry, Reference, resolve
 from ..module_utils._module import Module, Result, documented, execute, refuse_below
 from ..module_utils._release.task import change_record, store_of
@@ -163,11 +178,14 @@ def _look_up(params: t.Mapping[str, t.Any], pushed: t.Iterable[str]) -> dict[str
     references = [Reference.parse(entry) for entry in dict.fromkeys([*params["images"], *pushed])]
     deadline = Deadline(params["wait_timeout"])
     registry = HttpRegistry(params, timeout=params["request_timeout"], deadline=deadline)
+    signatures = SignatureCheck.of(params)
     digests = resolve(registry, references)
+    verified = signatures.verify_all(references, digests) if signatures else {}
     return {
         reference.text: {
             "digest": digests[reference.text],
             "pinned": reference.pinned(digests[reference.text]),
+            **verified.get(reference.text, {}),
         }
         for reference in references
     }

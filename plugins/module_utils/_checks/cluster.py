@@ -7,13 +7,15 @@ import typing as t
 from textwrap import indent
 
 from .._cluster import Cluster, Object
-from .._doc_fragments._module import AUTHORITIES
-from .._errors import InputError
+from .._doc_fragments._images import SIGNATURES
+from .._doc_fragments._module import AUTHORITIES, nested
+from .._errors import InputError, VerificationError
 from .._flags.apply import RESET, KillSwitch
 from .._flags.plan import FlagsMap
 from .._flags.pods import VOLUME, to_probe
 from .._formats import counted
 from .._http import REQUESTS
+from .._image_signatures import SignatureCheck
 from .._images import HttpRegistry, MissingImagesError, Reference, resolve
 from .._kubernetes_client import KUBERNETES
 from .._lock.apply import LEASE
@@ -243,12 +245,16 @@ def look_images(options: Options, ground: Ground) -> Finding:
         return skipped(options["absent"])
     references = [Reference.parse(entry) for entry in dict.fromkeys(options["images"])]
     registry = HttpRegistry(options, timeout=ground.timeout, deadline=Deadline(ground.timeout))
+    signatures = SignatureCheck.of(options)
     try:
-        resolve(registry, references)
-    except MissingImagesError as exc:
+        digests = resolve(registry, references)
+        if signatures:
+            signatures.verify_all(references, digests)
+    except (MissingImagesError, VerificationError) as exc:
         return failed(str(exc))
     number, services = counted(len(references), "image"), counted(len(options["images"]), "service")
-    return passed(f"the registry has the {number} of {services}")
+    signed = f", signed by {signatures.signer}" if signatures else ""
+    return passed(f"the registry has the {number} of {services}{signed}")
 
 
 _SERVICES = """    services:
@@ -307,7 +313,7 @@ IMAGES_OPTIONS = f"""  description: Whether images are in their registry, as M(e
       description: Its password or token.
       type: str
       default: ""
-{indent(AUTHORITIES, " " * 4)}    absent:
+{indent(AUTHORITIES, " " * 4)}{nested(SIGNATURES, 4, "images")}    absent:
       description: Why they cannot be there yet, for example because the release builds them. The check is skipped then.
       type: str
       default: ""

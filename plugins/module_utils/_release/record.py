@@ -446,11 +446,13 @@ class Phase(Try):
 
 @dataclass(frozen=True)
 class RegistryImage:
-    """`unseen`: why there was no look."""
+    """`unseen`: why there was no look. `signed_by`: whose signature was verified, "" where nobody had to sign."""
 
     TEXT = "unseen"
     name: str = ""
     digest: str = ""
+    signed_by: str = ""
+    provenance: str = ""
     unseen: str = ""
 
 

@@ -91,15 +91,22 @@ def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:
 
 
 def images(record: Record) -> Table:
-    """By image its digest, or that it was not checked."""
+    """By image its digest, or that it was not checked, and who signed it where somebody had to."""
     known = record.facts.images
-    rows = [
+    rows: list[Row] = [
         (code(entry.name), code(entry.digest) if entry.digest else Cell(entry.unseen, "warn"))
         for entry in known
     ]
+    columns: tuple[str, ...] = ("Image", "Digest")
+    if any(entry.signed_by for entry in known):
+        columns += ("Signed by", "Provenance")
+        rows = [
+            (*row, entry.signed_by, entry.provenance)
+            for row, entry in zip(rows, known, strict=True)
+        ]
     looked = sum(1 for entry in known if entry.digest)
     lead = share(looked, len(rows), "images were found in the registry")
-    return table("Images", ("Image", "Digest"), rows, lead=lead)
+    return table("Images", columns, rows, lead=lead)
 
 
 def functions(record: Record) -> Table:

@@ -161,6 +161,8 @@ def test_a_connection_without_its_siblings(names, told):
 
 
 @cases(("given", "namespaces", "told"), {
+    "signatures of what a tag names later": ({"release_image_signatures": {"public_key": "a.pub"}}, "a",
+        "release_image_signatures needs release_pin_digests: true"),
     "digests that nobody looks up": ({"release_pin_digests": True, "release_check_images": "false"}, "a",
         "release_pin_digests needs the digests from release_check_images"),
     "a service that is not there": ({"release_services": ["wallet", "walet"]}, "a",

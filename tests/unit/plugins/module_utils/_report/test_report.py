@@ -451,3 +451,12 @@ def test_a_host_that_stopped_for_another_is_no_cause_beside_it():
     told = "seats_db: P3005: the schema is not empty"
     assert caused_by({**elsewhere, **cause}) == [told]
     assert len(caused_by(elsewhere)) == 1
+
+
+def test_who_signed_an_image_stands_beside_it():
+    signed = {"digest": "sha256:1", "signed_by": "ci of https://ci.example"}
+    record = {**records.rolled_back(), "facts": {"images": {"a:1": signed, "b:1": {"digest": "x"}}}}
+    report = build_report(record, ReportOptions(plan=Plan.read(records.PLAN)))
+    (table,) = (one for one in report.tables if one.title == "Images")
+    assert table.columns == ("Image", "Digest", "Signed by", "Provenance")
+    assert [row[2].text for row in table.rows] == ["ci of https://ci.example", ""]

@@ -1,0 +1,1 @@
+../../doc_fragments/_images.py
