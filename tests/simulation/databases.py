@@ -61,22 +61,19 @@ Values = t.Sequence[t.Any] | None
 Observer = t.Callable[[str, "Process | None"], None]
 
 
-@functools.cache
+_SERVERS: list[Server] = []
+"""The last is this process's own. The others are kept, for to close a connection here would end it for its process."""
+
+
 def server() -> Server:
     """Begun when the first run needs one."""
-    return Server()
-
-
-_OF_OTHERS: list[Server] = []
-"""Kept, for a connection that is closed here would be closed for the process whose it is."""
+    if not _SERVERS:
+        begin_own_server()
+    return _SERVERS[-1]
 
 
 def begin_own_server() -> None:
-    """In a fork, for itself and its own forks that run one after the other."""
-    if server.cache_info().currsize:
-        _OF_OTHERS.append(server())
-        server.cache_clear()
-    server()
+    _SERVERS.append(Server())
 
 
 @dataclass(eq=False)
@@ -132,6 +129,20 @@ class Databases:
         for real in [*(peer.real for peer in self._peers), *self._eyes.values()]:
             real.close()
         self.server.drop_all()
+
+    def can_be_copied(self) -> bool:
+        """Whether nobody has a session, so that a fork can have a server of its own with all that is in this one."""
+        if self._peers:
+            return False
+        self._close_eyes()
+        self.server.flush()
+        return True
+
+    def copy_server(self) -> Server:
+        """In a fork."""
+        self.server = Server(self.server)
+        _SERVERS.append(self.server)
+        return self.server
 
     @property
     def at_rest(self) -> bool:

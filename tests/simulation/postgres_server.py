@@ -4,6 +4,8 @@ Real, because what a lost connection, a lock or a rollback leaves is what the si
 its template in 11 ms, a statement takes 0.03.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import shutil
@@ -59,7 +61,7 @@ SETTINGS = {
 }
 _INITDB = ("-U", ADMIN, "-N", "--no-locale", "-E", "UTF8", "-A", "trust", "--wal-segsize=1")
 
-
+_PID_FILE = shutil.ignore_patterns("postmaster.pid")
 _CHANGING = """
 SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.objid
 WHERE d.datname = %s AND l.classid = 'pg_database'::regclass AND l.mode = 'AccessExclusiveLock' AND l.granted
@@ -67,16 +69,19 @@ WHERE d.datname = %s AND l.classid = 'pg_database'::regclass AND l.mode = 'Acces
 
 
 class Server:
-    def __init__(self) -> None:
+    """`of`: whose data it begins with, flushed and at rest."""
+
+    def __init__(self, of: Server | None = None) -> None:
         self.programs = unpack(CACHE)
         self.folder = _own_folder()
         self._account = cluster.choose(self.programs, self.folder)
         self._account.own(self.folder)
-        shutil.copytree(self._built() / "data", self.folder / "data")
+        data = of.folder / "data" if of else self._built() / "data"
+        shutil.copytree(data, self.folder / "data", ignore=_PID_FILE)
         self._account.own(self.folder)
         self._process = _begin(self._account, self.programs, self.folder)
         # Of this process alone, not of its forks.
-        Finalize(None, self._end, exitpriority=0)
+        Finalize(None, self.stop, exitpriority=0)
         self.admin = self._await()
 
     def connect(self, database: str, user: str = ADMIN, **options: t.Any) -> connection:
@@ -101,6 +106,10 @@ class Server:
             time.sleep(0.0002)
         for (name,) in self.ask(f"SELECT datname FROM pg_database WHERE {names}"):
             self.ask(f'DROP DATABASE "{name}"')
+
+    def flush(self) -> None:
+        """All that was written is in its files."""
+        self.ask("CHECKPOINT")
 
     def place(self) -> str:
         """In the log of all writes: where it is the same, nothing was committed between."""
@@ -153,10 +162,10 @@ class Server:
             with made, made.cursor() as cursor:
                 cursor.execute(SCHEMA)
             made.close()
-            self.ask("CHECKPOINT")
+            self.flush()
             self.admin.close()
         finally:
-            self._end()
+            self.stop()
 
     def _await(self) -> connection:
         deadline = time.monotonic() + START_WITHIN
@@ -171,7 +180,7 @@ class Server:
                 opened.autocommit = True
                 return opened
 
-    def _end(self) -> None:
+    def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)
         self._process.wait(START_WITHIN)
         if self._process.args and str(self.folder / "data") in t.cast(

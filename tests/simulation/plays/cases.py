@@ -21,6 +21,7 @@ from .playing import Task, typed
 from .scenarios import NEXT, TARGET, Scenario
 
 if t.TYPE_CHECKING:
+    from ..postgres_server import Server
     from ..world import World
 
 BEFORE = "killed before"
@@ -116,10 +117,8 @@ Tried = tuple[Case, list[str], list[str]]
 def tried(cases: t.Sequence[Case], logged: bool = False) -> list[Tried]:
     """Of one scenario. Its run is forked where a task begins, so what led there is simulated once.
 
-    Forks would share their connections to real databases: of a world with those each case is a run from its beginning.
+    Where somebody has a session in a database then, which no fork can have too, a case is a run from its beginning.
     """
-    if any(case.scenario.world.get("stores") for case in cases):
-        return [_told(_alone(case), logged) for case in cases]
     with uncollected(), closing(Running(cases[0].scenario.plan_of())) as running:
         forks = _Forks(running, cases)
         running.world.task_begins = forks.begin
@@ -132,7 +131,7 @@ def tried(cases: t.Sequence[Case], logged: bool = False) -> list[Tried]:
             raise
         if forks.mine is not None:
             forks.tell(_told(_judged(running, outcome, forks.mine), logged))
-        return forks.tried
+    return forks.tried + [_told(_alone(case), logged) for case in forks.left]
 
 
 def _told(case: Tried, logged: bool) -> Tried:
@@ -144,6 +143,7 @@ class _Forks:
     """`mine`: the case that this process is, None in the one that forks."""
 
     mine: Case | None = None
+    _server: Server | None = None
 
     def __init__(self, running: Running, cases: t.Sequence[Case]) -> None:
         self._running = running
@@ -151,14 +151,23 @@ class _Forks:
         for case in cases:
             self._cases.setdefault((case.task.place, case.task.nth), []).append(case)
         self.tried: list[Tried] = []
+        self.left: list[Case] = []
 
     def begin(self, by: str, place: str, nth: int) -> None:
         """Called before each task. A fork for each case of it, one after the other."""
-        for case in self._cases.pop((place, nth), ()) if by == TARGET else ():
+        stores, cases = self._running.world.stores, []
+        if by == TARGET:
+            cases = self._cases.pop((place, nth), [])
+        if cases and stores and not stores.databases.can_be_copied():
+            self.left += cases
+            return
+        for case in cases:
             reading, self._pipe = os.pipe()
             if not (pid := os.fork()):
                 self.mine = case
                 self._cases.clear()
+                if stores:
+                    self._server = stores.databases.copy_server()
                 self._running.go_on_with(case.scenario.plan_of(*filter(None, [case.fault])))
                 return
             os.close(self._pipe)
@@ -167,6 +176,8 @@ class _Forks:
             os.waitpid(pid, 0)
 
     def tell(self, judged: Tried) -> t.NoReturn:
+        if self._server:
+            self._server.stop()
         with os.fdopen(self._pipe, "wb") as pipe:
             pipe.write(pickle.dumps(judged[1:]))
         os._exit(0)
