@@ -24,6 +24,7 @@ test: setup  ## Everything but nightly, in order of what it costs; STEPS="style 
 	@$(PY) -m tests.suite $(STEPS)
 
 nightly: setup  ## What is slow and hardly changes: benchmarks, random schemas, all examples and seeds, all of sanity, molecule, the oldest core, the site
+	@scripts/oldest installed
 	@env -u CI $(PY) -m pytest -q -n 2 --dist loadfile -m "nightly or property" tests
 	@$(PY) -m tests.simulation.plays --outcomes
 	@$(PY) -m tests.simulation.plays --rights
