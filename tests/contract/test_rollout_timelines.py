@@ -110,7 +110,7 @@ def of_the_sandbox(folder: Path) -> dict[str, Timeline]:
 def of_the_simulation() -> dict[str, Timeline]:
     """In a process of its own, for it puts itself in the place of time and chance."""
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.simulation.timelines"],
+        [sys.executable, "-m", "tests.contract.simulated_timelines"],
         cwd=ROOT,
         env={
             **os.environ,

@@ -9,11 +9,10 @@ import typing as t
 
 from tests.contract.rollout_cluster import SERVICE, complete, deployment, timed_out
 from tests.contract.timelines import QUOTA, SCENARIOS, Object, Timeline, reduced
-
-from . import run as _run  # puts the world's time and chance in their places
-from .client import Session
-from .plan import Plan
-from .world import NAMESPACE, World
+from tests.simulation import run as _run  # puts the world's time and chance in their places
+from tests.simulation.client import Session
+from tests.simulation.plan import Plan
+from tests.simulation.world import NAMESPACE, World
 
 __all__ = ["_run"]
 
