@@ -48,6 +48,10 @@ CONNECTION = """\
       - They are read as kubectl reads them. One without C(keyUsage), which Python refuses from 3.13 on, is trusted; a
         certificate that none of them signed, that has ended, or that is for another host is not.
     type: path
+  proxy:
+    description: URL of the HTTP proxy on the way to the API server, or E(K8S_AUTH_PROXY).
+    type: str
+    version_added: 0.3.0
   validate_certs:
     description:
       - Whether the certificate of O(host) is verified. Turning this off lets anyone in between read the token, and no

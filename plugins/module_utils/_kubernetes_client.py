@@ -50,6 +50,7 @@ VARIABLES = {
     "client_cert": "K8S_AUTH_CERT_FILE",
     "client_key": "K8S_AUTH_KEY_FILE",
     "ca_cert": "K8S_AUTH_SSL_CA_CERT",
+    "proxy": "K8S_AUTH_PROXY",
     "impersonate_user": "K8S_AUTH_IMPERSONATE_USER",
     "impersonate_groups": "K8S_AUTH_IMPERSONATE_GROUPS",
 }
@@ -72,6 +73,7 @@ class Connection:
     validate_certs: bool = True
     client_cert: str | None = None
     client_key: str | None = None
+    proxy: str | None = None
     impersonate_user: str | None = None
     impersonate_groups: tuple[str, ...] = ()
 
@@ -123,6 +125,8 @@ def connect(connection: Connection) -> t.Any:
         configuration.ssl_ca_cert = connection.ca_cert
     if not connection.validate_certs:
         configuration.verify_ssl = False
+    if connection.proxy:
+        configuration.proxy = connection.proxy
     configuration.retries = False  # _kubernetes_calls.py retries, with a deadline
     connected = client.ApiClient(configuration)
     pools = connected.rest_client.pool_manager

@@ -33,11 +33,11 @@ def told(monkeypatch) -> None:
 
 @cases(("options", "read"), {
     "none": ({}, {*VARIABLES} - {"impersonate_groups"}),
-    "an address": ({"host": HOST}, {"api_key", "client_cert", "client_key", "ca_cert", "impersonate_user"}),
-    "an account": ({"api_key": "t"}, {"host", "kubeconfig", "context", "ca_cert", "impersonate_user"}),
-    "both": ({"host": HOST, "api_key": "t", "ca_cert": "ca"}, {"impersonate_user"}),
-    "a kubeconfig": ({"kubeconfig": "mine"}, {"context", "impersonate_user"}),
-    "a context": ({"context": "staging"}, {"kubeconfig", "impersonate_user"}),
+    "an address": ({"host": HOST}, {"api_key", "client_cert", "client_key", "ca_cert", "impersonate_user", "proxy"}),
+    "an account": ({"api_key": "t"}, {"host", "kubeconfig", "context", "ca_cert", "impersonate_user", "proxy"}),
+    "both": ({"host": HOST, "api_key": "t", "ca_cert": "ca"}, {"impersonate_user", "proxy"}),
+    "a kubeconfig": ({"kubeconfig": "mine"}, {"context", "impersonate_user", "proxy"}),
+    "a context": ({"context": "staging"}, {"kubeconfig", "impersonate_user", "proxy"}),
 })  # fmt: skip
 def test_an_option_counts_before_variables_and_before_those_of_another_way(told, options, read):
     made = connection(**options)
