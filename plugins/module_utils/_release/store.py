@@ -17,6 +17,7 @@ from .models import ROLLBACK_PHASE
 from .order import below_later, flags_of, override_of, superseded, switched_off
 from .pins import (
     ATTACHMENT,
+    LIMIT,
     RECORD,
     RECORDS,
     PinStore,
@@ -28,7 +29,17 @@ from .pins import (
 from .plan import RecordChange, begins_release, merge, plan_record
 from .record import Record
 
-KEY = "record.json"
+KEY, PACKED = "record.json", "record.json.gz"
+"""Where a record is. Packed is one of so many services that a ConfigMap would not take it."""
+
+
+def text_of(body: t.Mapping[str, t.Any]) -> str:
+    """The record of a ConfigMap, "" for none. Raises VerificationError for a damaged one."""
+    data = body.get("data") or {}
+    if PACKED in data:
+        what = f"The record in ConfigMap {body['metadata']['name']!r}"
+        return unpack(data[PACKED], what).decode("utf-8", "replace")
+    return str(data.get(KEY, ""))
 
 
 @dataclass(frozen=True)
@@ -119,7 +130,7 @@ class ReleaseStore:
             name = body["metadata"]["name"]
             if version and name != self.name and name == record_name(version):
                 with contextlib.suppress(VerificationError):
-                    yield Record.load((body.get("data") or {}).get(KEY, ""), f"ConfigMap {name!r}")
+                    yield Record.load(text_of(body), f"ConfigMap {name!r}")
 
     def leave_epoch(self, fence: int) -> None:
         """On the record and its pins, as far as there are any, so that no earlier holder of the lock writes them."""
@@ -130,12 +141,14 @@ class ReleaseStore:
         body = self._cluster.read("ConfigMap", self.name)
         if body is None:
             return StoredRecord()
-        text = (body.get("data") or {}).get(KEY, "")
-        record = Record.load(text, f"ConfigMap {self.name!r}")
+        record = Record.load(text_of(body), f"ConfigMap {self.name!r}")
         return StoredRecord(record, body["metadata"]["resourceVersion"], fence_of(body))
 
     def _write(self, record: Record, over: StoredRecord) -> None:
-        data = {KEY: json.dumps(record.body, indent=1, sort_keys=True)}
+        text = json.dumps(record.body, indent=1, sort_keys=True)
+        content = text.encode()
+        what = f"The record of release {self.version!r}"
+        data = {PACKED: pack(content, what)} if len(content) > LIMIT else {KEY: text}
         at, fence = over.resource_version, over.fence
         write_over(self._cluster, self.name, self.version, RECORD, data, at, fence=fence)
 

@@ -302,8 +302,12 @@ def holder_of(lease: Object) -> tuple[str, str]:
     )
 
 
+PACKED = "record.json.gz"
+
+
 def record_of(body: Object) -> Object:
-    return _parsed(body["data"]["record.json"])
+    data = body["data"]
+    return unpacked(body, PACKED) if PACKED in data else _parsed(data["record.json"])
 
 
 def unpacked(body: Object, key: str = "pins") -> Object:

@@ -1,3 +1,4 @@
+import json
 import random
 import typing as t
 
@@ -333,6 +334,28 @@ def test_two_hundred_services_fit(cluster):
         cluster.put("ReplicaSet", {"metadata": metadata, "spec": {"template": template}})
     run(opened(cluster), pin={"deployments": names, "config_maps": []})
     assert len(kept_pins(cluster)["deployments"]) == 200
+
+
+def test_a_record_that_no_config_map_would_take_is_packed(cluster):
+    """The API server takes 1 MiB: https://kubernetes.io/docs/concepts/configuration/configmap/#motivation."""
+    opened(cluster)
+    images = {
+        f"shop/service-{n}:v2": {"digest": f"sha256:{n:064}", "pinned": f"shop/service-{n}:v2@{n}"}
+        for n in range(6000)
+    }
+    run(cluster, facts={"images": images})
+    data = cluster.objects["ConfigMap", "release-2.0.0"]["data"]
+    assert len(json.dumps(data)) < 1_000_000
+    record = store_of(cluster).read()
+    assert record is not None
+    assert record.body["facts"]["images"] == images
+    [other] = store_of(cluster, "2.1.0")._others()
+    assert other == record
+    cluster.put(
+        "ConfigMap", {"metadata": {"name": "release-2.0.0"}, "data": {"record.json.gz": "x"}}
+    )
+    with pytest.raises(VerificationError, match="is damaged"):
+        store_of(cluster).read()
 
 
 def test_of_other_releases_the_records_alone_are_read(cluster):
