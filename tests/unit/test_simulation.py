@@ -19,7 +19,7 @@ RUNS = 12
 CASES = 1
 """Of the playbooks' tasks, of two to eight seconds of CPU."""
 PLAYS = ("deploy", "whole", "rollback")
-RECORDED = ("whole", "undone", "guard back")
+RECORDED = ("whole", "undone", "guard back", "closes")
 
 
 def simulated(*arguments: str, program: str = "tests.simulation") -> str:

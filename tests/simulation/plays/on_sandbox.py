@@ -49,10 +49,13 @@ _ELSEWHERE = re.compile(
 """Items about what only one of the two worlds has: probes, the API of the banner, and the words of a program."""
 
 
-OTHERWISE = ("unlock", "sign", "readiness", "alerts", "draft", "no webhook")
+OTHERWISE = (
+    *("unlock", "sign", "readiness", "alerts", "draft", "no webhook"),
+    *("closes", "back while closed"),
+)
 """Here one person types all, by another account, before Deployments with probes and a Prometheus that answers.
 
-Nor is there an Alertmanager of theirs, and what asks a webhook is asked for its availability too.
+Nor is there an Alertmanager of theirs, and what asks a webhook is asked for its availability too. It is another day.
 """
 
 

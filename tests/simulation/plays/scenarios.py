@@ -316,6 +316,7 @@ UNANSWERED = {
 }
 DRAFTED = "init_directory={{ report_directory }}/draft"
 DRAFT = ("-e", f"init_namespace={NAMESPACE}", "-e", "init_context=shop", "-e", DRAFTED)
+OVERRULED = ("-e", "release_window_override=true", *BY)
 LOCKED: tuple[tuple[str, Arguments], ...] = (("lock", BY),)
 WRONG = {
     "variables": {
@@ -344,6 +345,12 @@ NO_START = {**WHOLE, "functions": {"wa-webhook": "ill"}}
 def _stops(name: str, playbook: str, arguments: Arguments = (), **world: t.Any) -> Scenario:
     """One that is refused whenever it is run, and changes no service."""
     return Scenario(name, playbook, arguments, untouched, world=world, ends=2, last=2, fails=False)
+
+
+def _frozen(since: str) -> dict[str, t.Any]:
+    """A launch window that is closed from then on."""
+    freeze = {"from": since, "to": "2999-12-31", "why": "it is over"}
+    return {"variables": {"release_launch_window": {"timezone": "UTC", "freezes": [freeze]}}}
 
 
 def _of_lock(name: str, playbook: str, *arguments: str, ends: int = 2, **world: t.Any) -> Scenario:
@@ -625,6 +632,21 @@ SCENARIOS = {
             )
             for name, world in {"mounted": {"mounted": True}, "late": LATE}.items()
         ),
+        replace(_stops("closed", "deploy"), options=_frozen("2020-01-01")),
+        Scenario(
+            "back while closed",
+            "rollback",
+            BY,
+            rolled_back,
+            DEPLOYED,
+            options=_frozen("2026-11-18T11:30:00"),
+            fails=False,
+        ),
+        Scenario(
+            "overruled", "deploy", OVERRULED, deployed, options=_frozen("2020-01-01"), fails=False
+        ),
+        # The phase of the services goes on, and that of the flags does not begin.
+        _of_failure("closes", "feature_flags", off, {}, _frozen("2026-11-18T11:56:52")),
         DECIDED,
         replace(
             DECIDED,
