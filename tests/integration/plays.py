@@ -14,32 +14,6 @@ from tests.integration.conftest import Place
 Task = dict[str, t.Any]
 PLAY: t.Mapping[str, t.Any] = {"hosts": "localhost", "connection": "local", "gather_facts": False}
 
-ALONE: t.Mapping[str, t.Any] = {
-    "planned_phases": [],
-    "released_services": [],
-    "released_flags_config_map": "",
-    "touched_deployments": [],
-    "release_phase_pins": {},
-    "release_phases_waived": {},
-    "release_supersedes": {},
-    "service_health": {},
-    "pagerduty_connection": {},
-    "release_window_override_by": "{{ by if release_window_override | default(false) else '' }}",
-    "release_window_override_reason": "{{ reason if release_window_override | default(false) else '' }}",
-    "by": "",
-    "reason": "",
-    "deploy_lock_wait": 0,
-    "deploy_lock_force": False,
-    "deploy_lock_ticket": "",
-    "deploy_lock_fence": 0,
-    "release_launch_window": {},
-    "release_plan": [{"name": "database", "title": "Database", "minutes": 15}],
-    "expected_sign_offs": ["qa"],
-    "report_announced": True,
-    "report_time_zone": "Africa/Nairobi",
-}
-"""What wiring.yml makes of an inventory, for a play that has none."""
-
 
 def connection(place: Place) -> dict[str, t.Any]:
     """The options of the doc fragment _kubernetes."""
