@@ -8,6 +8,7 @@ import typing as t
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import batched, groupby
 from multiprocessing import get_context
+from traceback import format_exception
 
 from ..hashing import run_with_fixed_hashes
 
@@ -78,10 +79,13 @@ def main() -> int:
         for group in batched(of_scenario, AT_ONCE, strict=False)
     ]
     with ProcessPoolExecutor(arguments.jobs, get_context("fork"), initializer=begin_worker) as pool:
-        for future in as_completed(
-            [pool.submit(tried, group, bool(arguments.case)) for group in groups]
-        ):
-            for case, wrong, lines in future.result():
+        trials = {pool.submit(tried, group, bool(arguments.case)): group for group in groups}
+        for trial in as_completed(trials):
+            results = trial.result() if not (failure := trial.exception()) else ()
+            if failure:
+                failed += 1
+                print(f"from {trials[trial][0]} on:", *format_exception(failure), flush=True)
+            for case, wrong, lines in results:
                 number += 1
                 print(*lines, sep="\n", end="\n" if lines else "")
                 if wrong:

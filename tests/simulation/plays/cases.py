@@ -172,8 +172,10 @@ class _Forks:
                 return
             os.close(self._pipe)
             with os.fdopen(reading, "rb") as pipe:
-                self.tried.append((case, *pickle.loads(pipe.read())))
-            os.waitpid(pid, 0)
+                told = pipe.read()
+            _pid, status = os.waitpid(pid, 0)
+            ended = [f"its process ended with {status}"], []
+            self.tried.append((case, *(pickle.loads(told) if told else ended)))
 
     def tell(self, judged: Tried) -> t.NoReturn:
         if self._server:
