@@ -646,7 +646,11 @@ SCENARIOS = {
             "overruled", "deploy", OVERRULED, deployed, options=_frozen("2020-01-01"), fails=False
         ),
         # The phase of the services goes on, and that of the flags does not begin.
-        _of_failure("closes", "feature_flags", off, {}, _frozen("2026-11-18T11:56:52")),
+        replace(
+            _stops("closes", "deploy"),
+            wrong_about=off,
+            options=_frozen("2026-11-18T11:56:52"),
+        ),
         DECIDED,
         replace(
             DECIDED,
