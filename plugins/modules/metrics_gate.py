@@ -292,9 +292,9 @@ def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     cluster = cluster_elsewhere(module) if params["kubernetes"] else None
     memory = memory_of(module, cluster)
-    waiting = None
+    waiting, since = None, ""
     if cluster and memory and params["after_answers"]:
-        waiting = answers_awaited(cluster, params["release"], params["gate"])
+        waiting, since = answers_awaited(cluster, params["release"], params["gate"])
     if waiting:
         metrics_once = [entry for entry in params["metrics"] if not entry["treated"]]
         params = {**params, "metrics": metrics_once, "duration": 0.0}
@@ -314,7 +314,7 @@ def run(module: Module) -> dict[str, t.Any]:
             f"{memory.lost} samples could not be stored in the record of {params['release']}."
         )
     result = describe_watch(metrics, watch, kept_as=params["gate"] if memory else "")
-    result["answers_since"] = waiting.feedback.since if waiting else ""
+    result["answers_since"] = since
     if waiting and waiting.sensitivity:
         result["sensitivity"] = waiting.sensitivity
     result["alerts"] = fired_meanwhile(sources, memory, watch.state.started)

@@ -19,7 +19,7 @@ from .._formats import read_json
 from .._identity import NO_DEMANDS, Demands, how_verified, known_as, named, signed_by_key
 from .._release.decode import dumped, encoded, restored
 from .._release.plan import RecordChange, check_attempt
-from .._release.record import Act, Evidence, Record
+from .._release.record import Act, Evidence, Phase, Record
 from .._release.store import Attachment, ReleaseStore
 from .._release.task import change_record
 from .._time import epoch, utc_now
@@ -273,15 +273,18 @@ def decided(act: Act, release: str, person: str, *, would: bool) -> str:
     return f"{did} the watch {act.gate!r} of release {release}: {act.reason}."
 
 
-def answers_awaited(cluster: Cluster, release: str, gate: str) -> Evidence | None:
-    """Of a watch whose metrics were good. None unless the phase of the gate held last, and only for an answer."""
+def answers_awaited(cluster: Cluster, release: str, gate: str) -> tuple[Evidence | None, str]:
+    """Of a watch whose metrics were good, and since when answers count, "" for since the next watch begins.
+
+    No evidence unless the phase of the gate held last, and only for an answer. An interrupted run may have asked and not
+    recorded it, so what was answered since it began counts too.
+    """
     record = ReleaseStore(cluster, release, clock=MonotonicClock()).read()
-    failures = record.phase(gate).earlier_failures if record else ()
-    if not failures:
-        return None
-    evidence = failures[-1].evidence
-    held_for_answers = (Verdict.HOLD.value, Verdict.PROCEED.value)
-    return evidence if (evidence.verdict, evidence.feedback.watched) == held_for_answers else None
+    phase = record.phase(gate) if record else Phase()
+    evidence = phase.earlier_failures[-1].evidence if phase.earlier_failures else Evidence()
+    if (evidence.verdict, evidence.feedback.watched) == (Verdict.HOLD.value, Verdict.PROCEED.value):
+        return evidence, evidence.feedback.since
+    return None, phase.started if phase.running and phase.interruptions else ""
 
 
 def record_answer(

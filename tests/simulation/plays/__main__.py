@@ -8,12 +8,14 @@ import typing as t
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import batched, groupby
 from multiprocessing import get_context
-from traceback import format_exception
+from traceback import format_exc
 
 from ..hashing import run_with_fixed_hashes
 
 AT_ONCE = 40
 """Cases of a scenario that a process tries before others may have it."""
+GROUPS: list[t.Any] = []
+"""What processes try, which they have as forks: scenarios have functions in them, which no pipe takes."""
 
 
 def main() -> int:
@@ -44,7 +46,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
     run_with_fixed_hashes("tests.simulation.plays")
-    from .cases import cases_of, tried  # noqa: PLC0415
+    from .cases import cases_of  # noqa: PLC0415
     from .outcomes import outcomes_of  # noqa: PLC0415
     from .playing import begin_worker  # noqa: PLC0415
     from .scenarios import SCENARIOS, unplayed  # noqa: PLC0415
@@ -73,19 +75,12 @@ def main() -> int:
         print("\n".join(map(str, cases)))
         return 0
     begun, number, failed = time.monotonic(), 0, 0
-    groups = [
-        group
-        for _name, of_scenario in groupby(cases, lambda case: case.scenario.name)
-        for group in batched(of_scenario, AT_ONCE, strict=False)
-    ]
+    for _name, of_scenario in groupby(cases, lambda case: case.scenario.name):
+        GROUPS.extend(batched(of_scenario, AT_ONCE, strict=False))
     with ProcessPoolExecutor(arguments.jobs, get_context("fork"), initializer=begin_worker) as pool:
-        trials = {pool.submit(tried, group, bool(arguments.case)): group for group in groups}
+        trials = [pool.submit(_tried, at, bool(arguments.case)) for at in range(len(GROUPS))]
         for trial in as_completed(trials):
-            results = trial.result() if not (failure := trial.exception()) else ()
-            if failure:
-                failed += 1
-                print(f"from {trials[trial][0]} on:", *format_exception(failure), flush=True)
-            for case, wrong, lines in results:
+            for case, wrong, lines in trial.result():
                 number += 1
                 print(*lines, sep="\n", end="\n" if lines else "")
                 if wrong:
@@ -94,6 +89,16 @@ def main() -> int:
             print(f"{number} of {len(cases)} tried, {failed} failed", flush=True)
     print(f"{len(cases)} cases, {failed} failed, in {time.monotonic() - begun:.0f} s")
     return bool(failed)
+
+
+def _tried(at: int, logged: bool) -> list[tuple[str, list[str], list[str]]]:
+    """Of one group its cases by their lines. What raises fails all of them."""
+    from .cases import tried  # noqa: PLC0415
+
+    try:
+        return [(str(case), *told) for case, *told in tried(GROUPS[at], logged)]
+    except Exception:
+        return [(str(case), [format_exc()], []) for case in GROUPS[at]]
 
 
 def _compared(names: t.Sequence[str]) -> int:

@@ -347,8 +347,15 @@ def tried(verdict: str, watched: str) -> dict[str, t.Any]:
 )
 def test_a_watch_waits_for_answers_alone_where_its_metrics_were_good(cluster, phases, gate, waits):
     cluster.put("ConfigMap", record(phases=phases))
-    awaited = answers_awaited(cluster, "2.0.0", gate)
+    awaited, since = answers_awaited(cluster, "2.0.0", gate)
     assert (awaited is not None) is waits
-    if awaited:
-        assert awaited.feedback.since == "2026-11-25T09:00:00Z"
-        assert awaited.sensitivity == "twice as many"
+    assert since == ("2026-11-25T09:00:00Z" if waits else "")
+    assert not awaited or awaited.sensitivity == "twice as many"
+
+
+def test_an_answer_to_an_interrupted_run_counts(cluster):
+    """It asked, and ended before the record had what it waits for."""
+    begun = "2026-11-25T10:00:00Z"
+    taken_up = {"status": "running", "started": begun, "interruptions": [{"at": begun}]}
+    cluster.put("ConfigMap", record(phases={"monitoring": taken_up}))
+    assert answers_awaited(cluster, "2.0.0", "monitoring") == (None, begun)
