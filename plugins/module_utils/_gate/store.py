@@ -276,8 +276,8 @@ def decided(act: Act, release: str, person: str, *, would: bool) -> str:
 def answers_awaited(cluster: Cluster, release: str, gate: str) -> tuple[Evidence | None, str]:
     """Of a watch whose metrics were good, and since when answers count, "" for since the next watch begins.
 
-    No evidence unless the phase of the gate held last, and only for an answer. An interrupted run may have asked and not
-    recorded it, so what was answered since it began counts too.
+    No evidence unless the phase of the gate held last, and only for an answer. An interrupted run may have asked, and
+    not recorded it: what was answered since it began counts too.
     """
     record = ReleaseStore(cluster, release, clock=MonotonicClock()).read()
     phase = record.phase(gate) if record else Phase()
