@@ -29,7 +29,8 @@ def found(monkeypatch: pytest.MonkeyPatch, *names: str, absent: str = "") -> tup
     monkeypatch.setattr(cluster, "HttpRegistry", Registry)
     Registry.asked.clear()
     options = {"registry": "", "username": "", "password": "", "ca_cert": None}
-    finding = cluster.look_images({**options, "images": names, "absent": absent}, ground())
+    given = {**options, "images": names, "absent": absent, "signatures": None}
+    finding = cluster.look_images(given, ground())
     return finding.status, finding.detail
 
 
