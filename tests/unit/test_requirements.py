@@ -25,6 +25,7 @@ PROGRAMS = {
     "ansible-runner",
     "antsibull-changelog",
     "antsibull-docs",
+    "cyclonedx-bom",
     "deno",
     "coverage",
     "furo",
