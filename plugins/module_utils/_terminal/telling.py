@@ -556,6 +556,8 @@ class Telling:
         # In check mode a task and its rehearsal would do the same, and what was measured may be an earlier run's.
         again = task.check or task.action == AVAILABILITY
         facts = [entry for entry in result if not again or entry.text not in self._told]
+        if any(entry.ignored for entry in ended):
+            facts = [replace(fact, tone="warn") if fact.tone == "bad" else fact for fact in facts]
         for fact in facts:
             self._told.add(fact.text)
         if facts:

@@ -40,7 +40,7 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
         *("nothing is pinned", "Nothing is pinned", "Another run is deploying"),
         *("lost the deploy lock", "under a later deploy lock", BY_ANOTHER),
         *("is paused, so nothing would roll", "was paused while it rolled out"),
-        "cannot go back: release",
+        *("cannot go back: release", "what is restored is kept"),
     ),
 }
 """Scripts that nobody else may keep from their end, and the reasons that are none."""

@@ -61,7 +61,8 @@ class WatchInvariants(Part):
         check, now = self._check, self._world.scheduler.now
         if person:
             by, word = person["by"], {PROCEED: "approve", ROLLBACK: "reject"}.get(verdict, "")
-            said = self._history.options_of(by).get("decision") if self._history.began(by) else ""
+            came = any(process.name == by for process in self._world.processes)
+            said = self._history.options_of(by).get("decision") if came else ""
             check("watch_passes", said == word, f"{verdict}, and {by} said {said!r}")
         if verdict == PROCEED:
             took, ahead = now - begun, self._ahead.get(self._which(did.params), [0.0])

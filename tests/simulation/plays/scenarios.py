@@ -279,6 +279,8 @@ ASKED = {
     "variables": {"release_feedback": [{"name": "tickets", "question": "More?", "asked_of": "us"}]}
 }
 ALERTED = {"variables": {"release_metrics": [ALERTS]}}
+ALARM = {"alerts": (Alert("Errors", "rollback", ((BEGINS - 60.0, 2 * AT_LAST),)),)}
+"""One that nobody ends."""
 ALARMED = {"alerts": (Alert("Errors", "rollback", ((BEGINS - 60.0, GOES_ON - 60.0),)),)}
 WAR_ROOM = {
     "variables": {
@@ -594,7 +596,7 @@ SCENARIOS = {
         replace(
             LOWERED,
             name="lowered unseen",
-            refused=f"{ROLE}kill_switch : Query the database|localhost",
+            refused=f"{ROLE}kill_switch : Query the database for the users with most errors|localhost",
             fails=False,
         ),
         Scenario(
@@ -621,7 +623,7 @@ SCENARIOS = {
         ),
         Scenario("guard", "guard", (), on, DEPLOYED),
         Scenario(
-            "guard back", "guard", (), paged, (*DEPLOYED, ("ramp", ())), ALARMED, options=ALERTED
+            "guard back", "guard", (), paged, (*DEPLOYED, ("ramp", ())), ALARM, options=ALERTED
         ),
         *(
             replace(
