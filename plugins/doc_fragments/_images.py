@@ -17,7 +17,7 @@ SIGNATURES = """signatures:
       description: File of the public key, or a reference that cosign knows, for example C(awskms://...).
       type: str
     identity:
-      description: Who signed without a key of their own, as the certificate names them. Needs O(ignore:issuer).
+      description: Who signed without a key of their own, as the certificate names them. Needs C(issuer).
       type: str
     issuer:
       description: Who vouched for that identity, for example C(https://token.actions.githubusercontent.com).
