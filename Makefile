@@ -26,7 +26,7 @@ test: setup  ## Everything but nightly, in order of what it costs; STEPS="style 
 nightly: setup  ## What is slow and hardly changes: benchmarks, random schemas, all examples and seeds, all of sanity, molecule, the oldest core, the site
 	@scripts/oldest installed
 	@env -u CI $(PY) -m pytest -q -n 2 --dist loadfile -m "nightly or property" tests
-	@$(PY) -m tests.simulation.plays --outcomes
+	@$(PY) -m tests.simulation.plays --absent --outcomes
 	@$(PY) -m tests.simulation.plays --rights
 	@$(PY) -m tests.simulation.plays --jobs 2
 	@scripts/sanity --test ansible-doc --test import --test pylint
@@ -81,7 +81,7 @@ simulate: setup  ## Simulated releases with fresh seeds, for MINUTES=10 of each 
 	@seq $$(nproc) | xargs -P 0 -I{} $(PY) -m tests.simulation --seconds $$((60 * $(or $(MINUTES),10)))
 
 simulate-plays: setup  ## Each task of each playbook fails once, in each way, in the simulated world
-	@$(PY) -m tests.simulation.plays --outcomes
+	@$(PY) -m tests.simulation.plays --absent --outcomes
 	@$(PY) -m tests.simulation.plays --rights
 	@$(PY) -m tests.simulation.plays --jobs 2
 

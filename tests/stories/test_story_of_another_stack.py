@@ -15,6 +15,8 @@ from sandbox.services.manifests import Team, deployment
 from sandbox.world import World
 from tests.stories.people import Operator, Run, Witness
 
+pytestmark = pytest.mark.nightly
+
 NAMESPACE, SERVICES = "shop", ("catalog", "orders", "payments")
 OLD, NEW = dict.fromkeys(SERVICES, "v1.0.0"), dict.fromkeys(SERVICES, "v1.1.0")
 # One service answers at its address, one by a program in its pods, and one by a number.

@@ -32,6 +32,8 @@ from tests.stories.pod import run_container, why_not
 from tests.stories.ramp import PERCENTAGE, begin_release, ramp_of
 from tests.waiting import until
 
+pytestmark = pytest.mark.nightly
+
 TOKEN = "a-token-of-the-guard_trigger"
 NOW = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 LOOK = re.compile(r"^\S+ \S+ - .* - INFO - guard_trigger: a look, for (\w+)\.$", re.MULTILINE)
