@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import tempfile
 import typing as t
@@ -14,7 +13,8 @@ from urllib.parse import urlsplit
 
 from ._child_process import find_program, run, whole_environment
 from ._errors import InputError, UnreachableError, VerificationError
-from ._images import AT_ONCE, DEFAULT_HOST, Reference
+from ._http import basic
+from ._images import AT_ONCE, DEFAULT_HOST, Reference, host_of
 from ._redaction import redact
 from ._threads import side_by_side
 
@@ -65,7 +65,7 @@ class SignatureCheck:
 
     @classmethod
     def of(cls, options: t.Mapping[str, t.Any]) -> SignatureCheck | None:
-        """Of the options of the module images; None where nobody has to have signed."""
+        """Of the options of the module images; None without its option `signatures`."""
         if options["signatures"] is None:
             return None
         registry = {name: options[name] for name in ("registry", "username", "password", "ca_cert")}
@@ -101,7 +101,7 @@ class SignatureCheck:
         return {"signed_by": self.signer, "provenance": self.provenance}
 
     def _name(self, reference: Reference) -> str:
-        host = urlsplit(self.registry).netloc.rpartition("@")[2] or reference.host
+        host = host_of(self.registry) or reference.host
         return f"{host}/{reference.repository}"
 
     def _run(self, command: t.Sequence[str], reference: Reference, pinned: str) -> list[t.Any]:
@@ -148,7 +148,7 @@ class SignatureCheck:
             return
         host = self._name(reference).partition("/")[0]
         server = _DOCKER_HUB if host == DEFAULT_HOST else host
-        auth = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+        auth = basic(self.username, self.password).removeprefix("Basic ")
         with tempfile.TemporaryDirectory(suffix=".cosign") as folder:
             file = Path(folder) / "config.json"
             file.write_text(json.dumps({"auths": {server: {"auth": auth}}}), "utf-8")

@@ -171,7 +171,7 @@ class HttpRegistry:
         # Credentials that went out encrypted must not go on in the clear.
         if urlsplit(realm).scheme != "https" and urlsplit(url).scheme == "https":
             raise RefusedError(
-                f"The registry of {reference.text} redirects to {_host(realm)} without TLS for a "
+                f"The registry of {reference.text} redirects to {host_of(realm)} without TLS for a "
                 "token, which was not requested."
             )
         scope = parameters.get("scope") or f"repository:{reference.repository}:pull"
@@ -179,7 +179,7 @@ class HttpRegistry:
         answer = self._ask("GET", realm, self._basic, query)
         if answer.status != 200:
             raise RefusedError(
-                f"{_host(realm)} gave no token for {reference.text} (HTTP {answer.status}): correct "
+                f"{host_of(realm)} gave no token for {reference.text} (HTTP {answer.status}): correct "
                 "'username' and 'password'."
             )
         return f"Bearer {_token(answer, realm)}"
@@ -196,7 +196,7 @@ class HttpRegistry:
     ) -> Answer:
         """Asked again while the registry stumbles and there is patience left."""
         return ask(
-            f"The registry {_host(url)}",
+            f"The registry {host_of(url)}",
             method,
             url,
             params=dict(query or {}),
@@ -213,11 +213,11 @@ def _token(answer: Answer, realm: str) -> str:
         body = answer.json()
         token = body.get("token") or body["access_token"]
     except (ValueError, KeyError, AttributeError) as exc:
-        raise VerificationError(f"{_host(realm)} answered without a token.") from exc
+        raise VerificationError(f"{host_of(realm)} answered without a token.") from exc
     return str(token)
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2] or url
 
 

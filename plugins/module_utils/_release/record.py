@@ -446,7 +446,7 @@ class Phase(Try):
 
 @dataclass(frozen=True)
 class RegistryImage:
-    """`unseen`: why there was no look. `signed_by`: whose signature was verified, "" where nobody had to sign."""
+    """`unseen`: why there was no look. `signed_by`: whose signature was verified, "" where none was asked for."""
 
     TEXT = "unseen"
     name: str = ""

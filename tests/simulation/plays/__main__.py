@@ -96,7 +96,7 @@ def _tried(at: int, logged: bool) -> list[tuple[str, list[str], list[str]]]:
     from .cases import tried  # noqa: PLC0415
 
     try:
-        return [(str(case), *told) for case, *told in tried(GROUPS[at], logged)]
+        return [(str(case), *judged) for case, *judged in tried(GROUPS[at], logged)]
     except Exception:
         return [(str(case), [format_exc()], []) for case in GROUPS[at]]
 

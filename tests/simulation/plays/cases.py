@@ -172,10 +172,10 @@ class _Forks:
                 return
             os.close(self._pipe)
             with os.fdopen(reading, "rb") as pipe:
-                told = pipe.read()
+                judged = pipe.read()
             _pid, status = os.waitpid(pid, 0)
             ended = [f"its process ended with {status}"], []
-            self.tried.append((case, *(pickle.loads(told) if told else ended)))
+            self.tried.append((case, *(pickle.loads(judged) if judged else ended)))
 
     def tell(self, judged: Tried) -> t.NoReturn:
         if self._server:
