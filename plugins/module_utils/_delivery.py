@@ -207,11 +207,15 @@ def check(name: str, proof: ReplacedPods, followed: int, written: Written) -> No
         raise VerificationError(
             f"Deployment {name!r} has no pods, so nothing runs with these flags.", **details
         )
-    wrong = [f"in pod {pod.pod} {pod.detail}" for pod in pods if pod.state != REACHED]
-    if not wrong:
+    if all(pod.state == REACHED for pod in pods):
         return
-    pods_run = (
-        f"{len(wrong)} of {len(pods)} pods of {name!r} run with other flags: {', '.join(wrong)}."
+    stale = [pod for pod in pods if pod.state == STALE]
+    silent = [pod for pod in pods if pod.state not in (REACHED, STALE)]
+    pods_run = " ".join(
+        f"{len(some)} of {len(pods)} pods of {name!r} {what}: "
+        f"{', '.join(f'in pod {pod.pod} {pod.detail}' for pod in some)}."
+        for some, what in ((stale, "run with other flags"), (silent, "do not tell their flags"))
+        if some
     )
     changed = written.changed()
     if changed:
@@ -221,7 +225,9 @@ def check(name: str, proof: ReplacedPods, followed: int, written: Written) -> No
             **details,
         )
     cure = "Restart them if the ConfigMap is right."
-    if proof.replaced:
+    if not stale:
+        cure = "Run the same command again when they can be asked."
+    elif proof.replaced:
         cure = (
             f"In place of {', '.join(proof.replaced)} others were started since: do they read this ConfigMap, or has "
             "somebody changed it?"

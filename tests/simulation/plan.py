@@ -129,6 +129,7 @@ class Plan:
     """Whether a release has all phases, with databases and functions before the services."""
     deaf: tuple[str, ...] = ()
     """Services in whose pods nothing can be executed."""
+    deaf_since: float = 0.0
     nodes: bool = False
     """Whether they are objects, with leases and a controller of their own."""
     outages: tuple[Outage, ...] = ()

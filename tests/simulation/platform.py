@@ -90,7 +90,7 @@ def _deployment(name: str, replicas: int, plan: Plan) -> dict[str, t.Any]:
     else:
         container["envFrom"] = [{"configMapRef": {"name": FLAGS}}]
     if name in plan.probed:
-        container["livenessProbe"] = LIVENESS
+        container |= {"livenessProbe": LIVENESS, "readinessProbe": LIVENESS}
     return {
         "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": name}},
         "spec": {

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.faults import Fault, Faults
 from sandbox.names import SERVICES
 from sandbox.world import World
+from tests.fault_setting import faults_set
 from tests.stories.people import Operator, Run, Witness, ended
 from tests.tables import cases
 from tests.waiting import until
@@ -255,7 +257,6 @@ def test_of_two_runs_at_once_one_deploys_and_the_other_says_who_and_both_keep_wh
     page, journal = world.directory / "report/2.0.0/report.html", tmp_path / "journal.jsonl"
     kept = {**os.environ, "EASYMO_DEPLOY_JOURNAL_PATH": str(journal)}
     console = Operator(world, environment=kept).at_the_console()
-    # More than the second, so that it still runs when that comes to the lock.
     phases = ("--tags", "preflight,database,edge_functions")
     printed = {name: tmp_path / name for name in ("first", "report")}
     begun = console.begins("deploy_v2", *phases, output=printed["first"])
@@ -265,7 +266,9 @@ def test_of_two_runs_at_once_one_deploys_and_the_other_says_who_and_both_keep_wh
         holder = lock_of(witness)[0].partition("/")[0]
         # Which may be asked for at any time, and writes the page that the first run writes.
         asked_for = console.begins("report", output=printed["report"])
-        second = console.deploys("--tags", "preflight,database")
+        # Supabase answers no more, so that the first still runs when the second comes to the lock.
+        with faults_set(Faults(world.faults_file), Fault("supabase", "paused")):
+            second = console.deploys("--tags", "preflight,database")
         follow = re.findall(r"^  or +(.* -e follow=true)$", second.output, re.MULTILINE)
         followed = operator.pastes(*follow)
     report, first = ended(asked_for, printed["report"]), ended(begun, printed["first"])

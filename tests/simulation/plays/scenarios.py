@@ -154,6 +154,14 @@ def migrated(history: History) -> list[str]:
     return [f"{name} lacks migrations" for name in names if stores and stores.pending(name)]
 
 
+def stated(history: History) -> list[str]:
+    """COUPONS alone, as a person said of it, and no service is touched."""
+    stores = history.world.stores
+    applied = {name: stores.applied(name) for name in history.world.plan.stores} if stores else {}
+    right = applied == {"platform": set(), "agent_core": {COUPONS[13]}}
+    return [*untouched(history), *([] if right else [f"applied is {applied}"])]
+
+
 def restored(history: History) -> list[str]:
     """Both databases are as before the release, the record says so, and the feature is off."""
     facts, stores = history.record(VERSION)["facts"], history.world.stores
@@ -329,6 +337,8 @@ UNANSWERED = {
         "feature_flags_messages": [{"name": "treated", "from": "250780000001", "text": "Hello"}],
     }
 }
+PROBED = {"probed": tuple(SERVICES)}
+UNMEASURED: t.Mapping[str, t.Any] = {"variables": {"release_metrics": []}}
 DRAFTED = "init_directory={{ report_directory }}/draft"
 DRAFT = ("-e", f"init_namespace={NAMESPACE}", "-e", "init_context=shop", "-e", DRAFTED)
 OVERRULED = ("-e", "release_window_override=true", *BY)
@@ -353,6 +363,7 @@ NO_VARIABLE = ("-e", "release_flagg=FEATURE_AI")
 NO_FEATURE = {"variables": {"release_percentage_flag": "", "release_feature_flag": ""}}
 LATE = {"cached": True, "seed": 7}
 """Where a kubelet starts a pod with the flags of before."""
+DEAF = {"mounted": True, "deaf": ("agent-core",), "deaf_since": BEGINS - 60.0}
 NO_IMAGE = {"bad_images": {BAD: ABSENT}}
 NO_START = {**WHOLE, "functions": {"wa-webhook": "ill"}}
 
@@ -592,7 +603,7 @@ SCENARIOS = {
             fails=False,
         ),
         Scenario("restore", "rollback", (*BY, "--tags", "database"), restored, DEPLOYED, WHOLE),
-        Scenario("resolve", "resolve_migrations", RESOLVED, as_it_was, DEPLOYED, WHOLE),
+        Scenario("resolve", "resolve_migrations", RESOLVED, stated, CHECKED, WHOLE),
         Scenario(
             "resolve unknown",
             "resolve_migrations",
@@ -643,9 +654,15 @@ SCENARIOS = {
                 Scenario("", "guard", (), paged, (*DEPLOYED, ("ramp", ())), options=ALERTED),
                 name=f"guard {name}",
                 world={**ALARMED, **world},
+                ends=ends,
+                last=ends,
                 fails=False,
             )
-            for name, world in {"mounted": {"mounted": True}, "late": LATE}.items()
+            for name, ends, world in (
+                ("mounted", 0, {"mounted": True}),
+                ("late", 0, LATE),
+                ("deaf", 2, DEAF),
+            )
         ),
         replace(_stops("closed", "deploy"), options=_frozen("2020-01-01")),
         Scenario(
@@ -705,6 +722,12 @@ SCENARIOS = {
         Scenario("alerts", "alert_rules", (), untouched, options=RULES),
         Scenario("draft", "init", DRAFT, untouched),
         replace(_of_failure("no webhook", "feature_flags", off, {}, UNANSWERED), fails=False),
+        replace(
+            _of_failure("no functions", "edge_functions", untouched, WHOLE, UNANSWERED), fails=False
+        ),
+        Scenario(
+            "deaf back", "rollback", BY, rolled_back, DEPLOYED, DEAF, ends=2, last=2, fails=False
+        ),
         _stops("no alerts", "alert_rules"),
         Scenario(
             "predicted",
@@ -749,6 +772,9 @@ SCENARIOS = {
         Scenario("report", "report", (), as_it_was, DEPLOYED),
         Scenario("diagnose", "diagnose", (), as_it_was, DEPLOYED),
         Scenario("readiness", "readiness", (), as_it_was, ends=2, last=2),
+        Scenario(
+            "ready", "readiness", (), untouched, world=PROBED, options=UNMEASURED, fails=False
+        ),
     )
 }
 
