@@ -275,6 +275,7 @@ ROLE = "easymo.deploy."
 WHY = "it was looked at"
 BY = ("-e", "by=Jane", "-e", f"reason='{WHY}'")
 DEPLOYED: tuple[tuple[str, Arguments], ...] = (("deploy", ()),)
+RAMPED = (*DEPLOYED, ("ramp", ()))
 CHECKED: tuple[tuple[str, Arguments], ...] = (("preflight", ()),)
 COUNTED = {"variables": {"release_worst_users": {"database": "platform", "query": QUERY}}}
 MAY_FAIL = {"fails": True}
@@ -468,13 +469,7 @@ SIGNED = Scenario(
     options={"variables": {"release_sign_offs": LINES[:1]}},
 )
 LOWERED = Scenario(
-    "lowered",
-    "kill_switch",
-    (*BY, "-e", "percentage=0"),
-    at_zero,
-    (*DEPLOYED, ("ramp", ())),
-    WHOLE,
-    options=COUNTED,
+    "lowered", "kill_switch", (*BY, "-e", "percentage=0"), at_zero, RAMPED, WHOLE, options=COUNTED
 )
 SCENARIOS = {
     scenario.name: scenario
@@ -491,280 +486,115 @@ SCENARIOS = {
         Scenario("one of all", "deploy", LIMIT, deployed, ends=2, again="deploy", fails=False),
         Scenario("checked", "preflight", (), deployed, again="deploy", stands=untouched),
         Scenario("one service", "microservices", LIMIT, deployed, CHECKED, again="deploy"),
-        Scenario(
-            "breach",
-            "deploy",
-            (),
-            deployed,
-            world=BREACHED,
-            ends=2,
-            stands=_fails_in("monitoring", off),
-        ),
-        Scenario(
-            "unanswered", "deploy", (), deployed, world=WATCHED, ends=2, stands=held, options=ASKED
-        ),
-        Scenario(
-            "bad answer",
-            "deploy",
-            (),
-            as_it_was,
-            (*DEPLOYED, ("decide", (*BY, *BAD_ANSWER))),
-            WATCHED,
-            ends=2,
-            last=2,
-            stands=off,
-            options=ASKED,
-        ),
-        Scenario(
-            "answer",
-            "decide",
-            (*BY, *GOOD_ANSWER),
-            deployed,
-            DEPLOYED,
-            WATCHED,
-            again="deploy",
-            options=ASKED,
-        ),
-        _of_refusal(
-            "preflight",
+        Scenario("breach", "deploy", (), deployed, world=BREACHED, ends=2,
+            stands=_fails_in("monitoring", off)),
+        Scenario("unanswered", "deploy", (), deployed, world=WATCHED, ends=2, stands=held,
+            options=ASKED),
+        Scenario("bad answer", "deploy", (), as_it_was, (*DEPLOYED, ("decide", (*BY, *BAD_ANSWER))),
+            WATCHED, ends=2, last=2, stands=off, options=ASKED),
+        Scenario("answer", "decide", (*BY, *GOOD_ANSWER), deployed, DEPLOYED, WATCHED,
+            again="deploy", options=ASKED),
+        _of_refusal("preflight",
             "easymo.deploy.preflight : Check everything that the release needs, and record the commit, "
-            "the overrides and the sign-offs",
-        ),
-        _of_refusal(
-            "microservices",
+            "the overrides and the sign-offs"),
+        _of_refusal("microservices",
             "easymo.deploy.rolling_update : Check all pods, and what the release adds",
-            "agent-core",
-        ),
-        _of_refusal(
-            "feature_flags",
-            "easymo.deploy.feature_flags : Set the flags, and bring them to the pods",
-        ),
+            "agent-core"),
+        _of_refusal("feature_flags",
+            "easymo.deploy.feature_flags : Set the flags, and bring them to the pods"),
         _of_refusal("smoke_tests", "easymo.deploy.smoke_tests : Test user flows, all at once"),
-        _of_refusal(
-            "microservices", "Roll out the service, and call its public health endpoint", BAD
-        ),
-        *(
-            _stops(f"{phase} too early", phase)
-            for phase in ("microservices", "feature_flags", "smoke_tests", "sign_off")
-        ),
+        _of_refusal("microservices", "Roll out the service, and call its public health endpoint",
+            BAD),
+        *(_stops(f"{phase} too early", phase)
+            for phase in ("microservices", "feature_flags", "smoke_tests", "sign_off")),
         _of_alert("alert", "hold", held),
         _of_alert("alert back", "rollback", off),
-        Scenario(
-            "out of order",
-            "database",
-            (),
-            deployed,
-            world=WHOLE,
-            again="deploy",
-            ends=2,
-            stands=unmigrated,
-        ),
+        Scenario("out of order", "database", (), deployed, world=WHOLE, again="deploy", ends=2,
+            stands=unmigrated),
         _of_failure("rehearsal", "database", unmigrated, WHOLE, WRONG),
         Scenario("waived", "database", WAIVED, migrated, CHECKED, SQL, options=WRONG),
         Scenario("kept out", "deploy", (), untouched, LOCKED, again="unlock", ends=2),
         Scenario("rollback", "rollback", BY, rolled_back, DEPLOYED),
         Scenario("failed back", "rollback", BY, rolled_back, DEPLOYED, ILL, options=MAY_FAIL),
         Scenario("whole back", "rollback", BY, rolled_back, DEPLOYED, WHOLE),
-        _of_rollback(
-            "left behind", "service_rollback : Return the services to their previous versions"
-        ),
+        _of_rollback("left behind",
+            "service_rollback : Return the services to their previous versions"),
         _of_rollback("switched late", "feature_flags : Switch the feature off", ends=0),
-        Scenario(
-            "ill after",
-            "rollback",
-            BY,
-            rolled_back,
-            DEPLOYED,
-            {**WATCHED, "metric": ((BEGINS - 60.0, GOES_ON - 60.0, 2 * BREACH),)},
-            ends=2,
-            options=TESTED,
-            fails=False,
-        ),
-        Scenario(
-            "failed restore",
-            "rollback",
-            (*BY, "--tags", "database"),
-            restored,
-            DEPLOYED,
-            WHOLE,
-            ends=2,
-            refused=f"{ROLE}database_restore : Restore the database|platform",
-            fails=False,
-        ),
-        Scenario(
-            "restore alone",
-            "rollback",
-            (*BY, "--tags", "database", "--limit", "platform"),
-            as_it_was,
-            DEPLOYED,
-            WHOLE,
-            again="status",
-            ends=2,
-            fails=False,
-        ),
+        Scenario("ill after", "rollback", BY, rolled_back, DEPLOYED,
+            {**WATCHED, "metric": ((BEGINS - 60.0, GOES_ON - 60.0, 2 * BREACH),)}, ends=2,
+            options=TESTED, fails=False),
+        Scenario("failed restore", "rollback", (*BY, "--tags", "database"), restored, DEPLOYED,
+            WHOLE, ends=2, refused=f"{ROLE}database_restore : Restore the database|platform",
+            fails=False),
+        Scenario("restore alone", "rollback", (*BY, "--tags", "database", "--limit", "platform"),
+            as_it_was, DEPLOYED, WHOLE, again="status", ends=2, fails=False),
         Scenario("restore", "rollback", (*BY, "--tags", "database"), restored, DEPLOYED, WHOLE),
         Scenario("resolve", "resolve_migrations", RESOLVED, stated, CHECKED, WHOLE),
-        Scenario(
-            "resolve unknown",
-            "resolve_migrations",
-            (*RESOLVED, "-e", "prisma_migrate_resolved=20260101_none"),
-            as_it_was,
-            CHECKED,
-            WHOLE,
-            ends=2,
-            last=2,
-            fails=False,
-        ),
+        Scenario("resolve unknown", "resolve_migrations",
+            (*RESOLVED, "-e", "prisma_migrate_resolved=20260101_none"), as_it_was, CHECKED, WHOLE,
+            ends=2, last=2, fails=False),
         Scenario("switch", "kill_switch", BY, off, DEPLOYED),
         LOWERED,
-        replace(
-            LOWERED,
-            name="lowered unseen",
+        replace(LOWERED, name="lowered unseen",
             refused=f"{ROLE}kill_switch : Query the database for the users with most errors|localhost",
-            fails=False,
-        ),
-        Scenario(
-            "reset",
-            "kill_switch",
-            (*BY, "-e", RESET),
-            as_it_was,
-            (*DEPLOYED, ("kill_switch", BY)),
-        ),
+            fails=False),
+        Scenario("reset", "kill_switch", (*BY, "-e", RESET), as_it_was,
+            (*DEPLOYED, ("kill_switch", BY))),
         Scenario("ramp", "ramp", (), on, DEPLOYED),
         replace(_stops("ramp asked", "ramp"), wrong_about=on, before=DEPLOYED, options=ASKED),
-        Scenario(
-            "ramp answered",
-            "ramp",
-            (),
-            on,
-            (*DEPLOYED, ("ramp", ()), ("decide", (*BY, *GOOD_ANSWER, "-e", "gate=ramp"))),
-            options={**ASKED, **MAY_FAIL},
-            fails=False,
-        ),
+        Scenario("ramp answered", "ramp", (), on,
+            (*RAMPED, ("decide", (*BY, *GOOD_ANSWER, "-e", "gate=ramp"))),
+            options={**ASKED, **MAY_FAIL}, fails=False),
         Scenario("too early", "ramp", (), untouched, ends=2, last=2),
-        Scenario(
-            "ramp back", "ramp", (), on, DEPLOYED, ALARMED, ends=2, stands=at_zero, options=ALERTED
-        ),
+        Scenario("ramp back", "ramp", (), on, DEPLOYED, ALARMED, ends=2, stands=at_zero,
+            options=ALERTED),
         Scenario("guard", "guard", (), on, DEPLOYED),
-        Scenario(
-            "guard back", "guard", (), paged, (*DEPLOYED, ("ramp", ())), ALARM, options=ALERTED
-        ),
-        *(
-            replace(
-                Scenario("", "guard", (), paged, (*DEPLOYED, ("ramp", ())), options=ALERTED),
-                name=f"guard {name}",
-                world={**ALARMED, **world},
-                ends=ends,
-                last=ends,
-                fails=False,
-            )
-            for name, ends, world in (
-                ("mounted", 0, {"mounted": True}),
-                ("late", 0, LATE),
-                ("deaf", 2, DEAF),
-            )
-        ),
+        Scenario("guard back", "guard", (), paged, RAMPED, ALARM, options=ALERTED),
+        *(Scenario(f"guard {name}", "guard", (), paged, RAMPED, {**ALARMED, **world}, ends=ends,
+            last=ends, options=ALERTED, fails=False)
+            for name, world, ends in
+            (("mounted", {"mounted": True}, 0), ("late", LATE, 0), ("deaf", DEAF, 2))),
         replace(_stops("closed", "deploy"), options=_frozen("2020-01-01")),
-        Scenario(
-            "back while closed",
-            "rollback",
-            BY,
-            rolled_back,
-            DEPLOYED,
-            options=_frozen("2026-11-18T11:30:00"),
-            fails=False,
-        ),
-        Scenario(
-            "overruled", "deploy", OVERRULED, deployed, options=_frozen("2020-01-01"), fails=False
-        ),
+        Scenario("back while closed", "rollback", BY, rolled_back, DEPLOYED,
+            options=_frozen("2026-11-18T11:30:00"), fails=False),
+        Scenario("overruled", "deploy", OVERRULED, deployed, options=_frozen("2020-01-01"),
+            fails=False),
         # The phase of the services goes on, and that of the flags does not begin.
-        replace(
-            _stops("closes", "deploy"),
-            wrong_about=off,
-            options=_frozen("2026-11-18T11:56:52"),
-        ),
+        replace(_stops("closes", "deploy"), wrong_about=off,
+            options=_frozen("2026-11-18T11:56:52")),
         DECIDED,
-        replace(
-            DECIDED,
-            name="decided by another",
+        replace(DECIDED, name="decided by another",
             options={**DECIDED.options, **_wants(approvers=["somebody else"])},
-            wrong_about=as_it_was,
-            stands=held,
-            ends=2,
-            last=2,
-            fails=False,
-        ),
+            wrong_about=as_it_was, stands=held, ends=2, last=2, fails=False),
         SIGNED,
-        replace(
-            SIGNED,
-            name="signed by another",
-            options=_wants(lines=LINES[:1], other_than_deployer=True),
-            fails=False,
-        ),
-        replace(
-            SIGNED,
-            name="signed by one",
+        replace(SIGNED, name="signed by another",
+            options=_wants(lines=LINES[:1], other_than_deployer=True), fails=False),
+        replace(SIGNED, name="signed by one",
             before=(("approve", (*BY, "-e", "sign_off=product")),),
-            options=_wants(lines=LINES, different_people=["qa", "product"]),
-            wrong_about=untouched,
-            ends=2,
-            last=2,
-            fails=False,
-        ),
+            options=_wants(lines=LINES, different_people=["qa", "product"]), wrong_about=untouched,
+            ends=2, last=2, fails=False),
         _of_lock("ramp, locked", "ramp"),
         _of_lock("rollback, locked", "rollback", *BY, ends=0),
         _of_lock("resolve, locked", "resolve_migrations", *RESOLVED, **WHOLE),
         _of_lock("restore, locked", "rollback", *BY, "--tags", "database", ends=0, **WHOLE),
-        *(
-            _stops(f"bad input, {name}", name, NO_VARIABLE, **(WHOLE if name in MIGRATING else {}))
-            for name in (*CHECKING, "alert_rules", "init", "microservices")
-        ),
+        *(_stops(f"bad input, {name}", name, NO_VARIABLE, **(WHOLE if name in MIGRATING else {}))
+            for name in (*CHECKING, "alert_rules", "init", "microservices")),
         Scenario("alerts", "alert_rules", (), untouched, options=RULES),
         Scenario("draft", "init", DRAFT, untouched),
         replace(_of_failure("no webhook", "feature_flags", off, {}, UNANSWERED), fails=False),
-        replace(
-            _of_failure("no functions", "edge_functions", untouched, WHOLE, UNANSWERED), fails=False
-        ),
-        Scenario(
-            "deaf back", "rollback", BY, rolled_back, DEPLOYED, DEAF, ends=2, last=2, fails=False
-        ),
+        replace(_of_failure("no functions", "edge_functions", untouched, WHOLE, UNANSWERED),
+            fails=False),
+        Scenario("deaf back", "rollback", BY, rolled_back, DEPLOYED, DEAF, ends=2, last=2,
+            fails=False),
         _stops("no alerts", "alert_rules"),
-        Scenario(
-            "predicted",
-            "deploy",
-            ("--check", *LIMIT),
-            untouched,
-            ends=2,
-            fails=False,
-            again="deploy",
-        ),
-        *(
-            replace(_stops(f"no feature, {name}", name, BY), options=NO_FEATURE)
-            for name in ("guard", "kill_switch", "ramp")
-        ),
-        Scenario(
-            "overtaken",
-            "deploy",
-            (),
-            deployed,
-            ends=2,
-            stands=as_it_was,
-            beside=(30.0, "rollback", BY),
-            options=MAY_FAIL,
-        ),
-        Scenario(
-            "switched beside",
-            "ramp",
-            (),
-            off,
-            DEPLOYED,
-            WATCHED,
-            ends=2,
-            last=2,
-            stands=off,
-            beside=(40.0, "kill_switch", BY),
-            options=MAY_FAIL,
-        ),
+        Scenario("predicted", "deploy", ("--check", *LIMIT), untouched, ends=2, fails=False,
+            again="deploy"),
+        *(replace(_stops(f"no feature, {name}", name, BY), options=NO_FEATURE)
+            for name in ("guard", "kill_switch", "ramp")),
+        Scenario("overtaken", "deploy", (), deployed, ends=2, stands=as_it_was,
+            beside=(30.0, "rollback", BY), options=MAY_FAIL),
+        Scenario("switched beside", "ramp", (), off, DEPLOYED, WATCHED, ends=2, last=2, stands=off,
+            beside=(40.0, "kill_switch", BY), options=MAY_FAIL),
         Scenario("lock", "lock", BY, as_it_was, DEPLOYED, again="unlock"),
         Scenario("unlock", "unlock", (), as_it_was, LOCKED),
         Scenario("status", "status", FILE, as_it_was, DEPLOYED),
@@ -772,11 +602,10 @@ SCENARIOS = {
         Scenario("report", "report", (), as_it_was, DEPLOYED),
         Scenario("diagnose", "diagnose", (), as_it_was, DEPLOYED),
         Scenario("readiness", "readiness", (), as_it_was, ends=2, last=2),
-        Scenario(
-            "ready", "readiness", (), untouched, world=PROBED, options=UNMEASURED, fails=False
-        ),
+        Scenario("ready", "readiness", (), untouched, world=PROBED, options=UNMEASURED,
+            fails=False),
     )
-}
+}  # fmt: skip
 
 
 def unplayed() -> list[str]:
