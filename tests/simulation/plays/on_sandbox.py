@@ -37,9 +37,15 @@ COMPONENTS = "postgres,seaweedfs,node,gateway,prometheus,sinks"
 PATIENCE = 300
 BIN = ROOT / ".venv" / "bin"
 CHANNEL = "#v2-deployment"
+KEPT = (
+    *("environment_name", "release_launch_window"),
+    *("release_watch_duration", "release_watch_interval"),
+)
+"""Variables that the sandbox would have of its own."""
 CRASH = ("node.crash-loop", BAD)
 _OWN = re.compile(
-    r"( -i \S+)+| · locked by \S+|\S*/(?=[\w#-]+\.(?:yml|html|json|md|txt|ics)\b)| · commit \w+|"
+    r"( -i \S+)+| · locked by \S+|\S*/(?=[\w#-]+\.(?:yml|html|json|md|txt|ics)\b)|[ ,·]+ commit [\w#]+|"
+    r"(?<=system:serviceaccount:)[\w:-]+|"
     r"[\w.-]+@[\w.-]+(?:/\d+)?|(?<=Slack )\S+| #(?= |$)|Read \S+(?: \S+)?\.txt$"
 )
 """Of a screen, what names this machine, its user, its folders and channels, and how long something took."""
@@ -127,7 +133,10 @@ class _Played:
         return outcome
 
     def _host(self, plan: t.Any) -> list[Path]:
-        """The inventories, in the order in which ansible-playbook takes them."""
+        """The inventories, in the order in which ansible-playbook takes them.
+
+        A day of the ramp is over when its next command is typed, as in the simulated world.
+        """
         with closing(Running(plan)) as running:
             target = next(actor for actor in plan.actors if actor.name == TARGET)
             tree = yaml.safe_load(inventory(Script(running.world, target, None)).read_text("utf-8"))
@@ -139,12 +148,9 @@ class _Played:
             metric["query"] = "vector(0)"
         team.write_text(yaml.safe_dump(tree), "utf-8")
         self._place.sandbox("host", str(team), "--namespace", self._namespace)
-        own = {
-            name: variables[name]
-            for name in ("environment_name", "release_watch_duration", "release_watch_interval")
-        }
+        own = {name: variables[name] for name in KEPT}
         own |= {"report_directory": str(self._folder / "report"), "release_banner": {}}
-        own["contract_health_url"] = ""
+        own |= {"contract_health_url": "", "release_ramp_day_length": 1}
         if "release_war_room" in variables:
             own["release_war_room"] = CHANNEL
         (last / "group_vars").mkdir(parents=True)
