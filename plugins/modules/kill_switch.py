@@ -199,8 +199,11 @@ def run(module: Module) -> dict[str, t.Any]:
     wanted = {name: value for name, value in plan.wish.flags.items() if value is not None}
     consumers: list[ConsumerState] = []
     if params["state"] != RESET:
-        act = reading.look if module.check_mode else reading.switch
-        consumers = act(wanted, plan.checksum)
+        consumers = (
+            reading.look(wanted, plan.checksum)
+            if module.check_mode
+            else reading.switch(wanted, plan.checksum, moved=plan.moves)
+        )
     if module.check_mode:
         restarts = any(not consumer.reached for consumer in consumers)
     else:

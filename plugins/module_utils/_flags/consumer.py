@@ -146,10 +146,12 @@ class Consumers:
         self.started = self.clock.now()
         self._speaking = Lock()
 
-    def switch(self, expected: t.Mapping[str, str], checksum: str) -> list[ConsumerState]:
-        """Bring all pods to the flags. `checksum`: of all flags of the ConfigMap."""
+    def switch(
+        self, expected: t.Mapping[str, str], checksum: str, *, moved: bool
+    ) -> list[ConsumerState]:
+        """Bring all pods to the flags. `checksum`: of all flags of the ConfigMap. `moved`: some were written just now."""
         return side_by_side(
-            lambda name: Consumer(name, self, expected, checksum).switch(), self.names
+            lambda name: Consumer(name, self, expected, checksum, moved).switch(), self.names
         )
 
     def look(self, expected: t.Mapping[str, str], checksum: str) -> list[ConsumerState]:
@@ -172,6 +174,7 @@ class Consumer:
     task: Consumers
     expected: t.Mapping[str, str]
     checksum: str
+    moved: bool = False
 
     def __post_init__(self) -> None:
         task, self.clock = self.task, self.task.clock
@@ -203,6 +206,8 @@ class Consumer:
             known = frozenset(pod.uid for pod in observe_all_pods(self._cluster, deployment))
             if self.task.mounted:
                 replaced_pods, problem, note = self._follow(asker, known)
+            elif pods := self._settled(asker):
+                replaced_pods = ReplacedPods(pods)
             else:
                 if deployment.paused:
                     note = "It is paused, so pods were deleted one by one instead of a rollout. It stays paused."
@@ -224,6 +229,16 @@ class Consumer:
             problem=" ".join(filter(None, (problem, replaced_pods.problem))),
             note=note,
         )
+
+    def _settled(self, asker: Asker) -> tuple[PodState, ...]:
+        """Its pods where all run the flags, whatever flags its template was made for; else none.
+
+        New flags do not wait for this look.
+        """
+        if self.moved or not asker.deployment.complete:
+            return ()
+        pods = tuple(asker.ask())
+        return pods if all(pod.state == REACHED for pod in pods) else ()
 
     def _follow(self, asker: Asker, known: frozenset[str]) -> tuple[ReplacedPods, str, str]:
         """Its pods, why some did not follow, and another hint."""

@@ -105,9 +105,14 @@ class FlagsPlan:
         """Whether anything becomes different but an epoch."""
         return (
             not self.before.exists
-            or dict(self.after) != dict(self.before.data)
+            or self.moves
             or _without_epochs(self.annotations) != _without_epochs(self.before.annotations)
         )
+
+    @property
+    def moves(self) -> bool:
+        """Whether a flag gets another value."""
+        return dict(self.after) != dict(self.before.data)
 
     @property
     def checksum(self) -> str:

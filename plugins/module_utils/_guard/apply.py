@@ -81,7 +81,7 @@ class RampGuard:
         wanted = {name: plan.after[name] for name in names if name in plan.after}
         delivers = bool(choice.what) or tell.run_more(consumers, *self._names, wanted)
         if delivers and not check_mode:
-            consumers = self.consumers.switch(wanted, plan.checksum)
+            consumers = self.consumers.switch(wanted, plan.checksum, moved=plan.moves)
         stored = check_mode or store.keep(memory)
         news = tell.announcements(
             observation,

@@ -515,6 +515,7 @@ SCENARIOS = {
         Scenario("waived", "database", WAIVED, migrated, CHECKED, SQL, options=WRONG),
         Scenario("kept out", "deploy", (), untouched, LOCKED, again="unlock", ends=2),
         Scenario("rollback", "rollback", BY, rolled_back, DEPLOYED),
+        Scenario("back again", "rollback", BY, rolled_back, (*DEPLOYED, ("rollback", BY)), fails=False),
         Scenario("failed back", "rollback", BY, rolled_back, DEPLOYED, ILL, options=MAY_FAIL),
         Scenario("whole back", "rollback", BY, rolled_back, DEPLOYED, WHOLE),
         _of_rollback("left behind",
