@@ -167,7 +167,10 @@ class ActionModule(ActionBase):
             for sibling in siblings
             if sibling not in task_vars
         }
-        for name in sorted(self._declared_below(task_vars.get("inventory_dir"))):
+        # An inventory may also have variables beside its hosts, in whatever format.
+        beside = {*task_vars["hostvars"].raw_get(task_vars["inventory_hostname"])}
+        beside -= self._declared_below(task_vars.get("playbook_dir"))
+        for name in sorted(beside | self._declared_below(task_vars.get("inventory_dir"))):
             if name.startswith(LATER):
                 continue
             value, whole = self._defined(task_vars.get(name))

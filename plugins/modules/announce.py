@@ -12,7 +12,8 @@ description:
   - Sends one message to Slack, by e-mail, to PagerDuty and to the status page.
   - A channel that can't be reached is a warning, and it is listed in RV(undelivered).
   - What is wrong with the options is refused before the first message goes out.
-  - With O(release) the record of the release remembers the announcement by O(key), and it goes out once.
+  - With O(release) the record of the release remembers the announcement by O(key), and it goes out once. Where the
+    record can't be read or written it goes out even so, with a warning, and may go out again.
   - What has the form of a secret, such as a token or a password in an address, is blanked out of texts, not of HTML.
 extends_documentation_fragment:
   - easymo.deploy._module.in_controller
@@ -205,7 +206,7 @@ undelivered:
   elements: dict
 """
 
-from ..module_utils._errors import InputError, refuse_missing
+from ..module_utils._errors import DeployError, InputError, refuse_missing
 from ..module_utils._http import REQUESTS
 from ..module_utils._messages.apply import deliver, read_attachments
 from ..module_utils._messages.plan import CHANNELS, plan_messages
@@ -218,18 +219,26 @@ module_spec = documented(DOCUMENTATION, required_by={"release": ["key", "kuberne
 
 def run(module: Module) -> Result:
     key, store = module.params["key"], store_of(module)
-    record = store.read() if store else None
+    record = None
+    try:
+        record = store.read() if store else None
+    except DeployError as exc:
+        module.warn(f"Whether {key!r} was announced before is not known, so it is announced. {exc}")
     if record and key in {known.name for known in record.announcements}:
         document = record.to_result()["document"]
         return {"changed": False, "delivered": [], "undelivered": [], "document": document}
     result = send(module)
     if store:
         entry = {"undelivered": Redactor(secrets_of(module)).within(result["undelivered"])}
-        before, after = change_record(
-            store, announcements={key: entry}, check_mode=module.check_mode
-        )
-        result["changed"] |= before != after
-        result["document"] = after.to_result()["document"]
+        try:
+            before, after = change_record(
+                store, announcements={key: entry}, check_mode=module.check_mode
+            )
+        except DeployError as exc:
+            module.warn(f"{key!r} may be announced again: the record does not have it. {exc}")
+        else:
+            result["changed"] |= before != after
+            result["document"] = after.to_result()["document"]
     return result
 
 

@@ -149,7 +149,7 @@ class Consumers:
     def switch(
         self, expected: t.Mapping[str, str], checksum: str, *, moved: bool
     ) -> list[ConsumerState]:
-        """Bring all pods to the flags. `checksum`: of all flags of the ConfigMap. `moved`: some were written just now."""
+        """Bring all pods to the flags. `checksum`: of all flags of the ConfigMap. `moved`: some were written now."""
         return side_by_side(
             lambda name: Consumer(name, self, expected, checksum, moved).switch(), self.names
         )

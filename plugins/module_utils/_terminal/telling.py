@@ -268,7 +268,8 @@ def restarted(group: Group) -> list[Fact]:
     if group.would:
         return group.would_or("restart", "", listed([item.name for item in moved]))
     text = " · ".join(f"{item.name} {_pods(item.result)}".strip() for item in moved)
-    failed = [item for item in group.items if item.failed]
+    # Without an outcome nothing was to be restarted, or nothing has begun.
+    failed = [item for item in group.items if item.failed and "result" in item.result]
     facts = group.would_or("", "restarted", text)
     return facts + [entry for item in failed for entry in _failure_facts(item, "restarted")]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import re
 import traceback
 import typing as t
 from contextlib import closing
@@ -34,6 +35,11 @@ WAYS: t.Mapping[str, tuple[str, str, float]] = {
     "killed after": (plan.ENDS, plan.KILL_AFTER, 0.0),
 }
 """By its name, what it befalls, how and for how many seconds."""
+
+
+STOPPED = re.compile(r"✗ STOPPED in [2-9]/.*? cause (.*) detail ")
+TOLD = ("Keep the cause", "Page the engineer on call")
+"""Without which nobody can be told."""
 
 
 class Case(t.NamedTuple):
@@ -219,6 +225,9 @@ def wrong_about(world: World, case: Case) -> list[str]:
         wrong.append("its screen has no cause")
     if code and not typed(lines, TARGET):
         wrong.append(f"its screen says nothing to type: {text[-300:]}")
+    stopped, killed = STOPPED.search(text), case.way.startswith("killed")
+    if stopped and FAILED not in stopped[1] and not (killed or case.task.name.endswith(TOLD)):
+        wrong += [] if world.receivers.pages else ["a phase failed, and nobody is paged"]
     for name in (NEXT, AGAIN):
         if (after := world.codes.get(name)) and not case.scenario.last:
             wrong.append(f"{name} ended with {after}: {' '.join(world.screens[name][-12:])}")

@@ -340,6 +340,7 @@ UNANSWERED = {
 }
 PROBED = {"probed": tuple(SERVICES)}
 UNMEASURED: t.Mapping[str, t.Any] = {"variables": {"release_metrics": []}}
+UNDEFINED = {"variables": {"release_image_repository": "{{ team_registry }}/shop"}}
 DRAFTED = "init_directory={{ report_directory }}/draft"
 DRAFT = ("-e", f"init_namespace={NAMESPACE}", "-e", "init_context=shop", "-e", DRAFTED)
 OVERRULED = ("-e", "release_window_override=true", *BY)
@@ -603,6 +604,7 @@ SCENARIOS = {
         Scenario("report", "report", (), as_it_was, DEPLOYED),
         Scenario("diagnose", "diagnose", (), as_it_was, DEPLOYED),
         Scenario("readiness", "readiness", (), as_it_was, ends=2, last=2),
+        Scenario("undefined", "readiness", (), untouched, options=UNDEFINED, ends=2, last=2, fails=False),
         Scenario("ready", "readiness", (), untouched, world=PROBED, options=UNMEASURED,
             fails=False),
     )
