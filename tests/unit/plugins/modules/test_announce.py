@@ -48,6 +48,10 @@ def test_what_the_record_has_is_not_sent_again(monkeypatch):
     written = cluster.objects["ConfigMap", "release-2.0.0"]["data"]["record.json"]
     kept = json.loads(written)["announcements"]["start"]["undelivered"]
     assert [missed["msg"] for missed in kept] == ["535 ********"]
+    # What it has cannot be seen: better said twice than not at all.
+    cluster.out_of_sight = True
+    unseen = run_module(announce, **asked)
+    assert ("failed" not in unseen, len(unseen["undelivered"])) == (True, 1)
 
 
 @pytest.mark.parametrize("args", [{"text": "x"}, {"text": "", "slack": DOWN}])
