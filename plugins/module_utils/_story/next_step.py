@@ -14,12 +14,12 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from .._flags.apply import RESET_OPTIONS
+from .._flags.apply import RESET_OPTIONS, KilledError
 from .._formats import shown
 from .._gate.report import approve_options
-from .._lock.models import UNDO, LeaseLostError
+from .._lock.models import UNDO, FrozenError, LeaseLostError, LockedError
 from .._lock.plan import FORCE
-from .._ramp.plan import RELEASE_OPTIONS
+from .._ramp.plan import RELEASE_OPTIONS, RampRefusedError
 from .._release.models import DONE, FLAGS_PHASE, PLANNED, ROLLBACK_PHASE, ROLLED_BACK
 from .._release.record import Act, Phase, Record
 from .._time import of_epoch, parse_time
@@ -242,9 +242,13 @@ def steps(story: Story) -> tuple[Step, ...]:
     return (*named, first, *others) if held else (first, *named, *others)
 
 
+KEPT_OUT = frozenset(
+    error.reason for error in (LockedError, FrozenError, KilledError, RampRefusedError)
+)
+"""Reasons of a lock, a freeze or a kill switch. A switch that fails, or a rollback, is kept out by none of them."""
 DECIDED = frozenset({"Hold", "OutOfOrder"})
 """Reasons with which the same command is refused again, until somebody decides as the cause says."""
-RELEASED = frozenset({"RampRefused", "Rollback"})
+RELEASED = frozenset({RampRefusedError.reason, "Rollback"})
 """Those of a step of the ramp that a breach ended. Where its cause names a command, no other helps."""
 
 
@@ -255,7 +259,7 @@ def _repeated(story: Story, stop: Stop, named: t.Sequence[Step]) -> tuple[Step, 
         return (PlaybookRun(DEPLOY, "what must be done first", (*stop.missing, stop.phase, *rest)),)
     if story.lock.get("held") and not story.lock.get("manual"):
         return (PlaybookRun("", "wait for the lock"), FOLLOW)
-    if before := _keeping_out(story):
+    if stop.reason in KEPT_OUT and (before := _keeping_out(story)):
         return (*before, PlaybookRun("", "then"))
     if named and stop.reason in DECIDED:
         return (*named, PlaybookRun("", "look again"))

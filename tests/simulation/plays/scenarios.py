@@ -586,6 +586,7 @@ SCENARIOS = {
         replace(_of_failure("no webhook", "feature_flags", off, {}, UNANSWERED), fails=False),
         replace(_of_failure("no functions", "edge_functions", untouched, WHOLE, UNANSWERED),
             fails=False),
+        Scenario("deaf switch", "kill_switch", BY, off, DEPLOYED, DEAF, ends=2, last=2, fails=False),
         Scenario("deaf back", "rollback", BY, rolled_back, DEPLOYED, DEAF, ends=2, last=2,
             fails=False),
         _stops("no alerts", "alert_rules"),
