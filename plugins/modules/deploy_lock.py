@@ -154,6 +154,7 @@ import typing as t
 
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._lock.plan import locked
 from ..module_utils._lock.task import claim_of, dismiss, locking_of, take
 from ..module_utils._module import Module, documented, execute, in_controller, refuse_below
 from ..module_utils._run_process import current_run
@@ -175,6 +176,8 @@ def run(module: Module) -> dict[str, t.Any]:
         change = locking.free(force=params["force"], check_mode=module.check_mode)
         if change.changed and not module.check_mode:
             dismiss(change.before)
+        if claim.manual and change.after.holder:
+            module.warn(f"It is not given back. {locked(change.after)}")
     return {**change.to_result(), "diff": change.to_diff()}
 
 
