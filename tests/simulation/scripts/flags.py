@@ -4,7 +4,7 @@ import typing as t
 
 from ..platform import FLAGS, FLAGS_ON, OFF, PERCENTAGE, SWITCH
 from ..tasks import Result
-from .script import Script, StopError, lease_lost
+from .script import Script, StopError
 
 FOLLOWED = 120
 """Seconds until pods have to follow what was written, or others have to be in their places."""
@@ -14,8 +14,7 @@ def feature_flags(script: Script) -> None:
     phase = "feature_flags"
     done = _set_flags(script, script.begin(phase)["ramped"])
     if done.get("failed"):
-        script.failed(phase, done)
-        if not lease_lost(done):
+        if script.failed(phase, done):
             switch_off(script, "the flags could not be set")
         raise StopError(str(done.get("msg")))
     script.close(phase, changed=done["written"], flags=done)

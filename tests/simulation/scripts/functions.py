@@ -14,8 +14,7 @@ def edge_functions(script: Script) -> None:
         deployed = _deploy(script)
         _verify(script, script.require(deployed))
     except StopError as exc:
-        script.failed(phase, exc.result)
-        if deployed.get("activated"):
+        if script.failed(phase, exc.result) and deployed.get("activated"):
             restore(script)
         raise
     script.close(phase, changed=deployed["changed"])

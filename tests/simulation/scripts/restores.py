@@ -40,7 +40,7 @@ def restore(script: Script) -> None:
     if outcome["causes"]:
         script.task(
             "database_restore/conclude",
-            "Record why it failed",
+            "Write the causes into the release record",
             name=script.version,
             notes=outcome["causes"],
         )

@@ -90,20 +90,21 @@ class Script:
     def begin(self, phase: str) -> Result:
         return self.lock(phase=phase)
 
-    def failed(self, phase: str, failure: Result) -> None:
+    def failed(self, phase: str, failure: Result) -> bool:
+        """Whether anything may be taken back: this run has not lost its lock."""
         if lease_lost(failure):
-            return
+            return False
         host = self.services[0] if phase == "microservices" else "control"
-        # A rescue whose own task fails goes no further.
-        self.do(
+        noted = self.task(
             "release_phase/failed",
-            "Record why the phase failed",
+            "Write the cause into the release record",
             name=self.version,
             phase=phase,
             phase_started=None,
             evidence={"failures": {host: {"message": str(failure.get("msg"))[:100]}}},
             fence=self.epoch,
         )
+        return not lease_lost(noted)
 
     def close(self, phase: str, *, changed: bool, ends: bool = False, **evidence: Result) -> None:
         self.do(
