@@ -45,7 +45,7 @@ KEPT = (
 CRASH = ("node.crash-loop", BAD)
 _OWN = re.compile(
     r"( -i \S+)+| · locked by \S+|\S*/(?=[\w#-]+\.(?:yml|html|json|md|txt|ics)\b)|[ ,·]+ commit [\w#]+|"
-    r"(?<=system:serviceaccount:)[\w:-]+|"
+    r"(?<=system:serviceaccount:)[\w:-]+| \d{4}-\d\d-\d\d|"
     r"[\w.-]+@[\w.-]+(?:/\d+)?|(?<=Slack )\S+| #(?= |$)|Read \S+(?: \S+)?\.txt$"
 )
 """Of a screen, what names this machine, its user, its folders and channels, and how long something took."""
