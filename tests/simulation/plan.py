@@ -130,6 +130,7 @@ class Plan:
     deaf: tuple[str, ...] = ()
     """Services in whose pods nothing can be executed."""
     deaf_since: float = 0.0
+    """In seconds since the first operator came."""
     nodes: bool = False
     """Whether they are objects, with leases and a controller of their own."""
     outages: tuple[Outage, ...] = ()

@@ -163,9 +163,8 @@ class StoreInvariants(Part):
 
     def _is_stated(self, database: str, version: str) -> bool:
         """Whether it is there because a person said so."""
-        by = self._by.get((database, version))
-        scripts = {actor.name: actor.script for actor in self._world.plan.actors}
-        return scripts.get(by or "") == "resolve_migrations"
+        by = self._by.get((database, version), "")
+        return self._history.script_of(by) == "resolve_migrations"
 
     def _check_lock(self, database: str, version: str, by: str) -> None:
         now = self._world.scheduler.now

@@ -37,10 +37,9 @@ COMPONENTS = "postgres,seaweedfs,node,gateway,prometheus,sinks"
 PATIENCE = 300
 BIN = ROOT / ".venv" / "bin"
 CHANNEL = "#v2-deployment"
-KEPT = (
-    *("environment_name", "release_launch_window"),
-    *("release_watch_duration", "release_watch_interval"),
-)
+COPIED = (
+    "environment_name", "release_launch_window", "release_watch_duration", "release_watch_interval",
+)  # fmt: skip
 """Variables that the sandbox would have of its own."""
 CRASH = ("node.crash-loop", BAD)
 _OWN = re.compile(
@@ -148,7 +147,7 @@ class _Played:
             metric["query"] = "vector(0)"
         team.write_text(yaml.safe_dump(tree), "utf-8")
         self._place.sandbox("host", str(team), "--namespace", self._namespace)
-        own = {name: variables[name] for name in KEPT}
+        own = {name: variables[name] for name in COPIED}
         own |= {"report_directory": str(self._folder / "report"), "release_banner": {}}
         own |= {"contract_health_url": "", "release_ramp_day_length": 1}
         if "release_war_room" in variables:
