@@ -27,10 +27,12 @@ _RUN_WITHIN = 120.0
 _SUPABASE = "@supabase/cli-linux-x64/bin/supabase"
 
 # Whatever tells others about a run, asks for news or looks for a keyring stays quiet.
-_QUIET = {
+# Node trusts whom this machine trusts.
+_SETTINGS = {
     "CHECKPOINT_DISABLE": "1",
     "CI": "1",
     "DO_NOT_TRACK": "1",
+    "NODE_USE_SYSTEM_CA": "1",
     "NO_COLOR": "1",
     "NO_UPDATE_NOTIFIER": "1",
     "PRISMA_HIDE_UPDATE_MESSAGE": "1",
@@ -137,4 +139,4 @@ def npm(*arguments: str, cwd: Path, environment: t.Mapping[str, str]) -> str:
 
 def _environment(home: Path) -> dict[str, str]:
     passed = {name: value for name, value in os.environ.items() if name.upper() in _PASSED_ON}
-    return {**passed, **_QUIET, "HOME": str(home), "LANG": "C.UTF-8"}
+    return {**passed, **_SETTINGS, "HOME": str(home), "LANG": "C.UTF-8"}
