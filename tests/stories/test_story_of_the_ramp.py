@@ -1,6 +1,6 @@
 """One percent, five, a gate that holds and is released, ten, and a breach.
 
-Before the last, users who have the feature fail three times as often, and then everybody does.
+Before the last, users who have the feature fail three times as often.
 
 The tests are the chapters of one story and stand in its order. Prometheus is asked for numbers that the chapters
 choose, but for those about users, of whom a crowd writes.
@@ -16,7 +16,7 @@ import yaml
 
 from tests.crowd import Crowd
 from tests.stories.people import ROOT, Operator, Run, Witness
-from tests.stories.ramp import PERCENTAGE, begin_release, pods, ramp_of, runs_with, words
+from tests.stories.ramp import begin_release, pods, ramp_of, runs_with, words
 
 NUMBERS = [f"2507{index:08d}" for index in range(200)]
 GOOD, UNSURE = 0.0, 0.02
@@ -199,26 +199,3 @@ def test_the_comparison_steps_down_and_says_who_is_to_blame_and_by_how_much(
     assert runs_with(witness) == {"1"}
     told = [one["what"] for one in ramp_of(witness)["history"]]
     assert told[-1] == "breached"
-
-
-def test_what_hits_everybody_at_once_brings_nobody_down(operator, witness, crowd):
-    fails(operator, 4.2, treated=4.2)
-    change = json.dumps({"data": {PERCENTAGE: "5"}})
-    witness.kubectl("patch", "configmap", "feature-flags", "--type=merge", "-p", change)
-    metrics = [ERROR_RATE, FAILING_USERS]
-    # A look without data holds it: on a busy machine the new pods are read late.
-    quick = {"release_ramp_watch_duration": 25, "release_watch_delay": 30}
-    steps = [{**one, "must_detect": 5} if one["percentage"] == 5 else one for one in STEPS]
-    before = crowd.answers[500]
-    with crowd.writing():
-        run = ramps(operator, GOOD, metrics=metrics, release_ramp=steps, **quick)
-    assert run.rc == 0, run.tail()
-    assert "for 25 s and is good. failing_users could have seen" in said_in_slack(witness)
-    assert crowd.answers[500] - before > 100
-    _verdict, seen = watch_at_five(witness)
-    assert seen["error_rate"]["max"] > 0.03
-    compared = seen["failing_users"]["comparison"]
-    assert compared["control"]["failed"] > 0
-    assert compared["detectable"]["ratio"] <= 5
-    assert runs_with(witness) == {"5"}
-    assert operator.sandbox("fault", "clear", "node.users-fail", "agent-core").rc == 0

@@ -115,6 +115,14 @@ def test_a_release_whose_users_fail_more_often_goes_back_at_once():
     assert "of 100" in reasons(step)
 
 
+def test_what_hits_everybody_at_once_brings_nobody_down():
+    """One user of twenty has the feature, and both cohorts fail as often as where treated ones alone would go back."""
+    at_five = metric(must_detect=5.0, share=0.05)
+    alone, everybody = (500, 50, 9500, 400), (500, 50, 9500, 950)
+    assert verdict(watch(NOTHING, alone, metrics=[at_five])) is Verdict.ROLLBACK
+    assert verdict(watch(NOTHING, everybody, metrics=[at_five])) is Verdict.PROCEED
+
+
 def test_a_proceed_says_what_it_could_have_seen():
     result = told(watch(NOTHING, HEALTHY))
     assert result["verdict"] == "proceed"
