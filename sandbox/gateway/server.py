@@ -24,6 +24,7 @@ from sandbox.faults import Faults
 from sandbox.gateway.routes import Endpoints, Object, Target, follow, public_name, resolve
 from sandbox.metrics import HttpMetrics, page
 from sandbox.node.client import Client
+from sandbox.ports import reached
 from sandbox.serving import end_to_end, until_stopped
 from sandbox.world import World
 
@@ -84,7 +85,7 @@ class Proxy:
         self, request: web.BaseRequest, target: Target, address: str, body: bytes | None
     ) -> web.Response:
         query = request.rel_url.raw_query_string
-        url = f"http://{address}{target.path}{'?' if query else ''}{query}"
+        url = f"http://{reached(address)}{target.path}{'?' if query else ''}{query}"
         headers = end_to_end(request.headers, without=SET_ANEW)
         headers["X-Forwarded-For"] = request.remote or "unknown"
         try:

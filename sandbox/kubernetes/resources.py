@@ -65,6 +65,7 @@ POD_SUBRESOURCES = (
     Subresource("eviction", "Eviction", "policy", "v1", CREATE_ONLY),
     Subresource("exec", "PodExecOptions", verbs=("create", "get")),
     Subresource("log", verbs=("get",)),
+    Subresource("portforward", "PodPortForwardOptions", verbs=("create", "get")),
     Subresource("proxy", "PodProxyOptions", verbs=("create", "delete", "get", "patch", "update")),
     STATUS,
 )

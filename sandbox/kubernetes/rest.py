@@ -167,6 +167,8 @@ class Rest:
                 return await self._kubelets.logs(request, pod)
             case "exec":
                 return await self._kubelets.exec(request, pod)
+            case "portforward":
+                return await self._kubelets.port_forward(request, pod)
             case "proxy":
                 return await self._kubelets.proxy(request, pod, port, target.rest)
         if request.method != "POST":

@@ -10,7 +10,9 @@ from urllib.parse import urlencode
 import aiohttp
 from aiohttp import web
 
+from sandbox.kubernetes import portforward
 from sandbox.kubernetes.errors import ApiError, Object, bad_request
+from sandbox.ports import reached
 
 if t.TYPE_CHECKING:
     from multidict import MultiMapping
@@ -65,8 +67,7 @@ class Kubelets:
             raise unreachable(pod, exc) from exc
 
     async def exec(self, request: web.Request, pod: Object) -> web.StreamResponse:
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            raise bad_request("Upgrade request required")
+        upgraded(request)
         url = self._url(pod, "exec", request.query, EXEC_OPTIONS)
         offered = request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(",")
         wanted = [name for name in PROTOCOLS if name in offered] or list(PROTOCOLS)
@@ -83,18 +84,18 @@ class Kubelets:
         except aiohttp.ClientConnectionError as exc:
             raise unreachable(pod, exc) from exc
 
+    async def port_forward(self, request: web.Request, pod: Object) -> web.StreamResponse:
+        upgraded(request)
+        return await portforward.forward(request, address_of(pod))
+
     async def proxy(
         self, request: web.Request, pod: Object, port: str, path: str
     ) -> web.StreamResponse:
         """Whatever the pod answers is the answer; only GET, and only in the clear."""
         if request.method != "GET":
             raise ApiError(405, "MethodNotAllowed", "only GET is passed on to pods")
-        address = (pod.get("status") or {}).get("podIP")
-        if not address:
-            raise ApiError(
-                503, "ServiceUnavailable", f"no address known for {pod['metadata']['name']}"
-            )
-        url = f"http://{address}:{port or chosen_port(pod)}/{path}"
+        address = address_of(pod)
+        url = f"http://{reached(f'{address}:{port or chosen_port(pod)}')}/{path}"
         try:
             async with self.http.get(url, params=request.query, timeout=PROXIED) as answer:
                 body = await answer.read()
@@ -104,6 +105,19 @@ class Kubelets:
         except (aiohttp.ClientError, TimeoutError) as exc:
             words = f"error trying to reach service: {exc}"
             raise ApiError(503, "ServiceUnavailable", words) from exc
+
+
+def upgraded(request: web.Request) -> None:
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        raise bad_request("Upgrade request required")
+
+
+def address_of(pod: Object) -> str:
+    address = (pod.get("status") or {}).get("podIP")
+    if not address:
+        name = pod["metadata"]["name"]
+        raise ApiError(503, "ServiceUnavailable", f"no address known for {name}")
+    return str(address)
 
 
 def chosen_port(pod: Object) -> int:

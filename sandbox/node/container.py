@@ -72,7 +72,7 @@ class Container:
         self.env: dict[str, str] | None = None
         self.mounts: Mounts = {}
         self._volumes = volumes
-        self._node, self._pod, self._address, self._main = node, pod, address, main
+        self._node, self._pod, self.address, self._main = node, pod, address, main
         self._ends = ends
         self._changed = changed
         self._server: Server | None = None
@@ -121,7 +121,7 @@ class Container:
                 if self._main and self._node.fault("bad-config-reference", image.service):
                     raise ConfigError(f'configmap "{image.service}-settings" not found')
                 objects = await self._node.referenced(self._pod["metadata"]["namespace"], self.spec)
-                pod = {**self._pod, "status": {"podIP": self._address, "hostIP": "127.0.0.1"}}
+                pod = {**self._pod, "status": {"podIP": self.address, "hostIP": "127.0.0.1"}}
                 return resolve(self.spec, pod, objects)
             except ConfigError as exc:
                 self.show(status.waiting("CreateContainerConfigError", str(exc)))
@@ -168,7 +168,7 @@ class Container:
             yield self._serve(image)
         else:
             yield self._serve_beside()
-        yield ProbeWorker(self, self._address).run()
+        yield ProbeWorker(self, self.address).run()
 
     async def _guarded(self, part: t.Coroutine[t.Any, t.Any, None]) -> None:
         try:
@@ -195,7 +195,7 @@ class Container:
         app.router.add_get("/{path:.*}", _well)
         self._server = Server(app, refuses=lambda _path: False)
         try:
-            await self._server.start(self._address, self._ports())
+            await self._server.start(self.address, served_ports(self.spec))
         except OSError as exc:
             self.log.write(f"Error: {exc}")
             self.end(CRASHED)
@@ -212,7 +212,7 @@ class Container:
             context = ContainerContext(
                 env=dict(self.env or {}),
                 pod_name=self._pod["metadata"]["name"],
-                pod_ip=self._address,
+                pod_ip=self.address,
                 log=self.log.write,
                 path=functools.partial(located, self.mounts),
                 fault=behaviour.fault,
@@ -222,7 +222,7 @@ class Container:
             server = Server(app, refuses=self._refusal(behaviour))
             self._server = server
             more = () if image.of_platform else (METRICS_PORT,)
-            await server.start(self._address, {*self._ports(), *more})
+            await server.start(self.address, {*served_ports(self.spec), *more})
             self._listening, self._listening_since = True, time.monotonic()
         except ConfigurationError as exc:
             self.log.write(f"Error: {exc}")
@@ -248,10 +248,10 @@ class Container:
 
         return refuses
 
-    def _ports(self) -> list[int]:
-        """Those that it offers for TCP; what listens on others too says so nowhere."""
-        offered = [port for port in self.spec.get("ports") or () if port.get("protocol") != "UDP"]
-        return sorted({int(port["containerPort"]) for port in offered}) or [8080]
+    @property
+    def ports_of_pod(self) -> set[int]:
+        """What all of its containers serve: they share one localhost."""
+        return {port for spec in self._pod["spec"]["containers"] for port in served_ports(spec)}
 
     def stand_in(self, argv: list[str]) -> int | None:
         """The exit code of a program of a foreign image, as its health is: what a probe runs, and what is not here."""
@@ -334,9 +334,15 @@ class Container:
             await asyncio.sleep(min(grace, float(hook["sleep"]["seconds"])))
         elif "httpGet" in hook:
             probe = probes.parse_probe({**hook, "timeoutSeconds": max(1.0, grace)}, self.spec)
-            failure = await probes.run_probe(t.cast("probes.Probe", probe), self._address)
+            failure = await probes.run_probe(t.cast("probes.Probe", probe), self.address)
             if failure is not None:
                 self.event("Warning", "FailedPreStopHook", "PreStopHook failed")
+
+
+def served_ports(spec: Object) -> list[int]:
+    """Those that a container offers for TCP; what listens on others too says so nowhere."""
+    offered = [port for port in spec.get("ports") or () if port.get("protocol") != "UDP"]
+    return sorted({int(port["containerPort"]) for port in offered}) or [8080]
 
 
 async def _well(_request: web.Request) -> web.Response:

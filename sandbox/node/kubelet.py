@@ -26,6 +26,7 @@ from sandbox.node.exec import Runner
 from sandbox.node.node import Node, NodeContext
 from sandbox.node.process import ContainerLog, LogOptions, chosen, rendered
 from sandbox.node.registry import Registry
+from sandbox.ports import seen_from_pod
 from sandbox.serving import until_stopped
 from sandbox.world import World
 
@@ -156,10 +157,10 @@ class Kubelet:
 
 
 def _seen_from_here(container: Container, word: str) -> str:
-    """A command runs outside of the container's file system, so it is told where its volumes are."""
+    """A command runs outside of the container, so it is told where its volumes and its pod's ports are."""
     for mounted, where in container.mounts.items():
         word = word.replace(mounted, str(where))
-    return word
+    return seen_from_pod(word, container.address, container.ports_of_pod)
 
 
 async def _send_log(response: web.StreamResponse, log: ContainerLog, options: LogOptions) -> None:

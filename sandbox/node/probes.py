@@ -9,6 +9,8 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+from sandbox.ports import listening
+
 if t.TYPE_CHECKING:
     from sandbox.node.container import Container
 
@@ -81,7 +83,7 @@ async def run_probe(probe: Probe, address: str) -> str | None:
     try:
         async with asyncio.timeout(probe.timeout):
             transport, answer = await loop.create_connection(
-                lambda: _Answer(loop.create_future()), address, probe.port
+                lambda: _Answer(loop.create_future()), address, listening(probe.port)
             )
             try:
                 if probe.path is None:

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from sandbox.ports import listening
+
 Object = dict[str, t.Any]
 
 Objects = t.Mapping[tuple[str, str], Object]
@@ -256,7 +258,7 @@ class Server:
         )
         await self._runner.setup()
         for port in ports:
-            await web.TCPSite(self._runner, address, port, backlog=128).start()
+            await web.TCPSite(self._runner, address, listening(port), backlog=128).start()
 
     async def drain(self, grace: float) -> bool:
         """Stop accepting, finish what is in flight within `grace` seconds. False: it was cut off."""

@@ -1,5 +1,6 @@
 """The real kubectl as a witness: every verb an operator uses works against the sandbox's cluster."""
 
+import contextlib
 import json
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 OLD, NEW = "easymo/ranking-service:v1.9.0", "easymo/ranking-service:v2.0.0"
@@ -26,13 +28,16 @@ class Kubectl:
     def run(
         self, *arguments: str, stdin: str = "", timeout: float = 60
     ) -> subprocess.CompletedProcess[str]:
-        argv = [
+        return subprocess.run(
+            self._argv(*arguments),
+            input=stdin, capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+
+    def _argv(self, *arguments: str) -> list[str]:
+        return [
             str(KUBECTL), f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.cache}",
             f"--namespace={self.namespace}", *arguments,
         ]  # fmt: skip
-        return subprocess.run(
-            argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False
-        )
 
     def __call__(self, *arguments: str, stdin: str = "", timeout: float = 60) -> str:
         """Standard output of a call that must succeed."""
@@ -48,6 +53,20 @@ class Kubectl:
 
     def json(self, *arguments: str) -> t.Any:
         return json.loads(self(*arguments, "-o", "json"))
+
+    @contextlib.contextmanager
+    def forwarding(self, *arguments: str) -> t.Iterator[int]:
+        """The local port of a port-forward, while it goes on."""
+        with subprocess.Popen(
+            self._argv("port-forward", "--address=127.0.0.1", *arguments),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        ) as process:  # fmt: skip
+            try:
+                said = process.stdout.readline() if process.stdout else ""
+                assert said.startswith("Forwarding from 127.0.0.1:"), said
+                yield int(said.partition("127.0.0.1:")[2].partition(" ")[0])
+            finally:
+                process.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +260,38 @@ OWNERS = """
 {apiVersion: apps/v1, kind: DaemonSet, metadata: {name: agent}, spec: {selector: {matchLabels: {app: agent}},
  template: {metadata: {labels: {app: agent}}, spec: {containers: [{name: agent, image: "busybox:1.37"}]}}}}
 """
+
+
+NGINX = """
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: low}, spec: {selector: {matchLabels: {app: low}},
+ template: {metadata: {labels: {app: low}}, spec: {containers: [{name: nginx, image: "nginx:1.27",
+ ports: [{name: web, containerPort: 80}], readinessProbe: {httpGet: {path: /, port: web}, periodSeconds: 1}}]}}}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: low}, spec: {selector: {app: low}, ports: [{port: 8888, targetPort: web}]}}
+"""
+
+
+def test_a_port_that_only_root_may_bind_is_reached_by_every_way(world, kubectl):
+    kubectl("apply", "-f", "-", stdin=NGINX)
+    kubectl("rollout", "status", "deployment/low", HANGS)
+    (pod,) = kubectl.json("get", "pods", "-l", "app=low")["items"]
+    name, address = pod["metadata"]["name"], pod["status"]["podIP"]
+
+    def serves(answer: str) -> bool:
+        return json.loads(answer)["service"] == "nginx"
+
+    path = f"/api/v1/namespaces/{kubectl.namespace}/pods/{name}:80/proxy/"
+    assert serves(kubectl("get", "--raw", path))
+    for host in ("localhost", "127.0.0.1:80", address):
+        program = f"import urllib.request as u; print(u.urlopen('http://{host}/').read().decode())"
+        assert serves(kubectl("exec", name, "--", sys.executable, "-c", program))
+    assert serves(
+        requests.get(f"{world.facts('gateway')['url']}/{kubectl.namespace}/low/", timeout=60).text
+    )
+    with kubectl.forwarding("service/low", ":8888") as port:
+        for _ in range(2):
+            assert serves(requests.get(f"http://127.0.0.1:{port}/", timeout=60).text)
+    kubectl("delete", "deployment,service", "low")
 
 
 def test_commands_of_any_tutorial_work_as_printed(kubectl):
