@@ -40,7 +40,7 @@ class Holder:
 
     def __enter__(self) -> Holder:
         self._thread.start()
-        assert self._holds.wait(10)
+        assert self._holds.wait(60)
         return self
 
     def __exit__(self, *_exc: object) -> None:
