@@ -1,10 +1,10 @@
-"""Wait for what happens on its own, and no longer than it may take."""
+"""Wait for what happens on its own. The bound only says that something hangs."""
 
 import time
 import typing as t
 
 
-def until(seen: t.Callable[[], bool], seconds: float = 60) -> None:
+def until(seen: t.Callable[[], bool], seconds: float = 120) -> None:
     deadline, pause = time.monotonic() + seconds, 0.02
     while not seen():
         assert time.monotonic() < deadline, f"not seen within {seconds} s"

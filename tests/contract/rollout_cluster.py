@@ -40,7 +40,7 @@ def running_cluster(
         for process in reversed(processes):
             process.terminate()
         for process in processes:
-            process.wait(timeout=15)
+            process.wait(timeout=60)
 
 
 def _started(component: Component, world: World) -> subprocess.Popen[bytes]:
@@ -124,7 +124,9 @@ async def set_image(api: Client, image: str, note: str = "") -> None:
     await api.patch("deployments", NAMESPACE, SERVICE, patch)
 
 
-async def wait_for(api: Client, holds: t.Callable[[Object], bool], seconds: float = 30.0) -> Object:
+async def wait_for(
+    api: Client, holds: t.Callable[[Object], bool], seconds: float = 120.0
+) -> Object:
     deadline = time.monotonic() + seconds
     while True:
         found = await api.get("deployments", NAMESPACE, SERVICE)

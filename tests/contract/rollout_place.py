@@ -32,7 +32,7 @@ class Stage:
     cluster: KubernetesCluster
 
     def roll(self, image: str = NEW, **params: t.Any) -> Result:
-        soon = {"wait_timeout": 40, "soak": 0}
+        soon = {"wait_timeout": 120, "soak": 0}
         given = {"name": SERVICE, "image": image, "release": RELEASE, **soon, **params}
         return self.place.run(rollout, **given)
 
@@ -69,7 +69,7 @@ class Stage:
 
         def work() -> None:
             try:
-                until(seen, 30)
+                until(seen)
                 act()
             except BaseException as exc:
                 failures.append(exc)
@@ -77,7 +77,7 @@ class Stage:
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
         yield failures
-        thread.join(40)
+        thread.join(120)
         assert not failures, failures
 
     def body(self) -> dict[str, t.Any]:
@@ -102,7 +102,7 @@ class Stage:
         self.kubectl("patch", "deployment", SERVICE, "--type=merge", "-p", patch)
 
     def settle(self) -> None:
-        until(lambda: complete(self.place.deployment(SERVICE)), 40)
+        until(lambda: complete(self.place.deployment(SERVICE)))
 
 
 @contextmanager

@@ -33,11 +33,11 @@ class Project:
         url = f"{self.facts['management_url']}/v1/projects/{self.facts['project_ref']}{path}"
         token = {"Authorization": f"Bearer {self.facts['access_token']}"}
         headers = {**token, **arguments.pop("headers", {})}
-        return requests.request(method, url, headers=headers, timeout=20, **arguments)
+        return requests.request(method, url, headers=headers, timeout=60, **arguments)
 
     def call(self, path: str, method: str = "GET", **arguments: t.Any) -> requests.Response:
         url = f"{self.facts['gateway_url']}{path}"
-        return requests.request(method, url, timeout=20, **arguments)
+        return requests.request(method, url, timeout=60, **arguments)
 
     def deploy(
         self, source: Source, *, query: str = "", verify_jwt: bool = False
@@ -77,7 +77,7 @@ def running(component: Component, world: World) -> t.Iterator[subprocess.Popen[b
         yield child
     finally:
         child.send_signal(process.stop_signal)
-        child.wait(timeout=10)
+        child.wait(timeout=60)
 
 
 @contextmanager

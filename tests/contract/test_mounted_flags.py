@@ -65,7 +65,7 @@ def test_a_volume_changes_at_a_sync_whole_and_nothing_else_does(at):
     write(place, {AGENTS: "true", "NEW": "1"})
     assert files(place, pod, "cat", f"{FLAGS_FOLDER}/{AGENTS}") == "false"
     sync(place, pod, "changed")
-    until(lambda: files(place, pod, "cat", f"{FLAGS_FOLDER}/{AGENTS}") == "true", 10)
+    until(lambda: files(place, pod, "cat", f"{FLAGS_FOLDER}/{AGENTS}") == "true")
     assert sorted(files(place, pod, "ls", FLAGS_FOLDER).split()) == [AGENTS, "NEW"]
     assert len(files(place, pod, "ls", "-A", FLAGS_FOLDER).split()) == 4, "one folder of data"
     assert files(place, pod, "cat", "/etc/one") == "false", "a subPath stays as it was"
@@ -82,9 +82,9 @@ def test_a_pod_waits_for_a_volume_that_is_not_there(at):
         events = place.read("events")["items"]
         return any(one["reason"] == "FailedMount" for one in events)
 
-    until(warned, 10)
+    until(warned)
     write(place, ON)
-    place.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=20s")
+    place.rolled_out(NAME)
 
 
 def test_the_service_runs_what_its_volume_has(at):
@@ -94,7 +94,7 @@ def test_the_service_runs_what_its_volume_has(at):
     assert (told(place, pod)[AGENTS], told(place, pod)[PERCENTAGE]) == (False, 0)
     write(place, ON)
     sync(place, pod, "on")
-    until(lambda: told(place, pod)[PERCENTAGE] == 10, 10)
+    until(lambda: told(place, pod)[PERCENTAGE] == 10)
     assert told(place, pod)[AGENTS] is True
 
     with at.fault("node.volumes-stale", pod):
@@ -103,7 +103,7 @@ def test_the_service_runs_what_its_volume_has(at):
         time.sleep(FOLLOWED)
         assert told(place, pod)[PERCENTAGE] == 10
     sync(place, pod, "well again")
-    until(lambda: told(place, pod)[PERCENTAGE] == 0, 10)
+    until(lambda: told(place, pod)[PERCENTAGE] == 0)
 
 
 def test_what_cannot_be_read_leaves_what_held(at):
@@ -112,5 +112,5 @@ def test_what_cannot_be_read_leaves_what_held(at):
     (pod,) = start(place, agent_core("files"))
     write(place, {**ON, PERCENTAGE: "many"})
     sync(place, pod, "rubbish")
-    until(lambda: "flags could not be read" in place.kubectl("logs", pod), 10)
+    until(lambda: "flags could not be read" in place.kubectl("logs", pod))
     assert told(place, pod)[PERCENTAGE] == 10

@@ -38,7 +38,7 @@ def container_where(at: Stage, holds: t.Callable[[Object], bool]) -> Object:
         matching.extend(statuses[0] for statuses in by_pod if statuses and holds(statuses[0]))
         return bool(matching)
 
-    until(seen, 40)
+    until(seen)
     return matching[0]
 
 
@@ -95,7 +95,7 @@ def test_a_pod_without_room_is_unschedulable(at):
 
     with at.fault("node.unschedulable", SERVICE):
         show(at)
-        until(lambda: bool(messages()), 20)
+        until(lambda: bool(messages()))
         assert messages()[0].startswith("0/1 nodes are available: 1 Insufficient cpu.")
 
 

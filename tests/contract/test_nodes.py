@@ -31,7 +31,7 @@ def at(cluster) -> t.Iterator[Stage]:
     with stage(cluster) as made:
         yield made
     # The next test needs the room.
-    until(lambda: not json.loads(made.kubectl("get", "pods", "-A", "-o", "json"))["items"], 20)
+    until(lambda: not json.loads(made.kubectl("get", "pods", "-A", "-o", "json"))["items"])
 
 
 def pods(at: Stage) -> list[dict[str, t.Any]]:
@@ -83,7 +83,7 @@ def test_pods_are_spread_and_reached_on_every_node(at):
 
 def test_a_node_takes_no_more_pods_than_it_has_room_for(at):
     scale(at, ROOM * len(NODES) + 1)
-    until(lambda: sum(by_node(at, ready=True).values()) == ROOM * len(NODES), 20)
+    until(lambda: sum(by_node(at, ready=True).values()) == ROOM * len(NODES))
 
     assert by_node(at) == {**dict.fromkeys(NODES, ROOM), "": 1}
     [waiting] = [pod for pod in pods(at) if not pod["spec"].get("nodeName")]
@@ -101,9 +101,9 @@ def test_a_node_takes_no_more_pods_than_it_has_room_for(at):
 def test_on_a_bad_node_new_pods_fail_and_old_ones_serve(parameters, reason, at):
     with at.fault("node.node-bad", BAD, **parameters):
         scale(at, 6)
-        until(lambda: reasons(at, BAD) == {reason}, 20)
-        until(lambda: by_node(at, ready=True) == {**dict.fromkeys(NODES, 2), BAD: 1}, 20)
-    until(lambda: by_node(at, ready=True) == dict.fromkeys(NODES, 2), 20)
+        until(lambda: reasons(at, BAD) == {reason})
+        until(lambda: by_node(at, ready=True) == {**dict.fromkeys(NODES, 2), BAD: 1})
+    until(lambda: by_node(at, ready=True) == dict.fromkeys(NODES, 2))
 
 
 def test_a_node_that_is_not_ready_is_tainted_avoided_and_comes_back(at):
@@ -111,19 +111,18 @@ def test_a_node_that_is_not_ready_is_tainted_avoided_and_comes_back(at):
         return at.kubectl("get", "node", node, "--no-headers").split()[1]
 
     with at.fault("node.node-not-ready", BAD):
-        until(lambda: seen(BAD) == "NotReady", 20)
-        until(lambda: by_node(at, ready=False) == {BAD: 1}, 20)
+        until(lambda: seen(BAD) == "NotReady")
+        until(lambda: by_node(at, ready=False) == {BAD: 1})
         assert seen(NODES[0]) == "Ready"
         until(
             lambda: (
                 "node.kubernetes.io/not-ready:NoSchedule" in at.kubectl("describe", "node", BAD)
             ),
-            20,
         )
         scale(at, 5)
-        until(lambda: sum(by_node(at, ready=True).values()) == 4, 20)
+        until(lambda: sum(by_node(at, ready=True).values()) == 4)
         assert by_node(at)[BAD] == 1
-    until(lambda: seen(BAD) == "Ready" and not by_node(at, ready=False), 20)
+    until(lambda: seen(BAD) == "Ready" and not by_node(at, ready=False))
     assert "Taints:             <none>" in at.kubectl("describe", "node", BAD)
 
 

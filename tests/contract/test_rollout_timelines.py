@@ -92,7 +92,7 @@ async def _play(api: Client, recorder: Recorder, name: str) -> Timeline:
         await api.delete("resourcequotas", found, grace_seconds=0)
     await asyncio.sleep(0.2)
     reached = cluster.timed_out if name in ("crash", "quota") else cluster.complete
-    await cluster.wait_for(api, reached, seconds=90)
+    await cluster.wait_for(api, reached)
     await asyncio.sleep(0.3)
     return recorder.cut()
 

@@ -131,7 +131,7 @@ def filled(world: World) -> Place:
     how = ("--server-side", "--field-manager=helm", "--validate=false")
     place.kubectl("apply", *how, "-f", "-", stdin=json.dumps(listed))
     for name in SHAPES:
-        place.kubectl("rollout", "status", f"deployment/{name}", "--timeout=85s")
+        place.rolled_out(name)
     place.kubectl("rollout", "pause", "deployment/paused")
     return place
 
@@ -162,7 +162,7 @@ def written(template: Body) -> str:
 
 def ran(place: Place, name: str, **params: t.Any) -> Result:
     soak = 0 if name in ("no-probes", "plain") else None
-    given = {"name": name, "release": f"2.0.0-{name}", "wait_timeout": 80, "soak": soak, **params}
+    given = {"name": name, "release": f"2.0.0-{name}", "wait_timeout": 120, "soak": soak, **params}
     return place.run(rollout, **given)
 
 
@@ -228,7 +228,7 @@ def test_init_containers_end_and_native_sidecars_go_on(place):
         ("native-sidecar", ["terminated", "running"]),
         ("init-containers", ["terminated"] * 2),
     ):
-        place.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
+        place.rolled_out(name)
         pod = place.read("pods", selector=f"app={name}")["items"][0]["status"]
         found = pod["initContainerStatuses"]
         assert [next(iter(one["state"])) for one in found] == words

@@ -91,8 +91,8 @@ def test_a_killed_process_takes_its_workers_along_and_comes_back_as_it_was(world
         workers = psutil.Process(project.child.pid).children(recursive=True)
         assert workers
         project.child.send_signal(signal.SIGKILL)
-        project.child.wait(timeout=5)
-        _, alive = psutil.wait_procs(workers, timeout=5)
+        project.child.wait(timeout=60)
+        _, alive = psutil.wait_procs(workers, timeout=60)
         assert [w for w in alive if w.status() != psutil.STATUS_ZOMBIE] == []
 
     with project_in(world) as project:

@@ -70,11 +70,15 @@ class Place:
             env={**os.environ, **kubernetes_api.NO_COLLECTOR},
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=180,
             check=False,
         )
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}{done.stdout}"
         return done.stdout
+
+    def rolled_out(self, name: str = SERVICE) -> str:
+        """What kubectl says of a Deployment once it is complete."""
+        return self.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
 
     def read(self, kind: str, name: str = "", *, selector: str = "") -> t.Any:
         """The object, or the list of those that have the labels."""
@@ -148,7 +152,7 @@ def deploy(place: Place, *names: str) -> Place:
     for name in names:
         kubernetes_api.create(place.kubeconfig, place.namespace, "deployments", deployment(name))
     for name in names:
-        until(lambda name=name: complete(place.deployment(name)), 120)
+        until(lambda name=name: complete(place.deployment(name)))
     return place
 
 

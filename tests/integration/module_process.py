@@ -63,7 +63,7 @@ class ModuleProcess:
     def kill(self) -> None:
         """By SIGKILL, as the kernel does when memory is short; its children are left to themselves."""
         self._process.kill()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
 
     def wait(self, timeout: float = 60) -> None:
         """Until it has ended, however it did."""

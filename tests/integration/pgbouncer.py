@@ -47,7 +47,7 @@ def pooler(server_port: int, mode: str) -> t.Iterator[int]:
         cwd="/",
     )
     try:
-        until(lambda: _answers(port), 20)
+        until(lambda: _answers(port))
         yield port
     finally:
         running.terminate()

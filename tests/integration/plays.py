@@ -79,4 +79,4 @@ class Player:
     def dies(self) -> None:
         """With its workers, as a machine's memory killer or an impatient person does it."""
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)

@@ -82,7 +82,7 @@ class Restorable:
 
     def wait_for_client(self, query: str) -> None:
         seen = f"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%{query}%'"
-        until(lambda: self.psql(seen, "template1") != ["1"], 10)  # it sees itself
+        until(lambda: self.psql(seen, "template1") != ["1"])  # it sees itself
 
     def program(self, name: str) -> str:
         return str(Path(self.world.facts("postgres")["bin"]) / name)

@@ -94,7 +94,7 @@ def test_started_and_stopped_in_check_mode_for_real_and_again(place, asking, url
         f"0 of {done['availability']['probes']} probes of 1 addresses failed"
     ]
     assert 5 < done["availability"]["probes"] < 60
-    until(lambda: gone(process), 10)
+    until(lambda: gone(process))
     measured = facts(place)
     again = place.run(availability, **stop, read_release=True)
     assert (again["changed"], again["availability"]["release"]) == (False, measured)
@@ -115,7 +115,7 @@ def test_a_prober_that_is_killed_leaves_a_gap_and_the_next_phase_another_prober(
     place.run(availability, **asking)
     killed = prober(place)
     killed.kill()
-    until(lambda: gone(killed), 10)
+    until(lambda: gone(killed))
     # A shorter time without probes is no gap.
     time.sleep(6)
     place.run(availability, **asking)
@@ -137,7 +137,7 @@ def test_what_a_hand_does_to_it_meanwhile_is_written_over(place, asking, spoil, 
     monkeypatch.setattr(task, "WRITE_EVERY", 2.0)
     place.run(availability, **asking)
     place.kubectl(*spoil)
-    until(lambda: facts(place).get("targets", {}).get("wallet", {}).get("probes", 0) > 5, 15)
+    until(lambda: facts(place).get("targets", {}).get("wallet", {}).get("probes", 0) > 5)
     done = place.run(availability, release=VERSION, state="stopped")["availability"]
     assert done["verdict"] == "complete"
 
@@ -191,7 +191,7 @@ def test_a_run_that_is_killed_takes_its_prober_along_and_the_next_one_goes_on(
     asks = prober(place)
     time.sleep(2)
     first.dies()
-    until(lambda: gone(asks), 15)
+    until(lambda: gone(asks))
     left = facts(place)
     # It had time to write what it had measured until then.
     assert left["prober"] == ""
@@ -201,7 +201,7 @@ def test_a_run_that_is_killed_takes_its_prober_along_and_the_next_one_goes_on(
     second = playing(place, tmp_path, "second", asking)
     until(lambda: bool(facts(place)["prober"]))
     assert second.ends() == 0
-    until(lambda: facts(place)["prober"] == "", 15)
+    until(lambda: facts(place)["prober"] == "")
     found = facts(place)
     assert found["targets"]["vendor"]["failures"] > left["targets"]["vendor"]["failures"]
     assert [gap["why"] for gap in found["gaps"]] == ["not probed"]
@@ -215,5 +215,5 @@ def test_a_prober_writes_no_longer_when_another_run_has_the_lock(place, asking, 
     place.run(deploy_lock, holder="joe@b", purpose="undo", release=VERSION)
     # At its next write, and it does not wait for that when its run ends.
     player.ends()
-    until(lambda: gone(asks), 15)
+    until(lambda: gone(asks))
     assert facts(place) == before

@@ -91,7 +91,7 @@ def test_a_crash_loop_is_named_and_proven_and_what_is_secret_stays_so(deployed, 
         statuses = [one for pod in pods for one in pod["status"].get("containerStatuses", [])]
         return any(one["restartCount"] > 1 for one in statuses)
 
-    until(crashed, 120)
+    until(crashed)
     doctor.look(
         "crash_loop", kubernetes=at(deployed), services=[SERVICE, "nobody"], redact=[PLANTED]
     )

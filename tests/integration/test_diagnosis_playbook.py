@@ -37,11 +37,11 @@ def broken(world) -> t.Iterator[World]:
         for fault in DOWN:
             set_fault(world, fault)
         # They bear a slow database for a while before they say so.
-        until(lambda: blames_its_database(world), 120)
+        until(lambda: blames_its_database(world))
         yield world
     finally:
         faults.write(before)
-        until(lambda: well(world), 120)
+        until(lambda: well(world))
 
 
 def blames_its_database(world: World) -> bool:

@@ -29,7 +29,7 @@ def test_flags_that_never_reach_a_pod_go_back(place, tmp_path):
     deaf = [{"name": "LEVEL", "value": "info"}]
     patch = [{"op": "add", "path": "/spec/template/spec/containers/0/env", "value": deaf}]
     place.kubectl("patch", "deployment", SERVICE, "--type=json", "-p", json.dumps(patch))
-    place.kubectl("rollout", "status", f"deployment/{SERVICE}", "--timeout=60s")
+    place.rolled_out(SERVICE)
 
     wanted = {"FEATURE_AI_AGENTS": False, "LEVEL": "debug", "FEATURE_NEW": True}
     ended = play(place, tmp_path, feature_flags_values=wanted)

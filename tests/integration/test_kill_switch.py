@@ -129,7 +129,7 @@ def test_pods_that_were_turned_on_behind_its_back_are_found(live: Place) -> None
     data = {"data": {AGENTS: "true", PERCENTAGE: "100"}}
     place.kubectl("patch", "configmap", "feature-flags", "--type=merge", "-p", json.dumps(data))
     place.kubectl("rollout", "restart", f"deployment/{SERVICE}")
-    place.kubectl("rollout", "status", f"deployment/{SERVICE}", "--timeout=60s")
+    place.rolled_out(SERVICE)
     assert environments(place) == [{AGENTS: "true", PERCENTAGE: "100"}] * 2
     reached = kill(place)["consumers"][0]
     assert (reached["restarted"], reached["replaced"]) == (True, [])
@@ -143,7 +143,7 @@ def test_a_consumer_that_does_not_read_the_flags_is_never_taken_for_off(
     place = live
     drop = [{"op": "remove", "path": "/spec/template/spec/containers/0/envFrom"}]
     place.kubectl("patch", "deployment", SERVICE, "--type=json", "-p", json.dumps(drop))
-    place.kubectl("rollout", "status", f"deployment/{SERVICE}", "--timeout=60s")
+    place.rolled_out(SERVICE)
     result = kill(place, wait_timeout=45)
     assert result["failed"] is True
     assert "FEATURE_AI_AGENTS is unset" in result["msg"]

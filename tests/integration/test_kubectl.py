@@ -26,7 +26,7 @@ class Kubectl:
     namespace: str
 
     def run(
-        self, *arguments: str, stdin: str = "", timeout: float = 60
+        self, *arguments: str, stdin: str = "", timeout: float = 180
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self._argv(*arguments),
@@ -39,7 +39,7 @@ class Kubectl:
             f"--namespace={self.namespace}", *arguments,
         ]  # fmt: skip
 
-    def __call__(self, *arguments: str, stdin: str = "", timeout: float = 60) -> str:
+    def __call__(self, *arguments: str, stdin: str = "", timeout: float = 180) -> str:
         """Standard output of a call that must succeed."""
         done = self.run(*arguments, stdin=stdin, timeout=timeout)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}{done.stdout}"
@@ -83,14 +83,14 @@ def kubectl(world, tmp_path_factory) -> t.Iterator[Kubectl]:
         copy = named("v1", found["kind"], name) | {"data": found["data"]}
         mine("create", "-f", "-", stdin=json.dumps(copy))
     yield mine
-    mine("delete", "namespace", mine.namespace, "--timeout=60s")
+    mine("delete", "namespace", mine.namespace, "--timeout=120s")
 
 
 @pytest.fixture
 def deployed(kubectl) -> str:
     """The Deployment with the old image and two replicas, rolled out."""
     kubectl("apply", "-f", "-", stdin=json.dumps(deployment()))
-    kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=60s")
+    kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=120s")
     return f"deployment/{NAME}"
 
 
@@ -199,14 +199,14 @@ def test_apply_diff_and_server_side_apply(kubectl, deployed):
 
 def test_a_rollout_from_set_image_to_undo(kubectl, deployed):
     kubectl("set", "image", deployed, f"web={NEW}")
-    assert "successfully rolled out" in kubectl("rollout", "status", deployed, "--timeout=60s")
+    assert "successfully rolled out" in kubectl("rollout", "status", deployed, "--timeout=120s")
     assert image_of(kubectl) == NEW
 
     history = kubectl("rollout", "history", deployed)
     assert len([line for line in history.splitlines() if line[:1].isdigit()]) >= 2
 
     kubectl("rollout", "undo", deployed)
-    kubectl("rollout", "status", deployed, "--timeout=60s")
+    kubectl("rollout", "status", deployed, "--timeout=120s")
     assert image_of(kubectl) == OLD
 
 
@@ -215,13 +215,13 @@ def test_restart_pause_and_resume(kubectl, deployed):
     kubectl("rollout", "pause", deployed)
     assert "can't restart paused deployment" in kubectl.refused("rollout", "restart", deployed)
     kubectl("rollout", "resume", deployed)
-    assert "successfully rolled out" in kubectl("rollout", "status", deployed, "--timeout=60s")
+    assert "successfully rolled out" in kubectl("rollout", "status", deployed, "--timeout=120s")
 
 
 def test_deleting_a_deployment_takes_its_pods_along(kubectl, deployed):
     kubectl("delete", deployed)
 
-    kubectl("wait", "pods", "-l", f"app={NAME}", "--for=delete", "--timeout=60s")
+    kubectl("wait", "pods", "-l", f"app={NAME}", "--for=delete", "--timeout=120s")
     assert "NotFound" in kubectl.refused("get", deployed)
 
 
@@ -240,15 +240,15 @@ run once --image=busybox --restart=Never -- true
 create job task --image=busybox -- date
 create cronjob nightly --image=busybox --schedule=0\\ 3\\ *\\ *\\ * -- date
 create job by-hand --from=cronjob/nightly
-wait --for=condition=complete job/task job/by-hand --timeout=30s
-rollout status deployment/site --timeout=30s
+wait --for=condition=complete job/task job/by-hand --timeout=120s
+rollout status deployment/site --timeout=120s
 apply -f -
-rollout status statefulset/store --timeout=30s
-rollout status daemonset/agent --timeout=30s
+rollout status statefulset/store --timeout=120s
+rollout status daemonset/agent --timeout=120s
 set image statefulset/store nginx=nginx:2
-rollout status statefulset/store --timeout=30s
+rollout status statefulset/store --timeout=120s
 rollout undo statefulset/store
-rollout status statefulset/store --timeout=30s
+rollout status statefulset/store --timeout=120s
 """
 OWNERS = """
 {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: store}, spec: {serviceName: store, replicas: 2,
@@ -306,4 +306,4 @@ def test_commands_of_any_tutorial_work_as_printed(kubectl):
     assert kubectl.json("get", "deployment", "site")["spec"]["replicas"] == 2
     assert kubectl.json("get", "secret", "hidden")["data"] == {"pw": "czNjcmV0"}
     assert kubectl("get", "pod", "once", "-o", "jsonpath={.status.phase}") == "Succeeded"
-    kubectl("delete", "statefulset,daemonset,deployment,job,cronjob,hpa", "--all", "--timeout=30s")
+    kubectl("delete", "statefulset,daemonset,deployment,job,cronjob,hpa", "--all", "--timeout=120s")

@@ -75,7 +75,7 @@ def test_of_some_migrations_none_runs_after_the_lock_was_lost(world, place, lock
             patch.setattr(apply, "FRESH", 0.0)
 
             def lose() -> None:
-                until(lambda: project.query(WAITS) != [(0,)], 10)
+                until(lambda: project.query(WAITS) != [(0,)])
                 place.kubectl("delete", "lease", "easymo-deploy")
                 holder.let_go()
 

@@ -21,7 +21,7 @@ COUNTER = "CREATE SCHEMA witness; CREATE TABLE witness.ran (what text)"
 NOTES = "INSERT INTO witness.ran VALUES ('{0}');"
 # The first time it is run it takes its time; once somebody has noted `again` it doesn't.
 SLEEPS_ONCE = NOTES + (
-    "SELECT pg_sleep(CASE WHEN EXISTS (SELECT FROM witness.ran WHERE what = 'again') THEN 0 ELSE 20 END);"
+    "SELECT pg_sleep(CASE WHEN EXISTS (SELECT FROM witness.ran WHERE what = 'again') THEN 0 ELSE 600 END);"
 )
 SLEEPING = """
 SELECT count(*) FROM pg_stat_activity
@@ -128,7 +128,7 @@ def test_a_run_killed_in_the_middle_of_a_statement_frees_its_lock_at_once(migrat
     child = Child(migrations.project)
     migrations.until_it_sleeps()
     child.kill()
-    migrations.goes_on("a", advisory_lock_timeout=8)
+    migrations.goes_on("a", advisory_lock_timeout=120)
 
 
 def test_two_operators_at_once_apply_everything_once(migrations):

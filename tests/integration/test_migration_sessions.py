@@ -1,6 +1,7 @@
 """What stands between a migration and its server: limits of the role, a pooler, a standby."""
 
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +12,12 @@ from tests.integration.pgbouncer import pooler
 from tests.integration.running import hosted_database, query, scratch_database
 from tests.integration.supabase_project import Holder
 from tests.integration.throwaway_server import ThrowawayServer
+from tests.waiting import until
 
+WAITS_LONGER_THAN_THE_ROLE_MAY = """
+SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database
+WHERE datname = current_database() AND NOT granted AND clock_timestamp() - waitstart > interval '1.5 s'
+"""
 KINDS = pytest.mark.parametrize("kind", ["supabase", "prisma"])
 
 
@@ -77,8 +83,15 @@ def test_the_statement_timeout_of_the_role_does_not_end_a_migration(world, kind,
         table = (
             "supabase_migrations.schema_migrations" if kind == "supabase" else "_prisma_migrations"
         )
-        with Holder(folder, f"LOCK TABLE {table}", seconds=2.5):
-            # It asks for the history, and waits for it longer than the role may.
+        with Holder(folder, f"LOCK TABLE {table}") as holder, ThreadPoolExecutor(1) as threads:
+
+            def let_go() -> None:
+                until(lambda: bool(query(database, WAITS_LONGER_THAN_THE_ROLE_MAY)))
+                holder.let_go()
+
+            # It asks for the history, and waits for it.
+            waited = threads.submit(let_go)
             result = folder.run(waivers={folder.file("2_b"): "it sleeps"})
+        waited.result()
         assert not result.get("failed"), result["msg"]
         assert len(result["applied"]) == 1

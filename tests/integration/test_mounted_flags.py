@@ -173,7 +173,7 @@ def test_killed_between_the_write_and_the_last_pod_the_same_command_continues(pl
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
     assert readers.run() == [(True, 10)] * 2
     fault("node", "volumes-stale", "nobody")
     assert readers.kill().get("failed") is None

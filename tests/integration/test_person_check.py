@@ -61,7 +61,7 @@ def types(*dialogue: tuple[str, str], **arguments: t.Any) -> str:
         while chunk := _more(process, deadline):
             shown += chunk.decode(errors="replace")
         process.stdin.close()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
     return shown
 
 

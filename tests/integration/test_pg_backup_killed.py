@@ -86,7 +86,7 @@ def play(options: dict[str, t.Any], method: bytes, has: bytes, answer: bool) -> 
             family = process.family()
             process.kill()
             holding.release()
-            until(lambda: not any(map(alive, family)), seconds=40)
+            until(lambda: not any(map(alive, family)))
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -110,10 +110,10 @@ def test_killed_while_pg_dump_waits_nothing_is_left(options, tmp_path):
     sends = "head -c 9000000 /dev/zero; while sleep 0.1; do echo more; done"
     hanging = stand_in(tmp_path, "pg_dump", f"{version}\n{sends}")
     with started("pg_backup", {**options, "pg_dump": hanging}) as process:
-        until(lambda: bool(unfinished(options)), seconds=30)
+        until(lambda: bool(unfinished(options)))
         family = process.family()
         process.kill()
-        until(lambda: not any(map(alive, family)), seconds=20)
+        until(lambda: not any(map(alive, family)))
     assert nothing_is_left(options)
 
 

@@ -118,9 +118,9 @@ def test_clients_keep_asking_and_get_the_restored_rows(spoilt):
     for thread in threads:
         thread.start()
     try:
-        until(lambda: SPOILT in seen, 10)
+        until(lambda: SPOILT in seen)
         assert spoilt.restore()["changed"]
-        until(lambda: WHOLE in seen, 10)
+        until(lambda: WHOLE in seen)
     finally:
         stop.set()
         for thread in threads:
@@ -251,7 +251,7 @@ def test_killed_while_rows_stream_it_ends_as_if_undisturbed(spoilt, tmp_path, me
         tmp_path, "pg_restore", script.format(spoilt.program("pg_restore"), began), version="18.6"
     )
     pid = restored_by_a_fork(spoilt, lambda: None, pg_restore=slow, method=method)
-    until(began.exists, 20)
+    until(began.exists)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     assert spoilt.orders() == SPOILT

@@ -149,7 +149,7 @@ def patched(place: Place, name: str) -> None:
     container = {"name": name, **FIX}
     patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
     place.kubectl("patch", f"deployment/{name}", "-p", json.dumps(patch))
-    place.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
+    place.rolled_out(name)
 
 
 def template(place: Place, name: str) -> str:

@@ -71,6 +71,4 @@ def test_the_template_is_untouched_so_nothing_rolls(deployed):
     scale(deployed, "stopped")
     scale(deployed, "running")
     assert (history(), deployed.image()) == before
-    assert "successfully rolled out" in deployed.kubectl(
-        "rollout", "status", f"deployment/{SERVICE}", "--timeout=30s"
-    )
+    assert "successfully rolled out" in deployed.rolled_out()

@@ -101,11 +101,11 @@ def test_a_kill_is_noticed_and_down_leaves_no_process(sandbox, victim):
     sandbox.succeeds("up", "--only", LIGHT, "--seed-mb", "5")
     os.kill(sandbox.pid(victim), signal.SIGKILL)
 
-    until(lambda: sandbox.status()[victim]["phase"] == "dead", 1)
+    until(lambda: sandbox.status()[victim]["phase"] == "dead")
     assert sandbox("status").returncode == 1
     assert victim in sandbox.fails("up", "--only", LIGHT)
     if victim == "supervisor":
-        until(lambda: sandbox.processes() == [], 5)
+        until(lambda: sandbox.processes() == [])
 
     sandbox.succeeds("down")
     assert sandbox.processes() == []
@@ -124,7 +124,7 @@ def test_whatever_of_the_whole_dies_nothing_is_left(sandbox):
 def test_removing_the_folder_takes_the_sandbox_down(sandbox):
     sandbox.succeeds("up", "--only", "valkey")
     shutil.rmtree(sandbox.run_folder)
-    until(lambda: sandbox.processes() == [], 5)
+    until(lambda: sandbox.processes() == [])
     assert not sandbox.run_folder.exists()
 
 
@@ -179,9 +179,9 @@ def test_the_cluster_comes_back_with_all_it_held(sandbox):
         )
 
     sandbox.succeeds("fault", "set", "kubernetes.down")
-    until(lambda: "refused" in get().stderr, 5)
+    until(lambda: "refused" in get().stderr)
     sandbox.succeeds("fault", "clear")
-    until(lambda: get().returncode == 0, 5)
+    until(lambda: get().returncode == 0)
 
 
 def test_an_up_that_asks_for_something_else_is_refused(sandbox):
@@ -228,7 +228,7 @@ def test_an_interrupted_up_leaves_nothing(sandbox):
         # A shell ignores SIGINT for what it runs in the background, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    until(lambda: sandbox.status().get("seaweedfs", {}).get("phase") == "starting", 20)
+    until(lambda: sandbox.status().get("seaweedfs", {}).get("phase") == "starting")
     up.send_signal(signal.SIGINT)
     assert "taken down" in up.communicate(timeout=30)[1]
     assert up.returncode == 1

@@ -10,7 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration import ru
 from ansible_collections.easymo.deploy.plugins.modules import migrations
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
 from tests.integration.running import hosted_database
-from tests.integration.supabase_project import Holder, Project
+from tests.integration.supabase_project import Holder, Project, let_go_after_a_try
 
 
 @pytest.fixture
@@ -95,9 +95,10 @@ def brisk(monkeypatch):
     ],
     ids=["one transaction", "its own transactions", "statement by statement", "concurrently"],
 )
-def test_a_lock_that_is_released_midway_lets_the_migration_through_once(project, sql):
+def test_a_lock_that_is_released_midway_lets_the_migration_through_once(project, sql, monkeypatch):
     project.write(v2_b=sql)
-    with Holder(project, "LOCK TABLE a", seconds=0.9):
+    with Holder(project, "LOCK TABLE a") as holder:
+        let_go_after_a_try(holder, monkeypatch)
         result = project.run(lock_timeout=0.3, additive_only=False)
     assert [entry["file"] for entry in result["applied"]] == ["2_b.sql"]
     assert project.has("b")

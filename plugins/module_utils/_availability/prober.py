@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlencode, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
+from .._cluster import Clock, MonotonicClock
 from .._errors import InputError
 from .._http import basic, verifying
 from .plan import Probe, ProberState, Target, fold, longest_pause
@@ -202,6 +203,7 @@ class Prober:
         interval: float,
         timeout: float,
         wall: t.Callable[[], float] = time.time,
+        clock: Clock | None = None,
     ) -> None:
         self.state = state
         """As far as it is known. Replaced, never changed, so another thread may take it as it is."""
@@ -210,6 +212,7 @@ class Prober:
         self._interval = interval
         self._timeout = timeout
         self._wall = wall
+        self._clock = clock or MonotonicClock()
         self._at_once = min(math.ceil(timeout / interval) + 2, MOST_WAITING)
         self._questions: deque[_Question] = deque()
         self._waiting: Counter[str] = Counter()
@@ -221,12 +224,12 @@ class Prober:
 
     def run(self, ended: t.Callable[[], bool]) -> None:
         """Until `ended` says so, or `stop` was called."""
-        now = time.monotonic()
+        now = self._clock.now()
         pace, each = self._interval / WAVES, len(self._asked) / WAVES
         due = {name: now + place // each * pace for place, name in enumerate(self._asked)}
         look = now
         while not self._stopped:
-            before, now = now, time.monotonic()
+            before, now = now, self._clock.now()
             if now - before > longest_pause(self._interval):
                 # What was under way when this machine stalled says nothing.
                 self._questions = deque(
@@ -242,8 +245,8 @@ class Prober:
                     # What was missed stays missed: no address is asked twice at once for it.
                     due[name] = max(when + self._interval, now + self._interval / 2)
             self._fold(now)
-            pause = min(*due.values(), look, now + LOOK_EVERY) - time.monotonic()
-            time.sleep(max(0.001, pause))
+            pause = min(*due.values(), look, now + LOOK_EVERY) - self._clock.now()
+            self._clock.sleep(max(0.001, pause))
         self._fold(math.inf)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
