@@ -44,7 +44,7 @@ def agent_core(delivery: str, replicas: int = 1) -> dict[str, t.Any]:
 def start(place: Place, deployment: t.Mapping[str, t.Any]) -> list[str]:
     """The names of its pods, once all are ready."""
     place.kubectl("apply", "-f", "-", stdin=json.dumps(deployment))
-    place.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=60s")
+    place.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=120s")
     return names(place)
 
 
