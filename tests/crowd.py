@@ -10,6 +10,7 @@ from collections import Counter
 
 import aiohttp
 
+from sandbox.services.routing import in_rollout
 from sandbox.world import World
 
 AT_ONCE = 16
@@ -17,13 +18,25 @@ AT_ONCE = 16
 TEXT = "a house to rent"
 
 
+def numbers(percentage: int) -> t.Iterator[str]:
+    """Of every hundred in a row as many have the feature as the percentage says, evenly spread."""
+    treated = filter(lambda number: in_rollout(number, percentage), _every())
+    control = itertools.filterfalse(lambda number: in_rollout(number, percentage), _every())
+    for position in itertools.count(1):
+        yield next(treated if position * percentage % 100 < percentage else control)
+
+
+def _every() -> t.Iterator[str]:
+    return map("2507{:08d}".format, itertools.count(1))
+
+
 class Crowd:
     """`rate` new users a second, or as many as this machine can take. `answers`: how many got each status."""
 
-    def __init__(self, world: World, rate: float) -> None:
+    def __init__(self, world: World, rate: float, percentage: int) -> None:
         self._url = f"{world.facts('gateway')['url']}/agent-core/messages"
         self._rate = rate
-        self._numbers = itertools.count(1)
+        self._numbers = numbers(percentage)
         self.answers: Counter[int] = Counter()
 
     @contextlib.contextmanager
@@ -49,7 +62,7 @@ class Crowd:
         while not enough.is_set():
             await asyncio.sleep(next(due) - time.monotonic())
             number = next(self._numbers)
-            message = {"from": f"2507{number:08d}", "message_id": f"wamid.{number}", "text": TEXT}
+            message = {"from": number, "message_id": f"wamid.{number}", "text": TEXT}
             # With it the gateway asks another pod when the first one ends.
             key = {"idempotency-key": f"wamid.{number}"}
             with contextlib.suppress(aiohttp.ClientError):

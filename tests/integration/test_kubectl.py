@@ -273,7 +273,7 @@ NGINX = """
 
 def test_a_port_that_only_root_may_bind_is_reached_by_every_way(world, kubectl):
     kubectl("apply", "-f", "-", stdin=NGINX)
-    kubectl("rollout", "status", "deployment/low", HANGS)
+    kubectl("rollout", "status", "deployment/low", "--timeout=120s")
     (pod,) = kubectl.json("get", "pods", "-l", "app=low")["items"]
     name, address = pod["metadata"]["name"], pod["status"]["podIP"]
 

@@ -34,6 +34,8 @@ from tests.waiting import until
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 CONSOLE = "easymo.deploy.console"
+HANGS = "--timeout=120s"
+"""Of a wait of kubectl's for what must come."""
 PATIENCE = 600
 """Seconds that one command may take on a busy machine."""
 QUICK = (
@@ -232,7 +234,7 @@ class Witness:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
             env={
                 **os.environ,
@@ -278,7 +280,7 @@ class Witness:
 
     def rolled_out(self) -> bool:
         for service in SERVICES:
-            self.kubectl("rollout", "status", f"deployment/{service}", "--timeout=30s")
+            self.kubectl("rollout", "status", f"deployment/{service}", HANGS)
         return True
 
     def environment(self, deployment: str) -> dict[str, str]:
@@ -348,6 +350,13 @@ class Witness:
     def availability(self, release: str, subject: str = "") -> t.Any:
         """What was measured of a release, or of its `-rollback`."""
         return unpacked(self.reads("configmaps", f"release-{release}-availability{subject}"))
+
+    def measured(self, query: str) -> float:
+        """What Prometheus says of it, 0 while it says nothing."""
+        url = f"{self._world.facts('prometheus')['url']}/api/v1/query"
+        answer = requests.get(url, params={"query": query}, timeout=60).json()
+        series = answer["data"]["result"]
+        return float(series[0]["value"][1]) if series else 0.0
 
     def sql(self, database: str, query: str) -> list[str]:
         postgres = self._world.facts("postgres")

@@ -4,7 +4,7 @@ import json
 import time
 import typing as t
 
-from tests.stories.people import Run, Witness
+from tests.stories.people import HANGS, Run, Witness
 
 PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 DAY_1 = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -53,7 +53,7 @@ def begin_release(witness: Witness, percentage: int = 1) -> None:
     }
     keep(witness, "create", record)
     witness.kubectl("set", "image", "deployment/agent-core", "agent-core=easymo/agent-core:v2.0.0")
-    witness.kubectl("rollout", "status", "deployment/agent-core", "--timeout=60s")
+    witness.kubectl("rollout", "status", "deployment/agent-core", HANGS)
 
 
 def keep(witness: Witness, verb: str, record: dict[str, t.Any]) -> None:

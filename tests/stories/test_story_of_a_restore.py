@@ -299,7 +299,7 @@ def test_of_two_runs_at_once_one_deploys_and_the_other_says_who_and_both_keep_wh
         numbers = [one["seq"] for one in events if one["run"] == run]
         assert numbers == [*range(1, len(numbers) + 1)]
     # Who deployed has given it back: its keeper outlives it by the one write that does.
-    until(lambda: lock_of(witness) == ("", epoch + 1), 10)
+    until(lambda: lock_of(witness) == ("", epoch + 1))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.services.manifests import Team, deployment
 from sandbox.world import World
-from tests.stories.people import Operator, Run, Witness
+from tests.stories.people import HANGS, Operator, Run, Witness
 
 pytestmark = pytest.mark.nightly
 
@@ -47,7 +47,7 @@ class Shop:
 
     def rolled_out(self) -> bool:
         for service in SERVICES:
-            self._kubectl("rollout", "status", f"deployment/{service}", "--timeout=30s")
+            self._kubectl("rollout", "status", f"deployment/{service}", HANGS)
         return True
 
     def versions(self) -> list[str]:

@@ -5,15 +5,14 @@ The tests are the chapters of one story and stand in its order.
 
 import json
 import re
-import time
 import typing as t
-import warnings
 
 import pytest
 
 from sandbox.names import SERVICES
 from tests.stories.people import Operator, Witness
 from tests.victims import Victim
+from tests.waiting import until
 
 OLD, NEW = "v1.9.0", "v2.0.0"
 # Of the phases only this one: the others have stories of their own.
@@ -30,47 +29,32 @@ ALONE = (
 )
 PINNED = (*ALONE, "-e", "release_pin_digests=true")
 WAVES = (SERVICES[:1], SERVICES[1:4], SERVICES[4:])
-RATES = (200, 100, 50, 20)
-AT_REST = 6.0
 REPLICAS = 3
-BEARABLE_MS = 1000.0
 
 
 @pytest.fixture(scope="module", autouse=True)
-def rate(operator) -> int:
-    """Requests a second that go on through all chapters: above 200, unless this machine is too busy for it at rest.
+def traffic(operator) -> None:
+    """Through all chapters above 200 requests a second, or what this machine bears: how many is no matter of the story.
 
     Calls of every service, and every fifth a WhatsApp message.
     """
-    for tried in RATES:
-        load = ("--rate", f"{1.05 * tried:g}", "--messages", "0.2")
-        assert operator.sandbox("traffic", "start", *load).rc == 0
-        time.sleep(AT_REST)
-        found = answered(operator)
-        slowest = max(route["latency_ms"]["p95"] for route in found["routes"].values())
-        if not found["failed"] and slowest < BEARABLE_MS:
-            break
-        operator.sandbox("traffic", "stop")
-    else:
-        pytest.fail(f"This machine bears not even {RATES[-1]} requests a second at rest: {found}")
-    if tried < RATES[0]:
-        warnings.warn(f"this machine bears only {tried} requests a second at rest", stacklevel=1)
-    return tried
+    load = ("--rate", "210", "--messages", "0.2", "--ease")
+    assert operator.sandbox("traffic", "start", *load).rc == 0
 
 
 @pytest.fixture
-def nobody_noticed(operator, rate) -> t.Iterator[None]:
-    """Not one request failed from the beginning of the chapter to its end."""
+def nobody_noticed(operator) -> t.Iterator[None]:
+    """Not one request failed from the beginning of the chapter to its end, and of each service as many were sent."""
     before = answered(operator)
     yield
     after = answered(operator)
+    assert after["running"]
     assert after["failed"] == before["failed"], after["first_failures"]
-    seconds = after["seconds"] - before["seconds"]
-    assert (after["sent"] - before["sent"]) / seconds >= rate
     calls = {name: after["answers"][name] - before["answers"].get(name, 0) for name in SERVICES}
-    assert min(calls.values()) > 0.8 * rate / len(SERVICES) * seconds - 1, (
-        "each of the twelve was asked, all the time"
-    )
+    sent = after["routes"]["call"]["sent"] - before["routes"]["call"]["sent"]
+    # The twelve are called in turn, so that only what is still under way makes a difference.
+    under_way = before["in_flight"] + after["in_flight"]
+    assert min(calls.values()) >= max(1, sent // len(SERVICES) - 1 - under_way), calls
 
 
 def answered(operator: Operator) -> t.Any:
@@ -93,11 +77,12 @@ def revisions(witness: Witness) -> dict[str, int]:
 
 def until_written(witness: Witness, service: str, run: Victim) -> None:
     before = generations(witness)[service]
-    deadline = time.monotonic() + 120
-    while generations(witness)[service] == before:
+
+    def written() -> bool:
         assert run.process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+        return generations(witness)[service] != before
+
+    until(written, 120)
 
 
 @pytest.mark.usefixtures("nobody_noticed")

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import tarfile
-import time
 import uuid
 from urllib.parse import quote
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.leaks import CommandLines, Secrets, faces, leaked, unpacked
 from tests.victims import MARK
+from tests.waiting import until
 
 SECRET = 'pL4nt%ed "/p@ss+wörd'
 SECRETS = Secrets(password=SECRET, other="another-secret")
@@ -67,13 +67,11 @@ def test_what_a_failing_test_prints_has_names_alone():
 @pytest.mark.slow
 def test_the_command_lines_of_a_run_are_seen_of_children_with_an_environment_of_their_own_too():
     mark = uuid.uuid4().hex
-    grandchild = "[sys.executable, '-c', 'import time; time.sleep(5)', 'hunter2']"
+    grandchild = "[sys.executable, '-c', 'input()', 'hunter2']"
     child = f"import subprocess, sys; subprocess.run({grandchild}, env={{}})"
     with CommandLines(mark) as lines:
-        process = subprocess.Popen([sys.executable, "-c", child], env={MARK: mark})
-        deadline = time.monotonic() + 60
-        while not any("hunter2" in one.split() for one in lines.seen):
-            assert process.poll() is None, "it ended unseen"
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        process.wait(60)
+        process = subprocess.Popen(
+            [sys.executable, "-c", child], env={MARK: mark}, stdin=subprocess.PIPE
+        )
+        until(lambda: any("hunter2" in one.split() for one in lines.seen))
+        process.communicate(b"\n", timeout=60)

@@ -5,7 +5,6 @@ import resource
 import select
 import subprocess
 import sys
-import time
 import typing as t
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._run_process import 
     identified,
     wait_for_end,
 )
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_process_lives_until_it_ends(child):
     run = identified(child.pid)
     assert alive(run) is True
     child.kill()
-    assert wait_for_end(run, 10)
+    assert wait_for_end(run, 60)
     assert alive(run) is False  # although nobody has read its exit code
     child.wait()
     assert alive(run) is False
@@ -51,7 +51,7 @@ def test_the_end_is_seen_without_proc_and_pidfd_too(child, monkeypatch):
     assert wait_for_end(run, 0.1) is False
     child.kill()
     child.wait()
-    assert wait_for_end(run, 5)
+    assert wait_for_end(run, 60)
 
 
 def test_an_old_number_that_another_process_has_now_is_dead():
@@ -83,42 +83,39 @@ def test_a_companion_outlives_its_maker_and_holds_nothing_of_it_open(tmp_path):
         "from ansible_collections.easymo.deploy.plugins.module_utils import _run_process as p\n"
         "from pathlib import Path\n"
         "def work():\n"
-        "    time.sleep(0.5)\n"
         f"    Path({str(mark)!r}).write_text(str(p.os.getsid(0)))\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(600)\n"
         "p.detach(work)\n"
         "print(p.os.getsid(0))\n"
     )
     # Ends when its output is closed by all who had it: a companion must not be among them.
-    began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=300,  # less than the companion sleeps
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert time.monotonic() - began < 20
-    deadline = time.monotonic() + 10
-    while not mark.exists() or not mark.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: mark.exists() and mark.read_text() != "")
     session = int(mark.read_text())
     assert session != int(done.stdout)
     companion = identified(_member(session))
     end(companion)
-    assert wait_for_end(companion, 10)
+    assert wait_for_end(companion, 60)
 
 
 def test_a_companion_holds_no_pipe_open():
     reader, writer = os.pipe()
-    detach(lambda: time.sleep(3))
+    release, held = os.pipe()
+    detach(lambda: os.read(_run_process.FIRST, 1), release)
     os.close(writer)
-    ready, _writable, _errors = select.select([reader], [], [], 2)
+    ready, _writable, _errors = select.select([reader], [], [], 60)
+    os.close(held)
     assert ready
     assert os.read(reader, 1) == b""
     os.close(reader)
+    os.close(release)
 
 
 def _member(session: int) -> int:
@@ -137,15 +134,18 @@ def test_only_the_process_that_is_meant_is_ended(child):
     end(replace(identified(child.pid), started="1"))
     assert child.poll() is None
     end(identified(child.pid))
-    assert child.wait(10) != 0
+    assert child.wait(60) != 0
 
 
 def test_what_a_companion_raises_stays_with_it(capfd):
     def work() -> None:
         raise RuntimeError("secret")
 
-    detach(work)
-    time.sleep(0.2)
+    reader, writer = os.pipe()
+    detach(work, writer)
+    os.close(writer)
+    assert os.read(reader, 1) == b"", "it has ended"
+    os.close(reader)
     assert "secret" not in "".join(capfd.readouterr())
 
 

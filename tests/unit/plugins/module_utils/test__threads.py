@@ -12,7 +12,7 @@ def test_the_results_come_in_the_order_of_the_items():
 
     def act(item: int) -> int:
         if item == 1:
-            assert second_first.wait(5)
+            assert second_first.wait(60)
         else:
             second_first.set()
         return item * 10
@@ -25,14 +25,14 @@ def test_nothing_makes_nothing():
 
 
 def test_no_more_run_at_once_than_asked_for():
-    running, most, counting = 0, 0, threading.Lock()
+    pairs, running, most, counting = threading.Barrier(2), 0, 0, threading.Lock()
 
     def act(_item: int) -> None:
         nonlocal running, most
         with counting:
             running += 1
             most = max(most, running)
-        threading.Event().wait(0.02)
+        pairs.wait(60)
         with counting:
             running -= 1
 
@@ -55,7 +55,7 @@ def test_an_error_keeps_no_other_from_its_end():
 
 def test_what_was_begun_gives_its_result_when_it_ends():
     may_end = threading.Event()
-    begun = begin(lambda: may_end.wait(5))
+    begun = begin(lambda: may_end.wait(60))
     with pytest.raises(TimeoutError):
         begun.result(0.01)
     assert not begun.done()

@@ -24,6 +24,7 @@ def ended(script: str, number: signal.Signals | None = None) -> tuple[int, list[
     with subprocess.Popen(
         [sys.executable, "-c", BEGIN + script],
         env={**os.environ, "PYTHONPATH": str(ROOT / "playbooks/collections")},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
@@ -31,7 +32,7 @@ def ended(script: str, number: signal.Signals | None = None) -> tuple[int, list[
         if number is not None:
             assert process.stdout.readline() == "ready\n"
             process.send_signal(number)
-        said, _errors = process.communicate(timeout=60)
+        said, _errors = process.communicate("\n", timeout=60)
     return process.returncode, said.split("\n")[:-1]
 
 
@@ -54,7 +55,8 @@ def test_whoever_handled_the_signal_before_still_does():
 
 def test_an_ignored_hangup_stays_ignored():
     script = "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-    wait = "told('ready'); time.sleep(1); told('goes on')"
+    # The signal is there before the line is read that is sent after it.
+    wait = "told('ready'); sys.stdin.readline(); told('goes on')"
     code, said = ended(f"{script}{HOOKS}{wait}", signal.SIGHUP)
     assert (code, said) == (0, ["goes on", "second", "first"])
 
