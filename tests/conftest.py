@@ -46,6 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("root") and os.geteuid() != 0:
+        pytest.skip("only root can run them: sudo make test-root")
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory) -> t.Iterator[World]:
     """The sandbox of $EASYMO_SANDBOX_STATE when that is up, else a new one, taken down at the end.

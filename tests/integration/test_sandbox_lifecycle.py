@@ -283,7 +283,7 @@ def test_no_secret_stands_in_a_command_line(sandbox):
         assert not any(secret in words for secret in secrets)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide a folder from others")
+@pytest.mark.root
 def test_root_needs_no_folder_that_others_may_enter(tmp_path):
     hidden = tmp_path / "hidden"
     hidden.mkdir(mode=0o700)
@@ -298,7 +298,7 @@ def test_root_needs_no_folder_that_others_may_enter(tmp_path):
     assert sandbox.processes() == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.root
 def test_a_normal_user_has_a_sandbox_too():
     """As nobody, who owns nothing here, with a copy of the package and our Python by its path."""
     nobody = pwd.getpwnam("nobody")

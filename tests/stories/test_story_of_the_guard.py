@@ -209,6 +209,7 @@ def container(world, tmp_path_factory) -> t.Callable[..., t.Any]:
     return run
 
 
+@pytest.mark.root
 def test_the_container_has_the_rules_of_its_manifest(container):
     told = container("sh", "-c", "id; touch /x /srv/releases/x /tmp/x; ls /tmp; whoami")
     assert "uid=10001 gid=10001 groups=10001" in told.stdout
@@ -217,6 +218,7 @@ def test_the_container_has_the_rules_of_its_manifest(container):
     assert "cannot find name for user ID 10001" in told.stderr
 
 
+@pytest.mark.root
 def test_the_shipped_cronjob_looks_as_it_is_printed(container, witness, quiet_alert):
     before = witness.resource_versions()
     look = container()
