@@ -267,7 +267,8 @@ NGINX = """
  template: {metadata: {labels: {app: low}}, spec: {containers: [{name: nginx, image: "nginx:1.27",
  ports: [{name: web, containerPort: 80}], readinessProbe: {httpGet: {path: /, port: web}, periodSeconds: 1}}]}}}}
 ---
-{apiVersion: v1, kind: Service, metadata: {name: low}, spec: {selector: {app: low}, ports: [{port: 8888, targetPort: web}]}}
+{apiVersion: v1, kind: Service, metadata: {name: low}, spec: {selector: {app: low},
+ ports: [{port: 8888, targetPort: web}]}}
 """
 
 

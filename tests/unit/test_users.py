@@ -10,7 +10,6 @@ REASONS = {
     "tests/fakes/browser.py": "Chromium refuses to start as root with its sandbox",
     "tests/integration/pgbouncer.py": "PgBouncer refuses to run as root",
     "tests/unit/plugins/module_utils/test__user.py": "expects the number of a user without a name",
-    "tests/unit/test_users.py": "looks for it",
 }
 AS_ROOT = {
     "tests/integration/test_sandbox_lifecycle.py": 2,
