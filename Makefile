@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 TRAFFIC := tests/stories/test_story_of_the_waves.py
 
-.PHONY: help setup demo test test-root test-cluster check lint types sanity unit contract integration interop stories traffic nightly oldest molecule simulate simulate-plays bench bench-goals bench-gates pictures docs schema site lock \
+.PHONY: help setup demo test test-again test-root test-cluster check lint types sanity unit contract integration interop stories traffic nightly oldest molecule simulate simulate-plays bench bench-goals bench-gates pictures docs schema site lock \
 	sandbox-up sandbox-down sandbox-status clean
 
 help:  ## What can be made
@@ -22,6 +22,9 @@ demo: setup  ## Deploy v2.0 to a sandbox on this machine, under traffic, and loo
 
 test: setup  ## Everything but nightly, in order of what it costs; STEPS="style units" for some steps alone
 	@$(PY) -m tests.suite $(STEPS)
+
+test-again: setup  ## N=10 whole runs in a row, a table of them, and what failed how often
+	@$(PY) -m tests.suite.again $(or $(N),10)
 
 test-root: setup  ## The few tests that only root can run: 'make test' is for everybody and skips them
 	@$(PY) -m pytest -q -m root tests/integration/test_sandbox_lifecycle.py tests/stories/test_story_of_the_guard.py
