@@ -93,17 +93,17 @@ def _sha256(body: bytes) -> str:
 def registry(tmp_path) -> t.Iterator[Registry]:
     registry = Registry(tmp_path)
     try:
-        until(lambda: _answers(registry.url), 20)
+        until(lambda: _answers(registry.url))
         registry.cosign("generate-key-pair")
         yield registry
     finally:
         registry.process.terminate()
-        registry.process.wait(20)
+        registry.process.wait(60)
 
 
 def _answers(url: str) -> bool:
     try:
-        return requests.get(f"{url}/v2/", timeout=1).ok
+        return requests.get(f"{url}/v2/", timeout=60).ok
     except requests.ConnectionError:
         return False
 

@@ -11,6 +11,8 @@ import yaml
 from aiohttp.test_utils import TestClient, TestServer
 from ansible_rulebook.validators import Validate
 
+from tests import virtual_time
+
 ROOT = Path(__file__).parents[3]
 SOURCE = runpy.run_path(str(ROOT / "extensions/eda/plugins/event_source/guard_trigger.py"))
 TOKEN = "a-token-of-the-guard_trigger"
@@ -125,7 +127,7 @@ def ringing(lasts: float, posts: t.Sequence[float], seconds: float, **options: t
         task.cancel()
         return looks
 
-    return asyncio.run(run())
+    return virtual_time.run(run())
 
 
 def test_it_looks_when_it_is_started_and_then_every_so_often():

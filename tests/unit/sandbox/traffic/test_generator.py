@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import json
 import random
-import time
 import typing as t
 
 import aiohttp
@@ -21,6 +20,7 @@ from sandbox.traffic.figures import Figures
 from sandbox.traffic.generator import QUESTIONS as QUESTIONS_OF_ALL
 from sandbox.traffic.generator import FailedError, Generator, Load, Targets, route_taken
 from sandbox.world import World
+from tests import virtual_time
 
 Handler = t.Callable[[web.Request], t.Awaitable[web.Response]]
 
@@ -62,7 +62,6 @@ def test_the_load_is_steady_and_every_answer_awaited():
     assert sum(found["answers"].values()) == 60
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("ease", [True, False])
 def test_a_machine_that_cannot_keep_up_is_asked_for_less_where_that_is_wanted(ease):
     async def run() -> Generator:
@@ -78,13 +77,15 @@ def test_a_machine_that_cannot_keep_up_is_asked_for_less_where_that_is_wanted(ea
                 sent.append(due)
                 # As where other programs have both cores for a moment.
                 if len(sent) == 10:
-                    time.sleep(1.3)
+                    loop = asyncio.get_running_loop()
+                    assert isinstance(loop, virtual_time.VirtualLoop)
+                    loop.now += 1.3
 
             generator._send = send  # type: ignore[method-assign]
             await generator.run(asyncio.Event())
             return generator
 
-    generator = asyncio.run(run())
+    generator = virtual_time.run(run())
     sent = generator.figures.total("sent")
     assert (generator.rate, sent < 400) == ((100, True) if ease else (200, False))
 

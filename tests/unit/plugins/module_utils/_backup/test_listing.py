@@ -54,17 +54,27 @@ def test_twenty_megabytes_of_listing_are_read_and_searched(tmp_path):
 
 
 @cases(
-    ("script", "error", "words"),
+    ("script", "timeout", "error", "words"),
     {
-        "hangs": ("time.sleep(60)", NotReadyError, "pg_restore --list of s3://b/k did not end"),
-        "is-silent": ("sys.stdin.buffer.read()", VerificationError, "it did not mention a dump"),
-        "fails": ("sys.exit('no room')", VerificationError, "exit code 1: no room"),
+        "hangs": (
+            "time.sleep(600)",
+            0.3,
+            NotReadyError,
+            "pg_restore --list of s3://b/k did not end",
+        ),
+        "is-silent": (
+            "sys.stdin.buffer.read()",
+            60,
+            VerificationError,
+            "it did not mention a dump",
+        ),
+        "fails": ("sys.exit('no room')", 60, VerificationError, "exit code 1: no room"),
     },
 )
-def test_who_fails_is_named(tmp_path, script, error, words):
+def test_who_fails_is_named(tmp_path, script, timeout, error, words):
     pg_restore = program(tmp_path, script)
     with pytest.raises(error, match=words):
-        list_dump(pg_restore, "s3://b/k", dump, timeout=2, consequence="nothing was kept")
+        list_dump(pg_restore, "s3://b/k", dump, timeout=timeout, consequence="nothing was kept")
 
 
 @cases(("oids", "named"), {
