@@ -38,6 +38,8 @@ SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "48MB",
+    # In its folder: what a killed server has in /dev/shm stays there for ever.
+    "dynamic_shared_memory_type": "mmap",
     "io_method": "sync",
     "jit": "off",
     "fsync": "off",

@@ -54,6 +54,7 @@ class ThrowawayServer:
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
             "shared_buffers=16MB",
+            "dynamic_shared_memory_type=mmap",
             *more,
         )
         self._argv = [
