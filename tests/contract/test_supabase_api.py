@@ -4,8 +4,6 @@ import hashlib
 import json
 import shutil
 import threading
-import time
-import typing as t
 
 import pytest
 import requests
@@ -15,6 +13,8 @@ from sandbox.faults import Fault
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from sandbox.supabase.client import Source
 from tests.contract.supabase_project import release
+from tests.fakes.http_server import Handler, serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("setpriv"), reason="the sandbox needs setpriv of util-linux"
@@ -146,6 +146,7 @@ def test_no_request_is_lost_while_versions_change(project):
     asking = threading.Thread(target=ask)
     asking.start()
     for number in range(1, 4):
+        until(lambda number=number: (200, str(number - 1)) in answers or not asking.is_alive())
         code = f'Deno.serve(() => new Response("{number}"))'
         path = source.entrypoint_path
         project.deploy(Source(source.slug, path, "", {path: code.encode()}))
@@ -159,21 +160,32 @@ def test_no_request_is_lost_while_versions_change(project):
 
 
 def test_a_slow_answer_outlives_its_version(project):
-    slow = 'Deno.serve(async () => { await new Promise((r) => setTimeout(r, 700)); return new Response("old"); })'
-    source = project.program(slow)
-    project.deploy(source)
-    texts: list[str] = []
-    asking = threading.Thread(
-        target=lambda: texts.append(project.call(f"/functions/v1/{source.slug}").text)
-    )
-    asking.start()
-    time.sleep(0.2)
-    path = source.entrypoint_path
-    new = Source(source.slug, path, "", {path: b'Deno.serve(() => new Response("new"))'})
-    project.deploy(new)
+    asked, go = threading.Event(), threading.Event()
 
-    assert project.call(f"/functions/v1/{source.slug}").text == "new"
-    asking.join(timeout=60)
+    class Waits(Handler):
+        def do_GET(self) -> None:
+            asked.set()
+            go.wait(60)
+            self.answer()
+
+    with serving(Waits) as url:
+        source = project.program(
+            f'Deno.serve(async () => {{ await fetch("{url}"); return new Response("old"); }})'
+        )
+        project.deploy(source)
+        texts: list[str] = []
+        asking = threading.Thread(
+            target=lambda: texts.append(project.call(f"/functions/v1/{source.slug}").text)
+        )
+        asking.start()
+        assert asked.wait(60)
+        path = source.entrypoint_path
+        new = Source(source.slug, path, "", {path: b'Deno.serve(() => new Response("new"))'})
+        project.deploy(new)
+
+        assert project.call(f"/functions/v1/{source.slug}").text == "new"
+        go.set()
+        asking.join(timeout=60)
     assert texts == ["old"]
 
 
@@ -255,12 +267,12 @@ def test_function_logs_are_found(project):
     record = project.deploy(source).json()
     project.call(f"/functions/v1/{source.slug}")
     sql = function_query(record["id"], 5, "error")
-    deadline = time.monotonic() + 5
-    found: list[dict[str, t.Any]] = []
-    while not found and time.monotonic() < deadline:
+
+    def logged() -> list[str]:
         answer = project.manage("GET", "/analytics/endpoints/logs.all", params={"sql": sql})
-        found = answer.json()["result"]
-    assert [line["event_message"] for line in found] == ["bad"]
+        return [line["event_message"] for line in answer.json()["result"]]
+
+    until(lambda: logged() == ["bad"])
 
 
 def test_the_rest_root_is_for_the_service_key(project):
