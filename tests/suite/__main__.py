@@ -254,7 +254,7 @@ def end_left_processes() -> list[str]:
     names = []
     for process in left:
         try:
-            names.append(" ".join(process.cmdline()[:4]) or process.name())
+            names.append(" ".join(process.cmdline()) or process.name())
             process.kill()
         except psutil.NoSuchProcess:
             continue
@@ -304,6 +304,7 @@ def main(chosen: list[str]) -> int:
     ]
     seconds = run.overview.now - run.overview.began
     measured.append({"step": "all", "seconds": seconds, "cpu": cpu})
+    (LOGS / "left.txt").write_text("\n".join(left), encoding="utf-8")
     (LOGS / "steps.json").write_text(json.dumps(measured), encoding="utf-8")
     stopped = ", for the run was interrupted" if run._interrupted else " after a failure"
     print("\n".join(screen.ending(run.overview, cpu, left, str(LOGS.relative_to(ROOT)), stopped)))
