@@ -1,11 +1,12 @@
 """Plays of a test's own over the namespace of the test, and runs that go on until they are told to end."""
 
+import contextlib
 import os
-import signal
 import subprocess
 import typing as t
 from pathlib import Path
 
+import psutil
 import yaml
 
 from tests.ansible_playbook import PROGRAM, ROOT, run_playbook
@@ -77,6 +78,10 @@ class Player:
         return self.process.wait(60)
 
     def dies(self) -> None:
-        """With its workers, as a machine's memory killer or an impatient person does it."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        """With its workers, each of which is a session of its own, and what they run."""
+        workers = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        for worker in workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.kill()
         self.process.wait(60)
