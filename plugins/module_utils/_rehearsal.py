@@ -29,6 +29,7 @@ _NOTHING: t.Mapping[str, t.Any] = {
     "locks": {},
     "checks": [],
     "left_out": [],
+    "rights_compared": 0,
     "backup": "",
     "failure": "",
     "waiver": "",
@@ -107,7 +108,8 @@ def _try_on_copy(module: Module, entry: dict[str, t.Any]) -> list[DeployError]:
     options, failures = module.params["rehearsal"], []
     try:
         restored = _restore(module, state="present")
-        entry.update(backup=restored["backup"]["uri"], left_out=restored["left_out"])
+        entry.update(backup=restored["backup"]["uri"])
+        entry.update({name: restored[name] for name in ("left_out", "rights_compared")})
         applied = migrate(with_options(module, options["copy"]))
         rows = run_probes([*_checks(options)])
         entry["checks"] = [row.to_result() for row in rows]

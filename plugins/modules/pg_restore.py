@@ -12,6 +12,8 @@ description:
   - Streams a backup of M(easymo.deploy.pg_backup) from S3 straight into C(pg_restore). No dump is written to a disk.
   - Nothing goes live before the SHA-256 of every byte is the manifest's, and every table has exactly the rows that were
     counted in the backup's own snapshot.
+  - Nor before owners, grants, row security, policies and default privileges are those of that snapshot. They are given
+    back where they differ, and what this user cannot give back stops the restore.
   - Whatever fails, a database serves afterwards, and the failure says which one, what else is there and what to do.
     A run that was killed at any point is put right by running it again.
   - With O(fence) the deploy lock is looked at before anything is changed, and again right before what was restored goes
@@ -213,6 +215,19 @@ left_out:
   type: list
   elements: str
   sample: ["schemas of other roles: auth, storage", "event triggers: pgrst_ddl_watch"]
+rights_compared:
+  description:
+    - Of how many objects owners, grants and row security were compared with the backup's, and are equal now.
+    - 0 with O(owners=skip), for a backup of an older version, and when nothing was restored in this run.
+  returned: when O(state=present)
+  type: int
+  sample: 312
+rights_given_back:
+  description: The objects whose rights differed until they were given back.
+  returned: when O(state=present)
+  type: list
+  elements: str
+  sample: [TABLE public.secrets]
 standing:
   description: Which database serves after the failure and what else is there. The message ends in it, too.
   returned: when it failed after it had begun

@@ -39,7 +39,9 @@ class Restorable:
 
     def backup(self, **more: t.Any) -> Result:
         """One of the database as it is now."""
-        backup: Result = self.try_backup(**more)["backup"]
+        result = self.try_backup(**more)
+        assert "backup" in result, result
+        backup: Result = result["backup"]
         return backup
 
     def try_backup(self, **more: t.Any) -> Result:

@@ -29,6 +29,7 @@ ALTER PUBLICATION supabase_realtime ADD TABLE public.accounts;
 CREATE SCHEMA app;
 CREATE TABLE app.notes (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text);
 INSERT INTO app.notes (note) SELECT 'n' || g FROM generate_series(1, 20) g;
+CREATE TABLE public.secrets (k text); REVOKE ALL ON public.secrets FROM anon, authenticated, service_role;
 """
 THEIRS = """
 INSERT INTO auth.users (id, email) SELECT gen_random_uuid(), 'p' || g || '@example.com' FROM generate_series(1, 5) g;
@@ -45,6 +46,7 @@ CLOSED = [
 ]
 OTHERS = "schemas of other roles: auth, cron, graphql, graphql_public, net, pgbouncer, realtime, storage, vault"
 APPROVAL = {"approved_by": "Jane Doe", "reason": "The accounts are gone"}
+OPEN = "SELECT has_table_privilege('anon', 'public.secrets', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')"
 SHAPE = """
 SELECT (SELECT count(*) FROM public.accounts), (SELECT count(*) FROM public.people), (SELECT count(*) FROM app.notes),
   (SELECT count(*) FROM auth.users), (SELECT array_agg(tablename::text) FROM pg_publication_tables)
@@ -146,6 +148,7 @@ def test_a_rehearsal_runs_migrations_that_refer_to_auth_and_storage(hosted, look
     assert "pgcrypto" not in told
     (shape,) = query(looked_at, SHAPE)
     assert shape == (5, 5, 20, 5, ["accounts"])
+    assert query(looked_at, OPEN) == [(False,)]
     rehearsal = Project(tmp_path, looked_at)
     rehearsal.write(
         v1_receipts="CREATE TABLE public.receipts (id int PRIMARY KEY, owner uuid REFERENCES auth.users (id),"
@@ -176,6 +179,8 @@ def test_in_place_only_what_is_ours_is_restored(hosted):
     assert not any(one.startswith("auth.") for one in predicted["diff"]["before"]["rows"])
 
     restored = hosted.restore(method="in_place")
+    assert hosted.query(OPEN) == [(False,)]
+    assert "TABLE public.secrets" in restored["rights_given_back"]
     assert restored["left_out"] == predicted["left_out"]
     assert restored["dropped"] == predicted["dropped"] == ["TABLE public.surplus"]
     assert hosted.shape() == before
@@ -189,6 +194,20 @@ def test_in_place_only_what_is_ours_is_restored(hosted):
     hosted.by_platform("INSERT INTO auth.users (id) VALUES (gen_random_uuid())")
     assert hosted.shape()[0] == before[0] + 1
     assert hosted.restore(method="in_place")["changed"] is False
+
+
+def test_rights_that_cannot_be_given_back_stop_the_restore_by_name(hosted):
+    hosted.backup()
+    hosted.by_platform(
+        "CREATE FUNCTION extensions.opens() RETURNS event_trigger SECURITY DEFINER LANGUAGE plpgsql AS"
+        " $$ BEGIN GRANT SELECT ON public.secrets TO anon; END $$; CREATE EVENT TRIGGER opens ON ddl_command_end"
+        " WHEN TAG IN ('REVOKE') EXECUTE FUNCTION extensions.opens()"
+    )
+    hosted.query("DELETE FROM app.notes")
+    failed = hosted.restore(method="in_place")
+    assert "TABLE public.secrets: anon has SELECT" in failed["msg"]
+    assert "Nothing was committed" in failed["msg"]
+    assert (hosted.shape()[2], hosted.query(OPEN)) == (0, [(False,)])
 
 
 def test_a_trigger_on_a_table_of_others_that_the_release_dropped_comes_back(hosted):

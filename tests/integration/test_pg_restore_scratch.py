@@ -37,6 +37,23 @@ def test_a_scratch_database_comes_and_goes(place):
     assert place.orders() == WHOLE
 
 
+def test_a_copy_with_a_subscription_is_dropped(place):
+    scratch = f"{place.database}_look"
+    place.psql(
+        "CREATE SUBSCRIPTION news CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p"
+        " WITH (connect = false, slot_name = 'news')"
+    )
+    key = place.backup(release="2.0.1")["key"]
+    for statement in ("ALTER SUBSCRIPTION news SET (slot_name = NONE)", "DROP SUBSCRIPTION news"):
+        place.psql(statement)
+    assert place.restore(login_db=scratch, key=key)["changed"]
+    assert place.psql("SELECT subname FROM pg_subscription") == ["news"]
+    gone = place.restore(login_db=scratch, state="absent")
+    assert gone.get("changed"), gone
+    assert scratch not in place.databases()
+    assert place.psql("SELECT count(*) FROM pg_subscription") == ["0"]
+
+
 def test_what_no_restore_made_is_neither_replaced_nor_dropped(place):
     for state in ("present", "absent"):
         result = place.restore(state=state)

@@ -57,9 +57,54 @@ CREATE MATERIALIZED VIEW filled AS SELECT count(*) FROM parent;
 CREATE MATERIALIZED VIEW unpopulated AS SELECT count(*) FROM parent WITH NO DATA;
 CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
 CREATE FOREIGN TABLE elsewhere (id int) SERVER nowhere;
+CREATE EXTENSION postgres_fdw;
+CREATE SERVER away FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '1');
+CREATE USER MAPPING FOR CURRENT_USER SERVER away; CREATE TABLE partly (id int) PARTITION BY RANGE (id);
+CREATE FOREIGN TABLE partly_away PARTITION OF partly FOR VALUES FROM (0) TO (10) SERVER away;
 CREATE TABLE empty (id int); CREATE VIEW seen AS SELECT * FROM parent;
 CREATE TABLE no_columns (); INSERT INTO no_columns DEFAULT VALUES;
 CREATE TABLE guarded AS SELECT generate_series(1, 6) AS id; ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+"""
+# Of each kind what a restore could give too much of or too little: under default privileges that came later, revoked,
+# by column, by a grantor of another name, of another owner.
+RIGHTS = """
+CREATE FUNCTION older() RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE TYPE older_type AS ENUM ('x');
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO anon, authenticated, service_role;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO anon;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO anon;
+CREATE TABLE secrets (k text); REVOKE ALL ON secrets FROM anon, authenticated, service_role;
+CREATE VIEW shown AS SELECT k FROM secrets; REVOKE ALL ON shown FROM anon;
+CREATE MATERIALIZED VIEW kept AS SELECT k FROM secrets; REVOKE SELECT ON kept FROM anon;
+CREATE SEQUENCE counter; REVOKE USAGE ON counter FROM anon;
+CREATE TABLE half (id int, name text); REVOKE INSERT, UPDATE, DELETE ON half FROM anon;
+GRANT UPDATE (name) ON half TO anon;
+CREATE TABLE numbered (id int GENERATED ALWAYS AS IDENTITY, other serial);
+REVOKE ALL ON SEQUENCE numbered_id_seq FROM anon;
+CREATE FUNCTION for_all() RETURNS int LANGUAGE sql AS 'SELECT 1'; GRANT EXECUTE ON FUNCTION for_all() TO PUBLIC;
+CREATE PROCEDURE acts() LANGUAGE sql AS ''; REVOKE ALL ON PROCEDURE acts() FROM anon;
+CREATE AGGREGATE summed (int) (sfunc = int4pl, stype = int); REVOKE ALL ON FUNCTION summed (int) FROM anon;
+CREATE DOMAIN percent AS int CHECK (value < 101); GRANT USAGE ON DOMAIN percent TO service_role WITH GRANT OPTION;
+CREATE SCHEMA "In side"; GRANT USAGE ON SCHEMA "In side" TO anon;
+ALTER DEFAULT PRIVILEGES IN SCHEMA "In side" GRANT SELECT ON TABLES TO authenticated;
+CREATE TABLE "In side"."T %s :x" (id int); REVOKE ALL ON "In side"."T %s :x" FROM service_role;
+CREATE TABLE owned (id int); ALTER TABLE owned OWNER TO authenticator; ALTER SEQUENCE counter OWNER TO authenticator;
+CREATE TABLE chain (id int); GRANT SELECT ON chain TO authenticator WITH GRANT OPTION;
+SET ROLE authenticator; GRANT SELECT ON chain TO service_role; RESET ROLE;
+ALTER TABLE half FORCE ROW LEVEL SECURITY; CREATE POLICY "some" ON half FOR SELECT TO anon USING (id > 1);
+SELECT lo_from_bytea(4711, 'x'); GRANT SELECT ON LARGE OBJECT 4711 TO anon;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+"""
+# What a release did to rights after the backup, and what it made.
+LATER = """
+GRANT ALL ON secrets, shown, owned TO anon; REVOKE ALL ON half FROM anon; GRANT EXECUTE ON FUNCTION older() TO anon;
+ALTER TABLE chain OWNER TO authenticator; ALTER TABLE half NO FORCE ROW LEVEL SECURITY; DROP POLICY "some" ON half;
+ALTER DEFAULT PRIVILEGES IN SCHEMA "In side" REVOKE SELECT ON TABLES FROM authenticated;
+ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC; ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO anon;
+ALTER DEFAULT PRIVILEGES FOR ROLE authenticator GRANT ALL ON TABLES TO PUBLIC;
+GRANT CREATE ON SCHEMA public, "In side" TO anon; REVOKE SELECT ON LARGE OBJECT 4711 FROM anon;
 """
 ROWS = {
     "public.settings": 2,
@@ -80,6 +125,10 @@ ROWS = {
     "public.no_columns": 1,
     "public.empty": 0,
     "public.guarded": 6,
+    **dict.fromkeys(
+        ("public.secrets", "public.half", "public.numbered", "public.owned", "public.chain"), 0
+    ),
+    "In side.T %s :x": 0,
 }
 
 
@@ -111,17 +160,20 @@ def schema(made: Restorable, database: str) -> list[str]:
 @pytest.mark.usefixtures("extensions")
 def test_every_shape_comes_back_by_every_method(world):
     with restorable(world) as made:
-        made.psql(f"DROP TABLE orders CASCADE; DROP SCHEMA shop CASCADE; {SHAPES}")
+        made.psql(f"DROP TABLE orders CASCADE; DROP SCHEMA shop CASCADE; {SHAPES}; {RIGHTS}")
         key = made.backup(release="2.0.1")["key"]
         for method in METHODS:
             database = f"{made.database}_look" if method == "scratch" else made.database
             before = schema(made, made.database)
+            if method == "in_place":
+                made.psql(LATER)
             done = made.restore(method=method, key=key, login_db=database, request=method)
             assert done.get("changed"), done
             assert {one["table"]: (one["backup"], one["after"]) for one in done["rows"]} == {
                 table: (rows, rows) for table, rows in ROWS.items()
             }
             assert schema(made, database) == before
+            assert done["rights_compared"] > 50
 
 
 # Names as long as they may be: what pg_restore --list prints is soon more than a pipe holds, and so is the dump.

@@ -26,6 +26,7 @@ from .plan import (
     parse_contents,
 )
 from .programs import BackupProgress, Upload, list_dump
+from .rights import grouped
 from .tables import DumpedTable, ExportedSnapshot, cure, exported_snapshot
 
 
@@ -148,6 +149,7 @@ def _take(request: BackupRequest, cleanup: CleanupNotes) -> Backup:
         rows=rows,
         schemas_of_others=list(snapshot.others.schemas),
         left_out=list(snapshot.others.left_out),
+        rights=grouped(snapshot.rights),
     )
     request.bucket.put_new(manifest_key(request.key), manifest.to_json())
     return Backup(bucket=request.bucket.name, manifest=manifest)

@@ -6,11 +6,12 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 
 from .._errors import InputError
 from .._time import read_time
+from .rights import EqualRights, read_groups
 
 MANIFEST_SUFFIX = ".manifest.json"
 # Microseconds, so that the newer of two backups of one second is the newer one.
@@ -44,6 +45,8 @@ class Manifest:
     """Schemas of roles other than the backup's: those roles must restore them."""
     left_out: list[str] = field(default_factory=list)
     """Their unreadable objects, which the dump lacks, for example `table auth.schema_migrations`."""
+    rights: tuple[EqualRights, ...] = ()
+    """Owners, grants and row security at the moment of the dump; none in the manifests of older versions."""
 
     @classmethod
     def from_json(cls, text: bytes) -> Manifest:
@@ -51,8 +54,10 @@ class Manifest:
         document = json.loads(text)
         if not isinstance(document, dict):
             raise ValueError("a manifest is an object")
-        values: dict[str, t.Any] = {}
+        values: dict[str, t.Any] = {"rights": read_groups(document.get("rights", []))}
         for entry in fields(cls):
+            if entry.name in values:
+                continue
             # Older manifests lack the lists.
             value = document.get(entry.name, [] if entry.type == "list[str]" else None)
             if not _fits(str(entry.type), value):
@@ -103,7 +108,8 @@ class Backup:
 
     def to_result(self) -> dict[str, t.Any]:
         duration = self.finished - self.begun
-        described = asdict(self.manifest)
+        described = asdict(replace(self.manifest, rights=()))
+        del described["rights"]
         return {**described, "uri": self.uri, "duration": int(duration.total_seconds())}
 
 

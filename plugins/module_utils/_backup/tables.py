@@ -15,6 +15,7 @@ from .._errors import NotReadyError, RefusedError
 from .._formats import listed
 from .._postgres import PostgresTarget, Session
 from .._threads import begin
+from .rights import RIGHTS, DatabaseRights, parse_rights
 
 CURE = "raise max_locks_per_transaction of the server and restart it"
 _FULL = "out of shared memory"
@@ -176,6 +177,8 @@ class ExportedSnapshot:
     identifier: str
     tables: tuple[DumpedTable, ...]
     others: ForeignSchemas
+    rights: DatabaseRights
+    """Of all objects that are dumped."""
     _session: _postgres.Session
     _target: PostgresTarget
 
@@ -217,7 +220,17 @@ def exported_snapshot(target: PostgresTarget, *, lock_timeout: int) -> t.Iterato
         identifier = str(session.rows("SELECT pg_export_snapshot()")[0][0])
         tables, others = list_dumped(session)
         _lock(session, tables, target)
-        yield ExportedSnapshot(identifier, tables, others, session, target)
+        rights = {
+            subject: held
+            for subject, held in read_rights(session).items()
+            if subject.name not in others.closed
+        }
+        yield ExportedSnapshot(identifier, tables, others, rights, session, target)
+
+
+def read_rights(session: Session) -> DatabaseRights:
+    """Those in force now; needs a search_path of pg_catalog."""
+    return parse_rights(line for (line,) in session.rows(RIGHTS))
 
 
 def list_dumped(session: Session) -> tuple[tuple[DumpedTable, ...], ForeignSchemas]:

@@ -151,6 +151,7 @@ class Rehearsal:
     waived_by: str = ""
     failure: str = ""
     left_out: tuple[str, ...] = ()
+    rights_compared: int = 0
 
 
 @dataclass(frozen=True)
@@ -265,6 +266,8 @@ class Act:
     to: str = ""
     stolen_from: str = ""
     backup: str = ""
+    rights_compared: int = 0
+    rights_given_back: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from .._claims.claims import causes_of
 from .._errors import InputError
-from .._formats import LONGEST, WORD_JOINER, bare, legible, shown
+from .._formats import LONGEST, WORD_JOINER, bare, legible, listed, shown
 from .._release.record import ON_HOLD, Record
 from .._time import UTC, parse_time
 from .models import Report
 from .phases import FAILED
+from .sections import rights_in_words
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,9 @@ def done(record: Record) -> t.Iterator[str]:
         back = f"went back to {entry.after or 'what ran before'}."
         yield f"{entry.name} {f'did not go back: {entry.message}' if entry.message else back}"
     for name, act in record.facts.restored:
-        yield f"{name} was restored from {act.backup}."
+        yield f"{name} was restored from {act.backup}. {rights_in_words(act.rights_compared)}"
+        if act.rights_given_back:
+            yield f"The restore gave rights of {name} back: {listed(act.rights_given_back)}."
     yield from record.notes
     if record.finished:
         yield f"The record was closed at {shown(record.finished)}."

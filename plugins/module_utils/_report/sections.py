@@ -236,12 +236,24 @@ def rehearsals(record: Record) -> Table:
             by = rehearsal.waived_by
             rows.append((*head, "", "", f"{rehearsal.waiver} ({by})" if by else rehearsal.failure))
     columns = ("Database", "Result", "Migration", "Took", "Locks held")
-    lead = " ".join(
+    leads = [
         f"{rehearsal.name} was rehearsed without {'; '.join(rehearsal.left_out)}."
         for rehearsal in known
         if rehearsal.left_out
-    )
-    return table("Rehearsals", columns, rows, lead=lead)
+    ]
+    leads += [
+        f"Copy of {rehearsal.name}: {rights_in_words(rehearsal.rights_compared)}"
+        for rehearsal in known
+        if rehearsal.durations
+    ]
+    return table("Rehearsals", columns, rows, lead=" ".join(leads))
+
+
+def rights_in_words(compared: int) -> str:
+    """Of a restored database."""
+    if not compared:
+        return "Its rights were not compared with the backup's."
+    return f"Owners, grants and row security of {counted(compared, 'object')} are the backup's."
 
 
 def feedback(record: Record) -> Table:

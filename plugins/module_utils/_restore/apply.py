@@ -139,6 +139,8 @@ def _result(
         "rows": rows,
         "dropped": list(done.dropped),
         "left_out": list(done.left_out),
+        "rights_compared": done.rights.compared,
+        "rights_given_back": list(done.rights.given_back),
         "diff": {"before": {"rows": ours}, "after": {"rows": ours if plan.done else after}},
     }
 
@@ -186,7 +188,7 @@ def clear(session: Session, order: RestoreRequest, plan: RestorePlan) -> None:
     if plan.reopen:
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", order.database)
     for left in plan.leftovers:
-        databases.drop(session, left.name)
+        databases.drop(session, order.aimed_at(left.name))
 
 
 def _carry_out(
@@ -239,16 +241,23 @@ def _restore_backup(module: Module) -> Result:
     check = lock_check(module, patience=PATIENCE)
     order = place_order(params, bucket, find_backup(params, bucket), report, check)
     count_before = module.check_mode or module._diff
-    return restore(order, count_before=count_before, predicted=module.check_mode)
+    result = restore(order, count_before=count_before, predicted=module.check_mode)
+    if order.keep_owners and not order.backup.manifest.rights:
+        module.warn(
+            f"{order.backup.uri} was taken by an older version and does not say who owned what and who might do what: "
+            f"compare owners, grants and row security of {database} by hand."
+        )
+    return result
 
 
 def _drop_scratch(module: Module) -> Result:
-    name = PostgresTarget.from_params(module.params).database
+    target = PostgresTarget.from_params(module.params)
+    name = target.database
     with databases.administering(control_target(module.params)) as session:
         scratch = find_scratch(databases.observe(session, name), name)
         if scratch is not None and not module.check_mode:
             with databases.only_one(session, name):
-                databases.drop(session, scratch.name)
+                databases.drop(session, target)
     changed = scratch is not None
     before = {"databases": [name] if changed else []}
     diff = {"before": before, "after": {"databases": []}}

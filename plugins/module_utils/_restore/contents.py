@@ -151,10 +151,17 @@ def find_drops(
     return drops, tuple(lacking)
 
 
-def foreign_schemas(session: Session, contents: DumpEntries, others: t.Collection[str]) -> str:
-    """A condition on n.nspname: the schemas that the backup does not have, or that are not ours to restore."""
+def foreign_schemas(
+    session: Session, contents: DumpEntries, others: t.Collection[str]
+) -> frozenset[str]:
+    """The schemas that the backup does not have, or that are not ours to restore."""
     names = (name for (name,) in session.rows(_SCHEMAS))
-    foreign = [name for name in names if name in others or not contents.has_schema(name)]
-    if not foreign:
+    return frozenset(name for name in names if name in others or not contents.has_schema(name))
+
+
+def among(session: Session, schemas: t.Collection[str]) -> str:
+    """A condition on n.nspname."""
+    if not schemas:
         return "false"
-    return composed(session, f"n.nspname IN ({', '.join(['%L'] * len(foreign))})", *foreign)
+    listed = ", ".join(["%L"] * len(schemas))
+    return composed(session, f"n.nspname IN ({listed})", *sorted(schemas))

@@ -114,8 +114,36 @@ def end_sessions(session: Session, database: str, *, spare: str = "", only: str 
             continue
 
 
-def drop(session: Session, name: str) -> None:
-    change(session, "DROP DATABASE IF EXISTS %I WITH (FORCE)", name)
+def drop(session: Session, target: PostgresTarget) -> None:
+    """Drop the target's database. `session` is connected to another one."""
+    statement = "DROP DATABASE IF EXISTS %I WITH (FORCE)"
+    try:
+        change(session, statement, target.database)
+    except SqlError as exc:
+        if exc.sqlstate != IN_USE:
+            raise
+        _drop_subscriptions(target)
+        change(session, statement, target.database)
+
+
+def _drop_subscriptions(target: PostgresTarget) -> None:
+    """A database with one cannot be dropped. Its slot at the publisher stays: that of a copy's is the original's."""
+    with administering(target) as session:
+        for (name,) in session.rows(_SUBSCRIPTIONS):
+            for statement in _WITHOUT_SLOT:
+                change(session, statement, name)
+
+
+IN_USE = "55006"
+_SUBSCRIPTIONS = """
+SELECT s.subname FROM pg_catalog.pg_subscription s
+JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = pg_catalog.current_database()
+"""
+_WITHOUT_SLOT = (
+    "ALTER SUBSCRIPTION %I DISABLE",
+    "ALTER SUBSCRIPTION %I SET (slot_name = NONE)",
+    "DROP SUBSCRIPTION %I",
+)
 
 
 @contextmanager

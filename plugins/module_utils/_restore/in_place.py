@@ -9,20 +9,28 @@ import typing as t
 from contextlib import closing
 from dataclasses import dataclass
 
+from .._backup.rights import RIGHTS, ExpectedRights, parse_rights
 from .._backup.tables import TABLES
 from .._child_process import Child
 from .._errors import DeployError, UnreachableError
 from .._postgres import LIFT_TIMEOUTS, Session, SqlError
 from . import databases, programs
-from .contents import DumpEntries, find_drops, foreign_schemas
-from .models import RestoreOutcome, RestoreRequest, ServerDatabase, unmarked
+from .contents import DumpEntries, among, find_drops, foreign_schemas
+from .models import (
+    UNCOMPARED,
+    RestoreOutcome,
+    RestoreRequest,
+    RightsCheck,
+    ServerDatabase,
+    unmarked,
+)
 from .plan import refuse_other_rows
 from .programs import Feed, refuse_failure
-from .selection import DumpSelection, find_ground, select_in_place
-from .swap import settling
+from .selection import DumpSelection, expected_rights, find_ground, select_in_place
+from .swap import check_rights, gather_statistics, settling
 
 _PIPE = 1 << 16
-_COUNTED, _COMMITTED = "deploy-counted", "deploy-committed"
+_ANSWERED, _COMMITTED = "deploy-answered", "deploy-committed"
 
 # Dropping cascades. It may reach into schemas that the backup does not have, and those it could not bring back.
 _BEGIN = """\\o /dev/null
@@ -50,7 +58,7 @@ SELECT pg_catalog.format(
   'SELECT pg_catalog.json_build_object(%L, pg_catalog.count(*)) FROM ONLY %s %s', n.name, n.identifier, n.condition)
 FROM ({tables}) AS n (oid, name, identifier, condition, readable, filtered, nspname)
 WHERE readable AND NOT ({schemas}) \\gexec
-\\echo {counted}
+\\echo {answered}
 """
 
 
@@ -66,10 +74,14 @@ class Overwrite:
     selection: DumpSelection
     expected: t.Mapping[str, int]
     """The rows of the tables that are restored."""
+    rights: ExpectedRights | None
 
-    def outcome(self, counted: t.Mapping[str, int] | None = None) -> RestoreOutcome:
+    def outcome(
+        self, counted: t.Mapping[str, int] | None = None, rights: RightsCheck = UNCOMPARED
+    ) -> RestoreOutcome:
         """Of a restore, or without counted rows of a predicted one."""
-        return RestoreOutcome("", counted, self.dropped, self.expected, self.selection.left_out)
+        left_out = self.selection.left_out
+        return RestoreOutcome("", counted, self.dropped, self.expected, left_out, rights)
 
 
 def survey(order: RestoreRequest, contents: DumpEntries, live: ServerDatabase) -> Overwrite:
@@ -80,7 +92,9 @@ def survey(order: RestoreRequest, contents: DumpEntries, live: ServerDatabase) -
         others = ground.others if ground else ()
         selection = select_in_place(contents.lines, ground) if ground else DumpSelection()
         drops, lacking = find_drops(session, contents, others)
-        schemas = foreign_schemas(session, contents, others)
+        foreign = foreign_schemas(session, contents, others)
+        schemas = among(session, foreign)
+        rights = expected_rights(session, order, foreign)
         marked = databases.composed(
             session,
             "COMMENT ON DATABASE %I IS %L",
@@ -91,10 +105,11 @@ def survey(order: RestoreRequest, contents: DumpEntries, live: ServerDatabase) -
     return Overwrite(
         dropped=lacking,
         begin=_BEGIN.format(lift_timeouts=LIFT_TIMEOUTS, schemas=schemas, drops=dropping),
-        count=_COUNT.format(tables=TABLES.strip(), schemas=schemas, counted=_COUNTED),
+        count=_COUNT.format(tables=TABLES.strip(), schemas=schemas, answered=_ANSWERED),
         commit=f"{marked};\nCOMMIT;\n\\echo {_COMMITTED}\n",
         selection=selection,
         expected=selection.expected(order.backup.manifest.rows),
+        rights=rights,
     )
 
 
@@ -105,10 +120,10 @@ def restore_in_place(
     with settling(lambda: _standing(order)):
         # Those hold no lock of a table, and the restore of another database would break off.
         databases.end_sessions(session, order.database, spare=databases.CONTROL)
-        counted = _run(order, overwrite)
+        counted, rights = _run(order, overwrite)
         with databases.administering(order.target) as inside:
-            inside.execute("ANALYZE")
-    return overwrite.outcome(counted)
+            gather_statistics(inside, order)
+    return overwrite.outcome(counted, rights)
 
 
 def _standing(order: RestoreRequest) -> str:
@@ -126,31 +141,49 @@ def _standing(order: RestoreRequest) -> str:
     return f"Nothing was committed: database {order.database!r} serves unchanged."
 
 
-def _run(order: RestoreRequest, overwrite: Overwrite) -> dict[str, int]:
+def _run(order: RestoreRequest, overwrite: Overwrite) -> tuple[dict[str, int], RightsCheck]:
     feed = Feed(order)
     with programs.restoring(order, None, feed.send, overwrite.selection) as pg_restore:
         script = _Script(order, overwrite, pg_restore, feed)
         with closing(script), programs.executing(order, script.send) as psql:
-            counted = _read_counts(psql)
-            if counted is None:
+
+            def answered() -> list[str]:
+                if (lines := _read_answer(psql)) is not None:
+                    return lines
                 script.close()
                 refuse_failure(psql, psql.wait(), "psql", order)
-                raise UnreachableError("psql ended before the rows were compared.")
+                raise UnreachableError("psql ended before all was compared.")
+
+            counted: dict[str, int] = {}
+            for line in answered():
+                counted |= json.loads(line)
             order.report("comparing the rows")
             refuse_other_rows(overwrite.expected, counted, order.database)
+
+            def ask() -> list[str]:
+                script.say(f"{RIGHTS};\n\\echo {_ANSWERED}\n")
+                return answered()
+
+            order.report("comparing the rights")
+            rights = check_rights(
+                overwrite.rights,
+                read=lambda: parse_rights(ask()),
+                execute=lambda statements: script.say(";\n".join((*statements, ""))),
+            )
             order.check_lock()
-            script.agree()
+            script.say(overwrite.commit)
+            script.close()
             output = psql.stdout.read().decode("utf-8", "replace")
             rc = psql.wait()
             if _COMMITTED not in output:
                 refuse_failure(psql, rc, "psql", order)
                 raise UnreachableError("psql ended, and it is unknown whether it committed.")
-    return counted
+    return counted, rights
 
 
 @dataclass
 class _Script:
-    """Feeds psql piece by piece. The COMMIT follows only when the block has agreed to it."""
+    """Feeds psql piece by piece: the dump, and then what the block says. Without its COMMIT nothing stays."""
 
     order: RestoreRequest
     overwrite: Overwrite
@@ -158,14 +191,15 @@ class _Script:
     feed: Feed
 
     def __post_init__(self) -> None:
-        self._agreed: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-    def agree(self) -> None:
-        self._agreed.put(True)
+    def say(self, sql: str) -> None:
+        """Have psql execute this, after what was said before."""
+        self._said.put(sql)
 
     def close(self) -> None:
-        """Release the thread that waits for an agreement."""
-        self._agreed.put(False)
+        """Nothing more is said; what is not committed by then is rolled back."""
+        self._said.put("")
 
     def send(self, psql: Child) -> None:
         if not psql.give(self.overwrite.begin.encode()):
@@ -175,17 +209,18 @@ class _Script:
                 return
         refuse_failure(self.pg_restore, self.pg_restore.wait(), "pg_restore", self.order)
         self.feed.refuse_other_bytes("Nothing of it is kept.")
-        if psql.give(self.overwrite.count.encode()) and self._agreed.get():
-            psql.give(self.overwrite.commit.encode())
+        more = self.overwrite.count
+        while more and psql.give(more.encode()):
+            more = self._said.get()
 
 
-def _read_counts(psql: Child) -> dict[str, int] | None:
-    """The counted rows; None when psql ended before it had counted all."""
-    counted: dict[str, int] = {}
+def _read_answer(psql: Child) -> list[str] | None:
+    """The lines of an answer; None when psql ended before it had answered."""
+    lines: list[str] = []
     for line in psql.stdout:
         text = line.decode("utf-8", "replace").strip()
-        if text == _COUNTED:
-            return counted
+        if text == _ANSWERED:
+            return lines
         if text:
-            counted.update(json.loads(text))
+            lines.append(text)
     return None

@@ -178,6 +178,19 @@ class RestoreRequest:
 
 
 @dataclass(frozen=True)
+class RightsCheck:
+    """How rights were compared with the backup's."""
+
+    compared: int = 0
+    """Of so many objects; 0 where the backup has none or owners were not to be kept."""
+    given_back: tuple[str, ...] = ()
+    """Objects whose rights were others until they were corrected, as `TABLE public.orders`."""
+
+
+UNCOMPARED = RightsCheck()
+
+
+@dataclass(frozen=True)
 class RestoreOutcome:
     """The outcome of a restore."""
 
@@ -190,3 +203,4 @@ class RestoreOutcome:
     """The rows of the tables that are restored; None for all of the backup's."""
     left_out: tuple[str, ...] = ()
     """Parts of the backup that were not restored, a few words each."""
+    rights: RightsCheck = UNCOMPARED

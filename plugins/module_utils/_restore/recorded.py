@@ -40,7 +40,8 @@ def restore_recorded(module: Module) -> Result:
             "live": done["live"],
             "kept": done["kept"],
             "backup": {},
-            **{name: [] for name in ("rows", "dropped", "left_out", "steps")},
+            "rights_compared": 0,
+            **{name: [] for name in ("rows", "dropped", "left_out", "rights_given_back", "steps")},
         }
     result = carry_out(with_options(module, {"key": key, "request": request}))
     if not module.check_mode:
@@ -101,6 +102,8 @@ def _record(store: ReleaseStore, params: Params, key: str, result: Result) -> No
         "live": result["live"],
         "kept": result["kept"] or params["failed_data"],
         "rows_before": {row["table"]: row["before"] for row in before},
+        "rights_compared": result["rights_compared"],
+        "rights_given_back": result["rights_given_back"],
         "rows_after": {row["table"]: row["after"] for row in result["rows"]},
         "recorded": utc_now(),
     }

@@ -11,7 +11,8 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from .._backup.plan import LISTED_ENTRY
+from .._backup.plan import LISTED_ENTRY, parse_program_version
+from .._backup.rights import ExpectedRights, ungrouped
 from .._backup.tables import find_others
 from .._errors import RefusedError
 from .._postgres import Session, SqlError
@@ -294,6 +295,24 @@ def find_ground(
         triggers=frozenset(name for name, *_rest in triggers if name not in goes),
     )
     return ground, tuple(sorted({drop for _allowed, drop in goes.values()}))
+
+
+def expected_rights(
+    session: Session, order: RestoreRequest, foreign: t.Collection[str] = ()
+) -> ExpectedRights | None:
+    """None where there is nothing to compare. What stands in `foreign` schemas, or belongs to roles that we may not act
+    as, is not restored."""
+    manifest = order.backup.manifest
+    if not order.keep_owners or not manifest.rights:
+        return None
+    roles = roles_of(session)
+    return ExpectedRights(
+        ungrouped(manifest.rights),
+        lambda subject, owner: subject.schema not in foreign and owner in roles,
+        roles,
+        backup_major=parse_program_version(f"version {manifest.server_version}")[0],
+        present_major=session.server_version[0],
+    )
 
 
 def is_superuser(session: Session) -> bool:

@@ -11,15 +11,24 @@ import typing as t
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 
-from .._backup.tables import count_database
+from .._backup.rights import DatabaseRights, ExpectedRights, give_back
+from .._backup.tables import count_database, read_rights
 from .._errors import DeployError, NotReadyError, RefusedError, UnreachableError
 from .._postgres import Session, SqlError, transaction
 from . import databases
-from .models import RestoreOutcome, RestoreRequest, ServerDatabase, unmarked
+from .models import (
+    UNCOMPARED,
+    RestoreOutcome,
+    RestoreRequest,
+    RightsCheck,
+    ServerDatabase,
+    unmarked,
+)
 from .plan import refuse_other_rows
 from .programs import restore_into
 from .selection import (
     DumpSelection,
+    expected_rights,
     extensions_of,
     is_superuser,
     roles_of,
@@ -63,7 +72,6 @@ def adding(kind: type[DeployError], sentence: str, **details: t.Any) -> t.Iterat
 
 
 _ATTEMPTS = 3
-_IN_USE = "55006"
 _PATIENCE = 5.0
 _REOPENING = 30.0
 
@@ -75,21 +83,62 @@ def swap(session: Session, order: RestoreRequest, live: ServerDatabase) -> Resto
         databases.create(session, copy, replace(order.mark("copy"), whole=False), live)
         order.report(f"restoring {order.backup.uri} into {copy}")
         restore_into(order, copy, DumpSelection())
-        order.report("comparing the rows")
-        counted = inspect(order, copy, order.backup.manifest.rows)
+        counted, rights = inspect(order, copy, order.backup.manifest.rows)
         order.check_lock()
         order.report(f"putting it in the place of {order.database}")
         _switch(session, order, live)
-    return RestoreOutcome(retained=order.retained, counted=counted)
+    return RestoreOutcome(retained=order.retained, counted=counted, rights=rights)
 
 
-def inspect(order: RestoreRequest, copy: str, expected: t.Mapping[str, int]) -> dict[str, int]:
-    """Compare the rows, and give the planner its statistics."""
+def inspect(
+    order: RestoreRequest, copy: str, expected: t.Mapping[str, int]
+) -> tuple[dict[str, int], RightsCheck]:
+    """Compare the rows and the rights, and give the planner its statistics."""
     with databases.administering(order.aimed_at(copy)) as inside:
+        order.report("comparing the rows")
         counted = count_database(inside)
         refuse_other_rows(expected, counted, copy)
-        inside.execute("ANALYZE")
-    return counted
+        order.report("comparing the rights")
+        with transaction(inside):
+            inside.execute("SET LOCAL search_path = pg_catalog")
+            rights = check_rights(
+                expected_rights(inside, order),
+                read=lambda: read_rights(inside),
+                execute=lambda statements: inside.execute("; ".join(statements)),
+            )
+        gather_statistics(inside, order)
+    return counted, rights
+
+
+def check_rights(
+    expected: ExpectedRights | None,
+    read: t.Callable[[], DatabaseRights],
+    execute: t.Callable[[t.Sequence[str]], None],
+) -> RightsCheck:
+    """Compare the rights with those of the backup, and give back what differs."""
+    if expected is None:
+        return UNCOMPARED
+    given_back = give_back(expected, read, execute)
+    return RightsCheck(expected.compared, given_back)
+
+
+def gather_statistics(session: Session, order: RestoreRequest) -> None:
+    """Give the planner its statistics, but for tables that cannot be read now: their foreign server may be away."""
+    try:
+        session.execute("ANALYZE")
+    except SqlError:
+        for (table,) in session.rows(_ANALYZED):
+            try:
+                session.execute(f"ANALYZE {table}")
+            except SqlError as exc:
+                order.report(f"no statistics of {table} for the planner: {exc.message}")
+
+
+_ANALYZED = """
+SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' ORDER BY 1
+"""
 
 
 def _switch(session: Session, order: RestoreRequest, live: ServerDatabase) -> None:
@@ -105,7 +154,7 @@ def _switch(session: Session, order: RestoreRequest, live: ServerDatabase) -> No
         try:
             _rename(session, order, live)
         except SqlError as exc:
-            if exc.sqlstate != _IN_USE:
+            if exc.sqlstate != databases.IN_USE:
                 raise
         else:
             return
@@ -170,7 +219,7 @@ def _put_back(order: RestoreRequest) -> str:
             )
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", order.database)
         with suppress(SqlError):
-            databases.drop(session, copy)
+            databases.drop(session, order.aimed_at(copy))
         left = [database.name for database in databases.observe(session, copy).databases]
     ending = f"{copy!r} is left, a rerun drops it" if copy in left else "no copy is left"
     return f"Database {order.database!r} serves as before and {ending}."
@@ -200,11 +249,13 @@ def restore_scratch(
         sentence = f"Left out, since the user may not make them: {left_out}."
         with adding(RefusedError, sentence) if left_out else nullcontext():
             restore_into(order, order.database, selection)
-        counted = inspect(order, order.database, expected)
+        counted, rights = inspect(order, order.database, expected)
         if origin is not None:
             databases.dress_settings(session, order.database, origin.name)
         databases.set_mark(session, order.database, mark)
-    return RestoreOutcome(counted=counted, expected=expected, left_out=selection.left_out)
+    return RestoreOutcome(
+        counted=counted, expected=expected, left_out=selection.left_out, rights=rights
+    )
 
 
 def _select(order: RestoreRequest, lines: t.Sequence[str]) -> DumpSelection:
@@ -228,6 +279,6 @@ def refuse_impossible(impossible: t.Mapping[str, str], order: RestoreRequest) ->
 
 def _drop_unfinished(order: RestoreRequest) -> str:
     with suppress(DeployError, SqlError), databases.administering(order.control) as session:
-        databases.drop(session, order.database)
+        databases.drop(session, order.target)
         return f"No other database was touched, and {order.database!r} was dropped."
     return f"No other database was touched; a rerun or state 'absent' drops {order.database!r}."

@@ -1,0 +1,144 @@
+"""Rights of a backup's moment against those of now: what differs, which SQL gives it back, and when that is no use."""
+
+import json
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import Manifest
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.rights import (
+    ExpectedRights,
+    Grant,
+    Policy,
+    Rights,
+    Subject,
+    give_back,
+    grouped,
+    ungrouped,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
+from tests.fakes.backups import manifest
+from tests.tables import cases
+
+TABLE = Subject("TABLE", "public", "public.t")
+DEFAULT = Subject("TABLES", "public", "FOR ROLE app IN SCHEMA public")
+READ = Grant("anon", "SELECT", "app", False, "")
+APP = Rights("app")
+
+
+def expected(rights, *, backup=18, present=18, roles=("app", "clerk")):
+    return ExpectedRights(
+        rights, lambda _subject, owner: owner in roles, frozenset(roles), backup, present
+    )
+
+
+def given(held, present, **more):
+    """The SQL of each round until what the server says is what it was asked for."""
+    answers, rounds = iter((present, held)), []
+    give_back(expected(held, **more), lambda: next(answers), rounds.append)
+    return rounds
+
+
+@cases(
+    ("held", "present", "statements"),
+    {
+        "equal": ({TABLE: APP}, {TABLE: APP}, []),
+        "granted": (
+            {TABLE: APP},
+            {TABLE: Rights("app", (READ,))},
+            ['REVOKE SELECT ON TABLE public.t FROM "anon" CASCADE'],
+        ),
+        "column": (
+            {TABLE: Rights("app", (READ._replace(column='a "b"', grantee="", grantable=True),))},
+            {TABLE: APP},
+            ['GRANT SELECT ("a ""b""") ON TABLE public.t TO PUBLIC WITH GRANT OPTION'],
+        ),
+        "built-in": (
+            {TABLE: APP},
+            {TABLE: Rights("app", (), (READ,))},
+            ['GRANT SELECT ON TABLE public.t TO "anon"'],
+        ),
+        "owner-first": (
+            {TABLE: Rights("app", (READ,))},
+            {TABLE: Rights("clerk")},
+            ['ALTER TABLE public.t OWNER TO "app"'],
+        ),
+        "by-another": (
+            {TABLE: Rights("app", (READ._replace(grantor="clerk"),))},
+            {TABLE: APP},
+            ['SET LOCAL ROLE "clerk"', 'GRANT SELECT ON TABLE public.t TO "anon"', "RESET ROLE"],
+        ),
+        "default-of-now": (
+            {},
+            {DEFAULT: Rights("app", (READ,))},
+            [
+                'ALTER DEFAULT PRIVILEGES FOR ROLE app IN SCHEMA public REVOKE SELECT ON TABLES FROM "anon" CASCADE'
+            ],
+        ),
+        "row-security": (
+            {TABLE: Rights("app", row_security=("ENABLE",))},
+            {TABLE: Rights("app", row_security=("FORCE",))},
+            [
+                "ALTER TABLE public.t ENABLE ROW LEVEL SECURITY",
+                "ALTER TABLE public.t NO FORCE ROW LEVEL SECURITY",
+            ],
+        ),
+        "of-others": ({TABLE: Rights("platform", (READ,))}, {TABLE: Rights("platform")}, []),
+        "extension-elsewhere": ({TABLE: Rights("app", extension=True)}, {}, []),
+    },
+)
+def test_what_differs_is_given_back(held, present, statements):
+    assert [statement for each in given(held, present) for statement in each] == statements
+
+
+MAINTAIN, POLICY = (
+    READ._replace(privilege="MAINTAIN"),
+    Policy("own", "r", True, "anon", "id = 1", ""),
+)
+
+
+@cases(
+    ("more", "now"),
+    {
+        "a-new-privilege": ({"backup": 16}, Rights("app", (MAINTAIN, READ), (), (), (POLICY,))),
+        "other-words": (
+            {"backup": 17},
+            Rights("app", (READ,), (), (), (POLICY._replace(using="(id = 1)"),)),
+        ),
+    },
+)
+def test_another_version_of_the_server_is_no_difference(more, now):
+    held = {TABLE: Rights("app", (READ,), (), (), (POLICY,))}
+    assert given(held, {TABLE: now}, **more) == []
+    with pytest.raises((VerificationError, StopIteration)):
+        give_back(expected(held), iter([{TABLE: now}] * 2).__next__, lambda _sql: None)
+
+
+@cases(
+    ("held", "now", "words"),
+    {
+        "gone": (APP, None, "TABLE public.t: it is not there"),
+        "stays": (APP, Rights("app", (READ,)), "TABLE public.t: anon has SELECT"),
+        "grantor": (
+            Rights("app", (READ._replace(grantor="other"),)),
+            APP,
+            "TABLE public.t: anon lacks SELECT",
+        ),
+        "policy": (Rights("app", policies=(POLICY,)), APP, "TABLE public.t: policy own differs"),
+    },
+)
+def test_what_cannot_be_given_back_is_named(held, now, words):
+    with pytest.raises(VerificationError, match="cannot give them back: " + words):
+        give_back(expected({TABLE: held}), lambda: {TABLE: now} if now else {}, lambda _sql: None)
+
+
+def test_a_manifest_keeps_rights_and_an_older_one_has_none():
+    rights = {TABLE: Rights("app", (READ,), (MAINTAIN,), ("ENABLE",), (POLICY,)), DEFAULT: APP}
+    kept = Manifest.from_json(manifest(rights=grouped(rights)).to_json())
+    read = ungrouped(kept.rights)
+    assert expected(rights).missing(read) == {}
+    assert expected(read).missing(rights) == {}
+    older = json.loads(manifest().to_json())
+    del older["rights"]
+    assert Manifest.from_json(json.dumps(older).encode()).rights == ()
+    with pytest.raises(ValueError, match="shape"):
+        Manifest.from_json(json.dumps({**older, "rights": 3}).encode())
