@@ -23,7 +23,7 @@ _COPY = re.compile(r"^COPY (\S+) (\(.*\)) FROM stdin;$")
 _LOST = "psql: error: connection to server was lost"
 
 
-class Agreement:
+class SimpleQueue:
     """queue.SimpleQueue, in the world's time."""
 
     def __init__(self, world: World) -> None:
@@ -35,7 +35,9 @@ class Agreement:
         self._put.set()
 
     def get(self) -> t.Any:
-        self._put.wait()
+        while not self._given:
+            self._put.clear()
+            self._put.wait()
         return self._given.popleft()
 
 
@@ -107,7 +109,7 @@ class Psql:
             for (statement,) in self._execute():
                 self._tell(self._ask(statement))
         elif line.startswith("\\echo "):
-            self._execute()
+            self._tell(self._execute())
             if self._rc is None:
                 self._tell([(line.removeprefix("\\echo "),)])
         elif line.startswith("\\o"):

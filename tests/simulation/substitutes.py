@@ -38,7 +38,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._run_process import 
 from . import bucket, programs
 from .client import Execution
 from .platform import PRINT_FLAGS
-from .psql import Agreement
+from .psql import SimpleQueue
 from .scheduler import Event, Lock
 from .web import in_world
 
@@ -191,7 +191,7 @@ def _substitutes() -> dict[t.Any, t.Any]:
         _threads.spawn: lambda work: current.spawn(work),
         _threads.begin: lambda work: current.begin(work),
         boto3: instead(boto3, Session=lambda **_options: bucket.Session(current, _stores().bucket)),
-        queue: instead(queue, SimpleQueue=lambda: Agreement(current)),
+        queue: instead(queue, SimpleQueue=lambda: SimpleQueue(current)),
         _child_process.find_program: lambda name, _option: _stores().programs.find(name),
         _child_process.run: lambda argv, _env, **_more: _stores().programs.run(argv),
         _child_process.child: lambda argv, env, *, timeout, write=None: _stores().programs.child(
