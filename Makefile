@@ -47,8 +47,8 @@ test-cluster: setup  ## Rollouts, waves back, lock and scale on the cluster of K
 	  tests/integration/test_release_rollback.py tests/integration/test_deploy_lock.py \
 	  tests/integration/test_rollout_scale.py tests/integration/test_release.py
 
-check: setup  ## Quick feedback: style, types, prose and units of the code, under a minute
-	@$(PY) -m tests.suite style types prose units
+check: setup  ## Quick feedback: style, types, prose, and units of the code that changed since they passed
+	@PYTEST_ADDOPTS="$$PYTEST_ADDOPTS -p tests.suite.unchanged" $(PY) -m tests.suite style types prose units
 
 lint: setup  ## Style of Python, YAML and playbooks
 	@scripts/lint

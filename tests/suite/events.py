@@ -49,7 +49,7 @@ class _Reporter:
         self._collected = False
         self._outcomes: dict[str, dict[str, t.Any]] = {}
 
-    def _emit(self, event: dict[str, t.Any]) -> None:
+    def emit(self, event: dict[str, t.Any]) -> None:
         os.write(self._descriptor, json.dumps(event).encode() + b"\n")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -63,11 +63,11 @@ class _Reporter:
     def _collect(self, count: int) -> None:
         if count and not self._collected:
             self._collected = True
-            self._emit({"collected": count})
+            self.emit({"collected": count})
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self._emit(
+            self.emit(
                 {"test": report.nodeid, "outcome": "failed", "seconds": 0, "why": _cause(report)}
             )
 
@@ -81,7 +81,7 @@ class _Reporter:
             outcome["why"] = _cause(report)
         if report.when == "teardown":
             outcome["cpu"] = dict(report.user_properties).get(CPU, 0)
-            self._emit(
+            self.emit(
                 {**self._outcomes.pop(report.nodeid), "seconds": round(outcome["seconds"], 2)}
             )
 

@@ -15,6 +15,7 @@ from tests.caches import ROOT
 from tests.suite import screen
 from tests.suite.screen import Overview, StepState
 from tests.suite.steps import LANES, STAGES, Step
+from tests.suite.unchanged import Inputs
 
 TWO = 2
 """Lanes, whatever this machine has."""
@@ -73,6 +74,32 @@ def test_what_is_cheap_comes_first():
     assert names[0][0] == "style"
     assert names[1] == ["units", "project"]
     assert names[-1] == ["traffic"]
+
+
+FILES = {
+    "tests/unit/test_a.py": "from ansible_collections.easymo.deploy.plugins import near",
+    "tests/unit/corpus/a.sql": "select 1",
+    "tests/conftest.py": "import tests.helper",
+    "tests/helper.py": "",
+    "plugins/near.py": "def f():\n    from .deep import far",
+    "plugins/deep/far.py": "",
+    "plugins/other.py": "",
+    "requirements.lock": "",
+}
+
+
+@pytest.mark.parametrize("changed", FILES)
+def test_a_file_of_tests_runs_again_when_something_it_needs_changes(tmp_path, changed):
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    test = tmp_path / "tests/unit/test_a.py"
+    first = Inputs(tmp_path, {})
+    before = first.fingerprint(test)
+    assert Inputs(tmp_path, first.imports).fingerprint(test) == before
+    (tmp_path / changed).write_text(f"{FILES[changed]} # changed")
+    after = Inputs(tmp_path, first.imports).fingerprint(test)
+    assert (after == before) == (changed == "plugins/other.py")
 
 
 @pytest.fixture
