@@ -23,6 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import L
 from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import COMPONENT
 from sandbox import cache
 from sandbox.kubernetes.schema import decode_model
+from tests import admission
 from tests.admission import denied, policies
 from tests.caches import SANDBOX_CACHE
 
@@ -208,7 +209,8 @@ OURS = {"options": {"fieldManager": FIELD_MANAGER}}
 CONTROLLER = {"userInfo": {"username": "system:serviceaccount:kube-system:horizontal-pod"}}
 SERVICE = {"resource": {"resource": "deployments"}}
 CONFIG = {"resource": {"resource": "configmaps"}}
-RECORD = body("7", "release-2.0.0", **{COMPONENT: "record"})
+RELEASE = "easymo.com/release"
+RECORD = body("7", "release-2.0.0", **{COMPONENT: "record", RELEASE: "2.0.0"})
 UPDATE, CREATE, DELETE = ({"operation": name} for name in ("UPDATE", "CREATE", "DELETE"))
 FLAGS = "feature-flags"
 
@@ -267,25 +269,55 @@ def test_while_a_release_runs_only_the_playbooks_change_it(request_, before, aft
     assert denied(request_, before, after, None) == []
 
 
-@pytest.mark.parametrize(("name", "may", "allowed"), [
-    ("release-2.0.0", ["sign"], True),
-    (FLAGS, ["sign"], False),
-    ("platform-config", ["sign"], False),
-    ("release-2.0.0-pins", ["sign"], False),
-    (FLAGS, ["guard", "patch"], True),
-    (FLAGS, ["guard"], False),
-    ("release-2.0.0", ["guard"], True),
-    ("release-2.0.0-guard", ["guard"], True),
-    ("release-2.0.0-guard", ["sign"], False),
-    ("platform-config", [], True),
+def labelled(name: str, component: str, release: str = "2.0.0") -> dict[str, t.Any]:
+    labels = {COMPONENT: component, RELEASE: release}
+    return body(None, name, **{key: value for key, value in labels.items() if value})
+
+
+PINS, KEPT = "release-2.0.0-pins", "release-2.0.0-functions"
+
+
+@pytest.mark.parametrize(("may", "before", "after", "allowed"), [
+    (["sign"], None, labelled("release-2.0.0", "record"), True),
+    (["sign"], labelled("release-2.0.0", "record"), labelled("release-2.0.0", "record"), True),
+    (["guard"], labelled("release-2.0.0", "record"), labelled("release-2.0.0", "record"), True),
+    (["guard"], None, labelled("release-2.0.0-guard", "attachment"), True),
+    (["guard", "patch"], labelled(FLAGS, "", ""), labelled(FLAGS, "", ""), True),
+    ([], labelled("platform-config", "", ""), labelled("platform-config", "", ""), True),
+    (["sign"], None, labelled("release-2.0.0-guard", "attachment"), False),
+    (["guard"], labelled(KEPT, "attachment"), labelled(KEPT, "attachment"), False),
+    (["sign"], labelled(PINS, "pins"), labelled(PINS, "record"), False),
+    (["guard"], labelled(PINS, "pins"), labelled(PINS, "attachment"), False),
+    (["sign"], labelled(PINS, "pins"), labelled(PINS, "record", "2.0.0-pins"), False),
+    (["sign"], None, labelled(PINS, "record", "2.0.0-pins"), False),
+    (["guard"], None, labelled(KEPT, "record", "2.0.0-functions"), False),
+    (["sign"], body(None, "release-notes"), labelled("release-notes", "record", "notes"), False),
+    (["sign"], labelled("release-2.0.0", "record"), labelled("release-2.0.0", "pins"), False),
+    (["sign"], labelled(FLAGS, "", ""), labelled(FLAGS, "record"), False),
+    (["guard"], labelled(FLAGS, "", ""), labelled(FLAGS, "", ""), False),
 ], ids=str)  # fmt: skip
-@pytest.mark.parametrize("operation", [CREATE, UPDATE], ids=["create", "update"])
-def test_who_signs_writes_records_alone(operation, name, may, *, allowed):
-    labels = {"release-2.0.0": "record", "release-2.0.0-guard": "attachment"}
-    after = body(None, name, **{COMPONENT: labels.get(name, "")})
-    before = None if operation is CREATE else after
+def test_who_signs_writes_records_alone(may, before, after, *, allowed):
+    operation = CREATE if before is None else UPDATE
     said = denied({**CONFIG, **operation}, before, after, None, lambda verb, _name: verb in may)
     assert (said == []) is allowed, said
+
+
+@pytest.mark.parametrize("name", ["easymo-deploy-fence", "easymo-deploy-locked"])
+def test_a_policy_compiles_with_types(name):
+    assert admission.programs(name)
+
+
+# The first is what a real API server (1.36.2) refused, in these words.
+@pytest.mark.parametrize(("expression", "words"), [
+    ("variables.written in ['', variables.known]", "expected type 'string' but found 'dyn'"),
+    ("variables.last", "expected type 'bool' but found"),
+    ("variables.held + 1 == 2", "found no matching overload"),
+    ("variables.nothing", "undeclared reference"),
+])  # fmt: skip
+def test_what_an_api_server_refuses_does_not_compile(expression, words):
+    spec = admission.policies()["easymo-deploy-locked"]
+    with pytest.raises((ValueError, RuntimeError), match=words):
+        admission.compiled({**spec, "validations": [{"expression": expression}]})
 
 
 def test_each_attack_names_the_test_that_tries_it():
