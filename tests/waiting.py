@@ -15,6 +15,12 @@ def until(seen: t.Callable[[], bool], seconds: float = 120) -> None:
         pause = min(0.2, 2 * pause)
 
 
+def until_next_second() -> None:
+    """For names and events that have whole seconds."""
+    second = int(time.time())
+    until(lambda: int(time.time()) > second)
+
+
 def until_ansible_reads(pid: int) -> None:
     """What is typed, without blocking, after it threw away what was typed before; or until the process ends."""
     flags = Path(f"/proc/{pid}/fdinfo/0")

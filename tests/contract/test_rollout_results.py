@@ -5,7 +5,6 @@ How a rollout ends by what it sees is for tests/unit/plugins/module_utils/_rollo
 
 import json
 import re
-import time
 import typing as t
 from dataclasses import replace
 from math import inf
@@ -21,7 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observer im
 from sandbox.faults import Fault
 from tests.contract.rollout_cluster import SERVICE, deployment
 from tests.contract.rollout_place import NEW, OLD, stage
-from tests.waiting import until
+from tests.waiting import until, until_next_second
 
 DEPLOYMENT = f"deployment/{SERVICE}"
 
@@ -62,9 +61,7 @@ def test_the_diagnosis_tells_of_this_release_alone_and_its_newest_events_first(a
     earlier = at.kubectl("get", "replicasets", "-o", "name").split()
     at.kubectl("rollout", "undo", DEPLOYMENT)
     at.settle()
-    # Events have whole seconds.
-    settled = int(time.time())
-    until(lambda: int(time.time()) > settled)
+    until_next_second()
     events = at.roll(f"{NEW}-crash", release="2.0.1", quorum="any")["diagnosis"]["events"]
     times = [one["last_seen"] for one in events]
     assert times == sorted(times, reverse=True)
