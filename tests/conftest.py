@@ -16,7 +16,8 @@ from tests.caches import SANDBOX_CACHE
 from tests.examples import ALL, QUICK, USUAL
 from tests.suite.order import place
 
-SEED_MB = 10
+# A kubelet looks at a volume when it is told to, and so late by itself that no test waits for it.
+NUMBERS = {"seed_mb": 10, "replicas": 1, "kubelet_sync": 3600}
 
 # How fast examples come says more about the machine than about the code. In CI they are the same each time: a new one
 # that fails is found where somebody works on it, and does not stop who changed something else.
@@ -63,7 +64,7 @@ def world(tmp_path_factory) -> t.Iterator[World]:
         return
     os.environ.setdefault(CACHE_VARIABLE, str(SANDBOX_CACHE))
     running = World(tmp_path_factory.mktemp("sandbox"))
-    up(running, Options(numbers={"seed_mb": SEED_MB, "replicas": 1}), print)
+    up(running, Options(numbers=NUMBERS), print)
     try:
         yield running
     finally:

@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
 COMPONENT = "node"
 
 FAULTS: t.Mapping[str, str] = {
-    "image-not-found": "The service's images cannot be pulled for new pods.",
+    "image-not-found": "The target service's images cannot be pulled for new pods, or those of the target pod.",
     "registry-unavailable": "The registry answers 503 for the service's images that are not on the node yet.",
     "crash-loop": "New containers of the service end with exit code 1. With existing=true, running ones too.",
     "users-fail": "agent-core answers 500 to percent=4 of messages, to treated=8 of those of users with the feature.",

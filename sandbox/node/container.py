@@ -88,6 +88,11 @@ class Container:
         metadata = self._pod["metadata"]
         return f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
 
+    @property
+    def pod(self) -> str:
+        name: str = self._pod["metadata"]["name"]
+        return name
+
     def event(self, kind: str, reason: str, message: str) -> None:
         self._node.events.record(self._pod, kind, reason, message, container=self.state.name)
 

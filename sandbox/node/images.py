@@ -148,7 +148,7 @@ async def ensure_image(reference: str, node: Node, reporter: Container, *, main:
         await asyncio.Event().wait()
         raise
     failures = 0
-    while why := node.pull(image, main=main):
+    while why := node.pull(image, reporter.pod, main=main):
         failures += 1
         await _report_pull_failure(image, why, failures, reporter)
     words = (

@@ -78,11 +78,13 @@ class Node:
         fault = self.fault("node-bad", self.name)
         return fault is not None and (fault.parameters.get("images") == "true") is images
 
-    def pull(self, image: Image, *, main: bool) -> str:
+    def pull(self, image: Image, pod: str, *, main: bool) -> str:
         """Empty when the image could be had, else why not."""
         if self._bad(images=True):
             return images.refused_message(image)
-        forbidden = main and self.fault("image-not-found", image.service)
+        forbidden = main and any(
+            self.fault("image-not-found", target) for target in (image.service, pod)
+        )
         if forbidden or not self.context.registry.has(image):
             return images.not_found_message(image)
         known = image.reference in self._pulled

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 import typing as t
+from types import SimpleNamespace
 
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _kubernetes_client
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object, Watch
 from tests.contract.rollout_place import Stage, stage
+from tests.fakes.cluster import FakeClock
 from tests.waiting import until
 
 
@@ -70,55 +71,37 @@ def test_without_the_right_to_look_nothing_is_known(at):
         blind.close()
 
 
-class Streams:
-    """A server whose streams last as long as that, and then end as streams do."""
+@pytest.mark.parametrize(
+    ("lasting", "pauses"),
+    [
+        pytest.param(0.0, [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0], id="less-and-less-often"),
+        # Servers end each of them after some minutes.
+        pytest.param(_kubernetes_client.STEADY, [0.0] * 8, id="at-once-after-one-that-lasted"),
+    ],
+)
+def test_streams_that_end_are_opened_again(lasting, pauses, monkeypatch):
+    """In virtual time, until eight were opened."""
+    clock, waited = FakeClock(), []
 
-    def __init__(self, lasting: float = 0.0) -> None:
-        self.lasting = lasting
-        self.opened: list[float] = []
-        self.ended: list[float] = []
+    class Closed(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout)
+            clock.sleep(timeout or 0.0)
+            if len(waited) > len(pauses):
+                self.set()
+            return self.is_set()
 
-    def list(self) -> Object:
-        return {"metadata": {"resourceVersion": "1"}, "items": []}
+    class Stream:
+        def stream(self, _size: None, *, decode_content: bool) -> t.Iterator[bytes]:
+            clock.sleep(lasting)
+            return iter(())
 
-    def open(self, _version: str) -> Streams:
-        self.opened.append(time.monotonic())
-        return self
+        def release_conn(self) -> None:
+            """There is none."""
 
-    def stream(self, _size: None, *, decode_content: bool) -> t.Iterator[bytes]:
-        time.sleep(self.lasting)
-        self.ended.append(time.monotonic())
-        return iter(())
-
-    def release_conn(self) -> None:
-        """There is none."""
-
-
-def watching(streams: Streams) -> _kubernetes_client.KubernetesWatch:
-    return _kubernetes_client.KubernetesWatch(streams.list, streams.open, lambda: None)
-
-
-def test_streams_that_end_at_once_are_opened_less_and_less_often():
-    streams = Streams()
-    watch = watching(streams)
-    until(lambda: len(streams.opened) >= 4)
-    time.sleep(1)
-    watch.close()
-    assert len(streams.opened) <= 7
-    pauses = [
-        after - before for before, after in zip(streams.ended, streams.opened[1:], strict=False)
-    ]
-    assert all(pause >= least for pause, least in zip(pauses, (0.1, 0.2, 0.4, 0.8), strict=False))
-
-
-def test_the_end_of_a_stream_that_lasted_costs_no_time(monkeypatch):
-    """Servers end each of them after some minutes."""
-    monkeypatch.setattr(_kubernetes_client, "STEADY", 0.02)
-    streams = Streams(lasting=0.03)
-    watch = watching(streams)
-    until(lambda: len(streams.opened) >= 20)
-    watch.close()
-    pauses = [
-        after - before for before, after in zip(streams.ended, streams.opened[1:], strict=False)
-    ]
-    assert sorted(pauses)[len(pauses) // 2] < 0.1
+    monkeypatch.setattr(_kubernetes_client, "Event", Closed)
+    monkeypatch.setattr(_kubernetes_client, "spawn", lambda work: work())
+    monkeypatch.setattr(_kubernetes_client, "time", SimpleNamespace(monotonic=clock.now))
+    listed = {"metadata": {"resourceVersion": "1"}, "items": []}
+    _kubernetes_client.KubernetesWatch(lambda: listed, lambda _version: Stream(), lambda: None)
+    assert waited[: len(pauses)] == pytest.approx(pauses)

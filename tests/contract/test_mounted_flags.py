@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 import typing as t
 
 import pytest
@@ -24,8 +23,6 @@ from tests.waiting import until
 
 OFF, ON = {AGENTS: "false", PERCENTAGE: "0"}, {AGENTS: "true", PERCENTAGE: "10"}
 NEVER = 3600
-FOLLOWED = 1.5
-"""Seconds within which a pod that is synced has followed."""
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +87,7 @@ def test_a_pod_waits_for_a_volume_that_is_not_there(at):
 def test_the_service_runs_what_its_volume_has(at):
     place = at.place
     write(place, OFF)
-    (pod,) = start(place, agent_core("files"))
+    pod, well = start(place, agent_core("files", replicas=2))
     assert (told(place, pod)[AGENTS], told(place, pod)[PERCENTAGE]) == (False, 0)
     write(place, ON)
     sync(place, pod, "on")
@@ -99,8 +96,9 @@ def test_the_service_runs_what_its_volume_has(at):
 
     with at.fault("node.volumes-stale", pod):
         write(place, OFF)
-        sync(place, pod, "off")
-        time.sleep(FOLLOWED)
+        for each in (pod, well):
+            sync(place, each, "off")
+        until(lambda: told(place, well)[PERCENTAGE] == 0)
         assert told(place, pod)[PERCENTAGE] == 10
     sync(place, pod, "well again")
     until(lambda: told(place, pod)[PERCENTAGE] == 0)

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 import typing as t
 
 import aiohttp
@@ -108,7 +107,9 @@ def test_no_request_is_lost_while_pods_are_replaced(cluster, at):
     async def ask(api: Client) -> tuple[Object, list[object]]:
         ready: list[str] = []
         following = asyncio.create_task(_follow_endpoints(api, namespace, ready))
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(120):
+            while len(ready) < 3:
+                await asyncio.sleep(0.02)
         await asyncio.to_thread(show, at)
         failures: list[object] = []
         requests = 0
@@ -200,6 +201,9 @@ def test_pods_are_started_anew_after_the_node_was_killed(tmp_path):
     def addresses(at: Stage) -> dict[str, str]:
         return {pod["metadata"]["name"]: pod["status"]["podIP"] for pod in pods(at)}
 
+    def anew(status: Object) -> bool:
+        return status["ready"] and status["started"] and status["restartCount"] == 1
+
     with running_cluster(tmp_path) as world, stage(world) as at:
         before, argv = addresses(at), [*NODE.process(world).argv]
         (running,) = (
@@ -209,11 +213,7 @@ def test_pods_are_started_anew_after_the_node_was_killed(tmp_path):
         with (world.folder("node") / "log.txt").open("ab") as log:
             again = subprocess.Popen(argv, stdout=log, stderr=log, cwd=REPOSITORY)
         try:
-            container = container_where(
-                at, lambda status: status["ready"] and status["restartCount"] == 1
-            )
-            assert container["started"]
-            time.sleep(1)
+            until(lambda: all(anew(pod["status"]["containerStatuses"][0]) for pod in pods(at)))
             assert addresses(at) == before
         finally:
             again.terminate()

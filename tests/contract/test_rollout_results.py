@@ -5,20 +5,24 @@ How a rollout ends by what it sees is for tests/unit/plugins/module_utils/_rollo
 
 import json
 import re
-import time
 import typing as t
 from dataclasses import replace
+from math import inf
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout import failures, observer
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.evaluate import RolloutSnapshot
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observer import (
+    RolloutObserver,
+    observe_deployment,
+)
+from sandbox.faults import Fault
 from tests.contract.rollout_cluster import SERVICE, deployment
 from tests.contract.rollout_place import NEW, OLD, stage
-from tests.waiting import until
+from tests.waiting import until, until_next_second
 
 DEPLOYMENT = f"deployment/{SERVICE}"
-DWELL = 3.0
-"""In place of the minutes that the rules give."""
 
 
 def test_lease_lost_to_a_later_epoch(at):
@@ -57,7 +61,7 @@ def test_the_diagnosis_tells_of_this_release_alone_and_its_newest_events_first(a
     earlier = at.kubectl("get", "replicasets", "-o", "name").split()
     at.kubectl("rollout", "undo", DEPLOYMENT)
     at.settle()
-    time.sleep(1.1)  # events have whole seconds
+    until_next_second()
     events = at.roll(f"{NEW}-crash", release="2.0.1", quorum="any")["diagnosis"]["events"]
     times = [one["last_seen"] for one in events]
     assert times == sorted(times, reverse=True)
@@ -69,20 +73,31 @@ def test_the_diagnosis_tells_of_this_release_alone_and_its_newest_events_first(a
 
 
 @pytest.mark.parametrize("fault", ["errors", "throttled", "unauthorized", "slow", "gone", "down"])
-def test_an_api_server_that_stumbles_is_waited_for(at, fault):
-    generation = at.generation
+def test_an_api_server_that_stumbles_is_waited_for(at, fault, monkeypatch):
+    """It stumbles before the rollout can be complete, and until it was asked: no end is told without asking it."""
+    generation, once = at.generation, KubernetesCluster.once
+    answered: list[bool] = []
+
+    def noted(*given: t.Any, **more: t.Any) -> bytes:
+        answered.append(False)
+        mine = len(answered) - 1
+        answer = once(*given, **more)
+        answered[mine] = True
+        return answer
 
     def stumble() -> None:
-        at.break_cluster(f"kubernetes.{fault}")
-        time.sleep(2.5)
+        at.faults.write([Fault("kubernetes", fault)])
+        answered.clear()
+        stumbles = fault not in ("slow", "gone")
+        until(lambda: answered.count(not stumbles) > 2 * stumbles)
         at.faults.write(())
 
+    at.break_cluster("kubernetes.controllers-rest")
     with at.meanwhile(lambda: at.image == NEW, stumble):
+        monkeypatch.setattr(KubernetesCluster, "once", noted)
         result = at.roll()
     assert result["result"] == "succeeded", result
     assert at.generation == generation + 1
-    # Nothing ends without asking the server itself, so the end was put off.
-    assert fault in ("slow", "gone") or result["duration"] > 2
 
 
 def test_a_record_that_is_deleted_midway_changes_nothing(at):
@@ -117,11 +132,12 @@ def test_a_lone_crashing_pod_is_replaced_before_it_dooms(at, capsys):
 
 def test_an_image_that_is_pushed_after_a_run_failed_is_pulled_by_the_next_run(at, capsys):
     """The kubelet would wait up to five minutes, and go on saying that there is no such image."""
-    with at.fault("node.image-not-found", SERVICE):
-        assert at.roll(undo_on_failure=False)["reason"] == "ImageNotFound"
-        pulls = ("get", "events", "--field-selector=reason=Pulling", "-o", "jsonpath={..count}")
-        # The fifth is 8 seconds away: the sandbox's kubelet waits a tenth of the time.
-        until(lambda: "4" in at.kubectl(*pulls).split())
+    absent = Fault("node", "image-not-found", SERVICE)
+    at.faults.write([absent])
+    assert at.roll(undo_on_failure=False)["reason"] == "ImageNotFound"
+    # It is there for new pods, and the kubelet of a pod that waits does not try again before that is replaced.
+    pods = [pod["metadata"]["name"] for pod in at.cluster.list_objects("Pod")]
+    at.faults.write([replace(absent, target=pod) for pod in pods])
     capsys.readouterr()
     result = at.roll()
     assert result["result"] == "succeeded", result
@@ -129,38 +145,43 @@ def test_an_image_that_is_pushed_after_a_run_failed_is_pulled_by_the_next_run(at
     assert re.search(replaced, capsys.readouterr().out)
 
 
-def test_pods_for_which_a_node_is_being_added_are_waited_for(at, monkeypatch):
-    rules = (replace(one, dwell=DWELL) if one.dwell == 120 else one for one in failures.RULES)
-    monkeypatch.setattr(failures, "RULES", tuple(rules))
-    monkeypatch.setattr(observer, "PROMISES_EVERY", 0.5)
-
-    def unscheduled() -> list[dict[str, t.Any]]:
-        return [pod for pod in at.cluster.list_objects("Pod") if not pod["spec"].get("nodeName")]
-
-    def add_a_node() -> None:
-        [pod] = unscheduled()
-        metadata = pod["metadata"]
-        event = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": "scale-up", "namespace": metadata["namespace"]},
-            "involvedObject": {
-                "apiVersion": "v1", "kind": "Pod", "name": metadata["name"],
-                "namespace": metadata["namespace"], "uid": metadata["uid"],
-            },
-            "type": "Normal",
-            "reason": "TriggeredScaleUp",
-            "message": "pod triggered scale-up: [{pool-1 2->3 (max: 5)}]",
-            "source": {"component": "cluster-autoscaler"},
-        }  # fmt: skip
-        at.place.kubectl("create", "-f", "-", stdin=json.dumps(event))
-        time.sleep(2 * DWELL)
-        at.faults.write(())
-
+def test_pods_for_which_a_node_is_being_added_are_known_by_their_events(at):
+    """How long they are waited for is for tests/unit/plugins/module_utils/_rollout/test_failures.py to say."""
     at.break_cluster("node.unschedulable")
-    with at.meanwhile(lambda: bool(unscheduled()), add_a_node):
-        result = at.roll()
-    assert result["result"] == "succeeded", result
+    at.kubectl("set", "image", DEPLOYMENT, f"{SERVICE}={NEW}")
+    deployment = observe_deployment(at.cluster, SERVICE)
+    seen: list[RolloutSnapshot] = []
+
+    def unscheduled() -> bool:
+        with RolloutObserver(
+            at.cluster, deployment, clock=at.cluster.clock, deadline=inf
+        ) as observer:
+            seen.append(observer.snapshot(deployment.generation, fresh=True))
+        return any(
+            condition.reason == "Unschedulable"
+            for pod in seen[-1].pods or ()
+            for condition in pod.conditions
+        )
+
+    until(unscheduled)
+    assert not seen[-1].promised
+    [pod] = seen[-1].pods
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "scale-up", "namespace": at.place.namespace},
+        "involvedObject": {
+            "apiVersion": "v1", "kind": "Pod", "name": pod.name,
+            "namespace": at.place.namespace, "uid": pod.uid,
+        },
+        "type": "Normal",
+        "reason": "TriggeredScaleUp",
+        "message": "pod triggered scale-up: [{pool-1 2->3 (max: 5)}]",
+        "source": {"component": "cluster-autoscaler"},
+    }  # fmt: skip
+    at.place.kubectl("create", "-f", "-", stdin=json.dumps(event))
+    unscheduled()
+    assert seen[-1].promised == {pod.uid}
 
 
 def test_an_image_that_is_ready_and_fails_its_liveness_probe_does_not_pass(cluster):
@@ -170,7 +191,7 @@ def test_an_image_that_is_ready_and_fails_its_liveness_probe_does_not_pass(clust
     main["livenessProbe"] = {**main["readinessProbe"], "periodSeconds": 2}
     main["readinessProbe"] = {"httpGet": {"path": "/metrics", "port": 8080}, "periodSeconds": 1}
     with stage(cluster, template=template, replicas=2) as at:
-        result = at.roll(f"{NEW}-unhealthy", soak=None)
+        result = at.roll(f"{NEW}-unhealthy", soak=120)
         assert (result["result"], result["reason"]) == ("rolled_back", "LivenessFailed"), result
         assert f"container {SERVICE} does not answer its livenessProbe" in result["msg"]
         assert "statuscode: 503" in result["msg"]

@@ -46,15 +46,27 @@ class Recorder:
     def __init__(self, api: Client) -> None:
         self._api = api
         self._seen: Timeline = []
+        self._versions: dict[str, int] = {}
+        """Of what each watch saw last."""
 
-    async def watch(self, resource: str) -> None:
-        _, version = await self._api.list(resource, "")
+    async def watch(self, resource: str, version: str) -> None:
+        self._versions[resource] = int(version)
         async for event in self._api.watch(resource, "", version):
             if event["type"] == "BOOKMARK":
                 continue
+            self._versions[resource] = int(event["object"]["metadata"]["resourceVersion"])
             entry = reduced(event)
             if entry is not None:
                 self._seen.append(entry)
+
+    async def catch_up(self) -> None:
+        """Until the watches have seen all that there is."""
+        for resource in WATCHED:
+            items, _ = await self._api.list(resource, "")
+            newest = max((int(item["metadata"]["resourceVersion"]) for item in items), default=0)
+            async with asyncio.timeout(120):
+                while self._versions.get(resource, 0) < newest:
+                    await asyncio.sleep(0.02)
 
     def cut(self) -> Timeline:
         seen, self._seen = self._seen, []
@@ -67,8 +79,9 @@ async def record_all(api: Client) -> dict[str, Timeline]:
     await api.create("deployments", cluster.NAMESPACE, cluster.deployment(f"{IMAGE}:v1.9.0"))
     await cluster.wait_for(api, cluster.complete)
     recorder = Recorder(api)
-    watches = [asyncio.create_task(recorder.watch(name)) for name in WATCHED]
-    await asyncio.sleep(0.3)
+    watches = [
+        asyncio.create_task(recorder.watch(name, (await api.list(name, ""))[1])) for name in WATCHED
+    ]
     try:
         return {name: await _play(api, recorder, name) for name in SCENARIOS}
     finally:
@@ -90,10 +103,9 @@ async def _play(api: Client, recorder: Recorder, name: str) -> Timeline:
     else:
         found = await api.get("resourcequotas", cluster.NAMESPACE, "q")
         await api.delete("resourcequotas", found, grace_seconds=0)
-    await asyncio.sleep(0.2)
     reached = cluster.timed_out if name in ("crash", "quota") else cluster.complete
     await cluster.wait_for(api, reached)
-    await asyncio.sleep(0.3)
+    await recorder.catch_up()
     return recorder.cut()
 
 

@@ -18,7 +18,9 @@ class FakePrometheus:
     def __init__(self) -> None:
         self.answers: dict[str, list[t.Any]] = {}
         self.asked: list[str] = []
-        self.delay = 0.0
+        self.free = threading.Event()
+        """Cleared, it answers nobody until it is set."""
+        self.free.set()
         self.url = ""
         self._lock = threading.Lock()
 
@@ -55,7 +57,7 @@ def prometheus() -> t.Iterator[FakePrometheus]:
 
         def do_POST(self) -> None:
             form = parse_qs(self.body().decode())
-            time.sleep(fake.delay)
+            fake.free.wait()
             document = dict(fake.answer(form["query"][0]))
             self.answer_json(document, document.pop("http", 200))
 

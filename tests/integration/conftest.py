@@ -16,11 +16,13 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.modules import metrics_gate
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
 from sandbox.faults import Fault, Faults
 from sandbox.world import World
 from tests import kubernetes_api
 from tests.contract.rollout_cluster import complete
+from tests.fakes.cluster import FakeClock
 from tests.fault_setting import faults_set
 from tests.integration.backups import database_to_back_up
 from tests.integration.prisma_project import PrismaProject
@@ -122,6 +124,15 @@ class Place:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+
+@pytest.fixture
+def watch_clock(monkeypatch) -> FakeClock:
+    """The virtual time of a watch over metrics. Its listeners are called in the pauses between two looks."""
+    clock = FakeClock()
+    watch = functools.partial(metrics_gate.run_watch, clock=clock.now, sleep=clock.sleep)
+    monkeypatch.setattr(metrics_gate, "run_watch", watch)
+    return clock
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def file(world, monitoring) -> t.Iterator[Path]:
     path = Path(world.facts("prometheus")["rules_folder"]) / f"{OBJECT}.yml"
     yield path
     path.unlink(missing_ok=True)
-    AlertsApi(MonitoringServer(monitoring["prometheus"]["url"]), timeout=20).reload()
+    AlertsApi(MonitoringServer(monitoring["prometheus"]["url"]), timeout=60).reload()
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_file_is_written_loaded_changed_and_then_left_alone(run, file, monitor
     assert run(groups(), check=True)["lacking"] == {}
 
     file.unlink()
-    AlertsApi(MonitoringServer(monitoring["prometheus"]["url"]), timeout=20).reload()
+    AlertsApi(MonitoringServer(monitoring["prometheus"]["url"]), timeout=60).reload()
     file.write_text(yaml.safe_dump({"groups": groups()}), "utf-8")
     stopped = run(groups())
     assert (stopped["changed"], [a["health"] for a in stopped["alerts"]]) == (True, ["ok"])
@@ -131,7 +131,7 @@ def test_an_object_is_applied_and_waited_for_until_the_operator_has_given_it(
     def operate() -> None:
         seen = place.read("prometheusrules", OBJECT)
         file.write_text(yaml.safe_dump({"groups": seen["spec"]["groups"]}), "utf-8")
-        AlertsApi(MonitoringServer(monitoring["prometheus"]["url"]), timeout=20).reload()
+        AlertsApi(MonitoringServer(monitoring["prometheus"]["url"]), timeout=60).reload()
 
     operator = threading.Timer(1, operate)
     operator.start()
@@ -164,7 +164,7 @@ def test_the_playbook_loads_the_alerts_with_productions_windows(world, file, mon
         done = run_playbook(*words, *given, *options, EASYMO_SANDBOX_STATE=str(world.directory))
         assert done.returncode == 0, done.stdout + done.stderr
         assert re.findall(r"changed=(\d+)", done.stdout) == [changed], done.stdout
-    rules = requests.get(f"{monitoring['prometheus']['url']}/api/v1/rules?type=alert", timeout=20)
+    rules = requests.get(f"{monitoring['prometheus']['url']}/api/v1/rules?type=alert", timeout=60)
     (loaded,) = (one for one in rules.json()["data"]["groups"] if one["file"] == str(file))
     assert {rule["name"]: (rule["duration"], rule["health"]) for rule in loaded["rules"]} == {
         "High Error Rate": (120, "ok"),

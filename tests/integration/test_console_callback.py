@@ -16,11 +16,13 @@ import typing as t
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
 from sandbox.world import World
 from tests.ansible_playbook import PROGRAM
+from tests.waiting import until, until_ansible_reads
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE = 180
@@ -124,9 +126,12 @@ def piped(stage: Path, *more: str, **variables: str) -> subprocess.CompletedProc
 
 
 def at_a_terminal(
-    stage: Path, *more: str, asked: bytes = b"", answer: bytes = b""
+    stage: Path, *more: str, shows: str = "", answer: t.Callable[[int, int], object] | None = None
 ) -> tuple[int, str]:
-    """The exit code, and every character that reached the terminal. `answer` is typed a while after `asked`."""
+    """The exit code, and every character that reached the terminal.
+
+    `answer` is called once that `shows`, with the terminal and the process.
+    """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         command(*more),
@@ -144,14 +149,13 @@ def at_a_terminal(
         if select.select([ours], [], [], 1)[0]:
             try:
                 shown += os.read(ours, 65536)
-                if asked and asked in shown:
-                    asked = b""
-                    time.sleep(2)
-                    os.write(ours, answer)
+                if answer and shows.encode() in shown:
+                    answer(ours, process.pid)
+                    answer = None
             except OSError:  # the other side is closed
                 break
     os.close(ours)
-    return process.wait(30), shown.decode()
+    return process.wait(60), shown.decode()
 
 
 def test_through_a_pipe_and_in_a_log_there_are_words_and_no_colours(stage):
@@ -246,9 +250,12 @@ def test_a_pipe_that_closes_ends_the_output_and_not_the_run(stage):
 def test_at_a_terminal_one_line_is_drawn_anew_and_gone_before_the_next(stage):
     (stage / "slow.yml").write_text(
         "- hosts: localhost\n  gather_facts: false\n  tasks:\n"
-        "    - name: Take a while\n      ansible.builtin.wait_for: {timeout: 2}\n"
+        f"    - name: Take a while\n      ansible.builtin.wait_for: {{path: {stage}/over, timeout: 900}}\n"
     )
-    code, shown = at_a_terminal(stage, "slow.yml")
+    over = stage / "over"
+    code, shown = at_a_terminal(
+        stage, "slow.yml", shows="  Take a while", answer=lambda *_: over.touch()
+    )
     assert code == 0, shown
     drawn = drawn_lines(shown)
     assert [line for line in drawn if re.fullmatch(r"\s*… 0:0\d  Take a while", line)], drawn
@@ -267,7 +274,12 @@ def test_a_prompt_is_shown_and_nothing_is_drawn_into_the_answer(stage):
         "    - name: Ask\n      ansible.builtin.pause: {prompt: Go on}\n      register: said\n"
         "    - name: Show it\n      ansible.builtin.debug: {var: said.user_input}\n"
     )
-    code, shown = at_a_terminal(stage, "asks.yml", asked=b"Go on:", answer=b"yes\r")
+
+    def answer(terminal: int, pid: int) -> None:
+        until_ansible_reads(pid)
+        os.write(terminal, b"yes\r")
+
+    code, shown = at_a_terminal(stage, "asks.yml", shows="Go on:", answer=answer)
     assert code == 0, shown
     asked = shown.partition("Go on:")[2].partition("ok: [localhost]")[0]
     assert "\x1b[K" not in asked.partition("yes")[0]
@@ -276,11 +288,12 @@ def test_a_prompt_is_shown_and_nothing_is_drawn_into_the_answer(stage):
 
 def wait_for(process: subprocess.Popen[str], path: Path, text: str) -> None:
     """Until the run has written that, live, into a file."""
-    deadline = time.monotonic() + PATIENCE
-    while not (path.exists() and text in path.read_text("utf-8")):
+
+    def written() -> bool:
         assert process.poll() is None, "the run ended before"
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+        return path.exists() and text in path.read_text("utf-8")
+
+    until(written, PATIENCE)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -318,7 +331,7 @@ def waiting_in(stage: Path) -> t.Iterator[subprocess.Popen[str]]:
         (stage / "nothing").touch()
         if process.poll() is None:
             process.kill()
-            process.wait(30)
+            process.wait(60)
 
 
 def until_it_waits(stage: Path, process: subprocess.Popen[str]) -> None:
@@ -326,11 +339,9 @@ def until_it_waits(stage: Path, process: subprocess.Popen[str]) -> None:
     begins is Ansible's matter.
     """
     wait_for(process, stage / ".deploy/2.0.0/journal.jsonl", '"task": "Wait"')
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    deadline = time.monotonic() + PATIENCE
-    while not children.read_text() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(1)
+    run = psutil.Process(process.pid)
+    # A worker, and what it has begun.
+    until(lambda: len(run.children(recursive=True)) > 1 and run.status() == psutil.STATUS_SLEEPING)
 
 
 @pytest.mark.parametrize(
@@ -356,7 +367,7 @@ def test_a_silent_task_is_told_of_and_a_killed_run_leaves_whole_lines(silent):
     stage, process = silent
     wait_for(process, stage / "output", "  Wait · agent-core")
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait(30)
+    process.wait(60)
     journal = stage / ".deploy/2.0.0/journal.jsonl"
     killed = [json.loads(line) for line in journal.read_text("utf-8").splitlines()]
     assert killed[-1]["event"] != "run_finished"

@@ -4,8 +4,8 @@ import json
 import os
 import signal
 import threading
-import time
 import typing as t
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -123,10 +123,9 @@ def keepers(place: Place) -> list[int]:
     return [int(annotations[KEEPER].split()[0])] if KEEPER in annotations else []
 
 
-def test_one_of_two_operators_wins_works_longer_than_its_lock_lasts_and_frees_it_by_dying(
-    place, playing
-):
-    players = {who: playing(holder=who, release="2.0.0", duration=3) for who in ("ann@a", "joe@b")}
+def test_one_of_two_operators_wins_has_a_keeper_of_its_lock_and_frees_it_by_dying(place, playing):
+    """How often a keeper renews is for tests/unit/plugins/module_utils/_lock/test_renewer.py to say."""
+    players = {who: playing(holder=who, release="2.0.0") for who in ("ann@a", "joe@b")}
     until(lambda: any(one.process.poll() is not None for one in players.values()))
     winners = [who for who, one in players.items() if one.process.poll() is None]
     assert len(winners) == 1
@@ -142,7 +141,7 @@ def test_one_of_two_operators_wins_works_longer_than_its_lock_lasts_and_frees_it
         assert part in loser.said()
     assert "Traceback" not in loser.said()
 
-    time.sleep(4)
+    until(lambda: bool(keepers(place)))
     assert ask(place, holder="joe@b")["reason"] == "Locked"
     assert lease(place) == (f"{winner}/{pid}", 1)
 
@@ -185,23 +184,24 @@ def test_a_keeper_that_was_killed_alone_is_replaced_by_the_next_task(place):
     until(lambda: keepers(place) != [keeper])
 
 
-def locking(place: Place, number: int, cluster: KubernetesCluster | None = None) -> Locking:
+def locking(place: Place, number: int, **how: t.Any) -> Locking:
     """An operator at a machine of their own."""
     run = Run(machine=f"machine-{number}", pid=number, started="1")
     return Locking(
-        cluster or KubernetesCluster(Connection(place.namespace, kubeconfig=place.kubeconfig)),
+        KubernetesCluster(Connection(place.namespace, kubeconfig=place.kubeconfig)),
         NAME,
-        LockClaim(holder=f"operator-{number}", run=run, duration=1),
+        LockClaim(holder=f"operator-{number}", run=run, duration=how.pop("duration", 600)),
         clock=MonotonicClock(),
         alive=never_alive,
+        **how,
     )
 
 
 @pytest.mark.parametrize("abandoned", [False, True], ids=["free", "abandoned"])
 def test_of_eight_operators_at_once_exactly_one_wins(place, *, abandoned):
     if abandoned:
-        locking(place, 99).hold()
-        time.sleep(1.1)
+        long_ago = datetime.now(UTC) - timedelta(days=1)
+        locking(place, 99, duration=1, wall=lambda: long_ago).hold()
     fences: list[int] = []
     losers: list[str] = []
     start = threading.Barrier(8)
@@ -219,11 +219,7 @@ def test_of_eight_operators_at_once_exactly_one_wins(place, *, abandoned):
         thread.start()
     for thread in threads:
         thread.join(60)
-    # Nobody renews here, so a loser of the first second may come next: never two with one epoch.
-    assert len(set(fences)) == len(fences) == 8 - len(losers)
+    assert (fences, len(losers)) == ([1 + abandoned], 7)
     winner = lease(place)[0].partition("/")[0]
-    assert all("operator-" in one for one in losers)
     assert winner.startswith("operator-")
-    if not abandoned:
-        assert fences == [1]
-        assert all(winner in one for one in losers)
+    assert abandoned or all(winner in one for one in losers)

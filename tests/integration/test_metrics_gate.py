@@ -1,5 +1,3 @@
-import threading
-import time
 import typing as t
 
 import pytest
@@ -8,12 +6,13 @@ from ansible_collections.easymo.deploy.plugins.modules import metrics_gate
 from tests.firing_alerts import Fire, firing_alerts
 from tests.integration.running import connection
 from tests.module_runner import run_module
+from tests.waiting import until
 
 SQL = "SELECT count(*) FROM pg_database"
 
 
 @pytest.fixture
-def gate(world) -> t.Callable[..., dict[str, t.Any]]:
+def gate(world, watch_clock) -> t.Callable[..., dict[str, t.Any]]:
     def run(*metrics: dict[str, t.Any], **options: t.Any) -> dict[str, t.Any]:
         named = [{"name": f"m{number}", **metric} for number, metric in enumerate(metrics)]
         given = {"prometheus": {"url": world.facts("prometheus")["url"]}, "duration": 0, **options}
@@ -27,8 +26,8 @@ def test_good_metrics_proceed(world, gate):
     result = gate(
         {"query": "vector(1)", "pass": {"max": 1}, "rollback": {"above": 2}},
         {**database, "pass": {"min": 1}},
-        duration=0.4,
-        interval=0.2,
+        duration=20,
+        interval=10,
     )
     assert (result["verdict"], result["changed"], result["reasons"]) == ("proceed", False, [])
     assert [entry["count"] for entry in result["samples"]] == [3, 3]
@@ -62,25 +61,24 @@ def test_alerts_are_evidence_while_they_fire_and_a_moment_after(gate, fire):
     fire(Back=("rollback", False), Held=("hold", False))
     ended = gate(metric)
     assert (ended["verdict"], "Back (service=s) fired until 20" in ended["msg"]) == ("hold", True)
-    time.sleep(1.5)
-    assert gate({**metric, "window": 1})["verdict"] == "proceed"
+    until(lambda: gate({**metric, "window": 1})["verdict"] == "proceed")
     unknown = gate({**metric, "query": "Back|Nobody"})
     assert "Prometheus has no alert 'Nobody' loaded" in unknown["msg"]
 
 
-def test_what_fired_since_the_watch_began_is_told_when_it_has_ended(gate, fire):
+def test_what_fired_since_the_watch_began_is_told_when_it_has_ended(gate, fire, watch_clock):
     """As after a time without sight: the one look that sees Prometheus again finds what fired meanwhile."""
     fire(Held=("hold", False))
 
     def blink() -> None:
-        fire(Held=("hold", True))
-        fire(Held=("hold", False))
+        if watch_clock.now() > began:
+            fire(Held=("hold", True))
+            fire(Held=("hold", False))
 
-    blinking = threading.Timer(0.5, blink)
-    blinking.start()
+    began = watch_clock.now()
+    watch_clock.listeners.append(blink)
     metric = {"kind": "alerts", "query": "Held", "pass": {"max": 0}, "interval": 12}
     result = gate(metric, duration=12)
-    blinking.join()
     alerts = result["alerts"]
     assert (alerts["looked"], [one["name"] for one in alerts["fired"]]) == (True, ["Held"]), alerts
     assert alerts["fired"][0]["until"] >= alerts["fired"][0]["since"]

@@ -19,10 +19,10 @@ def server() -> t.Iterator[FakePrometheus]:
 
 
 @pytest.fixture
-def gate(server) -> Gate:
+def gate(server, watch_clock) -> Gate:
     def run(*, metric: dict[str, t.Any] | None = None, **options: t.Any) -> dict[str, t.Any]:
         watched = {**METRIC, **(metric or {})}
-        quick = {"duration": 0.4, "interval": 0.1, "query_timeout": 5}
+        quick = {"duration": 0.4, "interval": 0.1, "query_timeout": 60}
         given = {"prometheus": {"url": server.url}, **quick, **options}
         return run_module(metrics_gate, metrics=[watched], **given)
 
@@ -31,8 +31,9 @@ def gate(server) -> Gate:
 
 def test_no_answer_in_time_holds(server, gate):
     server.says("q", 0)
-    server.delay = 1.0
+    server.free.clear()
     result = gate(query_timeout=0.2, duration=0)
+    server.free.set()
     assert (result["verdict"], "did not answer within 0.2 s" in result["msg"]) == ("hold", True)
 
 

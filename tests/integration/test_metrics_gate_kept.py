@@ -18,6 +18,7 @@ from tests.integration.module_process import ModuleProcess, started
 from tests.waiting import until
 
 GOOD = 0
+INTERVAL = 0.2
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Gate:
         bounds = {"pass": {"max": 1}, "rollback": {"above": 5}}
         watched = {"name": "m", "query": "q", **bounds, **(metric or {})}
         cluster = {"kubeconfig": self.place.kubeconfig, "namespace": self.place.namespace}
-        quick = {"duration": 600, "interval": 0.2, "recover_for": 600, "max_gap": 600}
+        quick = {"duration": 600, "interval": INTERVAL, "recover_for": 600, "max_gap": 600}
         kept = {"release": "2.0.0", "kubernetes": cluster, "prometheus": {"url": self.server.url}}
         return {**kept, **quick, "metrics": [watched], **given}
 
@@ -67,8 +68,6 @@ def interrupted(process: ModuleProcess, number: signal.Signals) -> None:
     (itself, *_children) = process.family()
     os.kill(itself.pid, number)
     process.wait()
-    # Long enough for looks to be missed.
-    time.sleep(1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -78,6 +77,9 @@ def test_a_watch_that_was_ended_by_a_signal_goes_on_where_it_stopped(gate, numbe
         until(lambda: gate.looks() >= 3)
         interrupted(process, number)
     before = gate.state()
+    # Until looks were missed.
+    missed = before["started"] + before["elapsed"] + 2 * INTERVAL
+    until(lambda: time.time() > missed)
     seen = before["series"]["m"]["count"]
     result = gate.run({"count": seen + 2, "max_missing": 1})
     assert (result["verdict"], result["samples"][0]["count"]) == ("proceed", seen + 2)

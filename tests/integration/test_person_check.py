@@ -11,7 +11,10 @@ import time
 import typing as t
 from pathlib import Path
 
+import psutil
+
 from tests.tables import cases
+from tests.waiting import until_ansible_reads
 
 ROOT = Path(__file__).parents[2]
 ANSIBLE = str(Path(sys.executable).with_name("ansible"))
@@ -20,7 +23,8 @@ QUESTIONS = [
     {"name": "dashboard", "question": "Do metrics flow?"},
 ]
 TERMINAL = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
-PATIENCE = 90
+PATIENCE = 180
+"""Seconds that one run may take on a busy machine."""
 
 
 def command(**arguments: t.Any) -> list[str]:
@@ -47,15 +51,17 @@ def types(*dialogue: tuple[str, str], **arguments: t.Any) -> str:
     ) as process:
         assert process.stdin
         assert process.stdout
+        terminal = psutil.Process(process.pid)
         shown, deadline = "", time.monotonic() + PATIENCE
         for prompt, typed in dialogue:
             while prompt not in shown:
                 chunk = _more(process, deadline)
                 assert chunk, shown
                 shown += chunk.decode(errors="replace")
-            # What was shown before is not asked again; the prompt flushes what was typed too early.
+            # What was shown before is not asked again.
             shown = shown.split(prompt, 1)[1]
-            time.sleep(0.5)
+            for asking in terminal.children():
+                until_ansible_reads(asking.pid)
             process.stdin.write(typed.encode())
             process.stdin.flush()
         while chunk := _more(process, deadline):

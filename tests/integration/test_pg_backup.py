@@ -6,7 +6,6 @@ A backup is never removed.
 import hashlib
 import subprocess
 import sys
-import time
 import typing as t
 
 import pytest
@@ -18,6 +17,7 @@ from tests.integration.running import client, query, scratch_database, stand_in
 from tests.module_runner import run_module
 from tests.tables import cases
 from tests.unit.test_docs import ROOT, plays_of
+from tests.waiting import until
 
 CONNECTIONS = pg_backup.module_spec()["argument_spec"].keys() - {"name", "release"}
 
@@ -78,8 +78,7 @@ def test_change_what_is_backed_up(options, change):
 
 def test_a_backup_that_is_too_old_is_taken_anew_and_then_serves(options):
     first = run_module(pg_backup, **options)["backup"]
-    time.sleep(2.1)
-    assert run_module(pg_backup, check=True, **options, max_age=1)["changed"]
+    until(lambda: run_module(pg_backup, check=True, **options, max_age=1)["changed"])
     done = run_module(pg_backup, **options, max_age=1)
     assert done["backup"]["started"] > first["started"]
     assert run_module(pg_backup, **options, max_age=3600)["backup"] == done["backup"]
@@ -151,17 +150,21 @@ def test_an_old_pg_dump_is_refused_with_its_version(options, tmp_path):
 
 
 @cases(
-    ("script", "reason"),
+    ("script", "timeout", "reason"),
     {
-        "fails": ("head -c 1000 /dev/zero; echo 'pg_dump: error: it broke' >&2; exit 1", "Refused"),
-        "is-killed": ("head -c 1000 /dev/zero; kill -9 $$", "Refused"),
-        "hangs": ("head -c 1000 /dev/zero; exec sleep 60", "NotReady"),
-        "writes-no-dump": ("echo hello", "VerificationFailed"),
+        "fails": (
+            "head -c 1000 /dev/zero; echo 'pg_dump: error: it broke' >&2; exit 1",
+            600,
+            "Refused",
+        ),
+        "is-killed": ("head -c 1000 /dev/zero; kill -9 $$", 600, "Refused"),
+        "hangs": ("head -c 1000 /dev/zero; exec sleep 600", 2, "NotReady"),
+        "writes-no-dump": ("echo hello", 600, "VerificationFailed"),
     },
 )
-def test_a_dump_that_fails_is_never_taken_for_a_backup(options, tmp_path, script, reason):
+def test_a_dump_that_fails_is_never_taken_for_a_backup(options, tmp_path, script, timeout, reason):
     fake = stand_in(tmp_path, "pg_dump", script, version="18.6")
-    result = run_module(pg_backup, **{**options, "pg_dump": fake, "timeout": 2})
+    result = run_module(pg_backup, **{**options, "pg_dump": fake, "timeout": timeout})
     assert (result["failed"], result["reason"]) == (True, reason)
     assert not any(key.endswith(".manifest.json") for key in keys(options))
     assert unfinished(options) == []

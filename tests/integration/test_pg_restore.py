@@ -1,7 +1,6 @@
 """Swapped in: the twelve steps, what a twin keeps, and what is refused before anything is touched."""
 
 import re
-import time
 import typing as t
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from sandbox.world import World
 from tests.integration.restoring import SPOIL, SPOILT, WHOLE, Restorable, restorable
 from tests.integration.running import stand_in
+from tests.waiting import until_next_second
 
 
 def test_a_restore_is_predicted_done_and_then_known_to_be_done(spoilt: Restorable) -> None:
@@ -45,7 +45,7 @@ def test_another_reason_is_another_restore(spoilt: Restorable) -> None:
     assert not spoilt.restore(request="one")["changed"]
     assert spoilt.orders() == SPOILT
     # The database that is kept has the second in its name, and nobody restores twice in one.
-    time.sleep(1)
+    until_next_second()
     assert spoilt.restore(request="two", reason="Again")["changed"]
     assert spoilt.orders() == WHOLE
     assert first in spoilt.databases()

@@ -71,7 +71,7 @@ def run(*tests: dict[str, t.Any], check: bool = False, **options: t.Any) -> Resu
 
 
 def balance(world: World) -> int:
-    answer = requests.get(f"{world.facts('gateway')['url']}/wallet/wallets/{NUMBER}", timeout=10)
+    answer = requests.get(f"{world.facts('gateway')['url']}/wallet/wallets/{NUMBER}", timeout=60)
     return int(answer.json()["balance"])
 
 
@@ -112,15 +112,15 @@ def test_a_run_that_is_killed_and_repeated_pays_once(world, key, moment):
 
     def down(chunk: bytes) -> bytes:
         if arrived.is_set():
-            forever.wait(30)
+            forever.wait(60)
             raise Answer(b"")
         return chunk
 
     with TcpProxy(HOST, world.port("gateway")) as proxy:
         proxy.up, proxy.down = up, down
-        given = payment(world, key, api_url=f"http://{HOST}:{proxy.port}", request_timeout=30)
+        given = payment(world, key, api_url=f"http://{HOST}:{proxy.port}", request_timeout=120)
         with started("smoke_tests", {"tests": [given]}) as process:
-            assert arrived.wait(30)
+            assert arrived.wait(60)
             process.kill()
         forever.set()
     again = run(payment(world, key))

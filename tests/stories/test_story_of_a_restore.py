@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import threading
-import time
 import typing as t
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,10 +138,7 @@ def test_a_restore_that_fails_midway_leaves_what_serves_and_says_what_that_is(
 
 def test_killed_while_the_services_are_down_and_run_again_it_ends_well(operator, witness, before):
     run = operator.begins_to_restore(WHO, WHY)
-    deadline = time.monotonic() + 60
-    while any(count for count, _pods in witness.replicas().values()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: not any(count for count, _pods in witness.replicas().values()))
     run.kill("parent")
     assert set(witness.replicas().values()) != set(before["replicas"].values())
     asked = witness.record("2.0.0")["facts"]["restore_asked"]

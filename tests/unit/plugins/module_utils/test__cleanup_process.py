@@ -43,12 +43,12 @@ def play(folder: Path, how: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
 
-def executed(folder: Path, within: float = 10) -> t.Any:
+def executed(folder: Path, within: float = 120) -> t.Any:
     deadline = time.monotonic() + within
     while not (folder / "executed").exists():
         if time.monotonic() > deadline:

@@ -220,7 +220,7 @@ def listening(speak: t.Callable[[socket.socket], None]) -> t.Iterator[str]:
                 while True:
                     connection, _address = serving.accept()
                     with contextlib.suppress(OSError), connection:
-                        connection.settimeout(10)
+                        connection.settimeout(60)
                         connection.recv(65536)
                         speak(connection)
 
@@ -228,7 +228,7 @@ def listening(speak: t.Callable[[socket.socket], None]) -> t.Iterator[str]:
         thread.start()
         yield f"127.0.0.1:{serving.getsockname()[1]}"
         serving.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
+        thread.join(60)
 
 
 def says(*parts: bytes, pause: float = 0.0) -> t.Callable[[socket.socket], None]:
@@ -242,7 +242,20 @@ def says(*parts: bytes, pause: float = 0.0) -> t.Callable[[socket.socket], None]
 
 GOOD = b"HTTP/1.1 200 OK\r\n"
 HALF = GOOD + b"Content-Length: 9\r\n\r\nx"
-DRIPPING = (GOOD + b"Content-Length: 99\r\n\r\n", *[b"x"] * 99)
+
+
+def silent(connection: socket.socket) -> None:
+    """Until the other side goes away."""
+    while connection.recv(4096):
+        pass
+
+
+def dripping(connection: socket.socket) -> None:
+    connection.sendall(GOOD + b"Content-Length: 99999\r\n\r\n")
+    with contextlib.suppress(OSError):
+        while True:
+            connection.sendall(b"x")
+            time.sleep(0.02)
 
 
 Speak = t.Callable[[socket.socket], None]
@@ -253,8 +266,8 @@ WITHOUT_ANSWER: dict[str, tuple[str, Speak | None, type[DeployError], str]] = {
     "closes": ("http", says(), UnreachableError, f"{AWAY} (Remote end closed"),
     "not http": ("http", says(b"SSH-2.0\r\n"), UnreachableError, f"{AWAY} (SSH-2.0"),
     "half": ("http", says(HALF), UnreachableError, f"{AWAY} (IncompleteRead"),
-    "silent": ("http", says(b"", pause=1), UnreachableError, LATE),
-    "dripping": ("http", says(*DRIPPING, pause=0.05), UnreachableError, LATE),
+    "silent": ("http", silent, UnreachableError, LATE),
+    "dripping": ("http", dripping, UnreachableError, LATE),
     "no TLS": ("https", says(b"HTTP/1.1 400 Bad\r\n\r\n"), RefusedError, "that port uses TLS"),
     "no web": ("ftp", None, InputError, "cannot be asked (InvalidSchema): correct its URL"),
     "no gzip": ("http", says(GZIP), InputError, "cannot be asked (DecodeError)"),
@@ -269,10 +282,8 @@ def test_without_an_answer_it_says_what_where_why_and_what_to_do(failure):
     place = next(server)
     url = f"{scheme}://ann:s3cret@{place}/path?key=hidden"
     where = f"It at {without_query(url)}"
-    began = time.monotonic()
     with pytest.raises(kind) as caught:
-        ask(where, "GET", url, timeout=0.3, largest=4000)
-    assert time.monotonic() - began < 3
+        ask(where, "GET", url, timeout=0.3 if told == LATE else 60, largest=4000)
     sentence = str(caught.value)
     assert sentence.startswith(f"It at {scheme}://{place}/path ")
     assert told in sentence
@@ -363,12 +374,12 @@ def test_a_lost_call_is_repeated_where_it_may_be(lost, times):
 
 def test_all_attempts_together_keep_to_the_deadline():
     """The first is lost at once, and the second has what is left for it and not 30 s."""
-    speaks = iter([says(), says(b"", pause=8)])
+    speaks = iter([says(), silent])
     server = listening(lambda connection: next(speaks)(connection))
-    began = time.monotonic()
     with pytest.raises(UnreachableError, match=r"did not answer within \d(\.\d)? s"):
-        ask("It", "GET", f"http://{next(server)}", timeout=30, repeat=Repeat(Deadline(0.5)))
-    assert time.monotonic() - began < 5
+        ask(
+            "It", "GET", f"http://{next(server)}", timeout=30, repeat=Repeat(Pauses().deadline(0.5))
+        )
 
 
 def test_the_first_attempt_has_its_timeout_however_late_it_is():

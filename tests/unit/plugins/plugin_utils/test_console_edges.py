@@ -12,6 +12,7 @@ import yaml
 from ansible import context
 from ansible.module_utils.common.collections import ImmutableDict
 
+from ansible_collections.easymo.deploy.plugins.callback.console import CallbackModule
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Task, TaskEnded
 from ansible_collections.easymo.deploy.plugins.plugin_utils import _run_events, _screen
@@ -27,6 +28,21 @@ from ansible_collections.easymo.deploy.plugins.plugin_utils._screen import (
 
 ROOT = Path(__file__).parents[4]
 SECRET = "hunter2-hunter2"
+
+
+def test_nothing_is_drawn_while_somebody_is_asked():
+    drawn: list[str] = []
+    lock = threading.RLock()
+    run = SimpleNamespace(
+        silent=False, _over=False, _verbose=False, _lock=threading.RLock(), _redact=str,
+        _display=SimpleNamespace(_lock=lock), _screen=SimpleNamespace(live=True, draw=drawn.append),
+        _console=SimpleNamespace(live=SimpleNamespace(text=lambda _now: "a task")),
+    )  # fmt: skip
+    with lock, ThreadPoolExecutor(1) as beating:
+        beating.submit(CallbackModule._beat, run).result(60)
+    assert drawn == []
+    CallbackModule._beat(run)
+    assert drawn == ["    … a task"]
 
 
 @pytest.mark.parametrize("found", [True, False])

@@ -289,7 +289,7 @@ def test_the_next_wave_begins_in_a_soak_once_the_service_is_well(well, overlaps,
         ran.append(module.host)
         if module.host == "first":
             module.place.soak(1.0)
-            deadline = time.monotonic() + (10 if begun != ran else 0.2)
+            deadline = time.monotonic() + (120 if begun != ran else 0.2)
             while time.monotonic() < deadline and (ran != begun or len(begun) == 1):
                 time.sleep(0.02)
             assert ran == begun
