@@ -5,7 +5,7 @@ The beginnings of keys are those that their vendors document, such as https://do
 https://docs.github.com/authentication/keeping-your-account-and-data-secure/about-authentication-to-github,
 https://docs.stripe.com/keys, https://shopify.dev/docs/apps/build/authentication-authorization,
 https://vercel.com/changelog/new-token-formats-and-secret-scanning, https://core.telegram.org/bots/api,
-https://developers.cloudflare.com/fundamentals/api/get-started/token-formats, https://docs.pypi.org/project_metadata,
+https://developers.cloudflare.com/fundamentals/api/get-started/token-formats, PyPI's "API tokens",
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html and crypt(5).
 
 Each pattern begins with text that it must have, and repeats nothing that it may have to read again, so that all of

@@ -10,7 +10,7 @@ from .._cluster import Clock, Cluster, Object
 from .._errors import DeployError, RefusedError
 from .._redaction import redact
 from .evaluate import Evaluation
-from .models import Condition, Deployment, Pod, ReplicaSet
+from .models import Condition, Deployment, Pod, ReplicaSet, last_seen
 from .observer import observe_pods, observe_replica_set
 
 FEWER = 4
@@ -287,5 +287,5 @@ def _event_face(body: Object) -> dict[str, t.Any]:
         "reason": body.get("reason", ""),
         "message": redact(body.get("message", "")),
         "count": body.get("count") or 1,
-        "last_seen": body.get("lastTimestamp") or body.get("eventTime") or "",
+        "last_seen": last_seen(body),
     }

@@ -16,7 +16,7 @@ from .._cluster import Clock, Object
 from .._errors import EarlierWaveError, RefusedError
 from .._redaction import excerpt
 from .evaluate import Evaluation, RolloutProgress, RolloutSnapshot, evaluate, troubles
-from .models import Container, Deployment, Pod, ReplicaCounts
+from .models import Container, Deployment, Pod, ReplicaCounts, last_seen
 from .observer import RolloutObserver
 from .overlap import ALONE, Place
 
@@ -147,12 +147,19 @@ class LivenessProof:
         return None
 
 
+RECORDED = 20
+"""So many events of a pod surely arrive. Some of the 25 may be of a kind that was deleted since."""
+
+
 def has_answered(events: Events) -> bool:
     """Whether the events of a pod prove that its probe, which ran at least once, succeeded.
 
-    The pod's `Started` event shows that its events arrive. Without it, a lack of failures is no proof.
+    The pod's `Started` event shows that its events arrive. Without it, a lack of failures is no proof. Nor is it one
+    after many events: a recorder lets 25 of an object pass, and then one in 300 s (client-go, tools/record).
     """
     messages = [(str(event.get("reason")), str(event.get("message"))) for event in events or ()]
+    if sum(int(event.get("count") or 1) for event in events or ()) >= RECORDED:
+        return False
     started = any(reason == "Started" for reason, _message in messages)
     return started and not any(
         FAILED.match(message) or KILLED.search(message) for _reason, message in messages
@@ -164,7 +171,7 @@ def kill_of(events: Events, container: str = "") -> tuple[str, str, str]:
 
     The last message counts: a container that just started refuses connections, which is not why it was killed.
     """
-    newest = sorted(events or (), key=lambda event: str(event.get("last_seen", "")), reverse=True)
+    newest = sorted(events or (), key=last_seen, reverse=True)
     messages = [str(event.get("message", "")) for event in newest]
     for message in messages:
         kill = KILLED.search(message)

@@ -338,6 +338,11 @@ def is_same_image(current: str, written: str) -> bool:
     return current == written or ("@" not in written and without_digest(current) == written)
 
 
+def last_seen(event: Object) -> str:
+    """When it came last, as the API server has it; events of the newer API have another field than the others."""
+    return str(event.get("lastTimestamp") or event.get("eventTime") or "")
+
+
 def owner_of(metadata: Object) -> str:
     """The uid of the controller that owns an object, empty without one."""
     return str(_controller(metadata).get("uid", ""))

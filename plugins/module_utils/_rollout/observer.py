@@ -140,6 +140,8 @@ class RolloutObserver:
         self._changed = Event()
         self._watches: dict[str, Watch] = {}
         self._replica_set: ReplicaSet | None = None
+        self._template: Object = {}
+        """Of which that is the ReplicaSet."""
         self._asked_at = float("-inf")
         self._pods_at = float("-inf")
         self._promised: frozenset[str] = frozenset()
@@ -260,9 +262,12 @@ class RolloutObserver:
 
     def _replica_set_of(self, deployment: Deployment) -> ReplicaSet | None:
         known = self._replica_set
-        # A failure that is over is forgotten by the ReplicaSet, so it must be asked again too.
-        if known is None or _fails(known.conditions) or _fails(deployment.conditions):
+        # A failure that is over is forgotten by the ReplicaSet, so it must be asked again too. Another writer may have
+        # changed the template, as `kubectl rollout restart` does, and the new one's ReplicaSet comes a moment later.
+        stands = known is not None and deployment.template == self._template
+        if not stands or _fails(deployment.conditions) or (known and _fails(known.conditions)):
             self._replica_set = observe_replica_set(self._cluster, deployment)
+            self._template = deployment.template if self._replica_set else {}
         return self._replica_set
 
 

@@ -91,6 +91,11 @@ def test_time_in_which_nothing_was_seen_is_not_counted():
     [
         pytest.param([STARTED], 0.0, id="it was asked and nothing failed"),
         pytest.param([STARTED, UNHEALTHY], 18.0, id="it failed once"),
+        pytest.param(
+            [STARTED, {"reason": "Unhealthy", "message": "Readiness probe failed", "count": 21}],
+            18.0,
+            id="the recorder drops more",
+        ),
         pytest.param([], 18.0, id="no event arrives: silence is no proof"),
         pytest.param(None, 18.0, id="events may not be read"),
     ],
@@ -213,10 +218,10 @@ def test_why_a_container_was_killed_is_what_its_probe_said_last():
     answered = "Liveness probe failed: HTTP probe failed with statuscode: 503"
     startup = "Startup probe failed: HTTP probe failed with statuscode: 404"
     events = [
-        {"message": refused, "last_seen": "2026-11-29T10:00:01Z"},
-        {"message": answered, "last_seen": "2026-11-29T10:00:20Z"},
-        {"message": startup, "last_seen": "2026-11-29T10:00:21Z"},
-        {**KILLING, "last_seen": "2026-11-29T10:00:20Z"},
+        {"message": refused, "lastTimestamp": "2026-11-29T10:00:01Z"},
+        {"message": answered, "lastTimestamp": None, "eventTime": "2026-11-29T10:00:20.5Z"},
+        {"message": startup, "lastTimestamp": "2026-11-29T10:00:21Z"},
+        {**KILLING, "lastTimestamp": "2026-11-29T10:00:20Z"},
     ]
     assert "statuscode: 503" in as_kill(verdict, events).sentence
 
@@ -277,3 +282,21 @@ def test_its_events_are_looked_at_as_soon_as_it_was_certainly_asked(world):
     plain = world.roll(soak=0).duration
     # Asked within four seconds of its start, and not at the next even one.
     assert world.roll(image=f"{NEW}-again").duration - plain <= 4.5
+
+
+def test_a_restart_by_another_hand_in_the_soak_is_followed(world):
+    set_events(probed(world, **SLOW), STARTED)
+    restarted: list[float] = []
+
+    def restart() -> None:
+        if not restarted and any("watched for restarts" in line for line in world.reports):
+            restarted.append(world.clock.now())
+            metadata = world.body()["spec"]["template"].setdefault("metadata", {})
+            metadata.setdefault("annotations", {})["kubectl.kubernetes.io/restartedAt"] = "now"
+            world.body()["metadata"]["generation"] += 1
+
+    world.clock.listeners.append(restart)
+    result = world.roll()
+    assert (result.result, bool(restarted)) == ("succeeded", True)
+    # Whoever looks for pods of the first ReplicaSet waits for the deadline of the soak, 114 s.
+    assert world.clock.now() - restarted[0] < 90
