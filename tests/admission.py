@@ -128,11 +128,12 @@ def compiled(spec: t.Any) -> dict[str, t.Any]:
                 if other != first:
                     refusal = f"expected type '{_word(first)}' but found '{_word(other)}'"
                     raise ValueError(f"{refusal}: {expression}")
-        if (found := type_of(expression)) != (kind or found):
+        result = type_of(expression)
+        if result != (kind or result):
             raise ValueError(
-                f"expected type '{_word(kind)}' but found '{_word(found)}': {expression}"
+                f"expected type '{_word(kind)}' but found '{_word(result)}': {expression}"
             )
-        return found
+        return result
 
     for each in spec.get("matchConditions", ()):
         compile_as(cel.Type.BOOL, each["expression"])

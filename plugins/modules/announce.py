@@ -12,8 +12,9 @@ description:
   - Sends one message to Slack, by e-mail, to PagerDuty and to the status page.
   - A channel that can't be reached is a warning, and it is listed in RV(undelivered).
   - What is wrong with the options is refused before the first message goes out.
-  - With O(release) the record of the release remembers the announcement by O(key), and it goes out once. Where the
-    record can't be read or written it goes out even so, with a warning, and may go out again.
+  - With O(release) the record of the release remembers the announcement by O(key), and it goes out once. A channel
+    that it did not reach is tried again by the next task with this key. Where the record can't be read or written it
+    goes out even so, with a warning, and may go out again.
   - What has the form of a secret, such as a token or a password in an address, is blanked out of texts, not of HTML.
 extends_documentation_fragment:
   - easymo.deploy._module.in_controller
@@ -31,8 +32,8 @@ options:
     default: ""
   release:
     description:
-      - The release that this is an announcement of. Nothing is sent when its record has O(key) already. Otherwise the
-        record keeps RV(undelivered) by it, once all was sent.
+      - The release that this is an announcement of. Where its record has O(key) already, it is sent only to the
+        channels that it did not reach. The record keeps RV(undelivered) by it.
     type: str
     version_added: 0.3.0
   key:
@@ -210,7 +211,7 @@ from ..module_utils._errors import DeployError, InputError, refuse_missing
 from ..module_utils._http import REQUESTS
 from ..module_utils._messages.apply import deliver, read_attachments
 from ..module_utils._messages.plan import CHANNELS, plan_messages
-from ..module_utils._module import SECRET, Module, Result, documented, execute
+from ..module_utils._module import SECRET, Module, Result, documented, execute, with_options
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.task import change_record, store_of
 
@@ -224,9 +225,14 @@ def run(module: Module) -> Result:
         record = store.read() if store else None
     except DeployError as exc:
         module.warn(f"Whether {key!r} was announced before is not known, so it is announced. {exc}")
-    if record and key in {known.name for known in record.announcements}:
-        document = record.to_result()["document"]
-        return {"changed": False, "delivered": [], "undelivered": [], "document": document}
+    known = [each for each in record.announcements if each.name == key] if record else []
+    if record and known:
+        missed = {receiver.channel for each in known for receiver in each.undelivered}
+        if not any(module.params[channel] for channel in missed & {*CHANNELS}):
+            document = record.to_result()["document"]
+            return {"changed": False, "delivered": [], "undelivered": [], "document": document}
+        reached = dict.fromkeys({*CHANNELS} - missed)
+        module = with_options(module, reached)
     result = send(module)
     if store:
         entry = {"undelivered": Redactor(secrets_of(module)).within(result["undelivered"])}

@@ -320,6 +320,28 @@ def told_users(witness: Witness, status: str) -> str:
     return str(entry["incident_updates"][0]["body"])
 
 
+def test_one_service_goes_back_alone_and_every_pod_keeps_its_flags(operator, witness):
+    flags, pods = witness.flags(), witness.pods()["agent-core"]
+    names = ("-e", '{"service_rollback_names": ["wallet-service"]}')
+    run = operator.goes_back("--tags", "services", *names)
+    assert run.rc == 0, run.tail()
+    assert witness.images() == {**NEW, "wallet-service": OLD["wallet-service"]}
+    assert (witness.flags(), witness.pods()["agent-core"]) == (flags, pods)
+    assert (
+        flags["FEATURE_AI_AGENTS"]
+        == witness.environment("agent-core")["FEATURE_AI_AGENTS"]
+        == "true"
+    )
+    assert witness.record("2.0.0")["phases"]["feature_flags"]["status"] == "done"
+    texts = [message["text"] for message in witness.received()["slack"]["v2-deployment"]]
+    stays = "EasyMO v2.0 stays, but for what was rolled back: services (wallet-service)\n"
+    (text,) = (text for text in texts if stays in text)
+    assert "no user has the feature" not in text
+    assert told_users(witness, "completed").endswith("What users do was tried and works.")
+    assert operator.deploys("--tags", "microservices").rc == 0
+    assert witness.images() == NEW
+
+
 def test_the_flags_go_off_alone_and_come_back_with_their_phase(operator, witness):
     assert operator.goes_back("--tags", "feature_flags").rc == 0
     assert (

@@ -37,7 +37,7 @@ class Policy(t.NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rights:
+class ObjectRights:
     """Those of one object. Grants are kept by their difference from PostgreSQL's built-in default for its kind."""
 
     owner: str = ""
@@ -51,7 +51,7 @@ class Rights:
     """Whether it came with an extension, and so need not be on another server."""
 
 
-class Subject(t.NamedTuple):
+class DatabaseObject(t.NamedTuple):
     """An object with rights. `name` is as SQL wants it, `schema` as in the catalog, "" for an object of none.
 
     Default privileges have the plural of what they are for as `kind`, and FOR ROLE … IN SCHEMA … as `name`.
@@ -71,7 +71,7 @@ class Subject(t.NamedTuple):
 
 
 @dataclass(frozen=True)
-class EqualRights(Rights):
+class EqualRights(ObjectRights):
     """Objects with equal rights, as a manifest has them: many objects and few rights."""
 
     kind: str = ""
@@ -79,7 +79,7 @@ class EqualRights(Rights):
     """Schema and name of each."""
 
 
-DatabaseRights = t.Mapping[Subject, Rights]
+DatabaseRights = t.Mapping[DatabaseObject, ObjectRights]
 
 _DEFAULTS = ("TABLES", "SEQUENCES", "ROUTINES", "TYPES", "SCHEMAS", "LARGE OBJECTS")
 # Its right came with this version; a default or a GRANT ALL of an older server has it after a restore.
@@ -161,13 +161,13 @@ LEFT JOIN pg_class c ON o.classid = 'pg_class'::regclass AND c.oid = o.oid
 """
 
 
-def parse_rights(lines: t.Iterable[str]) -> dict[Subject, Rights]:
+def parse_rights(lines: t.Iterable[str]) -> dict[DatabaseObject, ObjectRights]:
     """Of the rows of RIGHTS."""
-    parsed: dict[Subject, Rights] = {}
+    parsed: dict[DatabaseObject, ObjectRights] = {}
     for line in lines:
         body = json.loads(line)
-        subject = Subject(body["kind"], body["schema"], body["name"])
-        rights = restored(Rights, body, str(subject))
+        subject = DatabaseObject(body["kind"], body["schema"], body["name"])
+        rights = restored(ObjectRights, body, str(subject))
         parsed[subject] = replace(
             rights, granted=tuple(sorted(rights.granted)), revoked=tuple(sorted(rights.revoked))
         )
@@ -176,7 +176,7 @@ def parse_rights(lines: t.Iterable[str]) -> dict[Subject, Rights]:
 
 def grouped(rights: DatabaseRights) -> tuple[EqualRights, ...]:
     """As a manifest has them."""
-    groups: dict[tuple[str, Rights], list[tuple[str, str]]] = {}
+    groups: dict[tuple[str, ObjectRights], list[tuple[str, str]]] = {}
     for subject, held in rights.items():
         groups.setdefault((subject.kind, held), []).append((subject.schema, subject.name))
     return tuple(
@@ -193,9 +193,9 @@ def read_groups(value: t.Any) -> tuple[EqualRights, ...]:
         raise ValueError("'rights' has another shape.") from exc
 
 
-def ungrouped(groups: t.Iterable[EqualRights]) -> dict[Subject, Rights]:
+def ungrouped(groups: t.Iterable[EqualRights]) -> dict[DatabaseObject, ObjectRights]:
     return {
-        Subject(group.kind, schema, name): group
+        DatabaseObject(group.kind, schema, name): group
         for group in groups
         for schema, name in group.objects
     }
@@ -206,7 +206,7 @@ class ExpectedRights:
     """What a restore has to bring back: the rights of a backup, as far as it restores the objects."""
 
     rights: DatabaseRights
-    covers: t.Callable[[Subject, str], bool]
+    covers: t.Callable[[DatabaseObject, str], bool]
     """Whether an object of this owner is restored."""
     roles: frozenset[str]
     """Those that we may act as."""
@@ -219,7 +219,9 @@ class ExpectedRights:
         """How many objects."""
         return sum(self.covers(subject, held.owner) for subject, held in self.rights.items())
 
-    def missing(self, now: DatabaseRights) -> dict[Subject, tuple[Rights, Rights]]:
+    def missing(
+        self, now: DatabaseRights
+    ) -> dict[DatabaseObject, tuple[ObjectRights, ObjectRights]]:
         """By object the rights that it should have and has, where they differ; without owner where it is not there."""
         wanted = {
             subject: held
@@ -229,7 +231,7 @@ class ExpectedRights:
         # Default privileges that nobody had set were the built-in ones.
         for subject, held in now.items():
             if subject.kind in _DEFAULTS and self.covers(subject, held.owner):
-                wanted.setdefault(subject, Rights(held.owner))
+                wanted.setdefault(subject, ObjectRights(held.owner))
         pairs = {subject: (held, _at(now, subject, held)) for subject, held in wanted.items()}
         return {
             subject: (held, present)
@@ -237,7 +239,7 @@ class ExpectedRights:
             if self._plain(held) != self._plain(present)
         }
 
-    def _plain(self, rights: Rights) -> tuple[t.Any, ...]:
+    def _plain(self, rights: ObjectRights) -> tuple[t.Any, ...]:
         """What two servers can be compared by. Another version may print the same expression in other words."""
         grants, revoked = (
             [
@@ -252,8 +254,8 @@ class ExpectedRights:
         return rights.owner, grants, revoked, rights.row_security, policies
 
 
-def _at(now: DatabaseRights, subject: Subject, held: Rights) -> Rights:
-    return now.get(subject) or Rights(held.owner if subject.kind in _DEFAULTS else "")
+def _at(now: DatabaseRights, subject: DatabaseObject, held: ObjectRights) -> ObjectRights:
+    return now.get(subject) or ObjectRights(held.owner if subject.kind in _DEFAULTS else "")
 
 
 def give_back(
@@ -265,19 +267,19 @@ def give_back(
 
     An owner goes first, for the grants are his; and what REVOKE took along comes back in another round.
     """
-    mended: dict[str, None] = {}
+    corrected: dict[str, None] = {}
     for _round in range(_ROUNDS):
         differing = expected.missing(read())
         statements = [
             statement
             for subject, (held, present) in sorted(differing.items(), key=_tables_first)
-            for statement in mending(subject, held, present, expected.roles)
+            for statement in corrections(subject, held, present, expected.roles)
         ]
         if not differing:
-            return tuple(mended)
+            return tuple(corrected)
         if not statements:
             break
-        mended |= dict.fromkeys(map(str, differing))
+        corrected |= dict.fromkeys(map(str, differing))
         execute(statements)
     differences = [
         f"{subject}: {'; '.join(describe(held, present))}"
@@ -293,12 +295,14 @@ _ROUNDS = 4
 _SHOWN = 5
 
 
-def _tables_first(entry: tuple[Subject, t.Any]) -> tuple[bool, Subject]:
+def _tables_first(entry: tuple[DatabaseObject, t.Any]) -> tuple[bool, DatabaseObject]:
     """A sequence of a column follows its table's owner."""
     return entry[0].kind == "SEQUENCE", entry[0]
 
 
-def mending(subject: Subject, held: Rights, present: Rights, roles: t.Collection[str]) -> list[str]:
+def corrections(
+    subject: DatabaseObject, held: ObjectRights, present: ObjectRights, roles: t.Collection[str]
+) -> list[str]:
     """SQL that brings an object nearer to the rights it had; nothing where none can."""
     kind, _schema, name = subject
     if not present.owner:
@@ -325,7 +329,7 @@ def mending(subject: Subject, held: Rights, present: Rights, roles: t.Collection
 _NOT = {"ENABLE": "DISABLE", "FORCE": "NO FORCE"}
 
 
-def _statement(verb: str, subject: Subject, grant: Grant) -> str:
+def _statement(verb: str, subject: DatabaseObject, grant: Grant) -> str:
     kind, _schema, name = subject
     columns = f" ({_quoted(grant.column)})" if grant.column else ""
     grantee = _quoted(grant.grantee) if grant.grantee else "PUBLIC"
@@ -341,7 +345,7 @@ def _quoted(name: str) -> str:
     return '"{}"'.format(name.replace('"', '""'))
 
 
-def describe(held: Rights, present: Rights) -> list[str]:
+def describe(held: ObjectRights, present: ObjectRights) -> list[str]:
     """The differences for people, each in a few words."""
     if not present.owner:
         return ["it is not there"]

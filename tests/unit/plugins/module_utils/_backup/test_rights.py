@@ -6,11 +6,11 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import Manifest
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.rights import (
+    DatabaseObject,
     ExpectedRights,
     Grant,
+    ObjectRights,
     Policy,
-    Rights,
-    Subject,
     give_back,
     grouped,
     ungrouped,
@@ -19,10 +19,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import Verif
 from tests.fakes.backups import manifest
 from tests.tables import cases
 
-TABLE = Subject("TABLE", "public", "public.t")
-DEFAULT = Subject("TABLES", "public", "FOR ROLE app IN SCHEMA public")
+TABLE = DatabaseObject("TABLE", "public", "public.t")
+DEFAULT = DatabaseObject("TABLES", "public", "FOR ROLE app IN SCHEMA public")
 READ = Grant("anon", "SELECT", "app", False, "")
-APP = Rights("app")
+APP = ObjectRights("app")
 
 
 def expected(rights, *, backup=18, present=18, roles=("app", "clerk")):
@@ -44,46 +44,54 @@ def given(held, present, **more):
         "equal": ({TABLE: APP}, {TABLE: APP}, []),
         "granted": (
             {TABLE: APP},
-            {TABLE: Rights("app", (READ,))},
+            {TABLE: ObjectRights("app", (READ,))},
             ['REVOKE SELECT ON TABLE public.t FROM "anon" CASCADE'],
         ),
         "column": (
-            {TABLE: Rights("app", (READ._replace(column='a "b"', grantee="", grantable=True),))},
+            {
+                TABLE: ObjectRights(
+                    "app", (READ._replace(column='a "b"', grantee="", grantable=True),)
+                )
+            },
             {TABLE: APP},
             ['GRANT SELECT ("a ""b""") ON TABLE public.t TO PUBLIC WITH GRANT OPTION'],
         ),
         "built-in": (
             {TABLE: APP},
-            {TABLE: Rights("app", (), (READ,))},
+            {TABLE: ObjectRights("app", (), (READ,))},
             ['GRANT SELECT ON TABLE public.t TO "anon"'],
         ),
         "owner-first": (
-            {TABLE: Rights("app", (READ,))},
-            {TABLE: Rights("clerk")},
+            {TABLE: ObjectRights("app", (READ,))},
+            {TABLE: ObjectRights("clerk")},
             ['ALTER TABLE public.t OWNER TO "app"'],
         ),
         "by-another": (
-            {TABLE: Rights("app", (READ._replace(grantor="clerk"),))},
+            {TABLE: ObjectRights("app", (READ._replace(grantor="clerk"),))},
             {TABLE: APP},
             ['SET LOCAL ROLE "clerk"', 'GRANT SELECT ON TABLE public.t TO "anon"', "RESET ROLE"],
         ),
         "default-of-now": (
             {},
-            {DEFAULT: Rights("app", (READ,))},
+            {DEFAULT: ObjectRights("app", (READ,))},
             [
                 'ALTER DEFAULT PRIVILEGES FOR ROLE app IN SCHEMA public REVOKE SELECT ON TABLES FROM "anon" CASCADE'
             ],
         ),
         "row-security": (
-            {TABLE: Rights("app", row_security=("ENABLE",))},
-            {TABLE: Rights("app", row_security=("FORCE",))},
+            {TABLE: ObjectRights("app", row_security=("ENABLE",))},
+            {TABLE: ObjectRights("app", row_security=("FORCE",))},
             [
                 "ALTER TABLE public.t ENABLE ROW LEVEL SECURITY",
                 "ALTER TABLE public.t NO FORCE ROW LEVEL SECURITY",
             ],
         ),
-        "of-others": ({TABLE: Rights("platform", (READ,))}, {TABLE: Rights("platform")}, []),
-        "extension-elsewhere": ({TABLE: Rights("app", extension=True)}, {}, []),
+        "of-others": (
+            {TABLE: ObjectRights("platform", (READ,))},
+            {TABLE: ObjectRights("platform")},
+            [],
+        ),
+        "extension-elsewhere": ({TABLE: ObjectRights("app", extension=True)}, {}, []),
     },
 )
 def test_what_differs_is_given_back(held, present, statements):
@@ -99,15 +107,18 @@ MAINTAIN, POLICY = (
 @cases(
     ("more", "now"),
     {
-        "a-new-privilege": ({"backup": 16}, Rights("app", (MAINTAIN, READ), (), (), (POLICY,))),
+        "a-new-privilege": (
+            {"backup": 16},
+            ObjectRights("app", (MAINTAIN, READ), (), (), (POLICY,)),
+        ),
         "other-words": (
             {"backup": 17},
-            Rights("app", (READ,), (), (), (POLICY._replace(using="(id = 1)"),)),
+            ObjectRights("app", (READ,), (), (), (POLICY._replace(using="(id = 1)"),)),
         ),
     },
 )
 def test_another_version_of_the_server_is_no_difference(more, now):
-    held = {TABLE: Rights("app", (READ,), (), (), (POLICY,))}
+    held = {TABLE: ObjectRights("app", (READ,), (), (), (POLICY,))}
     assert given(held, {TABLE: now}, **more) == []
     with pytest.raises((VerificationError, StopIteration)):
         give_back(expected(held), iter([{TABLE: now}] * 2).__next__, lambda _sql: None)
@@ -117,13 +128,17 @@ def test_another_version_of_the_server_is_no_difference(more, now):
     ("held", "now", "words"),
     {
         "gone": (APP, None, "TABLE public.t: it is not there"),
-        "stays": (APP, Rights("app", (READ,)), "TABLE public.t: anon has SELECT"),
+        "stays": (APP, ObjectRights("app", (READ,)), "TABLE public.t: anon has SELECT"),
         "grantor": (
-            Rights("app", (READ._replace(grantor="other"),)),
+            ObjectRights("app", (READ._replace(grantor="other"),)),
             APP,
             "TABLE public.t: anon lacks SELECT",
         ),
-        "policy": (Rights("app", policies=(POLICY,)), APP, "TABLE public.t: policy own differs"),
+        "policy": (
+            ObjectRights("app", policies=(POLICY,)),
+            APP,
+            "TABLE public.t: policy own differs",
+        ),
     },
 )
 def test_what_cannot_be_given_back_is_named(held, now, words):
@@ -132,7 +147,10 @@ def test_what_cannot_be_given_back_is_named(held, now, words):
 
 
 def test_a_manifest_keeps_rights_and_an_older_one_has_none():
-    rights = {TABLE: Rights("app", (READ,), (MAINTAIN,), ("ENABLE",), (POLICY,)), DEFAULT: APP}
+    rights = {
+        TABLE: ObjectRights("app", (READ,), (MAINTAIN,), ("ENABLE",), (POLICY,)),
+        DEFAULT: APP,
+    }
     kept = Manifest.from_json(manifest(rights=grouped(rights)).to_json())
     read = ungrouped(kept.rights)
     assert expected(rights).missing(read) == {}
