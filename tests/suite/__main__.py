@@ -262,6 +262,26 @@ def end_left_processes() -> list[str]:
     return [name for name in names if name]
 
 
+def become_reaper() -> None:
+    """Orphans become our children: their CPU is counted, and none of them stays."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def outlive(run: int, scratch: Path) -> int:
+    """The exit code of the run, or of its signal: then its steps have ENDS_WITHIN to take down what they started."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda of, _frame: os.kill(run, of))
+    _pid, status = os.waitpid(run, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return code
+    print(f"The run was killed by signal {-code}: taking down what was started.", flush=True)
+    psutil.wait_procs(psutil.Process().children(recursive=True), timeout=ENDS_WITHIN)
+    end_left_processes()
+    shutil.rmtree(scratch, ignore_errors=True)
+    return 128 - code
+
+
 def memory_with_room() -> Path | None:
     """A folder in memory for what tests make; None where there is none, or little memory, or TMPDIR names another.
 
@@ -282,13 +302,17 @@ def main(chosen: list[str]) -> int:
             f"There is no step {', '.join(sorted(unknown))}: choose among {', '.join(sorted(known))}."
         )
         return 2
-    # Orphans become our children: their CPU is counted, and none of them stays.
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
     scratch = Path(tempfile.mkdtemp(prefix="deploy-test-", dir=memory_with_room()))
     # Some tests become another user.
     scratch.chmod(0o755)
+    become_reaper()
+    if run_pid := os.fork():
+        return outlive(run_pid, scratch)
+    # The one is killed with the other, and whoever is left takes all down.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    become_reaper()
     run = Run(chosen, scratch)
     try:
         run.go()

@@ -6,9 +6,9 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import typing as t
 
+import psutil
 import pytest
 
 from tests.caches import ROOT
@@ -16,6 +16,7 @@ from tests.suite import screen
 from tests.suite.screen import Overview, StepState
 from tests.suite.steps import LANES, STAGES, Step
 from tests.suite.unchanged import Inputs
+from tests.waiting import until
 
 TWO = 2
 """Lanes, whatever this machine has."""
@@ -178,9 +179,7 @@ def test_ctrl_c_waits_for_what_was_started_and_leaves_nothing(suite, tmp_path):
         ),
         ("two", "touch never"),
     )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "up").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until((tmp_path / "up").exists)
     run.send_signal(signal.SIGINT)
 
     printed, _none = run.communicate(timeout=60)
@@ -190,6 +189,24 @@ def test_ctrl_c_waits_for_what_was_started_and_leaves_nothing(suite, tmp_path):
     assert not (tmp_path / "never").exists()
     assert "not run, for the run was interrupted: two" in printed
     assert "ended what was left running: sleep 97" in printed
+    assert not list(tmp_path.glob("deploy-test-*"))
+
+
+def test_a_run_that_is_killed_leaves_nothing_either(suite, tmp_path):
+    """What it started takes down what that started."""
+    takes_down = 'sleep 98 & trap "kill $!; touch down; exit" INT'
+    run = suite(("one", f"{takes_down}; touch up; while :; do sleep 0.1; done"))
+    until((tmp_path / "up").exists)
+    [inner] = psutil.Process(run.pid).children()
+    started = inner.children(recursive=True)
+    inner.kill()
+
+    printed, _none = run.communicate(timeout=120)
+
+    assert run.returncode == 137
+    assert "The run was killed by signal 9" in printed
+    assert (tmp_path / "down").exists()
+    assert [process for process in started if process.is_running()] == []
     assert not list(tmp_path.glob("deploy-test-*"))
 
 
