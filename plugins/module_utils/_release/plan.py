@@ -133,7 +133,7 @@ def _begun_again(body: Stored, change: RecordChange) -> Stored:
     return {
         **_begun(change),
         "attempt": body["attempt"] + 1,
-        "facts": _signed_ahead(body),
+        "facts": {**_signed_ahead(body), **_still_to_restore(body)},
         "notes": body["notes"],
         models.HISTORY: body[models.HISTORY],
         "previous_attempts": [*body["previous_attempts"], closed],
@@ -149,6 +149,17 @@ def _signed_ahead(body: Stored) -> Stored:
         if sign_off.get("attempt") == body["attempt"] + 1
     }
     return {models.SIGN_OFFS: ahead} if ahead else {}
+
+
+def _still_to_restore(body: Stored) -> Stored:
+    """The restore points of databases that were not restored since: they still have what was migrated."""
+    restores = body["facts"].get("database_restores") or {}
+    points = {
+        name: {**point, "restores": 0}
+        for name, point in (body["facts"].get("restore_points") or {}).items()
+        if point.get("restores") == len(restores.get(name) or ())
+    }
+    return {"restore_points": points} if points else {}
 
 
 def _step(body: Stored, change: RecordChange) -> Stored:

@@ -153,6 +153,16 @@ def test_a_deploy_after_a_rollback_is_the_next_attempt():
     assert again.body["previous_attempts"][0]["phases"] == {"database": "done", "rollback": "done"}
 
 
+def test_the_next_attempt_keeps_restore_points_of_what_stays_migrated():
+    points = {"shop": {"key": "before", "restores": 0}, "back": {"key": "b", "restores": 0}}
+    facts = {"restore_points": points, "database_restores": {"back": {"word": {"by": "Jane"}}}}
+    record = after(phase("done", facts=facts), change(status="rolled_back"))
+    again = plan_record(record, phase("running", "11:00"))
+    assert again.body["facts"] == {"restore_points": {"shop": points["shop"]}}
+    third = plan_record(plan_record(again, change(status="rolled_back")), phase("running", "12:00"))
+    assert third.body["facts"] == again.body["facts"]
+
+
 def test_opening_the_rollback_phase_again_stays_in_its_attempt():
     record = after(phase("running"), change(status="rolled_back"))
     again = plan_record(record, phase("running", name="rollback"))
