@@ -93,14 +93,13 @@ def read_challenge(header: str) -> tuple[str, dict[str, str]]:
     }
 
 
-ACCEPT = ", ".join(
-    (
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-        "application/vnd.oci.image.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.v2+json",
-    )
+MANIFEST_TYPES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
 )
+ACCEPT = ", ".join(MANIFEST_TYPES)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LARGEST = 4 << 20
 """Bytes of a manifest: what the specification lets a registry refuse beyond."""
@@ -136,16 +135,8 @@ class HttpRegistry:
         answer, permit = self._permitted(url, reference)
         if answer.status == 404:
             return None
-        if answer.status in (401, 403):
-            raise RefusedError(
-                f"The registry does not show {reference.text} (HTTP {answer.status}): it is "
-                "missing, or 'username' and 'password' may not pull it."
-            )
-        if answer.status != 200:
-            raise UnreachableError(
-                f"The registry answered HTTP {answer.status} for {reference.text}: try again later."
-            )
-        text = answer.headers.get("Docker-Content-Digest") or self._computed(url, permit)
+        _refuse_failed(answer, reference)
+        text = answer.headers.get("Docker-Content-Digest") or self._computed(url, permit, reference)
         if not _DIGEST.fullmatch(text) or (reference.digest and text != reference.digest):
             raise VerificationError(
                 f"The registry returns {text[:100]!r} as the digest of {reference.text}, which is invalid."
@@ -184,12 +175,17 @@ class HttpRegistry:
             )
         return f"Bearer {_token(answer, realm)}"
 
-    def _computed(self, url: str, permit: str) -> str:
+    def _computed(self, url: str, permit: str, reference: Reference) -> str:
         """Of a registry that tells no digest: the manifest's own."""
-        body = self._ask("GET", url, permit).body
-        if len(body) > _LARGEST:
+        answer = self._ask("GET", url, permit)
+        _refuse_failed(answer, reference)
+        if len(answer.body) > _LARGEST:
             raise VerificationError(f"The manifest at {url} is too large.")
-        return f"sha256:{hashlib.sha256(body).hexdigest()}"
+        if answer.headers.get("Content-Type", "").partition(";")[0].strip() not in MANIFEST_TYPES:
+            raise VerificationError(
+                f"The registry returns no manifest for {reference.text}, so its digest is not known."
+            )
+        return f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
 
     def _ask(
         self, method: str, url: str, permit: str, query: t.Mapping[str, str] | None = None
@@ -205,6 +201,18 @@ class HttpRegistry:
             ca_cert=self._ca_cert,
             timeout=self._timeout,
             repeat=Repeat(self._deadline),
+        )
+
+
+def _refuse_failed(answer: Answer, reference: Reference) -> None:
+    if answer.status in (401, 403):
+        raise RefusedError(
+            f"The registry does not show {reference.text} (HTTP {answer.status}): it is "
+            "missing, or 'username' and 'password' may not pull it."
+        )
+    if answer.status != 200:
+        raise UnreachableError(
+            f"The registry answered HTTP {answer.status} for {reference.text}: try again later."
         )
 
 

@@ -40,6 +40,9 @@ class Shop:
         self.scheme = ""
         self.stumbles = 0
         self.digest = DIGEST
+        self.status = 200
+        self.kind = "application/vnd.oci.image.manifest.v1+json"
+        """What GET of the manifest answers."""
         self.asked: list[tuple[str, str, str]] = []
 
 
@@ -68,8 +71,9 @@ class RegistryHandler(Handler):
         elif shop.scheme == "basic" and permit != ANN:
             self.answer(401, b"", {"WWW-Authenticate": 'Basic realm="shop"'})
         elif self.path.endswith(("/core/manifests/v2", f"/core/manifests/{DIGEST}")):
-            told = {"Docker-Content-Digest": shop.digest} if shop.digest else {}
-            self.answer(200, body, told)
+            headers = {"Docker-Content-Digest": shop.digest} if shop.digest else {}
+            status = 200 if self.command == "HEAD" else shop.status
+            self.answer(status, body, {"Content-Type": shop.kind, **headers})
         else:
             self.answer(404, b"")
 
@@ -149,6 +153,23 @@ def test_a_certificate_nobody_vouches_for_is_refused(shop):
 def test_a_registry_that_tells_no_digest_has_it_computed(shop, authority):
     shop.digest = ""
     assert digest(shop, authority) == f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
+
+
+@cases(
+    ("status", "kind", "error"),
+    {
+        "refused": (403, "application/json", RefusedError),
+        "gone": (404, "application/json", UnreachableError),
+        "moved": (301, "text/html", UnreachableError),
+        "broken": (500, "text/html", UnreachableError),
+        "page": (200, "text/html; charset=utf-8", VerificationError),
+        "nothing-said": (200, "", VerificationError),
+    },
+)
+def test_an_answer_that_is_no_manifest_has_no_digest(shop, authority, status, kind, error):
+    shop.digest, shop.status, shop.kind = "", status, kind
+    with pytest.raises(error):
+        digest(shop, authority)
 
 
 @pytest.mark.parametrize("told", ["sha256:xyz", "md5:0", "sha256:" + "b2" * 32])
