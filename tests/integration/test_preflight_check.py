@@ -122,9 +122,22 @@ def test_a_clone_of_the_tag_alone_learns_the_branch_by_what_is_printed(nowhere, 
     assert look_at(nowhere, clone)["branch"] == "hold"
     types(nowhere, clone, "branch")
     assert look_at(nowhere, clone)["branch"] == "pass"
+    clone.git("update-ref", "-d", "refs/remotes/origin/main")
+    shallow = "main:refs/remotes/origin/main"
+    clone.git("fetch", "--quiet", "--depth", "1", "origin", shallow)
+    assert look_at(nowhere, clone)["branch"] == "hold"
+    types(nowhere, clone, "branch")
+    assert look_at(nowhere, clone)["branch"] == "pass"
     clone.git("tag", "--delete", "v2.0.0")
     types(nowhere, clone, "tag")
     assert look_at(nowhere, clone)["tag"] == "pass"
+
+
+def test_a_file_that_was_renamed_is_told_by_its_names(nowhere, repository):
+    repository.write("file 1", "x")
+    repository.git("mv", "file 1", "renamed")
+    rows = check(nowhere, of("git", tag="v2.0.0"), checkout=str(repository.folder))
+    assert " has uncommitted files: file 1, renamed;" in rows["git_clean"]["detail"]
 
 
 def test_a_tag_beside_the_branch_is_not_in_it(nowhere, repository):

@@ -114,6 +114,11 @@ def judge_branch(git: Git, branch: str, tag: str, tagged: str) -> Finding:
     if not tagged:
         return held(f"without the tag {tag}, {name} cannot be checked")
     if git.ask("merge-base", "--is-ancestor", tagged, at).rc != 0:
+        if git.ask("rev-parse", "--is-shallow-repository").stdout.strip() == "true":
+            return held(
+                f"this clone lacks older commits, so whether {name} contains {tag} cannot be told: "
+                "'git fetch --unshallow'"
+            )
         return failed(
             f"{name} does not contain {tag}: merge it, or '{_fetch(name)}' when it was merged"
         )
@@ -123,7 +128,7 @@ def judge_branch(git: Git, branch: str, tag: str, tagged: str) -> Finding:
 
 
 def judge_clean(git: Git) -> Finding:
-    status = git.ask("status", "--porcelain", "-z", "--untracked-files=normal")
+    status = git.ask("status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal")
     if status.rc != 0:
         raise RefusedError(f"git cannot tell whether {git.checkout} is clean: {status.stderr}.")
     dirty = [entry[3:] for entry in status.stdout.split("\0") if len(entry) > 3][:100]
