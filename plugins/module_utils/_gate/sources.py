@@ -230,28 +230,28 @@ class Prometheus:
     @missing_on_failure
     def sample(self, query: str) -> Sample:
         """InputError when the query itself is wrong; everything else that is no number is a missing sample."""
-        data = self._ask(query)
-        sample, at = read_number(data), evaluated_at(data)
-        if at is not None:
-            if at <= self._answered.get(query, 0.0):
+        answer = self._ask(query)
+        sample = sample_of_answer(answer)
+        if answer.series:
+            if answer.series[0].at <= self._answered.get(query, 0.0):
                 return Sample(None, "the answer is not newer than the previous one")
-            self._answered[query] = at
+            self._answered[query] = answer.series[0].at
         return sample
 
     def vector(self, query: str) -> Vector:
         """Every series of the answer with a finite number, for what is only looked at."""
         try:
-            data = self._ask(query)
+            answer = self._ask(query)
         except InputError:
             raise
         except DeployError as exc:
             return Vector((), str(exc).rstrip("."))
-        if data.get("resultType") != "vector":
-            raise InputError(f"The query gives a {data.get('resultType')} and should give series.")
-        results = ((entry["metric"], float(entry["value"][1])) for entry in data["result"])
-        return Vector(tuple(result for result in results if math.isfinite(result[1])))
+        if answer.kind != "vector":
+            raise InputError(f"The query gives a {answer.kind} and should give series.")
+        finite = (each for each in answer.series if math.isfinite(each.value))
+        return Vector(tuple((each.labels, each.value) for each in finite))
 
-    def _ask(self, query: str) -> t.Mapping[str, t.Any]:
+    def _ask(self, query: str) -> QueryAnswer:
         try:
             session = self._sessions.pop()
         except IndexError:
@@ -276,7 +276,7 @@ class Prometheus:
                 f"Prometheus refused the request (HTTP {answer.status}): correct 'token', or 'username' and 'password'."
             )
         try:
-            return read_data(answer.status, answer.json())
+            return read_answer(answer.status, answer.json())
         except ValueError:
             raise VerificationError(
                 f"Prometheus did not answer with JSON (HTTP {answer.status})."
@@ -291,8 +291,28 @@ class Vector:
     problem: str = ""
 
 
-def read_data(status: int, document: t.Any) -> t.Mapping[str, t.Any]:
-    """The data of an answer of /api/v1/query. InputError for a wrong query, VerificationError without an answer."""
+class AnsweredSeries(t.NamedTuple):
+    """`at`: when the answer was worked out, in seconds of the epoch; a cache in between may give an old one."""
+
+    labels: t.Mapping[str, str]
+    at: float
+    text: str
+    value: float
+
+
+@dataclass(frozen=True)
+class QueryAnswer:
+    """`kind` as Prometheus names it. One that is neither a scalar nor a vector has no series."""
+
+    kind: str
+    series: tuple[AnsweredSeries, ...] = ()
+
+
+def read_answer(status: int, document: t.Any) -> QueryAnswer:
+    """An answer of /api/v1/query. InputError for a wrong query, VerificationError for all else that is no answer.
+
+    https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries
+    """
     if not isinstance(document, dict):
         raise VerificationError(f"Prometheus answered {status} without its own JSON.")
     if document.get("errorType") == "bad_data":
@@ -300,39 +320,51 @@ def read_data(status: int, document: t.Any) -> t.Mapping[str, t.Any]:
     if document.get("status") != "success":
         why = document.get("error", "no reason given")
         raise VerificationError(f"Prometheus answered {status}: {why}.")
-    return document.get("data") or {}
+    try:
+        kind, result = str(document["data"]["resultType"]), document["data"]["result"]
+        if kind == "scalar":
+            return QueryAnswer(kind, (_series({}, result),))
+        if kind != "vector":
+            return QueryAnswer(kind)
+        if any("histogram" in entry for entry in result):
+            raise VerificationError(
+                "Prometheus answered with a native histogram, which is no number: take a quantile or a rate of it."
+            )
+        return QueryAnswer(
+            kind, tuple(_series(entry["metric"], entry["value"]) for entry in result)
+        )
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError):
+        raise VerificationError(
+            f"Prometheus answered {status} in a shape that its API does not have."
+        ) from None
 
 
-def read_number(data: t.Mapping[str, t.Any]) -> Sample:
-    """Of one series with one finite number, or why there is none."""
-    result: t.Any = data.get("result")
-    kind = data.get("resultType")
-    if kind not in ("scalar", "vector"):
-        raise InputError(f"The query gives a {kind} and should give one number.")
-    texts = [result[1]] if kind == "scalar" else [entry["value"][1] for entry in result]
-    if not texts:
-        return Sample(None, "no series")
-    sample = sample_of_number(texts[0])
-    if len(texts) > 1:
-        sample = failed_sample(f"{len(texts)} series where one is expected")
-    if kind == "scalar" or len(texts) > _MOST_SERIES:
-        return sample
-    named = {
-        json.dumps(entry.get("metric", {}), sort_keys=True): float(entry["value"][1])
-        for entry in result
-    }
-    return replace(
-        sample, series={name: value for name, value in named.items() if math.isfinite(value)}
+def _series(labels: t.Any, pair: t.Any) -> AnsweredSeries:
+    """Raises as the operations on another shape do."""
+    at, text = pair
+    return AnsweredSeries(
+        {str(name): str(value) for name, value in labels.items()},
+        float(at),
+        str(text),
+        float(str(text)),
     )
 
 
-def evaluated_at(data: t.Mapping[str, t.Any]) -> float | None:
-    """When the answer was worked out: a cache in between may give an old one."""
-    try:
-        first = data["result"] if data["resultType"] == "scalar" else data["result"][0]["value"]
-        return float(first[0])
-    except (KeyError, IndexError, TypeError, ValueError):
-        return None
+def sample_of_answer(answer: QueryAnswer) -> Sample:
+    """Of one series with one finite number, or why there is none."""
+    if answer.kind not in ("scalar", "vector"):
+        raise InputError(f"The query gives a {answer.kind} and should give one number.")
+    if not answer.series:
+        return Sample(None, "no series")
+    sample = sample_of_number(answer.series[0].text)
+    if len(answer.series) > 1:
+        sample = failed_sample(f"{len(answer.series)} series where one is expected")
+    if answer.kind == "scalar" or len(answer.series) > _MOST_SERIES:
+        return sample
+    named = {json.dumps(each.labels, sort_keys=True): each.value for each in answer.series}
+    return replace(
+        sample, series={name: value for name, value in named.items() if math.isfinite(value)}
+    )
 
 
 def sample_of_number(given: t.Any) -> Sample:

@@ -34,7 +34,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
     FunctionProbe,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import Prometheus, Vector
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
+    Prometheus,
+    Vector,
+    read_answer,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer
 from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer as HttpAnswer
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
@@ -159,7 +163,8 @@ def test_vectors_leave_out_what_is_no_number_and_say_what_is_wrong(monkeypatch):
             if isinstance(answer, DeployError):
                 raise answer
             result = [{"metric": {"service": "a"}, "value": [0, answer]}]
-            return {"resultType": "vector", "result": result}
+            data = {"resultType": "vector", "result": result}
+            return read_answer(200, {"status": "success", "data": data})
 
         monkeypatch.setattr(Prometheus, "_ask", ask)
         return Prometheus(MonitoringServer(), 1).vector("q")

@@ -1,10 +1,14 @@
+import contextlib
 import typing as t
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
     InputError,
     VerificationError,
 )
@@ -15,9 +19,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Verdict,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
-    read_data,
-    read_number,
+    read_answer,
     read_rows,
+    sample_of_answer,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule, WatchState
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
@@ -165,9 +169,27 @@ def test_all_that_have_enough_samples_end_the_watch():
     assert (watch.decision.verdict, watch.state.elapsed) == (Verdict.PROCEED, 20)
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+PAIR = st.lists(JSON, max_size=3)
+RESULT = st.fixed_dictionaries(
+    {}, optional={"metric": JSON, "value": JSON | PAIR, "histogram": JSON}
+)
+ANSWERS = JSON | st.fixed_dictionaries(
+    {"resultType": st.sampled_from(["scalar", "vector", "matrix"]) | JSON},
+    optional={"result": JSON | PAIR | st.lists(RESULT | JSON, max_size=3)},
+)
+
+
+def answer_of(kind: str, result: t.Any) -> dict[str, t.Any]:
+    return {"status": "success", "data": {"resultType": kind, "result": result}}
+
+
 def vector(*values: str) -> dict[str, t.Any]:
-    result = [{"metric": {}, "value": [1.0, value]} for value in values]
-    return {"status": "success", "data": {"resultType": "vector", "result": result}}
+    return answer_of("vector", [{"metric": {}, "value": [1.0, value]} for value in values])
 
 
 @pytest.mark.parametrize(("document", "sample", "error"), [
@@ -181,22 +203,40 @@ def vector(*values: str) -> dict[str, t.Any]:
     (vector("-Inf"), Sample(None, "the value is -Inf"), True),
 ])  # fmt: skip
 def test_only_one_finite_number_is_a_value_and_no_data_is_no_error(document, sample, error):
-    seen = read_number(read_data(200, document))
+    seen = sample_of_answer(read_answer(200, document))
     assert (seen, seen.error) == (sample, error)
 
 
 @pytest.mark.parametrize(("status", "document", "problem"), [
     (503, {"status": "error", "error": "starting"}, "Prometheus answered 503: starting"),
     (502, [], "Prometheus answered 502 without its own JSON"),
+    (200, answer_of("vector", [{"metric": {}, "histogram": [1.0, {"count": "9"}]}]), "a native histogram"),
+    (200, answer_of("vector", [{"metric": {}}]), "a shape"),
+    (200, answer_of("vector", [None]), "a shape"),
+    (200, answer_of("vector", {"value": 1}), "a shape"),
+    (200, answer_of("vector", [{"metric": [], "value": [1, "2"]}]), "a shape"),
+    (200, answer_of("scalar", [1]), "a shape"),
+    (200, answer_of("scalar", ["x", "1"]), "a shape"),
+    (200, answer_of("scalar", [1, {}]), "a shape"),
+    (200, answer_of("scalar", [1, True]), "a shape"),
+    (200, {"status": "success"}, "a shape"),
+    (200, {"status": "success", "data": "none"}, "a shape"),
 ])  # fmt: skip
 def test_an_answer_without_data_says_why(status, document, problem):
     with pytest.raises(VerificationError, match=problem):
-        read_data(status, document)
+        read_answer(status, document)
+
+
+@given(status=st.sampled_from([200, 400, 503]), data=ANSWERS)
+def test_whatever_prometheus_answers_is_a_sample_or_a_sentence(status, data):
+    with contextlib.suppress(DeployError):
+        document = {"status": "success", "data": data}
+        assert isinstance(sample_of_answer(read_answer(status, document)), Sample)
 
 
 def test_a_query_prometheus_cannot_parse_is_bad_input():
     with pytest.raises(InputError, match="unexpected end"):
-        read_data(400, {"status": "error", "errorType": "bad_data", "error": "unexpected end"})
+        read_answer(400, {"status": "error", "errorType": "bad_data", "error": "unexpected end"})
 
 
 @pytest.mark.parametrize(
