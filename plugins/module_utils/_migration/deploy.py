@@ -252,6 +252,7 @@ def _to_results(findings: t.Iterable[MigrationFinding]) -> list[dict[str, t.Any]
 
 
 _WORD = re.compile(r"\w+")
+_SIZE_MATTERS = re.compile(r"(?i)index|partition")
 _LONGEST = 100_000
 _UNREADABLE = ("syntax", "copy")
 
@@ -277,7 +278,7 @@ def read_waivers(params: t.Mapping[str, t.Any], files: t.Collection[str]) -> t.M
 
 
 def _words_of(pending: t.Sequence[Source]) -> set[str]:
-    """What may be the name of a table that is indexed."""
+    """What may be the name of a table whose size matters: one that is indexed, or gets a partition."""
     texts = [statement.text for source in pending for statement in source.statements]
-    indexing = [text for text in texts if len(text) < _LONGEST and "index" in text.lower()]
-    return {word for text in indexing for word in _WORD.findall(f"{text} {text.lower()}")}
+    asking = [text for text in texts if len(text) < _LONGEST and _SIZE_MATTERS.search(text)]
+    return {word for text in asking for word in _WORD.findall(f"{text} {text.lower()}")}

@@ -503,8 +503,8 @@ def _judge_body(routine: Routine, scope: Scope) -> Concerns:
     with own_path:
         for issue in _read_body(routine, inner):
             yield _in_body(issue, routine)
-    for drop in inner.unit.unsettled():
-        yield _in_body(drop.concern, routine)
+    for _statement, lost in inner.unit.unsettled():
+        yield _in_body(lost, routine)
 
 
 def _read_body(routine: Routine, inner: Scope) -> Concerns:

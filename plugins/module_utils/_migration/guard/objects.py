@@ -10,6 +10,7 @@ import typing as t
 
 from .calls import judge_mentioned
 from .columns import is_numbered, note_domain
+from .grants import await_grants
 from .models import Concerns, Drop, Scope, concern
 from .parser import (
     INPUT_MODES,
@@ -30,6 +31,7 @@ from .parser import (
     walk,
 )
 from .routines import Columns, Routine, Signature, read_routine
+from .tables import judge_partition
 from .world import ObjectState, Trigger, World, is_history
 
 _BEFORE = 2
@@ -94,7 +96,7 @@ def returns_null(routine: Routine) -> bool:
 _CONSTRAINTS = frozenset({"Constraint"})
 
 
-def create_table(body: Node, scope: Scope) -> None:
+def create_table(body: Node, scope: Scope) -> Concerns:
     world, name = scope.world, relation_name(body["relation"])
     certain = scope.certain and body.get("oncommit") != "ONCOMMIT_DROP"
     before = world.find(name).state
@@ -114,6 +116,8 @@ def create_table(body: Node, scope: Scope) -> None:
         reached = world.find(parent)
         if "partbound" in body:
             scope.lock(parent)
+            if not (body.get("if_not_exists") and before is ObjectState.EXISTING):
+                yield from judge_partition(parent, body["partbound"], scope)
         if before is ObjectState.EXISTING:
             world.entangle(reached)
 
@@ -131,6 +135,8 @@ def create_view(body: Node, scope: Scope) -> Concerns:
     settled = scope.settle("view", (place, name.name)) if place is not None else []
     for drop in settled:
         yield from _compare_view(t.cast("Columns | None", drop.before), name, body, scope)
+        key = ("relation", place or "", name.name)
+        await_grants(key, key, name, scope)
     if settled or body.get("replace"):
         yield from _compare_options((place or "", name.name), name, body, scope.world)
     fresh = not body.get("replace") and not settled
@@ -200,6 +206,11 @@ def create_routine(body: Node, scope: Scope) -> Concerns:
         settled = _settle_routine((place, routine.name.name), signature_now, scope)
         for drop in settled:
             before = t.cast("Signature | None", drop.before)
+            old, now = (
+                ("function", place, routine.name.name, signature(types or ()))
+                for types in (drop.types, routine.types)
+            )
+            await_grants(old, now, routine.name, scope)
             for loss in lost_for_callers(before, signature_now) if before else ():
                 what = f"it makes {routine.name}() again, which {loss}"
                 yield concern("replacement-differs", what)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from .catalog import Catalog, Domain, Key
-from .parser import HOLE, Name, Node
+from .parser import HOLE, Name, Node, parse_constraint
 from .routines import Routine
 
 Place: t.TypeAlias = "tuple[str, str]"
@@ -99,6 +99,11 @@ class World:
         self._entangled: set[tuple[str, str]] = set()
         self.domains: dict[Place, Domain] = {}
         """Made or altered."""
+        self.index_columns: dict[Place, tuple[str, ...]] = {}
+        self.not_null: dict[tuple[str, ...], bool] = {}
+        """Columns that this run made so, or no more."""
+        self.constraints: dict[tuple[str, ...], Node | None] = {}
+        """As they surely are by now, None where one is dropped."""
         self.volatile_names: set[str] = set()
         """Of functions that ALTER FUNCTION made so."""
         self.row_security: dict[tuple[Place, str], frozenset[bool | None]] = {}
@@ -344,6 +349,17 @@ class World:
 
     def domain(self, key: Place) -> Domain | None:
         return self.domains.get(key) or self.catalog.domains.get(key)
+
+    def constraint(self, key: tuple[str, ...]) -> Node | None:
+        if key not in self.constraints:
+            text = self.catalog.constraints.get(t.cast("tuple[str, str, str]", key))
+            self.constraints[key] = None if text is None else parse_constraint(text)
+        return self.constraints[key]
+
+    def constraints_of(self, table: Place) -> list[Node]:
+        keys = {key for key in (*self.catalog.constraints, *self.constraints) if key[:2] == table}
+        known = map(self.constraint, keys) if table not in self.moved else ()
+        return [each for each in known if each]
 
     def set_path_of(self, name: Name, setting: Node) -> None:
         """Routines of this name have a search path of their own from now on."""

@@ -5,6 +5,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.cat
     Column,
     Domain,
     Fired,
+    Grant,
+    Policy,
     RowSecurity,
     TriggerFunction,
 )
@@ -42,6 +44,11 @@ _COLUMNS = {
     },
 }
 
+
+def _grants(*written: str) -> frozenset[Grant]:
+    return frozenset(Grant(*each.split(" ")) for each in written)
+
+
 SHOP = Catalog(
     search_path=("public",),
     user="postgres",
@@ -53,8 +60,11 @@ SHOP = Catalog(
         ("public", "people"): "r",
         ("public", "Wallet"): "r",
         ("public", "events"): "p",
+        ("public", "visits"): "p",
+        ("public", "hits"): "p",
         ("public", "events_2025"): "r",
         ("public", "active_users"): "v",
+        ("public", "phones"): "v",
         ("public", "daily_totals"): "m",
         ("app", "mine"): "v",
         ("public", "order_numbers"): "S",
@@ -69,9 +79,21 @@ SHOP = Catalog(
         for name, column in columns.items()
     },
     constraints={
-        ("public", "users", "users_email_key"): "u",
-        ("public", "orders", "orders_total_check"): "c",
-        ("public", "orders", "orders_user_id_fkey"): "f",
+        ("public", "users", "users_email_key"): "UNIQUE (email)",
+        ("public", "users", "users_name_given"): "CHECK ((name IS NOT NULL)) NOT VALID",
+        ("public", "orders", "orders_total_check"): "CHECK ((total >= (0)::numeric))",
+        (
+            "public",
+            "orders",
+            "orders_kind_check",
+        ): "CHECK ((kind = ANY (ARRAY['a'::text, 'b'::text])))",
+        ("public", "orders", "orders_user_id_fkey"): "FOREIGN KEY (user_id) REFERENCES users(id)",
+        ("public", "orders", "orders_numbered"): "CHECK (((number IS NOT NULL) AND (number > 0)))",
+    },
+    index_columns={("public", "orders_ids"): ("id", "courier_id")},
+    default_partitions={
+        ("public", "visits"): ("public", "visits_rest"),
+        ("public", "hits"): ("public", "hits_rest"),
     },
     types={
         ("public", "users"): "c",  # of its rows
@@ -93,6 +115,7 @@ SHOP = Catalog(
         ("public", "archive_old"): (
             Signature((_INT,), ("days",), columns=(("", Name(None, "void")),)),
         ),
+        ("public", "pay"): (Signature((_INT,), ("sum",), columns=(("", _INT),)),),
         ("public", "total_of"): (
             Signature((_INT,), ("",), columns=(("", _INT),)),
             Signature((_UUID,), ("",), columns=(("", _INT),)),
@@ -117,7 +140,9 @@ SHOP = Catalog(
         ("public", "users"): RowSecurity(enabled=False, forced=False),
         ("public", "orders"): RowSecurity(enabled=False, forced=False),
     },
-    policies=frozenset({("public", "users", "Read own")}),
+    policies={
+        ("public", "users", "Read own"): Policy("r", frozenset({"authenticated"}), permissive=True)
+    },
     triggers={
         ("public", "users", "users_touch"): TriggerFunction(
             ("public", "touch_updated_at"), before_row=True
@@ -133,15 +158,28 @@ SHOP = Catalog(
         ("public", "Wallet"): (Fired("keep", 4, "?"),),
     },
     granted={
-        ("public", "users"): frozenset({"postgres", "authenticated"}),
-        ("public", "orders"): frozenset({"postgres"}),
-        ("storage", "buckets"): frozenset({"postgres"}),
-        ("storage", "objects"): frozenset({"postgres"}),
+        ("relation", "public", "users"): _grants(
+            "postgres OWNER", "authenticated INSERT", "authenticated SELECT"
+        ),
+        ("relation", "public", "orders"): _grants("postgres OWNER", "postgres INSERT"),
+        ("relation", "public", "phones"): _grants("postgres OWNER", "clerk SELECT"),
+        ("relation", "storage", "buckets"): _grants("postgres OWNER"),
+        ("relation", "storage", "objects"): _grants("postgres OWNER"),
+        ("function", "public", "pay", "int4"): _grants("postgres OWNER", "clerk EXECUTE"),
+        ("function", "public", "near", "int4,int4"): _grants("postgres OWNER", " EXECUTE"),
+        ("schema", "app"): _grants("postgres OWNER", "clerk USAGE"),
+        ("type", "public", "order_status"): _grants("postgres OWNER"),
     },
+    default_granted={("relation", "app"): _grants("clerk SELECT")},
     foreign_relations=frozenset({("storage", "buckets")}),
     system_relations=frozenset({"columns"}),
     swallowing=frozenset({("public", "drop_row")}),
-    sizes={("public", "settings"): 8192, ("public", "orders"): 2**30, ("public", "users"): 2**30},
+    sizes={
+        ("public", "settings"): 8192,
+        ("public", "hits_rest"): 0,
+        ("public", "orders"): 2**30,
+        ("public", "users"): 2**30,
+    },
     rules=frozenset({("public", "orders", "keep")}),
     extensions=frozenset({"pgcrypto"}),
 )

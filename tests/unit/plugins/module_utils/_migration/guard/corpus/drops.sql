@@ -187,6 +187,34 @@ DROP VIEW active_users;
 -- destructive: replacement-differs
 CREATE VIEW active_users AS SELECT o.* FROM orders o;
 
+-- == drop a view and a function, and their privileges with them
+DROP VIEW phones;
+-- destructive: replacement-grants
+CREATE VIEW phones AS SELECT name FROM users;
+DROP FUNCTION pay(int);
+-- destructive: replacement-grants
+CREATE FUNCTION pay(sum int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+DROP VIEW app.mine;
+-- destructive: replacement-differs
+CREATE VIEW app.mine AS SELECT 1 AS one;
+
+-- == drop a view and a function, and grant and revoke what they had
+DROP VIEW phones;
+CREATE VIEW phones AS SELECT name FROM users;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO clerk;
+DROP FUNCTION pay(int);
+CREATE FUNCTION pay(sum int, twice bool DEFAULT false) RETURNS int LANGUAGE sql AS 'SELECT 1';
+REVOKE ALL ON FUNCTION pay(int, bool) FROM PUBLIC;
+DO $$ BEGIN GRANT EXECUTE ON FUNCTION pay(int, bool) TO clerk, guest; END $$;
+DROP FUNCTION near(int, int);
+CREATE FUNCTION near(x int, y int = 3) RETURNS TABLE (id uuid, title text) LANGUAGE sql AS 'SELECT NULL, NULL';
+
+-- == drop a function and take it from those who could call it
+DROP FUNCTION pay(int);
+-- destructive: replacement-grants
+CREATE FUNCTION pay(sum int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+REVOKE ALL ON FUNCTION pay(int) FROM PUBLIC;
+
 -- == drop a view and make it with unknown columns
 CREATE TABLE members (id uuid);
 DROP VIEW active_users;
