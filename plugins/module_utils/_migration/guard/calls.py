@@ -28,7 +28,7 @@ from .parser import (
     walk,
     words,
 )
-from .routines import Routine, read_dynamic, read_routine
+from .routines import Routine, read_definition, read_dynamic
 from .world import ObjectState, Path, World
 
 
@@ -416,22 +416,27 @@ def judge_mentioned(node: Node | list[Node], scope: Scope) -> Concerns:
 
 
 def judge_call_of(name: Name, scope: Scope) -> Concerns:
-    """A routine that is called by its name alone, as a trigger's is."""
+    """Of all routines that the name may mean."""
+    ours = {signature(routine.types) for routine in scope.world.find_routines(name)}
     another = _may_be_another(scope.world, name)
     yield from _judge_defined(name, scope)
-    if another:
-        yield concern("function", f"it calls {name}(), which is not defined in these files")
+    if another and not _is_harmless(name, scope.world):
+        others = list(scope.world.old_routines(name))
+        for routine in others:
+            if signature(routine.types) not in ours:
+                yield from _judge_body(routine, scope)
+        if not others:
+            yield concern(
+                "function", f"it calls {name}(), of which neither files nor database tell"
+            )
 
 
 def judge_definition(sql: str, scope: Scope) -> Concerns:
     """The body of a routine that the database has; `sql` is the whole CREATE."""
     try:
-        [parsed] = parse(sql)
-    except (UnparsableError, ValueError):
+        yield from _judge_body(read_definition(sql), scope)
+    except (UnparsableError, ValueError, KeyError):
         yield concern("syntax", "what it does cannot be read")
-        return
-    if "CreateFunctionStmt" in parsed.node:
-        yield from _judge_body(read_routine(parsed.node["CreateFunctionStmt"], sql), scope)
 
 
 def _judge_call(call: Node, scope: Scope, *, alone: bool) -> Concerns:
@@ -444,10 +449,7 @@ def _judge_call(call: Node, scope: Scope, *, alone: bool) -> Concerns:
     if system and name.name == "setval":
         yield from _judge_setval(call, scope)
         return
-    another = _may_be_another(scope.world, name)
-    yield from _judge_defined(name, scope)
-    if another and not _is_harmless(name, scope.world):
-        yield concern("function", f"it calls {name}(), which is not defined in these files")
+    yield from judge_call_of(name, scope)
 
 
 def _judge_setval(call: Node, scope: Scope) -> Concerns:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
 
@@ -105,6 +106,10 @@ class Catalog:
     functions: t.Mapping[tuple[str, str], tuple[Signature, ...]] = field(default_factory=dict)
     volatile: t.Mapping[tuple[str, str], bool] = field(default_factory=dict)
     """Of each name of functions, those of the system and of extensions too, whether one of them is volatile."""
+    calls: t.Mapping[tuple[str, str], frozenset[Name]] = field(default_factory=dict)
+    """Functions that defaults, CHECKs and views run."""
+    definitions: t.Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """As they were made, of those functions, and of those that were asked for with all that they call."""
     row_security: t.Mapping[tuple[str, str], RowSecurity] = field(default_factory=dict)
     policies: t.Mapping[tuple[str, str, str], Policy] = field(default_factory=dict)
     triggers: t.Mapping[tuple[str, str, str], TriggerFunction] = field(default_factory=dict)
@@ -273,6 +278,25 @@ WHERE {_OURS} AND NOT EXISTS (
   SELECT FROM pg_catalog.pg_depend d
   WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
 """  # noqa: S608 - constants
+_NO_EXTENSION = """p.prokind IN ('f', 'p') AND NOT EXISTS (
+  SELECT FROM pg_catalog.pg_depend e
+  WHERE e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')"""
+_CALLED = _of_relations(
+    ", pn.nspname, p.proname",
+    joins=f"""JOIN (
+  SELECT adrelid AS relation, 'pg_catalog.pg_attrdef'::regclass AS class, oid FROM pg_catalog.pg_attrdef
+  UNION ALL SELECT conrelid, 'pg_catalog.pg_constraint'::regclass, oid FROM pg_catalog.pg_constraint WHERE contype = 'c'
+  UNION ALL SELECT ev_class, 'pg_catalog.pg_rewrite'::regclass, oid FROM pg_catalog.pg_rewrite WHERE ev_type = '1'
+) x ON x.relation = c.oid
+JOIN pg_catalog.pg_depend d ON d.classid = x.class AND d.objid = x.oid AND d.refclassid = 'pg_catalog.pg_proc'::regclass
+JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid AND {_NO_EXTENSION}
+JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace""",  # noqa: S608 - constants
+)
+_DEFINITIONS = f"""
+SELECT n.nspname, p.proname, pg_catalog.pg_get_functiondef(p.oid)
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE p.proname = ANY (%s) AND {_OURS} AND {_NO_EXTENSION}
+"""  # noqa: S608 - constants
 _VOLATILE = """
 SELECT n.nspname, p.proname, bool_or(p.provolatile = 'v')
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace GROUP BY n.nspname, p.proname
@@ -326,8 +350,33 @@ _RULES = _of_relations(
 )
 
 
-def read_catalog(session: Session, sized: t.Collection[str] = ()) -> Catalog:
-    """Of the session's database, with the session's user and search path, and the sizes of tables of these names."""
+_CALL = re.compile(r"(\w+)\"?\s*\(")
+
+
+def names_called(text: str) -> set[str]:
+    """What may be the name of a function."""
+    return {name for word in _CALL.findall(text) for name in (word, word.lower())}
+
+
+def _read_definitions(
+    session: Session, wanted: t.Collection[str]
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Of functions of these names, and of those that they call in turn."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    asked: set[str] = set()
+    while names := {*wanted} - asked:
+        rows = session.rows(_DEFINITIONS, (sorted(names),))
+        for schema, name, text in rows:
+            found[schema, name] = (*found.get((schema, name), ()), text)
+        asked |= names
+        wanted = {name for _schema, _name, text in rows for name in names_called(text)}
+    return found
+
+
+def read_catalog(
+    session: Session, sized: t.Collection[str] = (), called: t.Collection[str] = ()
+) -> Catalog:
+    """Of the session's database, user and search path; with the sizes of tables and the text of functions so named."""
     [(path, user)] = session.rows(
         "SELECT pg_catalog.current_schemas(false)::text[], session_user::text"
     )
@@ -346,6 +395,10 @@ def read_catalog(session: Session, sized: t.Collection[str] = ()) -> Catalog:
             groups[schema, name] = (*groups.get((schema, name), ()), made(*more))
         return groups
 
+    calls: dict[tuple[str, str], frozenset[Name]] = {}
+    for schema, name, *function in session.rows(_CALLED):
+        calls[schema, name] = calls.get((schema, name), frozenset()) | {Name(*function)}
+    hidden = {each.name for of in calls.values() for each in of}
     same: dict[frozenset[Grant], frozenset[Grant]] = {}
 
     def grants(pairs: t.Iterable[t.Sequence[str]]) -> frozenset[Grant]:
@@ -387,6 +440,8 @@ def read_catalog(session: Session, sized: t.Collection[str] = ()) -> Catalog:
         domains={place: Domain(*of) for place, of in by_place(_DOMAINS).items()},
         functions=functions,
         volatile=by_place(_VOLATILE),
+        calls=calls,
+        definitions=_read_definitions(session, hidden.union(called)),
         row_security={place: RowSecurity(*of) for place, of in by_place(_ROW_SECURITY).items()},
         policies={
             place: Policy(command, frozenset(roles), permissive)

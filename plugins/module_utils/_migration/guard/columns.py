@@ -42,6 +42,8 @@ def create_index(body: Node, scope: Scope) -> Concerns:
         what = f"it fails if rows of {table} repeat, and refuses new repeats"
         yield concern("unique-index", what)
     yield from judge_filled(table, scope)
+    if not body.get("concurrent"):
+        scope.lock(table)
     if "whereClause" in body or any("expr" in each["IndexElem"] for each in body["indexParams"]):
         scope.world.scanned_tables |= target.keys
     if index and len(places) == 1:

@@ -123,8 +123,7 @@ DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
     "column-type": "add a column of the new type, fill it in batches, and change over in a later release",
     "column-scanned": "drop the index or CHECK before, and make it again after it, CONCURRENTLY or NOT VALID",
     "constraint-validates": "add it with NOT VALID, and VALIDATE CONSTRAINT in a separate migration",
-    "constraint-builds-index": "CREATE UNIQUE INDEX CONCURRENTLY, over columns that are NOT NULL for a primary key, then "
-    "ADD ... USING INDEX",
+    "constraint-builds-index": "CREATE UNIQUE INDEX CONCURRENTLY over NOT NULL columns, then ADD CONSTRAINT ... USING INDEX",
     "index-blocks": "CREATE INDEX CONCURRENTLY, in a separate migration",
     "reindex-blocks": "REINDEX ... CONCURRENTLY",
     "refresh-blocks": "REFRESH MATERIALIZED VIEW CONCURRENTLY",
@@ -157,7 +156,7 @@ WARNINGS: t.Final[t.Mapping[str, str]] = {
     "no-policy": "add a policy, unless only its owner and roles that bypass row level security use it",
     "rows-swallowed": "check that rows that code needs are returned as NEW",
     "column-filled": "check that the table is small, or fill it outside of the migration in batches",
-    "trigger-fires": "check that what the trigger does is meant for these rows too",
+    "trigger-fires": "check that what it runs is meant for these rows too",
     "lock-kept": "do the long part in a migration before it, or the ALTER in one after it",
     "unique-index": "check first that no rows repeat; drop a failed one, which stays INVALID",
 }
@@ -346,7 +345,7 @@ class Scope:
         """For the body of a routine that is called."""
         return replace(
             self,
-            unit=Unit(),
+            unit=Unit(locked=self.unit.locked),
             sql=sql,
             place=(),
             outside=False,

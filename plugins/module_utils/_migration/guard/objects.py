@@ -108,6 +108,7 @@ def create_table(body: Node, scope: Scope) -> Concerns:
             if is_numbered(column):
                 sequence = Name(name.schema, f"{name.name}_{column['colname']}_seq")
                 world.create_relation(sequence, "sequence", certain=scope.certain)
+    world.note_calls(name, body.get("tableElts", []))
     for _key, each in walk(body.get("tableElts", []), _CONSTRAINTS):
         if "pktable" in each:
             scope.lock(relation_name(each["pktable"]))
@@ -141,6 +142,7 @@ def create_view(body: Node, scope: Scope) -> Concerns:
         yield from _compare_options((place or "", name.name), name, body, scope.world)
     fresh = not body.get("replace") and not settled
     scope.world.create_relation(name, "view", certain=scope.certain, fresh=fresh)
+    scope.world.note_calls(name, body["query"])
 
 
 def _compare_view(before: Columns | None, name: Name, body: Node, scope: Scope) -> Concerns:

@@ -184,6 +184,12 @@ class Routine:
         return parse_plpgsql(self.sql)
 
 
+def read_definition(sql: str) -> Routine:
+    """Of pg_get_functiondef."""
+    [parsed] = parse(sql)
+    return read_routine(parsed.node["CreateFunctionStmt"], sql)
+
+
 def read_routine(body: Node, sql: str) -> Routine:
     """Of a CreateFunctionStmt that `sql` consists of."""
     set_path: Node | None = None

@@ -302,6 +302,8 @@ def _note(alter: Alter) -> None:
     if subtype in ("AT_AttachPartition", "AT_AddInherit"):
         _note_family(alter)
     note_constraint(alter)
+    if subtype in ("AT_AddColumn", "AT_AddConstraint", "AT_ColumnDefault"):
+        world.note_calls(alter.name, definition)
     _note_references(alter)
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from .catalog import Catalog, Domain, Key
-from .parser import HOLE, Name, Node, parse_constraint
-from .routines import Routine
+from .parser import HOLE, Name, Node, parse_constraint, strings, to_name, walk
+from .routines import Routine, read_definition
 
 Place: t.TypeAlias = "tuple[str, str]"
 """Schema and name."""
@@ -22,6 +22,7 @@ Path: t.TypeAlias = "tuple[str, ...] | None"
 TEMPORARY = "pg_temp"
 UNPLACED = "?"
 """Stands for the schema of a routine that cannot be told."""
+_CALLS = frozenset({"FuncCall"})
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
 
 
@@ -92,6 +93,9 @@ class World:
         self.routine_names: set[str] = set()
         self.triggers: dict[tuple[str, str], list[Trigger]] = {}
         self.prepared: set[str] = set()
+        self.calls: dict[Place, set[Name]] = {}
+        """Functions of new defaults, CHECKs and views, which statements run that do not name them."""
+        self._old_routines: dict[Place, list[Routine]] = {}
         self._objects: dict[Key, ObjectState] = {}
         self._uncertain: set[Key] = set()
         self._temporary: set[Key] = set()
@@ -346,6 +350,20 @@ class World:
             for (schema, known), routines in self.routines.items():
                 if known == name.name and (name.schema in (None, schema) or schema == UNPLACED):
                     yield from routines
+
+    def old_routines(self, name: Name) -> t.Iterator[Routine]:
+        """Those of the database that a name may mean and whose text it told; without a schema, those of any."""
+        for place, texts in self.catalog.definitions.items():
+            if place[1] == name.name and name.schema in (None, place[0]):
+                if place not in self._old_routines:
+                    self._old_routines[place] = [*map(read_definition, texts)]
+                yield from self._old_routines[place]
+
+    def note_calls(self, name: Name, node: t.Any) -> None:
+        """Of a definition at a relation that stands in this run."""
+        called = {to_name(strings(body["funcname"])) for _key, body in walk(node, _CALLS)}
+        for key in self.find(name).keys if called and not self.is_held else ():
+            self.calls.setdefault(key, set()).update(called)
 
     def domain(self, key: Place) -> Domain | None:
         return self.domains.get(key) or self.catalog.domains.get(key)

@@ -22,6 +22,8 @@ BEGIN NEW.created_at := now(); RETURN NEW; END $$"""
 _COUNT = """CREATE FUNCTION public.count_orders() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN UPDATE users SET name = 'x' WHERE id = NEW.user_id; RETURN NULL; END $$"""
 
+_OLD = "CREATE OR REPLACE FUNCTION public.{} RETURNS integer LANGUAGE sql AS $$ {} $$"
+
 _COLUMNS = {
     "users": {
         "id": Column("uuid", -1, not_null=True),
@@ -116,6 +118,9 @@ SHOP = Catalog(
             Signature((_INT,), ("days",), columns=(("", Name(None, "void")),)),
         ),
         ("public", "pay"): (Signature((_INT,), ("sum",), columns=(("", _INT),)),),
+        ("public", "boom"): (Signature((), ()),),
+        ("public", "boom_through"): (Signature((), ()),),
+        ("public", "slug_of"): (Signature((_TEXT,), ("",)),),
         ("public", "total_of"): (
             Signature((_INT,), ("",), columns=(("", _INT),)),
             Signature((_UUID,), ("",), columns=(("", _INT),)),
@@ -129,6 +134,12 @@ SHOP = Catalog(
                 columns=(("id", _UUID), ("title", _TEXT)),
             ),
         ),
+    },
+    calls={("public", "people"): frozenset({Name("public", "boom"), Name("public", "slug_of")})},
+    definitions={
+        ("public", "boom"): (_OLD.format("boom()", "DELETE FROM users RETURNING 1"),),
+        ("public", "boom_through"): (_OLD.format("boom_through()", "SELECT boom()"),),
+        ("public", "slug_of"): (_OLD.format("slug_of(text)", "SELECT length($1)"),),
     },
     volatile={
         ("public", "total_of"): False,

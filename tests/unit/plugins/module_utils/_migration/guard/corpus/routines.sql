@@ -16,6 +16,35 @@ CALL tidy_up();
 -- unknown: function
 INSERT INTO users (name) VALUES (make_name());
 
+-- == functions of the database whose text is known
+SELECT slug_of('a');
+-- destructive: rows-deleted
+SELECT boom();
+-- destructive: rows-deleted
+SELECT public.boom_through();
+CREATE OR REPLACE FUNCTION boom() RETURNS int LANGUAGE sql AS 'SELECT 1';
+SELECT boom(), boom_through();
+
+-- == functions that a default, a CHECK and a view hide
+CREATE TABLE notes (id int DEFAULT boom());
+-- destructive: rows-deleted
+INSERT INTO notes DEFAULT VALUES;
+CREATE TABLE words (slug text DEFAULT slug_of('a'));
+INSERT INTO words DEFAULT VALUES;
+-- unknown: function
+INSERT INTO words SELECT archive_old(3);
+ALTER TABLE words ADD CONSTRAINT allowed CHECK (boom() > 0);
+-- destructive: rows-deleted
+INSERT INTO words VALUES ('x');
+ALTER TABLE settings ALTER COLUMN id SET DEFAULT boom();
+-- destructive: rows-deleted
+INSERT INTO settings DEFAULT VALUES;
+CREATE VIEW hidden AS SELECT boom();
+-- destructive: rows-deleted
+SELECT * FROM hidden;
+-- warning: trigger-fires
+INSERT INTO people DEFAULT VALUES;
+
 -- == define a function that destroys, without calling it
 CREATE FUNCTION wipe() RETURNS void LANGUAGE sql AS 'DELETE FROM users';
 CREATE OR REPLACE FUNCTION touch_updated_at() RETURNS trigger LANGUAGE plpgsql AS
