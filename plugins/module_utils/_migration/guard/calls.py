@@ -28,7 +28,7 @@ from .parser import (
     walk,
     words,
 )
-from .routines import Routine, read_definition, read_dynamic
+from .routines import Routine, read_definition, read_dynamic, read_texts
 from .world import ObjectState, Path, World
 
 
@@ -171,28 +171,87 @@ _KNOWN = words(
 )
 _LOOPS = words("loop while fori fors forc foreach_a dynfors")
 _LEAVES = frozenset({"PLpgSQL_stmt_return", "PLpgSQL_stmt_exit"})
+_SETS = frozenset({"PLpgSQL_stmt_assign", "PLpgSQL_stmt_foreach_a", "fields"})
+_MOST = 100
+"""Values of a loop that are followed one by one."""
 _CONDITION = frozenset({"PLpgSQL_condition"})
 _IS_THERE = words(
     "duplicate_object duplicate_table duplicate_function duplicate_schema unique_violation"
 )
 _STATEMENT_MODE, _EXPRESSION_MODE = 0, 2
+_UNNEST = re.compile(r"(?is)\s*SELECT\s+unnest\s*\((.*)\)(?:\s+AS\s+(\w+))?\s*")
 _ASSIGNMENT = re.compile(r"\s*([^:=]+?)\s*(?::=|=)(.*)", re.DOTALL)
 
 
 def judge_plpgsql(function: Node, scope: Scope) -> Concerns:
     """All of a body, with every branch that the database does not rule out; they matter for what is made again."""
-    yield from _judge_parts(function.get("datums", ()), scope)
+    datums = function.get("datums", ())
+    yield from _judge_parts(datums, scope)
+    variables = [next(iter(each.values())).get("refname", "") for each in datums]
+    scope = replace(scope, variables=variables, values=_constants(function, variables))
     yield from _judge_statements([function.get("action", {})], scope)
+
+
+def _constants(function: Node, variables: t.Sequence[str]) -> dict[str, t.Sequence[str]]:
+    """Texts that variables have from their declaration on, and keep."""
+    changing = {
+        variables[each["varno"]]
+        for _key, body in walk(function, _SETS)
+        for each in (body if isinstance(body, list) else [body])
+        if "varno" in each
+    }
+    values: dict[str, t.Sequence[str]] = {}
+    for datum in function.get("datums", ()):
+        query = (
+            datum.get("PLpgSQL_var", {}).get("default_val", {}).get("PLpgSQL_expr", {}).get("query")
+        )
+        texts = read_texts(query, values) if query else None
+        name = datum.get("PLpgSQL_var", {}).get("refname", "")
+        if texts is not None and name not in changing and variables.count(name) == 1:
+            values[name] = texts
+    return values
 
 
 def _judge_statements(nodes: t.Sequence[Node], scope: Scope) -> Concerns:
     for node in nodes:
+        leaves = _leaves(node, scope)
         for kind, body in node.items():
             yield from _judge_statement(kind.removeprefix(_STATEMENT), body, scope)
-        # What comes after it may not run. The implicit RETURN at the end has no line.
-        leaves = any("lineno" in body for _key, body in walk(node, _LEAVES))
-        if leaves and node is not nodes[-1]:
+        if leaves:
+            return
+        if leaves is None and node is not nodes[-1]:
             scope = scope.branch()
+
+
+def _leaves(node: Node, scope: Scope) -> bool | None:
+    """Whether what comes after a statement does not run; None when that cannot be told."""
+    # The implicit RETURN at the end has no line.
+    if not any("lineno" in body for _key, body in walk(node, _LEAVES)):
+        return False
+    if "PLpgSQL_stmt_return" in node:
+        return True
+    told: set[bool | None] = set()
+    for condition, statements in _branches(node.get("PLpgSQL_stmt_if", {})):
+        holds = answer(condition, scope) if condition else True
+        if holds is not False:
+            told.add(
+                next(
+                    (of for of in (_leaves(each, scope) for each in statements) if of is not False),
+                    False,
+                )
+            )
+        if holds:
+            return told.pop() if len(told) == 1 else None
+    return None
+
+
+def _branches(body: Node) -> t.Iterator[tuple[str, t.Sequence[Node]]]:
+    """Of an IF, with their conditions; ELSE, written or not, has none."""
+    branches = [(body, "then_body")] if body else []
+    branches += [(each["PLpgSQL_if_elsif"], "stmts") for each in body.get("elsif_list", ())]
+    for branch, statements in branches:
+        yield branch["cond"]["PLpgSQL_expr"]["query"], branch.get(statements, ())
+    yield "", body.get("else_body", ())
 
 
 def _judge_statement(kind: str, body: Node, scope: Scope) -> Concerns:
@@ -205,6 +264,10 @@ def _judge_statement(kind: str, body: Node, scope: Scope) -> Concerns:
         yield from _judge_block(body, scope)
     elif kind == "if":
         yield from _judge_if(body, scope)
+    elif values := _values_of_loop(kind, body, scope):
+        for name, text in values:
+            known = replace(scope, values={**scope.values, name: [text]}, repeated=True)
+            yield from _judge_parts(body.get("body", []), known)
     else:
         scope = replace(scope, repeated=True) if kind in _LOOPS else scope
         for key, part in body.items():
@@ -214,18 +277,36 @@ def _judge_statement(kind: str, body: Node, scope: Scope) -> Concerns:
                 yield from _judge_parts(part, scope)
 
 
+def _values_of_loop(kind: str, body: Node, scope: Scope) -> list[tuple[str, str]]:
+    """The variable and each of its values, if the text tells them: of FOREACH, and of FOR over unnest of an array."""
+    query = (
+        body.get("expr" if kind == "foreach_a" else "query", {})
+        .get("PLpgSQL_expr", {})
+        .get("query", "")
+    )
+    if kind == "foreach_a":
+        name = scope.variables[body["varno"]]
+    elif kind == "fors" and (unnested := _UNNEST.fullmatch(query)):
+        query, column = unnested[1], unnested[2] or "unnest"
+        row, record = body["var"].get("PLpgSQL_row", {}), body["var"].get("PLpgSQL_rec", {})
+        fields = [each["name"] for each in row.get("fields", ())]
+        name = f"{record['refname']}.{column}" if record else "".join(fields)
+    else:
+        return []
+    texts = read_texts(query, scope.values)
+    return [(name, text) for text in texts] if texts and len(texts) <= _MOST else []
+
+
 def _judge_if(body: Node, scope: Scope) -> Concerns:
     """The branches that may be taken, and the conditions that are asked on the way to them."""
-    branches = [(body, "then_body")]
-    branches += [(each["PLpgSQL_if_elsif"], "stmts") for each in body.get("elsif_list", ())]
-    for branch, statements in branches:
-        yield from _judge_parts(branch["cond"], scope)
-        holds = answer(branch["cond"]["PLpgSQL_expr"]["query"], scope)
+    for condition, statements in _branches(body):
+        if condition:
+            yield from _judge_expression({"query": condition, "parseMode": _EXPRESSION_MODE}, scope)
+        holds = answer(condition, scope) if condition else True
         if holds is not False:
-            yield from _judge_parts(branch.get(statements, []), scope)
+            yield from _judge_parts(statements, scope)
         if holds:
             return
-    yield from _judge_parts(body.get("else_body", []), scope)
 
 
 def _judge_block(body: Node, scope: Scope) -> Concerns:
@@ -277,7 +358,7 @@ def _to_statement(query: str, mode: int) -> str:
 
 def _judge_dynamic(query: str, scope: Scope) -> Concerns:
     yield from _judge_expression({"query": query, "parseMode": _EXPRESSION_MODE}, scope)
-    text = read_dynamic(query)
+    text = read_dynamic(query, scope.values)
     if text is None or scope.depth > DEEPEST:
         yield concern("dynamic-sql", "it executes a text known only at run time")
         return
@@ -291,7 +372,11 @@ def _judge_dynamic(query: str, scope: Scope) -> Concerns:
         yield concern("dynamic-sql", "it executes a text that cannot be read")
         return
     yield from issues
-    if not text.whole and not any(each.verdict is Classification.DESTRUCTIVE for each in issues):
+    # A GRANT adds, whatever it names.
+    only_grants = all(node.get("GrantStmt", {}).get("is_grant") for node, _sql in parse(text.sql))
+    if not (text.whole or only_grants) and not any(
+        each.verdict is Classification.DESTRUCTIVE for each in issues
+    ):
         yield concern("dynamic-sql", "it executes a text partly known only at run time")
 
 

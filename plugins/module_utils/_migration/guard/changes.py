@@ -96,6 +96,8 @@ def _judge_view(name: Name, body: Node, scope: Scope) -> Concerns:
         return
     elif _cascades(body):
         yield concern("drop-cascade", f"it drops the view {name} and its dependents")
+        for key in target.sole:
+            scope.world.drop("relation", *key, certain=scope.certain)
     else:
         lost = concern("drop-not-recreated", f"it drops the view {name} and does not recreate it")
         known = scope.world.catalog.columns.items()

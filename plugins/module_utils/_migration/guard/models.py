@@ -123,7 +123,7 @@ DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
     "column-type": "add a column of the new type, fill it in batches, and change over in a later release",
     "column-scanned": "drop the index or CHECK before, and make it again after it, CONCURRENTLY or NOT VALID",
     "constraint-validates": "add it with NOT VALID, and VALIDATE CONSTRAINT in a separate migration",
-    "constraint-builds-index": "CREATE UNIQUE INDEX CONCURRENTLY over NOT NULL columns, then ADD CONSTRAINT ... USING INDEX",
+    "constraint-builds-index": "CREATE UNIQUE INDEX CONCURRENTLY over NOT NULL columns, then ADD ... USING INDEX",
     "index-blocks": "CREATE INDEX CONCURRENTLY, in a separate migration",
     "reindex-blocks": "REINDEX ... CONCURRENTLY",
     "refresh-blocks": "REFRESH MATERIALIZED VIEW CONCURRENTLY",
@@ -259,9 +259,12 @@ class Unit:
                 meant = {*filter(is_meant, each.before | each.after)}
                 each.after = each.after | (meant & each.before) if given else each.after - meant
 
+    def unsettled_drops(self) -> t.Iterator[Drop]:
+        return (drop for drop in self.drops if not drop.recreated)
+
     def unsettled(self) -> t.Iterator[tuple[int, Concern]]:
         """Of statements by their numbers."""
-        yield from ((drop.statement, drop.concern) for drop in self.drops if not drop.recreated)
+        yield from ((drop.statement, drop.concern) for drop in self.unsettled_drops())
         yield from ((each.statement, lost) for each in self.regrants for lost in each.concerns)
 
 
@@ -324,6 +327,10 @@ class Scope:
     repeated: bool = False
     """In a loop, so it may run after what stands below it."""
     depth: int = 0
+    variables: t.Sequence[str] = ()
+    """Of PL/pgSQL, by their numbers."""
+    values: t.Mapping[str, t.Sequence[str]] = field(default_factory=dict)
+    """Texts of variables, where they can be told; of an array all of them."""
 
     @property
     def certain(self) -> bool:
@@ -365,6 +372,13 @@ class Scope:
         for drop in settled:
             drop.recreated = True
         return settled
+
+    def replace_view(self, name: Name) -> None:
+        """A table or materialized view that gets the name of a view that this file surely dropped is a new one."""
+        place = self.world.creation_place(name)
+        for drop in self.unit.unsettled_drops():
+            if drop.names == {(place, name.name)} and self.place[: len(drop.place)] == drop.place:
+                self.world.drop("relation", *min(drop.names), certain=True)
 
     def await_replacement(
         self,

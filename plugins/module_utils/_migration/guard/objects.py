@@ -99,6 +99,7 @@ _CONSTRAINTS = frozenset({"Constraint"})
 def create_table(body: Node, scope: Scope) -> Concerns:
     world, name = scope.world, relation_name(body["relation"])
     certain = scope.certain and body.get("oncommit") != "ONCOMMIT_DROP"
+    scope.replace_view(name)
     before = world.find(name).state
     world.create_relation(name, "table", certain=certain)
     if before is not ObjectState.EXISTING:

@@ -219,6 +219,7 @@ def judge_create_as(body: Node, scope: Scope) -> Concerns:
     """CREATE TABLE AS and CREATE MATERIALIZED VIEW."""
     [(kind, query)] = body["query"].items()
     name = relation_name(body["into"]["rel"])
+    scope.replace_view(name)
     there = body.get("if_not_exists") and scope.world.find(name).state is ObjectState.EXISTING
     runs = not (there and scope.world.known)
     if runs:

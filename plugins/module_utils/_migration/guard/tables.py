@@ -254,8 +254,16 @@ def _replica_identity(alter: Alter) -> Concerns:
 
 
 def _trigger_switch(alter: Alter) -> Concerns:
-    if not alter.part or alter.states("trigger") != {ObjectState.NEW}:
-        yield concern("trigger-switch", f"it switches triggers or rules of {alter.name}")
+    """Off is on again where the file says so later."""
+    switch, _enable, which = alter.subtype.partition("able")
+    if alter.part and alter.states("trigger") == {ObjectState.NEW}:
+        return
+    lost = concern("trigger-switch", f"it switches triggers or rules of {alter.name}")
+    names = frozenset((*key, alter.part or which) for key in alter.target.keys)
+    if switch == "AT_Dis":
+        alter.scope.await_replacement("switch", names, lost)
+    elif not [drop for name in names for drop in alter.scope.settle("switch", name)]:
+        yield lost
 
 
 _COMMANDS: t.Final[dict[str, t.Callable[[Alter], Concerns]]] = {

@@ -256,6 +256,23 @@ CREATE VIEW active_users AS WITH RECURSIVE a AS (SELECT * FROM a) SELECT * FROM 
 DROP VIEW active_users;
 CREATE TABLE active_users (id int);
 
+-- == a view that becomes a table or a materialized view
+-- destructive: drop-not-recreated
+DROP VIEW active_users;
+CREATE TABLE active_users (id int);
+CREATE INDEX ON active_users (id);
+-- destructive: drop-cascade
+DROP VIEW phones CASCADE;
+CREATE MATERIALIZED VIEW phones AS SELECT phone FROM users;
+CREATE INDEX ON phones (phone);
+
+-- == a view that perhaps becomes a table
+-- destructive: drop-not-recreated
+DO $$ BEGIN IF now() > '2030-01-01' THEN DROP VIEW active_users; END IF; END $$;
+CREATE TABLE IF NOT EXISTS active_users (id int);
+-- destructive: index-blocks
+CREATE INDEX ON active_users (id);
+
 -- == drop a view and its dependents
 -- destructive: drop-cascade
 DROP VIEW active_users CASCADE;
@@ -316,6 +333,23 @@ DO $$ BEGIN
   DROP POLICY "Read own" ON users;
   IF now() > '2030-01-01' THEN RETURN; END IF;
   CREATE POLICY "Read own" ON users USING (true);
+END $$;
+
+-- == return where the database says that it is not needed
+DO $$ BEGIN
+  IF to_regclass('public.users') IS NULL THEN RETURN; END IF;
+  DROP POLICY "Read own" ON users;
+  IF to_regclass('public.carts') IS NOT NULL AND now() > '2030-01-01' THEN RETURN; END IF;
+  CREATE POLICY "Read own" ON users USING (true);
+END $$;
+DO $$ BEGIN
+  IF to_regclass('public.carts') IS NULL THEN RETURN; END IF;
+  DELETE FROM users;
+END $$;
+-- destructive: rows-deleted
+DO $$ BEGIN
+  IF now() > '2030-01-01' THEN RETURN; ELSE NULL; END IF;
+  DELETE FROM users;
 END $$;
 
 -- == drop, and make again unless it is there

@@ -279,7 +279,7 @@ DO $$ DECLARE t text; BEGIN
   END LOOP;
 END $$;
 -- destructive: drop-table
-DO $$ DECLARE t text := 'x'; BEGIN EXECUTE format('DROP TABLE IF EXISTS %I', t); END $$;
+DO $$ DECLARE t text; BEGIN EXECUTE format('DROP TABLE IF EXISTS %I', t); END $$;
 -- destructive: row-security
 DO $$ DECLARE t text := 'x'; BEGIN EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', t); END $$;
 
@@ -293,17 +293,39 @@ DO $$ DECLARE t text; BEGIN
   END LOOP;
 END $$;
 
+-- == EXECUTE in a loop over names that are written out
+CREATE TABLE n1 (id int);
+CREATE TABLE n2 (id int);
+DO $$ DECLARE t text; tables text[] := ARRAY['n1', 'n2']; r record; old text := 'users'; BEGIN
+  FOREACH t IN ARRAY ARRAY['n1', 'n2'] LOOP
+    EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', t);
+    EXECUTE format('DROP POLICY IF EXISTS %I ON %I', t || '_read', t);
+    EXECUTE 'CREATE POLICY ' || t || '_read ON ' || t || ' USING (true)';
+  END LOOP;
+  FOREACH t IN ARRAY tables LOOP EXECUTE format('DELETE FROM %s', t); END LOOP;
+  FOR r IN SELECT unnest(ARRAY['n1', 'n2']) AS name LOOP EXECUTE format('TRUNCATE %I', r.name); END LOOP;
+  FOR t IN SELECT unnest(tables) LOOP EXECUTE format('DROP TABLE %I', t); END LOOP;
+  EXECUTE format('GRANT SELECT ON %I TO %s', old, current_setting('app.role'));
+END $$;
+-- destructive: rows-deleted
+DO $$ DECLARE t text; BEGIN
+  FOREACH t IN ARRAY ARRAY['n1', 'users'] LOOP EXECUTE format('DELETE FROM %s', t); END LOOP;
+END $$;
+CREATE TABLE n3 (id int);
+-- unknown: dynamic-sql
+DO $$ DECLARE t text := 'n3'; BEGIN t := current_setting('app.table'); EXECUTE format('INSERT INTO %s VALUES (1)', t); END $$;
+
 -- == EXECUTE of a text with unknown parts
 -- destructive: drop-table
 DO $$ DECLARE t text := 'x'; BEGIN EXECUTE 'DROP TABLE ' || t; END $$;
 -- unknown: dynamic-sql
-DO $$ DECLARE t text := 'x'; BEGIN EXECUTE format('GRANT SELECT ON %s TO anon', t); END $$;
+DO $$ DECLARE t text; BEGIN EXECUTE format('COMMENT ON %s IS NULL', t); END $$;
 -- unknown: dynamic-sql
-DO $$ DECLARE q text := 'x'; BEGIN EXECUTE q; END $$;
+DO $$ DECLARE q text := now(); BEGIN EXECUTE q; END $$;
 -- unknown: dynamic-sql
-DO $$ DECLARE r record; q text := 'x'; BEGIN FOR r IN EXECUTE q LOOP NULL; END LOOP; END $$;
+DO $$ DECLARE r record; q text; BEGIN FOR r IN EXECUTE q LOOP NULL; END LOOP; END $$;
 -- unknown: dynamic-sql
-DO $$ DECLARE t text := 'x'; BEGIN EXECUTE 'ALTER TABLE users ' || t || ' name'; END $$;
+DO $$ DECLARE t text; BEGIN EXECUTE 'ALTER TABLE users ' || t || ' name'; END $$;
 
 -- == EXECUTE of a DO
 -- destructive: drop-table

@@ -451,6 +451,18 @@ ALTER TABLE users DISABLE TRIGGER users_touch;
 -- destructive: trigger-switch
 ALTER TABLE users DISABLE TRIGGER ALL;
 
+-- == switch triggers off and on again
+ALTER TABLE users DISABLE TRIGGER users_touch;
+ALTER TABLE users ENABLE TRIGGER users_touch;
+ALTER TABLE orders DISABLE TRIGGER USER;
+DO $$ BEGIN ALTER TABLE orders ENABLE TRIGGER USER; END $$;
+-- destructive: trigger-switch
+ALTER TABLE users ENABLE TRIGGER users_other;
+-- destructive: trigger-switch
+ALTER TABLE orders DISABLE TRIGGER ALL;
+-- destructive: trigger-switch
+ALTER TABLE users ENABLE TRIGGER ALL;
+
 -- == settings of a table
 ALTER TABLE orders SET (autovacuum_vacuum_scale_factor = 0.01);
 ALTER TABLE orders ALTER COLUMN status SET STATISTICS 500;
