@@ -39,7 +39,7 @@ _EVERY = 0.002
 
 @dataclass(frozen=True)
 class Effect:
-    """`kind` is gone, rows, rewrite, scan or kept; `lasting` when making the thing again takes it back."""
+    """`kind` is gone, rows, rewrite, scan, kept or locked; `lasting` when making the thing again takes it back."""
 
     kind: str
     what: str
@@ -151,6 +151,10 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
         blocked = _locked(rows, _NO_WRITERS)
         read = _read(rows)
         try:
+            # So that a constraint reads its table where the planner would read an index of a few rows.
+            altering = statement.upper().count("ALTER TABLE") > 0
+            for method in ("indexscan", "indexonlyscan", "bitmapscan"):
+                rows.execute(f"SET enable_{method} = {'off' if altering else 'on'}")
             rows.execute(statement)
             now_read = _read(rows)
             locked = _locked(rows, _NO_WRITERS) & old.keys()
@@ -164,9 +168,7 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
         effects = [
             Effect("gone", each, lasting=True) for each in sorted(before.facts - after.facts)
         ]
-        effects = [
-            each for each in effects if each.what in start.facts and not _is_moot(each, after)
-        ]
+        effects = [each for each in effects if each.what in start.facts]
         effects += [Effect("rows", old[oid].named) for oid in lost]
         rewritten = {
             oid
@@ -176,6 +178,7 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
         effects += [Effect("rewrite", old[oid].named) for oid in rewritten]
         effects += [Effect("scan", old[oid].named) for oid in scanned & locked]
         effects += [Effect("kept", old[oid].named) for oid in scanned if held]
+        effects += [Effect("locked", old[oid].named) for oid in _locks_rows(rows, statement, old)]
         happened.effects.append(effects)
         explicit = statement.lstrip().upper().startswith("LOCK") and locked - blocked
         moved = any(before.positions.get(oid) != at for oid, at in after.positions.items())
@@ -185,8 +188,10 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
         each.what
         for of in happened.effects
         for each in of
-        if each.lasting and each.what in before.facts
+        if each.lasting and (each.what in before.facts or _is_moot(each, start, before))
     }
+    for index, effects in enumerate(happened.effects):
+        happened.idle[index] |= bool(effects) and not happened.of(index)
     session.rollback()
     return happened
 
@@ -196,6 +201,20 @@ class _Relation(t.NamedTuple):
     kind: str
     file: int | None
     columns: Mapping[int, str]
+
+
+_FOR = re.compile(r"(?i)\bFOR\s+(NO\s+KEY\s+UPDATE|UPDATE|SHARE)\b")
+
+
+def _locks_rows(rows: cursor, statement: str, old: Mapping[int, _Relation]) -> list[int]:
+    """Tables with rows that a SELECT locked: their xmax is of this transaction."""
+    locked = []
+    for oid in old if _FOR.search(statement) else ():
+        if old[oid].kind == "r":
+            mine = "xmax::text = pg_current_xact_id_if_assigned()::text"
+            rows.execute(f"SELECT count(*) FROM ONLY {old[oid].named} WHERE {mine}")
+            locked += [oid] * (rows.fetchall()[0][0] > 0)
+    return locked
 
 
 def _relations(rows: cursor) -> dict[int, _Relation]:
@@ -258,11 +277,16 @@ def _lost(
     return lost
 
 
-def _is_moot(effect: Effect, after: _Snapshot) -> bool:
-    """A privilege on what is gone itself, which is told by its name, or was made again."""
-    word, oid, *_more = effect.what.split(" ")
-    granted = word == "granted"
-    return granted and not any(line.startswith(f"granted {oid} ") for line in after.facts)
+def _is_moot(effect: Effect, start: _Snapshot, end: _Snapshot) -> bool:
+    """Of what is gone itself, which is told by its name; or who may call a function that is still the old one."""
+    word, named, *_more = effect.what.split(" ")
+    if word == "closed":
+        made = {line for line in start.facts if line.startswith(f"made {named} ")}
+        return made <= end.facts
+    granted = word == "granted" and not any(
+        line.startswith(f"granted {named} ") for line in end.facts
+    )
+    return granted or word == "made"
 
 
 def _read(rows: cursor) -> dict[int, int]:

@@ -41,11 +41,16 @@ UNION ALL SELECT concat_ws(' ', 'operator', oprnamespace::regnamespace, oprname,
 UNION ALL SELECT concat_ws(' ', 'cast', castsource, casttarget) FROM pg_cast WHERE oid >= 16384
 UNION ALL SELECT concat_ws(' ', 'statistics', stxnamespace::regnamespace, stxname) FROM pg_statistic_ext
 UNION ALL SELECT concat_ws(' ', 'sequence', s.seqrelid, seqincrement, seqmax, seqmin, seqstart, seqcycle) FROM pg_sequence s
-UNION ALL SELECT concat_ws(' ', 'granted', oid, 'owner', relowner) FROM rel
-UNION ALL SELECT concat_ws(' ', 'granted', rel.oid, (x).grantee, (x).privilege_type)
-  FROM (SELECT oid, aclexplode(coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner))) AS x FROM rel WHERE relkind IN ('r', 'p', 'v', 'm', 'S')) rel
+UNION ALL SELECT concat_ws(' ', 'granted', named, 'owner', relowner) FROM rel
+UNION ALL SELECT concat_ws(' ', 'granted', named, 'owner', proowner) FROM fn
+-- An old function, not one that was made again, is as closed as it was.
+UNION ALL SELECT concat_ws(' ', 'made', named, max(oid)) FROM fn GROUP BY named
+UNION ALL SELECT concat_ws(' ', 'closed', named) FROM fn GROUP BY named
+  HAVING NOT bool_or(EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0))
+UNION ALL SELECT concat_ws(' ', 'granted', rel.named, (x).grantee, (x).privilege_type)
+  FROM (SELECT named, aclexplode(coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner))) AS x FROM rel WHERE relkind IN ('r', 'p', 'v', 'm', 'S')) rel
 UNION ALL SELECT concat_ws(' ', 'granted', attrelid, attnum, (x).grantee, (x).privilege_type) FROM (SELECT attrelid, attnum, aclexplode(attacl) AS x FROM pg_attribute WHERE attacl IS NOT NULL) a
-UNION ALL SELECT concat_ws(' ', 'granted', fn.oid, (x).grantee, (x).privilege_type) FROM (SELECT oid, aclexplode(coalesce(proacl, acldefault('f', proowner))) AS x FROM fn) fn
+UNION ALL SELECT concat_ws(' ', 'granted', fn.named, (x).grantee, (x).privilege_type) FROM (SELECT named, aclexplode(coalesce(proacl, acldefault('f', proowner))) AS x FROM fn) fn
 UNION ALL SELECT concat_ws(' ', 'role', rolname, rolsuper, rolcanlogin, rolbypassrls, rolconfig) FROM pg_roles WHERE rolname !~ '^pg_'
 UNION ALL SELECT concat_ws(' ', 'member', roleid, member) FROM pg_auth_members
 UNION ALL SELECT concat_ws(' ', 'default privileges', d.oid, (x).grantee, (x).privilege_type) FROM (SELECT oid, aclexplode(defaclacl) AS x FROM pg_default_acl) d

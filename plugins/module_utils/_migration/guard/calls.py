@@ -28,7 +28,7 @@ from .parser import (
     walk,
     words,
 )
-from .routines import Routine, read_definition, read_dynamic, read_texts
+from .routines import Routine, read_definition, read_dynamic, read_texts, with_values
 from .world import ObjectState, Path, World
 
 
@@ -66,7 +66,7 @@ def answer(expression: str, scope: Scope) -> bool | None:
     world = scope.world
     if not world.known or world.is_held or scope.calling or scope.repeated:
         return None
-    value = parse_expression(expression)
+    value = with_values(parse_expression(expression), scope.values)
     return None if value is None else _answer(value, world)
 
 
@@ -266,7 +266,7 @@ def _judge_statement(kind: str, body: Node, scope: Scope) -> Concerns:
         yield from _judge_if(body, scope)
     elif values := _values_of_loop(kind, body, scope):
         for name, text in values:
-            known = replace(scope, values={**scope.values, name: [text]}, repeated=True)
+            known = replace(scope, values={**scope.values, name: [text]})
             yield from _judge_parts(body.get("body", []), known)
     else:
         scope = replace(scope, repeated=True) if kind in _LOOPS else scope

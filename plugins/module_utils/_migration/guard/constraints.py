@@ -51,23 +51,27 @@ def _compares_other_constants(body: Node) -> bool:
 
 
 _COLUMNS = frozenset({"ColumnRef"})
+_REPLACEABLE = {"CONSTR_CHECK", "CONSTR_FOREIGN"}
 _BUILDS_INDEX = ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_EXCLUSION")
 
 
 def add_constraint(alter: Alter) -> Concerns:
     constraint = alter.command["def"]["Constraint"]
-    kind, shown = constraint["contype"], constraint.get("conname") or "without a name"
-    adds = f"it adds the constraint {shown} to {alter.name} and"
+    kind, name = constraint["contype"], constraint.get("conname", "")
+    adds = f"it adds the constraint {name or 'without a name'} to {alter.name} and"
+    settled: list[Drop] = []
+    for key in alter.target.keys if kind in _REPLACEABLE else ():
+        settled += alter.scope.settle("constraint", (*key, name))
     if kind in _BUILDS_INDEX:
         if "indexname" not in constraint:
             what = f"{adds} builds its index, which blocks writes meanwhile"
             yield concern("constraint-builds-index", what)
         elif kind == "CONSTR_PRIMARY":
             yield from _judge_key(constraint["indexname"], alter)
-    elif kind not in ("CONSTR_CHECK", "CONSTR_FOREIGN", "CONSTR_NOTNULL"):
+    elif kind not in (*_REPLACEABLE, "CONSTR_NOTNULL"):
         yield concern("table-change", f"it adds an unknown constraint to {alter.name}")
     elif constraint.get("skip_validation"):
-        yield from _judge_not_valid(constraint, alter)
+        yield from _judge_not_valid(constraint, settled, alter)
     else:
         yield concern("constraint-validates", f"{adds} scans it under a lock")
 
@@ -123,7 +127,7 @@ def drop_constraint(alter: Alter) -> Concerns:
     known = [alter.scope.world.constraint(name) or {} for name in names]
     types = {each.get("contype") for each in known}
     cascades = alter.command.get("behavior") == "DROP_CASCADE"
-    if types <= {"CONSTR_CHECK", "CONSTR_FOREIGN"} and not cascades:
+    if types <= _REPLACEABLE and not cascades:
         alter.scope.await_replacement("constraint", names, lost, before=known[0])
     else:
         yield lost
@@ -150,12 +154,8 @@ def note_constraint(alter: Alter) -> None:
             world.not_null[*key, alter.part] = subtype == "AT_SetNotNull"
 
 
-def _judge_not_valid(constraint: Node, alter: Alter) -> Concerns:
-    name, scope = alter.name, alter.scope
-    settled: list[Drop] = []
-    if constraint["contype"] != "CONSTR_NOTNULL":
-        for key in alter.target.keys:
-            settled += scope.settle("constraint", (*key, constraint.get("conname", "")))
+def _judge_not_valid(constraint: Node, settled: t.Sequence[Drop], alter: Alter) -> Concerns:
+    name = alter.name
     if is_never(constraint.get("raw_expr", {}), unless_null=True):
         yield concern("rows-refused", f"it refuses every new row of {name}")
         return

@@ -229,7 +229,7 @@ def read_texts(expression: str, values: Values) -> t.Sequence[str] | None:
     name = ".".join(strings(node.get("ColumnRef", {}).get("fields", ())))
     if name in values:
         return values[name]
-    node = _with_values(node, values)
+    node = with_values(node, values)
     while "TypeCast" in node and constant_text(node) is None:
         node = node["TypeCast"].get("arg", {})
     listed = node["A_ArrayExpr"].get("elements", []) if "A_ArrayExpr" in node else [node]
@@ -237,21 +237,21 @@ def read_texts(expression: str, values: Values) -> t.Sequence[str] | None:
     return None if None in texts else t.cast("list[str]", texts)
 
 
-def _with_values(node: t.Any, values: Values) -> t.Any:
+def with_values(node: t.Any, values: Values) -> t.Any:
     if isinstance(node, list):
-        return [_with_values(each, values) for each in node]
+        return [with_values(each, values) for each in node]
     if not isinstance(node, dict) or not values:
         return node
     texts = values.get(".".join(strings(node.get("ColumnRef", {}).get("fields", ()))), ())
     if len(texts) == 1:
         return {"A_Const": {"sval": {"sval": texts[0]}}}
-    return {key: _with_values(each, values) for key, each in node.items()}
+    return {key: with_values(each, values) for key, each in node.items()}
 
 
 def read_dynamic(expression: str, values: Values) -> Text | None:
     """None when nothing of it can be told."""
     value = parse_expression(expression)
-    text = None if value is None else _render(_with_values(value, values))
+    text = None if value is None else _render(with_values(value, values))
     return text if text and text.sql.strip() and not text.sql.startswith(HOLE) else None
 
 

@@ -361,7 +361,6 @@ ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_total_check;
 ALTER TABLE orders ADD CONSTRAINT orders_total_check CHECK (total >= 0) NOT VALID;
 
 -- == drop a CHECK and add it again with a scan
--- destructive: drop-constraint
 ALTER TABLE orders DROP CONSTRAINT orders_total_check;
 -- destructive: constraint-validates
 ALTER TABLE orders ADD CONSTRAINT orders_total_check CHECK (total >= 0);
