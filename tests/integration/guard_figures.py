@@ -17,6 +17,7 @@ from psycopg2.extensions import cursor
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
     Catalog,
+    names_called,
     read_catalog,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
@@ -97,12 +98,12 @@ class Figures:
         )
 
 
-def catalog_of(server: ThrowawayServer, database: str) -> Catalog:
+def catalog_of(server: ThrowawayServer, database: str, statements: t.Sequence[str] = ()) -> Catalog:
     """Without sizes: all tables are taken to be large."""
     absent = {"login_password": None, "ca_cert": None, "connect_timeout": 10}
     target = {**absent, **server.options, "login_db": database}
     with migrating(PostgresTarget.from_params(target)) as session:
-        return read_catalog(session)
+        return read_catalog(session, called=names_called("\n".join(statements)))
 
 
 @contextmanager
@@ -191,7 +192,7 @@ def of_series(folder: Path) -> Figures:
             if not statements:
                 continue
             happened = Witness(server.port, "series").watch(statements)
-            figures.count(statements, happened, catalog_of(server, "series"))
+            figures.count(statements, happened, catalog_of(server, "series", statements))
             if not Witness.stays(statements):
                 with opened(server, "series") as rows:
                     for statement in statements:

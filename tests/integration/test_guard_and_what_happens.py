@@ -173,7 +173,7 @@ def test_so_it_is_with_what_other_tools_make(server, tool):
             statements = [each.text for each in split_script(step).statements]
             happened = witness.watch(statements)
             if statements:
-                figures.count(statements, happened, catalog_of(server, tool))
+                figures.count(statements, happened, catalog_of(server, tool, statements))
             if statements and not happened.error and not witness.stays(statements):
                 rows.execute(step)
             # Once its tables are there.

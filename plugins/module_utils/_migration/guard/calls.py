@@ -194,12 +194,7 @@ def judge_plpgsql(function: Node, scope: Scope) -> Concerns:
 
 def _constants(function: Node, variables: t.Sequence[str]) -> dict[str, t.Sequence[str]]:
     """Texts that variables have from their declaration on, and keep."""
-    changing = {
-        variables[each["varno"]]
-        for _key, body in walk(function, _SETS)
-        for each in (body if isinstance(body, list) else [body])
-        if "varno" in each
-    }
+    changing = _assigned(function, variables)
     values: dict[str, t.Sequence[str]] = {}
     for datum in function.get("datums", ()):
         query = (
@@ -210,6 +205,16 @@ def _constants(function: Node, variables: t.Sequence[str]) -> dict[str, t.Sequen
         if texts is not None and name not in changing and variables.count(name) == 1:
             values[name] = texts
     return values
+
+
+def _assigned(node: Node, variables: t.Sequence[str]) -> set[str]:
+    """Variables that statements below it set."""
+    return {
+        variables[each["varno"]]
+        for _key, body in walk(node.get("body", node), _SETS)
+        for each in (body if isinstance(body, list) else [body])
+        if "varno" in each
+    }
 
 
 def _judge_statements(nodes: t.Sequence[Node], scope: Scope) -> Concerns:
@@ -231,7 +236,9 @@ def _leaves(node: Node, scope: Scope) -> bool | None:
     if "PLpgSQL_stmt_return" in node:
         return True
     told: set[bool | None] = set()
-    for condition, statements in _branches(node.get("PLpgSQL_stmt_if", {})):
+    for condition, statements in (
+        _branches(node["PLpgSQL_stmt_if"]) if "PLpgSQL_stmt_if" in node else ()
+    ):
         holds = answer(condition, scope) if condition else True
         if holds is not False:
             told.add(
@@ -247,7 +254,7 @@ def _leaves(node: Node, scope: Scope) -> bool | None:
 
 def _branches(body: Node) -> t.Iterator[tuple[str, t.Sequence[Node]]]:
     """Of an IF, with their conditions; ELSE, written or not, has none."""
-    branches = [(body, "then_body")] if body else []
+    branches = [(body, "then_body")]
     branches += [(each["PLpgSQL_if_elsif"], "stmts") for each in body.get("elsif_list", ())]
     for branch, statements in branches:
         yield branch["cond"]["PLpgSQL_expr"]["query"], branch.get(statements, ())
@@ -293,8 +300,11 @@ def _values_of_loop(kind: str, body: Node, scope: Scope) -> list[tuple[str, str]
         name = f"{record['refname']}.{column}" if record else "".join(fields)
     else:
         return []
-    texts = read_texts(query, scope.values)
-    return [(name, text) for text in texts] if texts and len(texts) <= _MOST else []
+    texts = read_texts(query, scope.values) or ()
+    known = (
+        len(texts) <= _MOST and "slice" not in body and name not in _assigned(body, scope.variables)
+    )
+    return [(name, text) for text in texts] if known else []
 
 
 def _judge_if(body: Node, scope: Scope) -> Concerns:

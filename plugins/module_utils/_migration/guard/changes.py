@@ -189,7 +189,7 @@ def state_of_routine(
             for schema, of in places_of
             for routine in world.routines.get((schema, of), ())
         ]
-        if not world.known or len(there) > 1:
+        if not world.known or len({*map(signature, there)}) > 1:
             return ObjectState.EXISTING, None
         if not there:
             return ObjectState.ABSENT, None

@@ -19,7 +19,8 @@ _ALL: t.Final = {"OBJECT_TABLE": "rpvmf", "OBJECT_SEQUENCE": "S"}
 def judge_grant(body: Node, scope: Scope) -> Concerns:
     specs = [each["RoleSpec"] for each in body.get("grantees", ())]
     named = {"ROLESPEC_CSTRING", "ROLESPEC_PUBLIC"} >= {each["roletype"] for each in specs}
-    roles = {each.get("rolename", "") for each in specs}
+    roles = {each.get("rolename", each["roletype"]) for each in specs}
+    roles = {"" if each == "ROLESPEC_PUBLIC" else each for each in roles}
     privileges = {
         each["AccessPriv"].get("priv_name", "").upper() for each in body.get("privileges", ())
     }
@@ -87,7 +88,7 @@ def change_owner(body: Node, scope: Scope) -> Concerns:
 
 
 def judge_owner(keys: t.Sequence[Key | None], role: Node, shown: str, scope: Scope) -> Concerns:
-    owner = Grant(role.get("rolename", ""), "OWNER")
+    owner = Grant(role.get("rolename", role["roletype"]), "OWNER")
     scope.unit.regrant(keys, lambda each: each.role == owner.role, scope.place, given=True)
     granted = scope.world.catalog.granted
     old = [key for key in keys if _is_old(key, scope.world)]

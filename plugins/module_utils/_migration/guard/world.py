@@ -351,6 +351,11 @@ class World:
                 if known == name.name and (name.schema in (None, schema) or schema == UNPLACED):
                     yield from routines
 
+    def is_foreign_function(self, name: str) -> bool:
+        """Whether all of this name are the server's or an extension's."""
+        ours = any(name == known for _schema, known in self.catalog.functions)
+        return not ours and any(name == known for _schema, known in self.catalog.volatile)
+
     def old_routines(self, name: Name) -> t.Iterator[Routine]:
         """Those of the database that a name may mean and whose text it told; without a schema, those of any."""
         for place, texts in self.catalog.definitions.items():

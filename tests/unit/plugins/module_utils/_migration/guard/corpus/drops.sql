@@ -207,6 +207,11 @@ CREATE FUNCTION pay(sum int, twice bool DEFAULT false) RETURNS int LANGUAGE sql 
 REVOKE ALL ON FUNCTION pay(int, bool) FROM PUBLIC;
 DO $$ BEGIN GRANT EXECUTE ON FUNCTION pay(int, bool) TO clerk, guest; END $$;
 DROP FUNCTION near(int, int);
+-- destructive: replacement-grants
+CREATE FUNCTION near(x int, y int = 3) RETURNS TABLE (id uuid, title text) LANGUAGE sql AS 'SELECT NULL, NULL';
+REVOKE ALL ON FUNCTION near FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION near TO CURRENT_USER;
+DROP FUNCTION near(int, int);
 CREATE FUNCTION near(x int, y int = 3) RETURNS TABLE (id uuid, title text) LANGUAGE sql AS 'SELECT NULL, NULL';
 
 -- == drop a function and take it from those who could call it
@@ -332,6 +337,20 @@ END $$;
 DO $$ BEGIN
   DROP POLICY "Read own" ON users;
   IF now() > '2030-01-01' THEN RETURN; END IF;
+  CREATE POLICY "Read own" ON users USING (true);
+END $$;
+
+-- == return from a loop or a block
+-- destructive: drop-not-recreated
+DO $$ BEGIN
+  DROP POLICY "Read own" ON users;
+  WHILE now() > '2030-01-01' LOOP RETURN; END LOOP;
+  CREATE POLICY "Read own" ON users USING (true);
+END $$;
+-- destructive: drop-not-recreated
+DO $$ BEGIN
+  DROP POLICY "Read own" ON users;
+  BEGIN IF now() > '2030-01-01' THEN RETURN; END IF; END;
   CREATE POLICY "Read own" ON users USING (true);
 END $$;
 

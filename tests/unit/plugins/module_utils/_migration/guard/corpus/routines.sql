@@ -312,6 +312,10 @@ DO $$ DECLARE t text; BEGIN
   FOREACH t IN ARRAY ARRAY['n1', 'users'] LOOP EXECUTE format('DELETE FROM %s', t); END LOOP;
 END $$;
 CREATE TABLE n3 (id int);
+-- destructive: rows-deleted
+DO $$ DECLARE t text; BEGIN
+  FOREACH t IN ARRAY ARRAY['n3'] LOOP t := current_setting('app.table'); EXECUTE format('DELETE FROM %I', t); END LOOP;
+END $$;
 -- unknown: dynamic-sql
 DO $$ DECLARE t text := 'n3'; BEGIN t := current_setting('app.table'); EXECUTE format('INSERT INTO %s VALUES (1)', t); END $$;
 
