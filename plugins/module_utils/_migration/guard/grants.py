@@ -88,7 +88,7 @@ def change_owner(body: Node, scope: Scope) -> Concerns:
 
 
 def judge_owner(keys: t.Sequence[Key | None], role: Node, shown: str, scope: Scope) -> Concerns:
-    owner = Grant(role.get("rolename", role["roletype"]), "OWNER")
+    owner = Grant(str(role.get("rolename", role["roletype"])), "OWNER")
     scope.unit.regrant(keys, lambda each: each.role == owner.role, scope.place, given=True)
     granted = scope.world.catalog.granted
     old = [key for key in keys if _is_old(key, scope.world)]

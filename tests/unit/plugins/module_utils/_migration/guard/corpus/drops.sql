@@ -209,6 +209,7 @@ DO $$ BEGIN GRANT EXECUTE ON FUNCTION pay(int, bool) TO clerk, guest; END $$;
 DROP FUNCTION near(int, int);
 -- destructive: replacement-grants
 CREATE FUNCTION near(x int, y int = 3) RETURNS TABLE (id uuid, title text) LANGUAGE sql AS 'SELECT NULL, NULL';
+-- destructive: revoke
 REVOKE ALL ON FUNCTION near FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION near TO CURRENT_USER;
 DROP FUNCTION near(int, int);
