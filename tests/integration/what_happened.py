@@ -25,6 +25,13 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN
 _READ = """
 SELECT c.oid, pg_stat_get_xact_tuples_returned(c.oid) FROM pg_class c WHERE c.relkind IN ('r', 'm', 't')
 """
+_WRITTEN = """
+SELECT oid, pg_stat_get_xact_tuples_inserted(oid) + pg_stat_get_xact_tuples_updated(oid)
+  + pg_stat_get_xact_tuples_deleted(oid)
+FROM pg_class WHERE relkind IN ('r', 'm')
+"""
+_OURS_FROM = 16384
+"""Numbers below it are the server's own: its catalogs."""
 _LOCKED = """
 SELECT relation FROM pg_locks WHERE pid = %s AND locktype = 'relation' AND granted AND mode = ANY (%s)
 """
@@ -72,6 +79,8 @@ class _Snapshot(t.NamedTuple):
     files: Mapping[int, int]
     rows: Mapping[int, str]
     positions: Mapping[int, str]
+    written: Mapping[int, int]
+    """Rows of tables and catalogs that the transaction has written by now."""
 
 
 class Witness:
@@ -158,7 +167,9 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
             rows.execute(statement)
             now_read = _read(rows)
             locked = _locked(rows, _NO_WRITERS) & old.keys()
-            after = _look(rows, old)
+            # Each is a transaction of its own where they commit, and a setting is in no catalog.
+            whole = session.autocommit or "set" in statement.lower()
+            after = _look(rows, old, None if whole else before)
             lost = _lost(rows, old, before, after, contents)
         except psycopg2.Error as exc:
             happened.error = f"{exc}".partition("\n")[0]
@@ -225,23 +236,37 @@ def _relations(rows: cursor) -> dict[int, _Relation]:
     }
 
 
-def _look(rows: cursor, old: Mapping[int, _Relation]) -> _Snapshot:
-    rows.execute(_FACTS)
-    facts = {line for (line,) in rows.fetchall()}
+def _look(rows: cursor, old: Mapping[int, _Relation], before: _Snapshot | None = None) -> _Snapshot:
+    """What a transaction has not written since `before` is taken from there."""
+    rows.execute(_WRITTEN)
+    written: dict[int, int] = dict(rows.fetchall())
+    same = written.items() & before.written.items() if before else set()
+    unchanged = {oid for oid, _count in same}
+    facts = (
+        before.facts if before and all(o in unchanged for o in written if o < _OURS_FROM) else None
+    )
+    if facts is None:
+        rows.execute(_FACTS)
+        facts = {line for (line,) in rows.fetchall()}
     now = _relations(rows)
     there = {oid: now[oid] for oid in old.keys() & now.keys()}
     queries: list[str] = []
+    kept: dict[int, str] = {}
     for oid, relation in there.items():
-        if relation.kind == "r" and old[oid].columns.keys() <= relation.columns.keys():
+        known = before.rows.get(oid) if before and relation.file == before.files.get(oid) else None
+        if known is not None and oid in unchanged:
+            kept[oid] = known
+        elif relation.kind == "r" and old[oid].columns.keys() <= relation.columns.keys():
             queries.append(_select(f"{oid}, {_HASH}", old[oid], relation))
         elif relation.kind == "S":
             queries.append(f"SELECT {oid}, concat(last_value, is_called) FROM {relation.named}")
-    rows.execute(" UNION ALL ".join(queries))
-    looked: dict[int, str] = dict(rows.fetchall())
+    rows.execute(" UNION ALL ".join([*queries, "SELECT 0, ''"]))
+    looked: dict[int, str] = {**kept, **dict(rows.fetchall())}
+    looked.pop(0)
     hashed = {oid: what for oid, what in looked.items() if there[oid].kind == "r"}
     positions = {oid: what for oid, what in looked.items() if there[oid].kind == "S"}
     files = {oid: each.file for oid, each in there.items() if each.file and each.kind in "rmi"}
-    return _Snapshot(facts, files, hashed, positions)
+    return _Snapshot(facts, files, hashed, positions, written)
 
 
 _HASH = "md5(coalesce(string_agg(r::text, chr(10) ORDER BY r::text), ''))"

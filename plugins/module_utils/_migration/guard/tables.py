@@ -188,7 +188,7 @@ def _judge_command(alter: Alter, kind: str) -> Concerns:
     elif kind == "OBJECT_INDEX" and subtype == "AT_AttachPartition":
         return
     elif subtype in _COMMANDS:
-        yield from _COMMANDS[subtype](alter)
+        yield from _COMMANDS[subtype](alter) or ()
     elif subtype in _SIMPLE:
         rule, what = _SIMPLE[subtype]
         yield concern(rule, f"it alters {name}, which {what}")
@@ -202,13 +202,18 @@ def _change_owner(alter: Alter) -> Concerns:
     yield from judge_owner(keys, alter.command["newowner"], str(alter.name), alter.scope)
 
 
-def _column_default(alter: Alter) -> Concerns:
+def _column_default(alter: Alter) -> None:
     world = alter.scope.world
     has_default = any(world.has_default(key, alter.part) for key in alter.target.keys)
     is_none = _is_none(alter.command.get("def"))
-    if alter.states("column") != {ObjectState.NEW} and is_none and has_default:
+    names = frozenset((*key, alter.part) for key in alter.target.keys)
+    if not is_none:
+        for name in names:
+            alter.scope.settle("default", name)
+    elif alter.states("column") != {ObjectState.NEW} and has_default:
         shown = f"{alter.name}.{alter.part}"
-        yield concern("drop-default", f"it drops the default of {shown}, which old code relies on")
+        what = f"it drops the default of {shown}, which old code relies on"
+        alter.scope.await_replacement("default", names, concern("drop-default", what))
 
 
 def _is_none(default: Node | None) -> bool:
@@ -266,7 +271,7 @@ def _trigger_switch(alter: Alter) -> Concerns:
         yield lost
 
 
-_COMMANDS: t.Final[dict[str, t.Callable[[Alter], Concerns]]] = {
+_COMMANDS: t.Final[dict[str, t.Callable[[Alter], Concerns | None]]] = {
     "AT_ChangeOwner": _change_owner,
     "AT_AddColumn": judge_add_column,
     "AT_AlterColumnType": judge_column_type,

@@ -253,6 +253,10 @@ ALTER TABLE users ALTER COLUMN name SET NOT NULL;
 ALTER TABLE users ALTER COLUMN phone SET NOT NULL;
 ALTER TABLE users ALTER COLUMN phone DROP NOT NULL;
 
+-- == a default that is dropped and set again
+ALTER TABLE users ALTER COLUMN created_at DROP DEFAULT;
+ALTER TABLE users ALTER COLUMN created_at SET DEFAULT now();
+
 -- == defaults
 ALTER TABLE users ALTER COLUMN name SET DEFAULT 'nobody';
 -- destructive: drop-default
