@@ -210,6 +210,11 @@ def _prepare(rows: cursor) -> None:
         sql = platform_sql(name).replace("create role postgres ", "alter role postgres ")
         rows.execute(sql.replace("database postgres", "database series"))
     rows.execute("ALTER ROLE postgres SUPERUSER; RESET ROLE")
+    # The library of uuid-ossp is not everywhere.
+    for schema in ("public", "extensions"):
+        rows.execute(
+            f"CREATE FUNCTION {schema}.uuid_generate_v4() RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()'"
+        )
 
 
 def main(folders: t.Sequence[str]) -> int:

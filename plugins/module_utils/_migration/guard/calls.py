@@ -382,9 +382,9 @@ def _judge_dynamic(query: str, scope: Scope) -> Concerns:
         yield concern("dynamic-sql", "it executes a text that cannot be read")
         return
     yield from issues
-    # A GRANT adds, whatever it names.
-    only_grants = all(node.get("GrantStmt", {}).get("is_grant") for node, _sql in parse(text.sql))
-    if not (text.whole or only_grants) and not any(
+    # Of a GRANT, or of a REVOKE that is no concern, the rest can only be a name.
+    names_roles = all("GrantStmt" in node for node, _sql in parse(text.sql))
+    if not (text.whole or names_roles) and not any(
         each.verdict is Classification.DESTRUCTIVE for each in issues
     ):
         yield concern("dynamic-sql", "it executes a text partly known only at run time")

@@ -8,7 +8,17 @@ import typing as t
 from .catalog import Grant, Key
 from .changes import object_word, places, state_of_routine
 from .models import Concerns, Regrant, Scope, concern
-from .parser import Name, Node, dropped_types, items, relation_name, signature, strings, to_name
+from .parser import (
+    HOLE,
+    Name,
+    Node,
+    dropped_types,
+    items,
+    relation_name,
+    signature,
+    strings,
+    to_name,
+)
 from .world import ObjectState, World
 
 _ROUTINES = {"OBJECT_FUNCTION": "f", "OBJECT_PROCEDURE": "p", "OBJECT_ROUTINE": "fp"}
@@ -27,7 +37,7 @@ def judge_grant(body: Node, scope: Scope) -> Concerns:
 
     def is_meant(grant: Grant) -> bool:
         mentioned = grant.privilege in privileges if privileges else grant.privilege != "OWNER"
-        return mentioned and grant.role in roles
+        return mentioned and (grant.role in roles or any(HOLE in role for role in roles))
 
     keys = _keys_meant(body, scope)
     scope.unit.regrant(keys, is_meant, scope.place, given=bool(body.get("is_grant")))

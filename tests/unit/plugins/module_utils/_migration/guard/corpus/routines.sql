@@ -322,6 +322,10 @@ DO $$ DECLARE t text := 'n3'; BEGIN t := current_setting('app.table'); EXECUTE f
 -- == EXECUTE of a text with unknown parts
 -- destructive: drop-table
 DO $$ DECLARE t text := 'x'; BEGIN EXECUTE 'DROP TABLE ' || t; END $$;
+CREATE TABLE n1 (id int);
+DO $$ DECLARE r text; BEGIN EXECUTE 'REVOKE ALL ON n1 FROM ' || r; END $$;
+-- destructive: revoke
+DO $$ DECLARE r text; BEGIN EXECUTE format('REVOKE ALL ON users FROM %I', r); END $$;
 -- unknown: dynamic-sql
 DO $$ DECLARE t text; BEGIN EXECUTE format('COMMENT ON %s IS NULL', t); END $$;
 -- unknown: dynamic-sql
