@@ -121,6 +121,7 @@ SELECT format('%I.%I', n.nspname, c.relname), array_agg(quote_ident(a.attname) O
     WHEN t.typcategory = 'A' OR t.typname LIKE 'json%' THEN '''{}''::%1$s' WHEN t.typcategory = 'N' THEN 'g::%1$s'
     WHEN t.typcategory = 'B' THEN 'true' WHEN t.typcategory = 'D' THEN '(now() + g * interval ''1 day'')::%1$s'
     WHEN t.typname = 'uuid' THEN 'md5(g::text)::uuid' WHEN t.typcategory = 'S' THEN '(''x'' || g)::%1$s'
+    WHEN t.typcategory = 'I' THEN '''10.0.0.1''::%1$s' WHEN t.typname = 'point' THEN 'point(g, g)'
     WHEN t.typname = 'interval' THEN 'g * interval ''1 s''' WHEN t.typname = 'bytea' THEN 'g::text::bytea'
     ELSE 'NULL::%1$s' END, format_type(a.atttypid, a.atttypmod), literal) ORDER BY attnum),
   array_agg(a.attnotnull AND NOT a.atthasdef ORDER BY attnum)
@@ -128,7 +129,7 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute 
 JOIN pg_type t ON t.oid = a.atttypid, LATERAL (
   SELECT min((regexp_match(pg_get_constraintdef(oid), '''([^'']*)'''))[1]) AS literal FROM pg_constraint
   WHERE conrelid = c.oid AND contype = 'c' AND conkey = ARRAY[a.attnum]) k
-WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND attnum > 0
+WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND attnum > 0
   AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity <> 'a'
 GROUP BY c.oid, n.nspname, c.relname
 """

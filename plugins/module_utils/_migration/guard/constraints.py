@@ -51,7 +51,6 @@ def _compares_other_constants(body: Node) -> bool:
 
 
 _COLUMNS = frozenset({"ColumnRef"})
-_REPLACEABLE = {"CONSTR_CHECK", "CONSTR_FOREIGN"}
 _BUILDS_INDEX = ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_EXCLUSION")
 
 
@@ -60,15 +59,15 @@ def add_constraint(alter: Alter) -> Concerns:
     kind, name = constraint["contype"], constraint.get("conname", "")
     adds = f"it adds the constraint {name or 'without a name'} to {alter.name} and"
     settled: list[Drop] = []
-    for key in alter.target.keys if kind in _REPLACEABLE else ():
-        settled += alter.scope.settle("constraint", (*key, name))
+    for key in alter.target.keys if "indexname" not in constraint else ():
+        settled += alter.scope.settle(kind, (*key, name))
     if kind in _BUILDS_INDEX:
         if "indexname" not in constraint:
             what = f"{adds} builds its index, which blocks writes meanwhile"
             yield concern("constraint-builds-index", what)
         elif kind == "CONSTR_PRIMARY":
             yield from _judge_key(constraint["indexname"], alter)
-    elif kind not in (*_REPLACEABLE, "CONSTR_NOTNULL"):
+    elif kind not in ("CONSTR_CHECK", "CONSTR_FOREIGN", "CONSTR_NOTNULL"):
         yield concern("table-change", f"it adds an unknown constraint to {alter.name}")
     elif constraint.get("skip_validation"):
         yield from _judge_not_valid(constraint, settled, alter)
@@ -126,9 +125,8 @@ def drop_constraint(alter: Alter) -> Concerns:
     names = frozenset((*key, alter.part) for key in alter.target.keys)
     known = [alter.scope.world.constraint(name) or {} for name in names]
     types = {each.get("contype") for each in known}
-    cascades = alter.command.get("behavior") == "DROP_CASCADE"
-    if types <= _REPLACEABLE and not cascades:
-        alter.scope.await_replacement("constraint", names, lost, before=known[0])
+    if len(types) == 1 and alter.command.get("behavior") != "DROP_CASCADE":
+        alter.scope.await_replacement(str(types.pop()), names, lost, before=known[0])
     else:
         yield lost
 
