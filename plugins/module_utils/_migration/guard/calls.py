@@ -54,6 +54,16 @@ _VIEWS: t.Final = {
         "relation", ("schemaname", "tablename"), frozenset({"table"})
     ),
     ("pg_catalog", "pg_class"): _View("relation", (None, "relname")),
+    ("pg_catalog", "pg_views"): _View("relation", ("schemaname", "viewname"), frozenset({"view"})),
+    ("pg_catalog", "pg_indexes"): _View(
+        "relation", ("schemaname", "indexname"), frozenset({"index"})
+    ),
+    ("pg_catalog", "pg_extension"): _View("extension", ("extname",)),
+    ("pg_catalog", "pg_namespace"): _View("schema", ("nspname",)),
+    ("information_schema", "table_constraints"): _View(
+        "constraint", (*_IN_SCHEMA, "constraint_name")
+    ),
+    ("pg_catalog", "pg_trigger"): _View("trigger", (None, None, "tgname")),
     ("pg_catalog", "pg_constraint"): _View("constraint", (None, None, "conname")),
     ("pg_catalog", "pg_policies"): _View("policy", ("schemaname", "tablename", "policyname")),
 }
@@ -140,6 +150,8 @@ def _is_there(kind: str, key: tuple[str | None, ...], world: World) -> bool | No
     there = None if key[-1] is None else world.presence(kind, key)
     if there is not False:
         return there
+    if kind in ("extension", "schema"):
+        return False
     # Of others it is not followed what makes them.
     named = key[1] if kind == "column" else key[-1]
     if kind not in ("relation", "column") or not named or _NAMED_BY_POSTGRES.search(named):

@@ -122,15 +122,15 @@ class Catalog:
 
     def has(self, kind: str, *key: str) -> bool | None:
         """None when objects of this kind are not known."""
-        if kind in ("schema", "extension"):
-            return key[0] in (self.schemas if kind == "schema" else self.extensions)
         if kind == "function":
             there = self.functions.get((key[0], key[1]), ())
             return key[2] in {signature(each.types) for each in there}
-        return key in self.keys(kind) if kind in _KINDS else None
+        return key in self.keys(kind) if kind in (*_KINDS, "schema", "extension") else None
 
     def keys(self, kind: str) -> t.Collection[tuple[str, ...]]:
-        """All that there are of one of the kinds that belong to a schema or to a table."""
+        """All that there are of a kind."""
+        if kind in ("schema", "extension"):
+            return {(name,) for name in (self.schemas if kind == "schema" else self.extensions)}
         return t.cast("t.Collection[tuple[str, ...]]", getattr(self, _KINDS[kind]))
 
 

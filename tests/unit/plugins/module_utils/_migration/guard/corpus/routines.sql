@@ -191,6 +191,24 @@ DO $$ BEGIN
   END IF;
 END $$;
 
+-- == DO with extensions, schemas and more that the database has or has not
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN PERFORM cron.schedule('a', 'b', 'c'); END IF;
+  IF NOT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = 'app') THEN DROP TABLE users; END IF;
+  IF NOT EXISTS (SELECT FROM pg_views WHERE viewname = 'active_users') THEN DROP TABLE users; END IF;
+  IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'users_touch') THEN DROP TABLE users; END IF;
+  IF EXISTS (SELECT FROM pg_indexes WHERE schemaname = 'public' AND indexname = 'orders_by_day') THEN DROP TABLE users; END IF;
+END $$;
+-- destructive: drop-table
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM information_schema.table_constraints WHERE constraint_name = 'more') THEN DROP TABLE users; END IF;
+END $$;
+CREATE EXTENSION pg_cron;
+-- unknown: function
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN PERFORM cron.schedule('a', 'b', 'c'); END IF;
+END $$;
+
 -- == DO with what the database does not rule out
 -- destructive: rows-deleted
 DO $$ BEGIN IF EXISTS (SELECT FROM pg_tables WHERE tablename = 'users') THEN DELETE FROM users; END IF; END $$;
