@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._postgres import LOCK_NOT_AVAILABLE, Session, SqlError
+from ..execution import session_role
 from .parser import Name, signature, to_options
 from .routines import Signature
 
@@ -75,6 +76,8 @@ class Catalog:
 
     search_path: tuple[str, ...] = ("public",)
     user: str = ""
+    maker: str = ""
+    """The role that owns what Supabase's migrations make."""
     schemas: frozenset[str] = frozenset({"public"})
     relations: t.Mapping[tuple[str, str], str] = field(default_factory=dict)
     """To pg_class.relkind."""
@@ -191,7 +194,7 @@ _DEFAULT_GRANTED = f"""
 SELECT coalesce(n.nspname, ''), '', CASE d.defaclobjtype WHEN 'f' THEN 'function' ELSE 'relation' END,
   {_acl("d.defaclacl", "d.defaclrole")}
 FROM pg_catalog.pg_default_acl d LEFT JOIN pg_catalog.pg_namespace n ON n.oid = d.defaclnamespace
-JOIN pg_catalog.pg_roles r ON r.oid = d.defaclrole WHERE r.rolname = current_user AND d.defaclobjtype IN ('r', 'f')
+JOIN pg_catalog.pg_roles r ON r.oid = d.defaclrole WHERE r.rolname = %s AND d.defaclobjtype IN ('r', 'f')
 """  # noqa: S608 - constants
 _COLUMNS = _of_relations(
     """, a.attname, t.typname, a.atttypmod, a.attnotnull AND NOT EXISTS (
@@ -395,6 +398,7 @@ def read_catalog(
             groups[schema, name] = (*groups.get((schema, name), ()), made(*more))
         return groups
 
+    maker = session_role(str(user)) or str(user)
     calls: dict[tuple[str, str], frozenset[Name]] = {}
     for schema, name, *function in session.rows(_CALLED):
         calls[schema, name] = calls.get((schema, name), frozenset()) | {Name(*function)}
@@ -417,6 +421,7 @@ def read_catalog(
     return Catalog(
         search_path=tuple(path),
         user=str(user),
+        maker=maker,
         schemas=names("SELECT nspname FROM pg_catalog.pg_namespace"),
         relations=by_place(_RELATIONS),
         system_relations=names(_SYSTEM_RELATIONS),
@@ -424,7 +429,7 @@ def read_catalog(
         granted=granted,
         default_granted={
             (kind, schema): grants(listed)
-            for schema, _name, kind, listed in session.rows(_DEFAULT_GRANTED)
+            for schema, _name, kind, listed in session.rows(_DEFAULT_GRANTED, (maker,))
         },
         view_options={
             place: to_options(tuple(each.split("=", 1)) for each in options)

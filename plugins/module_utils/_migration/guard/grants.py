@@ -37,7 +37,8 @@ def judge_grant(body: Node, scope: Scope) -> Concerns:
 
     def is_meant(grant: Grant) -> bool:
         mentioned = grant.privilege in privileges if privileges else grant.privilege != "OWNER"
-        return mentioned and (grant.role in roles or any(HOLE in role for role in roles))
+        unclear = not body.get("is_grant") and any(HOLE in role for role in roles)
+        return mentioned and (grant.role in roles or unclear)
 
     keys = _keys_meant(body, scope)
     scope.unit.regrant(keys, is_meant, scope.place, given=bool(body.get("is_grant")))
@@ -111,7 +112,7 @@ def await_grants(key: Key, now: Key, name: Name, scope: Scope) -> None:
     world = scope.world
     before = world.catalog.granted.get(key)
     if before is not None:
-        mine = {each for each in before if each.role == world.catalog.user}
+        mine = {each for each in before if each.role == world.catalog.maker}
         after = mine | _of_new(now, world)
         scope.unit.regrants.append(Regrant(scope.statement, now, name, scope.place, before, after))
 

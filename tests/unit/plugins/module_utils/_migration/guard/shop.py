@@ -54,6 +54,7 @@ def _grants(*written: str) -> frozenset[Grant]:
 SHOP = Catalog(
     search_path=("public",),
     user="postgres",
+    maker="postgres",
     schemas=frozenset({"public", "app", "auth", "storage", "extensions", "pg_catalog"}),
     relations={
         ("public", "users"): "r",
