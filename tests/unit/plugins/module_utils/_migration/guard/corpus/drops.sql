@@ -269,6 +269,7 @@ CREATE TABLE active_users (id int);
 CREATE INDEX ON active_users (id);
 -- destructive: drop-cascade
 DROP VIEW phones CASCADE;
+-- warning: lock-kept
 CREATE MATERIALIZED VIEW phones AS SELECT phone FROM users;
 CREATE INDEX ON phones (phone);
 
