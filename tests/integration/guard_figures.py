@@ -34,7 +34,7 @@ from tests.integration.what_happened import Happened, Witness
 
 _REPLACED = {"replacement-differs", "replacement-unclear", "replacement-grants", "trigger-switch"}
 _OF_ROWS = {"rows-updated", "rows-deleted", "rows-merged", "rows-overwritten"}
-"""Where nothing happened, the rows that it names are not among ours: that says nothing of a real database."""
+"""Where nothing happened, the rows that it names are not among ours, as where a table that it reads has none."""
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Figures:
                 self.missed.append(f"{text}\n  of {statements}: {effects}")
             rules = {each.rule for each in found.findings if each.statement == index}
             if rules and happened.idle[index - 1] and not (rules & _REPLACED and happened.lasts):
-                if rules & _OF_ROWS:
+                if rules & _OF_ROWS or happened.empty[index - 1]:
                     self.open += 1
                     open_here = True
                 else:

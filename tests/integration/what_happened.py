@@ -60,6 +60,8 @@ class Happened:
     effects: list[list[Effect]] = field(default_factory=list)
     idle: list[bool] = field(default_factory=list)
     """Of each statement whether nothing of before the file is otherwise in any way that was looked at."""
+    empty: list[bool] = field(default_factory=list)
+    """Of each statement whether it did nothing and locked a table without rows, where there is nothing to read."""
     back: set[str] = field(default_factory=set)
     """Facts that a statement took away and that hold again at the end."""
     error: str = ""
@@ -194,6 +196,7 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
         explicit = statement.lstrip().upper().startswith("LOCK") and locked - blocked
         moved = any(before.positions.get(oid) != at for oid, at in after.positions.items())
         happened.idle.append(not (effects or explicit or moved))
+        happened.empty.append(happened.idle[-1] and _is_empty(rows, locked, after, old))
         before = after
     happened.back = {
         each.what
@@ -212,6 +215,12 @@ class _Relation(t.NamedTuple):
     kind: str
     file: int | None
     columns: Mapping[int, str]
+
+
+def _is_empty(rows: cursor, locked: set[int], now: _Snapshot, old: Mapping[int, _Relation]) -> bool:
+    tables = [f"EXISTS (SELECT FROM {old[oid].named})" for oid in locked & now.rows.keys()]
+    rows.execute(f"SELECT {' AND '.join(['true', *tables])}")
+    return not rows.fetchall()[0][0]
 
 
 _FOR = re.compile(r"(?i)\bFOR\s+(NO\s+KEY\s+UPDATE|UPDATE|SHARE)\b")
@@ -304,9 +313,10 @@ def _lost(
 
 def _is_moot(effect: Effect, start: _Snapshot, end: _Snapshot) -> bool:
     """Of what is gone itself, which is told by its name; or who may call a function that is still the old one."""
-    word, named, *_more = effect.what.split(" ")
+    word, named, *more = effect.what.split(" ")
     if word == "closed":
-        made = {line for line in start.facts if line.startswith(f"made {named} ")}
+        which = " ".join(["made", named, *more, ""])
+        made = {line for line in start.facts if line.startswith(which)}
         return made <= end.facts
     granted = word == "granted" and not any(
         line.startswith(f"granted {named} ") for line in end.facts

@@ -44,9 +44,9 @@ UNION ALL SELECT concat_ws(' ', 'sequence', s.seqrelid, seqincrement, seqmax, se
 UNION ALL SELECT concat_ws(' ', 'granted', named, 'owner', relowner) FROM rel
 UNION ALL SELECT concat_ws(' ', 'granted', named, 'owner', proowner) FROM fn
 -- An old function, not one that was made again, is as closed as it was.
-UNION ALL SELECT concat_ws(' ', 'made', named, max(oid)) FROM fn GROUP BY named
-UNION ALL SELECT concat_ws(' ', 'closed', named) FROM fn GROUP BY named
-  HAVING NOT bool_or(EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0))
+UNION ALL SELECT concat_ws(' ', 'made', named, replace(oidvectortypes(proargtypes), ' ', ''), oid) FROM fn
+UNION ALL SELECT concat_ws(' ', 'closed', named, replace(oidvectortypes(proargtypes), ' ', '')) FROM fn
+  WHERE NOT EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0)
 UNION ALL SELECT concat_ws(' ', 'granted', rel.named, (x).grantee, (x).privilege_type)
   FROM (SELECT named, aclexplode(coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner))) AS x FROM rel WHERE relkind IN ('r', 'p', 'v', 'm', 'S')) rel
 UNION ALL SELECT concat_ws(' ', 'granted', attrelid, attnum, (x).grantee, (x).privilege_type) FROM (SELECT attrelid, attnum, aclexplode(attacl) AS x FROM pg_attribute WHERE attacl IS NOT NULL) a
