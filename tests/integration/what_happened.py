@@ -196,7 +196,7 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
         explicit = statement.lstrip().upper().startswith("LOCK") and locked - blocked
         moved = any(before.positions.get(oid) != at for oid, at in after.positions.items())
         happened.idle.append(not (effects or explicit or moved))
-        happened.empty.append(happened.idle[-1] and _is_empty(rows, locked, after, old))
+        happened.empty.append(happened.idle[-1] and _is_empty(rows, locked))
         before = after
     happened.back = {
         each.what
@@ -217,9 +217,12 @@ class _Relation(t.NamedTuple):
     columns: Mapping[int, str]
 
 
-def _is_empty(rows: cursor, locked: set[int], now: _Snapshot, old: Mapping[int, _Relation]) -> bool:
-    tables = [f"EXISTS (SELECT FROM {old[oid].named})" for oid in locked & now.rows.keys()]
-    rows.execute(f"SELECT {' AND '.join(['true', *tables])}")
+def _is_empty(rows: cursor, locked: set[int]) -> bool:
+    tables = [
+        each.named for oid, each in _relations(rows).items() if oid in locked and each.kind == "r"
+    ]
+    exist = [f"EXISTS (SELECT FROM {named})" for named in tables]
+    rows.execute(f"SELECT {' AND '.join(['true', *exist])}")
     return not rows.fetchall()[0][0]
 
 
