@@ -221,13 +221,14 @@ def create_routine(body: Node, scope: Scope) -> Concerns:
 
 
 def _settle_routine(name: tuple[str, str], now: Signature, scope: Scope) -> list[Drop]:
-    """With the same inputs, or with more of them that have defaults, where no other routine has the name."""
+    """With the same inputs, or with more of them that have defaults, where no other routine keeps the name."""
     settled = scope.settle("function", name, now.types)
     if settled:
         return settled
     functions = scope.world.catalog.functions.items()
     others = [of for (_schema, other), of in functions if other == name[1]]
-    if sum(map(len, others)) != 1 or name[1] in scope.world.routine_names:
+    gone = [drop for drop in scope.unit.drops if (drop.kind, drop.names) == ("function", {name})]
+    if sum(map(len, others)) != len(gone) or name[1] in scope.world.routine_names:
         return []
     for count in range(len(now.types) - now.optional, len(now.types)):
         settled += scope.settle("function", name, now.types[:count])

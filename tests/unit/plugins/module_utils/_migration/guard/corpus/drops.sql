@@ -127,6 +127,12 @@ CREATE FUNCTION archive_old(days int, dry_run bool DEFAULT false) RETURNS void L
 DROP FUNCTION total_of(int);
 CREATE FUNCTION total_of(int, rounded bool DEFAULT false) RETURNS int LANGUAGE sql AS 'SELECT 1';
 
+-- == drop all functions of a name and make one with more arguments that have defaults
+-- destructive: drop-not-recreated
+DROP FUNCTION total_of(uuid);
+DROP FUNCTION total_of(int);
+CREATE FUNCTION total_of(int, rounded bool DEFAULT false) RETURNS int LANGUAGE sql AS 'SELECT 1';
+
 -- == drop a function and make it with another result
 DROP FUNCTION archive_old(int);
 -- destructive: replacement-differs
