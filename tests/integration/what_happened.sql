@@ -19,7 +19,7 @@ UNION ALL SELECT concat_ws(' ', 'nullable', rel.named, quote_ident(attname))
   FROM pg_attribute a JOIN rel ON rel.oid = attrelid WHERE attnum > 0 AND NOT attisdropped AND NOT attnotnull AND relkind IN ('r', 'p')
 UNION ALL SELECT concat_ws(' ', 'default', rel.named, quote_ident(attname), attidentity, attgenerated)
   FROM pg_attribute a JOIN rel ON rel.oid = attrelid WHERE attnum > 0 AND NOT attisdropped AND (atthasdef OR attidentity <> '') AND relkind IN ('r', 'p')
-UNION ALL SELECT concat_ws(' ', 'constraint', rel.named, quote_ident(conname), contype) FROM pg_constraint k JOIN rel ON rel.oid = conrelid WHERE contype <> 'n'
+UNION ALL SELECT concat_ws(' ', 'constraint', rel.named, quote_ident(conname), contype, CASE WHEN contype IN ('p', 'u') THEN conkey::text END) FROM pg_constraint k JOIN rel ON rel.oid = conrelid WHERE contype <> 'n'
 UNION ALL SELECT concat_ws(' ', 'child', inhrelid::regclass, inhparent::regclass, inhdetachpending) FROM pg_inherits
 UNION ALL SELECT concat_ws(' ', 'no parent', rel.named) FROM rel WHERE relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = rel.oid)
 UNION ALL SELECT concat_ws(' ', 'callable', named, k, array_to_string((proargtypes::oid[])[0 : k - 1], ','), prorettype, proretset, prokind, proargnames[1 : k])

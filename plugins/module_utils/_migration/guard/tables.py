@@ -228,6 +228,16 @@ def _drop_column(alter: Alter) -> Concerns:
         yield concern("drop-column", f"it drops the column {shown} and its contents")
 
 
+def _alter_constraint(alter: Alter) -> Concerns:
+    """Deferred, what it refuses is refused when the transaction ends."""
+    change = alter.command["def"]["ATAlterConstraint"]
+    if change.get("alterDeferrability") and not change.get("alterEnforceability"):
+        what = f"it changes when {change['conname']} of {alter.name} is checked"
+        yield concern("reference-changed", what)
+    else:
+        yield concern("table-change", f"it changes {change['conname']} of {alter.name}")
+
+
 def _attach(alter: Alter) -> Concerns:
     attached = alter.command["def"]["PartitionCmd"]
     partition = relation_name(attached["name"])
@@ -281,6 +291,7 @@ _COMMANDS: t.Final[dict[str, t.Callable[[Alter], Concerns | None]]] = {
     "AT_DropConstraint": drop_constraint,
     "AT_AddConstraint": add_constraint,
     "AT_ValidateConstraint": validate_constraint,
+    "AT_AlterConstraint": _alter_constraint,
     "AT_AttachPartition": _attach,
     "AT_AddInherit": _inherit,
     "AT_ReplicaIdentity": _replica_identity,

@@ -353,6 +353,12 @@ ALTER TABLE orders DROP CONSTRAINT orders_user_id_fkey;
 -- warning: rows-refused
 ALTER TABLE orders ADD CONSTRAINT orders_user_id_fkey FOREIGN KEY (user_id) REFERENCES people (id) NOT VALID;
 
+-- == a reference that is checked at another time
+-- warning: reference-changed
+ALTER TABLE orders ALTER CONSTRAINT orders_user_id_fkey DEFERRABLE INITIALLY DEFERRED;
+-- unknown: table-change
+ALTER TABLE orders ALTER CONSTRAINT orders_user_id_fkey NOT ENFORCED;
+
 -- == drop a constraint
 -- destructive: drop-constraint
 ALTER TABLE orders DROP CONSTRAINT orders_total_check;
