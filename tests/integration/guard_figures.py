@@ -55,24 +55,24 @@ class Figures:
 
     def count(self, statements: t.Sequence[str], happened: Happened, catalog: Catalog) -> None:
         source = Source("m.sql", split_script("\n;\n".join(statements)).statements)
-        found = review([source], catalog)
+        verdict = review([source], catalog)
         ran = len(happened.effects)
         if happened.error:
             self.failed += 1
             return
         self.files += 1
         self.statements += ran
-        flagged = {each.statement for each in found.findings}
-        warned = {each.statement for each in found.warnings}
+        flagged = {each.statement for each in verdict.findings}
+        warned = {each.statement for each in verdict.warnings}
         assert len(source.statements) == ran, statements
         # What replaces otherwise is told where it is made again, not where the old one is dropped.
         open_here = False
-        told = {each.rule for each in found.findings} & _REPLACED
+        replaced = {each.rule for each in verdict.findings} & _REPLACED
         for index, text in enumerate(statements, start=1):
-            effects = [each for each in happened.of(index - 1) if not (told and each.lasting)]
+            effects = [each for each in happened.of(index - 1) if not (replaced and each.lasting)]
             if effects and index not in flagged | warned:
                 self.missed.append(f"{text}\n  of {statements}: {effects}")
-            rules = {each.rule for each in found.findings if each.statement == index}
+            rules = {each.rule for each in verdict.findings if each.statement == index}
             if rules and happened.idle[index - 1] and not (rules & _REPLACED and happened.lasts):
                 if rules & _OF_ROWS or happened.empty[index - 1]:
                     self.open += 1
@@ -83,7 +83,7 @@ class Figures:
         self.flagged_files += bool(flagged)
         self.open_files += open_here and all(happened.idle)
         self.idle_files += bool(flagged) and all(happened.idle) and not open_here
-        self.rules.update(each.rule for each in found.findings)
+        self.rules.update(each.rule for each in verdict.findings)
 
     def add(self, other: "Figures") -> None:
         for name, mine in vars(self).items():

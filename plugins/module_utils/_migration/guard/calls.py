@@ -247,20 +247,20 @@ def _leaves(node: Node, scope: Scope) -> bool | None:
         return False
     if "PLpgSQL_stmt_return" in node:
         return True
-    told: set[bool | None] = set()
+    outcomes: set[bool | None] = set()
     for condition, statements in (
         _branches(node["PLpgSQL_stmt_if"]) if "PLpgSQL_stmt_if" in node else ()
     ):
         holds = answer(condition, scope) if condition else True
         if holds is not False:
-            told.add(
+            outcomes.add(
                 next(
                     (of for of in (_leaves(each, scope) for each in statements) if of is not False),
                     False,
                 )
             )
         if holds:
-            return told.pop() if len(told) == 1 else None
+            return outcomes.pop() if len(outcomes) == 1 else None
     return None
 
 

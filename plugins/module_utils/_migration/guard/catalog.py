@@ -365,15 +365,15 @@ def _read_definitions(
     session: Session, wanted: t.Collection[str]
 ) -> dict[tuple[str, str], tuple[str, ...]]:
     """Of functions of these names, and of those that they call in turn."""
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    definitions: dict[tuple[str, str], tuple[str, ...]] = {}
     asked: set[str] = set()
     while names := {*wanted} - asked:
         rows = session.rows(_DEFINITIONS, (sorted(names),))
         for schema, name, text in rows:
-            found[schema, name] = (*found.get((schema, name), ()), text)
+            definitions[schema, name] = (*definitions.get((schema, name), ()), text)
         asked |= names
         wanted = {name for _schema, _name, text in rows for name in names_called(text)}
-    return found
+    return definitions
 
 
 def read_catalog(

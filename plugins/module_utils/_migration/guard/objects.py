@@ -227,7 +227,7 @@ def _settle_routine(name: tuple[str, str], now: Signature, scope: Scope) -> list
         return settled
     functions = scope.world.catalog.functions.items()
     others = [of for (_schema, other), of in functions if other == name[1]]
-    gone = [drop for drop in scope.unit.drops if (drop.kind, drop.names) == ("function", {name})]
+    gone = [drop for drop in scope.unit.drops if drop.kind == "function" and name in drop.names]
     if sum(map(len, others)) != len(gone) or name[1] in scope.world.routine_names:
         return []
     for count in range(len(now.types) - now.optional, len(now.types)):
