@@ -50,7 +50,7 @@ _WITHOUT_DATA = {
 def judge_drop(body: Node, scope: Scope) -> Concerns:
     kind = body["removeType"]
     for node in body["objects"]:
-        if kind in ("OBJECT_VIEW", *_HELD):
+        if kind == "OBJECT_VIEW" or _HELD.get(kind, _HELD["OBJECT_TYPE"]) != _HELD["OBJECT_TYPE"]:
             scope.lock(_object_name(node))
         if kind in _HELD:
             yield from _judge_held(kind, _object_name(node), body, scope)

@@ -88,7 +88,7 @@ def _judge_hidden_calls(name: Name, scope: Scope) -> Concerns:
     for key in world.find(name).keys:
         for called in sorted(world.calls.get(key, ()), key=str):
             # Of the server or an extension nobody makes a default that destroys.
-            if any(world.find_routines(called)) or not world.is_foreign_function(called.name):
+            if any(world.find_routines(called)) or called.name not in world.foreign_functions:
                 yield from judge_call_of(called, scope)
         for called in world.catalog.calls.get(key, ()):
             yield from _judge_fired_call(

@@ -7,6 +7,7 @@ import typing as t
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 
 from .catalog import Catalog, Domain, Key
 from .parser import HOLE, Name, Node, parse_constraint, strings, to_name, walk
@@ -351,10 +352,11 @@ class World:
                 if known == name.name and (name.schema in (None, schema) or schema == UNPLACED):
                     yield from routines
 
-    def is_foreign_function(self, name: str) -> bool:
-        """Whether all of this name are the server's or an extension's."""
-        ours = any(name == known for _schema, known in self.catalog.functions)
-        return not ours and any(name == known for _schema, known in self.catalog.volatile)
+    @cached_property
+    def foreign_functions(self) -> frozenset[str]:
+        """Names that only functions of the server and of extensions have."""
+        ours = {name for _schema, name in self.catalog.functions}
+        return frozenset(name for _schema, name in self.catalog.volatile if name not in ours)
 
     def old_routines(self, name: Name) -> t.Iterator[Routine]:
         """Those of the database that a name may mean and whose text it told; without a schema, those of any."""
