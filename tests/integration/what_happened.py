@@ -171,8 +171,9 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
             rows.execute(statement)
             now_read = _read(rows)
             locked = _locked(rows, _NO_WRITERS) & old.keys()
-            # Each is a transaction of its own where they commit, and a setting is in no catalog.
-            whole = session.autocommit or "set" in statement.lower()
+            # Each is a transaction of its own where they commit. A setting is in no catalog, and another type may write
+            # the same rows otherwise.
+            whole = session.autocommit or bool(re.search(r"(?i)set|\btype\b", statement))
             after = _look(rows, old, None if whole else before)
             lost = _lost(rows, old, before, after, contents)
         except psycopg2.Error as exc:
