@@ -36,6 +36,8 @@ CREATE VIEW shop.names AS SELECT id, name FROM shop.buyers;
 CREATE MATERIALIZED VIEW shop.sums AS SELECT buyer_id, sum(total) AS total FROM shop.orders GROUP BY 1;
 ALTER TABLE shop.orders ENABLE ROW LEVEL SECURITY; CREATE POLICY "see own" ON shop.orders FOR SELECT TO clerk USING (total > 3); CREATE POLICY adds ON shop.orders FOR INSERT WITH CHECK (true);
 GRANT SELECT, INSERT ON shop.orders, shop.buyers TO clerk; GRANT USAGE ON SCHEMA shop TO clerk;
+GRANT SELECT ON shop.names TO clerk; REVOKE EXECUTE ON FUNCTION shop.total_of(int, date) FROM PUBLIC;
+CREATE TABLE shop.parts (id int) PARTITION BY RANGE (id); CREATE TABLE shop.parts_rest PARTITION OF shop.parts DEFAULT; INSERT INTO shop.parts SELECT g FROM generate_series(1, 20) g;
 ALTER TABLE shop.visits ADD CONSTRAINT short CHECK (seconds < 9000); CREATE SEQUENCE shop.numbers START 7;
 """
 """What a release is made for, beside what chance made: triggers, views, policies and privileges that mean something."""
@@ -544,6 +546,37 @@ def _under_lock(m: RandomMigrations) -> list[str]:
             )
         ),
     ]
+
+
+@_idiom(8)
+def _exchange(m: RandomMigrations) -> list[str]:
+    made = "CREATE VIEW shop.names AS SELECT id, name FROM shop.buyers"
+    return m.one(
+        (
+            ["DROP VIEW shop.names", made, "GRANT SELECT ON shop.names TO clerk"],
+            ["DROP VIEW shop.names", made, "GRANT SELECT ON shop.names TO guest"],
+            ["ALTER TABLE shop.visits ADD PRIMARY KEY USING INDEX visits_of"],
+            [f"CREATE TABLE public.{m.new()} PARTITION OF shop.parts FOR VALUES FROM (90) TO (91)"],
+            [
+                "ALTER TABLE shop.visits DISABLE TRIGGER logs",
+                "ALTER TABLE shop.visits ENABLE TRIGGER logs",
+            ],
+            ["SELECT id FROM shop.buyers FOR UPDATE"],
+            [
+                f"ALTER TABLE shop.orders ADD COLUMN {m.new()} int",
+                "SELECT count(*) FROM shop.visits",
+            ],
+            [
+                f"ALTER TABLE shop.orders ADD COLUMN {m.new()} int REFERENCES shop.buyers DEFAULT NULL"
+            ],
+            [
+                f"CREATE TABLE public.{m.new()} (id int, tidied int DEFAULT shop.tidy())",
+                f"INSERT INTO public.new_{m._count} VALUES (1)",
+            ],
+            ["REVOKE EXECUTE ON FUNCTION shop.total_of(int, date) FROM PUBLIC, guest"],
+            [f"ALTER TABLE {m.table().name} OWNER TO postgres"],
+        )
+    )
 
 
 @_idiom(2)

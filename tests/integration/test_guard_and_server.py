@@ -30,6 +30,11 @@ CREATE TABLE locked (id int); ALTER TABLE locked ENABLE ROW LEVEL SECURITY; ALTE
 CREATE FUNCTION total(a int) RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE FUNCTION listed(a int, b int DEFAULT 2) RETURNS TABLE (id int, name text) LANGUAGE sql AS $$ SELECT 1, 'x' $$;
 CREATE VIEW names AS SELECT id, name FROM rows_of;
+CREATE TABLE keyed (id int CHECK (id IS NOT NULL), k int, n int); CREATE UNIQUE INDEX ids ON keyed (id);
+CREATE UNIQUE INDEX ks ON keyed (k); INSERT INTO keyed SELECT g, g, g FROM generate_series(1, 500) g;
+ALTER TABLE keyed ADD CONSTRAINT given NOT NULL n NOT VALID;
+CREATE TABLE parts (id int) PARTITION BY RANGE (id); CREATE TABLE keyed_rest PARTITION OF parts DEFAULT;
+INSERT INTO parts SELECT g FROM generate_series(1, 500) g;
 """
 
 
@@ -168,6 +173,26 @@ def test_a_view_in_anothers_place_is_additive_where_its_columns_are_read_the_sam
     assert bool(server.rules(sql)) is (before != after)
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER TABLE keyed ADD PRIMARY KEY USING INDEX ks",
+        "ALTER TABLE keyed ADD PRIMARY KEY USING INDEX ids",
+        "ALTER TABLE keyed ALTER id SET NOT NULL",
+        "ALTER TABLE keyed ALTER k SET NOT NULL",
+        "ALTER TABLE keyed ALTER n SET NOT NULL",
+        "ALTER TABLE keyed ADD COLUMN more int REFERENCES keyed (k)",
+        "ALTER TABLE keyed ADD COLUMN more int DEFAULT NULL REFERENCES keyed (k)",
+        "CREATE TABLE p PARTITION OF parts FOR VALUES FROM (900) TO (901)",
+        "CREATE TABLE p (id int); ALTER TABLE parts ATTACH PARTITION p FOR VALUES FROM (900) TO (901)",
+    ],
+)
+def test_what_reads_all_rows_is_told(server, sql):
+    read = "SELECT sum(pg_stat_get_xact_tuples_returned(c.oid)) FROM pg_class c WHERE relname ~ '^keyed'"
+    before, after = server.asked(f"SET LOCAL enable_indexscan = off; {sql}", read)
+    assert bool(server.rules(sql)) is (before != after)
+
+
 @pytest.mark.parametrize("table", ["locked", "rows_of"])
 @pytest.mark.parametrize("switch", ["ENABLE", "DISABLE", "FORCE", "NO FORCE"])
 def test_row_level_security_is_told_where_it_changes(server, table, switch):
@@ -191,6 +216,7 @@ CREATE TRIGGER tg BEFORE UPDATE ON "Users" FOR EACH ROW EXECUTE FUNCTION tg();
 CREATE POLICY p ON "Users" USING (true);
 CREATE RULE r AS ON INSERT TO "Users" DO NOTHING;
 CREATE EXTENSION pgcrypto;
+CREATE FUNCTION closed() RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE ALL ON FUNCTION closed() FROM PUBLIC;
 """
 
 SEEN: dict[str, set[str]] = {
@@ -209,6 +235,11 @@ SEEN: dict[str, set[str]] = {
         "drop-not-recreated"
     },
     "DROP FUNCTION IF EXISTS g(int)": set(),
+    "REVOKE EXECUTE ON FUNCTION tg() FROM PUBLIC": {"revoke"},
+    "REVOKE EXECUTE ON FUNCTION closed() FROM PUBLIC": set(),
+    "DROP FUNCTION closed(); CREATE FUNCTION closed() RETURNS int LANGUAGE sql AS 'SELECT 2'": {
+        "replacement-grants"
+    },
     "DROP TYPE app.mood": {"drop-type"},
     'DROP POLICY p ON "Users"': {"drop-not-recreated"},
     'DROP POLICY IF EXISTS q ON "Users"': set(),

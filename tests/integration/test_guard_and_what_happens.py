@@ -2,32 +2,24 @@
 
 import os
 import typing as t
-from collections import Counter
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg2
 import pytest
-from psycopg2.extensions import cursor
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
-    Catalog,
-    read_catalog,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.runner import migrating
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from sandbox.postgres.component import unpack
 from tests.caches import SANDBOX_CACHE
+from tests.integration.guard_figures import Figures, catalog_of, opened
 from tests.integration.random_migrations import SHOP, RandomMigrations
 from tests.integration.random_schema import RandomSchema
 from tests.integration.random_script import quoted
 from tests.integration.round_trip import SETTINGS
 from tests.integration.throwaway_server import ThrowawayServer
-from tests.integration.what_happened import Happened, Witness
+from tests.integration.what_happened import Witness
 
 LONG = 0.05
 """Seconds, far below what a user notices: of the larger tables they are a scan of all rows."""
@@ -76,63 +68,14 @@ INSERT INTO shop_tag (id, word) VALUES (7, 'x') ON CONFLICT DO NOTHING;
 INSERT INTO shop_order_tags (order_id, tag_id) SELECT id, 7 FROM shop_order ON CONFLICT DO NOTHING;
 """
 }
-_REPLACED = {"replacement-differs", "replacement-unclear", "trigger-switch"}
 
 
-@dataclass
-class Figures:
-    """`missed` and `idle` show each, for whoever has to find out why."""
-
-    statements: int = 0
-    files: int = 0
-    failed: int = 0
-    flagged: int = 0
-    flagged_files: int = 0
-    missed: list[str] = field(default_factory=list)
-    idle: list[str] = field(default_factory=list)
-    idle_files: int = 0
-    rules: Counter[str] = field(default_factory=Counter)
-
-    def count(self, statements: t.Sequence[str], happened: Happened, catalog: Catalog) -> None:
-        source = Source("m.sql", split_script(";\n".join(statements)).statements)
-        found = review([source], catalog)
-        ran = len(happened.effects)
-        if happened.error:
-            self.failed += 1
-            return
-        self.files += 1
-        self.statements += ran
-        flagged = {each.statement for each in found.findings}
-        warned = {each.statement for each in found.warnings}
-        assert len(source.statements) == ran, statements
-        # What replaces otherwise is told where it is made again, not where the old one is dropped.
-        told = {each.rule for each in found.findings} & _REPLACED
-        for index, text in enumerate(statements, start=1):
-            effects = [each for each in happened.of(index - 1) if not (told and each.lasting)]
-            if effects and index not in flagged | warned:
-                self.missed.append(f"{text}\n  of {statements}: {effects}")
-            rules = {each.rule for each in found.findings if each.statement == index}
-            if rules and happened.idle[index - 1] and not (rules & _REPLACED and happened.lasts):
-                self.idle.append(f"{sorted(rules)} {text}\n  of {statements}")
-        self.flagged += len(flagged)
-        self.flagged_files += bool(flagged)
-        self.idle_files += bool(flagged) and all(happened.idle)
-        self.rules.update(each.rule for each in found.findings)
-
-    def hold(self, what: str) -> None:
-        print("\n".join([f"{what}: {self}", *self.missed, *self.idle]))
-        assert not self.missed, "\n".join([str(self), *self.missed])
-        idle = "\n".join([str(self), *self.idle])
-        assert len(self.idle) <= MOST_IDLE * self.flagged, idle
-        assert self.idle_files <= MOST_IDLE * self.flagged_files, idle
-
-    def __str__(self) -> str:
-        return (
-            f"{self.files} files of {self.statements} statements ran, {self.failed} failed; missed {len(self.missed)}; "
-            f"flagged {self.flagged} statements and {self.flagged_files} files, of which nothing happened in "
-            f"{len(self.idle)} ({len(self.idle) / max(1, self.flagged):.1%}) and {self.idle_files} "
-            f"({self.idle_files / max(1, self.flagged_files):.1%})"
-        )
+def _hold(figures: Figures, what: str) -> None:
+    print("\n".join([f"{what}: {figures}", *figures.missed, *figures.idle]))
+    assert not figures.missed, "\n".join([str(figures), *figures.missed])
+    idle = "\n".join([str(figures), *figures.idle])
+    assert len(figures.idle) <= MOST_IDLE * figures.flagged, idle
+    assert figures.idle_files <= MOST_IDLE * figures.flagged_files, idle
 
 
 @pytest.fixture(scope="module")
@@ -147,21 +90,21 @@ def server() -> t.Iterator[ThrowawayServer]:
 def test_what_is_called_additive_takes_nothing_away(server, seed):
     database = f"oracle_{seed}"
     _fill(server, database, seed)
-    catalog = _read_catalog(server, database)
-    with _opened(server, database) as rows:
+    catalog = catalog_of(server, database)
+    with opened(server, database) as rows:
         migrations = RandomMigrations(seed, rows)
     witness, figures = Witness(server.port, database), Figures()
     for _n in range(FILES):
         statements = [each.text for each in split_script(";\n".join(migrations.write())).statements]
         figures.count(statements, witness.watch(statements), catalog)
-    figures.hold(f"seed {seed}")
+    _hold(figures, f"seed {seed}")
 
 
 @pytest.fixture(scope="module")
 def large(server) -> str:
     """A database in which a scan takes time."""
     server.query("CREATE DATABASE large TEMPLATE template0")
-    with _opened(server, "large") as rows:
+    with opened(server, "large") as rows:
         rows.execute(SHOP)
         rows.execute(LARGE)
     return "large"
@@ -169,8 +112,8 @@ def large(server) -> str:
 
 @pytest.mark.parametrize("seed", _SEEDS)
 def test_who_stops_writers_for_long_is_told(server, large, seed):
-    catalog, witness = _read_catalog(server, large), Witness(server.port, large)
-    with _opened(server, large) as rows:
+    catalog, witness = catalog_of(server, large), Witness(server.port, large)
+    with opened(server, large) as rows:
         migrations = RandomMigrations(seed, rows)
     told, untold, missed = 0.0, 0.0, []
     for _n in range(FILES // 4):
@@ -199,12 +142,12 @@ def test_who_stops_writers_for_long_is_told(server, large, seed):
 
 @pytest.mark.parametrize("statement", CONCURRENT)
 def test_what_is_done_concurrently_stops_nobody(server, large, statement):
-    catalog, witness = _read_catalog(server, large), Witness(server.port, large)
+    catalog, witness = catalog_of(server, large), Witness(server.port, large)
     spent, drops = [], statement.startswith("DROP")
     for one in (statement, statement, statement.replace(" CONCURRENTLY", "")):
         spent += witness.time_locks([one])
         if Witness.stays([one]):
-            with _opened(server, large) as rows:
+            with opened(server, large) as rows:
                 rows.execute(CONCURRENT[statement])
     verdict = review([Source("m.sql", split_script(statement).statements)], catalog)
     assert bool(verdict.findings) == drops, verdict.findings
@@ -223,28 +166,21 @@ def test_so_it_is_with_what_other_tools_make(server, tool):
     server.query(f"CREATE DATABASE {tool} TEMPLATE template0")
     witness, figures = Witness(server.port, tool), Figures()
     _head, first, *steps = (STEPS / f"{tool}.sql").read_text().split("-- step\n")
-    with _opened(server, tool) as rows:
+    with opened(server, tool) as rows:
         rows.execute(first)
         rows.execute(ROWS[tool])
         for step in steps:
             statements = [each.text for each in split_script(step).statements]
             happened = witness.watch(statements)
             if statements:
-                figures.count(statements, happened, _read_catalog(server, tool))
+                figures.count(statements, happened, catalog_of(server, tool, statements))
             if statements and not happened.error and not witness.stays(statements):
                 rows.execute(step)
             # Once its tables are there.
             with suppress(psycopg2.Error):
                 rows.execute(LATER.get(tool, ""))
     assert figures.files > 15
-    figures.hold(tool)
-
-
-def _read_catalog(server: ThrowawayServer, database: str) -> Catalog:
-    absent = {"login_password": None, "ca_cert": None, "connect_timeout": 10}
-    target = {**absent, **server.options, "login_db": database}
-    with migrating(PostgresTarget.from_params(target)) as session:
-        return read_catalog(session)
+    _hold(figures, tool)
 
 
 def _fill(server: ThrowawayServer, database: str, seed: int) -> None:
@@ -252,18 +188,10 @@ def _fill(server: ThrowawayServer, database: str, seed: int) -> None:
     for role in schema.roles:
         server.query(f"CREATE ROLE {quoted(role)}")
     server.query(f"CREATE DATABASE {database} TEMPLATE template0")
-    with _opened(server, database) as rows:
+    with opened(server, database) as rows:
         for statement in schema.sql:
             # What hangs on what was left out goes with it.
             with suppress(psycopg2.Error):
                 if not statement.startswith(_LEFT_OUT):
                     rows.execute(statement)
         rows.execute(SHOP)
-
-
-@contextmanager
-def _opened(server: ThrowawayServer, database: str) -> t.Iterator[cursor]:
-    where = {"host": "127.0.0.1", "port": server.port, "user": "postgres", "dbname": database}
-    with closing(psycopg2.connect(**where)) as session, session.cursor() as rows:
-        session.autocommit = True
-        yield rows

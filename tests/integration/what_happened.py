@@ -25,6 +25,13 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN
 _READ = """
 SELECT c.oid, pg_stat_get_xact_tuples_returned(c.oid) FROM pg_class c WHERE c.relkind IN ('r', 'm', 't')
 """
+_WRITTEN = """
+SELECT oid, pg_stat_get_xact_tuples_inserted(oid) + pg_stat_get_xact_tuples_updated(oid)
+  + pg_stat_get_xact_tuples_deleted(oid)
+FROM pg_class WHERE relkind IN ('r', 'm')
+"""
+_OURS_FROM = 16384
+"""Numbers below it are the server's own: its catalogs."""
 _LOCKED = """
 SELECT relation FROM pg_locks WHERE pid = %s AND locktype = 'relation' AND granted AND mode = ANY (%s)
 """
@@ -35,11 +42,13 @@ _ALONE = re.compile(
 )
 """What PostgreSQL refuses in a transaction."""
 _EVERY = 0.002
+_NAMES = re.compile(r"(?i)\s*ALTER\s+(TRIGGER|POLICY)\s[^;]*\sRENAME\s+TO\s")
+"""No code uses these names."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """`kind` is gone, rows, rewrite, scan or kept; `lasting` when making the thing again takes it back."""
+    """`kind` is gone, rows, rewrite, scan, kept or locked; `lasting` when making the thing again takes it back."""
 
     kind: str
     what: str
@@ -53,6 +62,8 @@ class Happened:
     effects: list[list[Effect]] = field(default_factory=list)
     idle: list[bool] = field(default_factory=list)
     """Of each statement whether nothing of before the file is otherwise in any way that was looked at."""
+    empty: list[bool] = field(default_factory=list)
+    """Of each statement whether it did nothing and locked a table without rows, where there is nothing to read."""
     back: set[str] = field(default_factory=set)
     """Facts that a statement took away and that hold again at the end."""
     error: str = ""
@@ -72,6 +83,8 @@ class _Snapshot(t.NamedTuple):
     files: Mapping[int, int]
     rows: Mapping[int, str]
     positions: Mapping[int, str]
+    written: Mapping[int, int]
+    """Rows of tables and catalogs that the transaction has written by now."""
 
 
 class Witness:
@@ -151,10 +164,17 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
         blocked = _locked(rows, _NO_WRITERS)
         read = _read(rows)
         try:
+            # So that a constraint reads its table where the planner would read an index of a few rows.
+            altering = statement.upper().count("ALTER TABLE") > 0
+            for method in ("indexscan", "indexonlyscan", "bitmapscan"):
+                rows.execute(f"SET enable_{method} = {'off' if altering else 'on'}")
             rows.execute(statement)
             now_read = _read(rows)
             locked = _locked(rows, _NO_WRITERS) & old.keys()
-            after = _look(rows, old)
+            # Each is a transaction of its own where they commit. A setting is in no catalog, and another type may write
+            # the same rows otherwise.
+            whole = session.autocommit or bool(re.search(r"(?i)set|\btype\b", statement))
+            after = _look(rows, old, None if whole else before)
             lost = _lost(rows, old, before, after, contents)
         except psycopg2.Error as exc:
             happened.error = f"{exc}".partition("\n")[0]
@@ -164,9 +184,9 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
         effects = [
             Effect("gone", each, lasting=True) for each in sorted(before.facts - after.facts)
         ]
-        effects = [
-            each for each in effects if each.what in start.facts and not _is_moot(each, after)
-        ]
+        effects = [each for each in effects if each.what in start.facts]
+        if _NAMES.search(statement):
+            effects = []
         effects += [Effect("rows", old[oid].named) for oid in lost]
         rewritten = {
             oid
@@ -176,17 +196,21 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
         effects += [Effect("rewrite", old[oid].named) for oid in rewritten]
         effects += [Effect("scan", old[oid].named) for oid in scanned & locked]
         effects += [Effect("kept", old[oid].named) for oid in scanned if held]
+        effects += [Effect("locked", old[oid].named) for oid in _locks_rows(rows, statement, old)]
         happened.effects.append(effects)
         explicit = statement.lstrip().upper().startswith("LOCK") and locked - blocked
         moved = any(before.positions.get(oid) != at for oid, at in after.positions.items())
         happened.idle.append(not (effects or explicit or moved))
+        happened.empty.append(happened.idle[-1] and _is_empty(rows, locked))
         before = after
     happened.back = {
         each.what
         for of in happened.effects
         for each in of
-        if each.lasting and each.what in before.facts
+        if each.lasting and (each.what in before.facts or _is_moot(each, start, before))
     }
+    for index, effects in enumerate(happened.effects):
+        happened.idle[index] |= bool(effects) and not happened.of(index)
     session.rollback()
     return happened
 
@@ -198,6 +222,29 @@ class _Relation(t.NamedTuple):
     columns: Mapping[int, str]
 
 
+def _is_empty(rows: cursor, locked: set[int]) -> bool:
+    tables = [
+        each.named for oid, each in _relations(rows).items() if oid in locked and each.kind == "r"
+    ]
+    exist = [f"EXISTS (SELECT FROM {named})" for named in tables]
+    rows.execute(f"SELECT {' AND '.join(['true', *exist])}")
+    return not rows.fetchall()[0][0]
+
+
+_FOR = re.compile(r"(?i)\bFOR\s+(NO\s+KEY\s+UPDATE|UPDATE|SHARE)\b")
+
+
+def _locks_rows(rows: cursor, statement: str, old: Mapping[int, _Relation]) -> list[int]:
+    """Tables with rows that a SELECT locked: their xmax is of this transaction."""
+    locked = []
+    for oid in old if _FOR.search(statement) else ():
+        if old[oid].kind == "r":
+            mine = "xmax::text = pg_current_xact_id_if_assigned()::text"
+            rows.execute(f"SELECT count(*) FROM ONLY {old[oid].named} WHERE {mine}")
+            locked += [oid] * (rows.fetchall()[0][0] > 0)
+    return locked
+
+
 def _relations(rows: cursor) -> dict[int, _Relation]:
     rows.execute(_RELATIONS)
     return {
@@ -206,23 +253,37 @@ def _relations(rows: cursor) -> dict[int, _Relation]:
     }
 
 
-def _look(rows: cursor, old: Mapping[int, _Relation]) -> _Snapshot:
-    rows.execute(_FACTS)
-    facts = {line for (line,) in rows.fetchall()}
+def _look(rows: cursor, old: Mapping[int, _Relation], before: _Snapshot | None = None) -> _Snapshot:
+    """What a transaction has not written since `before` is taken from there."""
+    rows.execute(_WRITTEN)
+    written: dict[int, int] = dict(rows.fetchall())
+    same = written.items() & before.written.items() if before else set()
+    unchanged = {oid for oid, _count in same}
+    facts = (
+        before.facts if before and all(o in unchanged for o in written if o < _OURS_FROM) else None
+    )
+    if facts is None:
+        rows.execute(_FACTS)
+        facts = {line for (line,) in rows.fetchall()}
     now = _relations(rows)
     there = {oid: now[oid] for oid in old.keys() & now.keys()}
     queries: list[str] = []
+    kept: dict[int, str] = {}
     for oid, relation in there.items():
-        if relation.kind == "r" and old[oid].columns.keys() <= relation.columns.keys():
+        known = before.rows.get(oid) if before and relation.file == before.files.get(oid) else None
+        if known is not None and oid in unchanged:
+            kept[oid] = known
+        elif relation.kind == "r" and old[oid].columns.keys() <= relation.columns.keys():
             queries.append(_select(f"{oid}, {_HASH}", old[oid], relation))
         elif relation.kind == "S":
             queries.append(f"SELECT {oid}, concat(last_value, is_called) FROM {relation.named}")
-    rows.execute(" UNION ALL ".join(queries))
-    looked: dict[int, str] = dict(rows.fetchall())
+    rows.execute(" UNION ALL ".join([*queries, "SELECT 0, ''"]))
+    looked: dict[int, str] = {**kept, **dict(rows.fetchall())}
+    looked.pop(0)
     hashed = {oid: what for oid, what in looked.items() if there[oid].kind == "r"}
     positions = {oid: what for oid, what in looked.items() if there[oid].kind == "S"}
     files = {oid: each.file for oid, each in there.items() if each.file and each.kind in "rmi"}
-    return _Snapshot(facts, files, hashed, positions)
+    return _Snapshot(facts, files, hashed, positions, written)
 
 
 _HASH = "md5(coalesce(string_agg(r::text, chr(10) ORDER BY r::text), ''))"
@@ -258,11 +319,17 @@ def _lost(
     return lost
 
 
-def _is_moot(effect: Effect, after: _Snapshot) -> bool:
-    """A privilege on what is gone itself, which is told by its name, or was made again."""
-    word, oid, *_more = effect.what.split(" ")
-    granted = word == "granted"
-    return granted and not any(line.startswith(f"granted {oid} ") for line in after.facts)
+def _is_moot(effect: Effect, start: _Snapshot, end: _Snapshot) -> bool:
+    """Of what is gone itself, which is told by its name; or who may call a function that is still the old one."""
+    word, named, *more = effect.what.split(" ")
+    if word == "closed":
+        which = " ".join(["made", named, *more, ""])
+        made = {line for line in start.facts if line.startswith(which)}
+        return made <= end.facts
+    granted = word == "granted" and not any(
+        line.startswith(f"granted {named} ") for line in end.facts
+    )
+    return granted or word == "made"
 
 
 def _read(rows: cursor) -> dict[int, int]:

@@ -19,7 +19,7 @@ UNION ALL SELECT concat_ws(' ', 'nullable', rel.named, quote_ident(attname))
   FROM pg_attribute a JOIN rel ON rel.oid = attrelid WHERE attnum > 0 AND NOT attisdropped AND NOT attnotnull AND relkind IN ('r', 'p')
 UNION ALL SELECT concat_ws(' ', 'default', rel.named, quote_ident(attname), attidentity, attgenerated)
   FROM pg_attribute a JOIN rel ON rel.oid = attrelid WHERE attnum > 0 AND NOT attisdropped AND (atthasdef OR attidentity <> '') AND relkind IN ('r', 'p')
-UNION ALL SELECT concat_ws(' ', 'constraint', rel.named, quote_ident(conname), contype) FROM pg_constraint k JOIN rel ON rel.oid = conrelid WHERE contype <> 'n'
+UNION ALL SELECT concat_ws(' ', 'constraint', rel.named, quote_ident(conname), contype, CASE WHEN contype IN ('p', 'u') THEN conkey::text END) FROM pg_constraint k JOIN rel ON rel.oid = conrelid WHERE contype <> 'n'
 UNION ALL SELECT concat_ws(' ', 'child', inhrelid::regclass, inhparent::regclass, inhdetachpending) FROM pg_inherits
 UNION ALL SELECT concat_ws(' ', 'no parent', rel.named) FROM rel WHERE relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = rel.oid)
 UNION ALL SELECT concat_ws(' ', 'callable', named, k, array_to_string((proargtypes::oid[])[0 : k - 1], ','), prorettype, proretset, prokind, proargnames[1 : k])
@@ -41,11 +41,16 @@ UNION ALL SELECT concat_ws(' ', 'operator', oprnamespace::regnamespace, oprname,
 UNION ALL SELECT concat_ws(' ', 'cast', castsource, casttarget) FROM pg_cast WHERE oid >= 16384
 UNION ALL SELECT concat_ws(' ', 'statistics', stxnamespace::regnamespace, stxname) FROM pg_statistic_ext
 UNION ALL SELECT concat_ws(' ', 'sequence', s.seqrelid, seqincrement, seqmax, seqmin, seqstart, seqcycle) FROM pg_sequence s
-UNION ALL SELECT concat_ws(' ', 'granted', oid, 'owner', relowner) FROM rel
-UNION ALL SELECT concat_ws(' ', 'granted', rel.oid, (x).grantee, (x).privilege_type)
-  FROM (SELECT oid, aclexplode(coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner))) AS x FROM rel WHERE relkind IN ('r', 'p', 'v', 'm', 'S')) rel
+UNION ALL SELECT concat_ws(' ', 'granted', named, 'owner', relowner) FROM rel
+UNION ALL SELECT concat_ws(' ', 'granted', named, 'owner', proowner) FROM fn
+-- An old function, not one that was made again, is as closed as it was.
+UNION ALL SELECT concat_ws(' ', 'made', named, replace(oidvectortypes(proargtypes), ' ', ''), oid) FROM fn
+UNION ALL SELECT concat_ws(' ', 'closed', named, replace(oidvectortypes(proargtypes), ' ', '')) FROM fn
+  WHERE NOT EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0)
+UNION ALL SELECT concat_ws(' ', 'granted', rel.named, (x).grantee, (x).privilege_type)
+  FROM (SELECT named, aclexplode(coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner))) AS x FROM rel WHERE relkind IN ('r', 'p', 'v', 'm', 'S')) rel
 UNION ALL SELECT concat_ws(' ', 'granted', attrelid, attnum, (x).grantee, (x).privilege_type) FROM (SELECT attrelid, attnum, aclexplode(attacl) AS x FROM pg_attribute WHERE attacl IS NOT NULL) a
-UNION ALL SELECT concat_ws(' ', 'granted', fn.oid, (x).grantee, (x).privilege_type) FROM (SELECT oid, aclexplode(coalesce(proacl, acldefault('f', proowner))) AS x FROM fn) fn
+UNION ALL SELECT concat_ws(' ', 'granted', fn.named, (x).grantee, (x).privilege_type) FROM (SELECT named, aclexplode(coalesce(proacl, acldefault('f', proowner))) AS x FROM fn) fn
 UNION ALL SELECT concat_ws(' ', 'role', rolname, rolsuper, rolcanlogin, rolbypassrls, rolconfig) FROM pg_roles WHERE rolname !~ '^pg_'
 UNION ALL SELECT concat_ws(' ', 'member', roleid, member) FROM pg_auth_members
 UNION ALL SELECT concat_ws(' ', 'default privileges', d.oid, (x).grantee, (x).privilege_type) FROM (SELECT oid, aclexplode(defaclacl) AS x FROM pg_default_acl) d

@@ -18,8 +18,8 @@ from .._formats import counted
 from .._lock.apply import Check
 from .._module import Module, Result, emit_progress
 from .._postgres import PostgresTarget, Session
-from .guard.catalog import read_catalog
-from .guard.models import MigrationFinding, Review, Source
+from .guard.catalog import names_called, read_catalog
+from .guard.models import MigrationFinding, Review
 from .guard.parser import PGLAST
 from .guard.review import review
 from .models import MigrationPlan, describe_tables, find_tables, verify_tables
@@ -164,7 +164,11 @@ class MigrationDeployment:
         reviewed = Review((), (), {})
         if params["additive_only"] and plan.pending:
             pending = [each.source for each in plan.pending]
-            catalog = read_catalog(session, _words_of(pending))
+            texts = [
+                each.text for of in pending for each in of.statements if len(each.text) < _LONGEST
+            ]
+            called = {name for text in texts for name in names_called(text)}
+            catalog = read_catalog(session, _words_of(texts), called)
             reviewed = review(pending, catalog, resets=self.engine.RESETS)
             # That a file cannot be read is not told again where it is told why it cannot run.
             telling = tuple(
@@ -252,6 +256,7 @@ def _to_results(findings: t.Iterable[MigrationFinding]) -> list[dict[str, t.Any]
 
 
 _WORD = re.compile(r"\w+")
+_SIZE_MATTERS = re.compile(r"(?i)index|partition")
 _LONGEST = 100_000
 _UNREADABLE = ("syntax", "copy")
 
@@ -276,8 +281,7 @@ def read_waivers(params: t.Mapping[str, t.Any], files: t.Collection[str]) -> t.M
     return waivers
 
 
-def _words_of(pending: t.Sequence[Source]) -> set[str]:
-    """What may be the name of a table that is indexed."""
-    texts = [statement.text for source in pending for statement in source.statements]
-    indexing = [text for text in texts if len(text) < _LONGEST and "index" in text.lower()]
-    return {word for text in indexing for word in _WORD.findall(f"{text} {text.lower()}")}
+def _words_of(texts: t.Sequence[str]) -> set[str]:
+    """What may be the name of a table whose size matters: one that is indexed, or gets a partition."""
+    asking = [text for text in texts if _SIZE_MATTERS.search(text)]
+    return {word for text in asking for word in _WORD.findall(f"{text} {text.lower()}")}

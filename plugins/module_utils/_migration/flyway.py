@@ -24,6 +24,10 @@ _UNSUPPORTED = (
     (re.compile(r"B[0-9].*(?i:\.sql)"), "is a baseline migration"),
     (re.compile(r"(?:(?:before|after)[A-Z]\w*|createSchema)(?i:\.sql)"), "is a callback of Flyway"),
     (re.compile(r"(?i:.*\.sql\.conf)"), "configures a script of Flyway"),
+    (
+        re.compile(r"(?:[VvUB][0-9]|R__).*(?i:\.(?:sh|bash|ps1|bat|cmd|py|java|class))"),
+        "is a program, which only Flyway runs",
+    ),
     (re.compile(r"[Vv][0-9].*(?i:\.sql)"), f"is not named {NAMED}"),
 )
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")

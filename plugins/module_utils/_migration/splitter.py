@@ -53,7 +53,7 @@ class Statement:
 class Script:
     statements: tuple[Statement, ...]
     meta_command: int | None
-    """The line of the first psql meta-command (a backslash that begins a line, outside of everything)."""
+    """The line of the first psql meta-command (a backslash that begins a line or a word, outside of everything)."""
     open_comment: int | None = None
     """The line of the block comment that never ends."""
 
@@ -104,7 +104,8 @@ def split_script(text: str) -> Script:
             unclosed[-1:] = [] if _skip_blank(text, body, at, _SPACE) == at else [body]
         if mark.startswith("\\") and meta_command is None:
             before = text[text.rfind("\n", 0, at) + 1 : at]
-            meta_command = None if before.strip(_TRIMMED) else _line(text, at)
+            if mark[1:].isalpha() or not before.strip(_TRIMMED):
+                meta_command = _line(text, at)
     if start < len(text):
         pieces.append((start, len(text)))
     return Script(tuple(_statements(text, pieces)), meta_command, open_comment)

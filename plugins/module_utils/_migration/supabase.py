@@ -259,7 +259,7 @@ class SupabaseFiles:
             named = _NAME.fullmatch(entry.name)
             if named:
                 files.append(Migration(named[1], named[2], entry.name, entry.read_bytes()))
-            elif entry.suffix == ".sql":
+            elif entry.suffix.lower() == ".sql":
                 skipped.append(entry.name)
         files.sort(key=lambda file: (file.version, file.file))
         return Folder(tuple(files), tuple(skipped))

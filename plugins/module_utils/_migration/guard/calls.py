@@ -28,7 +28,7 @@ from .parser import (
     walk,
     words,
 )
-from .routines import Routine, read_dynamic, read_routine
+from .routines import Routine, read_definition, read_dynamic, read_texts, with_values
 from .world import ObjectState, Path, World
 
 
@@ -54,6 +54,16 @@ _VIEWS: t.Final = {
         "relation", ("schemaname", "tablename"), frozenset({"table"})
     ),
     ("pg_catalog", "pg_class"): _View("relation", (None, "relname")),
+    ("pg_catalog", "pg_views"): _View("relation", ("schemaname", "viewname"), frozenset({"view"})),
+    ("pg_catalog", "pg_indexes"): _View(
+        "relation", ("schemaname", "indexname"), frozenset({"index"})
+    ),
+    ("pg_catalog", "pg_extension"): _View("extension", ("extname",)),
+    ("pg_catalog", "pg_namespace"): _View("schema", ("nspname",)),
+    ("information_schema", "table_constraints"): _View(
+        "constraint", (*_IN_SCHEMA, "constraint_name")
+    ),
+    ("pg_catalog", "pg_trigger"): _View("trigger", (None, None, "tgname")),
     ("pg_catalog", "pg_constraint"): _View("constraint", (None, None, "conname")),
     ("pg_catalog", "pg_policies"): _View("policy", ("schemaname", "tablename", "policyname")),
 }
@@ -66,7 +76,7 @@ def answer(expression: str, scope: Scope) -> bool | None:
     world = scope.world
     if not world.known or world.is_held or scope.calling or scope.repeated:
         return None
-    value = parse_expression(expression)
+    value = with_values(parse_expression(expression), scope.values)
     return None if value is None else _answer(value, world)
 
 
@@ -140,6 +150,8 @@ def _is_there(kind: str, key: tuple[str | None, ...], world: World) -> bool | No
     there = None if key[-1] is None else world.presence(kind, key)
     if there is not False:
         return there
+    if kind in ("extension", "schema"):
+        return False
     # Of others it is not followed what makes them.
     named = key[1] if kind == "column" else key[-1]
     if kind not in ("relation", "column") or not named or _NAMED_BY_POSTGRES.search(named):
@@ -171,28 +183,94 @@ _KNOWN = words(
 )
 _LOOPS = words("loop while fori fors forc foreach_a dynfors")
 _LEAVES = frozenset({"PLpgSQL_stmt_return", "PLpgSQL_stmt_exit"})
+_SETS = frozenset({"PLpgSQL_stmt_assign", "PLpgSQL_stmt_foreach_a", "fields"})
+_MOST = 100
+"""Values of a loop that are followed one by one."""
 _CONDITION = frozenset({"PLpgSQL_condition"})
 _IS_THERE = words(
     "duplicate_object duplicate_table duplicate_function duplicate_schema unique_violation"
 )
 _STATEMENT_MODE, _EXPRESSION_MODE = 0, 2
+_UNNEST = re.compile(r"(?is)\s*SELECT\s+unnest\s*\((.*)\)(?:\s+AS\s+(\w+))?\s*")
 _ASSIGNMENT = re.compile(r"\s*([^:=]+?)\s*(?::=|=)(.*)", re.DOTALL)
 
 
 def judge_plpgsql(function: Node, scope: Scope) -> Concerns:
     """All of a body, with every branch that the database does not rule out; they matter for what is made again."""
-    yield from _judge_parts(function.get("datums", ()), scope)
+    datums = function.get("datums", ())
+    yield from _judge_parts(datums, scope)
+    variables = [next(iter(each.values())).get("refname", "") for each in datums]
+    scope = replace(scope, variables=variables, values=_constants(function, variables))
     yield from _judge_statements([function.get("action", {})], scope)
+
+
+def _constants(function: Node, variables: t.Sequence[str]) -> dict[str, t.Sequence[str]]:
+    """Texts that variables have from their declaration on, and keep."""
+    changing = _assigned(function, variables)
+    values: dict[str, t.Sequence[str]] = {}
+    for datum in function.get("datums", ()):
+        query = (
+            datum.get("PLpgSQL_var", {}).get("default_val", {}).get("PLpgSQL_expr", {}).get("query")
+        )
+        texts = read_texts(query, values) if query else None
+        name = datum.get("PLpgSQL_var", {}).get("refname", "")
+        if texts is not None and name not in changing and variables.count(name) == 1:
+            values[name] = texts
+    return values
+
+
+def _assigned(node: Node, variables: t.Sequence[str]) -> set[str]:
+    """Variables that statements below it set."""
+    return {
+        variables[each["varno"]]
+        for _key, body in walk(node.get("body", node), _SETS)
+        for each in (body if isinstance(body, list) else [body])
+        if "varno" in each
+    }
 
 
 def _judge_statements(nodes: t.Sequence[Node], scope: Scope) -> Concerns:
     for node in nodes:
+        leaves = _leaves(node, scope)
         for kind, body in node.items():
             yield from _judge_statement(kind.removeprefix(_STATEMENT), body, scope)
-        # What comes after it may not run. The implicit RETURN at the end has no line.
-        leaves = any("lineno" in body for _key, body in walk(node, _LEAVES))
-        if leaves and node is not nodes[-1]:
+        if leaves:
+            return
+        if leaves is None and node is not nodes[-1]:
             scope = scope.branch()
+
+
+def _leaves(node: Node, scope: Scope) -> bool | None:
+    """Whether what comes after a statement does not run; None when that cannot be told."""
+    # The implicit RETURN at the end has no line.
+    if not any("lineno" in body for _key, body in walk(node, _LEAVES)):
+        return False
+    if "PLpgSQL_stmt_return" in node:
+        return True
+    outcomes: set[bool | None] = set()
+    for condition, statements in (
+        _branches(node["PLpgSQL_stmt_if"]) if "PLpgSQL_stmt_if" in node else ()
+    ):
+        holds = answer(condition, scope) if condition else True
+        if holds is not False:
+            outcomes.add(
+                next(
+                    (of for of in (_leaves(each, scope) for each in statements) if of is not False),
+                    False,
+                )
+            )
+        if holds:
+            return outcomes.pop() if len(outcomes) == 1 else None
+    return None
+
+
+def _branches(body: Node) -> t.Iterator[tuple[str, t.Sequence[Node]]]:
+    """Of an IF, with their conditions; ELSE, written or not, has none."""
+    branches = [(body, "then_body")]
+    branches += [(each["PLpgSQL_if_elsif"], "stmts") for each in body.get("elsif_list", ())]
+    for branch, statements in branches:
+        yield branch["cond"]["PLpgSQL_expr"]["query"], branch.get(statements, ())
+    yield "", body.get("else_body", ())
 
 
 def _judge_statement(kind: str, body: Node, scope: Scope) -> Concerns:
@@ -205,6 +283,10 @@ def _judge_statement(kind: str, body: Node, scope: Scope) -> Concerns:
         yield from _judge_block(body, scope)
     elif kind == "if":
         yield from _judge_if(body, scope)
+    elif values := _values_of_loop(kind, body, scope):
+        for name, text in values:
+            known = replace(scope, values={**scope.values, name: [text]})
+            yield from _judge_parts(body.get("body", []), known)
     else:
         scope = replace(scope, repeated=True) if kind in _LOOPS else scope
         for key, part in body.items():
@@ -214,18 +296,39 @@ def _judge_statement(kind: str, body: Node, scope: Scope) -> Concerns:
                 yield from _judge_parts(part, scope)
 
 
+def _values_of_loop(kind: str, body: Node, scope: Scope) -> list[tuple[str, str]]:
+    """The variable and each of its values, if the text tells them: of FOREACH, and of FOR over unnest of an array."""
+    query = (
+        body.get("expr" if kind == "foreach_a" else "query", {})
+        .get("PLpgSQL_expr", {})
+        .get("query", "")
+    )
+    if kind == "foreach_a":
+        name = scope.variables[body["varno"]]
+    elif kind == "fors" and (unnested := _UNNEST.fullmatch(query)):
+        query, column = unnested[1], unnested[2] or "unnest"
+        row, record = body["var"].get("PLpgSQL_row", {}), body["var"].get("PLpgSQL_rec", {})
+        fields = [each["name"] for each in row.get("fields", ())]
+        name = f"{record['refname']}.{column}" if record else "".join(fields)
+    else:
+        return []
+    texts = read_texts(query, scope.values) or ()
+    known = (
+        len(texts) <= _MOST and "slice" not in body and name not in _assigned(body, scope.variables)
+    )
+    return [(name, text) for text in texts] if known else []
+
+
 def _judge_if(body: Node, scope: Scope) -> Concerns:
     """The branches that may be taken, and the conditions that are asked on the way to them."""
-    branches = [(body, "then_body")]
-    branches += [(each["PLpgSQL_if_elsif"], "stmts") for each in body.get("elsif_list", ())]
-    for branch, statements in branches:
-        yield from _judge_parts(branch["cond"], scope)
-        holds = answer(branch["cond"]["PLpgSQL_expr"]["query"], scope)
+    for condition, statements in _branches(body):
+        if condition:
+            yield from _judge_expression({"query": condition, "parseMode": _EXPRESSION_MODE}, scope)
+        holds = answer(condition, scope) if condition else True
         if holds is not False:
-            yield from _judge_parts(branch.get(statements, []), scope)
+            yield from _judge_parts(statements, scope)
         if holds:
             return
-    yield from _judge_parts(body.get("else_body", []), scope)
 
 
 def _judge_block(body: Node, scope: Scope) -> Concerns:
@@ -277,7 +380,7 @@ def _to_statement(query: str, mode: int) -> str:
 
 def _judge_dynamic(query: str, scope: Scope) -> Concerns:
     yield from _judge_expression({"query": query, "parseMode": _EXPRESSION_MODE}, scope)
-    text = read_dynamic(query)
+    text = read_dynamic(query, scope.values)
     if text is None or scope.depth > DEEPEST:
         yield concern("dynamic-sql", "it executes a text known only at run time")
         return
@@ -291,7 +394,11 @@ def _judge_dynamic(query: str, scope: Scope) -> Concerns:
         yield concern("dynamic-sql", "it executes a text that cannot be read")
         return
     yield from issues
-    if not text.whole and not any(each.verdict is Classification.DESTRUCTIVE for each in issues):
+    # Of a GRANT, or of a REVOKE that is no concern, the rest can only be a name.
+    names_roles = all("GrantStmt" in node for node, _sql in parse(text.sql))
+    if not (text.whole or names_roles) and not any(
+        each.verdict is Classification.DESTRUCTIVE for each in issues
+    ):
         yield concern("dynamic-sql", "it executes a text partly known only at run time")
 
 
@@ -416,22 +523,27 @@ def judge_mentioned(node: Node | list[Node], scope: Scope) -> Concerns:
 
 
 def judge_call_of(name: Name, scope: Scope) -> Concerns:
-    """A routine that is called by its name alone, as a trigger's is."""
+    """Of all routines that the name may mean."""
+    ours = {signature(routine.types) for routine in scope.world.find_routines(name)}
     another = _may_be_another(scope.world, name)
     yield from _judge_defined(name, scope)
-    if another:
-        yield concern("function", f"it calls {name}(), which is not defined in these files")
+    if another and not _is_harmless(name, scope.world):
+        others = list(scope.world.old_routines(name))
+        for routine in others:
+            if signature(routine.types) not in ours:
+                yield from _judge_body(routine, scope)
+        if not others:
+            yield concern(
+                "function", f"it calls {name}(), of which neither files nor database tell"
+            )
 
 
 def judge_definition(sql: str, scope: Scope) -> Concerns:
     """The body of a routine that the database has; `sql` is the whole CREATE."""
     try:
-        [parsed] = parse(sql)
-    except (UnparsableError, ValueError):
+        yield from _judge_body(read_definition(sql), scope)
+    except (UnparsableError, ValueError, KeyError):
         yield concern("syntax", "what it does cannot be read")
-        return
-    if "CreateFunctionStmt" in parsed.node:
-        yield from _judge_body(read_routine(parsed.node["CreateFunctionStmt"], sql), scope)
 
 
 def _judge_call(call: Node, scope: Scope, *, alone: bool) -> Concerns:
@@ -444,10 +556,7 @@ def _judge_call(call: Node, scope: Scope, *, alone: bool) -> Concerns:
     if system and name.name == "setval":
         yield from _judge_setval(call, scope)
         return
-    another = _may_be_another(scope.world, name)
-    yield from _judge_defined(name, scope)
-    if another and not _is_harmless(name, scope.world):
-        yield concern("function", f"it calls {name}(), which is not defined in these files")
+    yield from judge_call_of(name, scope)
 
 
 def _judge_setval(call: Node, scope: Scope) -> Concerns:
@@ -503,8 +612,8 @@ def _judge_body(routine: Routine, scope: Scope) -> Concerns:
     with own_path:
         for issue in _read_body(routine, inner):
             yield _in_body(issue, routine)
-    for drop in inner.unit.unsettled():
-        yield _in_body(drop.concern, routine)
+    for _statement, lost in inner.unit.unsettled():
+        yield _in_body(lost, routine)
 
 
 def _read_body(routine: Routine, inner: Scope) -> Concerns:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
 
 from ..._postgres import LOCK_NOT_AVAILABLE, Session, SqlError
+from ..execution import session_role
 from .parser import Name, signature, to_options
 from .routines import Signature
 
@@ -48,6 +50,21 @@ class Fired(t.NamedTuple):
     """As it was made; empty where it is one of PostgreSQL's own."""
 
 
+class Grant(t.NamedTuple):
+    """PUBLIC has no name; OWNER stands for what only an owner may."""
+
+    role: str
+    privilege: str
+
+
+class Policy(t.NamedTuple):
+    """`command` as in pg_policy.polcmd, * for all of them; the empty role is PUBLIC."""
+
+    command: str
+    roles: frozenset[str]
+    permissive: bool
+
+
 class RowSecurity(t.NamedTuple):
     enabled: bool
     forced: bool
@@ -59,6 +76,8 @@ class Catalog:
 
     search_path: tuple[str, ...] = ("public",)
     user: str = ""
+    maker: str = ""
+    """The role that owns what Supabase's migrations make."""
     schemas: frozenset[str] = frozenset({"public"})
     relations: t.Mapping[tuple[str, str], str] = field(default_factory=dict)
     """To pg_class.relkind."""
@@ -66,8 +85,10 @@ class Catalog:
     """Names of the server's own, and of what is temporary."""
     foreign_relations: frozenset[tuple[str, str]] = frozenset()
     """Those whose owner the session's user is not, nor a member of."""
-    granted: t.Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
-    """Of each relation the roles that have a privilege on it or on a column of it; "" is PUBLIC."""
+    granted: t.Mapping[Key, frozenset[Grant]] = field(default_factory=dict)
+    """Of each relation, function, schema and type by its kind and key, those of its columns too."""
+    default_granted: t.Mapping[Key, frozenset[Grant]] = field(default_factory=dict)
+    """What a new relation or function of the user gets, by kind and schema; "" is any schema."""
     view_options: t.Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     """Of each view those that are on: security_invoker, security_barrier, check_option=<which>."""
     fired: t.Mapping[tuple[str, str], tuple[Fired, ...]] = field(default_factory=dict)
@@ -76,7 +97,11 @@ class Catalog:
     scanned_columns: frozenset[tuple[str, str, str]] = frozenset()
     """With another type their indexes are built again, and their rows are checked again, under ACCESS EXCLUSIVE."""
     constraints: t.Mapping[tuple[str, str, str], str] = field(default_factory=dict)
-    """To pg_constraint.contype."""
+    """To their SQL, as ADD CONSTRAINT has it behind the name."""
+    index_columns: t.Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """Of unique indexes."""
+    default_partitions: t.Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    """Of partitioned tables."""
     types: t.Mapping[tuple[str, str], str] = field(default_factory=dict)
     """To pg_type.typtype, 'e' for an enum and 'd' for a domain."""
     domains: t.Mapping[tuple[str, str], Domain] = field(default_factory=dict)
@@ -84,8 +109,12 @@ class Catalog:
     functions: t.Mapping[tuple[str, str], tuple[Signature, ...]] = field(default_factory=dict)
     volatile: t.Mapping[tuple[str, str], bool] = field(default_factory=dict)
     """Of each name of functions, those of the system and of extensions too, whether one of them is volatile."""
+    calls: t.Mapping[tuple[str, str], frozenset[Name]] = field(default_factory=dict)
+    """Functions that defaults, CHECKs and views run."""
+    definitions: t.Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """As they were made, of those functions, and of those that were asked for with all that they call."""
     row_security: t.Mapping[tuple[str, str], RowSecurity] = field(default_factory=dict)
-    policies: frozenset[tuple[str, str, str]] = frozenset()
+    policies: t.Mapping[tuple[str, str, str], Policy] = field(default_factory=dict)
     triggers: t.Mapping[tuple[str, str, str], TriggerFunction] = field(default_factory=dict)
     swallowing: frozenset[tuple[str, str]] = frozenset()
     """Functions of triggers with a RETURN NULL in them."""
@@ -96,15 +125,15 @@ class Catalog:
 
     def has(self, kind: str, *key: str) -> bool | None:
         """None when objects of this kind are not known."""
-        if kind in ("schema", "extension"):
-            return key[0] in (self.schemas if kind == "schema" else self.extensions)
         if kind == "function":
             there = self.functions.get((key[0], key[1]), ())
             return key[2] in {signature(each.types) for each in there}
-        return key in self.keys(kind) if kind in _KINDS else None
+        return key in self.keys(kind) if kind in (*_KINDS, "schema", "extension") else None
 
     def keys(self, kind: str) -> t.Collection[tuple[str, ...]]:
-        """All that there are of one of the kinds that belong to a schema or to a table."""
+        """All that there are of a kind."""
+        if kind in ("schema", "extension"):
+            return {(name,) for name in (self.schemas if kind == "schema" else self.extensions)}
         return t.cast("t.Collection[tuple[str, ...]]", getattr(self, _KINDS[kind]))
 
 
@@ -130,18 +159,48 @@ _RELATIONS = _of_relations(", c.relkind")
 _VIEW_OPTIONS = _of_relations(", coalesce(c.reloptions, '{}')", where="c.relkind = 'v'")
 _SYSTEM_RELATIONS = f"SELECT DISTINCT c.relname FROM {_CLASS} WHERE NOT ({_OURS})"  # noqa: S608 - constants
 _FOREIGN_RELATIONS = _of_relations(where="NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')")
-# Without a list of its own a relation has its owner's privileges alone (acldefault in src/backend/utils/adt/acl.c).
-_GRANTED = _of_relations(
-    """, ARRAY(
-  SELECT coalesce(r.rolname, '')::text FROM (
-    SELECT (pg_catalog.aclexplode(c.relacl)).grantee UNION SELECT c.relowner UNION
-    SELECT (pg_catalog.aclexplode(a.attacl)).grantee FROM pg_catalog.pg_attribute a
-    WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL) g
-  LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee)""",
+
+
+def _acl(granted: str, owner: str, kind: str = "NULL") -> str:
+    """Pairs of role and privilege. Without a list of its own an object has acldefault's (utils/adt/acl.c)."""
+    return f"""ARRAY(
+  SELECT ARRAY[coalesce(r.rolname, ''), g.privilege] FROM (
+    SELECT x.grantee, x.privilege_type
+    FROM pg_catalog.aclexplode(coalesce({granted}, pg_catalog.acldefault({kind}, {owner}))) x
+    UNION SELECT {owner}, 'OWNER') g (role, privilege) LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.role)"""  # noqa: S608 - constants
+
+
+_ACL_OF_RELATION = _acl(
+    "c.relacl", "c.relowner", "CASE c.relkind WHEN 'S' THEN 's'::\"char\" ELSE 'r' END"
+)
+_OF_COLUMNS = """ARRAY(
+  SELECT ARRAY[coalesce(r.rolname, ''), x.privilege_type] FROM pg_catalog.pg_attribute a,
+    pg_catalog.aclexplode(a.attacl) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
+  WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL)"""
+_GRANTED_ON_RELATIONS = _of_relations(
+    f", 'relation', {_ACL_OF_RELATION} || {_OF_COLUMNS}",
     where="c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S')",
 )
+_GRANTED = f"""
+{_GRANTED_ON_RELATIONS}
+UNION ALL SELECT n.nspname, '', 'schema', {_acl("n.nspacl", "n.nspowner", "'n'")}
+FROM pg_catalog.pg_namespace n WHERE {_OURS}
+UNION ALL SELECT n.nspname, t.typname, 'type', {_acl("t.typacl", "t.typowner", "'T'")}
+FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+WHERE t.typtype IN ('e', 'd', 'c', 'r') AND {_OURS}
+"""  # noqa: S608 - constants
+# Those of a schema come on top of the others, which stand in for acldefault.
+_DEFAULT_GRANTED = f"""
+SELECT coalesce(n.nspname, ''), '', CASE d.defaclobjtype WHEN 'f' THEN 'function' ELSE 'relation' END,
+  {_acl("d.defaclacl", "d.defaclrole")}
+FROM pg_catalog.pg_default_acl d LEFT JOIN pg_catalog.pg_namespace n ON n.oid = d.defaclnamespace
+JOIN pg_catalog.pg_roles r ON r.oid = d.defaclrole WHERE r.rolname = %s AND d.defaclobjtype IN ('r', 'f')
+"""  # noqa: S608 - constants
 _COLUMNS = _of_relations(
-    ", a.attname, t.typname, a.atttypmod, a.attnotnull, a.atthasdef OR a.attidentity <> ''",
+    """, a.attname, t.typname, a.atttypmod, a.attnotnull AND NOT EXISTS (
+  SELECT FROM pg_catalog.pg_constraint k
+  WHERE k.conrelid = c.oid AND k.contype = 'n' AND k.conkey[1] = a.attnum AND NOT k.convalidated
+), a.atthasdef OR a.attidentity <> ''""",
     joins="""JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid""",
     where="a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f', 'v', 'm')",
@@ -170,7 +229,19 @@ LEFT JOIN pg_catalog.pg_index i ON d.classid = 'pg_catalog.pg_class'::regclass A
     )
 )
 _CONSTRAINTS = _of_relations(
-    ", k.conname, k.contype", joins="JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid"
+    ", k.conname, pg_catalog.pg_get_constraintdef(k.oid)",
+    joins="JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid",
+)
+_INDEX_COLUMNS = _of_relations(
+    """, ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+  WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey))""",
+    joins="JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid",
+    where="i.indisunique",
+)
+_DEFAULT_PARTITIONS = _of_relations(
+    ", dn.nspname, d.relname",
+    joins="""JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = c.oid
+JOIN pg_catalog.pg_class d ON d.oid = p.partdefid JOIN pg_catalog.pg_namespace dn ON dn.oid = d.relnamespace""",
 )
 _TYPES = f"""
 SELECT n.nspname, t.typname, t.typtype
@@ -204,11 +275,30 @@ SELECT n.nspname, p.proname, p.prokind::text, p.proretset,
   ARRAY(
     SELECT named.name FROM unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])) WITH ORDINALITY AS u (oid, place)
     JOIN named ON named.oid = u.oid ORDER BY u.place),
-  p.proargmodes::text[], p.proargnames, p.pronargdefaults
+  p.proargmodes::text[], p.proargnames, p.pronargdefaults, {_acl("p.proacl", "p.proowner", "'f'")}
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE {_OURS} AND NOT EXISTS (
   SELECT FROM pg_catalog.pg_depend d
   WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+"""  # noqa: S608 - constants
+_NO_EXTENSION = """p.prokind IN ('f', 'p') AND NOT EXISTS (
+  SELECT FROM pg_catalog.pg_depend e
+  WHERE e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')"""
+_CALLED = _of_relations(
+    ", pn.nspname, p.proname",
+    joins=f"""JOIN (
+  SELECT adrelid AS relation, 'pg_catalog.pg_attrdef'::regclass AS class, oid FROM pg_catalog.pg_attrdef
+  UNION ALL SELECT conrelid, 'pg_catalog.pg_constraint'::regclass, oid FROM pg_catalog.pg_constraint WHERE contype = 'c'
+  UNION ALL SELECT ev_class, 'pg_catalog.pg_rewrite'::regclass, oid FROM pg_catalog.pg_rewrite WHERE ev_type = '1'
+) x ON x.relation = c.oid
+JOIN pg_catalog.pg_depend d ON d.classid = x.class AND d.objid = x.oid AND d.refclassid = 'pg_catalog.pg_proc'::regclass
+JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid AND {_NO_EXTENSION}
+JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace""",  # noqa: S608 - constants
+)
+_DEFINITIONS = f"""
+SELECT n.nspname, p.proname, pg_catalog.pg_get_functiondef(p.oid)
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE p.proname = ANY (%s) AND {_OURS} AND {_NO_EXTENSION}
 """  # noqa: S608 - constants
 _VOLATILE = """
 SELECT n.nspname, p.proname, bool_or(p.provolatile = 'v')
@@ -217,7 +307,12 @@ FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespa
 _ROW_SECURITY = _of_relations(
     ", c.relrowsecurity, c.relforcerowsecurity", where="c.relkind IN ('r', 'p')"
 )
-_POLICIES = _of_relations(", p.polname", joins="JOIN pg_catalog.pg_policy p ON p.polrelid = c.oid")
+_POLICIES = _of_relations(
+    """, p.polname, p.polcmd, ARRAY(
+  SELECT coalesce(r.rolname, '')::text FROM unnest(p.polroles) role LEFT JOIN pg_catalog.pg_roles r ON r.oid = role
+), p.polpermissive""",
+    joins="JOIN pg_catalog.pg_policy p ON p.polrelid = c.oid",
+)
 _TRIGGERS = _of_relations(
     ", t.tgname, f.nspname, p.proname, t.tgtype & 3 = 3",
     joins="""JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid
@@ -247,7 +342,9 @@ SELECT n.nspname, p.proname FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespa
 WHERE p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype AND p.prosrc ~* '\\mreturn\\s+null\\s*;' AND {_OURS}
 """  # noqa: S608 - constants
 _SIZES = _of_relations(
-    ", pg_catalog.pg_table_size(c.oid)", where="c.relkind IN ('r', 'm') AND c.relname = ANY (%s)"
+    ", pg_catalog.pg_table_size(c.oid)",
+    where="""c.relkind IN ('r', 'm') AND (c.relname = ANY (%s)
+  OR EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p WHERE p.partdefid = c.oid))""",
 )
 _RULES = _of_relations(
     ", r.rulename",
@@ -256,8 +353,33 @@ _RULES = _of_relations(
 )
 
 
-def read_catalog(session: Session, sized: t.Collection[str] = ()) -> Catalog:
-    """Of the session's database, with the session's user and search path, and the sizes of tables of these names."""
+_CALL = re.compile(r"(\w+)\"?\s*\(")
+
+
+def names_called(text: str) -> set[str]:
+    """What may be the name of a function."""
+    return {name for word in _CALL.findall(text) for name in (word, word.lower())}
+
+
+def _read_definitions(
+    session: Session, wanted: t.Collection[str]
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Of functions of these names, and of those that they call in turn."""
+    definitions: dict[tuple[str, str], tuple[str, ...]] = {}
+    asked: set[str] = set()
+    while names := {*wanted} - asked:
+        rows = session.rows(_DEFINITIONS, (sorted(names),))
+        for schema, name, text in rows:
+            definitions[schema, name] = (*definitions.get((schema, name), ()), text)
+        asked |= names
+        wanted = {name for _schema, _name, text in rows for name in names_called(text)}
+    return definitions
+
+
+def read_catalog(
+    session: Session, sized: t.Collection[str] = (), called: t.Collection[str] = ()
+) -> Catalog:
+    """Of the session's database, user and search path; with the sizes of tables and the text of functions so named."""
     [(path, user)] = session.rows(
         "SELECT pg_catalog.current_schemas(false)::text[], session_user::text"
     )
@@ -276,14 +398,39 @@ def read_catalog(session: Session, sized: t.Collection[str] = ()) -> Catalog:
             groups[schema, name] = (*groups.get((schema, name), ()), made(*more))
         return groups
 
+    maker = session_role(str(user)) or str(user)
+    calls: dict[tuple[str, str], frozenset[Name]] = {}
+    for schema, name, *function in session.rows(_CALLED):
+        calls[schema, name] = calls.get((schema, name), frozenset()) | {Name(*function)}
+    hidden = {each.name for of in calls.values() for each in of}
+    same: dict[frozenset[Grant], frozenset[Grant]] = {}
+
+    def grants(pairs: t.Iterable[t.Sequence[str]]) -> frozenset[Grant]:
+        """One object for equal ones: thousands of objects have the same privileges."""
+        listed = frozenset(Grant(*pair) for pair in pairs)
+        return same.setdefault(listed, listed)
+
+    functions: dict[tuple[str, str], tuple[Signature, ...]] = {}
+    granted: dict[Key, frozenset[Grant]] = {}
+    for schema, name, *described, listed in session.rows(_FUNCTIONS):
+        made = _to_signature(*described)
+        functions[schema, name] = (*functions.get((schema, name), ()), made)
+        granted["function", schema, name, signature(made.types)] = grants(listed)
+    for schema, name, kind, listed in session.rows(_GRANTED):
+        granted[(kind, schema, name) if name else (kind, schema)] = grants(listed)
     return Catalog(
         search_path=tuple(path),
         user=str(user),
+        maker=maker,
         schemas=names("SELECT nspname FROM pg_catalog.pg_namespace"),
         relations=by_place(_RELATIONS),
         system_relations=names(_SYSTEM_RELATIONS),
         foreign_relations=frozenset(by_place(_FOREIGN_RELATIONS)),
-        granted={place: frozenset(roles) for place, roles in by_place(_GRANTED).items()},
+        granted=granted,
+        default_granted={
+            (kind, schema): grants(listed)
+            for schema, _name, kind, listed in session.rows(_DEFAULT_GRANTED, (maker,))
+        },
         view_options={
             place: to_options(tuple(each.split("=", 1)) for each in options)
             for place, options in by_place(_VIEW_OPTIONS).items()
@@ -292,12 +439,19 @@ def read_catalog(session: Session, sized: t.Collection[str] = ()) -> Catalog:
         columns={place: Column(*of) for place, of in by_place(_COLUMNS, 3).items()},
         scanned_columns=frozenset(by_place(_SCANNED_COLUMNS, 3)),
         constraints=by_place(_CONSTRAINTS, 3),
+        index_columns={place: tuple(names) for place, names in by_place(_INDEX_COLUMNS).items()},
+        default_partitions=by_place(_DEFAULT_PARTITIONS),
         types=by_place(_TYPES),
         domains={place: Domain(*of) for place, of in by_place(_DOMAINS).items()},
-        functions=grouped(_FUNCTIONS, _to_signature),
+        functions=functions,
         volatile=by_place(_VOLATILE),
+        calls=calls,
+        definitions=_read_definitions(session, hidden.union(called)),
         row_security={place: RowSecurity(*of) for place, of in by_place(_ROW_SECURITY).items()},
-        policies=frozenset(by_place(_POLICIES, 3)),
+        policies={
+            place: Policy(command, frozenset(roles), permissive)
+            for place, (command, roles, permissive) in by_place(_POLICIES, 3).items()
+        },
         triggers={
             place: TriggerFunction((schema, name), before_row)
             for place, (schema, name, before_row) in by_place(_TRIGGERS, 3).items()

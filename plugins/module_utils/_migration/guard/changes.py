@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judge DROP, of what the same file makes again too, and what alters, renames, moves and gives away other objects."""
+"""Judge DROP, of what the same file makes again too, and what alters, renames and moves other objects."""
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import replace
 
 from .catalog import Domain
@@ -51,6 +50,8 @@ _WITHOUT_DATA = {
 def judge_drop(body: Node, scope: Scope) -> Concerns:
     kind = body["removeType"]
     for node in body["objects"]:
+        if kind == "OBJECT_VIEW" or _HELD.get(kind, _HELD["OBJECT_TYPE"]) != _HELD["OBJECT_TYPE"]:
+            scope.lock(_object_name(node))
         if kind in _HELD:
             yield from _judge_held(kind, _object_name(node), body, scope)
         elif kind == "OBJECT_VIEW":
@@ -97,6 +98,8 @@ def _judge_view(name: Name, body: Node, scope: Scope) -> Concerns:
         return
     elif _cascades(body):
         yield concern("drop-cascade", f"it drops the view {name} and its dependents")
+        for key in target.sole:
+            scope.world.drop("relation", *key, certain=scope.certain)
     else:
         lost = concern("drop-not-recreated", f"it drops the view {name} and does not recreate it")
         known = scope.world.catalog.columns.items()
@@ -188,7 +191,7 @@ def state_of_routine(
             for schema, of in places_of
             for routine in world.routines.get((schema, of), ())
         ]
-        if not world.known or len(there) > 1:
+        if not world.known or len({*map(signature, there)}) > 1:
             return ObjectState.EXISTING, None
         if not there:
             return ObjectState.ABSENT, None
@@ -342,69 +345,6 @@ def _move_type(key: tuple[str, str], to: tuple[str, str], scope: Scope) -> None:
         world.domains[to] = domain
 
 
-def change_owner(body: Node, scope: Scope) -> Concerns:
-    kind = body["objectType"]
-    if not is_new(kind, body.get("object", {}), scope):
-        what = f"it gives a {object_word(kind)} another owner, and the old one loses its rights"
-        yield concern("owner", what)
-
-
-def is_new(kind: str, node: Node, scope: Scope) -> bool:
-    """Whether an object, as GRANT and ALTER ... OWNER name it, was made in this run."""
-    world = scope.world
-    if "RangeVar" in node:
-        return world.find(relation_name(node["RangeVar"])).new
-    if "ObjectWithArgs" in node:
-        body = node["ObjectWithArgs"]
-        name = to_name(strings(body["objname"]))
-        return state_of_routine(world, name, dropped_types(body))[0] is ObjectState.NEW
-    if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
-        return world.find(to_name(strings(items(node))), "type").new
-    if kind == "OBJECT_SCHEMA" and "String" in node:
-        return world.state("schema", node["String"].get("sval", "")) is ObjectState.NEW
-    return False
-
-
-def judge_grant(body: Node, scope: Scope) -> Concerns:
-    if body.get("is_grant"):
-        return
-    kind, objects = body.get("objtype", ""), body.get("objects", ())
-    if body.get("targtype") == "ACL_TARGET_ALL_IN_SCHEMA":
-        names = [each["String"].get("sval", "") for each in objects]
-        new = all(scope.world.state("schema", name) is ObjectState.NEW for name in names)
-    else:
-        new = bool(objects) and all(is_new(kind, each, scope) for each in objects)
-    if not new and not _has_none(body, objects, scope):
-        yield concern("revoke", "it revokes privileges")
-
-
-def _has_none(body: Node, objects: t.Sequence[Node], scope: Scope) -> bool:
-    """Whether none of the roles had a privilege on any of the relations before this run."""
-    world, moved = scope.world, scope.world.moved
-    specs = [each["RoleSpec"] for each in body.get("grantees", ())]
-    named = {"ROLESPEC_CSTRING", "ROLESPEC_PUBLIC"} >= {each["roletype"] for each in specs}
-    if body.get("targtype") == "ACL_TARGET_ALL_IN_SCHEMA":
-        schemas = {each["String"].get("sval", "") for each in objects}
-        kinds = _ALL.get(body.get("objtype", ""), "")
-        relations = world.catalog.relations.items()
-        places = {place for place, kind in relations if kind in kinds} | moved
-        places = {place for place in places if place[0] in schemas}
-        named = named and bool(kinds)
-    else:
-        named = named and all("RangeVar" in each for each in objects)
-        targets = [world.find(relation_name(each.get("RangeVar", {}))) for each in objects]
-        places = {place for each in targets for place in each.keys if not each.new}
-    roles = {each.get("rolename", "") for each in specs}
-    return named and not any(
-        place in moved or not roles.isdisjoint(world.catalog.granted.get(place, roles))
-        for place in places
-    )
-
-
-_ALL: t.Final = {"OBJECT_TABLE": "rpvmf", "OBJECT_SEQUENCE": "S"}
-"""The kinds of relations that ALL TABLES and ALL SEQUENCES mean."""
-
-
 def create_role(body: Node, scope: Scope) -> None:
     scope.world.create("role", body["role"], certain=scope.certain, fresh=False)
 
@@ -412,7 +352,7 @@ def create_role(body: Node, scope: Scope) -> None:
 def judge_reindex(body: Node, scope: Scope) -> Concerns:
     options = options_of(body, "params")
     relation = body.get("relation")
-    new = relation is not None and is_new("OBJECT_TABLE", {"RangeVar": relation}, scope)
+    new = relation is not None and scope.world.find(relation_name(relation)).new
     if "concurrently" not in options and not new:
         yield concern("reindex-blocks", "it rebuilds indexes and blocks writes meanwhile")
 

@@ -42,21 +42,29 @@ def create_index(body: Node, scope: Scope) -> Concerns:
         what = f"it fails if rows of {table} repeat, and refuses new repeats"
         yield concern("unique-index", what)
     yield from judge_filled(table, scope)
+    if not body.get("concurrent"):
+        scope.lock(table)
     if "whereClause" in body or any("expr" in each["IndexElem"] for each in body["indexParams"]):
         scope.world.scanned_tables |= target.keys
     if index and len(places) == 1:
+        named = tuple(each["IndexElem"].get("name", "") for each in body["indexParams"])
+        scope.world.index_columns[min(places), index] = named
         scope.world.create_relation(Name(places.pop(), index), "index", certain=scope.certain)
 
 
 def _is_quick(body: Node, target: NamedObjects, world: World) -> bool:
     """Whether the table is known to be tiny, and nothing before this may have filled it."""
-    sizes = world.catalog.sizes
-    if world.rows_written or any(sizes.get(key, TINY + 1) > TINY for key in target.keys):
+    if not is_quick_to_read(target.keys, world):
         return False
     called = [to_name(strings(call["funcname"])) for _key, call in walk(body, _CALLS)]
     return body.get("accessMethod", "btree") in _METHODS and all(
         is_stable(name.schema, name.name) for name in called
     )
+
+
+def is_quick_to_read(tables: t.Collection[tuple[str, str]], world: World) -> bool:
+    sizes = world.catalog.sizes
+    return not world.rows_written and all(sizes.get(key, TINY + 1) <= TINY for key in tables)
 
 
 _CALLS = frozenset({"FuncCall"})
@@ -87,6 +95,8 @@ def judge_add_column(alter: Alter) -> Concerns:
         what = f"{adds} and {why} under a lock that stops everybody"
         yield concern("column-rewrite", what)
         break
+    if "CONSTR_NOTNULL" in constraints and alter.scope.certain:
+        world.not_null.update({(*key, column["colname"]): True for key in alter.target.keys})
     fills = is_numbered(column) or "CONSTR_GENERATED" in constraints
     if "CONSTR_NOTNULL" in constraints and default is None and not fills:
         what = f"{adds} NOT NULL without a default, which old rows lack"
@@ -94,7 +104,9 @@ def judge_add_column(alter: Alter) -> Concerns:
     if "CONSTR_UNIQUE" in constraints or "CONSTR_PRIMARY" in constraints:
         what = f"{adds} and builds an index, which blocks writes meanwhile"
         yield concern("column-constraint", what)
-    if "CONSTR_CHECK" in constraints or ("CONSTR_FOREIGN" in constraints and default is not None):
+    if "CONSTR_CHECK" in constraints or (
+        "CONSTR_FOREIGN" in constraints and "CONSTR_DEFAULT" in constraints
+    ):
         what = f"{adds} with a constraint and scans all rows for it"
         yield concern("column-constraint", what)
 

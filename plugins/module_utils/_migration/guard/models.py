@@ -12,6 +12,7 @@ from enum import Enum
 from itertools import count
 
 from ..splitter import Statement
+from .catalog import Grant, Key
 from .parser import Name, Node, Types, same_types
 from .routines import Columns, Signature
 from .world import NamedObjects, ObjectState, World
@@ -108,6 +109,7 @@ DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
     "drop-object": _LATER,
     "drop-not-recreated": "create it again later in the same file, unconditionally, or drop it in a later release",
     "replacement-differs": "give it another name, and drop the old one in a later release",
+    "replacement-grants": "GRANT and REVOKE in the same file what the old one had",
     "drop-cascade": "drop what depends on it by name, each with its replacement, without CASCADE",
     "drop-constraint": "create it again in the same file with NOT VALID, or drop it in a later release",
     "drop-default": "keep the default until all code sets the value",
@@ -121,7 +123,7 @@ DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
     "column-type": "add a column of the new type, fill it in batches, and change over in a later release",
     "column-scanned": "drop the index or CHECK before, and make it again after it, CONCURRENTLY or NOT VALID",
     "constraint-validates": "add it with NOT VALID, and VALIDATE CONSTRAINT in a separate migration",
-    "constraint-builds-index": "CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT ... USING INDEX",
+    "constraint-builds-index": "CREATE UNIQUE INDEX CONCURRENTLY over NOT NULL columns, then ADD ... USING INDEX",
     "index-blocks": "CREATE INDEX CONCURRENTLY, in a separate migration",
     "reindex-blocks": "REINDEX ... CONCURRENTLY",
     "refresh-blocks": "REFRESH MATERIALIZED VIEW CONCURRENTLY",
@@ -131,6 +133,7 @@ DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
     "restrictive-policy": "add it to the permissive policies, or waive it once all clients were checked",
     "trigger-switch": "drop the trigger in a later release, or test a setting in its function",
     "partition": "attach only partitions of this release, and detach in a later one",
+    "default-partition": "move rows out of the DEFAULT partition until it is small, or waive it",
     "inherit": "make the child table in this release, and leave existing ones as they are",
     "replica-identity": "use DEFAULT, FULL or an index",
     "rows-updated": _BACKFILL,
@@ -147,12 +150,13 @@ DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
 }
 
 WARNINGS: t.Final[t.Mapping[str, str]] = {
+    "reference-changed": "check that running code expects what deletes and updates do now",
     "rows-refused": "check that no running code writes such rows",
     "policy-locks-out": "check that no client needs these rows",
     "no-policy": "add a policy, unless only its owner and roles that bypass row level security use it",
     "rows-swallowed": "check that rows that code needs are returned as NEW",
     "column-filled": "check that the table is small, or fill it outside of the migration in batches",
-    "trigger-fires": "check that what the trigger does is meant for these rows too",
+    "trigger-fires": "check that what it runs is meant for these rows too",
     "lock-kept": "do the long part in a migration before it, or the ALTER in one after it",
     "unique-index": "check first that no rows repeat; drop a failed one, which stays INVALID",
 }
@@ -201,9 +205,32 @@ class Drop:
     types: Types | None
     place: Place
     concern: Concern
-    before: Signature | Columns | None = None
-    """What callers and readers know it by, where the database told."""
+    before: Signature | Columns | Node | None = None
+    """What callers and readers know it by, or a constraint itself, where the database told."""
     recreated: bool = False
+
+
+@dataclass
+class Regrant:
+    """An object that was made again: the privileges that it had, and those that it has by now."""
+
+    statement: int
+    key: Key
+    name: Name
+    place: Place
+    before: frozenset[Grant]
+    after: set[Grant]
+
+    @property
+    def concerns(self) -> Concerns:
+        for word, some, others in (
+            ("without", self.before, self.after),
+            ("with", self.after, self.before),
+        ):
+            differ = {of for of in some - others if Grant("", of.privilege) not in others}
+            listed = ", ".join(sorted(f"{of.privilege} of {of.role or 'PUBLIC'}" for of in differ))
+            if listed:
+                yield concern("replacement-grants", f"it makes {self.name} again {word} {listed}")
 
 
 @dataclass
@@ -216,9 +243,29 @@ class Unit:
     locked: dict[Name, None] = field(default_factory=dict)
     """Tables of before this run that a statement has locked."""
     branches: t.Iterator[int] = field(default_factory=lambda: count(1))
+    regrants: list[Regrant] = field(default_factory=list)
 
-    def unsettled(self) -> t.Iterator[Drop]:
+    def regrant(
+        self,
+        keys: t.Collection[Key | None],
+        is_meant: t.Callable[[Grant], bool],
+        place: Place,
+        *,
+        given: bool,
+    ) -> None:
+        """What is granted or revoked where it surely runs. More than it had is granted on purpose."""
+        for each in self.regrants:
+            if each.key in keys and each.place[: len(place)] == place:
+                meant = {*filter(is_meant, each.before | each.after)}
+                each.after = each.after | (meant & each.before) if given else each.after - meant
+
+    def unsettled_drops(self) -> t.Iterator[Drop]:
         return (drop for drop in self.drops if not drop.recreated)
+
+    def unsettled(self) -> t.Iterator[tuple[int, Concern]]:
+        """Of statements by their numbers."""
+        yield from ((drop.statement, drop.concern) for drop in self.unsettled_drops())
+        yield from ((each.statement, lost) for each in self.regrants for lost in each.concerns)
 
 
 @dataclass(frozen=True)
@@ -238,6 +285,11 @@ class Alter:
     def part(self) -> str:
         """The name of the column, the constraint or the trigger."""
         return str(self.command.get("name", ""))
+
+    def drops_nothing_old(self, kind: str) -> bool:
+        states = self.states(kind)
+        absent = self.command.get("missing_ok") and states == {ObjectState.ABSENT}
+        return bool(absent) or states == {ObjectState.NEW}
 
     def states(self, kind: str, part: str | None = None) -> set[ObjectState]:
         """All that `part`, or the one that the command names, may have."""
@@ -275,6 +327,10 @@ class Scope:
     repeated: bool = False
     """In a loop, so it may run after what stands below it."""
     depth: int = 0
+    variables: t.Sequence[str] = ()
+    """Of PL/pgSQL, by their numbers."""
+    values: t.Mapping[str, t.Sequence[str]] = field(default_factory=dict)
+    """Texts of variables, where they can be told; of an array all of them."""
 
     @property
     def certain(self) -> bool:
@@ -296,7 +352,7 @@ class Scope:
         """For the body of a routine that is called."""
         return replace(
             self,
-            unit=Unit(),
+            unit=Unit(locked=self.unit.locked),
             sql=sql,
             place=(),
             outside=False,
@@ -317,13 +373,20 @@ class Scope:
             drop.recreated = True
         return settled
 
+    def replace_view(self, name: Name) -> None:
+        """A table or materialized view that gets the name of a view that this file surely dropped is a new one."""
+        place = self.world.creation_place(name)
+        for drop in self.unit.unsettled_drops():
+            if drop.names == {(place, name.name)} and self.place[: len(drop.place)] == drop.place:
+                self.world.drop("relation", *min(drop.names), certain=True)
+
     def await_replacement(
         self,
         kind: str,
         names: frozenset[tuple[str, ...]],
         lost: Concern,
         types: Types | None = None,
-        before: Signature | Columns | None = None,
+        before: Signature | Columns | Node | None = None,
     ) -> None:
         """Of an object that this statement drops."""
         drop = Drop(self.statement, kind, names, types, self.place, lost, before)

@@ -6,16 +6,17 @@ What callers of a routine and readers of a view rely on, and what of it another 
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .calls import judge_mentioned
 from .columns import is_numbered, note_domain
+from .grants import await_grants
 from .models import Concerns, Drop, Scope, concern
 from .parser import (
     INPUT_MODES,
     Name,
     Node,
-    UnparsableError,
     dropped_types,
     input_types,
     items,
@@ -30,10 +31,11 @@ from .parser import (
     walk,
 )
 from .routines import Columns, Routine, Signature, read_routine
+from .tables import judge_partition
 from .world import ObjectState, Trigger, World, is_history
 
 _BEFORE = 2
-_RETURN = frozenset({"PLpgSQL_stmt_return"})
+_RETURNS_NULL = re.compile(r"(?i)\breturn\s+null\s*;")
 
 
 def create_trigger(body: Node, scope: Scope) -> Concerns:
@@ -78,25 +80,17 @@ def _swallows(function: Name, world: World) -> bool:
 
 
 def returns_null(routine: Routine) -> bool:
-    """Whether a RETURN NULL stands in its body, wherever."""
-    if routine.language != "plpgsql":
-        return False
-    try:
-        body = routine.plpgsql
-    except UnparsableError:
-        return False
-    return any(
-        each.get("expr", {}).get("PLpgSQL_expr", {}).get("query", "").strip().lower() == "null"
-        for _key, each in walk(body, _RETURN)
-    )
+    """Whether a RETURN NULL stands in its body, wherever. Thousands of trees of bodies would take gigabytes."""
+    return routine.language == "plpgsql" and bool(_RETURNS_NULL.search(routine.text))
 
 
 _CONSTRAINTS = frozenset({"Constraint"})
 
 
-def create_table(body: Node, scope: Scope) -> None:
+def create_table(body: Node, scope: Scope) -> Concerns:
     world, name = scope.world, relation_name(body["relation"])
     certain = scope.certain and body.get("oncommit") != "ONCOMMIT_DROP"
+    scope.replace_view(name)
     before = world.find(name).state
     world.create_relation(name, "table", certain=certain)
     if before is not ObjectState.EXISTING:
@@ -106,6 +100,7 @@ def create_table(body: Node, scope: Scope) -> None:
             if is_numbered(column):
                 sequence = Name(name.schema, f"{name.name}_{column['colname']}_seq")
                 world.create_relation(sequence, "sequence", certain=scope.certain)
+    world.note_calls(name, body.get("tableElts", []))
     for _key, each in walk(body.get("tableElts", []), _CONSTRAINTS):
         if "pktable" in each:
             scope.lock(relation_name(each["pktable"]))
@@ -114,6 +109,8 @@ def create_table(body: Node, scope: Scope) -> None:
         reached = world.find(parent)
         if "partbound" in body:
             scope.lock(parent)
+            if not (body.get("if_not_exists") and before is ObjectState.EXISTING):
+                yield from judge_partition(parent, body["partbound"], scope)
         if before is ObjectState.EXISTING:
             world.entangle(reached)
 
@@ -131,10 +128,13 @@ def create_view(body: Node, scope: Scope) -> Concerns:
     settled = scope.settle("view", (place, name.name)) if place is not None else []
     for drop in settled:
         yield from _compare_view(t.cast("Columns | None", drop.before), name, body, scope)
+        key = ("relation", place or "", name.name)
+        await_grants(key, key, name, scope)
     if settled or body.get("replace"):
         yield from _compare_options((place or "", name.name), name, body, scope.world)
     fresh = not body.get("replace") and not settled
     scope.world.create_relation(name, "view", certain=scope.certain, fresh=fresh)
+    scope.world.note_calls(name, body["query"])
 
 
 def _compare_view(before: Columns | None, name: Name, body: Node, scope: Scope) -> Concerns:
@@ -200,6 +200,11 @@ def create_routine(body: Node, scope: Scope) -> Concerns:
         settled = _settle_routine((place, routine.name.name), signature_now, scope)
         for drop in settled:
             before = t.cast("Signature | None", drop.before)
+            old, now = (
+                ("function", place, routine.name.name, signature(types or ()))
+                for types in (drop.types, routine.types)
+            )
+            await_grants(old, now, routine.name, scope)
             for loss in lost_for_callers(before, signature_now) if before else ():
                 what = f"it makes {routine.name}() again, which {loss}"
                 yield concern("replacement-differs", what)
@@ -216,13 +221,14 @@ def create_routine(body: Node, scope: Scope) -> Concerns:
 
 
 def _settle_routine(name: tuple[str, str], now: Signature, scope: Scope) -> list[Drop]:
-    """With the same inputs, or with more of them that have defaults, where no other routine has the name."""
+    """With the same inputs, or with more of them that have defaults, where no other routine keeps the name."""
     settled = scope.settle("function", name, now.types)
     if settled:
         return settled
     functions = scope.world.catalog.functions.items()
     others = [of for (_schema, other), of in functions if other == name[1]]
-    if sum(map(len, others)) != 1 or name[1] in scope.world.routine_names:
+    gone = [drop for drop in scope.unit.drops if drop.kind == "function" and name in drop.names]
+    if sum(map(len, others)) != len(gone) or name[1] in scope.world.routine_names:
         return []
     for count in range(len(now.types) - now.optional, len(now.types)):
         settled += scope.settle("function", name, now.types[:count])

@@ -128,6 +128,16 @@ def parse_expression(sql: str) -> Node | None:
     return t.cast("Node", targets[0]["ResTarget"].get("val", {}))
 
 
+def parse_constraint(sql: str) -> Node | None:
+    """What stands behind ADD CONSTRAINT and its name."""
+    try:
+        [statement] = parse(f"ALTER TABLE x ADD CONSTRAINT x {sql}")
+        command = statement.node["AlterTableStmt"]["cmds"][0]["AlterTableCmd"]
+    except (UnparsableError, ValueError):
+        return None
+    return t.cast("Node", command["def"]["Constraint"])
+
+
 def parse_plpgsql(sql: str) -> Node:
     """The body of the one CREATE FUNCTION, CREATE PROCEDURE or DO that `sql` is."""
     functions = _read(lambda: _parser.parse_plpgsql_json(sql))

@@ -8,7 +8,7 @@ from collections import Counter
 
 from ..execution import excerpt
 from ..splitter import Statement, failing_line, without_leading_comments
-from . import changes, objects, rows
+from . import changes, grants, objects, rows
 from .calls import judge_mentioned, judge_plpgsql, judge_running, judge_set
 from .catalog import Catalog
 from .changes import judge_drop
@@ -121,8 +121,8 @@ _OTHERS: t.Final[dict[str, Judge]] = {
     "AlterSeqStmt": changes.alter_sequence,
     "RenameStmt": changes.rename,
     "AlterObjectSchemaStmt": changes.set_schema,
-    "AlterOwnerStmt": changes.change_owner,
-    "GrantStmt": changes.judge_grant,
+    "AlterOwnerStmt": grants.change_owner,
+    "GrantStmt": grants.judge_grant,
     "CreateRoleStmt": changes.create_role,
     "ReindexStmt": changes.judge_reindex,
     "TransactionStmt": changes.judge_transaction,
@@ -219,8 +219,8 @@ def _judge_file(source: Source, world: World, unit: Unit) -> list[list[Concern]]
         world.unclear |= not given.isdisjoint(STOPPING)
         world.rows_written |= Classification.UNKNOWN in given
         concerns.append(issues)
-    for drop in unit.unsettled():
-        concerns[drop.statement].append(drop.concern)
+    for index, lost in unit.unsettled():
+        concerns[index].append(lost)
     return concerns
 
 

@@ -184,6 +184,12 @@ class Routine:
         return parse_plpgsql(self.sql)
 
 
+def read_definition(sql: str) -> Routine:
+    """Of pg_get_functiondef."""
+    [parsed] = parse(sql)
+    return read_routine(parsed.node["CreateFunctionStmt"], sql)
+
+
 def read_routine(body: Node, sql: str) -> Routine:
     """Of a CreateFunctionStmt that `sql` consists of."""
     set_path: Node | None = None
@@ -213,10 +219,39 @@ class Text(t.NamedTuple):
     whole: bool
 
 
-def read_dynamic(expression: str) -> Text | None:
+Values: t.TypeAlias = "t.Mapping[str, t.Sequence[str]]"
+"""Of variables by their names, and of fields as `record.field`; of an array all of them."""
+
+
+def read_texts(expression: str, values: Values) -> t.Sequence[str] | None:
+    """Of a text or an array of texts that are written out."""
+    node = parse_expression(expression) or {}
+    name = ".".join(strings(node.get("ColumnRef", {}).get("fields", ())))
+    if name in values:
+        return values[name]
+    node = with_values(node, values)
+    while "TypeCast" in node and constant_text(node) is None:
+        node = node["TypeCast"].get("arg", {})
+    listed = node["A_ArrayExpr"].get("elements", []) if "A_ArrayExpr" in node else [node]
+    texts = [constant_text(each) for each in listed]
+    return None if None in texts else t.cast("list[str]", texts)
+
+
+def with_values(node: t.Any, values: Values) -> t.Any:
+    if isinstance(node, list):
+        return [with_values(each, values) for each in node]
+    if not isinstance(node, dict) or not values:
+        return node
+    texts = values.get(".".join(strings(node.get("ColumnRef", {}).get("fields", ()))), ())
+    if len(texts) == 1:
+        return {"A_Const": {"sval": {"sval": texts[0]}}}
+    return {key: with_values(each, values) for key, each in node.items()}
+
+
+def read_dynamic(expression: str, values: Values) -> Text | None:
     """None when nothing of it can be told."""
     value = parse_expression(expression)
-    text = None if value is None else _render(value)
+    text = None if value is None else _render(with_values(value, values))
     return text if text and text.sql.strip() and not text.sql.startswith(HOLE) else None
 
 
@@ -275,10 +310,10 @@ def _render_format(arguments: list[Node]) -> Text:
         if match[2] == "L":
             return "'...'"
         if match[2] == "I":
-            known = constant_text(value)
-            if known is None:
+            known = _render(value)
+            if not known.whole or HOLE in known.sql:
                 return _hole(value, whole=True).sql
-            return '"' + known.replace('"', '""') + '"'
+            return '"' + known.sql.replace('"', '""') + '"'
         text = _render(value)
         whole = whole and text.whole
         return text.sql

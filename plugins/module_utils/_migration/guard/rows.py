@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from .calls import RUNNING, judge_call_of, judge_called, judge_definition, judge_running
+from .columns import is_quick_to_read
 from .models import STOPPING, Concerns, Scope, concern, judge_filled, lock_kept
 from .parser import Name, Node, options_of, relation_name, strings, walk
 from .world import ObjectState, World, is_history
@@ -22,17 +23,20 @@ def judge_query(kind: str, body: Node, scope: Scope) -> Concerns:
         elif key in RUNNING:
             yield from judge_called(key, part, body, scope)
     if kind == "InsertStmt":
-        query = body.get("selectStmt", {})
-        yield from _judge_time(query, relation_name(body["relation"]), scope)
-    if "intoClause" in body:
-        name = relation_name(body["intoClause"]["rel"])
-        scope.world.create_relation(name, "table", certain=scope.certain)
+        yield from _judge_time(body.get("selectStmt", {}), relation_name(body["relation"]), scope)
+    elif kind == "SelectStmt":
+        made = body.get("intoClause", {}).get("rel")
+        name = relation_name(made) if made else None
+        if name:
+            scope.world.create_relation(name, "table", certain=scope.certain)
         yield from _judge_time(body, name, scope)
+        yield from _judge_row_locks(body, scope)
 
 
 def _judge_insert(body: Node, scope: Scope) -> Concerns:
     name = relation_name(body["relation"])
     yield from _judge_triggers(name, _INSERT, scope)
+    yield from _judge_hidden_calls(name, scope)
     if is_history(scope.world.find(name)):
         yield concern("history", f"it writes into {name}, the history of migrations")
         return
@@ -52,20 +56,59 @@ def _judge_insert(body: Node, scope: Scope) -> Concerns:
         yield concern("statement", f"it inserts through {name}, which is no table")
 
 
-def _judge_time(query: Node, target: Name, scope: Scope) -> Concerns:
+def _judge_time(query: Node, target: Name | None, scope: Scope) -> Concerns:
     """Of what reads old rows, as many as there are, after a lock that nothing gives back before the file ends."""
     read = [relation_name(body) for _key, body in walk(query, _RELATIONS)]
     old = [name for name in read if _has_old_rows(name, scope)]
-    if old:
+    for name in read:
+        yield from _judge_hidden_calls(name, scope)
+    if old and target:
         result = scope.world.find(target)
         scope.world.filled |= result.keys if result.new else set()
     if scope.unit.locked and old:
         yield lock_kept(old[0], scope)
 
 
+def _judge_row_locks(query: Node, scope: Scope) -> Concerns:
+    """Rows of which as many are locked as there are; FOR KEY SHARE stops next to nobody."""
+    for each in query.get("lockingClause", ()) if "limitCount" not in query else ():
+        clause = each["LockingClause"]
+        locked = clause.get("lockedRels") or query.get("fromClause", ())
+        for _key, body in (
+            walk(locked, _RELATIONS) if clause["strength"] != "LCS_FORKEYSHARE" else ()
+        ):
+            if _has_old_rows(relation_name(body), scope):
+                what = f"it locks rows of {relation_name(body)} until the migration ends"
+                yield concern("lock-table", what)
+
+
+def _judge_hidden_calls(name: Name, scope: Scope) -> Concerns:
+    """Functions of a default, a CHECK or a view, which the statement does not name."""
+    world = scope.world
+    for key in world.find(name).keys:
+        for called in sorted(world.calls.get(key, ()), key=str):
+            # Of the server or an extension nobody makes a default that destroys.
+            if any(world.find_routines(called)) or called.name not in world.foreign_functions:
+                yield from judge_call_of(called, scope)
+        for called in world.catalog.calls.get(key, ()):
+            yield from _judge_fired_call(
+                f"{called}() of {name}", judge_call_of(called, scope), scope
+            )
+
+
+def _judge_fired_call(shown: str, does: Concerns, scope: Scope) -> Concerns:
+    """What it does is nothing new to the database, but the file does not show it."""
+    with scope.world.held():
+        concerns = list(does)
+    for each in [of for of in concerns if of.verdict in STOPPING][:1]:
+        yield concern("trigger-fires", f"it runs {shown}: {each.what}")
+
+
 def _has_old_rows(name: Name, scope: Scope) -> bool:
     """Or copies of them. A name of a WITH has none, as far as the database told."""
     result = scope.world.find(name)
+    if _is_system(name) or is_quick_to_read(result.keys, scope.world):
+        return False
     if result.keys & scope.world.filled:
         return True
     is_there = not scope.world.known or result.state is ObjectState.EXISTING
@@ -169,12 +212,16 @@ def judge_refresh(body: Node, scope: Scope) -> Concerns:
     scope.world.rows_written = True
     if not body.get("concurrent") and not scope.world.find(name).new:
         yield concern("refresh-blocks", f"it refreshes {name} and blocks reads of it meanwhile")
+    elif scope.unit.locked:
+        yield lock_kept(name, scope)
+    scope.lock(name)
 
 
 def judge_create_as(body: Node, scope: Scope) -> Concerns:
     """CREATE TABLE AS and CREATE MATERIALIZED VIEW."""
     [(kind, query)] = body["query"].items()
     name = relation_name(body["into"]["rel"])
+    scope.replace_view(name)
     there = body.get("if_not_exists") and scope.world.find(name).state is ObjectState.EXISTING
     runs = not (there and scope.world.known)
     if runs:
@@ -216,15 +263,12 @@ def _judge_triggers(name: Name, events: int, scope: Scope) -> Concerns:
 
 
 def _judge_fired(name: Name, scope: Scope) -> Concerns:
-    """Older triggers and rules: what they do is nothing new to the database, but the file does not show it."""
-    world = scope.world
-    fired = [of for key in world.find(name).keys for of in world.catalog.fired.get(key, ())]
-    for each in fired:
+    """Older triggers and rules."""
+    catalog = scope.world.catalog
+    for each in [of for key in scope.world.find(name).keys for of in catalog.fired.get(key, ())]:
         if each.events & _INSERT and each.function:
-            with world.held():
-                concerns = list(judge_definition(each.function, scope))
-            for does in [of for of in concerns if of.verdict in STOPPING][:1]:
-                yield concern("trigger-fires", f"it fires {each.name} of {name}: {does.what}")
+            does = judge_definition(each.function, scope)
+            yield from _judge_fired_call(f"{each.name} of {name}", does, scope)
 
 
 def _is_system(name: Name) -> bool:

@@ -5,76 +5,20 @@ from __future__ import annotations
 
 import typing as t
 
-from .columns import judge_add_column, judge_column_type
-from .models import Alter, Concern, Concerns, Drop, Scope, concern, judge_filled, lock_kept
-from .parser import HOLE, Name, Node, relation_name, strings, type_name, walk, words
+from .catalog import Policy
+from .columns import is_quick_to_read, judge_add_column, judge_column_type
+from .constraints import (
+    add_constraint,
+    drop_constraint,
+    is_never,
+    note_constraint,
+    set_not_null,
+    validate_constraint,
+)
+from .grants import judge_owner
+from .models import Alter, Concern, Concerns, Scope, concern, judge_filled
+from .parser import HOLE, Name, Node, relation_name, words
 from .world import ObjectState, World
-
-_FALSE = ("f", "false", "n", "no", "off", "0")
-
-
-def is_never(condition: Node, *, unless_null: bool = False) -> bool:
-    """Whether it is false, or NULL, for every row. `unless_null` for a CHECK, which NULL passes."""
-    if "A_Const" in condition:
-        constant = condition["A_Const"]
-        if constant.get("isnull"):
-            return not unless_null
-        return "boolval" in constant and not constant["boolval"].get("boolval")
-    if "TypeCast" in condition:
-        cast = condition["TypeCast"]
-        constant = cast.get("arg", {}).get("A_Const", {})
-        text = constant.get("sval", {}).get("sval", "").lower()
-        boolean = type_name(cast["typeName"]).name == "bool"
-        return boolean and (text in _FALSE or is_never(cast["arg"], unless_null=unless_null))
-    if "BoolExpr" in condition:
-        return _is_never_combined(condition["BoolExpr"], unless_null=unless_null)
-    return _compares_other_constants(condition.get("A_Expr", {}))
-
-
-def _is_never_combined(body: Node, *, unless_null: bool) -> bool:
-    parts = body.get("args", ())
-    if body["boolop"] == "AND_EXPR":
-        return any(is_never(part, unless_null=unless_null) for part in parts)
-    if body["boolop"] == "OR_EXPR":
-        return all(is_never(part, unless_null=unless_null) for part in parts)
-    constant = parts[0].get("A_Const", {})
-    return bool(constant.get("boolval", {}).get("boolval"))
-
-
-def _compares_other_constants(body: Node) -> bool:
-    """1 = 0, and the like."""
-    if body.get("kind") != "AEXPR_OP" or strings(body.get("name", ())) != ["="]:
-        return False
-    left, right = (
-        {**body.get(side, {}).get("A_Const", {}), "location": None} for side in ("lexpr", "rexpr")
-    )
-    return len(left) > 1 and left.keys() == right.keys() and left != right
-
-
-_COLUMNS = frozenset({"ColumnRef"})
-
-
-def judge_not_valid(constraint: Node, alter: Alter) -> Concerns:
-    name, scope = alter.name, alter.scope
-    settled: list[Drop] = []
-    if constraint["contype"] != "CONSTR_NOTNULL":
-        for key in alter.target.keys:
-            settled += scope.settle("constraint", (*key, constraint.get("conname", "")))
-    if is_never(constraint.get("raw_expr", {}), unless_null=True):
-        yield concern("rows-refused", f"it refuses every new row of {name}")
-        return
-    columns = _columns(constraint)
-    old = [column for column in columns if alter.states("column", column) != {ObjectState.NEW}]
-    if old and not settled:
-        listed = ", ".join(old)
-        yield concern("rows-refused", f"it refuses new rows of {name} by their values in {listed}")
-
-
-def _columns(constraint: Node) -> list[str]:
-    named = strings(constraint.get("fk_attrs", ())) or strings(constraint.get("keys", ()))
-    for _key, body in walk(constraint.get("raw_expr", {}), _COLUMNS):
-        named += strings(body.get("fields", ()))[-1:]
-    return sorted({*named})
 
 
 def create_policy(body: Node, scope: Scope) -> Concerns:
@@ -82,27 +26,54 @@ def create_policy(body: Node, scope: Scope) -> Concerns:
     target = scope.world.find(table)
     scope.lock(table)
     name = body["policy_name"]
-    settled = False
+    settled, before = False, None
     for key in target.keys:
         settled = bool(scope.settle("policy", (*key, name))) or settled
+        before = scope.world.catalog.policies.get((*key, name))
         scope.world.create("policy", *key, name, certain=scope.certain, fresh=not settled)
         scope.world.tables_with_policies.add(key)
     if HOLE in table.name:
         scope.world.policies_unclear = True
     if target.new:
         return
-    if not body.get("permissive") and not settled:
+    if not body.get("permissive") and not (settled and before and not before.permissive):
         what = f"it hides rows of {table} from clients that see them now"
         yield concern("restrictive-policy", what)
-    else:
-        yield from _judge_condition(table, name, body)
+        return
+    if settled and before:
+        command = _COMMAND_LETTERS.get(body.get("cmd_name", "all"), "*")
+        if command not in ("*", before.command):
+            what = (
+                f"its policy {name!r} of {table} no longer holds for all commands that it held for"
+            )
+            yield concern("policy-locks-out", what)
+        yield from _judge_roles(table, name, body, before)
+    yield from _judge_condition(table, name, body)
+
+
+_COMMAND_LETTERS = {"select": "r", "insert": "a", "update": "w", "delete": "d"}
+
+
+def _judge_roles(table: Name, policy: str, body: Node, before: Policy) -> Concerns:
+    roles = {each["RoleSpec"].get("rolename", "") for each in body.get("roles", ())}
+    lost = before.roles - roles if "" not in roles else ()
+    if lost:
+        shown = ", ".join(sorted(role or "PUBLIC" for role in lost))
+        yield concern(
+            "policy-locks-out", f"its policy {policy!r} of {table} no longer holds for {shown}"
+        )
 
 
 def alter_policy(body: Node, scope: Scope) -> Concerns:
     table = relation_name(body["table"])
     scope.lock(table)
-    if not scope.world.find(table).new:
-        yield from _judge_condition(table, body["policy_name"], body)
+    target, name = scope.world.find(table), body["policy_name"]
+    if not target.new:
+        known = (scope.world.catalog.policies.get((*key, name)) for key in target.keys)
+        for before in known if "roles" in body else ():
+            if before:
+                yield from _judge_roles(table, name, body, before)
+        yield from _judge_condition(table, name, body)
 
 
 def _judge_condition(table: Name, policy: str, body: Node) -> Concerns:
@@ -169,7 +140,6 @@ _ADDITIVE = words(
     """
 )
 _SIMPLE = {
-    "AT_ChangeOwner": ("owner", "gets another owner, and the old one loses its rights"),
     "AT_SetLogged": ("table-rewrite", "is rewritten under a lock that stops everybody"),
     "AT_SetUnLogged": ("table-rewrite", "is rewritten under a lock that stops everybody"),
     "AT_SetTableSpace": ("table-rewrite", "is moved under a lock that stops everybody"),
@@ -186,7 +156,6 @@ _LOCKS_NOBODY_OUT = words(
 )
 """SHARE UPDATE EXCLUSIVE is enough for them, as the page of ALTER TABLE in PostgreSQL's documentation says."""
 _READS_ALL = ("AT_AddConstraint", "AT_AlterColumnType", "AT_SetNotNull", "AT_ValidateConstraint")
-_BUILDS_INDEX = ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_EXCLUSION")
 
 
 def judge_alter_table(body: Node, scope: Scope) -> Concerns:
@@ -219,7 +188,7 @@ def _judge_command(alter: Alter, kind: str) -> Concerns:
     elif kind == "OBJECT_INDEX" and subtype == "AT_AttachPartition":
         return
     elif subtype in _COMMANDS:
-        yield from _COMMANDS[subtype](alter)
+        yield from _COMMANDS[subtype](alter) or ()
     elif subtype in _SIMPLE:
         rule, what = _SIMPLE[subtype]
         yield concern(rule, f"it alters {name}, which {what}")
@@ -228,22 +197,23 @@ def _judge_command(alter: Alter, kind: str) -> Concerns:
         yield concern("table-change", f"it alters {name} in an unknown way ({word})")
 
 
-def _set_not_null(alter: Alter) -> Concerns:
-    """Of a column that is NOT NULL it changes nothing."""
-    known = alter.scope.world.catalog.columns
-    columns = [known.get((*key, alter.part)) for key in alter.target.keys]
-    if not all(column and column.not_null for column in columns):
-        what = f"it alters {alter.name}, which scans it under a lock that stops everybody"
-        yield concern("set-not-null", what)
+def _change_owner(alter: Alter) -> Concerns:
+    keys = [("relation", *key) for key in alter.target.keys]
+    yield from judge_owner(keys, alter.command["newowner"], str(alter.name), alter.scope)
 
 
-def _column_default(alter: Alter) -> Concerns:
+def _column_default(alter: Alter) -> None:
     world = alter.scope.world
     has_default = any(world.has_default(key, alter.part) for key in alter.target.keys)
     is_none = _is_none(alter.command.get("def"))
-    if alter.states("column") != {ObjectState.NEW} and is_none and has_default:
+    names = frozenset((*key, alter.part) for key in alter.target.keys)
+    if not is_none:
+        for name in names:
+            alter.scope.settle("default", name)
+    elif alter.states("column") != {ObjectState.NEW} and has_default:
         shown = f"{alter.name}.{alter.part}"
-        yield concern("drop-default", f"it drops the default of {shown}, which old code relies on")
+        what = f"it drops the default of {shown}, which old code relies on"
+        alter.scope.await_replacement("default", names, concern("drop-default", what))
 
 
 def _is_none(default: Node | None) -> bool:
@@ -252,57 +222,41 @@ def _is_none(default: Node | None) -> bool:
     return bare is None or bool(bare.get("A_Const", {}).get("isnull"))
 
 
-def _drops_nothing_old(alter: Alter, kind: str) -> bool:
-    states = alter.states(kind)
-    absent = alter.command.get("missing_ok") and states == {ObjectState.ABSENT}
-    return bool(absent) or states == {ObjectState.NEW}
-
-
 def _drop_column(alter: Alter) -> Concerns:
-    if not _drops_nothing_old(alter, "column"):
+    if not alter.drops_nothing_old("column"):
         shown = f"{alter.name}.{alter.part}"
         yield concern("drop-column", f"it drops the column {shown} and its contents")
 
 
-def _drop_constraint(alter: Alter) -> Concerns:
-    if _drops_nothing_old(alter, "constraint"):
-        return
-    lost = concern("drop-constraint", f"it drops the constraint {alter.part!r} of {alter.name}")
-    names = frozenset((*key, alter.part) for key in alter.target.keys)
-    known = alter.scope.world.catalog.constraints
-    types = {known.get((schema, table, part)) for schema, table, part in names}
-    if types <= {"c", "f"} and alter.command.get("behavior") != "DROP_CASCADE":
-        alter.scope.await_replacement("constraint", names, lost)
+def _alter_constraint(alter: Alter) -> Concerns:
+    """Deferred, what it refuses is refused when the transaction ends."""
+    change = alter.command["def"]["ATAlterConstraint"]
+    if change.get("alterDeferrability") and not change.get("alterEnforceability"):
+        what = f"it changes when {change['conname']} of {alter.name} is checked"
+        yield concern("reference-changed", what)
     else:
-        yield lost
-
-
-def _add_constraint(alter: Alter) -> Concerns:
-    constraint = alter.command["def"]["Constraint"]
-    kind, shown = constraint["contype"], constraint.get("conname") or "without a name"
-    adds = f"it adds the constraint {shown} to {alter.name} and"
-    if kind in _BUILDS_INDEX:
-        if "indexname" not in constraint:
-            what = f"{adds} builds its index, which blocks writes meanwhile"
-            yield concern("constraint-builds-index", what)
-    elif kind not in ("CONSTR_CHECK", "CONSTR_FOREIGN", "CONSTR_NOTNULL"):
-        yield concern("table-change", f"it adds an unknown constraint to {alter.name}")
-    elif constraint.get("skip_validation"):
-        yield from judge_not_valid(constraint, alter)
-    else:
-        yield concern("constraint-validates", f"{adds} scans it under a lock")
-
-
-def _validate(alter: Alter) -> Concerns:
-    if alter.scope.unit.locked:
-        yield lock_kept(alter.name, alter.scope)
+        yield concern("table-change", f"it changes {change['conname']} of {alter.name}")
 
 
 def _attach(alter: Alter) -> Concerns:
-    partition = relation_name(alter.command["def"]["PartitionCmd"]["name"])
+    attached = alter.command["def"]["PartitionCmd"]
+    partition = relation_name(attached["name"])
     if not alter.scope.world.find(partition).new:
         what = f"it attaches the existing {partition} to {alter.name} and scans it"
         yield concern("partition", what)
+    yield from judge_partition(alter.name, attached["bound"], alter.scope)
+
+
+def judge_partition(parent: Name, bound: Node, scope: Scope) -> Concerns:
+    """Of a new one, for whose rows PostgreSQL looks in the DEFAULT partition."""
+    world = scope.world
+    for key in world.find(parent).keys if not bound.get("is_default") else ():
+        default = world.catalog.default_partitions.get(key)
+        if default and world.state("relation", *key) is ObjectState.EXISTING:
+            scope.lock(Name(*default))
+            if not is_quick_to_read({default}, world):
+                what = f"it adds a partition to {parent}, and scans {Name(*default)} under a lock that stops everybody"
+                yield concern("default-partition", what)
 
 
 def _inherit(alter: Alter) -> Concerns:
@@ -315,19 +269,29 @@ def _replica_identity(alter: Alter) -> Concerns:
 
 
 def _trigger_switch(alter: Alter) -> Concerns:
-    if not alter.part or alter.states("trigger") != {ObjectState.NEW}:
-        yield concern("trigger-switch", f"it switches triggers or rules of {alter.name}")
+    """Off is on again where the file says so later."""
+    switch, _enable, which = alter.subtype.partition("able")
+    if alter.part and alter.states("trigger") == {ObjectState.NEW}:
+        return
+    lost = concern("trigger-switch", f"it switches triggers or rules of {alter.name}")
+    names = frozenset((*key, alter.part or which) for key in alter.target.keys)
+    if switch == "AT_Dis":
+        alter.scope.await_replacement("switch", names, lost)
+    elif not [drop for name in names for drop in alter.scope.settle("switch", name)]:
+        yield lost
 
 
-_COMMANDS: t.Final[dict[str, t.Callable[[Alter], Concerns]]] = {
+_COMMANDS: t.Final[dict[str, t.Callable[[Alter], Concerns | None]]] = {
+    "AT_ChangeOwner": _change_owner,
     "AT_AddColumn": judge_add_column,
     "AT_AlterColumnType": judge_column_type,
     "AT_ColumnDefault": _column_default,
-    "AT_SetNotNull": _set_not_null,
+    "AT_SetNotNull": set_not_null,
     "AT_DropColumn": _drop_column,
-    "AT_DropConstraint": _drop_constraint,
-    "AT_AddConstraint": _add_constraint,
-    "AT_ValidateConstraint": _validate,
+    "AT_DropConstraint": drop_constraint,
+    "AT_AddConstraint": add_constraint,
+    "AT_ValidateConstraint": validate_constraint,
+    "AT_AlterConstraint": _alter_constraint,
     "AT_AttachPartition": _attach,
     "AT_AddInherit": _inherit,
     "AT_ReplicaIdentity": _replica_identity,
@@ -361,6 +325,9 @@ def _note(alter: Alter) -> None:
             world.drop(kind, *key, alter.part, certain=certain)
     if subtype in ("AT_AttachPartition", "AT_AddInherit"):
         _note_family(alter)
+    note_constraint(alter)
+    if subtype in ("AT_AddColumn", "AT_AddConstraint", "AT_ColumnDefault"):
+        world.note_calls(alter.name, definition)
     _note_references(alter)
 
 

@@ -7,10 +7,11 @@ import typing as t
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 
 from .catalog import Catalog, Domain, Key
-from .parser import HOLE, Name, Node
-from .routines import Routine
+from .parser import HOLE, Name, Node, parse_constraint, strings, to_name, walk
+from .routines import Routine, read_definition
 
 Place: t.TypeAlias = "tuple[str, str]"
 """Schema and name."""
@@ -22,6 +23,7 @@ Path: t.TypeAlias = "tuple[str, ...] | None"
 TEMPORARY = "pg_temp"
 UNPLACED = "?"
 """Stands for the schema of a routine that cannot be told."""
+_CALLS = frozenset({"FuncCall"})
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
 
 
@@ -92,6 +94,9 @@ class World:
         self.routine_names: set[str] = set()
         self.triggers: dict[tuple[str, str], list[Trigger]] = {}
         self.prepared: set[str] = set()
+        self.calls: dict[Place, set[Name]] = {}
+        """Functions of new defaults, CHECKs and views, which statements run that do not name them."""
+        self._old_routines: dict[Place, list[Routine]] = {}
         self._objects: dict[Key, ObjectState] = {}
         self._uncertain: set[Key] = set()
         self._temporary: set[Key] = set()
@@ -99,6 +104,11 @@ class World:
         self._entangled: set[tuple[str, str]] = set()
         self.domains: dict[Place, Domain] = {}
         """Made or altered."""
+        self.index_columns: dict[Place, tuple[str, ...]] = {}
+        self.not_null: dict[tuple[str, ...], bool] = {}
+        """Columns that this run made so, or no more."""
+        self.constraints: dict[tuple[str, ...], Node | None] = {}
+        """As they surely are by now, None where one is dropped."""
         self.volatile_names: set[str] = set()
         """Of functions that ALTER FUNCTION made so."""
         self.row_security: dict[tuple[Place, str], frozenset[bool | None]] = {}
@@ -342,8 +352,39 @@ class World:
                 if known == name.name and (name.schema in (None, schema) or schema == UNPLACED):
                     yield from routines
 
+    @cached_property
+    def foreign_functions(self) -> frozenset[str]:
+        """Names that only functions of the server and of extensions have."""
+        ours = {name for _schema, name in self.catalog.functions}
+        return frozenset(name for _schema, name in self.catalog.volatile if name not in ours)
+
+    def old_routines(self, name: Name) -> t.Iterator[Routine]:
+        """Those of the database that a name may mean and whose text it told; without a schema, those of any."""
+        for place, texts in self.catalog.definitions.items():
+            if place[1] == name.name and name.schema in (None, place[0]):
+                if place not in self._old_routines:
+                    self._old_routines[place] = [*map(read_definition, texts)]
+                yield from self._old_routines[place]
+
+    def note_calls(self, name: Name, node: t.Any) -> None:
+        """Of a definition at a relation that stands in this run."""
+        called = {to_name(strings(body["funcname"])) for _key, body in walk(node, _CALLS)}
+        for key in self.find(name).keys if called and not self.is_held else ():
+            self.calls.setdefault(key, set()).update(called)
+
     def domain(self, key: Place) -> Domain | None:
         return self.domains.get(key) or self.catalog.domains.get(key)
+
+    def constraint(self, key: tuple[str, ...]) -> Node | None:
+        if key not in self.constraints:
+            text = self.catalog.constraints.get(t.cast("tuple[str, str, str]", key))
+            self.constraints[key] = None if text is None else parse_constraint(text)
+        return self.constraints[key]
+
+    def constraints_of(self, table: Place) -> list[Node]:
+        keys = {key for key in (*self.catalog.constraints, *self.constraints) if key[:2] == table}
+        known = map(self.constraint, keys) if table not in self.moved else ()
+        return [each for each in known if each]
 
     def set_path_of(self, name: Name, setting: Node) -> None:
         """Routines of this name have a search path of their own from now on."""

@@ -73,6 +73,7 @@ def test_each_statement_knows_its_line():
         ("$$\n\\d\n$$", None),
         ("-- x\n/*\n\\d */", None),
         ("a \\ b", None),
+        ("a;\nselect 'drop table x' \\gexec\n", 2),
     ],
 )
 def test_psql_meta_commands_are_found_where_they_are_commands(text, line):

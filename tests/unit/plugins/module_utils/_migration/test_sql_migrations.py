@@ -79,6 +79,8 @@ def test_files_run_by_the_numbers_in_their_versions(tmp_path):
         ("B5__all.sql", "baseline"),
         ("beforeMigrate.sql", "callback"),
         ("afterEachMigrate__log.sql", "callback"),
+        ("V2__x.sh", "V2__x.sh is a program"),
+        ("R__x.java", "R__x.java is a program"),
         ("V1__a.sql.conf", "configures"),
         ("V2_typing.sql", "not named V<version>__<description>.sql"),
         ("v2__small.sql", "not named"),

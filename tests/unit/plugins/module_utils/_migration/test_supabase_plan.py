@@ -96,14 +96,14 @@ def test_space_is_no_drift_and_neither_is_a_history_without_statements():
 
 
 def test_files_are_chosen_and_ordered_as_the_cli_does(tmp_path):
-    for name in ("20_b.sql", "100_a.sql", "README.md", "x.sql", "3_.sql", "archive"):
+    for name in ("20_b.sql", "100_a.sql", "README.md", "x.sql", "3_.sql", "3_c.SQL", "archive"):
         if name == "archive":
             (tmp_path / name).mkdir()
         else:
             (tmp_path / name).write_text("select 1")
     folder = SupabaseFiles(str(tmp_path)).folder
     assert [file.file for file in folder.files] == ["100_a.sql", "20_b.sql", "3_.sql"]
-    assert folder.skipped == ("x.sql",)
+    assert folder.skipped == ("3_c.SQL", "x.sql")
 
 
 def test_the_clis_old_first_file_is_passed_over(tmp_path):

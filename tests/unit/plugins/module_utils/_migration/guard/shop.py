@@ -5,6 +5,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.cat
     Column,
     Domain,
     Fired,
+    Grant,
+    Policy,
     RowSecurity,
     TriggerFunction,
 )
@@ -19,6 +21,8 @@ _TOUCH = """CREATE FUNCTION public.touch_updated_at() RETURNS trigger LANGUAGE p
 BEGIN NEW.created_at := now(); RETURN NEW; END $$"""
 _COUNT = """CREATE FUNCTION public.count_orders() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN UPDATE users SET name = 'x' WHERE id = NEW.user_id; RETURN NULL; END $$"""
+
+_OLD = "CREATE OR REPLACE FUNCTION public.{} RETURNS integer LANGUAGE sql AS $$ {} $$"
 
 _COLUMNS = {
     "users": {
@@ -42,9 +46,15 @@ _COLUMNS = {
     },
 }
 
+
+def _grants(*written: str) -> frozenset[Grant]:
+    return frozenset(Grant(*each.split(" ")) for each in written)
+
+
 SHOP = Catalog(
     search_path=("public",),
     user="postgres",
+    maker="postgres",
     schemas=frozenset({"public", "app", "auth", "storage", "extensions", "pg_catalog"}),
     relations={
         ("public", "users"): "r",
@@ -53,8 +63,11 @@ SHOP = Catalog(
         ("public", "people"): "r",
         ("public", "Wallet"): "r",
         ("public", "events"): "p",
+        ("public", "visits"): "p",
+        ("public", "hits"): "p",
         ("public", "events_2025"): "r",
         ("public", "active_users"): "v",
+        ("public", "phones"): "v",
         ("public", "daily_totals"): "m",
         ("app", "mine"): "v",
         ("public", "order_numbers"): "S",
@@ -69,9 +82,21 @@ SHOP = Catalog(
         for name, column in columns.items()
     },
     constraints={
-        ("public", "users", "users_email_key"): "u",
-        ("public", "orders", "orders_total_check"): "c",
-        ("public", "orders", "orders_user_id_fkey"): "f",
+        ("public", "users", "users_email_key"): "UNIQUE (email)",
+        ("public", "users", "users_name_given"): "CHECK ((name IS NOT NULL)) NOT VALID",
+        ("public", "orders", "orders_total_check"): "CHECK ((total >= (0)::numeric))",
+        (
+            "public",
+            "orders",
+            "orders_kind_check",
+        ): "CHECK ((kind = ANY (ARRAY['a'::text, 'b'::text])))",
+        ("public", "orders", "orders_user_id_fkey"): "FOREIGN KEY (user_id) REFERENCES users(id)",
+        ("public", "orders", "orders_numbered"): "CHECK (((number IS NOT NULL) AND (number > 0)))",
+    },
+    index_columns={("public", "orders_ids"): ("id", "courier_id")},
+    default_partitions={
+        ("public", "visits"): ("public", "visits_rest"),
+        ("public", "hits"): ("public", "hits_rest"),
     },
     types={
         ("public", "users"): "c",  # of its rows
@@ -93,6 +118,10 @@ SHOP = Catalog(
         ("public", "archive_old"): (
             Signature((_INT,), ("days",), columns=(("", Name(None, "void")),)),
         ),
+        ("public", "pay"): (Signature((_INT,), ("sum",), columns=(("", _INT),)),),
+        ("public", "boom"): (Signature((), ()),),
+        ("public", "boom_through"): (Signature((), ()),),
+        ("public", "slug_of"): (Signature((_TEXT,), ("",)),),
         ("public", "total_of"): (
             Signature((_INT,), ("",), columns=(("", _INT),)),
             Signature((_UUID,), ("",), columns=(("", _INT),)),
@@ -107,6 +136,12 @@ SHOP = Catalog(
             ),
         ),
     },
+    calls={("public", "people"): frozenset({Name("public", "boom"), Name("public", "slug_of")})},
+    definitions={
+        ("public", "boom"): (_OLD.format("boom()", "DELETE FROM users RETURNING 1"),),
+        ("public", "boom_through"): (_OLD.format("boom_through()", "SELECT boom()"),),
+        ("public", "slug_of"): (_OLD.format("slug_of(text)", "SELECT length($1)"),),
+    },
     volatile={
         ("public", "total_of"): False,
         ("public", "make_code"): True,
@@ -117,7 +152,9 @@ SHOP = Catalog(
         ("public", "users"): RowSecurity(enabled=False, forced=False),
         ("public", "orders"): RowSecurity(enabled=False, forced=False),
     },
-    policies=frozenset({("public", "users", "Read own")}),
+    policies={
+        ("public", "users", "Read own"): Policy("r", frozenset({"authenticated"}), permissive=True)
+    },
     triggers={
         ("public", "users", "users_touch"): TriggerFunction(
             ("public", "touch_updated_at"), before_row=True
@@ -133,15 +170,28 @@ SHOP = Catalog(
         ("public", "Wallet"): (Fired("keep", 4, "?"),),
     },
     granted={
-        ("public", "users"): frozenset({"postgres", "authenticated"}),
-        ("public", "orders"): frozenset({"postgres"}),
-        ("storage", "buckets"): frozenset({"postgres"}),
-        ("storage", "objects"): frozenset({"postgres"}),
+        ("relation", "public", "users"): _grants(
+            "postgres OWNER", "authenticated INSERT", "authenticated SELECT"
+        ),
+        ("relation", "public", "orders"): _grants("postgres OWNER", "postgres INSERT"),
+        ("relation", "public", "phones"): _grants("postgres OWNER", "clerk SELECT"),
+        ("relation", "storage", "buckets"): _grants("postgres OWNER"),
+        ("relation", "storage", "objects"): _grants("postgres OWNER"),
+        ("function", "public", "pay", "int4"): _grants("postgres OWNER", "clerk EXECUTE"),
+        ("function", "public", "near", "int4,int4"): _grants("postgres OWNER", " EXECUTE"),
+        ("schema", "app"): _grants("postgres OWNER", "clerk USAGE"),
+        ("type", "public", "order_status"): _grants("postgres OWNER"),
     },
+    default_granted={("relation", "app"): _grants("clerk SELECT")},
     foreign_relations=frozenset({("storage", "buckets")}),
     system_relations=frozenset({"columns"}),
     swallowing=frozenset({("public", "drop_row")}),
-    sizes={("public", "settings"): 8192, ("public", "orders"): 2**30, ("public", "users"): 2**30},
+    sizes={
+        ("public", "settings"): 8192,
+        ("public", "hits_rest"): 0,
+        ("public", "orders"): 2**30,
+        ("public", "users"): 2**30,
+    },
     rules=frozenset({("public", "orders", "keep")}),
     extensions=frozenset({"pgcrypto"}),
 )

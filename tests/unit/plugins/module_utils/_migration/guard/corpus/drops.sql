@@ -127,6 +127,12 @@ CREATE FUNCTION archive_old(days int, dry_run bool DEFAULT false) RETURNS void L
 DROP FUNCTION total_of(int);
 CREATE FUNCTION total_of(int, rounded bool DEFAULT false) RETURNS int LANGUAGE sql AS 'SELECT 1';
 
+-- == drop all functions of a name and make one with more arguments that have defaults
+-- destructive: drop-not-recreated
+DROP FUNCTION total_of(uuid);
+DROP FUNCTION total_of(int);
+CREATE FUNCTION total_of(int, rounded bool DEFAULT false) RETURNS int LANGUAGE sql AS 'SELECT 1';
+
 -- == drop a function and make it with another result
 DROP FUNCTION archive_old(int);
 -- destructive: replacement-differs
@@ -187,6 +193,40 @@ DROP VIEW active_users;
 -- destructive: replacement-differs
 CREATE VIEW active_users AS SELECT o.* FROM orders o;
 
+-- == drop a view and a function, and their privileges with them
+DROP VIEW phones;
+-- destructive: replacement-grants
+CREATE VIEW phones AS SELECT name FROM users;
+DROP FUNCTION pay(int);
+-- destructive: replacement-grants
+CREATE FUNCTION pay(sum int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+DROP VIEW app.mine;
+-- destructive: replacement-differs
+CREATE VIEW app.mine AS SELECT 1 AS one;
+
+-- == drop a view and a function, and grant and revoke what they had
+DROP VIEW phones;
+CREATE VIEW phones AS SELECT name FROM users;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO clerk;
+DROP FUNCTION pay(int);
+CREATE FUNCTION pay(sum int, twice bool DEFAULT false) RETURNS int LANGUAGE sql AS 'SELECT 1';
+REVOKE ALL ON FUNCTION pay(int, bool) FROM PUBLIC;
+DO $$ BEGIN GRANT EXECUTE ON FUNCTION pay(int, bool) TO clerk, guest; END $$;
+DROP FUNCTION near(int, int);
+-- destructive: replacement-grants
+CREATE FUNCTION near(x int, y int = 3) RETURNS TABLE (id uuid, title text) LANGUAGE sql AS 'SELECT NULL, NULL';
+-- destructive: revoke
+REVOKE ALL ON FUNCTION near FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION near TO CURRENT_USER;
+DROP FUNCTION near(int, int);
+CREATE FUNCTION near(x int, y int = 3) RETURNS TABLE (id uuid, title text) LANGUAGE sql AS 'SELECT NULL, NULL';
+
+-- == drop a function and take it from those who could call it
+DROP FUNCTION pay(int);
+-- destructive: replacement-grants
+CREATE FUNCTION pay(sum int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+REVOKE ALL ON FUNCTION pay(int) FROM PUBLIC;
+
 -- == drop a view and make it with unknown columns
 CREATE TABLE members (id uuid);
 DROP VIEW active_users;
@@ -227,6 +267,23 @@ CREATE VIEW active_users AS WITH RECURSIVE a AS (SELECT * FROM a) SELECT * FROM 
 -- destructive: drop-not-recreated
 DROP VIEW active_users;
 CREATE TABLE active_users (id int);
+
+-- == a view that becomes a table or a materialized view
+-- destructive: drop-not-recreated
+DROP VIEW active_users;
+CREATE TABLE active_users (id int);
+CREATE INDEX ON active_users (id);
+-- destructive: drop-cascade
+DROP VIEW phones CASCADE;
+CREATE MATERIALIZED VIEW phones AS SELECT '1' AS phone;
+CREATE INDEX ON phones (phone);
+
+-- == a view that perhaps becomes a table
+-- destructive: drop-not-recreated
+DO $$ BEGIN IF now() > '2030-01-01' THEN DROP VIEW active_users; END IF; END $$;
+CREATE TABLE IF NOT EXISTS active_users (id int);
+-- destructive: index-blocks
+CREATE INDEX ON active_users (id);
 
 -- == drop a view and its dependents
 -- destructive: drop-cascade
@@ -288,6 +345,37 @@ DO $$ BEGIN
   DROP POLICY "Read own" ON users;
   IF now() > '2030-01-01' THEN RETURN; END IF;
   CREATE POLICY "Read own" ON users USING (true);
+END $$;
+
+-- == return from a loop or a block
+-- destructive: drop-not-recreated
+DO $$ BEGIN
+  DROP POLICY "Read own" ON users;
+  WHILE now() > '2030-01-01' LOOP RETURN; END LOOP;
+  CREATE POLICY "Read own" ON users USING (true);
+END $$;
+-- destructive: drop-not-recreated
+DO $$ BEGIN
+  DROP POLICY "Read own" ON users;
+  BEGIN IF now() > '2030-01-01' THEN RETURN; END IF; END;
+  CREATE POLICY "Read own" ON users USING (true);
+END $$;
+
+-- == return where the database says that it is not needed
+DO $$ BEGIN
+  IF to_regclass('public.users') IS NULL THEN RETURN; END IF;
+  DROP POLICY "Read own" ON users;
+  IF to_regclass('public.carts') IS NOT NULL AND now() > '2030-01-01' THEN RETURN; END IF;
+  CREATE POLICY "Read own" ON users USING (true);
+END $$;
+DO $$ BEGIN
+  IF to_regclass('public.carts') IS NULL THEN RETURN; END IF;
+  DELETE FROM users;
+END $$;
+-- destructive: rows-deleted
+DO $$ BEGIN
+  IF now() > '2030-01-01' THEN RETURN; ELSE NULL; END IF;
+  DELETE FROM users;
 END $$;
 
 -- == drop, and make again unless it is there

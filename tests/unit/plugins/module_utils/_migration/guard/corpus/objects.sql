@@ -41,6 +41,21 @@ CREATE POLICY "Nobody" ON users FOR DELETE USING (1 = 2);
 -- destructive: restrictive-policy
 CREATE POLICY "Not on Sundays" ON users AS RESTRICTIVE USING (extract(dow FROM now()) > 0);
 
+-- == policies for fewer roles or commands
+ALTER POLICY "Read own" ON users TO authenticated, guest;
+ALTER POLICY "Read own" ON users TO PUBLIC;
+-- warning: policy-locks-out
+ALTER POLICY "Read own" ON users TO guest;
+DROP POLICY "Read own" ON users;
+-- warning: policy-locks-out
+CREATE POLICY "Read own" ON users FOR INSERT WITH CHECK (true);
+DROP POLICY "Read own" ON users;
+-- warning: policy-locks-out
+CREATE POLICY "Read own" ON users TO guest USING (true);
+DROP POLICY "Read own" ON users;
+-- destructive: restrictive-policy
+CREATE POLICY "Read own" ON users AS RESTRICTIVE USING (true);
+
 -- == triggers on an existing table
 CREATE TRIGGER users_log AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 CREATE OR REPLACE TRIGGER users_touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
@@ -136,6 +151,23 @@ ALTER TABLE users RENAME TO clients;
 ALTER TABLE orders RENAME TO users;
 -- destructive: revoke
 REVOKE ALL ON users FROM anon;
+
+-- == privileges that nobody has on a function, a schema, and an owner that stays
+REVOKE ALL ON FUNCTION pay(int), pay FROM PUBLIC, guest;
+REVOKE INSERT, UPDATE ON users FROM PUBLIC;
+REVOKE CREATE ON SCHEMA app FROM clerk, PUBLIC;
+-- destructive: revoke
+REVOKE EXECUTE ON FUNCTION pay(int) FROM clerk;
+-- destructive: revoke
+REVOKE USAGE ON SCHEMA app FROM clerk;
+-- destructive: revoke
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM clerk;
+REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA public FROM guest;
+ALTER TABLE users OWNER TO postgres;
+ALTER FUNCTION pay(int) OWNER TO postgres;
+ALTER TYPE order_status OWNER TO postgres;
+-- destructive: owner
+ALTER FUNCTION pay(int) OWNER TO clerk;
 
 -- == privileges on what this run made
 CREATE TABLE notes (id int);

@@ -16,6 +16,35 @@ CALL tidy_up();
 -- unknown: function
 INSERT INTO users (name) VALUES (make_name());
 
+-- == functions of the database whose text is known
+SELECT slug_of('a');
+-- destructive: rows-deleted
+SELECT boom();
+-- destructive: rows-deleted
+SELECT public.boom_through();
+CREATE OR REPLACE FUNCTION boom() RETURNS int LANGUAGE sql AS 'SELECT 1';
+SELECT boom(), boom_through();
+
+-- == functions that a default, a CHECK and a view hide
+CREATE TABLE notes (id int DEFAULT boom());
+-- destructive: rows-deleted
+INSERT INTO notes DEFAULT VALUES;
+CREATE TABLE words (slug text DEFAULT slug_of('a'));
+INSERT INTO words DEFAULT VALUES;
+-- unknown: function
+INSERT INTO words SELECT archive_old(3);
+ALTER TABLE words ADD CONSTRAINT allowed CHECK (boom() > 0);
+-- destructive: rows-deleted
+INSERT INTO words VALUES ('x');
+ALTER TABLE settings ALTER COLUMN id SET DEFAULT boom();
+-- destructive: rows-deleted
+INSERT INTO settings DEFAULT VALUES;
+CREATE VIEW hidden AS SELECT boom();
+-- destructive: rows-deleted
+SELECT * FROM hidden;
+-- warning: trigger-fires
+INSERT INTO people DEFAULT VALUES;
+
 -- == define a function that destroys, without calling it
 CREATE FUNCTION wipe() RETURNS void LANGUAGE sql AS 'DELETE FROM users';
 CREATE OR REPLACE FUNCTION touch_updated_at() RETURNS trigger LANGUAGE plpgsql AS
@@ -162,6 +191,24 @@ DO $$ BEGIN
   END IF;
 END $$;
 
+-- == DO with extensions, schemas and more that the database has or has not
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN PERFORM cron.schedule('a', 'b', 'c'); END IF;
+  IF NOT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = 'app') THEN DROP TABLE users; END IF;
+  IF NOT EXISTS (SELECT FROM pg_views WHERE viewname = 'active_users') THEN DROP TABLE users; END IF;
+  IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'users_touch') THEN DROP TABLE users; END IF;
+  IF EXISTS (SELECT FROM pg_indexes WHERE schemaname = 'public' AND indexname = 'orders_by_day') THEN DROP TABLE users; END IF;
+END $$;
+-- destructive: drop-table
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM information_schema.table_constraints WHERE constraint_name = 'more') THEN DROP TABLE users; END IF;
+END $$;
+CREATE EXTENSION pg_cron;
+-- unknown: function
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN PERFORM cron.schedule('a', 'b', 'c'); END IF;
+END $$;
+
 -- == DO with what the database does not rule out
 -- destructive: rows-deleted
 DO $$ BEGIN IF EXISTS (SELECT FROM pg_tables WHERE tablename = 'users') THEN DELETE FROM users; END IF; END $$;
@@ -250,7 +297,7 @@ DO $$ DECLARE t text; BEGIN
   END LOOP;
 END $$;
 -- destructive: drop-table
-DO $$ DECLARE t text := 'x'; BEGIN EXECUTE format('DROP TABLE IF EXISTS %I', t); END $$;
+DO $$ DECLARE t text; BEGIN EXECUTE format('DROP TABLE IF EXISTS %I', t); END $$;
 -- destructive: row-security
 DO $$ DECLARE t text := 'x'; BEGIN EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', t); END $$;
 
@@ -264,17 +311,47 @@ DO $$ DECLARE t text; BEGIN
   END LOOP;
 END $$;
 
+-- == EXECUTE in a loop over names that are written out
+CREATE TABLE n1 (id int);
+CREATE TABLE n2 (id int);
+DO $$ DECLARE t text; tables text[] := ARRAY['n1', 'n2']; r record; old text := 'users'; BEGIN
+  FOREACH t IN ARRAY ARRAY['n1', 'n2'] LOOP
+    EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', t);
+    EXECUTE format('DROP POLICY IF EXISTS %I ON %I', t || '_read', t);
+    EXECUTE 'CREATE POLICY ' || t || '_read ON ' || t || ' USING (true)';
+  END LOOP;
+  FOREACH t IN ARRAY tables LOOP EXECUTE format('DELETE FROM %s', t); END LOOP;
+  FOR r IN SELECT unnest(ARRAY['n1', 'n2']) AS name LOOP EXECUTE format('TRUNCATE %I', r.name); END LOOP;
+  FOR t IN SELECT unnest(tables) LOOP EXECUTE format('DROP TABLE %I', t); END LOOP;
+  EXECUTE format('GRANT SELECT ON %I TO %s', old, current_setting('app.role'));
+END $$;
+-- destructive: rows-deleted
+DO $$ DECLARE t text; BEGIN
+  FOREACH t IN ARRAY ARRAY['n1', 'users'] LOOP EXECUTE format('DELETE FROM %s', t); END LOOP;
+END $$;
+CREATE TABLE n3 (id int);
+-- destructive: rows-deleted
+DO $$ DECLARE t text; BEGIN
+  FOREACH t IN ARRAY ARRAY['n3'] LOOP t := current_setting('app.table'); EXECUTE format('DELETE FROM %I', t); END LOOP;
+END $$;
+-- unknown: dynamic-sql
+DO $$ DECLARE t text := 'n3'; BEGIN t := current_setting('app.table'); EXECUTE format('INSERT INTO %s VALUES (1)', t); END $$;
+
 -- == EXECUTE of a text with unknown parts
 -- destructive: drop-table
 DO $$ DECLARE t text := 'x'; BEGIN EXECUTE 'DROP TABLE ' || t; END $$;
+CREATE TABLE n1 (id int);
+DO $$ DECLARE r text; BEGIN EXECUTE 'REVOKE ALL ON n1 FROM ' || r; END $$;
+-- destructive: revoke
+DO $$ DECLARE r text; BEGIN EXECUTE format('REVOKE ALL ON users FROM %I', r); END $$;
 -- unknown: dynamic-sql
-DO $$ DECLARE t text := 'x'; BEGIN EXECUTE format('GRANT SELECT ON %s TO anon', t); END $$;
+DO $$ DECLARE t text; BEGIN EXECUTE format('COMMENT ON %s IS NULL', t); END $$;
 -- unknown: dynamic-sql
-DO $$ DECLARE q text := 'x'; BEGIN EXECUTE q; END $$;
+DO $$ DECLARE q text := now(); BEGIN EXECUTE q; END $$;
 -- unknown: dynamic-sql
-DO $$ DECLARE r record; q text := 'x'; BEGIN FOR r IN EXECUTE q LOOP NULL; END LOOP; END $$;
+DO $$ DECLARE r record; q text; BEGIN FOR r IN EXECUTE q LOOP NULL; END LOOP; END $$;
 -- unknown: dynamic-sql
-DO $$ DECLARE t text := 'x'; BEGIN EXECUTE 'ALTER TABLE users ' || t || ' name'; END $$;
+DO $$ DECLARE t text; BEGIN EXECUTE 'ALTER TABLE users ' || t || ' name'; END $$;
 
 -- == EXECUTE of a DO
 -- destructive: drop-table

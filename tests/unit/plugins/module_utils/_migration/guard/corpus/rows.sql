@@ -99,8 +99,6 @@ SELECT * INTO snapshot2 FROM users;
 DELETE FROM snapshot2;
 CREATE MATERIALIZED VIEW totals AS SELECT user_id, sum(total) FROM orders GROUP BY 1;
 REFRESH MATERIALIZED VIEW totals;
--- destructive: refresh-blocks
-REFRESH MATERIALIZED VIEW daily_totals;
 REFRESH MATERIALIZED VIEW CONCURRENTLY daily_totals;
 
 -- == search_path
@@ -153,10 +151,43 @@ EXECUTE something_else;
 DEALLOCATE wipe;
 
 -- == locks and cursors
--- destructive: lock-table
-LOCK TABLE users IN EXCLUSIVE MODE;
 DECLARE c CURSOR FOR SELECT * FROM users;
 CLOSE c;
+-- destructive: lock-table
+LOCK TABLE users IN EXCLUSIVE MODE;
+
+-- == rows that are locked
+-- destructive: lock-table
+SELECT * FROM users FOR UPDATE;
+-- destructive: lock-table
+SELECT o.id FROM orders o JOIN (SELECT 1 AS one) s ON true FOR SHARE OF orders;
+-- destructive: lock-table
+DO $$ BEGIN PERFORM id FROM users WHERE name = '' FOR NO KEY UPDATE; END $$;
+SELECT * FROM users LIMIT 1 FOR UPDATE;
+SELECT * FROM users FOR KEY SHARE;
+CREATE TABLE notes (id int);
+SELECT * FROM notes FOR UPDATE;
+
+-- == what is read while a lock is kept
+ALTER TABLE orders ADD COLUMN note text;
+SELECT 1 FROM settings, pg_catalog.pg_class, information_schema.tables;
+-- warning: lock-kept
+SELECT count(*) FROM users;
+-- warning: lock-kept
+DO $$ DECLARE n int; BEGIN SELECT count(*) INTO n FROM orders; END $$;
+CREATE FUNCTION counted() RETURNS int LANGUAGE sql AS 'SELECT count(*) FROM users';
+-- warning: lock-kept
+SELECT counted();
+-- warning: lock-kept
+REFRESH MATERIALIZED VIEW CONCURRENTLY daily_totals;
+-- destructive: refresh-blocks
+REFRESH MATERIALIZED VIEW daily_totals;
+
+-- == a lock that a function takes
+CREATE FUNCTION more() RETURNS void LANGUAGE plpgsql AS 'BEGIN ALTER TABLE orders ADD COLUMN note text; END';
+SELECT more();
+-- warning: lock-kept
+SELECT count(*) FROM users;
 
 -- == copy
 -- unknown: copy

@@ -102,6 +102,8 @@ ALTER TABLE users ADD COLUMN nickname text UNIQUE;
 ALTER TABLE users ADD COLUMN age int CHECK (age > 0);
 -- destructive: column-constraint
 ALTER TABLE orders ADD COLUMN courier_id int DEFAULT 1 REFERENCES couriers;
+-- destructive: column-constraint
+ALTER TABLE orders ADD COLUMN courier_id int REFERENCES couriers DEFAULT NULL;
 
 -- == drop a column
 -- destructive: drop-column
@@ -233,11 +235,27 @@ CREATE MATERIALIZED VIEW emails AS SELECT email, count(*) FROM users GROUP BY em
 INSERT INTO settings SELECT id FROM orders;
 INSERT INTO settings VALUES (1);
 
+-- == NOT NULL after a CHECK that is valid, or not yet
+ALTER TABLE orders ALTER COLUMN number SET NOT NULL;
+-- destructive: set-not-null
+ALTER TABLE users ALTER COLUMN name SET NOT NULL;
+-- warning: lock-kept
+ALTER TABLE users VALIDATE CONSTRAINT users_name_given;
+ALTER TABLE users ALTER COLUMN name SET NOT NULL;
+-- destructive: drop-constraint
+ALTER TABLE orders DROP CONSTRAINT orders_numbered, ALTER COLUMN number DROP NOT NULL;
+-- destructive: set-not-null
+ALTER TABLE orders ALTER COLUMN number SET NOT NULL;
+
 -- == NOT NULL on an existing column
 -- destructive: set-not-null
 ALTER TABLE users ALTER COLUMN name SET NOT NULL;
 ALTER TABLE users ALTER COLUMN phone SET NOT NULL;
 ALTER TABLE users ALTER COLUMN phone DROP NOT NULL;
+
+-- == a default that is dropped and set again
+ALTER TABLE users ALTER COLUMN created_at DROP DEFAULT;
+ALTER TABLE users ALTER COLUMN created_at SET DEFAULT now();
 
 -- == defaults
 ALTER TABLE users ALTER COLUMN name SET DEFAULT 'nobody';
@@ -304,6 +322,43 @@ ALTER TABLE orders ADD EXCLUDE USING gist (during WITH &&);
 CREATE UNIQUE INDEX CONCURRENTLY orders_number_key ON orders (number);
 ALTER TABLE orders ADD CONSTRAINT orders_number_key UNIQUE USING INDEX orders_number_key;
 
+-- == a primary key over an index that is there
+-- destructive: set-not-null
+ALTER TABLE orders ADD PRIMARY KEY USING INDEX orders_ids;
+-- destructive: set-not-null
+ALTER TABLE orders ADD PRIMARY KEY USING INDEX orders_who_knows;
+-- warning: unique-index
+CREATE UNIQUE INDEX CONCURRENTLY orders_key ON orders (id, number);
+ALTER TABLE orders ADD CONSTRAINT orders_key PRIMARY KEY USING INDEX orders_key;
+-- warning: unique-index
+CREATE UNIQUE INDEX CONCURRENTLY users_key ON users (name);
+-- destructive: set-not-null
+ALTER TABLE users ADD CONSTRAINT users_key PRIMARY KEY USING INDEX users_key;
+
+-- == a constraint in the place of another
+ALTER TABLE orders DROP CONSTRAINT orders_kind_check;
+ALTER TABLE orders ADD CONSTRAINT orders_kind_check CHECK (kind IN ('b', 'c', 'a')) NOT VALID;
+ALTER TABLE orders DROP CONSTRAINT orders_kind_check;
+-- warning: rows-refused
+ALTER TABLE orders ADD CONSTRAINT orders_kind_check CHECK (kind IN ('b', 'c')) NOT VALID;
+ALTER TABLE orders DROP CONSTRAINT orders_total_check;
+-- warning: rows-refused
+ALTER TABLE orders ADD CONSTRAINT orders_total_check CHECK (total >= 5) NOT VALID;
+ALTER TABLE orders DROP CONSTRAINT orders_user_id_fkey;
+ALTER TABLE orders ADD CONSTRAINT orders_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users NOT VALID;
+ALTER TABLE orders DROP CONSTRAINT orders_user_id_fkey;
+-- warning: reference-changed
+ALTER TABLE orders ADD CONSTRAINT orders_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE NOT VALID;
+ALTER TABLE orders DROP CONSTRAINT orders_user_id_fkey;
+-- warning: rows-refused
+ALTER TABLE orders ADD CONSTRAINT orders_user_id_fkey FOREIGN KEY (user_id) REFERENCES people (id) NOT VALID;
+
+-- == a reference that is checked at another time
+-- warning: reference-changed
+ALTER TABLE orders ALTER CONSTRAINT orders_user_id_fkey DEFERRABLE INITIALLY DEFERRED;
+-- unknown: table-change
+ALTER TABLE orders ALTER CONSTRAINT orders_user_id_fkey NOT ENFORCED;
+
 -- == drop a constraint
 -- destructive: drop-constraint
 ALTER TABLE orders DROP CONSTRAINT orders_total_check;
@@ -316,7 +371,6 @@ ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_total_check;
 ALTER TABLE orders ADD CONSTRAINT orders_total_check CHECK (total >= 0) NOT VALID;
 
 -- == drop a CHECK and add it again with a scan
--- destructive: drop-constraint
 ALTER TABLE orders DROP CONSTRAINT orders_total_check;
 -- destructive: constraint-validates
 ALTER TABLE orders ADD CONSTRAINT orders_total_check CHECK (total >= 0);
@@ -406,6 +460,18 @@ ALTER TABLE users DISABLE TRIGGER users_touch;
 -- destructive: trigger-switch
 ALTER TABLE users DISABLE TRIGGER ALL;
 
+-- == switch triggers off and on again
+ALTER TABLE users DISABLE TRIGGER users_touch;
+ALTER TABLE users ENABLE TRIGGER users_touch;
+ALTER TABLE orders DISABLE TRIGGER USER;
+DO $$ BEGIN ALTER TABLE orders ENABLE TRIGGER USER; END $$;
+-- destructive: trigger-switch
+ALTER TABLE users ENABLE TRIGGER users_other;
+-- destructive: trigger-switch
+ALTER TABLE orders DISABLE TRIGGER ALL;
+-- destructive: trigger-switch
+ALTER TABLE users ENABLE TRIGGER ALL;
+
 -- == settings of a table
 ALTER TABLE orders SET (autovacuum_vacuum_scale_factor = 0.01);
 ALTER TABLE orders ALTER COLUMN status SET STATISTICS 500;
@@ -429,6 +495,14 @@ ALTER TABLE events ATTACH PARTITION events_2027 FOR VALUES FROM ('2027-01-01') T
 ALTER TABLE events ATTACH PARTITION orders FOR VALUES FROM ('2028-01-01') TO ('2029-01-01');
 -- destructive: partition
 ALTER TABLE events DETACH PARTITION events_2025 CONCURRENTLY;
+
+-- == a partition beside a DEFAULT one
+-- destructive: default-partition
+CREATE TABLE visits_2026 PARTITION OF visits FOR VALUES FROM (1) TO (2);
+CREATE TABLE visits_2027 (LIKE visits);
+-- destructive: default-partition
+ALTER TABLE visits ATTACH PARTITION visits_2027 FOR VALUES FROM (2) TO (3);
+CREATE TABLE hits_2026 PARTITION OF hits FOR VALUES FROM (1) TO (2);
 
 -- == an old table below a new parent
 CREATE TABLE parent (id uuid) PARTITION BY HASH (id);
