@@ -57,6 +57,7 @@ TYPED = {
     ),
     "git checkout x": ON_ITS_WAY,
     "git fetch --tags": CLONE,
+    "git fetch --unshallow": CLONE,
     "git fetch origin x": CLONE,
     "git stash --include-untracked": ON_ITS_WAY,
     "kill_switch.yml -e reset=true -e \"reason='WHY'\"": PLAYED,
