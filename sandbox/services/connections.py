@@ -16,8 +16,8 @@ from sandbox.services.base_service import described
 if t.TYPE_CHECKING:
     from sandbox.services.base_service import Log
 
-CONNECT_SECONDS = 3.0
-COMMAND_SECONDS = 5.0
+# A busy machine takes its time, and no request is lost for that; probes have a timeout of their own.
+CONNECT_SECONDS = COMMAND_SECONDS = 10.0
 # Long enough that a health check every two seconds does not connect anew each time.
 IDLE_SECONDS = 30.0
 

@@ -16,7 +16,7 @@ from sandbox.services.base_service import (
     json_object,
     text_field,
 )
-from sandbox.services.connections import Database, Events
+from sandbox.services.connections import CONNECT_SECONDS, Database, Events
 from sandbox.services.routing import normalized
 
 ORDERS = uuid.UUID("0a6c5d3e-3b1f-5f0c-9d0e-3d1f0c5b7a21")
@@ -93,7 +93,7 @@ class Wallets:
     async def pay(self, request: web.Request) -> web.Response:
         identifier = _identifier(request.match_info["id"], "id")
         pool = await self._database.pool()
-        async with pool.acquire(timeout=3) as connection, connection.transaction():
+        async with pool.acquire(timeout=CONNECT_SECONDS) as connection, connection.transaction():
             order, balance, fresh = await pay(connection, identifier)
         if fresh:
             self._log.info("order paid", order=identifier, amount_rwf=order["total_rwf"])
