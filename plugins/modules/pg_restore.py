@@ -218,7 +218,7 @@ left_out:
 rights_compared:
   description:
     - Of how many objects owners, grants and row security were compared with the backup's, and are equal now.
-    - 0 with O(owners=skip), for a backup of an older version, and when nothing was restored in this run.
+    - 0 with O(owners=skip) beside the database, for a backup of an older version, and when nothing was restored in this run.
   returned: when O(state=present)
   type: int
   sample: 312

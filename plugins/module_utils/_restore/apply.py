@@ -242,7 +242,7 @@ def _restore_backup(module: Module) -> Result:
     order = place_order(params, bucket, find_backup(params, bucket), report, check)
     count_before = module.check_mode or module._diff
     result = restore(order, count_before=count_before, predicted=module.check_mode)
-    if order.keep_owners and not order.backup.manifest.rights:
+    if order.restores_owners and not order.backup.manifest.rights:
         module.warn(
             f"{order.backup.uri} was taken by an older version and does not say who owned what and who might do what: "
             f"compare owners, grants and row security of {database} by hand."

@@ -153,6 +153,11 @@ class RestoreRequest:
         return self.target.database
 
     @property
+    def restores_owners(self) -> bool:
+        """In place they are always kept."""
+        return self.keep_owners or self.method == "in_place"
+
+    @property
     def copy(self) -> str:
         """The name of the database that a swap restores into."""
         return derived_name(self.database, "restore", f"{self.now:%Y%m%d_%H%M%S}")

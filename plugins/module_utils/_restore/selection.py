@@ -303,7 +303,7 @@ def expected_rights(
     """None where there is nothing to compare. What stands in `foreign` schemas, or belongs to roles that we may not act
     as, is not restored."""
     manifest = order.backup.manifest
-    if not order.keep_owners or not manifest.rights:
+    if not order.restores_owners or not manifest.rights:
         return None
     roles = roles_of(session)
     return ExpectedRights(
