@@ -218,7 +218,8 @@ left_out:
 rights_compared:
   description:
     - Of how many objects owners, grants and row security were compared with the backup's, and are equal now.
-    - 0 with O(owners=skip) beside the database, for a backup of an older version, and when nothing was restored in this run.
+    - 0 for a backup of an older version, and when nothing was restored in this run. So it is with O(owners=skip), but
+      for O(method=in_place), which always restores owners.
   returned: when O(state=present)
   type: int
   sample: 312
