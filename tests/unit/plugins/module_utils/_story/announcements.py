@@ -115,8 +115,7 @@ def announced_of(world: World) -> dict[str, str]:
     if world.parts:
         tags = {"ansible_run_tags": [*world.parts]}
         back = {
-            "sign_off_rolled_back": sign_off["sign_off_rolled_back"],
-            "service_rollback_names": [],
+            name: sign_off[name] for name in ("sign_off_rolled_back", "sign_off_services_alone")
         }
         whole = world.parts == ("all",)
         texts |= spoken((BACK[0], BACK[1 if whole else 2]), **claims, **tags, **back)
