@@ -94,6 +94,8 @@ CREATE TABLE owned (id int); ALTER TABLE owned OWNER TO authenticator; ALTER SEQ
 CREATE TABLE chain (id int); GRANT SELECT ON chain TO authenticator WITH GRANT OPTION;
 SET ROLE authenticator; GRANT SELECT ON chain TO service_role; RESET ROLE;
 ALTER TABLE half FORCE ROW LEVEL SECURITY; CREATE POLICY "some" ON half FOR SELECT TO anon USING (id > 1);
+CREATE POLICY "one way" ON half TO anon, service_role USING (true);
+CREATE POLICY "other way" ON half TO service_role, anon USING (true);
 SELECT lo_from_bytea(4711, 'x'); GRANT SELECT ON LARGE OBJECT 4711 TO anon;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 """

@@ -137,7 +137,7 @@ WITH spaces AS (
 ), named AS (
     SELECT g.classid, g.oid, g.given, json_agg(json_build_array(
         CASE g.grantee WHEN 0 THEN '' ELSE pg_get_userbyid(g.grantee) END, g.privilege, pg_get_userbyid(g.grantor),
-        g.grantable, g.attname) ORDER BY 1) AS entries
+        g.grantable, g.attname)) AS entries
     FROM grants g GROUP BY g.classid, g.oid, g.given
 )
 SELECT json_build_object(
@@ -147,8 +147,9 @@ SELECT json_build_object(
                                        CASE WHEN c.relforcerowsecurity THEN 'FORCE' END], NULL),
     'policies', COALESCE((
         SELECT json_agg(json_build_array(p.polname, p.polcmd, p.polpermissive, (
-            SELECT string_agg(CASE m.member WHEN 0 THEN '' ELSE pg_get_userbyid(m.member)::text END, ',' ORDER BY 1)
-            FROM unnest(p.polroles) AS m (member)),
+            SELECT string_agg(m.name, ',' ORDER BY m.name)
+            FROM (SELECT CASE role WHEN 0 THEN '' ELSE pg_get_userbyid(role)::text END
+                  FROM unnest(p.polroles) AS role) AS m (name)),
             COALESCE(pg_get_expr(p.polqual, p.polrelid), ''), COALESCE(pg_get_expr(p.polwithcheck, p.polrelid), ''))
             ORDER BY p.polname)
         FROM pg_policy p WHERE p.polrelid = c.oid), '[]'),
