@@ -69,7 +69,7 @@ def _is_for(spec: t.Any, request: t.Mapping[str, t.Any]) -> bool:
 
 
 class _Asked:
-    """Whom the functions of the authorizer ask."""
+    """What the functions of the authorizer look up, for one evaluation."""
 
     may: May
 

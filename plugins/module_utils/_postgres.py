@@ -290,6 +290,11 @@ def mask_secret(text: str, secret: str | None) -> str:
     return text.replace(secret, "********") if secret else text
 
 
+def quote_name(name: str) -> str:
+    """A name as SQL wants it, whatever stands in it."""
+    return '"{}"'.format(name.replace('"', '""'))
+
+
 def _connection_lost(exc: psycopg2.Error) -> bool:
     """Class 57P is the server's farewell; without any code, an operational error was not the server speaking."""
     if exc.pgcode:

@@ -39,7 +39,7 @@ _OF_ROWS = {"rows-updated", "rows-deleted", "rows-merged", "rows-overwritten"}
 
 @dataclass
 class Figures:
-    """`missed` and `idle` show each, for whoever has to find out why."""
+    """`missed` and `idle` have the text of each, to find out why."""
 
     statements: int = 0
     files: int = 0

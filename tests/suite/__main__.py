@@ -310,7 +310,7 @@ def main(chosen: list[str]) -> int:
     become_reaper()
     if run_pid := os.fork():
         return outlive(run_pid, scratch)
-    # The one is killed with the other, and whoever is left takes all down.
+    # Each ends with the other, and the one that is left takes all down.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     become_reaper()
     run = Run(chosen, scratch)

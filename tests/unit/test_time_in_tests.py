@@ -1,4 +1,4 @@
-"""Time decides nothing in tests: nobody sleeps for seconds, and how long something took is measured by few."""
+"""Time decides nothing in tests: none sleeps for seconds, and few measure how long something took."""
 
 import ast
 import re

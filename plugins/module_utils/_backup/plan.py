@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 
 from .._errors import InputError
@@ -108,8 +108,7 @@ class Backup:
 
     def to_result(self) -> dict[str, t.Any]:
         duration = self.finished - self.begun
-        described = asdict(replace(self.manifest, rights=()))
-        del described["rights"]
+        described = {name: value for name, value in vars(self.manifest).items() if name != "rights"}
         return {**described, "uri": self.uri, "duration": int(duration.total_seconds())}
 
 

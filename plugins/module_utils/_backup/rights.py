@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from .._errors import VerificationError
 from .._formats import listed
+from .._postgres import quote_name
 from .._release.decode import restored
 
 
-class Grant(t.NamedTuple):
+class PrivilegeGrant(t.NamedTuple):
     """One privilege. Names are as in the catalog; a `grantee` of "" is PUBLIC, a `column` of "" the whole object."""
 
     grantee: str
@@ -26,7 +27,7 @@ class Grant(t.NamedTuple):
     column: str
 
 
-class Policy(t.NamedTuple):
+class RowPolicy(t.NamedTuple):
     name: str
     command: str
     permissive: bool
@@ -41,12 +42,12 @@ class ObjectRights:
     """Those of one object. Grants are kept by their difference from PostgreSQL's built-in default for its kind."""
 
     owner: str = ""
-    granted: tuple[Grant, ...] = ()
-    revoked: tuple[Grant, ...] = ()
+    granted: tuple[PrivilegeGrant, ...] = ()
+    revoked: tuple[PrivilegeGrant, ...] = ()
     """What the built-in default grants and this object does not."""
     row_security: tuple[str, ...] = ()
     """Of ENABLE and FORCE, those that are set."""
-    policies: tuple[Policy, ...] = ()
+    policies: tuple[RowPolicy, ...] = ()
     extension: bool = False
     """Whether it came with an extension, and so need not be on another server."""
 
@@ -75,7 +76,7 @@ class EqualRights(ObjectRights):
     """Objects with equal rights, as a manifest has them: many objects and few rights."""
 
     kind: str = ""
-    objects: tuple[tuple[str, str], ...] = field(default=())
+    objects: tuple[tuple[str, str], ...] = ()
     """Schema and name of each."""
 
 
@@ -229,7 +230,7 @@ class ExpectedRights:
             for subject, held in self.rights.items()
             if self.covers(subject, held.owner) and not (held.extension and subject not in now)
         }
-        # Default privileges that nobody had set were the built-in ones.
+        # Default privileges that were not set were the built-in ones.
         for subject, held in now.items():
             if subject.kind in _DEFAULTS and self.covers(subject, held.owner):
                 wanted.setdefault(subject, ObjectRights(held.owner))
@@ -309,41 +310,40 @@ def corrections(
     if not present.owner:
         return []
     if present.owner != held.owner:
-        return [f"ALTER {kind} {name} OWNER TO {_quoted(held.owner)}"]
+        return [f"ALTER {kind} {name} OWNER TO {quote_name(held.owner)}"]
     statements = [
         f"ALTER TABLE {name} {word if word in held.row_security else _NOT[word]} ROW LEVEL SECURITY"
         for word in sorted({*held.row_security} ^ {*present.row_security})
     ]
-    surplus = {*present.granted} - {*held.granted} | {*held.revoked} - {*present.revoked}
-    lacking = {*held.granted} - {*present.granted} | {*present.revoked} - {*held.revoked}
-    for verb, grants in (("REVOKE", surplus), ("GRANT", lacking)):
+    for verb, grants in (("REVOKE", _more(present, held)), ("GRANT", _more(held, present))):
         # Of the owner first: others may grant by what they were granted.
         for grant in sorted(grants, key=lambda entry: (entry.grantor != held.owner, entry)):
             if grant.grantor not in roles:
                 continue
             statement = _statement(verb, subject, grant)
-            as_grantor = [f"SET LOCAL ROLE {_quoted(grant.grantor)}", statement, "RESET ROLE"]
+            as_grantor = [f"SET LOCAL ROLE {quote_name(grant.grantor)}", statement, "RESET ROLE"]
             statements += [statement] if grant.grantor == held.owner else as_grantor
     return statements
+
+
+def _more(some: ObjectRights, others: ObjectRights) -> set[PrivilegeGrant]:
+    """What some grant and the others do not."""
+    return {*some.granted} - {*others.granted} | {*others.revoked} - {*some.revoked}
 
 
 _NOT = {"ENABLE": "DISABLE", "FORCE": "NO FORCE"}
 
 
-def _statement(verb: str, subject: DatabaseObject, grant: Grant) -> str:
+def _statement(verb: str, subject: DatabaseObject, grant: PrivilegeGrant) -> str:
     kind, _schema, name = subject
-    columns = f" ({_quoted(grant.column)})" if grant.column else ""
-    grantee = _quoted(grant.grantee) if grant.grantee else "PUBLIC"
+    columns = f" ({quote_name(grant.column)})" if grant.column else ""
+    grantee = quote_name(grant.grantee) if grant.grantee else "PUBLIC"
     to = f"TO {grantee}" if verb == "GRANT" else f"FROM {grantee}"
     option = {"GRANT": " WITH GRANT OPTION" if grant.grantable else "", "REVOKE": " CASCADE"}[verb]
     what = f"{verb} {grant.privilege}{columns} ON {kind}"
     if kind in _DEFAULTS:
         return f"ALTER DEFAULT PRIVILEGES {name} {what} {to}{option}"
     return f"{what} {name} {to}{option}"
-
-
-def _quoted(name: str) -> str:
-    return '"{}"'.format(name.replace('"', '""'))
 
 
 def describe(held: ObjectRights, present: ObjectRights) -> list[str]:
@@ -353,9 +353,8 @@ def describe(held: ObjectRights, present: ObjectRights) -> list[str]:
     words = (
         [] if held.owner == present.owner else [f"{present.owner} owns it instead of {held.owner}"]
     )
-    for verb, more, less in (("has", present, held), ("lacks", held, present)):
-        for grant in sorted({*more.granted} - {*less.granted} | {*less.revoked} - {*more.revoked}):
-            words.append(f"{grant.grantee or 'PUBLIC'} {verb} {grant.privilege}")
+    for verb, grants in (("has", _more(present, held)), ("lacks", _more(held, present))):
+        words += [f"{each.grantee or 'PUBLIC'} {verb} {each.privilege}" for each in sorted(grants)]
     if held.row_security != present.row_security:
         words.append(f"row security is {' '.join(present.row_security) or 'off'}")
     if held.policies != present.policies:

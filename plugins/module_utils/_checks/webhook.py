@@ -25,7 +25,7 @@ from .._doc_fragments._webhook import CONNECTION, WEBHOOK
 from .._errors import DeployError, InputError
 from .._functions.api import SupabaseFunctionsApi
 from .._http import REQUESTS, Answer, NoAnswerError, send
-from .._postgres import PSYCOPG2, PostgresTarget, SqlError
+from .._postgres import PSYCOPG2, PostgresTarget, SqlError, quote_name
 from .._templates import search
 from .._threads import side_by_side
 from .._time import Deadline
@@ -437,7 +437,7 @@ def _seen_in(params: Options, table: str, message_ids: list[str]) -> t.Collectio
 
 def _quoted(name: str) -> str:
     """A name of a table or column in SQL that has values besides."""
-    return '"{}"'.format(name.replace('"', '""').replace("%", "%%"))
+    return quote_name(name).replace("%", "%%")
 
 
 def look_webhook(options: Options, ground: Ground) -> Finding:

@@ -7,23 +7,16 @@ import json
 import queue
 import typing as t
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .._backup.rights import RIGHTS, ExpectedRights, parse_rights
+from .._backup.rights import RIGHTS, DatabaseRights, ExpectedRights, parse_rights
 from .._backup.tables import TABLES
 from .._child_process import Child
 from .._errors import DeployError, UnreachableError
 from .._postgres import LIFT_TIMEOUTS, Session, SqlError
 from . import databases, programs
 from .contents import DumpEntries, among, find_drops, foreign_schemas
-from .models import (
-    UNCOMPARED,
-    RestoreOutcome,
-    RestoreRequest,
-    RightsCheck,
-    ServerDatabase,
-    unmarked,
-)
+from .models import RestoreOutcome, RestoreRequest, RightsCheck, ServerDatabase, unmarked
 from .plan import refuse_other_rows
 from .programs import Feed, refuse_failure
 from .selection import DumpSelection, expected_rights, find_ground, select_in_place
@@ -76,12 +69,10 @@ class Overwrite:
     """The rows of the tables that are restored."""
     rights: ExpectedRights | None
 
-    def outcome(
-        self, counted: t.Mapping[str, int] | None = None, rights: RightsCheck = UNCOMPARED
-    ) -> RestoreOutcome:
-        """Of a restore, or without counted rows of a predicted one."""
+    def outcome(self) -> RestoreOutcome:
+        """As far as it can be predicted: without counted rows and compared rights."""
         left_out = self.selection.left_out
-        return RestoreOutcome("", counted, self.dropped, self.expected, left_out, rights)
+        return RestoreOutcome(dropped=self.dropped, expected=self.expected, left_out=left_out)
 
 
 def survey(order: RestoreRequest, contents: DumpEntries, live: ServerDatabase) -> Overwrite:
@@ -123,7 +114,7 @@ def restore_in_place(
         counted, rights = _run(order, overwrite)
         with databases.administering(order.target) as inside:
             gather_statistics(inside, order)
-    return overwrite.outcome(counted, rights)
+    return replace(overwrite.outcome(), counted=counted, rights=rights)
 
 
 def _standing(order: RestoreRequest) -> str:
@@ -146,28 +137,20 @@ def _run(order: RestoreRequest, overwrite: Overwrite) -> tuple[dict[str, int], R
     with programs.restoring(order, None, feed.send, overwrite.selection) as pg_restore:
         script = _Script(order, overwrite, pg_restore, feed)
         with closing(script), programs.executing(order, script.send) as psql:
-
-            def answered() -> list[str]:
-                if (lines := _read_answer(psql)) is not None:
-                    return lines
-                script.close()
-                refuse_failure(psql, psql.wait(), "psql", order)
-                raise UnreachableError("psql ended before all was compared.")
-
             counted: dict[str, int] = {}
-            for line in answered():
+            for line in _read_answer(psql, script):
                 counted |= json.loads(line)
             order.report("comparing the rows")
             refuse_other_rows(overwrite.expected, counted, order.database)
 
-            def ask() -> list[str]:
+            def read() -> DatabaseRights:
                 script.say(f"{RIGHTS};\n\\echo {_ANSWERED}\n")
-                return answered()
+                return parse_rights(_read_answer(psql, script))
 
             order.report("comparing the rights")
             rights = check_rights(
                 overwrite.rights,
-                read=lambda: parse_rights(ask()),
+                read=read,
                 execute=lambda statements: script.say(";\n".join((*statements, ""))),
             )
             order.check_lock()
@@ -214,8 +197,8 @@ class _Script:
             more = self._said.get()
 
 
-def _read_answer(psql: Child) -> list[str] | None:
-    """The lines of an answer; None when psql ended before it had answered."""
+def _read_answer(psql: Child, script: _Script) -> list[str]:
+    """The lines of an answer. Raises DeployError when psql ended before it had answered."""
     lines: list[str] = []
     for line in psql.stdout:
         text = line.decode("utf-8", "replace").strip()
@@ -223,4 +206,6 @@ def _read_answer(psql: Child) -> list[str] | None:
             return lines
         if text:
             lines.append(text)
-    return None
+    script.close()
+    refuse_failure(psql, psql.wait(), "psql", script.order)
+    raise UnreachableError("psql ended before all was compared.")

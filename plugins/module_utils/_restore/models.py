@@ -192,9 +192,6 @@ class RightsCheck:
     """Objects whose rights were others until they were corrected, as `TABLE public.orders`."""
 
 
-UNCOMPARED = RightsCheck()
-
-
 @dataclass(frozen=True)
 class RestoreOutcome:
     """The outcome of a restore."""
@@ -208,4 +205,4 @@ class RestoreOutcome:
     """The rows of the tables that are restored; None for all of the backup's."""
     left_out: tuple[str, ...] = ()
     """Parts of the backup that were not restored, a few words each."""
-    rights: RightsCheck = UNCOMPARED
+    rights: RightsCheck = RightsCheck()

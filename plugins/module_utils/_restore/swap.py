@@ -16,14 +16,7 @@ from .._backup.tables import count_database, read_rights
 from .._errors import DeployError, NotReadyError, RefusedError, UnreachableError
 from .._postgres import Session, SqlError, transaction
 from . import databases
-from .models import (
-    UNCOMPARED,
-    RestoreOutcome,
-    RestoreRequest,
-    RightsCheck,
-    ServerDatabase,
-    unmarked,
-)
+from .models import RestoreOutcome, RestoreRequest, RightsCheck, ServerDatabase, unmarked
 from .plan import refuse_other_rows
 from .programs import restore_into
 from .selection import (
@@ -117,7 +110,7 @@ def check_rights(
 ) -> RightsCheck:
     """Compare the rights with those of the backup, and give back what differs."""
     if expected is None:
-        return UNCOMPARED
+        return RightsCheck()
     given_back = give_back(expected, read, execute)
     return RightsCheck(expected.compared, given_back)
 
@@ -218,7 +211,7 @@ def _put_back(order: RestoreRequest) -> str:
                 "renaming was lost. Run this again to check."
             )
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", order.database)
-        with suppress(SqlError):
+        with suppress(SqlError, RefusedError):
             databases.drop(session, order.aimed_at(copy))
         left = [database.name for database in databases.observe(session, copy).databases]
     ending = f"{copy!r} is left, a rerun drops it" if copy in left else "no copy is left"

@@ -366,12 +366,12 @@ def _read_definitions(
 ) -> dict[tuple[str, str], tuple[str, ...]]:
     """Of functions of these names, and of those that they call in turn."""
     definitions: dict[tuple[str, str], tuple[str, ...]] = {}
-    asked: set[str] = set()
-    while names := {*wanted} - asked:
+    queried: set[str] = set()
+    while names := {*wanted} - queried:
         rows = session.rows(_DEFINITIONS, (sorted(names),))
         for schema, name, text in rows:
             definitions[schema, name] = (*definitions.get((schema, name), ()), text)
-        asked |= names
+        queried |= names
         wanted = {name for _schema, _name, text in rows for name in names_called(text)}
     return definitions
 

@@ -32,8 +32,9 @@ _HELD = {
     "OBJECT_TYPE": ("drop-type", "which code may use"),
     "OBJECT_DOMAIN": ("drop-type", "which code may use"),
 }
+_RELATIONS = {*_HELD, "OBJECT_VIEW"} - {"OBJECT_TYPE", "OBJECT_DOMAIN"}
 _OF_TABLE = {"OBJECT_POLICY": "policy", "OBJECT_TRIGGER": "trigger", "OBJECT_RULE": "rule"}
-_ROUTINES = {
+ROUTINES = {
     "OBJECT_FUNCTION": "function",
     "OBJECT_PROCEDURE": "function",
     "OBJECT_ROUTINE": "function",
@@ -50,7 +51,7 @@ _WITHOUT_DATA = {
 def judge_drop(body: Node, scope: Scope) -> Concerns:
     kind = body["removeType"]
     for node in body["objects"]:
-        if kind == "OBJECT_VIEW" or _HELD.get(kind, _HELD["OBJECT_TYPE"]) != _HELD["OBJECT_TYPE"]:
+        if kind in _RELATIONS:
             scope.lock(_object_name(node))
         if kind in _HELD:
             yield from _judge_held(kind, _object_name(node), body, scope)
@@ -58,8 +59,8 @@ def judge_drop(body: Node, scope: Scope) -> Concerns:
             yield from _judge_view(_object_name(node), body, scope)
         elif kind in _OF_TABLE:
             _judge_of_table(_OF_TABLE[kind], items(node), body, scope)
-        elif kind in _ROUTINES:
-            yield from _judge_routine(_ROUTINES[kind], node, body, scope)
+        elif kind in ROUTINES:
+            yield from _judge_routine(ROUTINES[kind], node, body, scope)
         elif kind in ("OBJECT_SCHEMA", "OBJECT_EXTENSION"):
             yield from _judge_named(object_word(kind), strings([node])[0], body, scope)
         elif kind in _WITHOUT_DATA:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from .catalog import Grant, Key
-from .changes import object_word, places, state_of_routine
+from .changes import ROUTINES, object_word, places, state_of_routine
 from .models import Concerns, Regrant, Scope, concern
 from .parser import (
     HOLE,
@@ -21,7 +21,6 @@ from .parser import (
 )
 from .world import ObjectState, World
 
-_ROUTINES = {"OBJECT_FUNCTION": "f", "OBJECT_PROCEDURE": "p", "OBJECT_ROUTINE": "fp"}
 _ALL: t.Final = {"OBJECT_TABLE": "rpvmf", "OBJECT_SEQUENCE": "S"}
 """The kinds of relations that ALL TABLES and ALL SEQUENCES mean."""
 
@@ -59,13 +58,13 @@ def _keys_meant(body: Node, scope: Scope) -> list[Key | None]:
     if body.get("targtype") != "ACL_TARGET_ALL_IN_SCHEMA":
         return [key for each in objects for key in keys_of(kind, each, scope)]
     schemas = {each["String"].get("sval", "") for each in objects}
-    if kind in _ROUTINES:
+    if kind in ROUTINES:
         known = [key for key in world.catalog.granted if key[0] == "function"]
     else:
         relations = world.catalog.relations
         known = [("relation", *of) for of in relations if relations[of] in _ALL.get(kind, "")]
     known += [("relation", *of) for of in world.moved]
-    whole = world.known and (kind in _ROUTINES or kind in _ALL)
+    whole = world.known and (kind in ROUTINES or kind in _ALL)
     new = all(world.state("schema", each) is ObjectState.NEW for each in schemas)
     return [*(key for key in known if key[1] in schemas), *(() if whole or new else (None,))]
 

@@ -70,7 +70,7 @@ def _judge_time(query: Node, target: Name | None, scope: Scope) -> Concerns:
 
 
 def _judge_row_locks(query: Node, scope: Scope) -> Concerns:
-    """Rows of which as many are locked as there are; FOR KEY SHARE stops next to nobody."""
+    """Rows of which as many are locked as there are; FOR KEY SHARE hardly stops others."""
     for each in query.get("lockingClause", ()) if "limitCount" not in query else ():
         clause = each["LockingClause"]
         locked = clause.get("lockedRels") or query.get("fromClause", ())
@@ -87,7 +87,7 @@ def _judge_hidden_calls(name: Name, scope: Scope) -> Concerns:
     world = scope.world
     for key in world.find(name).keys:
         for called in sorted(world.calls.get(key, ()), key=str):
-            # Of the server or an extension nobody makes a default that destroys.
+            # A function of the server or of an extension does not destroy.
             if any(world.find_routines(called)) or called.name not in world.foreign_functions:
                 yield from judge_call_of(called, scope)
         for called in world.catalog.calls.get(key, ()):

@@ -8,9 +8,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.rights import (
     DatabaseObject,
     ExpectedRights,
-    Grant,
     ObjectRights,
-    Policy,
+    PrivilegeGrant,
+    RowPolicy,
     give_back,
     grouped,
     ungrouped,
@@ -21,7 +21,7 @@ from tests.tables import cases
 
 TABLE = DatabaseObject("TABLE", "public", "public.t")
 DEFAULT = DatabaseObject("TABLES", "public", "FOR ROLE app IN SCHEMA public")
-READ = Grant("anon", "SELECT", "app", False, "")
+READ = PrivilegeGrant("anon", "SELECT", "app", False, "")
 APP = ObjectRights("app")
 
 
@@ -100,7 +100,7 @@ def test_what_differs_is_given_back(held, present, statements):
 
 MAINTAIN, POLICY = (
     READ._replace(privilege="MAINTAIN"),
-    Policy("own", "r", True, "anon", "id = 1", ""),
+    RowPolicy("own", "r", True, "anon", "id = 1", ""),
 )
 
 

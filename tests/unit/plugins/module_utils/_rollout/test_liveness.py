@@ -298,5 +298,5 @@ def test_a_restart_by_another_hand_in_the_soak_is_followed(world):
     world.clock.listeners.append(restart)
     result = world.roll()
     assert (result.result, bool(restarted)) == ("succeeded", True)
-    # Whoever looks for pods of the first ReplicaSet waits for the deadline of the soak, 114 s.
+    # A look for pods of the first ReplicaSet ends at the deadline of the soak, 114 s.
     assert world.clock.now() - restarted[0] < 90

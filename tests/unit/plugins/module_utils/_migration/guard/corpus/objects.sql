@@ -152,7 +152,7 @@ ALTER TABLE orders RENAME TO users;
 -- destructive: revoke
 REVOKE ALL ON users FROM anon;
 
--- == privileges that nobody has on a function, a schema, and an owner that stays
+-- == privileges that no role has on a function, a schema, and an owner that stays
 REVOKE ALL ON FUNCTION pay(int), pay FROM PUBLIC, guest;
 REVOKE INSERT, UPDATE ON users FROM PUBLIC;
 REVOKE CREATE ON SCHEMA app FROM clerk, PUBLIC;
