@@ -5,6 +5,7 @@ How a rollout ends by what it sees is for tests/unit/plugins/module_utils/_rollo
 
 import json
 import re
+import threading
 import typing as t
 from dataclasses import replace
 from math import inf
@@ -76,20 +77,21 @@ def test_the_diagnosis_tells_of_this_release_alone_and_its_newest_events_first(a
 def test_an_api_server_that_stumbles_is_waited_for(at, fault, monkeypatch):
     """It stumbles before the rollout can be complete, and until it was asked: no end is told without asking it."""
     generation, once = at.generation, KubernetesCluster.once
-    answered: list[bool] = []
+    answered: list[threading.Event] = []
+    """Of each call since the fault, whether it got an answer."""
 
     def noted(*given: t.Any, **more: t.Any) -> bytes:
-        answered.append(False)
-        mine = len(answered) - 1
+        done = threading.Event()
+        answered.append(done)
         answer = once(*given, **more)
-        answered[mine] = True
+        done.set()
         return answer
 
     def stumble() -> None:
         at.faults.write([Fault("kubernetes", fault)])
         answered.clear()
         stumbles = fault not in ("slow", "gone")
-        until(lambda: answered.count(not stumbles) > 2 * stumbles)
+        until(lambda: sum(call.is_set() != stumbles for call in answered) > 2 * stumbles)
         at.faults.write(())
 
     at.break_cluster("kubernetes.controllers-rest")
