@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import typing as t
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,8 @@ class Recorder:
 
     def __init__(self, api: Client) -> None:
         self._api = api
-        self._seen: Timeline = []
+        self._seen: list[tuple[int, Object]] = []
+        """With the version of each: five watches are five connections, of which any may be behind the others."""
         self._versions: dict[str, int] = {}
         """Of what each watch saw last."""
 
@@ -54,10 +56,11 @@ class Recorder:
         async for event in self._api.watch(resource, "", version):
             if event["type"] == "BOOKMARK":
                 continue
-            self._versions[resource] = int(event["object"]["metadata"]["resourceVersion"])
+            version = event["object"]["metadata"]["resourceVersion"]
             entry = reduced(event)
             if entry is not None:
-                self._seen.append(entry)
+                self._seen.append((int(version), entry))
+            self._versions[resource] = int(version)
 
     async def catch_up(self) -> None:
         """Until the watches have seen all that there is."""
@@ -69,8 +72,9 @@ class Recorder:
                     await asyncio.sleep(0.02)
 
     def cut(self) -> Timeline:
+        """In the order in which it was written."""
         seen, self._seen = self._seen, []
-        return seen
+        return [entry for _version, entry in sorted(seen, key=itemgetter(0))]
 
 
 async def record_all(api: Client) -> dict[str, Timeline]:
