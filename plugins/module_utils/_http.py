@@ -107,9 +107,11 @@ class Repeat:
             wanted = result.headers.get("Retry-After", "")
         if not again or not (limited or (self.lost and attempt <= self.times)):
             return None
-        seconds = 0.0 if attempt == 1 else min(2.0 ** (attempt - 2), _LONGEST_PAUSE)
+        longer = min(attempt, 32) - 2
+        seconds = 0.0 if attempt == 1 else min(2.0**longer, _LONGEST_PAUSE)
         with contextlib.suppress(urllib3.exceptions.InvalidHeader):
-            seconds = Retry().parse_retry_after(wanted)
+            # A server that says 0 each time would be asked hundreds of times a second.
+            seconds = Retry().parse_retry_after(wanted) or seconds
         return seconds if seconds < self.deadline.left() else None
 
 

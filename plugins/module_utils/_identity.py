@@ -31,7 +31,14 @@ def known_as(cluster: Cluster) -> str:
 
 
 def place_of(environment: t.Mapping[str, str]) -> str:
-    """C(USER@HOST), or of a job of GitHub Actions or GitLab CI who began it, and its address."""
+    """C(USER@HOST), or of a job of GitHub Actions or GitLab CI who began it, and its address.
+
+    Without commas: it is what a user's environment says, and what stands before a comma is taken for the account.
+    """
+    return _place_in(environment).replace(",", "")
+
+
+def _place_in(environment: t.Mapping[str, str]) -> str:
     ci = environment.get
     if ci("GITHUB_ACTIONS") == "true":
         run = f"{ci('GITHUB_REPOSITORY', '')}/actions/runs/{ci('GITHUB_RUN_ID', '')}"
@@ -47,8 +54,8 @@ def place_of(environment: t.Mapping[str, str]) -> str:
 
 
 def _of_job(actor: str, url: str, of: str) -> str:
-    """Without the comma that stands before a place. `of`: the workflow with its branch, or the branch."""
-    return f"{actor} in {url}{of and f' of {of}'}".replace(",", "")
+    """`of`: the workflow with its branch, or the branch."""
+    return f"{actor} in {url}{of and f' of {of}'}"
 
 
 CLUSTER, SSH = "cluster", "ssh"

@@ -72,7 +72,11 @@ def look_at_logs(notes: Notebook, api: SupabaseFunctionsApi, names: t.Sequence[s
 
 def _tell_log(notes: Notebook, name: str, entries: t.Sequence[LogEntry]) -> None:
     file = f"supabase/{file_name(name)}.log"
-    lines = [f"{of_epoch(entry.at)} {entry.level or '-'} {entry.message}" for entry in entries]
+    # An entry may have several lines, as each object that is printed has.
+    lines = [
+        f"{of_epoch(entry.at)} {entry.level or '-'} {' '.join(entry.message.split())}"
+        for entry in entries
+    ]
     stored = notes.keep_log(file, lines)
     sentences = [
         line for line in stored if line.split(" ", 2)[1] == "error" or ERROR_LINE.search(line)

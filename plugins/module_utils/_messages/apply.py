@@ -12,6 +12,7 @@ import smtplib
 import ssl
 import typing as t
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -114,7 +115,7 @@ def conversation(
     connect: t.Callable[..., smtplib.SMTP] = smtplib.SMTP
     if options["starttls"] == "implicit":
         # A port for implicit TLS, by RFC 8314, says nothing in clear.
-        context = ssl.create_default_context(cafile=ca_cert)
+        context = _trusting(ca_cert)
         connect = functools.partial(smtplib.SMTP_SSL, context=context)
     try:
         with connect(options["host"], options["port"], timeout=timeout) as session:
@@ -130,6 +131,11 @@ def conversation(
         raise _refusal(exc.smtp_code)(
             f"{server} did not take the mail ({answer(exc.smtp_code, exc.smtp_error)})."
         ) from None
+    except UnicodeError:
+        raise RefusedError(
+            f"{server} takes no letters beyond ASCII in a user name, a password or an address: "
+            "correct those of email."
+        ) from None
     except ssl.SSLError as exc:
         raise RefusedError(
             f"{server} failed TLS verification ({exc.reason}): check ca_cert and email.host."
@@ -139,12 +145,17 @@ def conversation(
         raise UnreachableError(f"{server} can't be reached ({why}): check email.host.") from None
 
 
+def _trusting(ca_cert: str | None) -> ssl.SSLContext:
+    """Raises InputError for a file of authorities that is none."""
+    return _http.verifying(ca_cert) if ca_cert else ssl.create_default_context()
+
+
 def encrypt(session: smtplib.SMTP, options: Options, ca_cert: str | None) -> None:
     """A password does not travel in clear."""
     starttls = options["starttls"]
     session.ehlo_or_helo_if_needed()
     if session.has_extn("starttls") and starttls in ("required", "optional"):
-        session.starttls(context=ssl.create_default_context(cafile=ca_cert))
+        session.starttls(context=_trusting(ca_cert))
         session.ehlo()
     elif starttls == "required" or (starttls == "optional" and options.get("username")):
         raise RefusedError(f"{_server(options)} does not offer STARTTLS: nothing was sent.")
@@ -156,7 +167,11 @@ def answer(code: int, text: bytes | str) -> str:
     return f"{code} {' '.join(sentence.split())}"[:200]
 
 
-def ask_json(
+Json = t.TypeVar("Json", dict[str, t.Any], list[t.Any])
+
+
+def ask_json(  # noqa: UP047 - as all
+    expected: type[Json],
     name: str,
     url: str,
     deadline: Deadline,
@@ -166,8 +181,11 @@ def ask_json(
     method: str = "GET",
     authorization: str = "",
     idempotent: bool = False,
-) -> t.Any:
-    """The JSON of a service's good answer, which is called `name` in sentences. Repeats only what may be repeated."""
+) -> Json:
+    """The JSON of a service's good answer, which is called `name` in sentences. Repeats only what may be repeated.
+
+    Raises RefusedError where it is not of the `expected` kind.
+    """
     answer = _http.ask(
         name,
         method,
@@ -181,9 +199,12 @@ def ask_json(
     check = "check the token and the names in the task"
     _http.good(answer, name, forbidden=check, otherwise=(RefusedError, check))
     try:
-        return answer.json()
+        body = answer.json()
     except ValueError:
         raise RefusedError(f"{name} did not answer with JSON: check the URL.") from None
+    if not isinstance(body, expected):
+        raise RefusedError(f"{name} did not answer as its API documents: check the URL.")
+    return body
 
 
 def send_pagerduty_event(event: Message, deadline: Deadline, ca_cert: str | None) -> Result:
@@ -202,7 +223,9 @@ def send_pagerduty_event(event: Message, deadline: Deadline, ca_cert: str | None
             "custom_details": options.get("details") or {},
         }
     url = f"{options['url'].rstrip('/')}/v2/enqueue"
-    answer = ask_json("PagerDuty", url, deadline, ca_cert, body, method="POST", idempotent=True)
+    answer = ask_json(
+        dict, "PagerDuty", url, deadline, ca_cert, body, method="POST", idempotent=True
+    )
     known = str(answer.get("dedup_key", event.target))
     return event.result(id=known, action=options["action"])
 
@@ -211,49 +234,65 @@ def send_status_page_incident(incident: Message, deadline: Deadline, ca_cert: st
     """Updates the open incident of that name, if there is one; else opens it."""
     options = incident.options
     url = f"{options['url'].rstrip('/')}/pages/{options['page_id']}/incidents"
-    ask = functools.partial(
-        ask_json,
-        "The status page",
-        deadline=deadline,
-        ca_cert=ca_cert,
-        authorization=f"OAuth {options['token']}",
-    )
+
+    def ask_for(expected: type[Json], asked: str, **how: t.Any) -> Json:
+        return ask_json(
+            expected,
+            "The status page",
+            asked,
+            deadline,
+            ca_cert,
+            authorization=f"OAuth {options['token']}",
+            **how,
+        )
+
     wanted: dict[str, t.Any] = {
         "name": incident.target,
         "status": options["status"],
         "body": incident.text,
     }
     maintenance = options["status"] in MAINTENANCE
-    known = open_incident(ask, url, incident.target, maintenance=maintenance)
-    latest = (known.get("incident_updates") or [{}])[0]
-    if known and (known.get("status"), latest.get("body")) == (wanted["status"], wanted["body"]):
-        return incident.result(id=str(known["id"]), changed=False)
+    lists = functools.partial(ask_for, list)
+    known = open_incident(lists, url, incident.target, maintenance=maintenance)
+    if known and (known.status, known.latest) == (wanted["status"], wanted["body"]):
+        return incident.result(id=known.id, changed=False)
     if known:
-        answer = ask(f"{url}/{known['id']}", body={"incident": wanted}, method="PATCH")
-        return incident.result(id=str(answer["id"]))
+        ask_for(dict, f"{url}/{known.id}", body={"incident": wanted}, method="PATCH")
+        return incident.result(id=known.id)
     if maintenance:
         # Without its times the API takes it for an outage.
         begin = now()
         until = begin + timedelta(minutes=options.get("minutes", 120))
         wanted |= {"scheduled_for": format_time(begin), "scheduled_until": format_time(until)}
-    answer = ask(url, body={"incident": wanted}, method="POST")
-    return incident.result(id=str(answer["id"]))
+    answer = ask_for(dict, url, body={"incident": wanted}, method="POST")
+    return incident.result(id=str(answer.get("id", "")))
 
 
 MAINTENANCE = frozenset({"scheduled", "in_progress", "verifying", "completed"})
 """States of a status page's incident that is planned."""
 
 
+@dataclass(frozen=True)
+class Incident:
+    """Of a status page (https://developer.statuspage.io/). `latest`: the text of its last update, "" without one."""
+
+    id: str
+    status: str
+    latest: str
+
+
 def open_incident(
-    ask: t.Callable[[str], t.Any], url: str, name: str, *, maintenance: bool
-) -> dict[str, t.Any]:
+    lists: t.Callable[[str], list[t.Any]], url: str, name: str, *, maintenance: bool
+) -> Incident | None:
     """A maintenance is listed apart from outages, and before it begins apart from what runs."""
     for path in ("active_maintenance", "scheduled") if maintenance else ("unresolved",):
-        listed = ask(f"{url}/{path}")
-        for result in listed if isinstance(listed, list) else []:
-            if name == result.get("name"):
-                return dict(result)
-    return {}
+        for entry in lists(f"{url}/{path}"):
+            if isinstance(entry, dict) and entry.get("name") == name and entry.get("id"):
+                updates = entry.get("incident_updates")
+                latest = updates[0] if isinstance(updates, list) and updates else None
+                body = latest.get("body") if isinstance(latest, dict) else None
+                return Incident(str(entry["id"]), str(entry.get("status")), str(body or ""))
+    return None
 
 
 def send_slack_message(message: Message, deadline: Deadline, ca_cert: str | None) -> Result:

@@ -122,7 +122,7 @@ def monitoring(url: str, token: str = "") -> MonitoringServer:
 
 
 def service(url: str, **more: str) -> object:
-    return ask_json("It", url, Deadline(20), **{"ca_cert": None, **more}, method="POST")
+    return ask_json(dict, "It", url, Deadline(20), **{"ca_cert": None, **more}, method="POST")
 
 
 def webhook(url: str, **headers: str) -> object:
@@ -349,6 +349,7 @@ class Pauses:
         pytest.param(429, "3", True, [3, 3], id="as long as asked"),
         pytest.param(429, "soon", True, [0, 1, 2], id="nonsense is no time"),
         pytest.param(429, "3600", True, [], id="beyond the deadline"),
+        pytest.param(429, "0", True, [0, 1, 2], id="at once each time is no time"),
         pytest.param(404, "1", True, [], id="what stays as it is"),
     ],
 )

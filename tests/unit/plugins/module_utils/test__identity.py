@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._identity import (
     Demands,
+    account_in,
     known_as,
     place_of,
     signed_by_key,
@@ -63,6 +64,14 @@ def test_without_the_servers_word_the_place_is_left(monkeypatch):
     assert known_as(cluster) == f"{cluster.account()}, {place}"
     monkeypatch.setattr(cluster, "account", lambda: "")
     assert known_as(cluster) == place
+
+
+@pytest.mark.parametrize("account", ["ann@shop.com", ""])
+def test_who_names_himself_with_a_comma_does_not_become_another_account(monkeypatch, account):
+    cluster = MemoryCluster()
+    monkeypatch.setattr(cluster, "account", lambda: account)
+    monkeypatch.setenv("LOGNAME", "jane@shop.com, x")
+    assert account_in(known_as(cluster)) == account
 
 
 QA = SignOff("qa", "Jane Doe", "then", "QA sign-off", "", 1, "c0ffee", "acc:jane, jane@laptop")

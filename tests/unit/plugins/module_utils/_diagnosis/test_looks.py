@@ -1,6 +1,7 @@
 """What the collectors make of what they see, over a cluster in memory and gateways of our own."""
 
 import typing as t
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.function import (
     look_at_answers,
+    look_at_logs,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.kubernetes import (
     last_error,
@@ -31,6 +33,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.api import LogEntry
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
     FunctionProbe,
 )
@@ -199,6 +202,22 @@ def test_answers_of_functions(answers, words):
     assert len(causes) == len(words)
     for word in words:
         assert any(word in sentence for sentence in causes), (word, causes)
+
+
+def test_an_entry_of_several_lines_is_one_line_of_a_functions_log():
+    class Functions:
+        def list(self) -> t.Sequence[SimpleNamespace]:
+            return [SimpleNamespace(slug="checkout")]
+
+        def log_of(self, *_arguments: object, **_more: object) -> t.Sequence[LogEntry]:
+            texts = ("{\n  user: 1\n}", "", "}", "the database\nis away")
+            return [LogEntry(1.0 * n, "error" if n else "", text) for n, text in enumerate(texts)]
+
+    notes = notebook()
+    look_at_logs(notes, Functions(), ["checkout"])
+    (errors,) = notes.collected().facts
+    assert errors.values["count"] == 3
+    assert errors.values["line"] == "the database is away"
 
 
 def test_what_services_say_of_what_they_depend_on_is_one_cause():

@@ -3,8 +3,12 @@
 import email
 import email.policy
 import re
+import socketserver
+import ssl
+import threading
 
 import pytest
+import trustme
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
@@ -109,3 +113,59 @@ def test_a_webhook_s_refusals_are_told_apart(status, body, kind, told):
 
     with serving(Hook) as url, pytest.raises(kind, match=re.escape(told)):
         SlackClient(webhook_url=url, timeout=5).post("hello")
+
+
+@pytest.mark.parametrize("body", [[], 1, None, "x", {"dedup_key": None}, [[1, None]], {"id": 5}])
+@pytest.mark.parametrize("kind", ["pagerduty", "statuspage"])
+def test_whatever_one_service_answers_the_next_is_asked(kind, body):
+    class Odd(Handler):
+        def do_GET(self) -> None:
+            self.answer_json(body)
+
+        def do_POST(self) -> None:
+            self.body()
+            self.answer_json(body)
+
+    with serving(Odd) as url:
+        options = {"url": url, "routing_key": "r", "action": "resolve", "dedup_key": "d"}
+        options |= {"page_id": "p", "token": "t", "status": "investigating"}
+        message = Message(kind, "x", "Checkout is down.", options)
+        delivered, undelivered = deliver([message, message], timeout=20, ca_cert=None)
+    assert len(delivered) + len(undelivered) == 2
+
+
+class MailServer(socketserver.StreamRequestHandler):
+    """Offers STARTTLS and a login."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 ready\r\n")
+        for line in self.rfile:
+            ends = line.strip().upper() == b"QUIT"
+            self.wfile.write(
+                b"221 bye\r\n" if ends else b"250-ready\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n"
+            )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"username": "jané", "starttls": "implicit"}, "no letters beyond ASCII in a user name"),
+        ({"starttls": "implicit"}, "nowhere.pem holds no certificate"),
+        ({"starttls": "required"}, "nowhere.pem holds no certificate"),
+    ],
+)
+def test_a_mail_that_cannot_go_keeps_nobody_else_from_being_told(tmp_path, options, words):
+    authority, encrypted = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(encrypted)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    ca_cert = str(tmp_path / ("ca.pem" if "username" in options else "nowhere.pem"))
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), MailServer) as server:
+        if "username" in options:
+            server.socket = encrypted.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        where = dict(zip(("host", "port"), server.server_address, strict=False))
+        (mail,) = plan_messages({"text": "x", "email": {**MAIL, **where, **options}})
+        delivered, undelivered = deliver([mail, mail], timeout=20, ca_cert=ca_cert)
+        server.shutdown()
+    assert not delivered
+    assert [words in result["msg"] for result in undelivered] == [True, True], undelivered
