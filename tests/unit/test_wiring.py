@@ -104,3 +104,14 @@ def test_a_restore_point_is_written_once_and_again_after_each_restore(point, res
     variables = {name: trust_as_template(text) for name, text in known.items()}
     variables |= {"ansible_check_mode": False, "__db_backup_record": {"record": {"facts": facts}}}
     assert Templar(DataLoader(), variables=variables).template(variables["when"]) is written
+
+
+@pytest.mark.parametrize(("seconds", "words"), [
+    (1, "1 min"), (3540, "59 min"), (3541, "1 h 0 min"), (7190, "2 h 0 min"), (7261, "2 h 2 min"),
+])  # fmt: skip
+def test_how_long_a_release_took_is_in_whole_minutes(seconds, words):
+    known = yaml_load((ROOT / "roles/sign_off/vars/main.yml").read_text("utf-8"))
+    variables = {name: trust_as_template(text) for name, text in known.items() if type(text) is str}
+    variables["__sign_off_seconds"] = seconds
+    template = Templar(DataLoader(), variables=variables).template
+    assert template(variables["sign_off_duration"]) == words
