@@ -129,9 +129,12 @@ def sign(
 
 
 def judged(
-    signed: t.Mapping[str, SignOff], demands: Demands, release: str, deployer: str = ""
+    signed: t.Mapping[str, SignOff], demands: Demands, release: str, deployer: str | None = None
 ) -> dict[str, tuple[str, str]]:
-    """By line who signed it, "" where that is only stated, and why it does not count as the release wants it."""
+    """By line who signed it, "" where that is only stated, and why it does not count as the release wants it.
+
+    `deployer`: the account of who deploys, "" where the API server names none; None while nobody deploys.
+    """
     people: dict[str, str] = {}
     results = {}
     for name, act in signed.items():
@@ -141,8 +144,11 @@ def judged(
         except VerificationError as exc:
             why = str(exc)
         account = account_in(act.known_as)
-        if demands.other_than_deployer and deployer and account in ("", deployer) and not why:
-            why = f"it was signed as {account or 'an unknown account'}, and {deployer} deploys"
+        if demands.other_than_deployer and deployer is not None and not why:
+            if not deployer:
+                why = "the API server names no account of who deploys, so it may be the same"
+            elif account in ("", deployer):
+                why = f"it was signed as {account or 'an unknown account'}, and {deployer} deploys"
         if name in demands.different_people and person and not why:
             first = people.setdefault(person, name)
             why = f"{person} signed {first!r} too" if first != name else ""

@@ -180,6 +180,14 @@ def test_what_a_release_wants_of_who_signs(demands, product, why):
     assert bool(why) == bool(people["product"][1])
 
 
+@pytest.mark.parametrize(("deployer", "why"), [(None, ""), ("", "names no account of who deploys")])
+def test_nobody_is_another_than_a_deployer_who_is_not_known(deployer, why):
+    demands = Demands.read({"verified": "cluster", "other_than_deployer": True})
+    ((_person, reason),) = judged({"qa": QA}, demands, "2.0.0", deployer).values()
+    assert why in reason
+    assert bool(why) == bool(reason)
+
+
 @pytest.mark.parametrize(("known", "allowed"), [
     ("acc:jane, jane@laptop", True),
     ("acc:eve, acc:jane, eve@laptop", False),
