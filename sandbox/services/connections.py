@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import typing as t
+from contextlib import asynccontextmanager
 
 import asyncpg
 from confluent_kafka import Producer
@@ -57,14 +58,23 @@ class Database:
             return self._pool
 
     async def fetch(self, query: str, *arguments: object) -> list[t.Any]:
-        pool = await self.pool()
-        async with pool.acquire(timeout=CONNECT_SECONDS) as connection:
+        async with self._connection() as connection:
             return t.cast("list[t.Any]", await connection.fetch(query, *arguments))
 
     async def execute(self, query: str, *arguments: object) -> None:
+        async with self._connection() as connection:
+            await connection.execute(query, *arguments)
+
+    @asynccontextmanager
+    async def _connection(self) -> t.AsyncIterator[asyncpg.Connection]:
         pool = await self.pool()
         async with pool.acquire(timeout=CONNECT_SECONDS) as connection:
-            await connection.execute(query, *arguments)
+            try:
+                yield connection
+            except asyncio.CancelledError:
+                # Otherwise the pool waits, at its return, for the server to say that the query is cancelled.
+                connection.terminate()
+                raise
 
     async def ping(self) -> None:
         await self.fetch("SELECT 1")
