@@ -107,8 +107,7 @@ class Repeat:
             wanted = result.headers.get("Retry-After", "")
         if not again or not (limited or (self.lost and attempt <= self.times)):
             return None
-        longer = min(attempt, 32) - 2
-        seconds = 0.0 if attempt == 1 else min(2.0**longer, _LONGEST_PAUSE)
+        seconds = 0.0 if attempt == 1 else min(2.0 ** min(attempt - 2, 30), _LONGEST_PAUSE)
         with contextlib.suppress(urllib3.exceptions.InvalidHeader):
             # A server that says 0 each time would be asked hundreds of times a second.
             seconds = Retry().parse_retry_after(wanted) or seconds
