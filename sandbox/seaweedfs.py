@@ -74,6 +74,7 @@ class Seaweedfs(Component):
 
     def process(self, world: World) -> Process:
         folder = world.folder(NAME)
+        sockets = _sockets(world)
         settings = {
             **_SETTINGS,
             **{flag: str(world.port(f"{NAME}-{name}")) for flag, name in _PORTS.items()},
@@ -86,7 +87,7 @@ class Seaweedfs(Component):
         # No memory limit beside it: near one, Go collects all the time.
         env = {"WEED_S3_SSE_KEK": key, "GOGC": "50"}
         # It takes twenty seconds over SIGTERM, for data that is thrown away.
-        return Process(argv, env, stop_signal=signal.SIGKILL, leaves=_sockets(world))
+        return Process(argv, env, stop_signal=signal.SIGKILL, leaves=sockets)
 
     def ready(self, world: World) -> bool:
         """It answers, and refuses what is not signed."""
@@ -122,10 +123,20 @@ def _access_key(world: World) -> str:
 
 
 def _sockets(world: World) -> tuple[Path, ...]:
-    roles = ("master", "volume", "filer", "s3")
-    ports = {role: world.port(f"{NAME}-{role}-grpc") for role in roles}
-    # Its choice of folder, not ours.
-    return tuple(Path(f"/tmp/seaweedfs-{role}-grpc-{port}.sock") for role, port in ports.items())  # noqa: S108
+    """Where it listens for gRPC besides its ports, chosen so that no file is in the way.
+
+    It serves its own parts there. A file that a killed SeaweedFS of another user left in /tmp cannot be removed, and
+    all who connect to it are refused.
+    """
+    return tuple(_socket_of(role, world) for role in ("master", "volume", "filer", "s3"))
+
+
+def _socket_of(role: str, world: World) -> Path:
+    def path(port: int) -> Path:
+        # Its choice of folder, not ours.
+        return Path(f"/tmp/seaweedfs-{role}-grpc-{port}.sock")  # noqa: S108
+
+    return path(world.port(f"{NAME}-{role}-grpc", lambda port: not path(port).exists()))
 
 
 def _config(world: World) -> Path:

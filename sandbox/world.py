@@ -125,8 +125,8 @@ class World:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         return folder
 
-    def port(self, name: str) -> int:
-        """A TCP port on 127.0.0.1 for `name`, chosen free the first time and the same ever after.
+    def port(self, name: str, usable: t.Callable[[int], bool] = bool) -> int:
+        """A TCP port on 127.0.0.1 for `name`, chosen free and usable the first time and the same ever after.
 
         What `up --port` asked for waits in `wanted_ports` until the component asks.
         """
@@ -136,7 +136,7 @@ class World:
             if name not in ports:
                 taken = {*ports.values(), *wanted.values()}
                 block = state.get("port_block")
-                ports[name] = wanted.pop(name, None) or free_port(taken, block)
+                ports[name] = wanted.pop(name, None) or free_port(taken, block, usable)
             return t.cast("int", ports[name])
 
     def url(self, port: str) -> str:
@@ -187,14 +187,18 @@ def _authority(cert: Path, key: Path) -> trustme.CA:
     return authority
 
 
-def free_port(taken: t.Collection[int] = (), block: int | None = None) -> int:
-    """A port nobody listens on, out of `block` when this sandbox has claimed one."""
+def free_port(
+    taken: t.Collection[int] = (),
+    block: int | None = None,
+    usable: t.Callable[[int], bool] = bool,
+) -> int:
+    """A usable port nobody listens on, out of `block` when this sandbox has claimed one."""
     if block is None:
         candidates: t.Iterable[int] = random.sample(PORTS, len(PORTS))
     else:
         candidates = range(block + 1, block + BLOCKS.step)
     for port in candidates:
-        if port not in taken and port_is_free(port):
+        if port not in taken and usable(port) and port_is_free(port):
             return port
     raise StateError(f"No port from {block} on is free: run 'python -m sandbox down', then 'up'.")
 

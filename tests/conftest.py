@@ -64,8 +64,8 @@ def world(tmp_path_factory) -> t.Iterator[World]:
         return
     os.environ.setdefault(CACHE_VARIABLE, str(SANDBOX_CACHE))
     running = World(tmp_path_factory.mktemp("sandbox"))
-    up(running, Options(numbers=NUMBERS), print)
     try:
+        up(running, Options(numbers=NUMBERS), print)
         yield running
     finally:
         down(running, print)

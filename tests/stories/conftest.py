@@ -22,8 +22,8 @@ def world(request, tmp_path_factory) -> t.Iterator[World]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(SANDBOX_CACHE))
         platform = World(tmp_path_factory.mktemp("platform"))
-        up(platform, options, print)
         try:
+            up(platform, options, print)
             yield platform
         finally:
             down(platform, print)

@@ -6,6 +6,7 @@ import pytest
 
 from sandbox.cache import cached
 from sandbox.processes import Phase, ProcessId, note, records
+from sandbox.seaweedfs import COMPONENT as SEAWEEDFS
 from sandbox.world import StateError, World, claim_block
 
 
@@ -39,6 +40,21 @@ def test_no_two_sandboxes_claim_one_block_of_ports(world):
     finally:
         for _, guard in claimed:
             guard.close()
+
+
+def test_seaweedfs_takes_no_port_whose_socket_another_left(world, tmp_path):
+    """A file of another user in /tmp cannot be removed; all connections to it would be refused."""
+    block, guard = claim_block()
+    with guard:
+        for place in (world, again := World(tmp_path / "again")):
+            with place.changing() as state:
+                state["port_block"] = block
+        left = SEAWEEDFS.process(world).leaves[0]
+        left.touch()
+        try:
+            assert left not in SEAWEEDFS.process(again).leaves
+        finally:
+            left.unlink()
 
 
 def test_making_a_secret_may_ask_for_another(world):
