@@ -24,6 +24,7 @@ from ..module_utils._variable_check import (
     evaluated,
     incomplete,
     missing_secrets,
+    of_the_command_line,
     old_names,
     placeholders,
     placeholders_told,
@@ -97,6 +98,9 @@ class ActionModule(ActionBase):
         ]
         if unknown:
             problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")
+        problems += of_the_command_line(
+            task_vars, self._declared_of_playbooks(task_vars.get("playbook_dir")), extra
+        )
         problems += built_in_before(task_vars)
         problems += [*typed_unchanged(extra), *evaluated(extra, is_trusted_as_template)]
         if arguments["texts"] == "refuse":
@@ -258,6 +262,14 @@ class ActionModule(ActionBase):
     def _declared_below(self, directory: str | None, *patterns: str) -> frozenset[str]:
         files = self._files(directory, *patterns)
         return frozenset(name for path in files for name in self._read(path))
+
+    def _declared_of_playbooks(self, directory: str | None) -> dict[str, t.Any]:
+        """The values that they set for all hosts."""
+        return {
+            name: value
+            for path in self._files(directory, "group_vars/all/**/*.yml")
+            for name, value in self._read(path).items()
+        }
 
     def _files(self, directory: str | None, *patterns: str) -> t.Iterator[Path]:
         for pattern in patterns or ("*_vars/**/*.yml",):

@@ -177,6 +177,32 @@ def unknown_variables(
     ]
 
 
+COMMAND_LINE: t.Sequence[str] = (
+    *("answer", "by", "decision", "diagnose", "feedback", "follow", "function", "gate", "note"),
+    *("percentage", "reason", "reset", "service", "sign_instead", "sign_key", "sign_off"),
+    "signed_release",
+)
+"""Names without a prefix, which an inventory might use for something else."""
+
+
+def of_the_command_line(
+    values: t.Mapping[str, t.Any], defaults: t.Mapping[str, t.Any], extra: t.Container[str]
+) -> list[str]:
+    """A sentence about the names of COMMAND_LINE that an inventory sets, so that they would change what is done.
+
+    `values`: of the host. `defaults`: of the playbooks. `extra`: given with --extra-vars.
+    """
+    names = [
+        name
+        for name in COMMAND_LINE
+        if name in values and name not in extra and values[name] != defaults.get(name)
+    ]
+    return [
+        f"The inventory sets {', '.join(names)}, which the playbooks read from the command line: give that variable "
+        "another name. Nothing was touched."
+    ] * bool(names)
+
+
 def old_names(extra: t.Iterable[str]) -> list[str]:
     """A sentence for each name of --extra-vars that another one says in every playbook."""
     return [

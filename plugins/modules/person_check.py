@@ -141,7 +141,7 @@ import typing as t
 
 from ..module_utils._checks import smoke
 from ..module_utils._gate.models import Verdict
-from ..module_utils._gate.verdict import that_count, with_feedback
+from ..module_utils._gate.verdict import newest_answers, with_feedback
 from ..module_utils._module import Module, documented, emit_progress, execute
 from ..module_utils._release.task import store_of
 from ..module_utils._time import utc_now
@@ -159,7 +159,7 @@ def run(module: Module) -> dict[str, t.Any]:
         watch, gate = feedback["watch"], feedback["gate"]
         store = store_of(module)
         record = store.read() if store else None
-        params["answers"] = that_count(
+        params["answers"] = newest_answers(
             record.body["facts"].get("feedback") or {} if record else {},
             params["answers"],
             gate=gate,

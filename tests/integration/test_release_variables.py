@@ -98,9 +98,13 @@ def test_what_the_playbooks_set_for_all_hosts_is_refused_in_the_inventory(play, 
     shutil.copytree(INVENTORIES / "sandbox", inventory, symlinks=True)
     (inventory / "group_vars" / "all" / "own.yml").write_text("leading_host: x\n")
     (inventory / "group_vars" / "databases.yml").write_text("deploy_lock_wait: 5\n")
+    (inventory / "group_vars" / "control.yml").write_text(
+        "reset: true\nby: joe\ngate: monitoring\n"
+    )
     done = play(str(inventory), tmp_path / "check.yml")
     assert done.returncode != 0
     assert "The inventory sets leading_host for all hosts" in sentence(done)
+    assert "The inventory sets by, reset, which the playbooks read from the" in sentence(done)
 
 
 def test_all_that_any_phase_could_not_work_with_stops_the_first_at_once(play, place):

@@ -37,6 +37,8 @@ of them would be proof where many users write. In failed messages, each times q 
 """
 _AWAY = 300.0
 """A count that fell and is back within so many seconds was not scraped meanwhile. After that it began again."""
+_GONE = 3600.0
+"""A series that is missing for so many seconds is of a pod that is gone."""
 _BEARS_OUT = 10.0
 """Evidence by user bears out so many times as much by message."""
 _LARGEST = 1e9
@@ -222,7 +224,7 @@ class ComparisonEvidence:
         failed, seconds = (grown.treated.failed, grown.control.failed), max(0.0, at - self.at)
         return replace(
             self,
-            readings={**self.readings, **self._known(now, fell, at)},
+            readings=self._known(now, fell, at),
             total=self.total.with_more(grown),
             by_message=self.by_message.after(failed, grown.share, how, seconds),
             by_user=self.by_user.after(failed, how.drawn, how, seconds),
@@ -249,12 +251,17 @@ class ComparisonEvidence:
     def _known(
         self, now: t.Mapping[str, float], fell: t.Mapping[str, float], at: float
     ) -> dict[str, Reading]:
-        """What fell a moment ago is expected back, with what it had counted before."""
+        """What fell a moment ago, or is missing for less than an hour, is expected back with what it had counted."""
+        missing = {
+            name: at if entry.fell is None else entry.fell
+            for name, entry in self.readings.items()
+            if name not in now
+        }
+        awaited = {name: since for name, since in fell.items() if at - since < _AWAY}
+        awaited |= {name: since for name, since in missing.items() if at - since < _GONE}
         return {
-            name: Reading(self.readings[name].value, fell[name])
-            if name in fell and at - fell[name] < _AWAY
-            else Reading(value)
-            for name, value in now.items()
+            **{name: Reading(value) for name, value in now.items()},
+            **{name: Reading(self.readings[name].value, since) for name, since in awaited.items()},
         }
 
     def value(self, how: CohortComparison) -> float:

@@ -312,7 +312,7 @@ def record_answer(
     at, gate = utc_now(), given["gate"]
     fact = {"gate": gate, "name": question, "answer": severity, "by": by, "at": at, "note": note}
     fact["known_as"] = known_as(cluster)
-    facts = {"feedback": {f"{at} {gate} {question}": fact}}
+    facts = {"feedback": {f"{at} {gate} {question} {by}": fact}}
     change = RecordChange(version=release, actor=by, now=at, facts=facts)
     store.change(change, check_mode=check_mode)
     follows = "It counts at the end of the watch, or when the same command is run again."

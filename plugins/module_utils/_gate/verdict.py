@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import replace
+from datetime import datetime
 
 from .._errors import ConflictError, InputError
 from .._release.decode import encoded
 from .._release.record import Act, Record
+from .._time import UTC, parse_time
 from .models import Decision, Metric, Reason, SampleStatus, Series, Verdict
 from .state import WatchState
 
@@ -103,24 +105,29 @@ _RANK = [Verdict.PROCEED.value, Verdict.HOLD.value, Verdict.ROLLBACK.value]
 _VERDICTS = {"pass": Verdict.PROCEED, "fail": Verdict.ROLLBACK}
 
 
-def that_count(
+def newest_answers(
     recorded: t.Mapping[str, Entry], given: Entry, *, gate: str, since: str, by: str = ""
 ) -> dict[str, t.Any]:
-    """The newest answer to each question, by its name. Times as RFC 3339 in UTC.
+    """The newest answer to each question, by its name.
 
     Of `recorded` those count that are about this gate and were given since the watch began, at `since`. They go before
-    one of `given`, which came with the command, unless that says that it is newer.
+    one of `given`, which came with the command, unless that has a later time. A text that is no RFC 3339 time is none.
     """
     results: dict[str, Entry] = {}
     for name, item in given.items():
         entry = dict(item) if isinstance(item, dict) else {"answer": item}
         results[name] = {**({"by": by} if by else {}), **entry}
+    began = _answered({"at": since})
     of_gate = [item for item in recorded.values() if item.get("gate") == gate]
-    for item in sorted(of_gate, key=lambda item: str(item.get("at", ""))):
-        name, at = str(item.get("name", "")), str(item.get("at", ""))
-        if at >= since and at >= str(results.get(name, {}).get("at", "")):
+    for item in sorted(of_gate, key=_answered):
+        name = str(item.get("name", ""))
+        if _answered(item) >= max(began, _answered(results.get(name, {}))):
             results[name] = {key: item.get(key, "") for key in ("answer", "by", "at", "note")}
     return results
+
+
+def _answered(entry: Entry) -> datetime:
+    return parse_time(entry.get("at")) or datetime.min.replace(tzinfo=UTC)
 
 
 def with_feedback(

@@ -70,9 +70,9 @@ def judge(schedule: RampSchedule, facts: RampFacts, finding: WatchFinding) -> Ra
     if finding.verdict == ramp.ROLLBACK:
         to = schedule.preceding(finding.percentage)
         begun = replace(state, started=max(state.started, finding.began or state.started))
-        after = begun.at(
-            schedule, to, facts.now, holder=finding.by, verdict=ramp.ROLLBACK, reasons=reasons
-        ).noted(ramp.BREACHED, (finding.percentage, to), facts.now, finding.by, why)
+        after = begun.at(schedule, to, facts.now, holder=finding.by, breach=reasons).noted(
+            ramp.BREACHED, (finding.percentage, to), facts.now, finding.by, why
+        )
         return RampPlan(ramp.LOWER, standing, after, target, (), standing.notes)
     after = replace(state, verdict=finding.verdict, reasons=reasons, holder=finding.by)
     if finding.verdict == ramp.HOLD and (state.verdict, state.reasons) != (ramp.HOLD, reasons):

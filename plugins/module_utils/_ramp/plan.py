@@ -108,10 +108,15 @@ class RampState:
         now: datetime,
         *,
         holder: str,
-        verdict: str = PENDING,
-        reasons: tuple[str, ...] = (),
+        breach: tuple[str, ...] | None = None,
     ) -> RampState:
-        """The state at `percentage` from `now` on. 0 % has no users to watch."""
+        """The state at `percentage` from `now` on. 0 % has no users to watch.
+
+        `breach`: its reasons where one brings the ramp here. One from before stays, whoever sets the percentage, until
+        a watch is good or a person releases it.
+        """
+        if breach is None and self.verdict == ROLLBACK:
+            breach = self.reasons
         return replace(
             self,
             step=schedule.number(percentage) or 0,
@@ -119,8 +124,8 @@ class RampState:
             since=now,
             watch_until=now + schedule.watch if percentage else now,
             holder=holder,
-            verdict=verdict,
-            reasons=reasons,
+            verdict=PENDING if breach is None else ROLLBACK,
+            reasons=breach or (),
         )
 
     def left(self, now: datetime) -> RampState:
@@ -221,7 +226,7 @@ def stand(schedule: RampSchedule, facts: RampFacts, start: Start) -> RampStatus:
     unreadable = state is None and facts.annotation is not None
     history = state.history if state else ()
     if state is not None and start.began is not None and start.began > state.started:
-        state = _left_of(state, percentage, start.began)
+        state = _left_of(state, start.began)
     if state is None:
         begun = replace(_fresh(schedule, facts, start, percentage), history=history)
         note = "The ramp's state on the ConfigMap cannot be read, so it begins again."
@@ -248,10 +253,10 @@ def _fresh(schedule: RampSchedule, facts: RampFacts, start: Start, percentage: i
     )
 
 
-def _left_of(state: RampState, percentage: int, began: datetime) -> RampState | None:
+def _left_of(state: RampState, began: datetime) -> RampState | None:
     """The state that stays of an earlier ramp after a new begin: only a breach that was detected after it."""
-    breached = state.verdict == ROLLBACK and state.percentage == percentage
-    return replace(state, started=began) if breached and state.since >= began else None
+    breached = state.verdict == ROLLBACK and state.since >= began
+    return replace(state, started=began) if breached else None
 
 
 def _set_elsewhere(
@@ -261,9 +266,6 @@ def _set_elsewhere(
     by = ", ".join(facts.managers) or "something outside the ramp"
     new_state = state.at(schedule, percentage, facts.now, holder=state.holder)
     new_state = new_state.noted(SET_ELSEWHERE, (state.percentage, percentage), facts.now, by)
-    if percentage == 0 and state.verdict == ROLLBACK:
-        # Without users no watch can judge it good again.
-        new_state = replace(new_state, verdict=ROLLBACK, reasons=state.reasons)
     note = (
         f"The ramp set {state.percentage} %, and {by} set {percentage} % since: it counts as a "
         "new step, watched before the next."
@@ -475,7 +477,7 @@ def _about_the_step(facts: RampFacts, state: RampState) -> list[RampReason]:
             if state.percentage
             else f"release it with {RELEASE}"
         )
-        reasons.append(RampReason(BREACH, f"a breach brought it down to {at}{why}: {cure}"))
+        reasons.append(RampReason(BREACH, f"it is at {at} after a breach{why}: {cure}"))
     elif state.verdict == HOLD:
         reasons.append(
             RampReason(

@@ -181,6 +181,13 @@ def test_a_pod_that_is_gone_comes_new_or_began_again_leaves_the_others_as_they_a
     assert found.total == Cohorts(Counts(400 + 10 + 10 + 10, 4 + 1 + 1), Counts(410, 4))
 
 
+def test_pods_that_are_gone_for_an_hour_are_kept_no_longer():
+    """A watch of a day with many restarts would fill its ConfigMap."""
+    looks = (reading((9, 0, 9, 0), f"pod-{n}") | reading((n, 0, n, 0)) for n in range(100))
+    found, _problems = followed(*looks, every=600.0)
+    assert len(found.readings) <= 8 * len(NAMES)
+
+
 def test_who_is_seen_a_moment_after_failing_counts_at_the_next_look():
     late, problem = evidence((2, 0, 50, 0)).looked(reading((2, 3, 50, 0)), PLAIN, 20.0)
     assert problem

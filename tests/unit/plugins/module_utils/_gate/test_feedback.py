@@ -10,7 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import
     Question,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
-    that_count,
+    newest_answers,
     with_feedback,
 )
 from tests.tables import cases
@@ -96,7 +96,7 @@ def recorded(*entries: tuple[str, str, str, str]) -> dict[str, dict[str, str]]:
 
 
 def counts(known: dict[str, dict[str, str]], given: dict[str, t.Any] | None = None) -> t.Any:
-    found = that_count(known, given or {}, gate="monitoring", since=BEGAN, by="Joe Roe")
+    found = newest_answers(known, given or {}, gate="monitoring", since=BEGAN, by="Joe Roe")
     return {name: (one["answer"], one["by"]) for name, one in found.items()}
 
 
@@ -112,6 +112,12 @@ def counts(known: dict[str, dict[str, str]], given: dict[str, t.Any] | None = No
     "given-with-a-later-time": (recorded(("monitoring", "bad", "Ann", MEANWHILE)),
                                 {"tickets": {"answer": "minor", "by": "Eve", "at": ENDED}},
                                 {"tickets": ("minor", "Eve")}),
+    "given-in-another-zone": (recorded(("monitoring", "bad", "Ann", MEANWHILE)),
+                              {"tickets": {"answer": "good", "at": "2026-11-25T12:00:00+03:00"}},
+                              {"tickets": ("bad", "Ann")}),
+    "given-with-a-word-for-a-time": (recorded(("monitoring", "bad", "Ann", MEANWHILE)),
+                                     {"tickets": {"answer": "good", "at": "yesterday"}},
+                                     {"tickets": ("bad", "Ann")}),
 })  # fmt: skip
 def test_the_newest_answer_about_this_watch_counts(known, given, expected):
     assert counts(known, given) == expected

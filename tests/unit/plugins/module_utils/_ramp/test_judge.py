@@ -1,6 +1,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import WatchFinding, judge
@@ -117,3 +119,38 @@ def test_a_step_that_was_left_and_taken_again_meanwhile_is_not_judged():
     taken_again = replace(state, since=state.since + HOUR)
     with pytest.raises(ConflictError, match="was changed and set again"):
         judge(SCHEDULE, seen_at(3, 5, taken_again), finding)
+
+
+RELEASE = "release"
+STEPS = st.sampled_from([PROCEED, HOLD, ROLLBACK, RELEASE, "next", "down", "off", 0, 1, 5])
+
+
+@given(st.lists(STEPS, max_size=12))
+def test_nothing_goes_up_after_a_breach_but_by_a_good_watch_or_a_person(steps):
+    """Whoever moves the percentage meanwhile: the ramp itself, or another hand, which sets a number."""
+    facts, breached = seen_at(40, 5, state_at(5, PENDING)), False
+    for number, step in enumerate(steps):
+        at = facts.percentage
+        if isinstance(step, int):
+            facts = replace(facts, value=str(step))
+            continue
+        if step in (PROCEED, HOLD, ROLLBACK):
+            if not at:
+                continue
+            result = judged(facts, step, at)
+            breached = step == ROLLBACK or (breached and step != PROCEED)
+        elif step == RELEASE:
+            words = {"release_reason": f"mail {number}", "released_by": "ann"}
+            result = planned(facts, at, **words)
+            breached = breached and not result.released
+        else:
+            asked = {"next": None, "down": SCHEDULE.preceding(at or 0), "off": 0}[step]
+            result = planned(facts, asked)
+            assert result.action != RAISE or not breached
+        written = result.writes(facts.annotation)
+        facts = replace(
+            facts,
+            value=str(result.percentage),
+            annotation=facts.annotation if written is None else written,
+            now=facts.now + 3 * HOUR,
+        )
