@@ -91,6 +91,14 @@ def deployment(name: str, beside: t.Sequence[Body] = (), **unusual: Body) -> Bod
     }
 
 
+READINESS = {
+    "httpGet": {"path": "/livez", "port": 8080},
+    "periodSeconds": 1,
+    # By default a busy machine's answer after a second counts as none, and the pod as unready.
+    "timeoutSeconds": 60,
+}
+
+
 def usual_parts(name: str) -> dict[str, Body]:
     labels = {"app": name}
     return {
@@ -102,7 +110,7 @@ def usual_parts(name: str) -> dict[str, Body]:
             "name": name,
             "image": f"easymo/wallet-service:{OLD}",
             "ports": [{"containerPort": 8080}],
-            "readinessProbe": {"httpGet": {"path": "/livez", "port": 8080}, "periodSeconds": 1},
+            "readinessProbe": READINESS,
         },
     }
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from sandbox.faults import Faults
-from sandbox.processes import RUN_VARIABLE, start_ticks
+from sandbox.processes import RUN_VARIABLE, Phase, records, start_ticks
 from sandbox.world import World
 from tests.waiting import until
 
@@ -219,7 +219,6 @@ def test_two_ups_at_once_make_one_sandbox(sandbox):
 
 def test_an_interrupted_up_leaves_nothing(sandbox):
     argv = [sys.executable, "-m", "sandbox", "--state", str(sandbox.state), "up"]
-    # SeaweedFS takes seconds to start, so the interruption finds the start under way.
     up = subprocess.Popen(
         [*argv, "--only", "seaweedfs,valkey"],
         cwd=CHECKOUT,
@@ -228,9 +227,15 @@ def test_an_interrupted_up_leaves_nothing(sandbox):
         # A shell ignores SIGINT for what it runs in the background, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    until(lambda: sandbox.status().get("seaweedfs", {}).get("phase") == "starting")
+
+    def starting() -> bool:
+        seaweedfs = records(World(sandbox.state)).get("seaweedfs")
+        return seaweedfs is not None and seaweedfs.phase is Phase.STARTING
+
+    # SeaweedFS takes seconds to start; one that is looked at by a command might be ready when the interruption comes.
+    until(starting)
     up.send_signal(signal.SIGINT)
-    assert "taken down" in up.communicate(timeout=30)[1]
+    assert "taken down" in up.communicate(timeout=120)[1]
     assert up.returncode == 1
     assert sandbox.processes() == []
 
