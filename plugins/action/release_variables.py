@@ -20,18 +20,15 @@ from ..module_utils._variable_check import (
     CONNECTIONS,
     PLACEHOLDER,
     WRITTEN,
-    built_in_before,
     evaluated,
     incomplete,
     missing_secrets,
-    old_names,
     placeholders,
     placeholders_told,
     refused_services,
     typed_unchanged,
     unknown_variables,
     with_secrets,
-    words_of,
 )
 from ..modules import release_variables
 from ..plugin_utils._compiled import CompiledTemplates
@@ -45,7 +42,7 @@ LATER = "message_"
 """Beginning of variables with texts on what has happened, in words that the run defines by then."""
 UNDEFINED_NAME = re.compile(r"^'\w+' is undefined", re.MULTILINE)
 """Of Ansible's texts, that of a name, not of an attribute."""
-PREFIXES = ("release_", "deploy_lock_", "restore_", "alert_rules_", "diagnosis_")
+PREFIXES = ("release_", "deploy_lock_", "alert_rules_", "diagnosis_")
 """Beginnings, besides the roles' names, of variables that are declared one by one."""
 
 
@@ -67,11 +64,6 @@ class ActionModule(ActionBase):
             self._declared_below(task_vars.get("inventory_dir"))
             | self._declared_below(task_vars.get("playbook_dir")),
             (*PREFIXES, *(f"{role.name}_" for role in ROLES.iterdir())),
-            {
-                word
-                for path in self._files(task_vars.get("inventory_dir"))
-                for word in words_of(self._read(path))
-            },
         )
         undefined = self._undefined(task_vars) if arguments["undefined"] == "tell" else {}
         if undefined:
@@ -85,8 +77,6 @@ class ActionModule(ActionBase):
         whole = refuses and arguments["texts"] == "refuse"
         unfilled, typed_secrets = self._look_at_all_hosts(task_vars, undefined, texts=whole)
         result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
-        if names := old_names(extra):
-            result["warnings"] = names
         CompiledTemplates().install()
         copy_less()
         unmet, unread = self._unmet(arguments["contracts"], task_vars)
@@ -97,7 +87,6 @@ class ActionModule(ActionBase):
         ]
         if unknown:
             problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")
-        problems += built_in_before(task_vars)
         problems += [*typed_unchanged(extra), *evaluated(extra, is_trusted_as_template)]
         if arguments["texts"] == "refuse":
             problems += typed_secrets if whole else dict.fromkeys(with_secrets(extra))
