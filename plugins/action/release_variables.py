@@ -32,7 +32,6 @@ from ..module_utils._variable_check import (
 )
 from ..modules import release_variables
 from ..plugin_utils._compiled import CompiledTemplates
-from ..plugin_utils._copies import copy_less
 from ..plugin_utils._role_contracts import RoleContracts, entry_points_of, read_shared
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -78,7 +77,6 @@ class ActionModule(ActionBase):
         unfilled, typed_secrets = self._look_at_all_hosts(task_vars, undefined, texts=whole)
         result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
         CompiledTemplates().install()
-        copy_less()
         unmet, unread = self._unmet(arguments["contracts"], task_vars)
         for reason in sorted(reasons):
             unread.setdefault(f"{reason.rstrip('.')}.", []).insert(0, "the secrets")
