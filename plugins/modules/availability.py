@@ -49,7 +49,6 @@ options:
     description: Whether it returns what M(easymo.deploy.release_info) does, evidence only with O(subject=rollback).
     type: bool
     default: false
-    version_added: 0.3.0
   lock:
     description: The Lease of the deploy lock.
     type: str

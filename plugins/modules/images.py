@@ -35,7 +35,6 @@ options:
   build:
     description: Builds and pushes images first. Check mode says which.
     type: dict
-    version_added: 0.3.0
     suboptions:
       program:
         description: Name or path of C(docker), or of a program that builds, pushes and inspects as it does.
@@ -53,16 +52,12 @@ options:
     description: Whether registries are asked at all. V(false) is for where none can be reached.
     type: bool
     default: true
-    version_added: 0.3.0
   release:
     description: The release in whose record the fact C(images) is kept.
     type: str
-    version_added: 0.3.0
   kubernetes:
     description: The cluster of the record. Needed with O(release).
-    version_added: 0.3.0
   signatures:
-    version_added: 0.3.0
   registry:
     description:
       - URL of the registry's API, without C(/v2/), for images that are not where their name says, as in a network that

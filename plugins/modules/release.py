@@ -89,7 +89,6 @@ options:
         what has ended.
       - Takes no lock, so that it works while the run that watches holds it.
     type: dict
-    version_added: 0.3.0
     suboptions:
       gate: &gate
         description: The watch, as O(easymo.deploy.metrics_gate#module:gate).
@@ -120,7 +119,6 @@ options:
       - Refuses a missing name, an unknown question, and anything but V(good) without a reason. Takes no lock, as
         O(decision).
     type: dict
-    version_added: 0.3.0
     suboptions:
       question:
         description: The name of the question.
@@ -202,7 +200,6 @@ document:
   description: The whole record after, as JSON.
   returned: success
   type: str
-  version_added: 0.3.0
 phase:
   description: The entry of O(phase) after, empty without O(phase).
   returned: success
@@ -213,7 +210,6 @@ repaired_since:
       a backup, may be of a state that somebody has corrected since.
   returned: success
   type: str
-  version_added: 0.3.0
 at:
   description: The time that this task writes, RFC 3339.
   returned: success
@@ -250,7 +246,6 @@ later:
   description: The release that began later, and must go back first.
   returned: when a rollback is out of order
   type: str
-  version_added: 0.3.0
 missing_phases:
   description: The phases that must be done or waived first, in their order.
   returned: when it fails with V(OutOfOrder)

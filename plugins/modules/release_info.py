@@ -44,7 +44,6 @@ document:
   description: The whole record as JSON, empty if there is none.
   returned: success
   type: str
-  version_added: 0.3.0
 pins:
   description: What this attempt pinned, without the templates. Empty maps if nothing.
   returned: success

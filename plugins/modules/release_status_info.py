@@ -41,13 +41,11 @@ options:
     description: When deployments may run, as the variable C(release_launch_window), empty for at any time.
     type: dict
     default: {}
-    version_added: 0.3.0
   changing:
     description: The phases that begin only in O(launch_window).
     type: list
     elements: str
     default: []
-    version_added: 0.3.0
   config_map:
     description: The ConfigMap of the flags, empty to tell nothing of flags and kill switch.
     type: str

@@ -54,7 +54,6 @@ options:
         description: Variables that it gets with the image, as the option O(easymo.deploy.rollout#module:environment).
         type: dict
         default: {}
-        version_added: 0.3.0
       log_line:
         description: Text that the log of every new pod must contain.
         type: str
@@ -62,12 +61,10 @@ options:
     description: The hosts of each wave, in order. Each host of O(services) is in one. All are one wave when not given.
     type: list
     elements: list
-    version_added: 0.3.0
   overlap:
     description: Whether a wave begins while those before it soak, or after each of them is done.
     type: bool
     default: true
-    version_added: 0.3.0
   pinned:
     description:
       - What is rolled in place of an image, for example the same by its digest, as
@@ -82,7 +79,6 @@ options:
     type: list
     elements: dict
     default: []
-    version_added: 0.3.0
   health_timeout:
     description: Seconds in which O(checks) must pass once their service is rolled. 0 asks once.
     type: int
