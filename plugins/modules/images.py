@@ -57,7 +57,6 @@ options:
     type: str
   kubernetes:
     description: The cluster of the record. Needed with O(release).
-  signatures:
   registry:
     description:
       - URL of the registry's API, without C(/v2/), for images that are not where their name says, as in a network that
