@@ -105,32 +105,10 @@ EXAMPLES = r"""
     enabled_by: FEATURE_CHECKOUT
     consumers: [checkout]
     fence: "{{ lock.fence }}"
-    schedule: &schedule
+    schedule:
       - {day: 1, percentage: 1, users: 100}
       - {day: 2, percentage: 5, users: 500}
       - {day: 3, percentage: 10, users: 1000}
-  register: ramp
-
-- name: Keep what the watch found
-  easymo.deploy.feature_ramp:
-    namespace: shop-prod
-    flag: FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE
-    enabled_by: FEATURE_CHECKOUT
-    fence: "{{ lock.fence }}"
-    schedule: *schedule
-    state: judged
-    percentage: "{{ ramp.percentage }}"
-    verdict: hold
-    verdict_reasons: [agent_success_rate has no data at the end]
-
-- name: Go back to one percent at once
-  easymo.deploy.feature_ramp:
-    namespace: shop-prod
-    flag: FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE
-    enabled_by: FEATURE_CHECKOUT
-    schedule: *schedule
-    percentage: 1
-    reason: The fallback rate doubled.
 """
 
 RETURN = r"""
