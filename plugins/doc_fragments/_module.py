@@ -93,7 +93,6 @@ options:
     type: list
     elements: str
     default: []
-    aliases: [inventory]
   program:
     description: How ansible-playbook is called in such commands, in the controller as it was typed for this run.
     type: str

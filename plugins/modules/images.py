@@ -75,10 +75,6 @@ options:
   ca_cert:
     description: File with the certificate authorities that may have signed the registry's certificate.
     type: path
-  request_timeout:
-    description: Seconds that one request may take.
-    type: float
-    default: 10
   wait_timeout:
     description: Seconds for which a registry that stumbles is asked again.
     type: float
@@ -146,13 +142,15 @@ UNCHECKED = (
     f"Images: {NOT_CHECKED}. The registry was not checked before phase 4 (release_check_images is false), so a "
     "missing image shows only when a pod cannot pull it, and the image behind a tag is not known."
 )
+ONE_REQUEST = 10.0
+"""Seconds that one request to a registry may take."""
 
 module_spec = documented(DOCUMENTATION, needs=(REQUESTS,), required_by={"release": ["kubernetes"]})
 
 
 def run(module: Module) -> Result:
     params = module.params
-    refuse_below(params, request_timeout=0.1, wait_timeout=0)
+    refuse_below(params, wait_timeout=0)
     build = ImageBuild(**params["build"]) if params["build"] else None
     result: Result = {"changed": bool(build), "images": {}, "remarks": []}
     if build and module.check_mode:
@@ -171,7 +169,7 @@ def run(module: Module) -> Result:
 def _look_up(params: t.Mapping[str, t.Any], pushed: t.Iterable[str]) -> dict[str, dict[str, str]]:
     references = [Reference.parse(entry) for entry in dict.fromkeys([*params["images"], *pushed])]
     deadline = Deadline(params["wait_timeout"])
-    registry = HttpRegistry(params, timeout=params["request_timeout"], deadline=deadline)
+    registry = HttpRegistry(params, timeout=ONE_REQUEST, deadline=deadline)
     signatures = SignatureCheck.of(params)
     digests = resolve(registry, references)
     verified = signatures.verify_all(references, digests) if signatures else {}

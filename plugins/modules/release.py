@@ -36,7 +36,6 @@ options:
       - With nothing else asked the record is created if it is missing.
     type: str
     required: true
-    aliases: [version]
   phase:
     description: The phase to open or close.
     type: str

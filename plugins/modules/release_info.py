@@ -19,7 +19,6 @@ options:
     description: The version, for example V(2.0.0).
     type: str
     required: true
-    aliases: [version]
 """
 
 EXAMPLES = r"""

@@ -95,7 +95,6 @@ options:
     description: The version to go back from, for example V(2.0.0).
     type: str
     required: true
-    aliases: [version]
   deployments:
     description: Return only these. All that are pinned when empty.
     type: list

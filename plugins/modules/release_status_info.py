@@ -22,7 +22,6 @@ options:
     description: The release to tell of while no deployment runs. Else it is that of the deploy lock.
     type: str
     required: true
-    aliases: [version]
   services:
     description: The Deployments to tell of. Missing ones are told as missing.
     type: list

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import FUNCTIONS_BACK
 from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import commands_in
 from sandbox.names import SERVICES
-from tests.stories.people import QUICK, Operator, Witness
+from tests.stories.people import QUICK, Witness
 
 FIRST_BATCHES = SERVICES[:4]
 LAST_BATCH = SERVICES[4:]
