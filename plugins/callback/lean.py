@@ -25,7 +25,6 @@ seealso:
 """
 
 import gc
-import ssl
 import typing as t
 
 from ansible import constants
@@ -59,8 +58,6 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:  # noqa: ARG002 - Ansible's
         self._templates.install()
-        # The first one of a process takes 2 ms.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         gc.set_threshold(NEW_OBJECTS)
         gc.freeze()
 

@@ -168,23 +168,6 @@ EXAMPLES = r"""
     pin:
       deployments: "{{ groups['microservices'] }}"
       config_maps: [feature-flags]
-
-- name: Close a phase with what proves it
-  easymo.deploy.release:
-    name: 2.0.0
-    namespace: shop-prod
-    phase: database
-    phase_status: done
-    evidence: {migrations: "{{ migrations.applied }}"}
-
-- name: Let the release go on
-  easymo.deploy.release:
-    name: 2.0.0
-    namespace: shop-prod
-    decision:
-      decision: approve
-      by: Ann
-      reason: the marketing mail explains the load
 """
 
 RETURN = r"""

@@ -118,15 +118,6 @@ EXAMPLES = r"""
     name: 2.0.0
     namespace: shop-prod
     first: [checkout]
-
-- name: Mark the release as rolled back in its record
-  easymo.deploy.release_rollback:
-    state: closed
-    name: 2.0.0
-    namespace: shop-prod
-    parts: [all]
-    plan: [database, microservices, feature_flags]
-    ways_back: {all: [feature_flags]}
 """
 
 RETURN = r"""

@@ -87,13 +87,6 @@ EXAMPLES = r"""
       - name: secret_admin_token
         environment: ADMIN_TOKEN
         purpose: the admin API
-
-- name: Refuse what the role db_backup could not work with, on both databases
-  easymo.deploy.release_variables:
-    contracts:
-      - role: db_backup
-        entry_points: [main, restore_point]
-        hosts: "{{ groups.databases }}"
 """
 
 RETURN = r"""
