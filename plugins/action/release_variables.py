@@ -20,23 +20,19 @@ from ..module_utils._variable_check import (
     CONNECTIONS,
     PLACEHOLDER,
     WRITTEN,
-    built_in_before,
     evaluated,
     incomplete,
     missing_secrets,
     of_the_command_line,
-    old_names,
     placeholders,
     placeholders_told,
     refused_services,
     typed_unchanged,
     unknown_variables,
     with_secrets,
-    words_of,
 )
 from ..modules import release_variables
 from ..plugin_utils._compiled import CompiledTemplates
-from ..plugin_utils._copies import copy_less
 from ..plugin_utils._role_contracts import RoleContracts, entry_points_of, read_shared
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -46,7 +42,7 @@ LATER = "message_"
 """Beginning of variables with texts on what has happened, in words that the run defines by then."""
 UNDEFINED_NAME = re.compile(r"^'\w+' is undefined", re.MULTILINE)
 """Of Ansible's texts, that of a name, not of an attribute."""
-PREFIXES = ("release_", "deploy_lock_", "restore_", "alert_rules_", "diagnosis_")
+PREFIXES = ("release_", "deploy_lock_", "alert_rules_", "diagnosis_")
 """Beginnings, besides the roles' names, of variables that are declared one by one."""
 
 
@@ -68,11 +64,6 @@ class ActionModule(ActionBase):
             self._declared_below(task_vars.get("inventory_dir"))
             | self._declared_below(task_vars.get("playbook_dir")),
             (*PREFIXES, *(f"{role.name}_" for role in ROLES.iterdir())),
-            {
-                word
-                for path in self._files(task_vars.get("inventory_dir"))
-                for word in words_of(self._read(path))
-            },
         )
         undefined = self._undefined(task_vars) if arguments["undefined"] == "tell" else {}
         if undefined:
@@ -86,10 +77,7 @@ class ActionModule(ActionBase):
         whole = refuses and arguments["texts"] == "refuse"
         unfilled, typed_secrets = self._look_at_all_hosts(task_vars, undefined, texts=whole)
         result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
-        if names := old_names(extra):
-            result["warnings"] = names
         CompiledTemplates().install()
-        copy_less()
         unmet, unread = self._unmet(arguments["contracts"], task_vars)
         for reason in sorted(reasons):
             unread.setdefault(f"{reason.rstrip('.')}.", []).insert(0, "the secrets")
@@ -101,7 +89,6 @@ class ActionModule(ActionBase):
         problems += of_the_command_line(
             task_vars, self._declared_of_playbooks(task_vars.get("playbook_dir")), extra
         )
-        problems += built_in_before(task_vars)
         problems += [*typed_unchanged(extra), *evaluated(extra, is_trusted_as_template)]
         if arguments["texts"] == "refuse":
             problems += typed_secrets if whole else dict.fromkeys(with_secrets(extra))

@@ -34,10 +34,6 @@ import typing as t
 from ansible import constants as C  # noqa: N812 - as Ansible calls it
 from ansible.plugins.callback.default import CallbackModule as Default
 
-from ..plugin_utils._compiled import keep_modules
-
-keep_modules()  # Ansible loads the screen before any other callback, and compiles what it imports in each run.
-
 from ..module_utils._progress import DRAWN, Progress, subscribe
 from ..module_utils._redaction import Redactor
 from ..module_utils._terminal.console import NOT_BEGUN, Console

@@ -6,18 +6,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: lean
 type: notification
-short_description: Takes a third off the CPU of a run
+short_description: Takes a fifth off the CPU of a run
 version_added: 0.3.0
 description:
   - Ansible runs each task in a copy of itself, and Python searches every copy for garbage anew, all that was loaded
     before the first task too. With this callback it leaves that out, and searches the rest less often.
   - The copies for several hosts would import the same module of this collection each for itself. With this callback
     it is imported before.
-  - Ansible compiles the modules of a collection anew in each run. With this callback Python keeps those of this one
-    compiled, in folders named C(__pycache__) beside them, where it may write.
   - Ansible compiles a template whenever it is rendered, in each copy anew. With this callback a run does it once.
-  - Ansible wraps all variables of a task for each of its templates anew, and copies the texts of a role whenever it is
-    used. With this callback it wraps what has changed since, and texts stay the same.
   - Ansible looks 500 times a second at whether a task has ended. With this callback it looks 50 times a second at one
     that waits for pods, metrics or people.
   - Changes nothing that a run does or says.
@@ -29,15 +25,13 @@ seealso:
 """
 
 import gc
-import ssl
 import typing as t
 
 from ansible import constants
 from ansible.plugins.callback import CallbackBase
 
 from ..plugin_utils._action_module import OURS, import_ahead, module_of
-from ..plugin_utils._compiled import CompiledTemplates, keep_modules
-from ..plugin_utils._copies import copy_less
+from ..plugin_utils._compiled import CompiledTemplates
 
 NEW_OBJECTS = 100_000
 """Between two searches: most tasks end before the first, and a run holds a few MB more."""
@@ -59,15 +53,11 @@ class CallbackModule(CallbackBase):
 
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
-        keep_modules()
-        copy_less()
         self._templates = CompiledTemplates()
         self._poll: float = constants.DEFAULT_INTERNAL_POLL_INTERVAL
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:  # noqa: ARG002 - Ansible's
         self._templates.install()
-        # The first one of a process takes 2 ms.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         gc.set_threshold(NEW_OBJECTS)
         gc.freeze()
 

@@ -50,7 +50,7 @@ options:
     suboptions:
       name: {{description: What it is called., type: str, required: true}}
       kind:
-        description: Whose history of migrations it has, as in M(easymo.deploy.migrations). V(sql) is there since 0.3.0.
+        description: Whose history of migrations it has, as in M(easymo.deploy.migrations).
         type: str
         choices: [supabase, prisma, sql]
         required: true

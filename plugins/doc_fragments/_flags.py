@@ -13,7 +13,6 @@ options:
         application that reads them when it starts.
       - An application that takes changes up while it runs must say itself what it runs.
     type: dict
-    version_added: 0.3.0
     suboptions:
       http:
         description:
@@ -50,7 +49,6 @@ options:
     description: Seconds for pods to follow a mounted ConfigMap, or to be replaced where they started with older flags.
     type: int
     default: 120
-    version_added: 0.3.0
   consumers:
     description:
       - Deployments that read the ConfigMap. One that is missing fails the task, after the others are done.
@@ -58,7 +56,6 @@ options:
     type: list
     elements: str
     default: []
-    version_added: 0.3.0
   delivery:
     description:
       - How O(consumers) have their flags. V(environment), which they read when they start, so they are restarted.
@@ -68,5 +65,4 @@ options:
     type: str
     choices: [environment, volume]
     default: environment
-    version_added: 0.3.0
 """

@@ -44,6 +44,5 @@ options:
     description: What a release wants of who signs and decides.
     type: dict
     default: {{}}
-    version_added: 0.3.0
     suboptions:
 {indent(IDENTITY, " " * 6)}"""

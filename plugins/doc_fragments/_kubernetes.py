@@ -26,21 +26,17 @@ CONNECTION = """\
   client_cert:
     description: File with the certificate to authenticate with at O(host), or E(K8S_AUTH_CERT_FILE).
     type: path
-    version_added: 0.3.0
   client_key:
     description: File with the key of O(client_cert), or E(K8S_AUTH_KEY_FILE).
     type: path
-    version_added: 0.3.0
   impersonate_user:
     description:
       - The user as whom to act, if the account may, or E(K8S_AUTH_IMPERSONATE_USER).
     type: str
-    version_added: 0.3.0
   impersonate_groups:
     description: The groups of O(impersonate_user), or E(K8S_AUTH_IMPERSONATE_GROUPS) with commas between.
     type: list
     elements: str
-    version_added: 0.3.0
   ca_cert:
     description:
       - File with the certificate authorities that may have signed the certificate of the API server. Those of the
@@ -51,7 +47,6 @@ CONNECTION = """\
   proxy:
     description: URL of the HTTP proxy on the way to the API server, or E(K8S_AUTH_PROXY).
     type: str
-    version_added: 0.3.0
   validate_certs:
     description:
       - Whether the certificate of O(host) is verified. Turning this off lets anyone in between read the token, and no
@@ -76,6 +71,5 @@ options:
   kubernetes:
     description: The cluster of the record. Needed with O(release).
     type: dict
-    version_added: 0.3.0
     suboptions:
 {nested(CONNECTION, 4, "kubernetes")}"""

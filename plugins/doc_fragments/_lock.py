@@ -60,15 +60,12 @@ options:
       - V(0) asks for no lock at all.
     type: int
     default: 0
-    version_added: 0.3.0
   lock:
     description: The Lease that is the lock. C(easymo-deploy) when not given.
     type: str
-    version_added: 0.3.0
   kubernetes:
     description: The cluster of the deploy lock. Needed with O(fence).
     type: dict
-    version_added: 0.3.0
     suboptions:
 {nested(CONNECTION, 4, "kubernetes")}requirements:
   - kubernetes, only with O(fence)

@@ -118,7 +118,6 @@ treated:
       stands who have the feature, from 0 to 1.
     - For the kinds V(prometheus) and V(postgres).
   type: dict
-  version_added: 0.3.0
   suboptions: &cohort
     seen:
       description: How many of their messages were counted.
@@ -131,7 +130,6 @@ treated:
 control:
   description: The users without the feature, counted in the same way.
   type: dict
-  version_added: 0.3.0
   suboptions: *cohort
 worse_than:
   description:
@@ -140,7 +138,6 @@ worse_than:
       explain it.
   type: float
   default: 1.05
-  version_added: 0.3.0
 {BOUNDS}interval:
   description:
     - Seconds from one look at this metric to the next. O(easymo.deploy.metrics_gate#module:interval) when not given.
@@ -177,11 +174,9 @@ functions:
   description: The edge functions whose logs are read. Needed with the kind V(function_log).
   type: list
   elements: str
-  version_added: 0.3.0
 supabase:
   description: The project of O(metrics[].functions). Needed with the kind V(function_log).
   type: dict
-  version_added: 0.3.0
   suboptions:
 {indent(SUPABASE, " " * 4)}url:
   description:
@@ -225,7 +220,6 @@ options:
         them, however often they are looked at. V(rollback) at evidence of C(1 / alpha).
     type: float
     default: 0.01
-    version_added: 0.3.0
 """
 
     WATCH = """
@@ -247,19 +241,16 @@ options:
       - Every comparison of failing users must be able to see so many times as many, nine times of ten. As long as
         too few users were seen for that, it is neither good nor a breach, and holds at the end.
     type: float
-    version_added: 0.3.0
   treated_share:
     description:
       - The share of the users who are treated, as it is configured. A comparison that sees more than twice or less
         than half of it, by more than chance, is missing, as with swapped queries.
       - With V(0) or V(1) no users are compared, which is good, and the verdict says so.
     type: float
-    version_added: 0.3.0
   evidence_before:
     description:
       - The evidence with which the watch before this one ended, by metric, as C(evidence) of C(comparison) in
         RV(samples). Half of the stake goes on with it. What was enough for V(rollback) is spent, and counts as none.
     type: dict
     default: {}
-    version_added: 0.3.0
 """

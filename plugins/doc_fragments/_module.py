@@ -6,7 +6,6 @@ Also how the options of one module become a part of an option of another.
 
 from __future__ import annotations
 
-import re
 from textwrap import indent
 
 ANY = """author: [Maintainers of easymo.deploy (@easymo)]
@@ -55,9 +54,8 @@ AUTHORITIES = """ca_cert:
 
 
 def nested(options: str, spaces: int, at: str) -> str:
-    """So many spaces in, and naming each other by the path `at`. The release they came with is that of the whole."""
-    unversioned = re.sub(r"^ *version_added: .*\n", "", options, flags=re.MULTILINE)
-    return indent(unversioned.replace("O(", f"O({at}."), " " * spaces)
+    """So many spaces in, and naming each other by the path `at`."""
+    return indent(options.replace("O(", f"O({at}."), " " * spaces)
 
 
 class ModuleDocFragment:
@@ -81,7 +79,6 @@ options:
         description: Whether it must have a value, for example only when the connection has no other credential.
         type: bool
         default: true
-        version_added: 0.3.0
 """
     TYPED = """
 options:
@@ -96,7 +93,6 @@ options:
     type: list
     elements: str
     default: []
-    aliases: [inventory]
   program:
     description: How ansible-playbook is called in such commands, in the controller as it was typed for this run.
     type: str

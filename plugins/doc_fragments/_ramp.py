@@ -35,7 +35,6 @@ options:
           - The watch of this step must be able to see so many times as many failing users, as
             O(easymo.deploy.metrics_gate#module:must_detect). Not at 100 %, where no user is left to compare with.
         type: float
-        version_added: 0.3.0
   watch_duration:
     description: Seconds for which a step stands before the next one may be taken, however long the gate looked.
     type: float
@@ -50,7 +49,6 @@ options:
         any time.
     type: float
     default: 0
-    version_added: 0.3.0
   actor:
     description: Who acts, for the history. The user and the machine when not given.
     type: str

@@ -16,7 +16,6 @@ options:
         record in O(kubernetes). The task fails when the rehearsal did. In check mode it says what would be rehearsed.
       - Where nothing is pending, a copy is dropped that an interrupted rehearsal left, as far as it is in reach.
     type: dict
-    version_added: 0.3.0
     suboptions:
       backup:
         description: Logical name of the backed up database, as given to M(easymo.deploy.pg_backup).

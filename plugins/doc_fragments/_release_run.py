@@ -102,7 +102,6 @@ ORDER = r"""order:
         - The ConfigMap of the flags. A phase that is done and of whose flags one is off since, by itself or after a
           reset, is missing again. What a person's kill switch holds off counts as it was set.
       type: str
-      version_added: 0.3.0
     passed:
       description: Phases that this run went through in check mode, where nothing is recorded.
       type: list
@@ -143,12 +142,10 @@ announced:
   description: Whether there is a channel in which the release is announced. If not, no announcement is missing.
   type: bool
   default: true
-  version_added: 0.3.0
 procedure:
   description: What the release follows, such as C(the runbook). The report tells deviations from it.
   type: str
   default: the plan
-  version_added: 0.3.0
 time_zone:
   description:
     - The time zone of the events, such as V(Africa/Nairobi). Elsewhere its times stand beside UTC.

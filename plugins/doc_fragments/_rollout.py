@@ -17,8 +17,8 @@ options:
       - V(released) brings O(container) to O(image).
       - V(restarted) replaces every pod, once per O(checksum).
       - V(rolled_back) returns to what is pinned for O(release). Nothing happens when it is there already.
-      - V(stopped) scales each of O(deployments) to 0, and V(running) gives it the count that it had. Added in 0.3.0.
-      - V(read) only reads where O(deployments) stand. Added in 0.3.0.
+      - V(stopped) scales each of O(deployments) to 0, and V(running) gives it the count that it had.
+      - V(read) only reads where O(deployments) stand.
     type: str
     choices: [released, restarted, rolled_back, stopped, running, read]
     default: released
@@ -29,7 +29,6 @@ options:
       - One that is missing keeps all others from being stopped or read, but none from being started.
     type: list
     elements: str
-    version_added: 0.3.0
   image:
     description: The image to run, with tag or digest. Required with O(state=released).
     type: str
@@ -40,7 +39,6 @@ options:
       - Values stand in the Deployment for all to read, so a secret belongs into a Secret.
     type: dict
     default: {}
-    version_added: 0.3.0
   release:
     description:
       - The version that this belongs to, for example V(2.0.0). Written on the Deployment, and the way to its pins.

@@ -34,7 +34,6 @@ options:
         O(sign_off.instead).
       - May be done before any phase has begun. The record is V(planned) until then.
     type: dict
-    version_added: 0.3.0
     suboptions:
       required:
         description: What is to be signed, of which O(sign_off.name) is one.

@@ -124,7 +124,6 @@ logs:
   description: The column of those tables that has a message's id, as text.
   type: str
   default: message_id
-  version_added: 0.3.0
 seen_timeout:
   description: Seconds to go on looking for the messages that were accepted.
   type: float

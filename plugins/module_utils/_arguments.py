@@ -46,13 +46,10 @@ def wrong_kinds(spec: Spec, given: t.Mapping[str, t.Any], where: str = "") -> li
     """One sentence for each of those values among the options of an argument spec, with the path to it."""
     results: list[str] = []
     for name, option in spec.items():
-        for word in (name, *option.get("aliases", ())):
-            if word in given:
-                path = f"{where}{word}"
-                endless = not where and is_endless(given[word])
-                results += (
-                    [endless_sentence(path)] if endless else _wrong(option, given[word], path)
-                )
+        if name in given:
+            path = f"{where}{name}"
+            endless = not where and is_endless(given[name])
+            results += [endless_sentence(path)] if endless else _wrong(option, given[name], path)
     return results
 
 

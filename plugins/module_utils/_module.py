@@ -57,7 +57,7 @@ OPEN = frozenset({
     "required_secrets", "secrets",
 })  # fmt: skip
 """Names that Ansible takes for those of secrets, and that are none."""
-COPIED = ("type", "required", "default", "elements", "aliases")
+COPIED = ("type", "required", "default", "elements")
 
 Spec = dict[str, t.Any]
 Rules = t.Mapping[str, t.Any]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import typing as t
 from collections.abc import Mapping, MutableMapping, Sequence
 
@@ -21,114 +20,6 @@ CONNECTIONS: t.Mapping[str, t.Sequence[str]] = {
     "statuspage_url": ("statuspage_page_id", "secret_statuspage_token"),
 }
 """By the variable that switches a connection on, those without which it is none. The others have a default."""
-RENAMED: t.Mapping[str, str] = {
-    "db_backup_fence": "deploy_lock_fence",
-    "db_backup_pg_dump": "pg_dump",
-    "db_backup_pg_restore": "pg_restore",
-    "db_backup_release": "release_version",
-    "edge_functions_directory": "release_functions_directory",
-    "edge_functions_required_secrets": "release_functions_secrets",
-    "edge_functions_test_number": "outside_test_number",
-    "edge_functions_verify_jwt": "release_functions_verify_jwt",
-    "edge_functions_verify_jwt_by_name": "release_functions_verify_jwt_by_name",
-    "edge_functions_webhook_app_secret": "secret_wa_app_secret",
-    "edge_functions_webhook_url": "release_webhook_url",
-    "edge_functions_webhook_verify_token": "secret_wa_verify_token",
-    "feature_flags_config_map": "flags_config_map",
-    "feature_flags_consumers": "release_flags_consumers",
-    "feature_flags_delivery": "release_flags_delivery",
-    "feature_flags_fence": "deploy_lock_fence",
-    "feature_flags_probe": "contract_flags",
-    "feature_flags_release": "release_version",
-    "feature_flags_wait_timeout": "release_flags_wait",
-    "feature_flags_webhook_answer": "contract_webhook_answer",
-    "feature_flags_webhook_app_secret": "secret_wa_app_secret",
-    "feature_flags_webhook_url": "release_webhook_url",
-    "feature_flags_webhook_verify_token": "secret_wa_verify_token",
-    "rolling_update_environment": "service_environment",
-    "rolling_update_image": "service_image",
-    "rolling_update_log_line": "service_log_line",
-    "rolling_update_pinned": "release_pin_digests",
-    "rolling_update_undo": "release_rollback_policy",
-    "release_least_agent_requests": "least_agent_requests",
-    "smoke_tests_fallbacks_table": "test_fallbacks_table",
-    "smoke_tests_messages_database": "test_messages_database",
-    "smoke_tests_metrics_missing": "release_smoke_metrics_missing",
-    "smoke_tests_metrics_wait": "release_smoke_metrics_wait",
-    "smoke_tests_payment_key": "test_payment_key",
-    "smoke_tests_prove_payment_key": "test_prove_payment_key",
-    "smoke_tests_requests_table": "test_requests_table",
-    "supabase_migrate_expected_tables": "release_expected_tables",
-    **{
-        f"{tool}_migrate_{option}": f"{option} in migration_options"
-        for tool, more in (
-            ("prisma", ("advisory_lock_timeout", "command_timeout", "generate")),
-            ("sql", ()),
-            ("supabase", ()),
-        )
-        for option in ("lock_retries", "lock_timeout", "statement_timeout", *more)
-    },
-}
-"""Names of 0.2, and those that took their place."""
-GONE: t.Mapping[str, str] = {
-    "backup_local_copy": "no backup stays on this machine",
-    **dict.fromkeys(
-        ("backup_kms_key_id", "backup_server_side_encryption", "backup_storage_class"),
-        "the bucket's own settings say how its objects are kept",
-    ),
-    **dict.fromkeys(
-        ("diagnosis_log_bytes", "diagnosis_log_lines", "diagnosis_pods"),
-        "a diagnosis reads 200 lines of a log, and of 5 pods of a Deployment",
-    ),
-    **dict.fromkeys(
-        (
-            "database_restore_timeout",
-            "database_restore_wait_timeout",
-            "kill_switch_wait_timeout",
-            "preflight_readiness_timeout",
-            "preflight_wait_timeout",
-            "service_rollback_timeout",
-        ),
-        "its time is fixed",
-    ),
-    **dict.fromkeys(
-        (f"prisma_migrate_{what}" for what in ("command", "engine", "url_parameters")),
-        "migrations are applied without Prisma's programs",
-    ),
-    "service_rollback_error_text": "it is always ERROR",
-    "smoke_tests_junit": "the record and report.json have the results",
-    **dict.fromkeys(
-        ("smoke_tests_agent_reply", "smoke_tests_agent_text"),
-        "the messages of release_smoke_tests have it",
-    ),
-    **dict.fromkeys(
-        ("smoke_tests_prompt", "user_feedback_prompt"), "people are asked wherever they can answer"
-    ),
-}
-"""Names of 0.2 that nothing took the place of, and why none is needed."""
-ADDED: t.Mapping[str, t.Sequence[str]] = {
-    "shared/contracts.yml": ("contract_health_url", "contract_message_column", "contract_wallet"),
-    "shared/release.yml": (
-        "release_flags_messages",
-        "release_rollout_checks",
-        "release_worst_users",
-    ),
-    "prod/group_vars/all/endpoints.yml": ("kubernetes_access",),
-}
-"""By file of `inventories`, variables that hold what was built in up to 0.2."""
-ADDED_FILES = ("shared/readiness.yml", "shared/smoke_tests.yml")
-"""Those that an inventory of 0.2 takes as a whole: its rows of readiness have other options now."""
-ALIASES: t.Mapping[str, str] = {
-    "deploy_lock_reason": "reason",
-    "ramp_reason": "reason",
-    "ramp_release_reason": "reason, with ramp_release=true",
-    "ramp_released_by": "by",
-    "release_window_override_by": "by, with release_window_override=true",
-    "release_window_override_reason": "reason, with release_window_override=true",
-    "restore_approved_by": "by",
-    "restore_reason": "reason",
-}
-"""Names of 0.2 that still say who and why, and what says it in every playbook."""
 TYPED: t.Sequence[str] = (
     *(
         "by",
@@ -141,7 +32,6 @@ TYPED: t.Sequence[str] = (
         "sign_off",
         "signed_release",
     ),
-    *ALIASES,
     *("deploy_lock_ticket", "release_waivers", "release_phases_waived", "release_supersedes"),
     *("release_sign_offs_given", "release_migration_waivers", "release_smoke_tests_left_out"),
     *("migration_rehearsal_waiver", "migration_rehearsal_waived_by"),
@@ -158,18 +48,15 @@ def unknown_variables(
     extra: frozenset[str],
     inventory: frozenset[str],
     prefixes: tuple[str, ...],
-    words: t.Collection[str] = (),
 ) -> list[str]:
     """One phrase for each unused name, with the nearest name that is used.
 
     `known`: those that some role declares. `extra`: given with --extra-vars, where a typo would silently change
     nothing. `inventory`: those of its files. What begins with one of `prefixes` is ours, so it must be known.
-    `words`: those of its templates, of which names of 0.2 count as unknown.
     """
-    old = RENAMED.keys() | GONE.keys()
-    ours = {name for name in inventory if name.startswith(prefixes) or name in old}
+    ours = {name for name in inventory if name.startswith(prefixes)}
     readable = known | (inventory - ours)
-    suspects = ((extra - readable) | ((ours | old.intersection(words)) - known)) - ALIASES.keys()
+    suspects = (extra - readable) | (ours - known)
     return [
         _describe(name, known | inventory - suspects)
         for name in sorted(suspects)
@@ -203,49 +90,10 @@ def of_the_command_line(
     ] * bool(names)
 
 
-def old_names(extra: t.Iterable[str]) -> list[str]:
-    """A sentence for each name of --extra-vars that another one says in every playbook."""
-    return [
-        f"{name} is read still. In every playbook it is {ALIASES[name]}."
-        for name in sorted(extra)
-        if name in ALIASES
-    ]
-
-
 def _describe(name: str, candidates: t.Collection[str]) -> str:
     if name == "_raw_params":  # what Ansible calls the words behind the first of a value
         return "stray words (a value with spaces needs -e 'name=\"a value\"')"
-    if name in RENAMED:
-        return f"{name} (it is {RENAMED[name]} now)"
-    if name in GONE:
-        return f"{name} (leave it out: {GONE[name]})"
     return f"{name}{nearest(name, candidates)}"
-
-
-def words_of(value: t.Any) -> t.Iterator[str]:
-    """Each word of the templates in the value of a variable, however deep they stand."""
-    if isinstance(value, str):
-        if "{{" in value or "{%" in value:
-            yield from re.findall(r"\w+", value)
-    elif isinstance(value, (Mapping, Sequence)):
-        for entry in value.values() if isinstance(value, Mapping) else value:
-            yield from words_of(entry)
-
-
-def built_in_before(names: t.Container[str]) -> list[str]:
-    """A sentence that says what to copy into an inventory of 0.2, for which one variable is the sign."""
-    if "kubernetes_url" not in names or "kubernetes_access" in names:
-        return []
-    places = [
-        f"{file}: {', '.join(missing)}"
-        for file, variables in ADDED.items()
-        if (missing := [name for name in variables if name not in names])
-    ]
-    return [
-        "The inventory is one of 0.2, which had no kubernetes_access. What was built in then stands in the folder "
-        f"inventories of this version. Copy the files {' and '.join(ADDED_FILES)}. Copy variables of "
-        f"{'; of '.join(places)}."
-    ]
 
 
 def nearest(name: str, known: t.Collection[str]) -> str:
@@ -395,7 +243,7 @@ def evaluated(extra: t.Mapping[str, t.Any], trusted: t.Callable[[str], bool]) ->
     """One sentence for each template among what `take_as_text` should have taken. `trusted`: Ansible evaluates it."""
     for name in TYPED:
         for path, text in _texts(name, extra.get(name)):
-            if trusted(text) and any(words_of(text)):
+            if trusted(text) and ("{{" in text or "{%" in text):
                 yield (
                     f"{path!r} is a template, which Ansible evaluates: enable the callback easymo.deploy.arguments, "
                     "which takes it as a text."

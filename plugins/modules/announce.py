@@ -35,11 +35,9 @@ options:
       - The release that this is an announcement of. Where its record has O(key) already, it is sent only to the
         channels that it did not reach. The record keeps RV(undelivered) by it.
     type: str
-    version_added: 0.3.0
   key:
     description: What the announcement is called in the record. Needed with O(release).
     type: str
-    version_added: 0.3.0
   timeout:
     description: Seconds that each channel has at most, with the waits that a rate limit asks for.
     type: int

@@ -49,7 +49,6 @@ options:
     description: Whether it returns what M(easymo.deploy.release_info) does, evidence only with O(subject=rollback).
     type: bool
     default: false
-    version_added: 0.3.0
   lock:
     description: The Lease of the deploy lock.
     type: str
@@ -74,12 +73,6 @@ EXAMPLES = r"""
       - {name: wallet-service, url: "https://api.example.com/health/wallet-service"}
       - {name: webhook, url: "https://example.com/webhook", verify_token: "{{ verify_token }}"}
     controls: ["https://slack.com"]
-
-- name: End it, and take what was measured
-  easymo.deploy.availability:
-    release: 2.0.0
-    namespace: shop-prod
-    state: stopped
 """
 
 RETURN = r"""

@@ -37,7 +37,7 @@ options:
       - V(held) takes the lock, or renews it when this run has it already, which is no change.
       - V(free) gives it back when it is this run's, or left by a dead run of O(holder). Another's lock stays as it is.
       - One that O(holder) set by hand is freed with O(manual=true) only.
-      - V(read) leaves it as it is. Added in 0.3.0.
+      - V(read) leaves it as it is.
     type: str
     choices: [held, free, read]
     default: held

@@ -84,7 +84,6 @@ options:
     type: list
     elements: dict
     default: []
-    version_added: 0.3.0
   functions:
     description: The edge functions as they should be.
     type: dict

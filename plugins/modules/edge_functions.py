@@ -33,7 +33,7 @@ options:
       - V(deployed) deploys O(names) from O(directory).
       - V(restored) deploys what O(release) replaced, and deletes the functions that it created. Where it replaced
         nothing, nothing is done.
-      - V(configured) sets O(secrets), and leaves the functions as they are. Added in 0.3.0.
+      - V(configured) sets O(secrets), and leaves the functions as they are.
     type: str
     choices: [deployed, restored, configured]
     default: deployed
@@ -43,7 +43,6 @@ options:
       - The API tells digests in place of values. A secret is set when its digest is not the SHA-256 of the value given.
       - No value is ever shown, nor its digest.
     type: dict
-    version_added: 0.3.0
     suboptions:
       values:
         description: The secrets to set, by name.
@@ -154,7 +153,6 @@ set:
   returned: success, with O(state=configured)
   type: list
   elements: str
-  version_added: 0.3.0
   sample: [WEBHOOK_SECRET]
 unchanged:
   description: Functions, or with O(state=configured) names of secrets, that are as asked for.
@@ -172,7 +170,6 @@ restored:
   description: Whether the sources are those from before the release.
   returned: with O(state=restored), when something was saved
   type: bool
-  version_added: 0.3.0
 kept:
   description: Functions that V(restored) left alone, for somebody deployed them since the release.
   returned: success, except with O(state=configured)

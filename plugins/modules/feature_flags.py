@@ -43,7 +43,6 @@ options:
     type: str
     choices: [set, restored, proven]
     default: set
-    version_added: 0.3.0
   flags:
     description:
       - Flags by name. Names are those of environment variables, in capitals.
@@ -75,7 +74,6 @@ options:
       - The release that the flags belong to. Written on restarted Deployments. Its record has what O(state=restored)
         restores.
     type: str
-    version_added: 0.3.0
 seealso:
   - module: easymo.deploy.deploy_lock
   - module: easymo.deploy.rollout
@@ -117,7 +115,6 @@ written:
   description: Whether the ConfigMap was changed, and not pods alone.
   returned: success, but for O(state=proven)
   type: bool
-  version_added: 0.3.0
 before:
   description: All keys of the ConfigMap before.
   returned: success, but for O(state=proven)
@@ -133,7 +130,6 @@ asked:
   returned: success, but for O(state=proven)
   type: dict
   sample: {FEATURE_CHECKOUT: "true"}
-  version_added: 0.3.0
 checksum:
   description: SHA-256 of all keys after, for O(easymo.deploy.rollout#module:checksum).
   returned: success, but for O(state=proven)
@@ -164,7 +160,6 @@ consumers:
     checkout:
       restart: {changed: true}
       pods: [{pod: checkout-6b664b4c8d-fq9zg, seen: {FEATURE_CHECKOUT: "true"}, problems: [], at: 1.31}]
-  version_added: 0.3.0
 kill_switch:
   description:
     - The switch after, with RV(ignore:set_at), RV(ignore:by) and RV(ignore:reason). Empty when it is not set.

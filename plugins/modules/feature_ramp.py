@@ -36,7 +36,7 @@ options:
       - V(moved) takes the next step, or goes to O(percentage). It says by RV(action) what is to follow.
       - V(judged) keeps the verdict of the watch of O(percentage). V(rollback) goes back one step in the same write.
       - V(read) tells what V(moved) would do, and never fails because the next step may not be taken. Then the lock
-        counts as another run's in any case, so that this is for before it is taken. Added in 0.3.0.
+        counts as another run's in any case, so that this is for before it is taken.
     type: str
     choices: [moved, judged, read]
     default: moved
@@ -79,7 +79,6 @@ options:
         C(sensitivity) and C(feedback) of it go to the record.
     type: dict
     default: {}
-    version_added: 0.3.0
   release:
     description:
       - The release of the feature. Its record has when its first step was taken, and when the watch of that ended well.
@@ -87,7 +86,6 @@ options:
       - Nothing goes up before it is signed off, nor while its guard is silent. The present step is watched then, too.
       - Without it, only what stands beside the percentage counts.
     type: str
-    version_added: 0.3.0
   fence:
     description:
       - The epoch at which this run took the deploy lock, as M(easymo.deploy.deploy_lock) returns it.
@@ -107,32 +105,10 @@ EXAMPLES = r"""
     enabled_by: FEATURE_CHECKOUT
     consumers: [checkout]
     fence: "{{ lock.fence }}"
-    schedule: &schedule
+    schedule:
       - {day: 1, percentage: 1, users: 100}
       - {day: 2, percentage: 5, users: 500}
       - {day: 3, percentage: 10, users: 1000}
-  register: ramp
-
-- name: Keep what the watch found
-  easymo.deploy.feature_ramp:
-    namespace: shop-prod
-    flag: FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE
-    enabled_by: FEATURE_CHECKOUT
-    fence: "{{ lock.fence }}"
-    schedule: *schedule
-    state: judged
-    percentage: "{{ ramp.percentage }}"
-    verdict: hold
-    verdict_reasons: [agent_success_rate has no data at the end]
-
-- name: Go back to one percent at once
-  easymo.deploy.feature_ramp:
-    namespace: shop-prod
-    flag: FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE
-    enabled_by: FEATURE_CHECKOUT
-    schedule: *schedule
-    percentage: 1
-    reason: The fallback rate doubled.
 """
 
 RETURN = r"""
@@ -203,30 +179,25 @@ news:
   returned: success, but for O(state=read)
   type: str
   sample: Up from 1 %, step 1 of 8 to 5 %, step 2 of 8, about 500 users.
-  version_added: 0.3.0
 announcement:
   description: The key of the news among the announcements of O(release). Empty without news, and without a record.
   returned: success, but for O(state=read)
   type: str
   sample: ramp_5_moved_2026-11-25T09:10:00Z
-  version_added: 0.3.0
 recorded:
   description: Whether O(release) has a record.
   returned: with O(state=read)
   type: bool
-  version_added: 0.3.0
 lines:
   description:
     - RV(sentence), but for a refusal, and RV(notes).
   returned: with O(state=read)
   type: list
   elements: str
-  version_added: 0.3.0
 evidence_before:
   description: What was compared before, for O(easymo.deploy.metrics_gate#module:evidence_before).
   returned: with O(state=read)
   type: dict
-  version_added: 0.3.0
 guard:
   description:
     - What its guard saw, with C(sentence), C(silent) and C(looks) as M(easymo.deploy.feature_guard) returns them. Empty
@@ -234,12 +205,10 @@ guard:
   returned: with O(state=read)
   type: dict
   sample: {sentence: "", silent: "", looks: {}}
-  version_added: 0.3.0
 consumers:
   description: What became of each of O(consumers), as RV(easymo.deploy.feature_flags#module:consumers).
   returned: success, but for O(state=read)
   type: dict
-  version_added: 0.3.0
 """
 
 from ..module_utils._kubernetes_client import KUBERNETES

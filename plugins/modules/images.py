@@ -35,7 +35,6 @@ options:
   build:
     description: Builds and pushes images first. Check mode says which.
     type: dict
-    version_added: 0.3.0
     suboptions:
       program:
         description: Name or path of C(docker), or of a program that builds, pushes and inspects as it does.
@@ -53,16 +52,11 @@ options:
     description: Whether registries are asked at all. V(false) is for where none can be reached.
     type: bool
     default: true
-    version_added: 0.3.0
   release:
     description: The release in whose record the fact C(images) is kept.
     type: str
-    version_added: 0.3.0
   kubernetes:
     description: The cluster of the record. Needed with O(release).
-    version_added: 0.3.0
-  signatures:
-    version_added: 0.3.0
   registry:
     description:
       - URL of the registry's API, without C(/v2/), for images that are not where their name says, as in a network that
@@ -81,10 +75,6 @@ options:
   ca_cert:
     description: File with the certificate authorities that may have signed the registry's certificate.
     type: path
-  request_timeout:
-    description: Seconds that one request may take.
-    type: float
-    default: 10
   wait_timeout:
     description: Seconds for which a registry that stumbles is asked again.
     type: float
@@ -152,13 +142,15 @@ UNCHECKED = (
     f"Images: {NOT_CHECKED}. The registry was not checked before phase 4 (release_check_images is false), so a "
     "missing image shows only when a pod cannot pull it, and the image behind a tag is not known."
 )
+ONE_REQUEST = 10.0
+"""Seconds that one request to a registry may take."""
 
 module_spec = documented(DOCUMENTATION, needs=(REQUESTS,), required_by={"release": ["kubernetes"]})
 
 
 def run(module: Module) -> Result:
     params = module.params
-    refuse_below(params, request_timeout=0.1, wait_timeout=0)
+    refuse_below(params, wait_timeout=0)
     build = ImageBuild(**params["build"]) if params["build"] else None
     result: Result = {"changed": bool(build), "images": {}, "remarks": []}
     if build and module.check_mode:
@@ -177,7 +169,7 @@ def run(module: Module) -> Result:
 def _look_up(params: t.Mapping[str, t.Any], pushed: t.Iterable[str]) -> dict[str, dict[str, str]]:
     references = [Reference.parse(entry) for entry in dict.fromkeys([*params["images"], *pushed])]
     deadline = Deadline(params["wait_timeout"])
-    registry = HttpRegistry(params, timeout=params["request_timeout"], deadline=deadline)
+    registry = HttpRegistry(params, timeout=ONE_REQUEST, deadline=deadline)
     signatures = SignatureCheck.of(params)
     digests = resolve(registry, references)
     verified = signatures.verify_all(references, digests) if signatures else {}

@@ -69,7 +69,6 @@ options:
     description:
       - The release whose record gets a note of it, if it has a record. What cannot be noted is a warning.
     type: str
-    version_added: 0.3.0
   wait_timeout:
     description: Seconds until every pod must be proven. Two thirds of them are for the rollout, or for the volumes.
     default: 180
@@ -142,7 +141,6 @@ reached_after:
   returned: success, or when a pod is not proven
   type: float
   sample: 7.31
-  version_added: 0.3.0
 """
 
 import typing as t

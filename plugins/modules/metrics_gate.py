@@ -51,7 +51,6 @@ options:
       - Cohorts are left out, for one look compares no users. RV(sensitivity) is that of the watch before.
     type: bool
     default: false
-    version_added: 0.3.0
   hold_for:
     description:
       - Seconds for which the gate goes on looking when the watch ends with V(hold). Meanwhile a breach rolls
@@ -238,7 +237,6 @@ sensitivity:
   returned: success, and when the verdict fails the task
   type: str
   sample: failing_users could have seen 3.1 times as many failing users, nine times of ten.
-  version_added: 0.3.0
 held:
   description: Since when it held, and why at first. Empty when it did not.
   returned: success, and when the verdict fails the task

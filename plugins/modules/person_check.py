@@ -72,7 +72,6 @@ options:
         newest of each question.
       - No question comes at the terminal where the watch holds already. RV(watch) has the worse of both verdicts.
     type: dict
-    version_added: 0.3.0
     suboptions:
       watch:
         description: What M(easymo.deploy.metrics_gate) returned.
@@ -89,7 +88,6 @@ options:
   release:
     description: The release whose record has answers for O(feedback).
     type: str
-    version_added: 0.3.0
 requirements:
   - kubernetes, only for O(release)
 """

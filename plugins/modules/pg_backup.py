@@ -44,7 +44,6 @@ options:
       - A time in ISO 8601, as V(2026-11-24T06:00:00Z). A backup that was begun before it does not serve, for example
         because somebody has put the database right since.
     type: str
-    version_added: 0.3.0
   pg_dump:
     description: Name or path of C(pg_dump). It must be of the server's major version or later.
     type: str

@@ -106,17 +106,14 @@ options:
       - Without O(approved_by) and O(reason) it is refused with what to add to the command.
     type: bool
     default: false
-    version_added: 0.3.0
   checked:
     description: With O(record), what the same task returned in check mode. Its rows are kept as those from before.
     type: dict
     default: {}
-    version_added: 0.3.0
   failed_data:
     description: With O(record), where a backup of what is restored over lies.
     type: str
     default: ""
-    version_added: 0.3.0
 notes:
   - In check mode nothing is written. It names the backup and its age, counts the rows there are now beside those in the
     backup. Counting reads every table.

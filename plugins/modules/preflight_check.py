@@ -66,7 +66,6 @@ options:
         O(namespace).
     type: bool
     default: false
-    version_added: 0.3.0
   checks:
     description: The checks. Each has the options of its kind under the name of its kind, V(rbac) none.
     type: list

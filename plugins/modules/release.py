@@ -36,7 +36,6 @@ options:
       - With nothing else asked the record is created if it is missing.
     type: str
     required: true
-    aliases: [version]
   phase:
     description: The phase to open or close.
     type: str
@@ -89,7 +88,6 @@ options:
         what has ended.
       - Takes no lock, so that it works while the run that watches holds it.
     type: dict
-    version_added: 0.3.0
     suboptions:
       gate: &gate
         description: The watch, as O(easymo.deploy.metrics_gate#module:gate).
@@ -120,7 +118,6 @@ options:
       - Refuses a missing name, an unknown question, and anything but V(good) without a reason. Takes no lock, as
         O(decision).
     type: dict
-    version_added: 0.3.0
     suboptions:
       question:
         description: The name of the question.
@@ -171,23 +168,6 @@ EXAMPLES = r"""
     pin:
       deployments: "{{ groups['microservices'] }}"
       config_maps: [feature-flags]
-
-- name: Close a phase with what proves it
-  easymo.deploy.release:
-    name: 2.0.0
-    namespace: shop-prod
-    phase: database
-    phase_status: done
-    evidence: {migrations: "{{ migrations.applied }}"}
-
-- name: Let the release go on
-  easymo.deploy.release:
-    name: 2.0.0
-    namespace: shop-prod
-    decision:
-      decision: approve
-      by: Ann
-      reason: the marketing mail explains the load
 """
 
 RETURN = r"""
@@ -202,7 +182,6 @@ document:
   description: The whole record after, as JSON.
   returned: success
   type: str
-  version_added: 0.3.0
 phase:
   description: The entry of O(phase) after, empty without O(phase).
   returned: success
@@ -213,7 +192,6 @@ repaired_since:
       a backup, may be of a state that somebody has corrected since.
   returned: success
   type: str
-  version_added: 0.3.0
 at:
   description: The time that this task writes, RFC 3339.
   returned: success
@@ -250,7 +228,6 @@ later:
   description: The release that began later, and must go back first.
   returned: when a rollback is out of order
   type: str
-  version_added: 0.3.0
 missing_phases:
   description: The phases that must be done or waived first, in their order.
   returned: when it fails with V(OutOfOrder)

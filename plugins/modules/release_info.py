@@ -19,7 +19,6 @@ options:
     description: The version, for example V(2.0.0).
     type: str
     required: true
-    aliases: [version]
 """
 
 EXAMPLES = r"""
@@ -44,7 +43,6 @@ document:
   description: The whole record as JSON, empty if there is none.
   returned: success
   type: str
-  version_added: 0.3.0
 pins:
   description: What this attempt pinned, without the templates. Empty maps if nothing.
   returned: success

@@ -32,7 +32,6 @@ options:
     description: The cluster that has the record of O(release).
     type: dict
     required: true
-    version_added: 0.3.0
   dest:
     description: Folder for the files. It is made if it is missing.
     type: path
@@ -46,7 +45,6 @@ options:
       - A private SSH key without a passphrase, or the public key of one that an agent holds. C(report.json), which has
         the record, is signed by it in C(report.json.sig), as C(ssh-keygen -Y verify -n release-report) reads it.
     type: path
-    version_added: 0.3.0
 """
 
 EXAMPLES = r"""

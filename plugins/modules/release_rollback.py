@@ -40,12 +40,10 @@ options:
     type: str
     choices: [returned, begun, verified, closed, restored]
     default: returned
-    version_added: 0.3.0
   phase:
     description: The phase of O(name) that is marked as rolled back when its services returned. None when empty.
     type: str
     default: ""
-    version_added: 0.3.0
   parts:
     description:
       - What goes back, by the tags of C(playbooks/rollback.yml). V(all), or some of the others, such as V(services),
@@ -53,28 +51,23 @@ options:
     type: list
     elements: str
     default: []
-    version_added: 0.3.0
   plan:
     description: The names of the phases that the release has. For V(closed).
     type: list
     elements: str
     default: []
-    version_added: 0.3.0
   ways_back:
     description: The phases that each part takes back, as lists. Without those of O(phase). For V(closed).
     type: dict
     default: {}
-    version_added: 0.3.0
   by:
     description: Who asks for it. For V(begun) and V(restored).
     type: str
     default: ""
-    version_added: 0.3.0
   reason:
     description: Why. For V(begun).
     type: str
     default: ""
-    version_added: 0.3.0
   ended:
     description:
       - By C(host) of a database what was done there, each with its result. It was C(checked), C(kept) and C(restored),
@@ -82,32 +75,26 @@ options:
     type: list
     elements: dict
     default: []
-    version_added: 0.3.0
   tests:
     description: What user flows showed, the result of M(easymo.deploy.smoke_tests). For V(verified) and V(restored).
     type: dict
     default: {}
-    version_added: 0.3.0
   pods:
     description: Whether the feature is off, the result of M(easymo.deploy.feature_flags). For V(verified).
     type: dict
     default: {}
-    version_added: 0.3.0
   running:
     description: Whether all pods run, the result of M(easymo.deploy.health_check). Empty when that was not looked at.
     type: dict
     default: {}
-    version_added: 0.3.0
   returned:
     description: The same about the services that returned.
     type: dict
     default: {}
-    version_added: 0.3.0
   name:
     description: The version to go back from, for example V(2.0.0).
     type: str
     required: true
-    aliases: [version]
   deployments:
     description: Return only these. All that are pinned when empty.
     type: list
@@ -131,15 +118,6 @@ EXAMPLES = r"""
     name: 2.0.0
     namespace: shop-prod
     first: [checkout]
-
-- name: Mark the release as rolled back in its record
-  easymo.deploy.release_rollback:
-    state: closed
-    name: 2.0.0
-    namespace: shop-prod
-    parts: [all]
-    plan: [database, microservices, feature_flags]
-    ways_back: {all: [feature_flags]}
 """
 
 RETURN = r"""
@@ -164,24 +142,20 @@ verified:
   type: list
   elements: dict
   sample: [{name: Every pod runs, status: verified, detail: 38 pods ready}]
-  version_added: 0.3.0
 left_out:
   description: What is not as before the release, and what to do about it, in a sentence. Empty when all is.
   returned: with O(state=verified)
   type: str
-  version_added: 0.3.0
 causes:
   description: Why databases or services are not back.
   returned: with O(state=restored)
   type: list
   elements: str
-  version_added: 0.3.0
 sentence:
   description: The same in a few words. With O(state=restored) why it failed, and what to do.
   returned: with O(state=verified) and O(state=restored)
   type: str
   sample: "Verified: 7 of 7 looked at"
-  version_added: 0.3.0
 """
 
 

@@ -22,7 +22,6 @@ options:
     description: The release to tell of while no deployment runs. Else it is that of the deploy lock.
     type: str
     required: true
-    aliases: [version]
   services:
     description: The Deployments to tell of. Missing ones are told as missing.
     type: list
@@ -41,13 +40,11 @@ options:
     description: When deployments may run, as the variable C(release_launch_window), empty for at any time.
     type: dict
     default: {}
-    version_added: 0.3.0
   changing:
     description: The phases that begin only in O(launch_window).
     type: list
     elements: str
     default: []
-    version_added: 0.3.0
   config_map:
     description: The ConfigMap of the flags, empty to tell nothing of flags and kill switch.
     type: str

@@ -41,7 +41,6 @@ options:
     type: str
     choices: [refuse, tell]
     default: refuse
-    version_added: 0.3.0
   texts:
     description:
       - What a secret in a text of people's means. V(refuse) fails the task, with O(placeholders=tell) only for those of
@@ -50,7 +49,6 @@ options:
     type: str
     choices: [refuse, take]
     default: refuse
-    version_added: 0.3.0
   contracts:
     description: The roles of this collection that the run will use, and the variables that it reads without one.
     type: list
@@ -66,7 +64,6 @@ options:
         type: list
         elements: str
         default: []
-        version_added: 0.3.0
       entry_points:
         description: Those of its argument specs that the run uses.
         type: list
@@ -90,13 +87,6 @@ EXAMPLES = r"""
       - name: secret_admin_token
         environment: ADMIN_TOKEN
         purpose: the admin API
-
-- name: Refuse what the role db_backup could not work with, on both databases
-  easymo.deploy.release_variables:
-    contracts:
-      - role: db_backup
-        entry_points: [main, restore_point]
-        hosts: "{{ groups.databases }}"
 """
 
 RETURN = r"""

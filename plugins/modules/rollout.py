@@ -164,7 +164,6 @@ fenced:
       lock from releasing over what stands at its pin. Nothing restarts, and it is no change.
   returned: when the Deployment was seen
   type: bool
-  version_added: 0.3.0
 duration:
   description: Seconds from the first look to the last.
   returned: when the Deployment was seen

@@ -54,7 +54,6 @@ options:
         description: Variables that it gets with the image, as the option O(easymo.deploy.rollout#module:environment).
         type: dict
         default: {}
-        version_added: 0.3.0
       log_line:
         description: Text that the log of every new pod must contain.
         type: str
@@ -62,12 +61,10 @@ options:
     description: The hosts of each wave, in order. Each host of O(services) is in one. All are one wave when not given.
     type: list
     elements: list
-    version_added: 0.3.0
   overlap:
     description: Whether a wave begins while those before it soak, or after each of them is done.
     type: bool
     default: true
-    version_added: 0.3.0
   pinned:
     description:
       - What is rolled in place of an image, for example the same by its digest, as
@@ -77,16 +74,11 @@ options:
     default: {}
   checks:
     description:
-      - How services are asked whether they are well, as by M(easymo.deploy.health_check). The name of each is the host
-        of its service. A service that none names is done when its pods are.
+      - How services are asked for 30 seconds whether they are well, as by M(easymo.deploy.health_check). The name of
+        each is the host of its service. A service that none names is done when its pods are.
     type: list
     elements: dict
     default: []
-    version_added: 0.3.0
-  health_timeout:
-    description: Seconds in which O(checks) must pass once their service is rolled. 0 asks once.
-    type: int
-    default: 30
   release:
     description: The version that all of them belong to, and the way to their pins.
     type: str
@@ -169,6 +161,9 @@ class RolloutsFailedError(DeployError):
     reason = "RolloutsFailed"
 
 
+HEALTH_WITHIN = 30
+"""Seconds in which checks must pass once their service is rolled."""
+
 module_spec = documented(
     DOCUMENTATION, needs=(KUBERNETES,), inside={"services": {"required_one_of": [("name", "host")]}}
 )
@@ -176,7 +171,7 @@ module_spec = documented(
 
 def run(module: Module) -> Result:
     params = module.params
-    refuse_below(params, wait_timeout=1, health_timeout=0, fence=0)
+    refuse_below(params, wait_timeout=1, fence=0)
     rollouts = rollouts_of(params)
     checks = read_checks(params)
     refuse_missing(libraries(checks))
@@ -191,7 +186,7 @@ def run(module: Module) -> Result:
             order,
             rollouts,
             lambda service: roll_one(service, shared, service.place),
-            lambda service: answers(by_host.get(service.host, ()), params["health_timeout"]),
+            lambda service: answers(by_host.get(service.host, ()), HEALTH_WITHIN),
             before=lambda: look_ahead(cluster, params, look),
         )
     failed = [host for host, result in done.items() if result["failed"]]

@@ -40,12 +40,10 @@ options:
       - A result without a status counts as passed. What has the form of a secret is blanked out.
     type: list
     elements: dict
-    version_added: 0.3.0
   hint:
     description: How to go on, behind the sentence of a failure.
     type: str
     default: ""
-    version_added: 0.3.0
 requirements:
   - what M(easymo.deploy.health_check) needs for the kinds of its checks
   - psycopg2-binary, only for messages and metrics that are looked for in a database

@@ -32,7 +32,6 @@ options:
   release:
     description: The release whose record RV(standing) tells of. Without it nothing is read.
     type: str
-    version_added: 0.3.0
   standing:
     description: What RV(standing) is put together from. What cannot be read is told as not known.
     type: dict
@@ -41,7 +40,6 @@ options:
         description: The Deployments whose versions are told, all of the namespace when not given.
         type: list
         elements: str
-        version_added: 0.3.0
       config_map:
         description: The ConfigMap of the flags, under which the release has pinned them. If empty, none is told.
         type: str
@@ -94,7 +92,6 @@ missing_phases:
   type: list
   elements: str
   sample: [feature_flags]
-  version_added: 0.3.0
 """
 
 import functools

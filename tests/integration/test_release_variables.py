@@ -166,12 +166,12 @@ def test_what_the_tasks_of_a_phase_could_not_read_stops_the_first_too(play, tmp_
 def test_a_typo_in_an_inventory_is_told_too(play, tmp_path):
     copy = tmp_path / "inventories" / "own"
     shutil.copytree(INVENTORIES / "prod", copy)
-    typos = "deploy_lock_wiat: 600\nrestore_aproved_by: Jane Doe\nour_region: eu\n"
+    typos = "deploy_lock_wiat: 600\nrelease_pin_digest: true\nour_region: eu\n"
     (copy / "group_vars" / "all" / "own.yml").write_text(typos, encoding="utf-8")
     said = sentence(play(str(copy), tmp_path / "check.yml"))
     assert (
         "Unknown variables: deploy_lock_wiat (did you mean deploy_lock_wait?), "
-        "restore_aproved_by (did you mean restore_approved_by?)." in said
+        "release_pin_digest (did you mean release_pin_digests?)." in said
     )
 
 

@@ -1,7 +1,6 @@
 """Phase by phase until an image is missing; then the cause is put right and only that phase runs again.
 
-The release was begun with an earlier version of the collection. Its record is as that wrote it, and its inventory does
-what it did once somebody has done what readiness says.
+The release was begun with an earlier version of the collection. Its record is as that wrote it.
 """
 
 import re
@@ -13,10 +12,8 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import FUNCTIONS_BACK
 from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import commands_in
-from ansible_collections.easymo.deploy.plugins.module_utils._variable_check import GONE, RENAMED
 from sandbox.names import SERVICES
-from tests.stories.earlier_inventory import OF_0_2, Inventory
-from tests.stories.people import QUICK, Operator, Witness
+from tests.stories.people import QUICK, Witness
 
 FIRST_BATCHES = SERVICES[:4]
 LAST_BATCH = SERVICES[4:]
@@ -30,29 +27,6 @@ BEGUN = {"of_0.1.json": "2026-12-01T11:22:53Z", "of_0.2.json": "2026-11-26T02:23
 
 def settlement(witness: Witness) -> t.Any:
     return witness.record("2.0.0")["phases"]["microservices"]["evidence"]["settlement"]
-
-
-@pytest.fixture(scope="module")
-def inventory(tmp_path_factory) -> Inventory:
-    return Inventory(tmp_path_factory.mktemp("earlier") / "sandbox")
-
-
-@pytest.fixture(scope="module")
-def operator(world, inventory) -> Operator:
-    """Has worked with the earlier version up to now."""
-    return Operator(world).of(inventory.folder)
-
-
-def test_readiness_says_all_that_an_inventory_of_0_2_needs(operator, inventory):
-    run = operator.plays("readiness")
-    assert run.rc != 0
-    assert "Traceback" not in run.output
-    old = inventory.mend(run)
-    assert old >= {name for name in OF_0_2["options"] if name in RENAMED.keys() | GONE.keys()}
-    assert old >= {"release_least_agent_requests", "feature_flags_config_map", "backup_kms_key_id"}
-    run = operator.plays("readiness")
-    assert run.rc == 0, run.tail()
-    assert "Ready: " in run.output
 
 
 @pytest.mark.parametrize("record_file", BEGUN)

@@ -131,8 +131,7 @@ def test_our_tasks_give_our_modules_the_options_that_they_have_and_the_epoch(pat
         for module in MODULES:
             given = task.get(f"easymo.deploy.{module.stem}") or {}
             options = read(module)[0]["options"] if given else {}
-            aliases = {alias for one in options.values() for alias in one.get("aliases", ())}
-            assert {*given} <= {*options} | aliases, task.get("name")
+            assert {*given} <= {*options}, task.get("name")
             harmless = task.get("check_mode") or given.get("method") == "scratch"
             if given and module.stem in FENCED.split() and given.get("state") not in UNFENCED:
                 assert harmless or "fence" in given, task.get("name")

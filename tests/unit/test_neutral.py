@@ -23,8 +23,6 @@ EXCEPTIONS = (
     r"whatsapp_business_account",
     # Secrets of an inventory that a webhook is signed with, joined to the roles.
     r"secret_wa_(?:verify_token|app_secret)",
-    # A variable that the roles of 0.2 had, and what took its place.
-    r"\b(?:release_)?least_agent_requests\b",
 )
 EXCEPTION = re.compile("|".join(EXCEPTIONS))
 

@@ -232,7 +232,7 @@ def module_options() -> set[str]:
 
     def walk(spec: dict[str, t.Any]) -> None:
         for name, option in spec.items():
-            names.update((name, *option.get("aliases", ())))
+            names.add(name)
             walk(option.get("options") or {})
 
     for path in sorted((ROOT / "plugins/modules").glob("*.py")):

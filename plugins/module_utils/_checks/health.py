@@ -345,7 +345,6 @@ FUNCTION_CALLS_OPTIONS = f"""  description:
       anybody would, with no JWT, and has a result of each.
     - By itself a function passes when it answers anything of its own below 500. It fails when the platform answers
       in its place, for example with C(NOT_FOUND) or C(NOT_FOUND_FUNCTION_BLOB), and when the gateway asks for a JWT.
-  version_added: 0.3.0
   suboptions:
     functions_url:
       description: URL below which the functions are reached. Of a project it ends in C(.supabase.co/functions/v1).

@@ -284,7 +284,6 @@ KINDS: Kinds = {
 
 METRIC_OPTIONS = f"""  description:
     - Ask Prometheus for one number. Without a value it is not known whether all is well, and the check does not pass.
-  version_added: 0.3.0
   suboptions:
 {_monitoring.PROMETHEUS}    query:
       description: PromQL that gives one series.

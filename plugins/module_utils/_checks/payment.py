@@ -189,7 +189,6 @@ PAYMENT_OPTIONS = f"""  description:
       description: The paths and fields of the service, and where in its answers what counts is, in JMESPath (U(https://jmespath.org)).
       type: dict
       default: {{}}
-      version_added: 0.3.0
       suboptions:
         wallet_path:
           description: Of the wallet, with C({{number}}) for O(tests[].payment.number).
@@ -243,7 +242,6 @@ PAYMENT_OPTIONS = f"""  description:
     token:
       description: A bearer token, for a service that asks for one.
       type: str
-      version_added: 0.3.0
     prove_key:
       description:
         - Order twice with the same key before paying, and fail when that made two orders.

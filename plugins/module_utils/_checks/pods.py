@@ -181,7 +181,6 @@ KUBERNETES_OPTIONS = f"""  description: All pods run and are ready, none is in a
       type: list
       elements: str
       default: []
-      version_added: 0.3.0
     log_without:
       description:
         - A text that the last 500 log lines of no container may contain, for example V(ERROR).
@@ -192,7 +191,6 @@ KUBERNETES_OPTIONS = f"""  description: All pods run and are ready, none is in a
 EXEC_OPTIONS = f"""  description:
     - Run a program in every pod of a Deployment. It is well when each ends with 0, within 30 seconds.
     - Needs C(create) on C(pods/exec), and C(list) on C(pods) and C(replicasets).
-  version_added: 0.3.0
   suboptions:
 {nested(CONNECTION, 2, "checks[].exec")}    deployment:
       description: The Deployment. Pods of an earlier template and those that end are left out.

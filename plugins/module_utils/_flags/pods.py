@@ -24,7 +24,7 @@ from .._templates import search
 from .._threads import side_by_side
 from .._time import parse_time
 
-ENVIRONMENT, VOLUME = DELIVERIES = ("environment", "volume")
+ENVIRONMENT, VOLUME = "environment", "volume"
 """Whether a process has its flags since it started, or takes up what changes in a mounted ConfigMap."""
 
 Values = t.Mapping[str, str]

@@ -75,9 +75,9 @@ def test_a_name_is_of_two_letters(name: str) -> None:
 def test_what_says_nothing_is_refused_by_what_to_type() -> None:
     assert read_who_and_why(by=" Ann ", reason="a mail") == ["Ann", "a mail"]
     with pytest.raises(InputError) as caught:
-        read_who_and_why(by="ann", restore_reason="WHY")
+        read_who_and_why(by="ann", feature_reason="WHY")
     assert str(caught.value) == (
-        "'restore_reason' is 'WHY', which gives no reason: add -e \"restore_reason='WHY'\", "
+        "'feature_reason' is 'WHY', which gives no reason: add -e \"feature_reason='WHY'\", "
         "with the reason in the place of WHY."
     )
     with pytest.raises(InputError, match="'by' is 'NAME', which is no name: add -e"):

@@ -1,27 +1,19 @@
-import re
 import typing as t
-from pathlib import Path
 
 import pytest
-from ansible.module_utils.common.yaml import yaml_load
 from ansible.template import is_trusted_as_template, trust_as_template
 
-from ansible_collections.easymo.deploy.plugins.action import release_variables
 from ansible_collections.easymo.deploy.plugins.module_utils._variable_check import (
     CHOICES,
-    built_in_before,
     evaluated,
     incomplete,
     missing_secrets,
-    old_names,
     placeholders,
     refused_services,
     take_as_text,
     unknown_variables,
     with_secrets,
-    words_of,
 )
-from ansible_collections.easymo.deploy.plugins.plugin_utils._role_contracts import entry_points_of
 from tests.tables import cases
 
 TOKEN = {"name": "secret_token", "environment": "TOKEN", "purpose": "the API"}
@@ -44,60 +36,11 @@ def unknown(*, extra: t.Iterable[str] = (), inventory: t.Iterable[str] = ()) -> 
         ["release_verison (did you mean release_version?)"]),
     "a-typo-in-the-inventory-is-refused": (unknown(inventory={"db_backup_nam"}),
                                            ["db_backup_nam (did you mean db_backup_name?)"]),
-    "a-name-of-0.2-leads-to-its-new-one": (unknown(inventory={"db_backup_pg_dump"}),
-                                           ["db_backup_pg_dump (it is pg_dump now)"]),
-    "who-and-why-are-read-by-their-old-names": (unknown(extra={"restore_reason"}), []),
     "nothing-near-nothing-proposed": (unknown(extra={"zzz"}), ["zzz"]),
     "ansible's-own-are-its-own": (unknown(extra={"ansible_verbosity"}), []),
 })  # fmt: skip
 def test_unknown_variables(given, refused):
     assert given == refused
-
-
-ROOT = Path(__file__).parents[4]
-
-
-def test_every_name_that_an_inventory_of_0_2_set_is_known_or_told_what_became_of_it():
-    fixture = ROOT / "tests" / "stories" / "records" / "inventory_of_0.2.yml"
-    of_0_2 = yaml_load(fixture.read_text("utf-8"))
-    declared = {
-        name
-        for specs in release_variables.ROLES.glob("*/meta/argument_specs.yml")
-        for entry in entry_points_of(specs.parents[1]).values()
-        for name in entry.get("options", {})
-    }
-    prefixes = (f"{role.name}_" for role in release_variables.ROLES.iterdir())
-    told = unknown_variables(
-        frozenset(declared),
-        frozenset(),
-        frozenset({*of_0_2["names"], *of_0_2["values"], *of_0_2["options"]}),
-        (*release_variables.PREFIXES, *prefixes),
-    )
-    assert len(told) > 20
-    assert [
-        phrase for phrase in told if not re.search(r" \((it is \w|leave it out: )", phrase)
-    ] == []
-
-
-def test_a_template_that_has_a_name_of_0_2_is_told_the_new_one():
-    words = words_of({"rows": [{"name": "{{ feature_flags_config_map }}"}, "db_backup_pg_dump"]})
-    assert unknown_variables(frozenset(), frozenset(), frozenset(), (), [*words]) == [
-        "feature_flags_config_map (it is flags_config_map now)"
-    ]
-
-
-def test_an_inventory_of_0_2_is_told_what_to_copy():
-    names = {"kubernetes_url", "contract_health_url", "contract_message_column", "contract_wallet"}
-    (sentence,) = built_in_before(names)
-    assert "Copy the files shared/readiness.yml and shared/smoke_tests.yml." in sentence
-    assert "contract_health_url" not in sentence
-    assert "of prod/group_vars/all/endpoints.yml: kubernetes_access." in sentence
-    assert built_in_before({*names, "kubernetes_access"}) == []
-
-
-def test_an_old_name_of_who_or_why_leads_to_the_one_of_every_playbook():
-    told = ["ramp_released_by is read still. In every playbook it is by."]
-    assert old_names({"ramp_released_by", "release_version"}) == told
 
 
 @pytest.mark.parametrize("value", ["", "  ", None])

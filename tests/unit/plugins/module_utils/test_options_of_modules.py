@@ -14,7 +14,7 @@ DOCUMENTATION = """
 extends_documentation_fragment: [easymo.deploy._kubernetes, easymo.deploy._module.reads]
 options:
   namespace: {required: false}
-  number: {type: int, default: 5, aliases: [count], description: Of them.}
+  number: {type: int, default: 5, description: Of them.}
   words: {type: list, elements: str, choices: {a: The first., b: The second.}}
   key: {type: str}
   checks:
@@ -35,7 +35,7 @@ def spec_of(**more: t.Any) -> dict[str, t.Any]:
 
 def test_an_option_has_the_type_default_and_choices_that_are_documented():
     spec = spec_of()
-    assert spec["number"] == {"type": "int", "default": 5, "aliases": ["count"]}
+    assert spec["number"] == {"type": "int", "default": 5}
     assert spec["words"] == {"type": "list", "elements": "str", "choices": ["a", "b"]}
 
 

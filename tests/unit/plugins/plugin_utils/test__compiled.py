@@ -1,60 +1,14 @@
-"""Modules stay compiled between runs, and templates between the forks of a run."""
+"""Templates stay compiled between the forks of a run."""
 
 import os
-import sys
-from importlib.machinery import SourceFileLoader
-from pathlib import Path
 
 import jinja2
 import pytest
 from ansible._internal._templating._jinja_bits import AnsibleEnvironment
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _formats
 from ansible_collections.easymo.deploy.plugins.plugin_utils import _compiled
-
-ROOT = Path(__file__).parents[4]
-
-
-@pytest.fixture
-def finder(monkeypatch) -> _compiled.CompiledModules:
-    """The one that a run has, and a process whose first finder is not Ansible's has not."""
-    others = [each for each in sys.meta_path if not isinstance(each, _AnsibleCollectionFinder)]
-    monkeypatch.setattr(sys, "meta_path", others)
-    _compiled.keep_modules()
-    assert sys.meta_path == others
-    monkeypatch.setattr(sys, "meta_path", [_AnsibleCollectionFinder(), *others])
-    _compiled.keep_modules()
-    _compiled.keep_modules()
-    (found,) = [one for one in sys.meta_path if isinstance(one, _compiled.CompiledModules)]
-    assert sys.meta_path[0] is found
-    return found
-
-
-def test_modules_of_the_collection_are_kept_compiled(finder):
-    spec = finder.find_spec(_formats.__name__, [str(Path(_formats.__file__).parent)])
-    assert spec is not None
-    assert isinstance(spec.loader, SourceFileLoader)
-    assert (spec.origin, spec.name) == (_formats.__file__, _formats.__name__)
-    assert spec.cached is not None
-    assert Path(spec.cached).parent == Path(_formats.__file__).parent / "__pycache__"
-
-
-@pytest.mark.parametrize(
-    ("name", "folder"),
-    [
-        pytest.param(f"{_compiled.PLUGINS}module_utils", ROOT / "plugins", id="a-folder-alone"),
-        pytest.param(
-            f"{_compiled.PLUGINS}modules.nothing", ROOT / "plugins/modules", id="not-there"
-        ),
-        pytest.param("tests.waiting", ROOT / "tests", id="somebody-elses"),
-    ],
-)
-def test_the_rest_is_left_to_ansible(finder, name, folder):
-    assert finder.find_spec(name, [str(folder)]) is None
-    assert finder.find_spec(name, None) is None
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def announced_of(world: World) -> dict[str, str]:
         texts |= spoken(SWITCHED, kill_switch_result=result, kill_switch_state=SET)
     if world.restored:
         names = [f"{name}{end}" for name in RESTORED for end in ("started", world.restored)]
-        texts |= spoken(names, restore_approved_by="Jane", restore_reason="it's wrong")
+        texts |= spoken(names, by="Jane", reason="it's wrong")
     return texts
 
 
