@@ -19,7 +19,11 @@ RUNS = 12
 CASES = 1
 """Of the playbooks' tasks, of two to eight seconds of CPU."""
 PLAYS = ("deploy", "whole", "rollback")
-RECORDED = ("whole", "undone", "guard back", "closes")
+RECORDED = (
+    *("whole", "undone", "guard back", "closes"),
+    "refused: Test user flows, all at once",
+    "refused: Roll out the service, and call its public health endpoint",
+)
 
 
 def simulated(*arguments: str, program: str = "tests.simulation") -> str:
