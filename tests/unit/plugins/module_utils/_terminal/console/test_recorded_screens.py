@@ -126,7 +126,7 @@ def drawn(
 AT_A_TERMINAL = ("failing_database", "hold", "rollback")
 """Of backups and migrations, of a watch, and of checks and services: the lines that are drawn anew."""
 VERBOSE = ("failing",)
-AS_RECORDED = ("check", "failing", "failing_preflight", "green")
+AS_RECORDED = ("failing", "green")
 """Of the others only what holds of all is asked: a dozen plays have their words (plays/outcomes.json)."""
 
 
