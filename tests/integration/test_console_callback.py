@@ -349,7 +349,6 @@ def until_it_waits(stage: Path, process: subprocess.Popen[str]) -> None:
     [
         pytest.param(signal.SIGINT, 99, id="SIGINT"),
         pytest.param(signal.SIGTERM, -signal.SIGTERM, id="SIGTERM"),
-        pytest.param(signal.SIGHUP, -signal.SIGHUP, id="SIGHUP"),
     ],
 )
 def test_a_run_that_a_signal_ends_says_so_and_how_to_resume(stage, waiting, number, code):

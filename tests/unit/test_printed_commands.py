@@ -40,8 +40,7 @@ SPOILT = (
 )
 RESUMED = f"{PARTS}_rollout.py::test_a_preflight_tells_every_problem_at_once_and_touches_nothing"
 ONE_BACK = (
-    f"{STORY}_a_missing_image.py::"
-    "test_a_health_endpoint_that_fails_behind_well_pods_pauses_the_rollout_and_undoes_nothing"
+    f"{STORY}_a_green_release.py::test_one_service_goes_back_alone_and_every_pod_keeps_its_flags"
 )
 FLAGS_ALONE = (
     f"{STORY}_a_green_release.py::test_the_flags_go_off_alone_and_come_back_with_their_phase"
@@ -66,10 +65,7 @@ TYPED = {
     "kubectl xannotate --overwrite deployment/x x=<count>": SPOILT,
     "kubectl xrollout resume deployment/x": RESUMED,
     "resolve_migrations.yml -e prisma_migrate_resolution=x -e x": BASELINE,
-    "rollback.yml --tags services -e '{\"service_rollback_names\": []}'": ONE_BACK,
-    "rollback.yml --tags edge_functions": (
-        f"{STORY}_a_missing_image.py::test_the_functions_alone_go_back_by_what_a_diagnosis_prints"
-    ),
+    "rollback.yml --tags edge_functions": PLAYED,
     "status.yml -e follow=true": (
         f"{STORY}_a_restore.py::"
         "test_of_two_runs_at_once_one_deploys_and_the_other_says_who_and_both_keep_whole_files"
@@ -84,6 +80,7 @@ TYPED = {
 }
 """By command the test that types it as it is printed, or nearly: with a name for WHY and <count>."""
 THE_SAME = {
+    "rollback.yml --tags services -e '{\"service_rollback_names\": []}'": ONE_BACK,
     "approve.yml -e sign_off=x -e by=$USER": PLAYED,
     "SELECT pg_terminate_backend({pid})": IN_THE_WAY,
     "decide.yml -e feedback=x -e answer=good -e by=$USER -e \"reason='WHAT WAS SEEN'\"": PLAYED,

@@ -16,10 +16,11 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 RUNS = 12
 """A few seconds of CPU; `make nightly` tries for minutes."""
-CASES = 1
-"""Of the playbooks' tasks, of two to eight seconds of CPU."""
-PLAYS = ("deploy", "whole", "rollback")
-RECORDED = ("whole", "undone", "guard back", "closes")
+RECORDED = (
+    *("whole", "undone", "guard back", "closes"),
+    "refused: Test user flows, all at once",
+    "refused: Roll out the service, and call its public health endpoint",
+)
 
 
 def simulated(*arguments: str, program: str = "tests.simulation") -> str:
@@ -47,14 +48,6 @@ def test_fresh_seeds_break_nothing():
 
 
 @pytest.mark.skipif(not CAN_RUN_INLINE, reason="tasks are forks here")
-def test_a_task_that_fails_leaves_no_phase_that_counts_as_done():
-    """At night all of them are tried, by `make simulate-plays`."""
-    some = ("--some", str(CASES), "--seed", str(source_seed()))
-    drawn = PLAYS[source_seed() % len(PLAYS)]
-    print(simulated(drawn, *some, program="tests.simulation.plays"))
-
-
-@pytest.mark.skipif(not CAN_RUN_INLINE, reason="tasks are forks here")
 def test_playbooks_show_and_change_what_is_recorded():
     """At night all of them do, and name nothing that a release has not.
 
@@ -66,16 +59,14 @@ def test_playbooks_show_and_change_what_is_recorded():
     assert [name for name in unplayed if f"`{name}.yml`" not in page] == []
 
 
-def test_a_seed_names_one_run_to_the_letter():
-    once, again = (simulated("--seed", "12") for _ in range(2))
-    assert "deploy-0: done" in once
-    assert once == again
-
-
-@pytest.mark.nightly
-def test_a_run_of_databases_is_the_same_again():
-    once, again = (simulated("--seed", "19") for _ in range(2))
-    assert "again: done" in once
+@pytest.mark.parametrize(
+    ("seed", "shows"),
+    [("12", "deploy-0: done"), pytest.param("19", "again: done", marks=pytest.mark.nightly)],
+    ids=["services", "databases"],
+)
+def test_a_seed_names_one_run_to_the_letter(seed, shows):
+    once, again = (simulated("--seed", seed) for _ in range(2))
+    assert shows in once
     assert once == again
 
 

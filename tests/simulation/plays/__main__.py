@@ -1,7 +1,6 @@
 """The cases of the playbooks' tasks: list them, or try them."""
 
 import argparse
-import random
 import sys
 import time
 import typing as t
@@ -40,8 +39,6 @@ def main() -> int:
     parser.add_argument(
         "--sandbox", action="store_true", help="play the scenarios on the sandbox, and compare"
     )
-    parser.add_argument("--some", type=int, help="so many, drawn by --seed")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", help="those whose line has these words, each with its log")
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
@@ -68,9 +65,6 @@ def main() -> int:
     cases = cases_of(SCENARIOS[name] for name in arguments.scenarios or SCENARIOS)
     if arguments.case:
         cases = [case for case in cases if arguments.case in str(case)]
-    if arguments.some:
-        drawn = random.Random(arguments.seed).sample(range(len(cases)), arguments.some)
-        cases = [cases[number] for number in sorted(drawn)]
     if arguments.list:
         print("\n".join(map(str, cases)))
         return 0

@@ -1,6 +1,6 @@
 """The same scenarios on the sandbox: real processes, pods, sockets and clocks, run by ansible-playbook itself.
 
-What is compared is what plays/outcomes.json has of the simulated world. Each scenario has a namespace of its own there.
+Each is played in the simulated world too, and compared. Each scenario has a namespace of its own there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..platform import FLAGS, FLAGS_BEFORE, OLD, VERSION
 from ..run import Running
 from ..scripts.script import Script
 from . import ROOT
-from .outcomes import Outcome, changed, differences, items, recorded, steady, written_in
+from .outcomes import Outcome, changed, differences, items, outcome_now, steady, written_in
 from .playing import inventory
 from .scenarios import BAD, SCENARIOS, TARGET, Scenario
 
@@ -74,14 +74,14 @@ def can_be_played(scenario: Scenario) -> bool:
 
 
 def differences_of(names: t.Sequence[str]) -> t.Iterator[tuple[str, list[str]]]:
-    """By the scenario's name, what is not as it is recorded of the simulated world."""
+    """By the scenario's name, what is not as in the simulated world."""
     with stage() as place:
         place.sandbox("up", "--only", COMPONENTS, "--seed-mb", "1", "--kubelet-sync", "2")
         for number, name in enumerate(names, 1):
             outcome = _Played(place, f"shop-{number}", SCENARIOS[name]).outcome()
             expected = {
                 where: [*map(_common, filter(_is_of_both, lines))]
-                for where, lines in recorded()[name].items()
+                for where, lines in outcome_now(SCENARIOS[name]).items()
                 if where in LOOKED_AT
             }
             yield name, differences(expected, outcome)

@@ -1,4 +1,4 @@
-"""What each scenario's run shows, and what it changes, as it was written down once and looked at.
+"""What each scenario's run changes, and of a few what it shows and tells, as it was written down once and looked at.
 
 `python -m tests.simulation.plays --record` writes it anew. Times and names by chance are left out: a slower product is
 the same one.
@@ -26,6 +26,14 @@ if t.TYPE_CHECKING:
 
 FILE = Path(__file__).parent / "outcomes.json"
 LEASE = "easymo-deploy"
+SHOWN = (
+    "deploy", "whole", "undone", "closes", "rollback", "restore", "switch", "ramp", "guard back", "status", "diagnose",
+    "readiness",
+)  # fmt: skip
+"""Scenarios whose words are recorded too, one for each kind of screen. Of the others the words are judged by
+`invariants`, and what layout they have by the recorded screens of `_terminal/console`.
+"""
+WORDS = ("screen", "posts", "pages", "status page", "banner")
 Outcome = dict[str, list[str]]
 """Lines by where they stand."""
 _ITEM = re.compile(r"\n +(?=[✓✗!·❌✅⏭⏸] ?\S)|\n(?=\S)|\n(?=  \S)")
@@ -44,7 +52,7 @@ def recorded() -> dict[str, Outcome]:
 
 def outcomes_of(names: t.Iterable[str], *, record: bool) -> list[str]:
     """What is not as it is recorded; with `record` it is from now on."""
-    now = {name: outcome_now(SCENARIOS[name]) for name in names}
+    now = {name: kept(name, outcome_now(SCENARIOS[name])) for name in names}
     if record:
         known = {**(recorded() if FILE.exists() else {}), **now}
         outcomes = {name: known[name] for name in SCENARIOS if name in known}
@@ -57,15 +65,18 @@ def outcomes_of(names: t.Iterable[str], *, record: bool) -> list[str]:
     ]
 
 
+def kept(name: str, outcome: Outcome) -> Outcome:
+    """What of it is recorded."""
+    return {where: outcome[where] for where in outcome if name in SHOWN or where not in WORDS}
+
+
 def _written(outcomes: t.Mapping[str, Outcome]) -> str:
-    """A line for what a run shows, and one for what it changes."""
-    texts = []
-    for name, outcome in outcomes.items():
-        shown = {where: outcome[where] for where in ("exit", "screen")}
-        changed = {where: lines for where, lines in outcome.items() if where not in shown}
-        lines = [json.dumps(part, ensure_ascii=False)[1:-1] for part in (shown, changed) if part]
-        texts.append(f"{json.dumps(name)}: {{\n " + ",\n ".join(lines) + "}")
-    return "{" + ",\n".join(texts) + "}\n"
+    """A line a scenario."""
+    lines = [
+        f"{json.dumps(name)}: {json.dumps(outcome, ensure_ascii=False)}"
+        for name, outcome in outcomes.items()
+    ]
+    return "{" + ",\n".join(lines) + "}\n"
 
 
 def shown_by(history: History) -> Outcome:
@@ -94,7 +105,8 @@ def left_by(history: History) -> Outcome:
     if receivers:
         left |= {
             "posts": [" / ".join(post.splitlines()) for post in receivers.posts],
-            "pages": [*receivers.pages, *(f"open: {key}" for key in sorted(receivers.paged))],
+            "pages": receivers.pages,
+            "paged": sorted(receivers.paged),
             "status page": receivers.updates,
             "files": [
                 str(path.relative_to(folder() / REPORT))

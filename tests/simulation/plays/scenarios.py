@@ -519,6 +519,8 @@ SCENARIOS = {
         Scenario("back again", "rollback", BY, rolled_back, (*DEPLOYED, ("rollback", BY)), fails=False),
         Scenario("failed back", "rollback", BY, rolled_back, DEPLOYED, ILL, options=MAY_FAIL),
         Scenario("whole back", "rollback", BY, rolled_back, DEPLOYED, WHOLE),
+        Scenario("functions back", "rollback", (*BY, "--tags", "edge_functions"), on, DEPLOYED, WHOLE,
+            fails=False),
         _of_rollback("left behind",
             "service_rollback : Return the services to their previous versions"),
         _of_rollback("switched late", "feature_flags : Switch the feature off", ends=0),

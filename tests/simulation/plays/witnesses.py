@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 from contextlib import closing
@@ -16,7 +17,7 @@ from ..run import Running, uncollected
 from ..scheduler import sender_of
 from ..world import NAMESPACE
 from . import ROOT
-from .outcomes import differences, outcome_now, recorded
+from .outcomes import Outcome, differences, outcome_now
 from .rights import DEPLOY, GUARD, LOOK, SIGN, Right, granted, left_out
 from .scenarios import SCENARIOS, Scenario
 
@@ -109,11 +110,19 @@ def table() -> tuple[str, list[str]]:
 def _needed_by(right: Right, asked: t.Mapping[str, set[Right]]) -> str:
     names = (MAIN[right[0]], *asked)
     name = next((name for name in names if is_used(right, asked[name])), "")
+    if not name:
+        return ""
+    before = _with_all_rights(name)
     left_out.add(right)
     try:
-        return name if name and differences(recorded()[name], outcome_now(SCENARIOS[name])) else ""
+        return name if differences(before, outcome_now(SCENARIOS[name])) else ""
     finally:
         left_out.clear()
+
+
+@functools.cache
+def _with_all_rights(name: str) -> Outcome:
+    return outcome_now(SCENARIOS[name])
 
 
 def written() -> list[str]:

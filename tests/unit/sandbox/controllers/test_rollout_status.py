@@ -94,12 +94,6 @@ def test_an_undo_after_the_deadline_counts_as_progress_only_when_something_moved
     assert judged(before, new, [old, new], NOW + 20)[1] == expected
 
 
-def test_zero_counters_are_left_out_but_terminating_ones_are_told():
-    status = rollout_status.counted_status(deployment(), None, [], NOW)
-
-    assert set(status) == {"observedGeneration", "terminatingReplicas", "conditions"}
-
-
 @pytest.mark.parametrize(
     ("paused", "reason", "expected"),
     [

@@ -1,17 +1,14 @@
-"""The HTTP side: tokens, faults, and what is passed on to a kubelet."""
+"""The HTTP side: tokens, faults and watches."""
 
 import asyncio
 import json
 import typing as t
 from pathlib import Path
 
-import aiohttp
 import pytest
-from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from sandbox.faults import Fault, Faults
-from sandbox.kubernetes.protobuf import decode
 from sandbox.kubernetes.server import application, new_store
 from sandbox.kubernetes.store import Store
 
@@ -97,102 +94,8 @@ def flags() -> dict:
 
 
 def pod() -> dict:
+    container = {"name": "a", "image": "a"}
     return {
         "metadata": {"name": "web", "namespace": "default"},
-        "spec": {
-            "nodeName": "n1",
-            "containers": [{"name": "a", "image": "a"}, {"name": "b", "image": "b"}],
-        },
-    }
-
-
-def add_node(store: Store, port: int) -> None:
-    status = {
-        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
-        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
-    }
-    store.create("nodes", {"metadata": {"name": "n1"}, "status": status})
-    store.create("pods", pod())
-
-
-async def kubelet_logs(request: web.Request) -> web.Response:
-    if request.query.get("previous"):
-        return web.Response(status=400, text="previous terminated container not found")
-    return web.Response(text=f"{request.path} {request.query.get('tailLines')}\n")
-
-
-async def kubelet_exec(request: web.Request) -> web.WebSocketResponse:
-    socket = web.WebSocketResponse(protocols=("v5.channel.k8s.io",))
-    await socket.prepare(request)
-    await socket.send_bytes(b"\x01" + " ".join(request.query.getall("command")).encode())
-    message = await socket.receive()
-    await socket.send_bytes(b"\x01" + message.data)
-    await socket.send_bytes(b'\x03{"status":"Success"}')
-    await socket.close()
-    return socket
-
-
-def with_kubelet(tmp_path: Path, work: Work) -> None:
-    async def wrapped(client: TestClient, store: Store) -> None:
-        app = web.Application()
-        app.router.add_get("/containerLogs/{path:.*}", kubelet_logs)
-        app.router.add_get("/exec/{path:.*}", kubelet_exec)
-        async with TestServer(app) as kubelet:
-            add_node(store, kubelet.port)
-            await work(client, store)
-
-    serve(tmp_path, wrapped)
-
-
-def test_logs_come_from_the_pods_kubelet(tmp_path):
-    async def work(client: TestClient, _store: Store) -> None:
-        answer = await client.get(f"{PODS}/web/log?container=a&tailLines=3")
-        assert await answer.text() == "/containerLogs/default/web/a 3\n"
-        for query, words in (
-            ("", "a container name must be specified for pod web, choose one of: [a b]"),
-            ("?container=c", "container c is not valid for pod web"),
-            ("?container=a&previous=true", "previous terminated container not found"),
-        ):
-            refused = await client.get(f"{PODS}/web/log{query}")
-            assert (refused.status, (await refused.json())["message"]) == (400, words)
-
-    with_kubelet(tmp_path, work)
-
-
-def test_exec_is_relayed_frame_by_frame(tmp_path):
-    async def work(client: TestClient, _store: Store) -> None:
-        path = f"{PODS}/web/exec?container=a&command=echo&command=hi&stdin=true&stdout=true"
-        async with client.ws_connect(path, protocols=("v5.channel.k8s.io",)) as socket:
-            assert socket.protocol == "v5.channel.k8s.io"
-            assert (await socket.receive_bytes()) == b"\x01echo hi"
-            await socket.send_bytes(b"\x00typed")
-            assert (await socket.receive_bytes()) == b"\x01\x00typed"
-            assert (await socket.receive_bytes()) == b'\x03{"status":"Success"}'
-            assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
-
-    with_kubelet(tmp_path, work)
-
-
-def test_exec_without_an_upgrade_is_refused(tmp_path):
-    async def work(client: TestClient, _store: Store) -> None:
-        assert (await client.post(f"{PODS}/web/exec?container=a&command=x")).status == 400
-
-    with_kubelet(tmp_path, work)
-
-
-def test_the_access_review_kubectl_sends_as_protobuf_is_read():
-    attributes = b"\x0a\x04shop\x12\x05patch\x1a\x04apps\x2a\x0bdeployments"
-    spec = b"\x0a" + bytes([len(attributes)]) + attributes
-    review = b"\x0a\x02\x0a\x00\x12" + bytes([len(spec)]) + spec
-    envelope = b"k8s\x00\x0a\x00\x12" + bytes([len(review)]) + review + b"\x1a\x00\x22\x00"
-
-    assert decode(envelope, "V1SelfSubjectAccessReview") == {
-        "spec": {
-            "resourceAttributes": {
-                "namespace": "shop",
-                "verb": "patch",
-                "group": "apps",
-                "resource": "deployments",
-            }
-        }
+        "spec": {"nodeName": "n1", "containers": [container]},
     }

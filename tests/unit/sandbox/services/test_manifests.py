@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from sandbox.names import NAMESPACE, SERVICES, WORKER
+from sandbox.names import WORKER
 from sandbox.services import IMAGES
 from sandbox.services.manifests import FLAGS_BEFORE, Manifest, manifests
 from sandbox.world import World
@@ -36,18 +36,6 @@ def of_kind(objects: t.Iterable[Manifest], kind: str) -> dict[str, Manifest]:
     return {one["metadata"]["name"]: one for one in objects if one["kind"] == kind}
 
 
-def test_each_service_has_deployment_service_and_budget(world):
-    objects = manifests(world)
-    names = {*SERVICES, WORKER}
-    for kind in ("Deployment", "Service", "PodDisruptionBudget"):
-        assert set(of_kind(objects, kind)) == names
-    assert all(one["metadata"].get("namespace", NAMESPACE) == NAMESPACE for one in objects)
-
-
-def test_the_namespace_comes_first(world):
-    assert manifests(world)[0]["kind"] == "Namespace"
-
-
 def test_deployments_run_images_that_exist_and_select_their_own_pods(world):
     for name, one in of_kind(manifests(world), "Deployment").items():
         spec = one["spec"]
@@ -66,15 +54,6 @@ def test_a_pod_can_always_be_evicted(world):
     budgets = of_kind(objects, "PodDisruptionBudget")
     for name, one in of_kind(objects, "Deployment").items():
         assert budgets[name]["spec"]["minAvailable"] < one["spec"]["replicas"]
-
-
-def test_everything_the_environment_names_exists(world):
-    objects = manifests(world)
-    known = {*of_kind(objects, "ConfigMap"), *of_kind(objects, "Secret")}
-    for one in of_kind(objects, "Deployment").values():
-        for source in one["spec"]["template"]["spec"]["containers"][0]["envFrom"]:
-            (reference,) = source.values()
-            assert reference["name"] in known
 
 
 def test_passwords_are_in_secrets_only_and_survive_quoting(world):

@@ -38,17 +38,6 @@ def test_a_bad_upload_is_refused(changes, files):
     assert refused.value.status == 400
 
 
-def test_exported_sources_sent_back_are_the_same_upload():
-    exported = {f"source/{path}": content for path, content in FILES.items()}
-    metadata = {
-        **METADATA,
-        "entrypoint_path": "source/f/a/index.ts",
-        "import_map_path": "source/f/a/deno.json",
-    }
-
-    assert validated_upload(metadata, exported) == upload()
-
-
 def test_the_digest_is_of_paths_content_and_entrypoint():
     renamed = {"f/a/index.ts": b"1", "f/a/other.json": b"{}"}
     other = validated_upload({**METADATA, "import_map_path": "f/a/other.json"}, renamed)

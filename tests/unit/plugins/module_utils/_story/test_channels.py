@@ -1,5 +1,7 @@
 """What each channel says of states that operations of the product leave, beside what stands in the cluster."""
 
+import itertools
+
 import pytest
 
 from tests.simulation.invariants.channels import ChannelInvariants
@@ -8,8 +10,13 @@ from tests.unit.plugins.module_utils._story.announcements import Announcements
 from tests.unit.plugins.module_utils._story.states import FEWER, SERVICES, STATES, stands
 
 KINDS = {"configmaps": "ConfigMap", "deployments": "Deployment", "leases": "Lease"}
-AFTER = ("closed", "frozen", "locked", "kill", "rest:172800")
-SITUATIONS = [*STATES, *(f"{words} {after}" for words in FEWER for after in AFTER)]
+IN_TURN = itertools.cycle(("closed", "frozen", "locked", "rest:172800"))
+"""What a channel says of one of these hardly depends on the state: each state has one of them."""
+SITUATIONS = [
+    *STATES,
+    *(f"{words} kill" for words in FEWER),
+    *(f"{words} {after}" for words, after in zip(FEWER, IN_TURN, strict=False)),
+]
 
 
 @pytest.mark.parametrize("words", SITUATIONS)
