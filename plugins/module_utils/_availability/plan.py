@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 
-from .._release.decode import restored
+from .._decode import restored
 from .._time import UTC, read_time
 
 Json = dict[str, t.Any]

@@ -11,10 +11,10 @@ import json
 import typing as t
 from dataclasses import dataclass, replace
 
+from .._decode import restored
 from .._errors import VerificationError
 from .._formats import listed
 from .._postgres import quote_name
-from .._release.decode import restored
 
 
 class PrivilegeGrant(t.NamedTuple):

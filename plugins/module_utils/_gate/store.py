@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from .._alerts.plan import Alerts
 from .._arguments import read_who_and_why, refuse_secrets
 from .._cluster import Cluster, MonotonicClock
+from .._decode import dumped, encoded, restored
 from .._errors import ConflictError, DeployError, InputError, VerificationError
 from .._formats import read_json
 from .._identity import NO_DEMANDS, Demands, how_verified, known_as, named, signed_by_key
-from .._release.decode import dumped, encoded, restored
 from .._release.plan import RecordChange, check_attempt
 from .._release.record import Act, Evidence, Phase, Record
 from .._release.store import Attachment, ReleaseStore

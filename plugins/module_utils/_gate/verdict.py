@@ -11,8 +11,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
+from .._decode import encoded
 from .._errors import ConflictError, InputError
-from .._release.decode import encoded
 from .._release.record import Act, Record
 from .models import Decision, Metric, Reason, SampleStatus, Series, Verdict
 from .state import WatchState

@@ -16,10 +16,10 @@ import typing as t
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
+from .._decode import dumped, restored
 from .._errors import ConflictError, VerificationError
 from .._formats import read_json, shortened
 from .._gate.state import WatchState
-from .._release.decode import dumped, restored
 from .._release.store import Attachment, ReleaseStore
 from .._time import epoch, parse_time
 

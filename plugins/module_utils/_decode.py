@@ -16,8 +16,8 @@ from dataclasses import asdict, field, fields, is_dataclass
 from datetime import datetime
 from enum import EnumMeta
 
-from .._formats import number
-from .._time import format_time, read_time
+from ._formats import number
+from ._time import format_time, read_time
 
 Shape = t.TypeVar("Shape")
 Problems = list[str]
