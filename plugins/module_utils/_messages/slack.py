@@ -7,12 +7,15 @@ https://docs.slack.dev/apis/web-api and /messaging/formatting-message-text
 
 from __future__ import annotations
 
+import contextlib
 import re
 import typing as t
+from dataclasses import dataclass
 
+from .._decode import restored
 from .._errors import DeployError, RefusedError, UnreachableError
 from .._formats import ESCAPES, WORD_JOINER, one_line, shortened
-from .._http import LIMITED, Repeat, ask, bearer
+from .._http import LIMITED, Repeat, ask, bearer, retry_after
 from .._time import Deadline
 
 GONE = frozenset(
@@ -36,14 +39,23 @@ ADVICE = {
 def failure(status: int, headers: t.Mapping[str, str], word: str) -> DeployError:
     """What Slack's refusal means; `word` is Slack's own. A rate limit tells for how long as `retry_after`."""
     if status == LIMITED:
-        wait = headers.get("Retry-After", "")
-        seconds = int(wait) if wait.isdecimal() else 1
-        sentence = f"Slack limits the rate for {seconds} s: try again later."
+        seconds = max(1.0, retry_after(headers))
+        sentence = f"Slack limits the rate for {seconds:.0f} s: try again later."
         return UnreachableError(sentence, retry_after=seconds)
     if status >= 500:
         return UnreachableError(f"Slack answered HTTP {status}: try again later.")
     advice = ADVICE.get(word, "see Slack's documentation of the method")
     return RefusedError(f"Slack refused the message ({word}): {advice}.", word=word)
+
+
+@dataclass(frozen=True)
+class SlackAnswer:
+    """To any method; `channel` and `ts` are of a message that was posted."""
+
+    ok: bool = False
+    error: str = ""
+    channel: str = ""
+    ts: str = ""
 
 
 def call(
@@ -53,18 +65,16 @@ def call(
     *,
     http: str = "POST",
     **how: t.Any,
-) -> dict[str, t.Any]:
+) -> SlackAnswer:
     """Slack's answer to a method. `how` is as for `_http.send`; what goes wrong names neither URL nor token."""
     url = f"{api_url.rstrip('/')}/{method}"
     answer = ask("Slack", http, url, authorization=bearer(token), **how)
-    try:
-        body = dict(answer.json())
-    except (ValueError, TypeError):
-        body = {}
-    if body.get("ok"):
-        return body
-    word = str(body.get("error") or f"HTTP {answer.status}")
-    raise failure(answer.status, answer.headers, word)
+    known = SlackAnswer()
+    with contextlib.suppress(ValueError):
+        known = restored(SlackAnswer, answer.json(), "answer")
+    if known.ok:
+        return known
+    raise failure(answer.status, answer.headers, known.error or f"HTTP {answer.status}")
 
 
 class SlackClient:
@@ -103,8 +113,8 @@ class SlackClient:
             body |= {"thread_ts": thread_ts, "reply_broadcast": broadcast}
         known = call("chat.postMessage", *self._place, json=body, **self._how)
         # Only posting takes a channel's name; an edit wants the id.
-        self.location = str(known["channel"])
-        return str(known["ts"])
+        self.location = known.channel or self.location
+        return known.ts
 
     def update(self, ts: str, text: str) -> None:
         """By token alone. Slack would keep the blocks that an earlier version posted."""
