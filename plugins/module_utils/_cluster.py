@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import time
 import typing as t
+from dataclasses import dataclass
 
 from ._decode import Shape, restored
 from ._errors import ConflictError, VerificationError
@@ -178,6 +179,11 @@ class Cluster(t.Protocol):
 
     def proxy(self, pod: str, port: int, path: str, *, tls: bool = False) -> str:
         """What a pod answers to GET, through the API server; RefusedError when that is no success."""
+
+
+@dataclass(frozen=True)
+class ObjectList:
+    items: tuple[Object, ...] = ()
 
 
 def read_object(shape: type[Shape], body: t.Any, kind: str) -> Shape:

@@ -96,6 +96,13 @@ def restored_each(shape: type[Shape], body: t.Any, name: str) -> list[Shape]:  #
     return [restored(shape, entry, name) for entry in body]
 
 
+def restored_by_name(shape: type[Shape], body: t.Any, name: str) -> dict[str, Shape]:  # noqa: UP047 - as all
+    """The same of a dictionary, of which each value is one."""
+    if not isinstance(body, dict):
+        raise ValueError(f"'{name}' is no dictionary.")
+    return {key: restored(shape, entry, key) for key, entry in body.items()}
+
+
 def under(*places: str, whole: bool = False, required: bool = False, **default: t.Any) -> t.Any:
     """A field that is read from the first of these keys that is there, each a path like "before.image".
 

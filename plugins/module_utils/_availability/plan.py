@@ -100,7 +100,7 @@ class Measured:
 
     @classmethod
     def from_json(cls, body: Json) -> Measured:
-        """ValueError or TypeError for what no prober wrote."""
+        """ValueError for what no prober wrote."""
         lacking = {entry.name for entry in fields(cls)}.difference(body)
         if lacking:
             raise ValueError(f"it has no {' and no '.join(sorted(lacking))}")

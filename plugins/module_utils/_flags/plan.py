@@ -231,5 +231,5 @@ def _applied(
     return _after({k: v for k, v in present.items() if k in owned}, changes)
 
 
-def _keys(fields: Object | None) -> set[str]:
-    return {key[2:] for key in fields or {} if key.startswith("f:")}
+def _keys(fields: t.Mapping[str, t.Any]) -> set[str]:
+    return {key[2:] for key in fields if key.startswith("f:")}

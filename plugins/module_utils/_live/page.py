@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from .._cluster import Clock, Cluster, MonotonicClock
-from .._decode import decode, encoded, restored
+from .._decode import decode, encoded, restored_by_name
 from .._errors import DeployError, InputError
 from .._gate.models import Series
 from .._gate.report import measured
@@ -93,8 +93,8 @@ def _metrics(state: Body) -> t.Iterator[dict[str, t.Any]]:
     """As a record has them; none of a watch that cannot be read."""
     requested = state.get("asked") or {}
     try:
-        known = {name: restored(Series, entry, name) for name, entry in state["series"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError):
+        known = restored_by_name(Series, state.get("series"), "series")
+    except ValueError:
         return
     for name, series in known.items():
         question = decode(RecordedMetric, {**requested.get(name, {}), "name": name}, name, [])

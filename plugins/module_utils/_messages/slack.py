@@ -50,28 +50,36 @@ def failure(status: int, headers: t.Mapping[str, str], word: str) -> DeployError
 
 @dataclass(frozen=True)
 class SlackAnswer:
-    """To any method; `channel` and `ts` are of a message that was posted."""
+    """To any method."""
 
     ok: bool = False
     error: str = ""
+
+
+@dataclass(frozen=True)
+class PostedMessage(SlackAnswer):
     channel: str = ""
     ts: str = ""
 
 
-def call(
+Known = t.TypeVar("Known", bound=SlackAnswer)
+
+
+def call(  # noqa: UP047 - as all
+    shape: type[Known],
     method: str,
     api_url: str,
     token: str,
     *,
     http: str = "POST",
     **how: t.Any,
-) -> SlackAnswer:
+) -> Known:
     """Slack's answer to a method. `how` is as for `_http.send`; what goes wrong names neither URL nor token."""
     url = f"{api_url.rstrip('/')}/{method}"
     answer = ask("Slack", http, url, authorization=bearer(token), **how)
-    known = SlackAnswer()
+    known = shape()
     with contextlib.suppress(ValueError):
-        known = restored(SlackAnswer, answer.json(), "answer")
+        known = restored(shape, answer.json(), "answer")
     if known.ok:
         return known
     raise failure(answer.status, answer.headers, known.error or f"HTTP {answer.status}")
@@ -111,7 +119,7 @@ class SlackClient:
         body |= {"channel": self.location, "unfurl_links": False, "unfurl_media": False}
         if thread_ts:
             body |= {"thread_ts": thread_ts, "reply_broadcast": broadcast}
-        known = call("chat.postMessage", *self._place, json=body, **self._how)
+        known = call(PostedMessage, "chat.postMessage", *self._place, json=body, **self._how)
         # Only posting takes a channel's name; an edit wants the id.
         self.location = known.channel or self.location
         return known.ts
@@ -119,14 +127,14 @@ class SlackClient:
     def update(self, ts: str, text: str) -> None:
         """By token alone. Slack would keep the blocks that an earlier version posted."""
         body: dict[str, t.Any] = {"channel": self.location, "ts": ts, "text": text, "blocks": []}
-        call("chat.update", *self._place, json=body, **self._how)
+        call(SlackAnswer, "chat.update", *self._place, json=body, **self._how)
 
     def archive(self, deadline: Deadline) -> None:
         """The channel, once a message was posted into it."""
         self._how["repeat"] = Repeat(deadline)
         try:
             channel = {"channel": self.location}
-            call("conversations.archive", *self._place, json=channel, **self._how)
+            call(SlackAnswer, "conversations.archive", *self._place, json=channel, **self._how)
         except RefusedError as exc:
             if "already_archived" not in str(exc):
                 raise

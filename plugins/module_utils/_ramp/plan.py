@@ -160,7 +160,7 @@ class RampState:
         """The state; None without an annotation or with an unreadable one."""
         try:
             return restored(cls, read_json(text or ""), "ramp")
-        except (TypeError, ValueError):
+        except ValueError:
             return None
 
 

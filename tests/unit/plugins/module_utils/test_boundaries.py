@@ -5,6 +5,7 @@ Each boundary has an answer that is well, of which a property bends some places,
 
 import contextlib
 import functools
+import hashlib
 import io
 import json
 import typing as t
@@ -12,8 +13,10 @@ from types import SimpleNamespace
 from unittest import mock
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from hypothesis import given
 from hypothesis import strategies as st
+from kubernetes.client.exceptions import ApiException
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
@@ -24,6 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import 
     LoadedRule,
     WantedRule,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import people
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.git import look_commit_status
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import FIELD_MANAGER
 from ansible_collections.easymo.deploy.plugins.module_utils._decode import restored
@@ -33,13 +37,34 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.api impor
     SupabaseFunctionsApi,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate import sources
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
+    ATTACHMENT,
+    WatchStore,
+    watches_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import Acts
 from ansible_collections.easymo.deploy.plugins.module_utils._images import HttpRegistry, Reference
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_calls import (
+    exit_of,
+    object_in,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import to_error
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import DeployFreeze, Lock
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import SENDERS
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.plan import Message
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RampState
+from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import pack, read_pins
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import (
+    Attachment,
+    ReleaseStore,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout import models
+from ansible_collections.easymo.deploy.plugins.module_utils._run_process import Run
+from ansible_collections.easymo.deploy.plugins.module_utils._s3 import S3Bucket
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline, now
 from tests.examples import examples
+from tests.fakes.cluster import FakeClock, MemoryCluster
 
 URL = "https://server.example.com"
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
@@ -155,17 +180,23 @@ def look_times() -> t.Any:
     return sources.judged({"High": rule}, ALERTS.firing_times(["High"], 600))
 
 
+CHECK_OPTIONS: dict[str, t.Any] = {"api_url": URL, "token": "x", "ca_cert": None}
+GROUND: t.Any = SimpleNamespace(known_commit=lambda: "a1" * 20, timeout=9.0, now=now())
+
+
+def look_shifts() -> t.Any:
+    return people.look_pagerduty({**CHECK_OPTIONS, "schedules": ["p"], "minutes": 60}, GROUND)
+
+
+def look_slack(*contacts: str) -> t.Any:
+    options = {**CHECK_OPTIONS, "channels": [], "people": [*contacts]}
+    return people.look_slack(options, GROUND)
+
+
 def look_github() -> t.Any:
-    options = {
-        "api_url": URL,
-        "repository": "a/b",
-        "token": "",
-        "ca_cert": None,
-        "ignore": [],
-        "contexts": [],
-    }
-    ground: t.Any = SimpleNamespace(known_commit=lambda: "a1" * 20, timeout=9.0)
-    return look_commit_status(options, ground)
+    return look_commit_status(
+        {**CHECK_OPTIONS, "repository": "a/b", "ignore": [], "contexts": []}, GROUND
+    )
 
 
 WEB: dict[str, tuple[t.Any, t.Callable[[], t.Any]]] = {
@@ -193,6 +224,12 @@ WEB: dict[str, tuple[t.Any, t.Callable[[], t.Any]]] = {
         lambda: send("pagerduty", routing_key="r", action="resolve", dedup_key="k")),
     "status-page": ([INCIDENT], lambda: send("statuspage", page_id="p", status="resolved")),
     "github": (COMMIT, look_github),
+    "oncalls": (
+        {"oncalls": [{"user": {"summary": "Ann"}, "start": "2026-11-24T06:00:00Z", "end": None}]}, look_shifts),
+    "slack-user": ({"ok": True, "user": {"deleted": False}}, lambda: look_slack("U0123456789")),
+    "slack-users": (
+        {"ok": True, "usergroups": [{"handle": "ops", "date_delete": 0}], "members": [{"name": "ann"}]},
+        lambda: look_slack("ann")),
 }  # fmt: skip
 WRAPPED = {"alertmanager": lambda config: {"config": {"original": json.dumps(config)}}}
 CHALLENGE = "WWW-Authenticate"
@@ -244,7 +281,7 @@ def test_an_answer_that_is_well_is_a_value(name):
 
 
 @pytest.mark.parametrize("name", WEB)
-@examples(1000)
+@examples(400)
 @given(data=st.data())
 def test_whatever_a_server_answers_is_a_value_or_a_sentence(name, data):
     document, look = WEB[name]
@@ -296,6 +333,100 @@ def look_lease(body: t.Any) -> t.Any:
     return lock.until, lock.to_result(), lock.to_json("shop")
 
 
+LISTED = "<ListBucketResult><Contents><Key>a</Key><Size>3</Size></Contents></ListBucketResult>"
+
+
+BUCKET = S3Bucket.from_params(
+    dict.fromkeys(("profile", "session_token", "s3_ca_cert"))
+    | {"bucket": "b", "endpoint_url": URL, "access_key": "k", "secret_key": "s", "path_style": True, "region": "x"},
+    attempts=1,
+)  # fmt: skip
+
+
+@examples(400)
+@given(
+    status=STATUSES.filter(lambda status: status != 301),  # boto3 follows it for seconds
+    content=st.sampled_from(["", "3", "x", LISTED]) | st.text(max_size=4),
+    lost=st.sampled_from(["", "<Size>", "<Key>a</Key>", "</Contents>"]),
+)
+def test_whatever_s3_answers_is_a_list_or_a_sentence(status, content, lost):
+    answer = AWSResponse(URL, status, {}, io.BytesIO())
+    answer._content = LISTED.replace("3", content).replace(lost, "").encode()
+    with mock.patch("botocore.httpsession.URLLib3Session.send", return_value=answer):
+        with contextlib.suppress(DeployError):
+            [*BUCKET.list("")]
+        with contextlib.suppress(DeployError):
+            BUCKET.upload_part("a", BUCKET.start_upload("a"), 1, b"")
+
+
+CLUSTER, STORED = MemoryCluster(), "release-2.0.0"
+STORE = ReleaseStore(CLUSTER, "2.0.0", clock=FakeClock())
+
+
+def attached(name: str, document: t.Any) -> None:
+    """As an attachment of the record has it, be it well or not."""
+    text = pack(json.dumps(document).encode(), name)
+    digest = hashlib.sha256(json.dumps(document).encode()).hexdigest()
+    data = {"attempt": "1", "sha256": digest, "content": text}
+    CLUSTER.put("ConfigMap", {"metadata": {"name": f"{STORED}-{name}"}, "data": data})
+
+
+def look_watches(document: t.Any) -> t.Any:
+    attached(ATTACHMENT, document)
+    watches_of(STORE, 1)
+    watches = WatchStore(STORE)
+    watches.read()
+    return [watches.state(gate) for gate in watches.watches]
+
+
+def look_attachment(data: t.Any) -> t.Any:
+    CLUSTER.put("ConfigMap", {"metadata": {"name": f"{STORED}-guard"}, "data": data})
+    return Attachment(STORE, "guard").read()
+
+
+def look_pins(document: t.Any) -> t.Any:
+    data = {"pins": pack(json.dumps(document).encode(), "pins")}
+    CLUSTER.put("ConfigMap", {"metadata": {"name": f"{STORED}-pins"}, "data": data})
+    pins = read_pins(CLUSTER, STORED)
+    return pins and [
+        models.images_of(pin.template)
+        for name in pins.deployments
+        if (pin := pins.deployment(name))
+    ]
+
+
+ACT = {"id": "a", "what": "kill_switch", "at": "2026-11-24T06:00:00Z", "release": "2.0.0", "attempt": 1,
+       "causes": ["x"], "before": 5, "to": 0}  # fmt: skip
+STATE = {"started": 1764000000.0, "attempt": 1, "series": {"errors": {"count": 3, "total": 1.5}}}
+PINS = {
+    "attempt": 1,
+    "config_maps": {},
+    "deployments": {"pay": {"uid": "u", "template": TEMPLATE, "annotations": {}}},
+}
+PACKED = {
+    "attempt": "1",
+    "sha256": hashlib.sha256(b"{}").hexdigest(),
+    "content": pack(b"{}", "guard"),
+}
+
+STATUS = {
+    "status": "Failure",
+    "message": "no",
+    "details": {"causes": [{"reason": "ExitCode", "message": "3"}]},
+}
+
+
+def look_status(document: t.Any) -> t.Any:
+    """As an error's body, and as the end of a command in a container, which may have been cut off."""
+    text = json.dumps(document)
+    with contextlib.suppress(ApiException):
+        exit_of(text)
+    refused = ApiException(status=422)
+    refused.body = text
+    return to_error(refused, "x", "shop"), object_in(text.encode(), "x")
+
+
+PHASE = {"status": "done", "started": "2026-11-24T06:00:00Z", "finished": ""}
 DOCUMENTS: dict[str, tuple[t.Any, t.Callable[[t.Any], t.Any]]] = {
     "deployment": (
         {"metadata": META, "spec": {"replicas": 2, "selector": SELECTOR, "template": TEMPLATE},
@@ -310,6 +441,18 @@ DOCUMENTS: dict[str, tuple[t.Any, t.Callable[[t.Any], t.Any]]] = {
     "freeze": (
         {"metadata": META, "data": {"reason": "holidays", "until": "2026-11-24T06:00:00Z"}},
         lambda body: DeployFreeze.from_json(body).in_force(now())),
+    "watches": ({"monitoring": {"writer": "w", "state": STATE, "asked": {"errors": {"unit": "ratio"}}}}, look_watches),
+    "attachment": (PACKED, look_attachment),
+    "pins": (PINS, look_pins),
+    "acts": ([ACT], lambda acts: Acts.from_annotation(json.dumps(acts)).of("x")),
+    "ramp": ({"step": 1, "history": []}, lambda state: RampState.from_annotation(json.dumps(state))),
+    "record": (
+        {"version": "2.0.0", "attempt": 1, "status": "running", "actor": "ann", "git_sha": "a1", "facts": {},
+         "started": "2026-11-24T06:00:00Z", "phases": {"database": PHASE}},
+        lambda record: [Record.read(record), Record.load(json.dumps(record), "It")]),
+    "status": (STATUS, look_status),
+    "rows": (1, lambda value: sources.read_rows([(value,)])),
+    "lock-run": (["12", "34", "boot"], lambda parts: Run.from_text(json.dumps(parts))),
     "flags": ({"metadata": META, "data": {"FLAG": "true"}}, lambda body: FlagsMap.from_json("flags", body)),
 }  # fmt: skip
 
@@ -321,7 +464,7 @@ def test_a_document_that_is_well_is_a_value(name):
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-@examples(1000)
+@examples(400)
 @given(data=st.data())
 def test_whatever_a_document_has_is_a_value_or_a_sentence(name, data):
     document, read = DOCUMENTS[name]
