@@ -101,10 +101,10 @@ class Measured:
     @classmethod
     def from_json(cls, body: Json) -> Measured:
         """ValueError for what no prober wrote."""
+        measured = restored(cls, _each(body, _read), "availability")
         lacking = {entry.name for entry in fields(cls)}.difference(body)
         if lacking:
             raise ValueError(f"it has no {' and no '.join(sorted(lacking))}")
-        measured = restored(cls, _each(body, _read), "availability")
         for name, target in measured.targets.items():
             written = body["targets"][name]
             as_written = (written.get("failures"), written.get("probes"))

@@ -408,6 +408,23 @@ def is_same_image(current: str, written: str) -> bool:
     return current == written or ("@" not in written and without_digest(current) == written)
 
 
+@dataclass(frozen=True)
+class Event:
+    """`kind` and `about` are the object's. `last_seen`: when it came last, which the newer API has elsewhere."""
+
+    kind: str = under("involvedObject.kind")
+    about: str = under("involvedObject.name")
+    type: str = ""
+    reason: str = ""
+    message: str = ""
+    count: int = under("count", default=1)
+    last_seen: str = under("lastTimestamp", "eventTime")
+
+    @classmethod
+    def from_json(cls, body: Object) -> Event:
+        return read_object(cls, body, "Event")
+
+
 def last_seen(event: Object) -> str:
     """When it came last, as the API server has it; events of the newer API have another field than the others."""
     return str(event.get("lastTimestamp") or event.get("eventTime") or "")

@@ -27,6 +27,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import 
     LoadedRule,
     WantedRule,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._availability.claims import (
+    RELEASE,
+    MeasuredStore,
+    attachment_of,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import people
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.git import look_commit_status
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import FIELD_MANAGER
@@ -409,6 +414,16 @@ PACKED = {
     "content": pack(b"{}", "guard"),
 }
 
+MEASURED = {"attempt": 1, "interval": 1.0, "since": "2026-11-24T06:00:00Z", "until": None, "gaps": [], "outages": [],
+            "targets": {"pay": {"probes": 3, "failures": 1}}, "downtime": 0.0, "prober": "", "fence": 0, "off": "",
+            "closed": False}  # fmt: skip
+
+
+def look_measured(document: t.Any) -> t.Any:
+    attached(attachment_of(RELEASE), document)
+    return MeasuredStore(STORE).of_attempt(1)
+
+
 STATUS = {
     "status": "Failure",
     "message": "no",
@@ -451,6 +466,10 @@ DOCUMENTS: dict[str, tuple[t.Any, t.Callable[[t.Any], t.Any]]] = {
          "started": "2026-11-24T06:00:00Z", "phases": {"database": PHASE}},
         lambda record: [Record.read(record), Record.load(json.dumps(record), "It")]),
     "status": (STATUS, look_status),
+    "event": (
+        {"involvedObject": {"kind": "Pod", "name": "pay"}, "reason": "Killing", "count": 2, "eventTime": "x"},
+        lambda body: models.Event.from_json(body).last_seen),
+    "measured": (MEASURED, look_measured),
     "rows": (1, lambda value: sources.read_rows([(value,)])),
     "lock-run": (["12", "34", "boot"], lambda parts: Run.from_text(json.dumps(parts))),
     "flags": ({"metadata": META, "data": {"FLAG": "true"}}, lambda body: FlagsMap.from_json("flags", body)),
