@@ -175,12 +175,26 @@ class ReplicaCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deployment(ClusterObject):
+class Templated(ClusterObject):
+    """What makes pods."""
+
+    pod_template: PodTemplate = under("spec.template", required=True)  # noqa: RUF009 - frozen
+
+    @property
+    def template(self) -> Object:
+        return self.pod_template.body
+
+    @property
+    def images(self) -> dict[str, str]:
+        return self.pod_template.images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment(Templated):
     generation: int = under("metadata.generation", required=True)
     observed_generation: int = under("status.observedGeneration", default=0)
     pods: Selector = under("spec.selector", required=True)  # noqa: RUF009 - frozen
     paused: bool = under("spec.paused", default=False)
-    pod_template: PodTemplate = under("spec.template", required=True)  # noqa: RUF009 - frozen
     counts: ReplicaCounts = under(whole=True, required=True)  # noqa: RUF009 - frozen
     progress_deadline: float = under("spec.progressDeadlineSeconds", default=PROGRESS_DEADLINE)
     min_ready: float = under("spec.minReadySeconds", default=0.0)
@@ -193,10 +207,6 @@ class Deployment(ClusterObject):
     @property
     def selector(self) -> str:
         return to_label_selector(self.pods)
-
-    @property
-    def template(self) -> Object:
-        return self.pod_template.body
 
     @property
     def own_fields(self) -> list[ManagedFields]:
@@ -227,10 +237,6 @@ class Deployment(ClusterObject):
         return next((condition for condition in self.conditions if condition.type == wanted), None)
 
     @property
-    def images(self) -> dict[str, str]:
-        return self.pod_template.images
-
-    @property
     def complete(self) -> bool:
         """The controller's own rule, stricter than `kubectl rollout status`."""
         counts = self.counts
@@ -241,22 +247,13 @@ class Deployment(ClusterObject):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReplicaSet(ClusterObject):
-    pod_template: PodTemplate = under("spec.template", required=True)  # noqa: RUF009 - frozen
+class ReplicaSet(Templated):
     replicas: int = under("spec.replicas", default=0)
 
     @property
     def revision(self) -> int:
         text = self.annotations.get(REVISION, "")
         return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else 0
-
-    @property
-    def template(self) -> Object:
-        return self.pod_template.body
-
-    @property
-    def images(self) -> dict[str, str]:
-        return self.pod_template.images
 
 
 @dataclass(frozen=True)
