@@ -177,7 +177,8 @@ def _whole(value: t.Any, name: str, problems: Problems) -> int:
 
 
 def _number(value: t.Any, name: str, problems: Problems) -> float:
-    result = number(value)
+    # A state that is restored may have added up to more than a float holds.
+    result = value if type(value) is float else number(value)
     if result is None:
         problems.append(f"'{name}' is no number.")
     return result or 0.0
