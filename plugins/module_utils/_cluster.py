@@ -6,11 +6,16 @@ from __future__ import annotations
 import random
 import time
 import typing as t
+from dataclasses import dataclass
 
-from ._errors import ConflictError
+from ._decode import Shape, restored
+from ._errors import ConflictError, VerificationError
 
 Object = dict[str, t.Any]
 """One Kubernetes object as its JSON."""
+
+Texts = t.Mapping[str, str]
+"""Labels and annotations, and the data of a ConfigMap."""
 
 Operation = dict[str, t.Any]
 """One operation of a JSON Patch (RFC 6902)."""
@@ -174,6 +179,22 @@ class Cluster(t.Protocol):
 
     def proxy(self, pod: str, port: int, path: str, *, tls: bool = False) -> str:
         """What a pod answers to GET, through the API server; RefusedError when that is no success."""
+
+
+@dataclass(frozen=True)
+class ObjectList:
+    items: tuple[Object, ...] = ()
+
+
+def read_object(shape: type[Shape], body: t.Any, kind: str) -> Shape:
+    """Raises VerificationError for what no API server sends."""
+    try:
+        return restored(shape, body, kind)
+    except ValueError as exc:
+        raise VerificationError(
+            f"The cluster answered with a {kind} that cannot be read ({exc}): check that its address is that of a "
+            "Kubernetes API server."
+        ) from exc
 
 
 def operation(op: str, path: str, value: t.Any) -> Operation:

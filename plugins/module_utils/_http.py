@@ -101,17 +101,24 @@ class Repeat:
     def pause(self, attempt: int, result: Answer | NoAnswerError) -> float | None:
         """Seconds until the next attempt, None where this, counted from 1, is the last."""
         if isinstance(result, NoAnswerError):
-            again, limited, wanted = result.error is UnreachableError, False, ""
+            again, limited, wanted = result.error is UnreachableError, False, 0.0
         else:
             again, limited = result.status in self.statuses, result.status == LIMITED
-            wanted = result.headers.get("Retry-After", "")
+            wanted = retry_after(result.headers)
         if not again or not (limited or (self.lost and attempt <= self.times)):
             return None
         seconds = 0.0 if attempt == 1 else min(2.0 ** min(attempt - 2, 30), _LONGEST_PAUSE)
-        with contextlib.suppress(urllib3.exceptions.InvalidHeader):
-            # A server that says 0 each time would be asked hundreds of times a second.
-            seconds = Retry().parse_retry_after(wanted) or seconds
+        # A server that says 0 each time would be asked hundreds of times a second.
+        seconds = wanted or seconds
         return seconds if seconds < self.deadline.left() else None
+
+
+def retry_after(headers: t.Mapping[str, str]) -> float:
+    """Seconds that a server asks for; 0 where it asks for none, or for what cannot be read."""
+    try:
+        return float(Retry().parse_retry_after(headers.get("Retry-After", "")))
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+        return 0.0
 
 
 def ask(where: str, method: str, url: str, **how: t.Any) -> Answer:
@@ -250,7 +257,10 @@ def verifying(ca_cert: str | None) -> ssl.SSLContext:
 
 def without_query(url: str) -> str:
     """The URL as far as it may be shown: no user, no password, no query."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # Of what is no URL, as http://[::1.
+        return url.partition("?")[0].rpartition("@")[2]
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 

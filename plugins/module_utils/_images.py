@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from urllib.request import parse_http_list
 
+from ._decode import restored, under
 from ._errors import DeployError, InputError, RefusedError, UnreachableError, VerificationError
 from ._http import Answer, Repeat, ask, basic
 from ._threads import side_by_side
@@ -105,6 +106,13 @@ _LARGEST = 4 << 20
 """Bytes of a manifest: what the specification lets a registry refuse beyond."""
 
 
+@dataclass(frozen=True)
+class _Permit:
+    """A token server's answer, which may give both, https://distribution.github.io/distribution/spec/auth/token/."""
+
+    token: str = under("token", "access_token", required=True)
+
+
 class HttpRegistry:
     """Every registry that references name, or the one at the option `registry`.
 
@@ -117,7 +125,7 @@ class HttpRegistry:
         api, username, password = (options[name] for name in ("registry", "username", "password"))
         if bool(username) != bool(password):
             raise InputError("Options 'username' and 'password' go together: set both, or none.")
-        if api and urlsplit(api).scheme not in ("http", "https"):
+        if api and not api.startswith(("http://", "https://")):
             raise InputError(
                 f"'registry' is {api!r}: it should be a URL, https://registry.example.com."
             )
@@ -160,7 +168,7 @@ class HttpRegistry:
         if scheme != "bearer" or not realm:
             return ""
         # Credentials that went out encrypted must not go on in the clear.
-        if urlsplit(realm).scheme != "https" and urlsplit(url).scheme == "https":
+        if url.startswith("https:") and not realm.lower().startswith("https:"):
             raise RefusedError(
                 f"The registry of {reference.text} redirects to {host_of(realm)} without TLS for a "
                 "token, which was not requested."
@@ -218,15 +226,16 @@ def _refuse_failed(answer: Answer, reference: Reference) -> None:
 
 def _token(answer: Answer, realm: str) -> str:
     try:
-        body = answer.json()
-        token = body.get("token") or body["access_token"]
-    except (ValueError, KeyError, AttributeError) as exc:
+        return restored(_Permit, answer.json(), "answer").token
+    except ValueError as exc:
         raise VerificationError(f"{host_of(realm)} answered without a token.") from exc
-    return str(token)
 
 
 def host_of(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2] or url
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or url
+    except ValueError:  # Of what is no URL, as http://[::1.
+        return url
 
 
 AT_ONCE = 8

@@ -3,14 +3,24 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import typing as t
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from ._arguments import user_here
-from ._cluster import FIELD_MANAGER, Clock, MonotonicClock, Object, Operation
+from ._cluster import (
+    FIELD_MANAGER,
+    Clock,
+    MonotonicClock,
+    Object,
+    ObjectList,
+    Operation,
+    read_object,
+)
+from ._decode import under
 from ._errors import InputError, RefusedError, refuse_missing
+from ._formats import read_json
 from ._kubernetes_calls import CONNECT_TIMEOUT, DOUBT_PAUSE, Calls, run_in_container
 from ._kubernetes_client import KUBERNETES, Connection, KubernetesWatch
 from ._module import Module
@@ -44,6 +54,16 @@ WATCH_SECONDS = 240
 """How long the server is asked to keep a watch open."""
 
 
+@dataclass(frozen=True)
+class _Review:
+    username: str = under("status.userInfo.username")
+
+
+@dataclass(frozen=True)
+class _AccessReview:
+    allowed: bool = under("status.allowed", required=True)
+
+
 class KubernetesCluster(Calls):
     """_cluster.Cluster over the official client."""
 
@@ -62,8 +82,9 @@ class KubernetesCluster(Calls):
 
     def list_objects(self, kind: str, **selectors: str) -> t.Sequence[Object]:
         query = _selectors(**selectors)
-        result = self.json(f"list {kind} objects", "GET", self._path(kind), query=query)
-        return t.cast("t.Sequence[Object]", result.get("items") or [])
+        what = f"list {kind} objects"
+        result = self.json(what, "GET", self._path(kind), query=query)
+        return read_object(ObjectList, result, f"{kind} list").items
 
     def watch(self, kind: str, wake: t.Callable[[], None], **selectors: str) -> KubernetesWatch:
         query, path = _selectors(**selectors), self._path(kind)
@@ -71,7 +92,7 @@ class KubernetesCluster(Calls):
         def list_objects() -> Object:
             give_up = self.clock.now() + CONNECT_TIMEOUT
             data = self.once("GET", path, give_up, query=query)
-            return t.cast("Object", json.loads(data))
+            return t.cast("Object", read_json(data))
 
         def open_stream(version: str) -> t.Any:
             following = {
@@ -142,7 +163,7 @@ class KubernetesCluster(Calls):
             answer = self.json("ask who this is", "POST", WHO_AM_I, body=review)
         except RefusedError:
             return ""
-        return str(answer["status"]["userInfo"].get("username", ""))
+        return read_object(_Review, answer, "SelfSubjectReview").username
 
     def may(self, verb: str, resource: str, **where: str) -> bool:
         namespace = where.get("namespace") or self.namespace
@@ -167,7 +188,7 @@ class KubernetesCluster(Calls):
                     "spec": {"resourceAttributes": wanted},
                 },
             )
-            allowed = bool(review["status"].get("allowed"))
+            allowed = read_object(_AccessReview, review, "SelfSubjectAccessReview").allowed
             if allowed or not self.doubts(right, began):
                 return allowed
             self.clock.sleep(DOUBT_PAUSE)

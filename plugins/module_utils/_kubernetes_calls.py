@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 
 from ._cluster import Clock, Object
-from ._errors import UnreachableError
+from ._decode import restored
+from ._errors import UnreachableError, VerificationError
+from ._formats import read_json
 from ._kubernetes_client import (
     KUBERNETES,
     LONGEST_PAUSE,
     Connection,
+    Status,
     connect,
     retry_after,
     to_error,
@@ -83,7 +85,7 @@ class Calls:
 
     def json(self, what: str, method: str, path: str, **more: t.Any) -> Object:
         """The answer's object. `what` completes "Could not …" in errors; for `more` see `once`."""
-        return t.cast("Object", json.loads(self.ask(what, method, path, **more)))
+        return object_in(self.ask(what, method, path, **more), what)
 
     def ask(self, what: str, method: str, path: str, **more: t.Any) -> bytes:
         def once(give_up: float) -> bytes:
@@ -188,6 +190,19 @@ class Calls:
             response.release_conn()
 
 
+def object_in(answer: bytes, what: str) -> Object:
+    """Raises VerificationError for what is no object, such as a proxy's page."""
+    try:
+        body = read_json(answer)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise VerificationError(
+            f"Could not {what}: the answer is none of a Kubernetes API server. Check its address, and proxies."
+        )
+    return body
+
+
 RUN_TIMEOUT = 30.0
 OUT_OF_TIME = 124
 """The exit code, as timeout(1) has it, of a program that did not end within RUN_TIMEOUT."""
@@ -247,11 +262,12 @@ def exit_of(status: str) -> tuple[int, str]:
     k8s.io/kubelet, by which a code is a cause with the reason ExitCode.
     """
     try:
-        body = json.loads(status)
-        if body["status"] == "Success":
-            return 0, ""
-        causes = (body.get("details") or {}).get("causes") or ()
-        codes = [int(cause["message"]) for cause in causes if cause.get("reason") == "ExitCode"]
-    except (ValueError, KeyError, TypeError):
+        ended = restored(Status, read_json(status), "status")
+        codes = [int(cause.message) for cause in ended.causes if cause.reason == "ExitCode"]
+    except ValueError:
+        ended = Status()
+    if not ended.status:
         raise ApiException(status=0, reason="the connection ended before the program") from None
-    return (codes[0], "") if codes else (NOT_STARTED, str(body.get("message", "")))
+    if ended.status == "Success":
+        return 0, ""
+    return (codes[0], "") if codes else (NOT_STARTED, ended.message)

@@ -7,7 +7,6 @@ Objects of a cluster kept up to date by one watch, on a thread of its own, for t
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import socket
@@ -16,9 +15,11 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import _http
 from ._cluster import Object
+from ._decode import restored, under
 from ._errors import ConflictError, DeployError, InputError, Library, RefusedError, UnreachableError
-from ._http import relax
+from ._formats import read_json
 from ._threads import Event, spawn
 
 KUBERNETES = Library("kubernetes >= 34")
@@ -35,6 +36,7 @@ with KUBERNETES:
         ValueError,
         LookupError,
         AttributeError,
+        TypeError,
     )
 
 RETRIABLE = frozenset({429, 500, 502, 503, 504})
@@ -150,7 +152,7 @@ def _with_headers(request: t.Any, more: t.Sequence[tuple[str, str]]) -> t.Any:
 
 def _verifying(configuration: t.Any) -> t.Any:
     """Certificates are verified as kubectl does it; exec's websocket has this by itself."""
-    context = relax(create_urllib3_context())
+    context = _http.relax(create_urllib3_context())
     if not (configuration.ssl_ca_cert or configuration.ca_cert_data):
         context.load_default_certs()
     return context
@@ -214,18 +216,34 @@ def to_error(exc: t.Any, what: str, namespace: str) -> DeployError:
     return RefusedError(sentence, **details)
 
 
-def _server_message(exc: t.Any) -> tuple[str, list[Object]]:
-    try:
-        status = json.loads(exc.body)
-        return str(status["message"]).strip(), (status.get("details") or {}).get("causes") or []
-    except (TypeError, ValueError, KeyError):
-        text = exc.body or exc.reason or "no reason given"
-        return re.sub(r"\s+", " ", str(text)).strip()[:300], []
+@dataclass(frozen=True)
+class Cause:
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Status:
+    """https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/."""
+
+    status: str = ""
+    message: str = ""
+    causes: tuple[Cause, ...] = under("details.causes", default=())
+
+
+def _server_message(exc: t.Any) -> tuple[str, tuple[Cause, ...]]:
+    status = Status()
+    with contextlib.suppress(ValueError):
+        status = restored(Status, read_json(exc.body or ""), "status")
+    if status.message:
+        return status.message.strip(), status.causes
+    text = exc.body or exc.reason or "no reason given"
+    return re.sub(r"\s+", " ", str(text)).strip()[:300], ()
 
 
 def retry_after(exc: t.Any) -> float | None:
-    value = (exc.headers or {}).get("Retry-After", "")
-    return min(float(value), LONGEST_PAUSE) if re.fullmatch(r"\d+", str(value)) else None
+    """Seconds that the server asks for, None where it asks for none."""
+    return min(_http.retry_after(exc.headers or {}), LONGEST_PAUSE) or None
 
 
 def unreachable(exc: Exception, what: str) -> UnreachableError:
@@ -308,7 +326,7 @@ class KubernetesWatch:
             for chunk in response.stream(None, decode_content=False):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in filter(None, lines):
-                    version = self._take(json.loads(line))
+                    version = self._take(read_json(line))
                     if not version:
                         return ""
                 self._wake()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import re
 import select
 import signal
 import time
@@ -36,7 +37,7 @@ class Run:
     @classmethod
     def from_text(cls, text: str) -> Run | None:
         parts = text.split()
-        if len(parts) != 3 or not parts[0].isdecimal():
+        if len(parts) != 3 or not re.fullmatch(r"[0-9]{1,18}", parts[0]):
             return None
         started, machine = ("" if part == "-" else part for part in parts[1:])
         return cls(machine=machine, pid=int(parts[0]), started=started)

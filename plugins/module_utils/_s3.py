@@ -8,13 +8,23 @@ import typing as t
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from ._errors import ConflictError, DeployError, InputError, Library, RefusedError, UnreachableError
+from ._decode import Shape, restored, restored_each, under
+from ._errors import (
+    ConflictError,
+    DeployError,
+    InputError,
+    Library,
+    RefusedError,
+    UnreachableError,
+    VerificationError,
+)
 
 BOTO3 = Library("boto3 >= 1.40")
 with BOTO3:
     import boto3
     import botocore.config
     import botocore.exceptions
+    import botocore.parsers
 
 _READ_SIZE = 1 << 20
 # boto3 repeats requests, but not the reading of a body.
@@ -65,8 +75,21 @@ def _check(given: t.Mapping[str, str | None]) -> None:
 
 @dataclass(frozen=True)
 class StoredObject:
-    key: str
-    size: int
+    key: str = under("Key", required=True)
+    size: int = under("Size", required=True)
+
+
+@dataclass(frozen=True)
+class StoredUpload:
+    """A multipart upload."""
+
+    key: str = under("Key", required=True)
+    id: str = under("UploadId", required=True)
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    etag: str = under("ETag", required=True)
 
 
 class S3Bucket:
@@ -123,14 +146,15 @@ class S3Bucket:
             self._client.head_bucket(Bucket=self.name)
 
     def list(self, prefix: str) -> t.Iterator[StoredObject]:
-        for entry in self._listed("list_objects_v2", "Contents", prefix):
-            yield StoredObject(entry["Key"], entry["Size"])
+        return self._listed(StoredObject, "list_objects_v2", "Contents", prefix)
 
-    def _listed(self, operation: str, entries: str, prefix: str) -> t.Iterator[dict[str, t.Any]]:
+    def _listed(
+        self, shape: type[Shape], operation: str, entries: str, prefix: str
+    ) -> t.Iterator[Shape]:
         with self._speaking():
             pages = self._client.get_paginator(operation)
             for page in pages.paginate(Bucket=self.name, Prefix=prefix):
-                yield from page.get(entries, ())
+                yield from restored_each(shape, page.get(entries, []), entries)
 
     def read(self, key: str) -> t.Iterator[bytes]:
         """Its bytes; after a lost connection it goes on where it was, and never with those of another object."""
@@ -147,7 +171,10 @@ class S3Bucket:
                     losses += 1
                     if losses > _READ_LOSSES:
                         raise
-                    same = {"Range": f"bytes={got}-", "IfMatch": answer["ETag"]}
+                    same = {
+                        "Range": f"bytes={got}-",
+                        "IfMatch": restored(StoredPart, answer, "answer").etag,
+                    }
                 else:
                     return
 
@@ -190,22 +217,22 @@ class S3Bucket:
 
     def list_uploads(self, prefix: str) -> t.Iterator[tuple[str, str]]:
         """The key and the id of each multipart upload that was neither completed nor aborted."""
-        for entry in self._listed("list_multipart_uploads", "Uploads", prefix):
-            yield entry["Key"], entry["UploadId"]
+        for upload in self._listed(StoredUpload, "list_multipart_uploads", "Uploads", prefix):
+            yield upload.key, upload.id
 
     def start_upload(self, key: str) -> str:
         with self._speaking(key):
             answer = self._client.create_multipart_upload(
                 Bucket=self.name, Key=key, ContentType="application/octet-stream"
             )
-        return t.cast("str", answer["UploadId"])
+            return restored(StoredUpload, answer, "answer").id
 
     def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str:
         with self._speaking(key):
             answer = self._client.upload_part(
                 Bucket=self.name, Key=key, UploadId=upload, PartNumber=number, Body=body
             )
-        return t.cast("str", answer["ETag"])
+            return restored(StoredPart, answer, "answer").etag
 
     def complete_upload(self, key: str, upload: str, etags: t.Sequence[str]) -> None:
         parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
@@ -233,6 +260,11 @@ class S3Bucket:
             raise RefusedError(
                 f"There are no credentials for S3 at {self._where} ({str(exc).rstrip('.')}): set 'access_key' and "
                 "'secret_key', or 'profile', or log in again as AWS's own tools want it."
+            ) from exc
+        except (ValueError, RecursionError, botocore.parsers.ResponseParserError) as exc:
+            # Of a redirect to no other region, boto3 asks for the region again and again.
+            raise VerificationError(
+                f"S3 at {self._where} did not answer as S3 does for bucket {self.name!r}: check 'endpoint_url'."
             ) from exc
         except botocore.exceptions.BotoCoreError as exc:
             why = _QUERY.sub("", str(exc)).rstrip(".")

@@ -3,6 +3,7 @@
 import threading
 import typing as t
 
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import restored
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     RefusedError,
@@ -86,9 +87,9 @@ class MemoryFunctions:
         }
         if source.verify_jwt is not None:
             record["verify_jwt"] = source.verify_jwt
-        return Deployed.from_json(record)
+        return restored(Deployed, record, "function")
 
     def _listed(self, entry: Deployed) -> Deployed:
         if entry.slug not in self.turned:
             return entry
-        return Deployed.from_json({**entry.raw, "verify_jwt": True})
+        return restored(Deployed, {**entry.raw, "verify_jwt": True}, "function")

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import stops
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import Route
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import restored
 from sandbox.alertmanager import amtool, configuration
 from sandbox.world import CACHE_VARIABLE, World
 
@@ -42,15 +44,15 @@ def test_an_alert_ends_where_alertmanagers_own_tool_says(labels, tmp_path):
         "route": {"receiver": "root", "routes": yaml.safe_load(ROUTES)},
         "receivers": [{"name": name} for name in ("root", *"abcdefg")],
     }
-    assert [one.receiver for one in stops(config["route"], labels)] == told(
-        config, labels, tmp_path
-    )
+    assert [
+        one.receiver for one in stops(restored(Route, config["route"], "route"), labels)
+    ] == told(config, labels, tmp_path)
 
 
 def test_so_do_the_routes_of_the_sandbox(tmp_path):
     config = configuration(World(tmp_path))
     labels = {"alertname": "Service Down", "notify": "engineering-manager"}
-    found = [one.receiver for one in stops(config["route"], labels)]
+    found = [one.receiver for one in stops(restored(Route, config["route"], "route"), labels)]
     assert found == told(config, labels, tmp_path) == ["engineering-manager"]
 
 

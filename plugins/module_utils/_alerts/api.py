@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass, field
 
 from ansible.module_utils.common.yaml import yaml_load
 
+from .._decode import restored, restored_each, under
 from .._errors import InputError, RefusedError, VerificationError
 from .._http import Answer, ask, basic, bearer, client_certificate, good, said_in, without_query
 from .._time import epoch, of_epoch
-from .plan import ActiveAlert, Alerts, FiredAlert, Labels, LoadedRule
+from .plan import ActiveAlert, AlertmanagerConfig, Alerts, FiredAlert, Labels, LoadedRule, Silence
 
 TENANT = "X-Scope-OrgID"
 """The header of Mimir, Cortex and Thanos Receive, https://grafana.com/docs/mimir/latest/references/http-api/#authentication."""
@@ -114,6 +115,86 @@ _BLIND = 120
 _STEP = 60
 
 
+@dataclass(frozen=True)
+class _Alert:
+    """`active`: when the condition became true, RFC 3339; the alert fires once it was so for `for`."""
+
+    labels: Labels = field(default_factory=dict)
+    state: str = ""
+    active: str = under("activeAt")
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """Of the answer to /api/v1/rules, https://prometheus.io/docs/prometheus/latest/querying/api/#rules."""
+
+    name: str
+    query: str
+    duration: float = 0.0
+    labels: Labels = field(default_factory=dict)
+    annotations: Labels = field(default_factory=dict)
+    health: str = "unknown"
+    last_error: str = under("lastError")
+    alerts: tuple[_Alert, ...] = ()
+
+    def loaded(self, group: str) -> LoadedRule:
+        known = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        firing = [alert for alert in known.pop("alerts") if alert.state == "firing"]
+        began = [(alert.labels, epoch(alert.active)) for alert in firing]
+        return LoadedRule(
+            **known,
+            group=group,
+            firing=tuple(
+                ActiveAlert(labels, None if active is None else active + self.duration)
+                for labels, active in began
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class _Group:
+    name: str
+    rules: tuple[_Rule, ...]
+
+
+@dataclass(frozen=True)
+class _Rules:
+    groups: tuple[_Group, ...] = under("data.groups", required=True)
+
+
+class _At(t.NamedTuple):
+    """`at` in seconds since 1970."""
+
+    at: float
+    value: str
+
+
+@dataclass(frozen=True)
+class _Series:
+    metric: Labels
+    values: tuple[_At, ...]
+
+
+@dataclass(frozen=True)
+class _Range:
+    result: tuple[_Series, ...] = under("data.result", required=True)
+
+
+@dataclass(frozen=True)
+class _Newest:
+    value: _At
+
+
+@dataclass(frozen=True)
+class _Instant:
+    result: tuple[_Newest, ...] = under("data.result", required=True)
+
+
+@dataclass(frozen=True)
+class _Config:
+    external_labels: Labels | None = under("global.external_labels", default=None)  # noqa: RUF009 - frozen
+
+
 class AlertsApi:
     """Prometheus and its Alertmanager. `timeout` in seconds, of one request."""
 
@@ -130,8 +211,11 @@ class AlertsApi:
     def rules(self) -> list[LoadedRule]:
         """The alerting rules that Prometheus evaluates now."""
         with self._reading("Prometheus", "/api/v1/rules", {"type": "alert"}) as body:
-            groups = body["data"]["groups"]
-            return [_rule(group["name"], rule) for group in groups for rule in group["rules"]]
+            return [
+                rule.loaded(group.name)
+                for group in restored(_Rules, body, "rules").groups
+                for rule in group.rules
+            ]
 
     def formatted(self, query: str) -> str:
         """The query as Prometheus itself writes it, so that two that mean the same read the same."""
@@ -161,8 +245,8 @@ class AlertsApi:
         """How many series the selector finds now."""
         query = {"query": f"count({selector})"}
         with self._reading("Prometheus", "/api/v1/query", query) as body:
-            result = body["data"]["result"]
-            return int(result[0]["value"][1]) if result else 0
+            result = restored(_Instant, body, "data").result
+            return int(result[0].value.value) if result else 0
 
     def firing_times(
         self, names: t.Sequence[str], seconds: float
@@ -174,9 +258,11 @@ class AlertsApi:
         series = f'ALERTS{{alertstate="firing",alertname=~"{quoted}"}}'
         query = {"query": f"{series}[{max(1, math.ceil(seconds))}s]"}
         with self._reading("Prometheus", "/api/v1/query", query) as body:
+            result = restored(_Range, body, "data").result
             return [
-                (dict(entry["metric"]), [float(at) for at, _value in entry["values"]])
-                for entry in body["data"]["result"]
+                (entry.metric, [at for at, _value in entry.values])
+                for entry in result
+                if entry.values
             ]
 
     def outages(self, since: float, until: float) -> list[tuple[float, float]]:
@@ -185,8 +271,8 @@ class AlertsApi:
         span = {"start": str(since), "end": str(until), "step": str(_STEP)}
         request = "Prometheus", "/api/v1/query_range", {"query": query, **span}
         with self._reading(*request) as body:
-            values = [value for entry in body["data"]["result"] for value in entry["values"]]
-            known = {round(float(at) - since) for at, _value in values}
+            result = restored(_Range, body, "data").result
+            known = {round(at - since) for entry in result for at, _value in entry.values}
         gaps: list[tuple[float, float]] = []
         for at in range(0, int(until - since) + 1, _STEP):
             if at in known:
@@ -203,19 +289,18 @@ class AlertsApi:
         """Those that Prometheus adds to every alert that it sends."""
         with self._reading("Prometheus", "/api/v1/status/config") as body:
             config = yaml_load(body["data"]["yaml"]) or {}
-            labels = (config.get("global") or {}).get("external_labels") or {}
-            return {str(name): str(value) for name, value in labels.items()}
+            return restored(_Config, config, "config").external_labels or {}
 
-    def alertmanager(self) -> dict[str, t.Any]:
+    def alertmanager(self) -> AlertmanagerConfig:
         """Alertmanager's configuration, its secrets blanked by itself."""
         with self._reading("Alertmanager", "/api/v2/status") as body:
             config = yaml_load(body["config"]["original"])
-            return {"route": dict(config["route"]), "receivers": list(config["receivers"])}
+            return restored(AlertmanagerConfig, config, "config")
 
-    def silences(self) -> list[dict[str, t.Any]]:
+    def silences(self) -> list[Silence]:
         """All that Alertmanager keeps, also those that are over."""
         with self._reading("Alertmanager", "/api/v2/silences") as body:
-            return [dict(entry) for entry in body]
+            return restored_each(Silence, body, "silence")
 
     @contextmanager
     def _reading(
@@ -255,26 +340,3 @@ class AlertsApi:
 
     def _where(self, who: str, path: str) -> str:
         return f"{who} at {without_query(self._servers[who].url + path)}"
-
-
-def _rule(group: str, rule: t.Mapping[str, t.Any]) -> LoadedRule:
-    return LoadedRule(
-        name=str(rule["name"]),
-        query=str(rule["query"]),
-        duration=float(rule.get("duration") or 0),
-        labels=dict(rule.get("labels") or {}),
-        annotations=dict(rule.get("annotations") or {}),
-        group=str(group),
-        health=str(rule.get("health") or "unknown"),
-        last_error=str(rule.get("lastError") or ""),
-        firing=tuple(_firing(rule)),
-    )
-
-
-def _firing(rule: t.Mapping[str, t.Any]) -> t.Iterator[ActiveAlert]:
-    """`activeAt` is when the condition became true; the alert fires once it was so for `for`."""
-    for alert in rule.get("alerts") or []:
-        if alert.get("state") == "firing":
-            active = epoch(alert.get("activeAt"))
-            since = None if active is None else active + float(rule.get("duration") or 0)
-            yield ActiveAlert(dict(alert.get("labels") or {}), since)

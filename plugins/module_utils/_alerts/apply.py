@@ -26,17 +26,21 @@ from .._errors import (
     VerificationError,
 )
 from .api import AlertsApi, MonitoringServer
-from .plan import Groups, Labels, LoadedRule, WantedRule, plain, shortcomings
-
-Config = t.Mapping[str, t.Any]
-"""Alertmanager's own, as it shows it: without secrets."""
-Silences = t.Sequence[t.Mapping[str, t.Any]]
-"""As Alertmanager's API v2 lists them."""
+from .plan import (
+    AlertmanagerConfig,
+    Groups,
+    Labels,
+    LoadedRule,
+    Route,
+    Silence,
+    WantedRule,
+    plain,
+    shortcomings,
+)
 
 NOTIFY = "notify"
 """The label of a rule that names the receiver which it is meant for."""
 _MATCHER = re.compile(r"""\s*("(?:\\.|[^"\\])*"|[^=!~\s"]+)\s*(=~|!~|!=|=)\s*(.*?)\s*""", re.DOTALL)
-_INTERVALS = ("mute_time_intervals", "active_time_intervals")
 
 
 @dataclass(frozen=True)
@@ -47,56 +51,53 @@ class RouteEnd:
     intervals: tuple[str, ...] = ()
 
 
-def stops(route: Config, labels: Labels, inherited: str = "") -> list[RouteEnd]:
+def stops(route: Route, labels: Labels, inherited: str = "") -> list[RouteEnd]:
     """Those of the alert below this route; empty where it does not match."""
     if not _matches(route, labels):
         return []
-    receiver = str(route.get("receiver") or inherited)
+    receiver = route.receiver or inherited
     results: list[RouteEnd] = []
-    for child in route.get("routes") or []:
+    for child in route.routes:
         below = stops(child, labels, receiver)
         results += below
-        if below and not child.get("continue"):
+        if below and not child.goes_on:
             break
     # Unlike the receiver, time intervals are of the very route.
-    named = tuple(str(entry) for key in _INTERVALS for entry in route.get(key) or [])
+    named = (*route.mute_time_intervals, *route.active_time_intervals)
     return results or [RouteEnd(receiver, named)]
 
 
-def _matches(route: Config, labels: Labels) -> bool:
+def _matches(route: Route, labels: Labels) -> bool:
     """What of its matchers cannot be read matches nothing."""
     matchers = [
-        *((name, "=", value) for name, value in (route.get("match") or {}).items()),
-        *((name, "=~", value) for name, value in (route.get("match_re") or {}).items()),
+        *((name, "=", value) for name, value in route.match.items()),
+        *((name, "=~", value) for name, value in route.match_re.items()),
     ]
-    for text in route.get("matchers") or []:
-        match = _MATCHER.fullmatch(str(text))
+    for text in route.matchers:
+        match = _MATCHER.fullmatch(text)
         if match is None:
             return False
         matchers.append((_unquoted(match[1]), match[2], _unquoted(match[3])))
     return all(_holds(labels, *matcher) for matcher in matchers)
 
 
-def _holds(labels: Labels, name: str, operator: str, value: t.Any) -> bool:
+def _holds(labels: Labels, name: str, operator: str, value: str) -> bool:
     """Patterns are anchored, as in Alertmanager. What Python does not read as one matches nothing."""
     have = labels.get(name, "")
     try:
-        pattern = str(value) if "~" in operator else re.escape(str(value))
+        pattern = value if "~" in operator else re.escape(value)
         equal = re.fullmatch(pattern, have, re.DOTALL) is not None
     except re.error:
         equal = False
     return equal != operator.startswith("!")
 
 
-def _silences(silence: t.Mapping[str, t.Any], labels: Labels) -> bool:
-    if (silence.get("status") or {}).get("state") != "active":
-        return False
-    for matcher in silence.get("matchers") or []:
-        negated = "" if matcher.get("isEqual", True) else "!"
-        operator = f"{negated}{'=~' if matcher.get('isRegex') else '='}"
-        if not _holds(labels, matcher["name"], operator, matcher["value"]):
-            return False
-    return True
+def _silences(silence: Silence, labels: Labels) -> bool:
+    return silence.state == "active" and all(
+        _holds(labels, matcher.label, "=~" if matcher.is_regex else "=", matcher.value)
+        is matcher.is_equal
+        for matcher in silence.matchers
+    )
 
 
 def _unquoted(text: str) -> str:
@@ -277,8 +278,8 @@ class LoadedRules:
 class Routing:
     """How Alertmanager is configured now, and the labels that Prometheus adds to what it sends there."""
 
-    config: Config
-    silences: Silences
+    config: AlertmanagerConfig
+    silences: t.Sequence[Silence]
     external: Labels
 
     @classmethod
@@ -293,16 +294,13 @@ class Routing:
         """Why the alert reaches no receiver, or a wrong one; empty when all is well."""
         name = rule.name
         labels = {**self.external, **rule.labels, "alertname": name}
-        result = stops(self.config.get("route") or {}, labels)
-        receivers = {
-            str(receiver.get("name")): receiver for receiver in self.config.get("receivers") or []
-        }
-        wanted = labels.get(NOTIFY) or result[0].receiver
+        result = stops(self.config.route, labels)
+        receivers = self.config.integrations
+        wanted = labels.get(NOTIFY) or next((entry.receiver for entry in result), "")
         if wanted not in receivers:
             known = ", ".join(map(repr, receivers)) or "none"
             return f"Alertmanager has no receiver {wanted!r} for {name!r}: it has {known}"
-        kinds = [kind for kind, value in receivers[wanted].items() if value]
-        if not any(kind.endswith("_configs") for kind in kinds):
+        if not receivers[wanted]:
             return (
                 f"the receiver {wanted!r} of {name!r} has no integration, so it notifies no person"
             )
@@ -317,10 +315,7 @@ class Routing:
             )
         silence = next((entry for entry in self.silences if _silences(entry, labels)), None)
         if silence:
-            return (
-                f"{name!r} is silenced until {silence.get('endsAt')} by {silence.get('createdBy')} "
-                f"({silence.get('comment')})"
-            )
+            return f"{name!r} is silenced until {silence.ends} by {silence.by} ({silence.comment})"
         return ""
 
 
@@ -343,5 +338,4 @@ def check_routes(api: AlertsApi, wanted: t.Sequence[WantedRule]) -> dict[str, t.
             "configuration.",
             misrouted=lost,
         )
-    receivers = [str(receiver.get("name")) for receiver in routing.config["receivers"]]
-    return {"receivers": receivers, "misrouted": {}}
+    return {"receivers": [*routing.config.integrations], "misrouted": {}}

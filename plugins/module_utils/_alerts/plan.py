@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from .._decode import under
 from .._errors import InputError
 
 PODS = 'job="pods"'
@@ -107,6 +108,57 @@ class LoadedRule(WantedRule):
     def to_result(self) -> dict[str, t.Any]:
         names = ("name", "group", "query", "duration", "health", "last_error")
         return {"labels": dict(self.labels), **{name: getattr(self, name) for name in names}}
+
+
+@dataclass(frozen=True)
+class Route:
+    """Of Alertmanager, https://prometheus.io/docs/alerting/latest/configuration/#route."""
+
+    receiver: str = ""
+    routes: tuple[Route, ...] = ()
+    goes_on: bool = under("continue", default=False)
+    match: Labels = field(default_factory=dict)
+    match_re: Labels = field(default_factory=dict)
+    matchers: tuple[str, ...] = ()
+    mute_time_intervals: tuple[str, ...] = ()
+    active_time_intervals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AlertmanagerConfig:
+    """As it shows it: without secrets. `receivers`: each with its name and, by kind, its integrations."""
+
+    route: Route
+    receivers: tuple[t.Mapping[str, t.Any], ...]
+
+    @property
+    def integrations(self) -> dict[str, bool]:
+        """By receiver, whether it notifies anybody at all."""
+        return {
+            str(receiver.get("name")): any(
+                value for kind, value in receiver.items() if kind.endswith("_configs")
+            )
+            for receiver in self.receivers
+        }
+
+
+@dataclass(frozen=True)
+class SilenceMatcher:
+    label: str = under("name", required=True)
+    value: str = ""
+    is_regex: bool = under("isRegex", default=False)
+    is_equal: bool = under("isEqual", default=True)
+
+
+@dataclass(frozen=True)
+class Silence:
+    """As Alertmanager's API v2 lists it. `state` is active, pending or expired; `ends` is RFC 3339."""
+
+    state: str = under("status.state")
+    matchers: tuple[SilenceMatcher, ...] = ()
+    ends: str = under("endsAt")
+    by: str = under("createdBy")
+    comment: str = ""
 
 
 @dataclass(frozen=True)

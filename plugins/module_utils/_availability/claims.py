@@ -67,7 +67,7 @@ def availability_of(
         return Availability("not_measured", reason=str(facts[DAMAGED]))
     try:
         measured = Measured.from_json(dict(facts))
-    except (ValueError, TypeError) as exc:
+    except ValueError as exc:
         return Availability(
             "not_measured", reason=f"what was measured is not written as it should be ({exc})"
         )
@@ -194,7 +194,7 @@ class MeasuredStore:
             return None
         try:
             return Measured.from_json(read_json(content))
-        except (ValueError, TypeError) as exc:
+        except ValueError as exc:
             raise VerificationError(
                 f"What was measured of release {self.file.store.version!r} is not written as this collection "
                 f"writes it ({exc}): it counts for nothing."

@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 
-from .._release.decode import restored
+from .._decode import restored
 from .._time import UTC, read_time
 
 Json = dict[str, t.Any]
@@ -100,11 +100,11 @@ class Measured:
 
     @classmethod
     def from_json(cls, body: Json) -> Measured:
-        """ValueError or TypeError for what no prober wrote."""
+        """ValueError for what no prober wrote."""
+        measured = restored(cls, _each(body, _read), "availability")
         lacking = {entry.name for entry in fields(cls)}.difference(body)
         if lacking:
             raise ValueError(f"it has no {' and no '.join(sorted(lacking))}")
-        measured = restored(cls, _each(body, _read), "availability")
         for name, target in measured.targets.items():
             written = body["targets"][name]
             as_written = (written.get("failures"), written.get("probes"))

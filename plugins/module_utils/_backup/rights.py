@@ -11,10 +11,10 @@ import json
 import typing as t
 from dataclasses import dataclass, replace
 
+from .._decode import restored, restored_each
 from .._errors import VerificationError
 from .._formats import listed
 from .._postgres import quote_name
-from .._release.decode import restored
 
 
 class PrivilegeGrant(t.NamedTuple):
@@ -189,10 +189,7 @@ def grouped(rights: DatabaseRights) -> tuple[EqualRights, ...]:
 
 def read_groups(value: t.Any) -> tuple[EqualRights, ...]:
     """Of a manifest's JSON. Raises ValueError for anything else."""
-    try:
-        return tuple(restored(EqualRights, group, "rights") for group in value)
-    except TypeError as exc:
-        raise ValueError("'rights' has another shape.") from exc
+    return tuple(restored_each(EqualRights, value, "rights"))
 
 
 def ungrouped(groups: t.Iterable[EqualRights]) -> dict[DatabaseObject, ObjectRights]:

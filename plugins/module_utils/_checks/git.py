@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .._child_process import Ended, child_environment, find_program, run
+from .._decode import restored, under
 from .._errors import ConflictError, InputError, NotReadyError, RefusedError, VerificationError
 from .._formats import listed
 from .._http import REQUESTS, bearer
@@ -207,6 +208,20 @@ def _rank(state: str) -> int:
     return _RANKS.get(state, _ON_ITS_WAY)
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A check run, or a commit status, which has a context and a state in place of name and conclusion."""
+
+    called: str = under("name", "context", required=True)
+    state: str = under("conclusion", "status", "state", required=True)
+
+
+@dataclass(frozen=True)
+class _Page:
+    total_count: int
+    runs: tuple[_Run, ...] = under(*_LISTS.values(), required=True)
+
+
 def _told(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str, str]]:
     """Name and state of each, of every page of both lists."""
     url = f"{options['api_url'].rstrip('/')}/repos/{options['repository']}/commits/{commit}"
@@ -221,16 +236,14 @@ def _told(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str
                 params=[("per_page", str(_PAGE)), ("page", str(page))],
             )
             try:
-                for entry in answer[key]:
-                    name = entry.get("name") or entry["context"]
-                    state = entry.get("conclusion") or entry.get("status") or entry["state"]
-                    yield str(name), str(state)
-                if page * _PAGE >= int(answer["total_count"]) or not answer[key]:
-                    break
-            except (AttributeError, KeyError, TypeError, ValueError):
+                checks = restored(_Page, answer, key)
+            except ValueError:
                 raise VerificationError(
                     f"GitHub's answer has no {key}: check 'api_url', which ends in /api/v3 on a server of your own."
                 ) from None
+            yield from ((run.called, run.state) for run in checks.runs)
+            if page * _PAGE >= checks.total_count or not checks.runs:
+                break
 
 
 GIT_OPTIONS = """  description:

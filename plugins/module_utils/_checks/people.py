@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import re
 import typing as t
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import itemgetter
 from textwrap import indent
 
+from .._decode import restored, under
 from .._doc_fragments._identity import IDENTITY
 from .._doc_fragments._mail import MAIL_SERVER
 from .._doc_fragments._module import AUTHORITIES, nested
@@ -18,10 +20,10 @@ from .._http import REQUESTS
 from .._identity import Demands, account_in, known_as, named
 from .._messages import plan
 from .._messages.apply import would_take
-from .._messages.slack import call
+from .._messages.slack import SlackAnswer, call
 from .._release.models import SIGN_OFFS
 from .._release.record import SignOff
-from .._time import Deadline, format_time, read_time
+from .._time import Deadline, format_time
 from .models import FAIL, HOLD, Finding, Ground, Kind, Kinds, Options, failed, held, passed
 from .sign_offs import (
     counts,
@@ -42,7 +44,44 @@ TOKEN = frozenset(
     {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"}
 )
 
-Ask = t.Callable[..., t.Mapping[str, t.Any]]
+
+@dataclass(frozen=True)
+class SlackUser:
+    id: str = ""
+    name: str = ""
+    display_name: str = under("profile.display_name")
+    deleted: bool = False
+
+
+@dataclass(frozen=True)
+class SlackGroup:
+    """`disabled`: when it was, in seconds since 1970, 0 for never."""
+
+    id: str = ""
+    handle: str = ""
+    disabled: int = under("date_delete", default=0)
+
+
+@dataclass(frozen=True)
+class SlackChannel:
+    name: str = ""
+    is_archived: bool = False
+    is_member: bool = True
+
+
+@dataclass(frozen=True)
+class SlackLookup(SlackAnswer):
+    """What the methods that look up answer, each a part of it. `cursor`: of the next page, "" after the last."""
+
+    user: SlackUser | None = None
+    channel: SlackChannel | None = None
+    usergroups: tuple[SlackGroup, ...] = ()
+    members: tuple[SlackUser, ...] = ()
+    channels: tuple[SlackChannel, ...] = ()
+    cursor: str = under("response_metadata.next_cursor")
+
+
+Ask = t.Callable[..., SlackLookup]
 """Calls a method of Slack's Web API with these parameters."""
 Shift = tuple[str, datetime, "datetime | None"]
 
@@ -50,8 +89,9 @@ Shift = tuple[str, datetime, "datetime | None"]
 def look_slack(options: Options, ground: Ground) -> Finding:
     """Whether the people and channels that messages name are there, as Slack's Web API tells."""
 
-    def ask(method: str, **params: t.Any) -> t.Mapping[str, t.Any]:
+    def ask(method: str, **params: t.Any) -> SlackLookup:
         return call(
+            SlackLookup,
             method,
             options["api_url"],
             options["token"],
@@ -73,47 +113,52 @@ def find_person(ask: Ask, name: str) -> str:
     """A member by id, e-mail address or name, or a user group by its handle."""
     wanted = name.removeprefix("@")
     if re.fullmatch(r"[UW][A-Z0-9]{7,}", wanted):
-        return _refusal_of_user(ask("users.info", user=wanted)["user"])
+        return _refusal_of_user(ask("users.info", user=wanted).user)
     if re.fullmatch(r"[^@\s]+@[^@\s]+", name):
-        return _refusal_of_user(ask("users.lookupByEmail", email=name)["user"])
-    for group in ask("usergroups.list").get("usergroups") or []:
-        if wanted in (group.get("handle"), group.get("id")):
-            return "is a user group that was disabled" if group.get("date_delete") else ""
-    for user in _all(ask, "users.list", "members"):
-        if wanted in (user.get("name"), (user.get("profile") or {}).get("display_name")):
-            return _refusal_of_user(user)
+        return _refusal_of_user(ask("users.lookupByEmail", email=name).user)
+    for group in ask("usergroups.list").usergroups:
+        if wanted in (group.handle, group.id):
+            return "is a user group that was disabled" if group.disabled else ""
+    for page in _pages(ask, "users.list"):
+        for user in page.members:
+            if wanted in (user.name, user.display_name):
+                return _refusal_of_user(user)
     return "is not a member or user group of the workspace: correct the name, or invite them"
 
 
 def find_channel(ask: Ask, name: str) -> str:
     if re.fullmatch(r"[CG][A-Z0-9]{7,}", name):
-        return _refusal_of_channel(ask("conversations.info", channel=name)["channel"])
+        return _refusal_of_channel(ask("conversations.info", channel=name).channel)
     kinds = "public_channel,private_channel"
-    for channel in _all(ask, "conversations.list", "channels", types=kinds):
-        if channel.get("name") == name.removeprefix("#"):
-            return _refusal_of_channel(channel)
+    for page in _pages(ask, "conversations.list", types=kinds):
+        for channel in page.channels:
+            if channel.name == name.removeprefix("#"):
+                return _refusal_of_channel(channel)
     return "is not a channel visible to the app: create it, and invite the app if it is private"
 
 
-def _all(ask: Ask, method: str, entries: str, **params: str) -> t.Iterator[t.Mapping[str, t.Any]]:
-    """Of each page."""
+def _pages(ask: Ask, method: str, **params: str) -> t.Iterator[SlackLookup]:
     more: dict[str, str] = {}
     while True:
         page = ask(method, limit=_PAGE, **params, **more)
-        yield from page[entries]
-        more = {"cursor": str((page.get("response_metadata") or {}).get("next_cursor") or "")}
-        if not more["cursor"]:
+        yield page
+        more = {"cursor": page.cursor}
+        if not page.cursor:
             return
 
 
-def _refusal_of_user(user: t.Mapping[str, t.Any]) -> str:
-    return "was deactivated in Slack: choose somebody else" if user.get("deleted") else ""
+def _refusal_of_user(user: SlackUser | None) -> str:
+    if user is None:
+        raise RefusedError("Slack's answer has no user: check 'api_url'.")
+    return "was deactivated in Slack: choose somebody else" if user.deleted else ""
 
 
-def _refusal_of_channel(channel: t.Mapping[str, t.Any]) -> str:
-    if channel.get("is_archived"):
+def _refusal_of_channel(channel: SlackChannel | None) -> str:
+    if channel is None:
+        raise RefusedError("Slack's answer has no channel: check 'api_url'.")
+    if channel.is_archived:
         return "is archived: unarchive it, or choose another"
-    return "" if channel.get("is_member", True) else "does not have the app: invite it there"
+    return "" if channel.is_member else "does not have the app: invite it there"
 
 
 def look_up(find: t.Callable[[Ask, str], str], ask: Ask, name: str) -> Finding:
@@ -159,7 +204,21 @@ def on_call(schedule: str, shifts: t.Iterable[Shift], now: datetime, until: date
     return failed(f"{what}: find somebody until {until:%H:%M UTC}")
 
 
-def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) -> t.Iterator[Shift]:
+@dataclass(frozen=True)
+class _OnCall:
+    who: str = under("user.summary", "user.id", required=True)
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True)
+class _OnCalls:
+    """Of PagerDuty's REST API, https://developer.pagerduty.com/api-reference/3a6b910f11050-list-all-of-the-on-calls."""
+
+    oncalls: tuple[_OnCall, ...]
+
+
+def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) -> list[Shift]:
     """Who is on call since when and until when, None for ever."""
     answer = get_json(
         "PagerDuty",
@@ -175,14 +234,10 @@ def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) ->
         ],
     )
     try:
-        for oncall in answer["oncalls"]:
-            yield (
-                str(oncall["user"].get("summary") or oncall["user"]["id"]),
-                read_time(oncall["start"]) if oncall["start"] else ground.now,
-                read_time(oncall["end"]) if oncall["end"] else None,
-            )
-    except (KeyError, TypeError, AttributeError, ValueError):
+        oncalls = restored(_OnCalls, answer, "answer").oncalls
+    except ValueError:
         raise VerificationError("PagerDuty's answer is no on-call list: check 'api_url'.") from None
+    return [(oncall.who, oncall.start or ground.now, oncall.end) for oncall in oncalls]
 
 
 def look_mail(options: Options, ground: Ground) -> Finding:

@@ -15,7 +15,7 @@ from .._formats import counted, listed
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
 from .._redaction import excerpt
-from .._rollout.models import Pod, owner_of
+from .._rollout.models import ClusterObject, Pod
 from .._rollout.observer import observe_deployment, observe_pods, observe_replica_set
 from .._threads import side_by_side
 from .models import CheckError, Kind, Kinds, NotKnownError, Options
@@ -55,9 +55,9 @@ def parted(
     sets = {
         body["metadata"]["uid"]
         for body in cluster.list_objects("ReplicaSet")
-        if owner_of(body["metadata"]) in wanted
+        if ClusterObject.from_json(body).owner in wanted
     }
-    mine = [pod for pod in pods if owner_of(pod["metadata"]) in sets]
+    mine = [pod for pod in pods if ClusterObject.from_json(pod).owner in sets]
     return mine, [pod for pod in pods if pod not in mine]
 
 

@@ -15,13 +15,37 @@ from .._cluster import (
     RAMP_ANNOTATION,
     Object,
     Operation,
+    Texts,
     escape,
     operation,
+    read_object,
 )
+from .._decode import under
 from .._errors import ConflictError
 
 Changes = t.Mapping[str, "str | None"]
 """New values by key; None removes a key. Keys that are not named stay."""
+
+
+@dataclass(frozen=True)
+class _Managed:
+    """An entry of managedFields: a manager's own keys of the data and annotations."""
+
+    manager: str = ""
+    operation: str = ""
+    data: t.Mapping[str, t.Any] = under("fieldsV1.f:data", default_factory=dict)
+    annotations: t.Mapping[str, t.Any] = under(
+        "fieldsV1.f:metadata.f:annotations", default_factory=dict
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ConfigMap:
+    resource_version: str = under("metadata.resourceVersion", required=True)
+    annotations: Texts = under("metadata.annotations", default_factory=dict)  # noqa: RUF009 - frozen
+    data: Texts = field(default_factory=dict)
+    immutable: bool = False
+    managed: tuple[_Managed, ...] = under("metadata.managedFields", default=())
 
 
 @dataclass(frozen=True)
@@ -44,25 +68,25 @@ class FlagsMap:
     def from_json(cls, name: str, body: Object | None) -> FlagsMap:
         if body is None:
             return cls(name=name)
+        known = read_object(_ConfigMap, body, "ConfigMap")
         owned: set[str] = set()
         owned_annotations: set[str] = set()
         managers: dict[str, tuple[str, ...]] = {}
-        for entry in body["metadata"].get("managedFields") or []:
-            fields = entry.get("fieldsV1") or {}
-            keys = _keys(fields.get("f:data"))
-            if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply":
+        for entry in known.managed:
+            keys = _keys(entry.data)
+            if entry.manager == FIELD_MANAGER and entry.operation == "Apply":
                 owned |= keys
-                owned_annotations |= _keys((fields.get("f:metadata") or {}).get("f:annotations"))
-            elif entry.get("manager") != FIELD_MANAGER:
+                owned_annotations |= _keys(entry.annotations)
+            elif entry.manager != FIELD_MANAGER:
                 for key in keys:
-                    managers[key] = (*managers.get(key, ()), entry.get("manager", ""))
+                    managers[key] = (*managers.get(key, ()), entry.manager)
         return cls(
             name=name,
             exists=True,
-            resource_version=body["metadata"]["resourceVersion"],
-            data=body.get("data") or {},
-            annotations=body["metadata"].get("annotations") or {},
-            immutable=bool(body.get("immutable", False)),
+            resource_version=known.resource_version,
+            data=known.data,
+            annotations=known.annotations,
+            immutable=known.immutable,
             owned=frozenset(owned),
             owned_annotations=frozenset(owned_annotations),
             managers=managers,
@@ -207,5 +231,5 @@ def _applied(
     return _after({k: v for k, v in present.items() if k in owned}, changes)
 
 
-def _keys(fields: Object | None) -> set[str]:
-    return {key[2:] for key in fields or {} if key.startswith("f:")}
+def _keys(fields: t.Mapping[str, t.Any]) -> set[str]:
+    return {key[2:] for key in fields if key.startswith("f:")}

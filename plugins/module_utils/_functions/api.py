@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import email.parser
 import email.policy
+import functools
 import hashlib
 import json
 import posixpath
@@ -13,8 +14,8 @@ import typing as t
 from dataclasses import dataclass
 from datetime import timedelta
 
+from .._decode import Shape, restored, restored_each, under
 from .._errors import DeployError, InputError, RefusedError, UnreachableError, VerificationError
-from .._formats import number
 from .._http import LATER, Answer, Repeat, ask, bearer, pooled, said_in
 from .._time import Deadline, now
 from .models import Deployed, FunctionSource
@@ -88,16 +89,32 @@ LINES = 1000
 
 @dataclass(frozen=True)
 class LogEntry:
-    """One line of a function's log; `at` in seconds since the epoch, 0 when unknown."""
+    """One line of a function's log; `timestamp` in microseconds since the epoch, 0 when unknown."""
 
-    at: float
-    level: str
-    message: str
+    timestamp: float = 0.0
+    level: str = ""
+    text: str = under("event_message")
 
-    @classmethod
-    def from_json(cls, line: t.Mapping[str, t.Any]) -> LogEntry:
-        microseconds, message = number(line.get("timestamp")), str(line.get("event_message", ""))
-        return cls((microseconds or 0) / 1e6, str(line.get("level") or ""), message.rstrip())
+    @property
+    def at(self) -> float:
+        """Seconds since the epoch."""
+        return self.timestamp / 1e6
+
+    @property
+    def message(self) -> str:
+        return self.text.rstrip()
+
+
+@dataclass(frozen=True)
+class _Log:
+    error: t.Any = None
+    result: tuple[LogEntry, ...] | None = None
+
+
+@dataclass(frozen=True)
+class _Secret:
+    name: str
+    value: str
 
 
 def searchable(entry: str) -> str:
@@ -190,8 +207,9 @@ class SupabaseFunctionsApi:
         return RefusedError(f"{where}: {text}")
 
     def list(self) -> list[Deployed]:
-        answer = self.call("GET", "/functions", "the list of functions")
-        return [_deployed(entry, "the list of functions") for entry in _json(answer, list)]
+        what = "the list of functions"
+        answer = self.call("GET", "/functions", what)
+        return _read(answer, what, functools.partial(restored_each, Deployed, name="functions"))
 
     def lines(self, about: t.Collection[str]) -> t.Sequence[str]:
         """Recent lines of the functions' log that contain one of the ids."""
@@ -214,13 +232,13 @@ class SupabaseFunctionsApi:
                 "iso_timestamp_end": (now() + SKEW).isoformat(),
             },
         )
-        document = _json(answer, dict)
+        log = _read(answer, "the functions' log", functools.partial(restored, _Log, name="log"))
         # Without its result, an empty log is not certain.
-        if document.get("error") or not isinstance(document.get("result"), list):
+        if log.error or log.result is None:
             raise UnreachableError(
                 "The Supabase Management API returned an error in place of the functions' log: try again later."
             )
-        return [LogEntry.from_json(line) for line in document["result"]]
+        return log.result
 
     def source(self, deployed: Deployed) -> FunctionSource:
         answer = self.call(
@@ -258,7 +276,7 @@ class SupabaseFunctionsApi:
             params={"slug": source.slug, "bundleOnly": "true"},
             files=parts,
         )
-        return _deployed(_json(answer, dict), what)
+        return _read(answer, what, functools.partial(restored, Deployed, name="function"))
 
     def activate(self, bundled: t.Sequence[Deployed]) -> None:
         body = [
@@ -272,30 +290,26 @@ class SupabaseFunctionsApi:
 
     def secrets(self) -> dict[str, str]:
         """The names of the project's secrets, each with the digest of its value that the API gives in its place."""
-        answer = self.call("GET", "/secrets", "the list of secrets")
-        return {str(entry["name"]): str(entry["value"]) for entry in _json(answer, list)}
+        what = "the list of secrets"
+        answer = self.call("GET", "/secrets", what)
+        listed = _read(answer, what, functools.partial(restored_each, _Secret, name="secrets"))
+        return {entry.name: entry.value for entry in listed}
 
     def set_secrets(self, values: t.Mapping[str, str]) -> None:
         body = [{"name": name, "value": value} for name, value in values.items()]
         self.call("POST", "/secrets", "the setting of secrets", json=body)
 
 
-def _json(answer: t.Any, kind: type) -> t.Any:
+def _read(answer: Answer, what: str, read: t.Callable[[t.Any], Shape]) -> Shape:
     try:
-        parsed = answer.json()
+        body = answer.json()
     except ValueError:
-        parsed = None
-    if not isinstance(parsed, kind):
         raise UnreachableError(
             "The Supabase Management API did not answer with its JSON: check 'api_url'."
-        )
-    return parsed
-
-
-def _deployed(entry: t.Any, what: str) -> Deployed:
+        ) from None
     try:
-        return Deployed.from_json(entry)
-    except (KeyError, TypeError, AttributeError) as exc:
+        return read(body)
+    except ValueError as exc:
         raise UnreachableError(
             f"The Supabase Management API left something out on {what} ({exc}): check 'api_url'."
         ) from exc

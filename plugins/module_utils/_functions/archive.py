@@ -11,6 +11,7 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass, field, fields
 
+from .._decode import restored_each
 from .._errors import ConflictError, InputError, VerificationError
 from .._kubernetes import actor_of
 from .._lock.apply import Check, no_check
@@ -223,10 +224,10 @@ class FunctionsRecord(FunctionsMemory):
     def _known(self, facts: t.Mapping[str, t.Any]) -> Knowledge:
         try:
             return {
-                slug: tuple(KnownVersion.from_json(entry) for entry in entries)
+                slug: tuple(restored_each(KnownVersion, entries, slug))
                 for slug, entries in facts.items()
             }
-        except (KeyError, TypeError, ValueError) as exc:
+        except ValueError as exc:
             raise VerificationError(
                 f"The record of release {self._store.version!r} has no valid versions of functions ({exc}): restore "
                 "it, or begin a new release."

@@ -14,6 +14,7 @@ import posixpath
 import typing as t
 from dataclasses import dataclass, field
 
+from .._decode import under
 from .._errors import InputError
 
 
@@ -71,31 +72,26 @@ class FunctionSource:
 class Deployed:
     """One entry of the API's list of functions. `id` is what its log calls it."""
 
+    RAW: t.ClassVar[str] = "raw"
     slug: str
-    id: str
     status: str
     version: int
-    verify_jwt: bool
-    entrypoint: str
-    import_map: str
-    sha256: str
-    raw: t.Mapping[str, t.Any]
+    id: str = ""
+    verify_jwt: bool = True
+    """The API leaves the key out where the default applies, which is true."""
+    entrypoint_path: str = ""
+    import_map_path: str = ""
+    sha256: str = under("ezbr_sha256")
+    raw: t.Mapping[str, t.Any] = field(default_factory=dict)
     """The answer itself: activation sends it back."""
 
-    @classmethod
-    def from_json(cls, entry: t.Mapping[str, t.Any]) -> Deployed:
-        return cls(
-            slug=entry["slug"],
-            id=str(entry.get("id") or ""),
-            status=entry["status"],
-            version=entry["version"],
-            # The API leaves the key out where the default applies, which is true.
-            verify_jwt=entry.get("verify_jwt", True) is not False,
-            entrypoint=_path_of(entry.get("entrypoint_path") or ""),
-            import_map=_path_of(entry.get("import_map_path") or ""),
-            sha256=entry.get("ezbr_sha256") or "",
-            raw=entry,
-        )
+    @property
+    def entrypoint(self) -> str:
+        return _path_of(self.entrypoint_path)
+
+    @property
+    def import_map(self) -> str:
+        return _path_of(self.import_map_path)
 
     def known(self, fingerprint: str) -> KnownVersion:
         return KnownVersion(self.version, self.sha256, fingerprint)
@@ -109,11 +105,6 @@ class KnownVersion:
     sha256: str
     fingerprint: str
     """Of its sources, see Source.fingerprint."""
-
-    @classmethod
-    def from_json(cls, entry: t.Any) -> KnownVersion:
-        """Raises KeyError, TypeError or ValueError."""
-        return cls(int(entry["version"]), str(entry["sha256"]), str(entry["fingerprint"]))
 
     def holds(self, deployed: Deployed) -> bool:
         return (self.version, self.sha256) == (deployed.version, deployed.sha256)

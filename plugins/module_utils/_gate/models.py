@@ -13,8 +13,8 @@ import typing as t
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 
+from .._decode import under
 from .._errors import DeployError, InputError
-from .._release.decode import under
 from .cohorts import CohortComparison
 
 

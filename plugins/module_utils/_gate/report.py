@@ -6,8 +6,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
+from .._decode import encoded
 from .._formats import number
-from .._release.decode import encoded
 from .._release.record import RecordedMetric
 from .._time import of_epoch
 from . import compare

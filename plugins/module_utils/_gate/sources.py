@@ -433,7 +433,7 @@ def read_rows(rows: list[_postgres.Row]) -> Sample:
         return Sample(None, "the value is NULL")
     try:
         return sample_of_number(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return failed_sample("the value is no number")
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from .._alerts.plan import Alerts
 from .._arguments import read_who_and_why, refuse_secrets
 from .._cluster import Cluster, MonotonicClock
+from .._decode import dumped, encoded, restored, restored_by_name
 from .._errors import ConflictError, DeployError, InputError, VerificationError
 from .._formats import read_json
 from .._identity import NO_DEMANDS, Demands, how_verified, known_as, named, signed_by_key
-from .._release.decode import dumped, encoded, restored
 from .._release.plan import RecordChange, check_attempt
 from .._release.record import Act, Evidence, Phase, Record
 from .._release.store import Attachment, ReleaseStore
@@ -39,24 +39,40 @@ _PATIENCE = 2.0
 """Seconds that the cluster may take for an answer while metrics are waiting to be looked at."""
 
 
+@dataclass(frozen=True)
+class KeptWatch:
+    """As its process wrote it. `state` is a WatchState's JSON, `asked` by metric its unit and bounds."""
+
+    state: t.Mapping[str, t.Any]
+    writer: str = ""
+    asked: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+
 class WatchStore:
     """The watches of a release by gate, in one ConfigMap, each as the process that watches left it."""
 
     def __init__(self, store: ReleaseStore) -> None:
         self.file = Attachment(store, ATTACHMENT)
-        self.watches: dict[str, t.Any] = {}
+        self.watches: dict[str, KeptWatch] = {}
 
     def read(self) -> None:
+        """Raises VerificationError."""
         content = self.file.read()
-        self.watches = read_json(content) if content else {}
+        with self._reading("watches"):
+            self.watches = restored_by_name(KeptWatch, read_json(content or "{}"), ATTACHMENT)
 
     def state(self, gate: str) -> WatchState | None:
         entry = self.watches.get(gate)
+        with self._reading(f"watch {gate!r}"):
+            return None if entry is None else restored(WatchState, entry.state, "state")
+
+    @contextlib.contextmanager
+    def _reading(self, what: str) -> t.Iterator[None]:
         try:
-            return None if entry is None else restored(WatchState, entry["state"], "state")
-        except (ValueError, TypeError, KeyError) as exc:
+            yield
+        except ValueError as exc:
             raise VerificationError(
-                f"The watch {gate!r} of release {self.file.store.version!r} cannot be read ({exc}): "
+                f"The {what} of release {self.file.store.version!r} cannot be read ({exc}): "
                 f"delete ConfigMap '{self.file.store.name}-{ATTACHMENT}' to watch again."
             ) from exc
 
@@ -64,9 +80,10 @@ class WatchStore:
         self, gate: str, writer: str, state: WatchState, requested: t.Mapping[str, t.Any]
     ) -> None:
         """Over the version that was read last. `requested`: by metric its unit and bounds, for those who show them."""
-        entry = {"writer": writer, "state": json.loads(dumped(state)), "asked": {**requested}}
-        watches = {**self.watches, gate: entry}
-        self.file.write(state.attempt, json.dumps(watches, sort_keys=True).encode())
+        kept = KeptWatch(json.loads(dumped(state)), writer, {**requested})
+        watches = {**self.watches, gate: kept}
+        content = {name: vars(watch) for name, watch in watches.items()}
+        self.file.write(state.attempt, json.dumps(content, sort_keys=True).encode())
         self.watches = watches
 
 
@@ -184,7 +201,7 @@ class ReleaseMemory:
             before = self._shelf.watches.get(self.gate)
             self._shelf.read()
             now = self._shelf.watches.get(self.gate)
-            if now != before and (now or {}).get("writer") != self._writer:
+            if now != before and (now is None or now.writer != self._writer):
                 raise ConflictError(
                     f"Another run watches {self.gate!r} of release {self.release!r} too: stop "
                     "one of them."
@@ -217,12 +234,12 @@ def watches_of(store: ReleaseStore, attempt: int) -> dict[str, t.Any]:
     watches = WatchStore(store)
     try:
         watches.read()
-    except (VerificationError, ValueError):
+    except VerificationError:
         return {}
     return {
-        gate: {**watch["state"], "asked": watch.get("asked") or {}}
+        gate: {**watch.state, "asked": watch.asked}
         for gate, watch in watches.watches.items()
-        if isinstance(watch, dict) and (watch.get("state") or {}).get("attempt") == attempt
+        if watch.state.get("attempt") == attempt
     }
 
 

@@ -12,8 +12,8 @@ import typing as t
 from dataclasses import replace
 from datetime import datetime
 
+from .._decode import encoded
 from .._errors import ConflictError, InputError
-from .._release.decode import encoded
 from .._release.record import Act, Record
 from .._time import UTC, parse_time
 from .models import Decision, Metric, Reason, SampleStatus, Series, Verdict

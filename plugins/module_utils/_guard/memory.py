@@ -16,10 +16,10 @@ import typing as t
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
+from .._decode import dumped, restored, restored_each
 from .._errors import ConflictError, VerificationError
 from .._formats import read_json, shortened
 from .._gate.state import WatchState
-from .._release.decode import dumped, restored
 from .._release.store import Attachment, ReleaseStore
 from .._time import epoch, parse_time
 
@@ -92,8 +92,8 @@ class Acts:
         if text is None:
             return cls()
         try:
-            return cls(tuple(restored(GuardAct, act, "act") for act in read_json(text)))
-        except (TypeError, ValueError):
+            return cls(tuple(restored_each(GuardAct, read_json(text), "act")))
+        except ValueError:
             return cls(readable=False)
 
 
@@ -291,7 +291,7 @@ class MemoryStore:
             if content is None or self._file.attempt != self._attempt:
                 return None
             return restored(GuardMemory, read_json(content), ATTACHMENT)
-        except (VerificationError, ValueError, TypeError):
+        except (VerificationError, ValueError):
             return None
 
     def keep(self, memory: GuardMemory) -> bool:

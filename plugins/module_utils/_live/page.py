@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from .._cluster import Clock, Cluster, MonotonicClock
+from .._decode import decode, encoded, restored_by_name
 from .._errors import DeployError, InputError
 from .._gate.models import Series
 from .._gate.report import measured
@@ -22,7 +23,6 @@ from .._kubernetes_client import Connection
 from .._lock.models import UNDO
 from .._module import Module
 from .._redaction import Redactor
-from .._release.decode import decode, encoded, restored
 from .._release.models import ROLLED_BACK, RUNNING
 from .._release.record import Record, RecordedMetric
 from .._report.build import LOOKED_AT, RECORD_DEPTH, asked_of, build_report
@@ -93,8 +93,8 @@ def _metrics(state: Body) -> t.Iterator[dict[str, t.Any]]:
     """As a record has them; none of a watch that cannot be read."""
     requested = state.get("asked") or {}
     try:
-        known = {name: restored(Series, entry, name) for name, entry in state["series"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError):
+        known = restored_by_name(Series, state.get("series"), "series")
+    except ValueError:
         return
     for name, series in known.items():
         question = decode(RecordedMetric, {**requested.get(name, {}), "name": name}, name, [])

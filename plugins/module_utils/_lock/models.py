@@ -8,7 +8,17 @@ import typing as t
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from .._cluster import FENCE_ANNOTATION, Cluster, Object, Tries, operation, set_annotations
+from .._cluster import (
+    FENCE_ANNOTATION,
+    Cluster,
+    Object,
+    Texts,
+    Tries,
+    operation,
+    read_object,
+    set_annotations,
+)
+from .._decode import restored, under
 from .._errors import ConflictError, VerificationError
 from .._run_process import Run
 from .._time import parse_time
@@ -56,6 +66,20 @@ class LockClaim:
     duration: int = 120
 
 
+@dataclass(frozen=True)
+class _Lease:
+    """As the API has it. `duration` in seconds, times as RFC 3339."""
+
+    name: str = under("metadata.name", required=True)
+    resource_version: str = under("metadata.resourceVersion", required=True)
+    annotations: Texts = under("metadata.annotations", default_factory=dict)  # noqa: RUF009 - frozen
+    holder: str = under("spec.holderIdentity")
+    duration: int = under("spec.leaseDurationSeconds", default=0)
+    acquired: str = under("spec.acquireTime")
+    renewed: str = under("spec.renewTime")
+    fence: int = under("spec.leaseTransitions", default=0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lock(LockClaim):
     """The Lease with the claim that has it. `fence` grows whenever that changes; `holder` is empty when it is free."""
@@ -77,39 +101,41 @@ class Lock(LockClaim):
         renewed = parse_time(self.renewed)
         if not self.holder or self.manual or renewed is None:
             return ""
-        return format_time(renewed + timedelta(seconds=self.duration))
+        try:
+            return format_time(renewed + timedelta(seconds=self.duration))
+        except OverflowError:
+            return ""
 
     @classmethod
     def from_json(cls, body: Object) -> Lock:
-        metadata, spec = body["metadata"], body.get("spec") or {}
-        annotations = dict(metadata.get("annotations") or {})
+        try:
+            lease = restored(_Lease, body, "Lease")
+        except ValueError as exc:
+            raise VerificationError(
+                f"The Lease cannot be read as a deploy lock ({exc}): check it with kubectl, and delete it when no "
+                "deployment runs."
+            ) from exc
+        annotations = dict(lease.annotations)
         fields: dict[str, t.Any] = {
             key: annotations.pop(PREFIX + name, "") for name, key in _TEXTS.items()
         }
         for name in _RUNS:
             fields[name] = Run.from_text(annotations.pop(PREFIX + name, ""))
         manual = annotations.pop(PREFIX + "manual", "") == "true"
-        holder = spec.get("holderIdentity") or ""
         # A holder that wrote no actor is another program than ours.
-        fields["holder"] = holder and (fields["holder"] or holder)
+        fields["holder"] = lease.holder and (fields["holder"] or lease.holder)
         fields["purpose"] = fields["purpose"] or DEPLOY
-        try:
-            return cls(
-                name=metadata["name"],
-                **fields,
-                manual=manual,
-                duration=int(spec.get("leaseDurationSeconds") or 0),
-                acquired=spec.get("acquireTime") or "",
-                renewed=spec.get("renewTime") or "",
-                fence=int(spec.get("leaseTransitions") or 0),
-                resource_version=metadata["resourceVersion"],
-                others=annotations,
-            )
-        except (KeyError, TypeError, ValueError) as exc:
-            raise VerificationError(
-                f"The Lease {metadata.get('name')!r} cannot be read as a deploy lock ({exc}): "
-                "check it with kubectl, and delete it when no deployment runs."
-            ) from exc
+        return cls(
+            name=lease.name,
+            **fields,
+            manual=manual,
+            duration=lease.duration,
+            acquired=lease.acquired,
+            renewed=lease.renewed,
+            fence=lease.fence,
+            resource_version=lease.resource_version,
+            others=annotations,
+        )
 
     def to_json(self, namespace: str) -> Object:
         runs = {name: run.to_text() for name in _RUNS if (run := getattr(self, name))}
@@ -159,16 +185,15 @@ class Lock(LockClaim):
 class DeployFreeze:
     """A ConfigMap that stops every deployment. Undo and kill switch do not ask for it."""
 
-    name: str
-    reason: str
-    by: str
-    until: str
+    name: str = under("metadata.name", required=True)
+    reason: str = under("data.reason")
+    by: str = under("data.by")
+    until: str = under("data.until")
 
     @classmethod
     def from_json(cls, body: Object) -> DeployFreeze:
-        data = body.get("data") or {}
-        texts = {key: str(data.get(key, "")).strip() for key in ("reason", "by", "until")}
-        return cls(name=body["metadata"]["name"], **texts)
+        known = read_object(cls, body, "ConfigMap")
+        return cls(known.name, *(text.strip() for text in (known.reason, known.by, known.until)))
 
     def in_force(self, now: datetime) -> bool:
         """An `until` that can't be read holds: better stopped too long than deployed into a freeze."""

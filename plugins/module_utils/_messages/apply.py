@@ -19,6 +19,7 @@ from email.utils import formatdate, make_msgid
 from pathlib import Path, PurePath
 
 from .. import _http
+from .._decode import Shape, restored, restored_each
 from .._errors import DeployError, InputError, RefusedError, UnreachableError
 from .._http import Repeat
 from .._time import Deadline, format_time, now
@@ -167,11 +168,8 @@ def answer(code: int, text: bytes | str) -> str:
     return f"{code} {' '.join(sentence.split())}"[:200]
 
 
-Json = t.TypeVar("Json", dict[str, t.Any], list[t.Any])
-
-
-def ask_json(  # noqa: UP047 - as all
-    expected: type[Json],
+def ask_json(
+    read: t.Callable[[t.Any], Shape],
     name: str,
     url: str,
     deadline: Deadline,
@@ -181,10 +179,10 @@ def ask_json(  # noqa: UP047 - as all
     method: str = "GET",
     authorization: str = "",
     idempotent: bool = False,
-) -> Json:
-    """The JSON of a service's good answer, which is called `name` in sentences. Repeats only what may be repeated.
+) -> Shape:
+    """What a service's good answer has, which is called `name` in sentences. Repeats only what may be repeated.
 
-    Raises RefusedError where it is not of the `expected` kind.
+    `read` raises ValueError for JSON of another shape. Raises RefusedError for that.
     """
     answer = _http.ask(
         name,
@@ -202,9 +200,17 @@ def ask_json(  # noqa: UP047 - as all
         body = answer.json()
     except ValueError:
         raise RefusedError(f"{name} did not answer with JSON: check the URL.") from None
-    if not isinstance(body, expected):
-        raise RefusedError(f"{name} did not answer as its API documents: check the URL.")
-    return body
+    try:
+        return read(body)
+    except ValueError:
+        raise RefusedError(f"{name} did not answer as its API documents: check the URL.") from None
+
+
+@dataclass(frozen=True)
+class AcceptedEvent:
+    """PagerDuty's answer, https://developer.pagerduty.com/docs/events-api-v2-overview."""
+
+    dedup_key: str = ""
 
 
 def send_pagerduty_event(event: Message, deadline: Deadline, ca_cert: str | None) -> Result:
@@ -223,11 +229,11 @@ def send_pagerduty_event(event: Message, deadline: Deadline, ca_cert: str | None
             "custom_details": options.get("details") or {},
         }
     url = f"{options['url'].rstrip('/')}/v2/enqueue"
+    read = functools.partial(restored, AcceptedEvent, name="answer")
     answer = ask_json(
-        dict, "PagerDuty", url, deadline, ca_cert, body, method="POST", idempotent=True
+        read, "PagerDuty", url, deadline, ca_cert, body, method="POST", idempotent=True
     )
-    known = str(answer.get("dedup_key", event.target))
-    return event.result(id=known, action=options["action"])
+    return event.result(id=answer.dedup_key or event.target, action=options["action"])
 
 
 def send_status_page_incident(incident: Message, deadline: Deadline, ca_cert: str | None) -> Result:
@@ -235,9 +241,9 @@ def send_status_page_incident(incident: Message, deadline: Deadline, ca_cert: st
     options = incident.options
     url = f"{options['url'].rstrip('/')}/pages/{options['page_id']}/incidents"
 
-    def ask_for(expected: type[Json], asked: str, **how: t.Any) -> Json:
+    def ask_for(read: t.Callable[[t.Any], Shape], asked: str, **how: t.Any) -> Shape:
         return ask_json(
-            expected,
+            read,
             "The status page",
             asked,
             deadline,
@@ -252,20 +258,21 @@ def send_status_page_incident(incident: Message, deadline: Deadline, ca_cert: st
         "body": incident.text,
     }
     maintenance = options["status"] in MAINTENANCE
-    lists = functools.partial(ask_for, list)
+    single = functools.partial(restored, Incident, name="incident")
+    lists = functools.partial(ask_for, functools.partial(restored_each, Incident, name="incident"))
     known = open_incident(lists, url, incident.target, maintenance=maintenance)
     if known and (known.status, known.latest) == (wanted["status"], wanted["body"]):
         return incident.result(id=known.id, changed=False)
     if known:
-        ask_for(dict, f"{url}/{known.id}", body={"incident": wanted}, method="PATCH")
+        ask_for(single, f"{url}/{known.id}", body={"incident": wanted}, method="PATCH")
         return incident.result(id=known.id)
     if maintenance:
         # Without its times the API takes it for an outage.
         begin = now()
         until = begin + timedelta(minutes=options.get("minutes", 120))
         wanted |= {"scheduled_for": format_time(begin), "scheduled_until": format_time(until)}
-    answer = ask_for(dict, url, body={"incident": wanted}, method="POST")
-    return incident.result(id=str(answer.get("id", "")))
+    opened = ask_for(single, url, body={"incident": wanted}, method="POST")
+    return incident.result(id=opened.id)
 
 
 MAINTENANCE = frozenset({"scheduled", "in_progress", "verifying", "completed"})
@@ -273,25 +280,33 @@ MAINTENANCE = frozenset({"scheduled", "in_progress", "verifying", "completed"})
 
 
 @dataclass(frozen=True)
-class Incident:
-    """Of a status page (https://developer.statuspage.io/). `latest`: the text of its last update, "" without one."""
+class Update:
+    body: str = ""
 
-    id: str
-    status: str
-    latest: str
+
+@dataclass(frozen=True)
+class Incident:
+    """Of a status page (https://developer.statuspage.io/), with its updates, the newest first."""
+
+    id: str = ""
+    name: str = ""
+    status: str = ""
+    incident_updates: tuple[Update, ...] = ()
+
+    @property
+    def latest(self) -> str:
+        """The text of its last update, "" without one."""
+        return next((update.body for update in self.incident_updates), "")
 
 
 def open_incident(
-    lists: t.Callable[[str], list[t.Any]], url: str, name: str, *, maintenance: bool
+    lists: t.Callable[[str], list[Incident]], url: str, name: str, *, maintenance: bool
 ) -> Incident | None:
     """A maintenance is listed apart from outages, and before it begins apart from what runs."""
     for path in ("active_maintenance", "scheduled") if maintenance else ("unresolved",):
         for entry in lists(f"{url}/{path}"):
-            if isinstance(entry, dict) and entry.get("name") == name and entry.get("id"):
-                updates = entry.get("incident_updates")
-                latest = updates[0] if isinstance(updates, list) and updates else None
-                body = latest.get("body") if isinstance(latest, dict) else None
-                return Incident(str(entry["id"]), str(entry.get("status")), str(body or ""))
+            if entry.name == name and entry.id:
+                return entry
     return None
 
 

@@ -9,10 +9,10 @@ import time
 import typing as t
 from dataclasses import replace
 
+from .._decode import decode
 from .._formats import counted
 from .._progress import WAVE_ROLLED
 from .._redaction import Redactor
-from .._release.decode import decode
 from .._release.models import ROLLED_BACK, sentence_of
 from .._release.record import Record, RecordedMetric
 from .._terminal import models

@@ -7,12 +7,15 @@ https://docs.slack.dev/apis/web-api and /messaging/formatting-message-text
 
 from __future__ import annotations
 
+import contextlib
 import re
 import typing as t
+from dataclasses import dataclass
 
+from .._decode import restored
 from .._errors import DeployError, RefusedError, UnreachableError
 from .._formats import ESCAPES, WORD_JOINER, one_line, shortened
-from .._http import LIMITED, Repeat, ask, bearer
+from .._http import LIMITED, Repeat, ask, bearer, retry_after
 from .._time import Deadline
 
 GONE = frozenset(
@@ -36,9 +39,8 @@ ADVICE = {
 def failure(status: int, headers: t.Mapping[str, str], word: str) -> DeployError:
     """What Slack's refusal means; `word` is Slack's own. A rate limit tells for how long as `retry_after`."""
     if status == LIMITED:
-        wait = headers.get("Retry-After", "")
-        seconds = int(wait) if wait.isdecimal() else 1
-        sentence = f"Slack limits the rate for {seconds} s: try again later."
+        seconds = max(1.0, retry_after(headers))
+        sentence = f"Slack limits the rate for {seconds:.0f} s: try again later."
         return UnreachableError(sentence, retry_after=seconds)
     if status >= 500:
         return UnreachableError(f"Slack answered HTTP {status}: try again later.")
@@ -46,25 +48,41 @@ def failure(status: int, headers: t.Mapping[str, str], word: str) -> DeployError
     return RefusedError(f"Slack refused the message ({word}): {advice}.", word=word)
 
 
-def call(
+@dataclass(frozen=True)
+class SlackAnswer:
+    """To any method."""
+
+    ok: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class PostedMessage(SlackAnswer):
+    channel: str = ""
+    ts: str = ""
+
+
+Known = t.TypeVar("Known", bound=SlackAnswer)
+
+
+def call(  # noqa: UP047 - as all
+    shape: type[Known],
     method: str,
     api_url: str,
     token: str,
     *,
     http: str = "POST",
     **how: t.Any,
-) -> dict[str, t.Any]:
+) -> Known:
     """Slack's answer to a method. `how` is as for `_http.send`; what goes wrong names neither URL nor token."""
     url = f"{api_url.rstrip('/')}/{method}"
     answer = ask("Slack", http, url, authorization=bearer(token), **how)
-    try:
-        body = dict(answer.json())
-    except (ValueError, TypeError):
-        body = {}
-    if body.get("ok"):
-        return body
-    word = str(body.get("error") or f"HTTP {answer.status}")
-    raise failure(answer.status, answer.headers, word)
+    known = shape()
+    with contextlib.suppress(ValueError):
+        known = restored(shape, answer.json(), "answer")
+    if known.ok:
+        return known
+    raise failure(answer.status, answer.headers, known.error or f"HTTP {answer.status}")
 
 
 class SlackClient:
@@ -101,22 +119,22 @@ class SlackClient:
         body |= {"channel": self.location, "unfurl_links": False, "unfurl_media": False}
         if thread_ts:
             body |= {"thread_ts": thread_ts, "reply_broadcast": broadcast}
-        known = call("chat.postMessage", *self._place, json=body, **self._how)
+        known = call(PostedMessage, "chat.postMessage", *self._place, json=body, **self._how)
         # Only posting takes a channel's name; an edit wants the id.
-        self.location = str(known["channel"])
-        return str(known["ts"])
+        self.location = known.channel or self.location
+        return known.ts
 
     def update(self, ts: str, text: str) -> None:
         """By token alone. Slack would keep the blocks that an earlier version posted."""
         body: dict[str, t.Any] = {"channel": self.location, "ts": ts, "text": text, "blocks": []}
-        call("chat.update", *self._place, json=body, **self._how)
+        call(SlackAnswer, "chat.update", *self._place, json=body, **self._how)
 
     def archive(self, deadline: Deadline) -> None:
         """The channel, once a message was posted into it."""
         self._how["repeat"] = Repeat(deadline)
         try:
             channel = {"channel": self.location}
-            call("conversations.archive", *self._place, json=channel, **self._how)
+            call(SlackAnswer, "conversations.archive", *self._place, json=channel, **self._how)
         except RefusedError as exc:
             if "already_archived" not in str(exc):
                 raise

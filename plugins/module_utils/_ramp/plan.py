@@ -13,9 +13,9 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from .._decode import dumped, restored, under
 from .._errors import ConflictError, InputError
 from .._formats import read_json, shortened, shown
-from .._release.decode import dumped, restored, under
 from .._time import format_time
 
 
@@ -165,7 +165,7 @@ class RampState:
         """The state; None without an annotation or with an unreadable one."""
         try:
             return restored(cls, read_json(text or ""), "ramp")
-        except (TypeError, ValueError):
+        except ValueError:
             return None
 
 

@@ -11,11 +11,20 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._cluster import FENCE_ANNOTATION, OWN_ANNOTATIONS, RELEASE_ANNOTATION, Clock, Cluster, Object
+from .._cluster import (
+    FENCE_ANNOTATION,
+    OWN_ANNOTATIONS,
+    RELEASE_ANNOTATION,
+    Clock,
+    Cluster,
+    Object,
+    Texts,
+)
+from .._decode import restored, under
 from .._errors import ConflictError, InputError, VerificationError
 from .._formats import read_json
 from .._images import split_image
-from .._lock.models import fence_of, refuse_later
+from .._lock.models import epoch_in, refuse_later
 from .._rollout.models import Deployment, ReplicaSet, current_replica_set, owned_by
 from .._rollout.observer import observe_deployments
 from .._rollout.plan import Pin, is_as_pinned, may_run_release, runs_release
@@ -116,6 +125,13 @@ class Pins:
         }
 
 
+@dataclass(frozen=True)
+class _Packed:
+    pins: str = under("data.pins", required=True)
+    resource_version: str = under("metadata.resourceVersion", required=True)
+    annotations: Texts = under("metadata.annotations", default_factory=dict)  # noqa: RUF009 - frozen
+
+
 def pins_name(record: str) -> str:
     return f"{record}-pins"
 
@@ -127,15 +143,12 @@ def read_pins(cluster: Cluster, record: str) -> Pins | None:
         return None
     what = f"ConfigMap {name!r}"
     try:
-        content = read_json(unpack(body["data"]["pins"], what))
-        return Pins(
-            attempt=content["attempt"],
-            deployments=content["deployments"],
-            config_maps=content["config_maps"],
-            resource_version=body["metadata"]["resourceVersion"],
-            fence=fence_of(body),
+        packed = restored(_Packed, body, what)
+        known = restored(Pins, read_json(unpack(packed.pins, what)), "pins")
+        return replace(
+            known, resource_version=packed.resource_version, fence=epoch_in(packed.annotations)
         )
-    except (KeyError, ValueError, TypeError) as exc:
+    except ValueError as exc:
         raise VerificationError(
             f"{what} has no valid pins ({exc}): restore it, or begin a new release."
         ) from exc

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from .._alerts.plan import Alerts, joined
+from .._decode import decode, text, under
 from .._errors import HoldError, VerificationError
 from .._formats import read_json
 from .._time import format_time, parse_time
 from . import models
-from .decode import decode, text, under
 
 Json = t.Mapping[str, t.Any]
 ON_HOLD = "on hold"

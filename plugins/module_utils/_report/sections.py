@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import typing as t
 
+from .._decode import text
 from .._flags.values import only_flags
 from .._formats import NOT_KNOWN, counted, number, quantity, shown, size, took
 from .._formats import listed as listing
 from .._gate.models import Bounds, SampleStatus
 from .._gate.report import bounds_of, course_of, judged_as
 from .._images import image_of, version_of
-from .._release.decode import text
 from .._release.models import CHECKS_PHASE, SERVICES_PHASE, WATCH_PHASE
 from .._release.record import Failure, Flags, Functions, Record, RecordedMetric, Service, SignOff
 from .models import Cell, Part, Table, code, judged, plot_of, share, table, tone_of

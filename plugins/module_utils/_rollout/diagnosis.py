@@ -10,7 +10,7 @@ from .._cluster import Clock, Cluster, Object
 from .._errors import DeployError, RefusedError
 from .._redaction import redact
 from .evaluate import Evaluation
-from .models import Condition, Deployment, Pod, ReplicaSet, last_seen
+from .models import Condition, Deployment, Event, Pod, ReplicaSet
 from .observer import observe_pods, observe_replica_set
 
 FEWER = 4
@@ -209,11 +209,10 @@ def _gather(
             continue
         try:
             selector = f"involvedObject.name={name}"
-            events = cluster.list_objects("Event", field_selector=selector)
+            listed = cluster.list_objects("Event", field_selector=selector)
+            diagnosis["events"] += [_event_face(event) for event in listed]
         except DeployError as exc:
             diagnosis["missing"].append(str(exc))
-        else:
-            diagnosis["events"] += [_event_face(event) for event in events]
     diagnosis["events"] = _of_this_release(diagnosis["events"], deployment, replica_set)[
         : extent.events
     ]
@@ -280,12 +279,12 @@ def _pod_face(pod: Pod) -> dict[str, t.Any]:
 
 
 def _event_face(body: Object) -> dict[str, t.Any]:
-    about = body.get("involvedObject") or {}
+    event = Event.from_json(body)
     return {
-        "object": f"{about.get('kind', '')}/{about.get('name', '')}",
-        "type": body.get("type", ""),
-        "reason": body.get("reason", ""),
-        "message": redact(body.get("message", "")),
-        "count": body.get("count") or 1,
-        "last_seen": last_seen(body),
+        "object": f"{event.kind}/{event.about}",
+        "type": event.type,
+        "reason": event.reason,
+        "message": redact(event.message),
+        "count": event.count or 1,
+        "last_seen": event.last_seen,
     }

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import enum
+import re
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
-from .._cluster import FIELD_MANAGER, Object
+from .._cluster import FIELD_MANAGER, Object, Texts, read_object
+from .._decode import restored, under
+from .._formats import read_json
 
 REVISION = "deployment.kubernetes.io/revision"
 HASH_LABEL = "pod-template-hash"
@@ -20,30 +24,145 @@ PROGRESS_DEADLINE = 600.0
 class Condition:
     type: str
     status: str
-    reason: str
-    message: str
-    last_update: str
+    reason: str = ""
+    message: str = ""
+    last_update: str = under("lastUpdateTime")
+
+
+@dataclass(frozen=True)
+class Owner:
+    uid: str = ""
+    kind: str = ""
+    controller: bool = False
+
+
+@dataclass(frozen=True)
+class _Named:
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagedFields:
+    """An entry of managedFields. `containers`: the keys of a manager's own, such as `k:{"name":"web"}`, and fields."""
+
+    manager: str = ""
+    subresource: str = ""
+    time: str = ""
+    containers: t.Mapping[str, t.Mapping[str, t.Any]] | None = under(
+        "fieldsV1.f:spec.f:template.f:spec.f:containers", default=None
+    )
+
+    @property
+    def images(self) -> t.Iterator[str]:
+        """The containers whose image it wrote.
+
+        The API server records managers before webhooks change fields (patchResource: applyPatch, applyAdmission).
+        """
+        for key, owned in (self.containers or {}).items():
+            if key.startswith("k:") and "f:image" in owned:
+                with contextlib.suppress(ValueError):
+                    yield restored(_Named, read_json(key.removeprefix("k:")), key).name
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterObject:
+    """What all of them have. `owners` are the objects that it is a part of."""
+
+    name: str = under("metadata.name", required=True)
+    uid: str = under("metadata.uid", required=True)
+    namespace: str = under("metadata.namespace")
+    created: str = under("metadata.creationTimestamp")
+    labels: Texts = under("metadata.labels", default_factory=dict)  # noqa: RUF009 - frozen
+    annotations: Texts = under("metadata.annotations", default_factory=dict)  # noqa: RUF009 - frozen
+    owners: tuple[Owner, ...] = under("metadata.ownerReferences", default=())
+    conditions: tuple[Condition, ...] = under("status.conditions", default=())
 
     @classmethod
-    def from_json(cls, body: Object) -> Condition:
-        return cls(
-            type=body["type"],
-            status=body["status"],
-            reason=body.get("reason", ""),
-            message=body.get("message", ""),
-            last_update=body.get("lastUpdateTime", ""),
-        )
+    def from_json(cls, body: Object) -> t.Self:
+        """Raises VerificationError for what no API server sends."""
+        return read_object(cls, body, cls.__name__)
+
+    @property
+    def controller(self) -> Owner:
+        """Without uid and kind where none owns it."""
+        return next((owner for owner in self.owners if owner.controller), Owner())
+
+    @property
+    def owner(self) -> str:
+        """The uid of its controller, "" without one."""
+        return self.controller.uid
+
+    @property
+    def template_hash(self) -> str:
+        return self.labels.get(HASH_LABEL, "")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """With the API's defaults; times in seconds."""
+
+    failures: int = under("failureThreshold", default=3)
+    successes: int = under("successThreshold", default=1)
+    delay: int = under("initialDelaySeconds", default=0)
+    period: int = under("periodSeconds", default=10)
+
+    @property
+    def seconds(self) -> int:
+        return self.delay + self.period * max(self.failures, self.successes)
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    name: str
+    image: str = ""
+    startup: Probe | None = under("startupProbe", default=None)  # noqa: RUF009 - frozen
+    readiness: Probe | None = under("readinessProbe", default=None)  # noqa: RUF009 - frozen
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodTemplate:
+    """`body`: the whole, which is compared and written as it is."""
+
+    RAW: t.ClassVar[str] = "body"
+    body: Object
+    metadata: t.Mapping[str, t.Any] | None = None
+    labels: Texts = under("metadata.labels", default_factory=dict)  # noqa: RUF009 - frozen
+    containers: tuple[ContainerSpec, ...] = under("spec.containers", required=True)
+
+    @property
+    def images(self) -> dict[str, str]:
+        """Image by container, without init containers."""
+        return {container.name: container.image for container in self.containers}
+
+
+class Operator(enum.Enum):
+    IN, NOT_IN, EXISTS, MISSING = "In", "NotIn", "Exists", "DoesNotExist"
+
+
+@dataclass(frozen=True)
+class Expression:
+    key: str
+    operator: Operator
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Selector:
+    """A LabelSelector."""
+
+    labels: Texts = under("matchLabels", default_factory=dict)  # noqa: RUF009 - frozen
+    expressions: tuple[Expression, ...] = under("matchExpressions", default=())
 
 
 @dataclass(frozen=True)
 class ReplicaCounts:
     """Pods as the Deployment's status counts them. `total` holds no pod that is being ended."""
 
-    desired: int
-    updated: int
-    total: int
-    ready: int
-    available: int
+    desired: int = under("spec.replicas", default=1)
+    updated: int = under("status.updatedReplicas", default=0)
+    total: int = under("status.replicas", default=0)
+    ready: int = under("status.readyReplicas", default=0)
+    available: int = under("status.availableReplicas", default=0)
 
     def shown(self) -> dict[str, int]:
         """The counts for results and progress."""
@@ -55,26 +174,58 @@ class ReplicaCounts:
         return f"{self.updated} of {self.desired} updated, {self.available} available{leaving}"
 
 
-@dataclass(frozen=True)
-class Deployment:
-    name: str
-    uid: str
-    generation: int
-    observed_generation: int
-    revision: str
-    annotations: t.Mapping[str, str]
-    selector: str
-    paused: bool
-    template: Object
-    counts: ReplicaCounts
-    conditions: tuple[Condition, ...]
-    progress_deadline: float = PROGRESS_DEADLINE
-    min_ready: float = 0.0
-    written: str = ""
-    """When this collection last wrote it, by the server's clock; "" when it did not."""
-    owned_images: frozenset[str] = frozenset()
-    """The containers whose image this collection wrote last, be it changed by admission webhooks."""
-    namespace: str = ""
+@dataclass(frozen=True, kw_only=True)
+class Templated(ClusterObject):
+    """What makes pods."""
+
+    pod_template: PodTemplate = under("spec.template", required=True)  # noqa: RUF009 - frozen
+
+    @property
+    def template(self) -> Object:
+        return self.pod_template.body
+
+    @property
+    def images(self) -> dict[str, str]:
+        return self.pod_template.images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment(Templated):
+    generation: int = under("metadata.generation", required=True)
+    observed_generation: int = under("status.observedGeneration", default=0)
+    pods: Selector = under("spec.selector", required=True)  # noqa: RUF009 - frozen
+    paused: bool = under("spec.paused", default=False)
+    counts: ReplicaCounts = under(whole=True, required=True)  # noqa: RUF009 - frozen
+    progress_deadline: float = under("spec.progressDeadlineSeconds", default=PROGRESS_DEADLINE)
+    min_ready: float = under("spec.minReadySeconds", default=0.0)
+    managed: tuple[ManagedFields, ...] = under("metadata.managedFields", default=())
+
+    @property
+    def revision(self) -> str:
+        return self.annotations.get(REVISION, "")
+
+    @property
+    def selector(self) -> str:
+        return to_label_selector(self.pods)
+
+    @property
+    def own_fields(self) -> list[ManagedFields]:
+        """Those that this collection wrote, without the status."""
+        return [
+            entry
+            for entry in self.managed
+            if entry.manager == FIELD_MANAGER and not entry.subresource
+        ]
+
+    @property
+    def written(self) -> str:
+        """When this collection last wrote it, by the server's clock; "" when it did not."""
+        return max((entry.time for entry in self.own_fields), default="")
+
+    @property
+    def owned_images(self) -> frozenset[str]:
+        """The containers whose image this collection wrote last, be it changed by admission webhooks."""
+        return frozenset(image for entry in self.own_fields for image in entry.images)
 
     @property
     def resume(self) -> str:
@@ -82,42 +233,8 @@ class Deployment:
         where = f"-n {self.namespace} " if self.namespace else ""
         return f"kubectl {where}rollout resume deployment/{self.name}"
 
-    @classmethod
-    def from_json(cls, body: Object) -> Deployment:
-        metadata, spec, status = body["metadata"], body["spec"], body.get("status", {})
-        annotations, own = metadata.get("annotations") or {}, _own_fields(metadata)
-        return cls(
-            name=metadata["name"],
-            uid=metadata["uid"],
-            generation=metadata["generation"],
-            observed_generation=status.get("observedGeneration", 0),
-            revision=annotations.get(REVISION, ""),
-            annotations=annotations,
-            selector=to_label_selector(spec["selector"]),
-            paused=bool(spec.get("paused", False)),
-            template=spec["template"],
-            counts=ReplicaCounts(
-                desired=spec.get("replicas", 1),
-                updated=status.get("updatedReplicas", 0),
-                total=status.get("replicas", 0),
-                ready=status.get("readyReplicas", 0),
-                available=status.get("availableReplicas", 0),
-            ),
-            conditions=_conditions(status),
-            progress_deadline=spec.get("progressDeadlineSeconds") or PROGRESS_DEADLINE,
-            min_ready=spec.get("minReadySeconds") or 0.0,
-            written=max((str(entry.get("time", "")) for entry in own), default=""),
-            owned_images=frozenset(_owned_images(own)),
-            namespace=metadata.get("namespace", ""),
-        )
-
     def condition(self, wanted: str) -> Condition | None:
         return next((condition for condition in self.conditions if condition.type == wanted), None)
-
-    @property
-    def images(self) -> dict[str, str]:
-        """Image by container, without init containers."""
-        return images_of(self.template)
 
     @property
     def complete(self) -> bool:
@@ -129,34 +246,35 @@ class Deployment:
         )
 
 
-@dataclass(frozen=True)
-class ReplicaSet:
-    name: str
-    uid: str
-    owner: str
-    revision: int
-    template_hash: str
-    replicas: int
-    images: t.Mapping[str, str]
-    template: Object
-    conditions: tuple[Condition, ...]
-    created: str
+@dataclass(frozen=True, kw_only=True)
+class ReplicaSet(Templated):
+    replicas: int = under("spec.replicas", default=0)
 
-    @classmethod
-    def from_json(cls, body: Object) -> ReplicaSet:
-        metadata, spec = body["metadata"], body["spec"]
-        return cls(
-            name=metadata["name"],
-            uid=metadata["uid"],
-            owner=owner_of(metadata),
-            revision=int((metadata.get("annotations") or {}).get(REVISION, 0)),
-            template_hash=(metadata.get("labels") or {}).get(HASH_LABEL, ""),
-            replicas=spec.get("replicas", 0),
-            images=images_of(spec["template"]),
-            template=spec["template"],
-            conditions=_conditions(body.get("status", {})),
-            created=metadata.get("creationTimestamp", ""),
-        )
+    @property
+    def revision(self) -> int:
+        text = self.annotations.get(REVISION, "")
+        return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else 0
+
+
+@dataclass(frozen=True)
+class StateDetail:
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = under("exitCode", default=None)
+
+
+@dataclass(frozen=True)
+class ContainerStatus:
+    """As the API has it."""
+
+    name: str
+    ready: bool = False
+    restarts: int = under("restartCount", default=0)
+    state: t.Mapping[str, StateDetail] = field(default_factory=dict)
+    last_reason: str = under("lastState.terminated.reason")
+    last_exit_code: int | None = under("lastState.terminated.exitCode", default=None)
+    image_id: str = under("imageID")
+    started: bool = True
 
 
 @dataclass(frozen=True)
@@ -178,64 +296,46 @@ class Container:
     """Whether it runs, and its startup probe has passed if it has one."""
 
     @classmethod
-    def from_json(cls, body: Object) -> Container:
-        state, detail = next(iter((body.get("state") or {"waiting": {}}).items()))
-        last = (body.get("lastState") or {}).get("terminated") or {}
+    def of(cls, status: ContainerStatus) -> Container:
+        state, detail = next(iter(status.state.items()), ("waiting", StateDetail()))
         return cls(
-            name=body["name"],
-            ready=bool(body.get("ready", False)),
-            restarts=body.get("restartCount", 0),
+            name=status.name,
+            ready=status.ready,
+            restarts=status.restarts,
             state=state,
-            reason=detail.get("reason", ""),
-            message=detail.get("message", ""),
-            exit_code=detail.get("exitCode"),
-            last_reason=last.get("reason", ""),
-            last_exit_code=last.get("exitCode"),
-            image_id=body.get("imageID", ""),
-            started=state == "running" and body.get("started") is not False,
+            reason=detail.reason,
+            message=detail.message,
+            exit_code=detail.exit_code,
+            last_reason=status.last_reason,
+            last_exit_code=status.last_exit_code,
+            image_id=status.image_id,
+            started=state == "running" and status.started,
         )
 
 
-@dataclass(frozen=True)
-class Pod:
-    name: str
-    uid: str
-    owner: str
-    template_hash: str
-    phase: str
-    reason: str
-    node: str
-    deleting: bool
-    ready: bool
-    conditions: tuple[Condition, ...]
-    containers: tuple[Container, ...]
-    nominated_node: str = ""
-    """Where it will run once others have made room."""
+@dataclass(frozen=True, kw_only=True)
+class Pod(ClusterObject):
+    """`nominated_node`: where it will run once others have made room. `deleted`: when its grace ends, RFC 3339."""
 
-    @classmethod
-    def from_json(cls, body: Object) -> Pod:
-        metadata, status = body["metadata"], body.get("status", {})
-        conditions = _conditions(status)
-        statuses = [
-            *(status.get("initContainerStatuses") or []),
-            *(status.get("containerStatuses") or []),
-        ]
-        return cls(
-            name=metadata["name"],
-            uid=metadata["uid"],
-            owner=owner_of(metadata),
-            template_hash=(metadata.get("labels") or {}).get(HASH_LABEL, ""),
-            phase=status.get("phase", ""),
-            reason=status.get("reason", ""),
-            node=body.get("spec", {}).get("nodeName", ""),
-            deleting=bool(metadata.get("deletionTimestamp")),
-            ready=any(
-                condition.type == "Ready" and condition.status == "True" for condition in conditions
-            ),
-            conditions=conditions,
-            containers=tuple(map(Container.from_json, statuses)),
-            nominated_node=status.get("nominatedNodeName") or "",
-        )
+    phase: str = under("status.phase")
+    reason: str = under("status.reason")
+    node: str = under("spec.nodeName")
+    nominated_node: str = under("status.nominatedNodeName")
+    deleted: str = under("metadata.deletionTimestamp")
+    init_containers: tuple[ContainerStatus, ...] = under("status.initContainerStatuses", default=())
+    main_containers: tuple[ContainerStatus, ...] = under("status.containerStatuses", default=())
+
+    @property
+    def deleting(self) -> bool:
+        return bool(self.deleted)
+
+    @property
+    def ready(self) -> bool:
+        return any(entry.type == "Ready" and entry.status == "True" for entry in self.conditions)
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        return tuple(map(Container.of, (*self.init_containers, *self.main_containers)))
 
 
 def current_replica_set(
@@ -246,11 +346,11 @@ def current_replica_set(
     A controller may have observed the template and made no ReplicaSet yet: with strategy Recreate until all old pods
     are gone, and while paused or scaled. Source: FindNewReplicaSet of the Deployment controller.
     """
-    wanted = _without_hash(deployment.template)
+    wanted = _without_hash(deployment.pod_template)
     fitting = [
         replica_set
         for replica_set in owned_by(deployment, replica_sets)
-        if _without_hash(replica_set.template) == wanted
+        if _without_hash(replica_set.pod_template) == wanted
     ]
     return max(fitting, key=lambda replica_set: replica_set.revision, default=None)
 
@@ -261,11 +361,10 @@ def owned_by(
     return tuple(replica_set for replica_set in replica_sets if replica_set.owner == deployment.uid)
 
 
-def _without_hash(template: Object) -> Object:
+def _without_hash(template: PodTemplate) -> Object:
     """As the Deployment spells it; a ReplicaSet has one label more."""
-    metadata = template.get("metadata") or {}
-    labels = {k: v for k, v in (metadata.get("labels") or {}).items() if k != HASH_LABEL}
-    return {**template, "metadata": {**metadata, "labels": labels}}
+    labels = {key: value for key, value in template.labels.items() if key != HASH_LABEL}
+    return {**template.body, "metadata": {**(template.metadata or {}), "labels": labels}}
 
 
 def old_pods(replica_set: ReplicaSet | None, pods: t.Iterable[Pod]) -> list[Pod]:
@@ -280,48 +379,16 @@ def old_pods(replica_set: ReplicaSet | None, pods: t.Iterable[Pod]) -> list[Pod]
 
 def ready_budget(deployment: Deployment) -> float:
     """Seconds that a pod which never becomes ready is given by its own probes, in the slowest container."""
+    containers = deployment.pod_template.containers
+    probes = [filter(None, (container.startup, container.readiness)) for container in containers]
     return deployment.min_ready + max(
-        (
-            _probe_seconds(container.get("startupProbe"))
-            + _probe_seconds(container.get("readinessProbe"))
-            for container in deployment.template["spec"]["containers"]
-        ),
-        default=0.0,
+        (sum(probe.seconds for probe in both) for both in probes), default=0
     )
 
 
-def _probe_seconds(probe: Object | None) -> float:
-    if not probe:
-        return 0.0
-    tries = max(probe.get("failureThreshold", 3), probe.get("successThreshold", 1))
-    return float(probe.get("initialDelaySeconds", 0) + probe.get("periodSeconds", 10) * tries)
-
-
-def _own_fields(metadata: Object) -> list[Object]:
-    """The managedFields entries of this collection, without those of the status."""
-    return [
-        entry
-        for entry in metadata.get("managedFields") or ()
-        if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
-    ]
-
-
-def _owned_images(own: t.Iterable[Object]) -> t.Iterator[str]:
-    """The API server records managers before webhooks change fields (patchResource: applyPatch, applyAdmission)."""
-    for entry in own:
-        fields = entry.get("fieldsV1") or {}
-        for path in ("f:spec", "f:template", "f:spec", "f:containers"):
-            fields = fields.get(path) or {}
-        for key, owned in fields.items():
-            if key.startswith("k:") and "f:image" in owned:
-                yield json.loads(key.removeprefix("k:"))["name"]
-
-
 def images_of(template: Object) -> dict[str, str]:
-    return {
-        container["name"]: container.get("image", "")
-        for container in template["spec"]["containers"]
-    }
+    """By container, of a template that was stored or is to be written."""
+    return read_object(PodTemplate, template, "pod template").images
 
 
 def without_digest(image: str) -> str:
@@ -338,38 +405,40 @@ def is_same_image(current: str, written: str) -> bool:
     return current == written or ("@" not in written and without_digest(current) == written)
 
 
+@dataclass(frozen=True)
+class Event:
+    """`kind` and `about` are the object's. `last_seen`: when it came last, which the newer API has elsewhere."""
+
+    kind: str = under("involvedObject.kind")
+    about: str = under("involvedObject.name")
+    type: str = ""
+    reason: str = ""
+    message: str = ""
+    count: int = under("count", default=1)
+    last_seen: str = under("lastTimestamp", "eventTime")
+
+    @classmethod
+    def from_json(cls, body: Object) -> Event:
+        return read_object(cls, body, "Event")
+
+
 def last_seen(event: Object) -> str:
     """When it came last, as the API server has it; events of the newer API have another field than the others."""
     return str(event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
-def owner_of(metadata: Object) -> str:
-    """The uid of the controller that owns an object, empty without one."""
-    return str(_controller(metadata).get("uid", ""))
-
-
-def controller_kind(metadata: Object) -> str:
-    """The kind of that controller, empty without one."""
-    return str(_controller(metadata).get("kind", ""))
-
-
-def _controller(metadata: Object) -> Object:
-    owners = metadata.get("ownerReferences") or []
-    return next((owner for owner in owners if owner.get("controller")), {})
-
-
-def to_label_selector(selector: Object) -> str:
-    """A LabelSelector as the API's query parameter takes it."""
-    parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    for expression in selector.get("matchExpressions") or []:
-        values = ",".join(expression.get("values") or [])
+def to_label_selector(selector: Selector) -> str:
+    """As the API's query parameter takes it."""
+    parts = [f"{key}={value}" for key, value in selector.labels.items()]
+    for expression in selector.expressions:
+        key, values = expression.key, ",".join(expression.values)
         parts.append(
             {
-                "In": f"{expression['key']} in ({values})",
-                "NotIn": f"{expression['key']} notin ({values})",
-                "Exists": expression["key"],
-                "DoesNotExist": f"!{expression['key']}",
-            }[expression["operator"]]
+                Operator.IN: f"{key} in ({values})",
+                Operator.NOT_IN: f"{key} notin ({values})",
+                Operator.EXISTS: key,
+                Operator.MISSING: f"!{key}",
+            }[expression.operator]
         )
     return ",".join(parts)
 
@@ -378,21 +447,16 @@ def selects(selector: Object | None, labels: t.Mapping[str, str]) -> bool:
     """Whether a LabelSelector selects these labels: an empty one does all, none at all none."""
     if selector is None:
         return False
-    exact = (selector.get("matchLabels") or {}).items() <= labels.items()
-    return exact and all(
-        _holds(expression, labels) for expression in selector.get("matchExpressions") or []
-    )
+    known = read_object(Selector, selector, "selector")
+    exact = known.labels.items() <= labels.items()
+    return exact and all(_holds(expression, labels) for expression in known.expressions)
 
 
-def _holds(expression: Object, labels: t.Mapping[str, str]) -> bool:
-    value, values = labels.get(expression["key"]), expression.get("values") or []
+def _holds(expression: Expression, labels: t.Mapping[str, str]) -> bool:
+    value = labels.get(expression.key)
     return {
-        "In": value in values,
-        "NotIn": value not in values,
-        "Exists": value is not None,
-        "DoesNotExist": value is None,
-    }[str(expression["operator"])]
-
-
-def _conditions(status: Object) -> tuple[Condition, ...]:
-    return tuple(map(Condition.from_json, status.get("conditions") or []))
+        Operator.IN: value in expression.values,
+        Operator.NOT_IN: value not in expression.values,
+        Operator.EXISTS: value is not None,
+        Operator.MISSING: value is None,
+    }[expression.operator]

@@ -18,7 +18,6 @@ from .models import (
     Deployment,
     Pod,
     ReplicaSet,
-    controller_kind,
     current_replica_set,
     old_pods,
 )
@@ -104,7 +103,7 @@ def observe_all_pods(cluster: Cluster, deployment: Deployment) -> t.Sequence[Pod
 def list_pods(cluster: Cluster, deployment: Deployment) -> list[Object]:
     """The pods of the Deployment's selector, without those of a Job or another controller with its labels."""
     pods = cluster.list_objects("Pod", label_selector=deployment.selector)
-    return [pod for pod in pods if controller_kind(pod["metadata"]) in ("", "ReplicaSet")]
+    return [pod for pod in pods if Pod.from_json(pod).controller.kind in ("", "ReplicaSet")]
 
 
 PODS_EVERY = 2.0

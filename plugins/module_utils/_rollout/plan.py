@@ -27,11 +27,12 @@ from .._cluster import (
     operation,
     set_annotations,
 )
-from .._errors import ConflictError, InputError
+from .._decode import restored
+from .._errors import ConflictError, InputError, VerificationError
 from .._lock.models import epoch_in, refuse_later
 from .changes import Taken, taken_away
 from .follow import ProbePatience, patience_of
-from .models import Deployment, images_of, is_same_image, without_digest
+from .models import Deployment, PodTemplate, images_of, is_same_image, without_digest
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Pin:
 
     uid: str
     template: Object
-    annotations: t.Mapping[str, str]
+    annotations: t.Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, deployment: Deployment) -> Pin:
@@ -92,9 +93,16 @@ class Pin:
 
     @classmethod
     def from_json(cls, body: Object) -> Pin:
-        return cls(
-            uid=body["uid"], template=body["template"], annotations=body.get("annotations") or {}
-        )
+        """Raises VerificationError for one that is damaged."""
+        try:
+            pin = restored(cls, body, "pin")
+            restored(PodTemplate, pin.template, "template")
+        except ValueError as exc:
+            raise VerificationError(
+                f"A pin of the release cannot be read ({exc}): restore the ConfigMap of its pins, or begin "
+                "a new release."
+            ) from exc
+        return pin
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import typing as t
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from .._cluster import SOAK_ANNOTATION, Clock, Cluster, Object
+from .._cluster import SOAK_ANNOTATION, Clock, Cluster, Object, read_object
 from .._errors import ConflictError, DeployError, EarlierWaveError, RefusedError, UnreachableError
 from .._formats import listed
 from .._lock.apply import WriteCheck
@@ -17,7 +17,7 @@ from .diagnosis import diagnose, find_log_line
 from .evaluate import CONTROLLER_SILENCE, Evaluation, RolloutProgress, is_another, start_course
 from .failures import signs_of
 from .follow import HELD_LOOK, RESTARTS, Follower, Report, RolloutStatus, as_kill, recalled
-from .models import Deployment, Pod
+from .models import Deployment, Pod, PodTemplate
 from .observer import RolloutObserver, find_deployment, observe_all_pods, observe_deployment
 from .overlap import ALONE, PROVEN, RETURNING, Place
 from .plan import (
@@ -118,8 +118,11 @@ class Rollout:
                 raise self._refused(rejected, plan.before) from exc
         if plan.refusal is not None:
             raise self._refused(plan.refusal, plan.before)
-        revision = "" if plan.changed else plan.before.revision  # only the controller numbers them
-        after = replace(plan.before, template=plan.template, revision=revision)
+        before = plan.before
+        template = read_object(PodTemplate, plan.template, "pod template")
+        # Only the controller numbers revisions.
+        numbered = {} if plan.changed else before.annotations
+        after = replace(before, pod_template=template, annotations=numbered)
         return self._outcome(self._done if plan.changed else "no_change", plan, after)
 
     def carry_out(self, plan: RolloutPlan) -> Result:

@@ -1,6 +1,8 @@
 """The address of the cluster and the account, from options and from the variables that kubernetes.core reads too."""
 
+import threading
 import typing as t
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import Input
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
     VARIABLES,
     Connection,
+    KubernetesWatch,
     connect,
 )
 from tests.tables import cases
@@ -82,3 +85,14 @@ def test_each_group_goes_in_a_header_of_its_own(monkeypatch):
 def test_whom_it_cannot_act_as_is_refused(given):
     with pytest.raises(InputError, match="'impersonate_user'"):
         connect(connection(host=HOST, api_key="t", **given))
+
+
+def test_of_an_event_that_is_no_object_a_watch_knows_nothing_and_goes_on():
+    woken = threading.Semaphore(0)
+    stream = SimpleNamespace(stream=lambda *_, **__: iter([b"[]\n"]), release_conn=lambda: None)
+    listed = {"metadata": {"resourceVersion": "1"}, "items": []}
+    watch = KubernetesWatch(lambda: listed, lambda _version: stream, woken.release)
+    assert woken.acquire(timeout=20), "it never listed"
+    assert woken.acquire(timeout=20), "it ended with what it had seen last"
+    assert watch.objects() is None
+    watch.close()

@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
     ActiveAlert,
     LoadedRule,
+    Silence,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
@@ -132,10 +133,10 @@ receivers: [{name: r}, {name: s, slack_configs: [{api_url: <secret>}]}]
 def test_alertmanager_tells_its_routes_receivers_and_silences(place):
     place.answers({"config": {"original": CONFIG}, "cluster": {}})
     config = api(place).alertmanager()
-    assert config["route"]["routes"][0]["continue"] is True
-    assert [one["name"] for one in config["receivers"]] == ["r", "s"]
+    assert config.route.routes[0].goes_on
+    assert config.integrations == {"r": False, "s": True}
     place.answers([{"id": "x", "status": {"state": "active"}}])
-    assert api(place).silences() == [{"id": "x", "status": {"state": "active"}}]
+    assert api(place).silences() == [Silence("active")]
     assert [path for path, _ in place.asked] == ["/am/api/v2/status", "/am/api/v2/silences"]
 
 

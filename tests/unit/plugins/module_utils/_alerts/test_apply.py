@@ -1,7 +1,5 @@
 """Waiting for Prometheus, and the file that it reads, with a Prometheus in memory."""
 
-import typing as t
-
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import (
@@ -11,9 +9,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import
     check_routes,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
+    AlertmanagerConfig,
     LoadedRule,
+    Silence,
     wanted_rules,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import restored
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     InputError,
@@ -78,12 +79,16 @@ class Alertmanager:
     def __init__(self, external: dict[str, str] | DeployError) -> None:
         self._external = external
 
-    def alertmanager(self) -> dict[str, t.Any]:
+    def alertmanager(self) -> AlertmanagerConfig:
         child = {"receiver": "r", "match": {"cluster": "prod"}}
         receivers = [{"name": "null"}, {"name": "r", "webhook_configs": [{"url": "<secret>"}]}]
-        return {"route": {"receiver": "null", "routes": [child]}, "receivers": receivers}
+        return restored(
+            AlertmanagerConfig,
+            {"route": {"receiver": "null", "routes": [child]}, "receivers": receivers},
+            "config",
+        )
 
-    def silences(self) -> list[dict[str, t.Any]]:
+    def silences(self) -> list[Silence]:
         return []
 
     def external_labels(self) -> dict[str, str]:

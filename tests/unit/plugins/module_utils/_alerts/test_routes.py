@@ -10,7 +10,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import
     Routing,
     stops,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import WantedRule
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
+    AlertmanagerConfig,
+    Route,
+    Silence,
+    WantedRule,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import restored, restored_each
 
 PAGED = {"severity": "page", "notify": "manager"}
 
@@ -48,7 +54,7 @@ DOCUMENTED = yaml.safe_load(
     ],
 )  # fmt: skip
 def test_the_documented_routes_end_where_the_documentation_says(labels, found):
-    assert stops(DOCUMENTED, labels) == found
+    assert stops(restored(Route, DOCUMENTED, "route"), labels) == found
 
 
 @pytest.mark.parametrize(
@@ -70,7 +76,7 @@ def test_the_documented_routes_end_where_the_documentation_says(labels, found):
 )
 def test_a_matcher_is_anchored_and_a_missing_label_is_empty(matcher, *, matches):
     route = {"receiver": "root", "routes": [{"receiver": "hit", "matchers": [matcher]}]}
-    assert stops(route, PAGED) == [RouteEnd("hit" if matches else "root")]
+    assert stops(restored(Route, route, "route"), PAGED) == [RouteEnd("hit" if matches else "root")]
 
 
 def test_a_nested_route_inherits_the_receiver_and_no_time_interval():
@@ -79,8 +85,9 @@ def test_a_nested_route_inherits_the_receiver_and_no_time_interval():
         "receiver": "root",
         "routes": [{"mute_time_intervals": ["nights"], "routes": [nested]}],
     }
-    assert stops(route, PAGED) == [RouteEnd("root")]
-    assert stops(route, {"severity": "low"}) == [RouteEnd("root", ("nights",))]
+    read = restored(Route, route, "route")
+    assert stops(read, PAGED) == [RouteEnd("root")]
+    assert stops(read, {"severity": "low"}) == [RouteEnd("root", ("nights",))]
 
 
 def config(*routes: dict[str, t.Any], **receivers: t.Any) -> dict[str, t.Any]:
@@ -96,7 +103,8 @@ def config(*routes: dict[str, t.Any], **receivers: t.Any) -> dict[str, t.Any]:
 def misrouted(
     config: dict[str, t.Any], silences: list[dict[str, t.Any]], name: str, labels: dict[str, str]
 ) -> str:
-    return Routing(config, silences, {}).problem(WantedRule(name, "up", 0, labels, {}, "g"))
+    known = restored(AlertmanagerConfig, config, "config"), restored_each(Silence, silences, "it")
+    return Routing(*known, {}).problem(WantedRule(name, "up", 0, labels, {}, "g"))
 
 
 OURS = {"receiver": "manager", "matchers": ['notify="manager"']}

@@ -153,10 +153,8 @@ def test_the_pods_of_a_deployment_are_those_that_it_owns_and_not_those_with_its_
         ("bare", ""),
     ):
         owners = [{"uid": owner, "controller": True}] if owner else []
-        labels = {"app": NAME}
-        cluster.put(
-            "Pod", {"metadata": {"name": name, "labels": labels, "ownerReferences": owners}}
-        )
+        metadata = {"name": name, "uid": name, "labels": {"app": NAME}, "ownerReferences": owners}
+        cluster.put("Pod", {"metadata": metadata})
     mine, others = parted(cluster, cluster.list_objects("Pod"), [NAME, "not-there"])
     assert {one["metadata"]["labels"]["pod-template-hash"] for one in mine}
     assert [one["metadata"]["name"] for one in others] == ["migrate-wallet-x2x", "wallet-0", "bare"]

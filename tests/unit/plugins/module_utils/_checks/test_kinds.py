@@ -34,6 +34,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout import (
     RolloutProblem,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import restored
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     NotReadyError,
@@ -658,10 +659,10 @@ def workspace(refuses: dict[str, DeployError]) -> people.Ask:
         "conversations.list": {"channels": channels},
     }
 
-    def ask(method: str, cursor: str = "", **_params: t.Any) -> t.Mapping[str, t.Any]:
+    def ask(method: str, cursor: str = "", **_params: t.Any) -> people.SlackLookup:
         if method in refuses:
             raise refuses[method]
-        return answers[f"{method} {cursor}".strip()]
+        return restored(people.SlackLookup, answers[f"{method} {cursor}".strip()], "answer")
 
     return ask
 

@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import 
     Labels,
     LoadedRule,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import dumped, restored
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
@@ -24,7 +25,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import AlertsSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import breached, decide
-from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped, restored
 
 NAMES = ("High Error Rate", "Service Down", "Told Only")
 T = 1795685400.0

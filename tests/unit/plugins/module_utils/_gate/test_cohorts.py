@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import dumped, restored
 from ansible_collections.easymo.deploy.plugins.module_utils._gate import cohorts as rule
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
     COUNTS,
@@ -18,7 +19,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import
     blamed,
     contradicts,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped, restored
 
 PLAIN, HALF = CohortComparison(), CohortComparison(share=0.5)
 NAMES = [f"{cohort} {what}" for cohort, what in COUNTS]

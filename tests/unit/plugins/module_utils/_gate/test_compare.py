@@ -6,6 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import (
+    decode,
+    dumped,
+    encoded,
+    restored,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
     COUNTS,
@@ -37,12 +43,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
     WatchStep,
     next_step,
     run_watch,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import (
-    decode,
-    dumped,
-    encoded,
-    restored,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Comparison
 

@@ -4,6 +4,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import encoded
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
     COUNTS,
     CohortComparison,
@@ -11,7 +12,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.compare import compared
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import evidence_before
-from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import encoded
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     Record,
     RecordedMetric,

@@ -4,6 +4,10 @@ import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import (
+    decode,
+    encoded,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
     Metric,
@@ -19,10 +23,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import run_watch
-from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import (
-    decode,
-    encoded,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     RecordedMetric as Recorded,
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import dumped, restored
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
@@ -29,7 +30,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
     next_step,
     take_up,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped, restored
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act, Record
 
 STARTED = 1_700_000_000.0

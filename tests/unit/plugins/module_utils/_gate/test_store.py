@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
@@ -28,7 +29,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
 from ansible_collections.easymo.deploy.plugins.module_utils._identity import Demands, known_as
-from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     RecordedMetric as Recorded,

@@ -1,14 +1,10 @@
-import contextlib
 import typing as t
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
     InputError,
     VerificationError,
 )
@@ -169,21 +165,6 @@ def test_all_that_have_enough_samples_end_the_watch():
     assert (watch.decision.verdict, watch.state.elapsed) == (Verdict.PROCEED, 20)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-PAIR = st.lists(JSON, max_size=3)
-RESULT = st.fixed_dictionaries(
-    {}, optional={"metric": JSON, "value": JSON | PAIR, "histogram": JSON}
-)
-ANSWERS = JSON | st.fixed_dictionaries(
-    {"resultType": st.sampled_from(["scalar", "vector", "matrix"]) | JSON},
-    optional={"result": JSON | PAIR | st.lists(RESULT | JSON, max_size=3)},
-)
-
-
 def answer_of(kind: str, result: t.Any) -> dict[str, t.Any]:
     return {"status": "success", "data": {"resultType": kind, "result": result}}
 
@@ -225,13 +206,6 @@ def test_only_one_finite_number_is_a_value_and_no_data_is_no_error(document, sam
 def test_an_answer_without_data_says_why(status, document, problem):
     with pytest.raises(VerificationError, match=problem):
         read_answer(status, document)
-
-
-@given(status=st.sampled_from([200, 400, 503]), data=ANSWERS)
-def test_whatever_prometheus_answers_is_a_sample_or_a_sentence(status, data):
-    with contextlib.suppress(DeployError):
-        document = {"status": "success", "data": data}
-        assert isinstance(sample_of_answer(read_answer(status, document)), Sample)
 
 
 def test_a_query_prometheus_cannot_parse_is_bad_input():

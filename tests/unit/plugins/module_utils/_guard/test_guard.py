@@ -6,9 +6,9 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import GUARD_ANNOTATION
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import dumped, restored
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import GuardMemory
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.tell import to_result, when
-from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped, restored
 from tests.unit.plugins.module_utils._guard.ramp_world import (
     DOWN,
     ERRORS,

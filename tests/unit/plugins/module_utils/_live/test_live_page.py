@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import dumped
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
@@ -26,7 +27,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._live.page import (
     in_file,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import dumped
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from tests.fakes import release_records as records

@@ -4,7 +4,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import decode
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import phase_failure
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     Failure,

@@ -39,6 +39,7 @@ def test_what_is_of_another_kind_is_left_out_and_told():
     assert (record.actor, record.attempt, [*record.phases]) == ("", 0, ["database"])
     assert [one.by for one in record.facts.overrides] == ["Jane"]
     assert record.problems == (
+        "'attempt' is no whole number.",
         "'actor' is no text.",
         "1 entries of 'phases' are no dictionaries.",
         "'checks' is neither a dictionary nor a list.",

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._formats import lasting, size
-from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Evidence
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._decode import restored
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.evaluate import (
     CONTROLLER_SILENCE,
     REPAIRED,
@@ -21,8 +22,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
     Condition,
     Deployment,
     Pod,
+    PodTemplate,
     ReplicaCounts,
     ReplicaSet,
+    StateDetail,
     current_replica_set,
 )
 
@@ -106,8 +109,9 @@ def test_a_lone_crash_loop_is_called_at_the_first_crash_of_the_fresh_pod():
     assert last.pods
 
     def pod(uid: str, node: str, crashes: int, state: str) -> Pod:
-        container = replace(last.pods[0].containers[0], restarts=crashes, state=state, reason="")
-        return replace(last.pods[0], name=uid, uid=uid, node=node, containers=(container,))
+        status = last.pods[0].main_containers[0]
+        status = replace(status, restarts=crashes, state={state: StateDetail()})
+        return replace(last.pods[0], name=uid, uid=uid, node=node, main_containers=(status,))
 
     progress = replace(course_of(last.deployment), started=began, patched=began)
     changes = []
@@ -216,7 +220,9 @@ def test_a_deadline_that_passes_after_the_patch_dooms(deployment, patched):
     [
         pytest.param({"uid": "another"}, "deleted", id="created-again"),
         pytest.param({"paused": True}, "paused", id="paused"),
-        pytest.param({"template": {}}, "superseded", id="template-moved"),
+        pytest.param(
+            {"pod_template": PodTemplate(body={}, containers=())}, "superseded", id="template-moved"
+        ),
         pytest.param({"generation": 9}, "waiting", id="scaled-meanwhile"),
     ],
 )
@@ -230,9 +236,9 @@ def test_a_restart_by_another_hand_goes_on_as_the_same_rollout(deployment):
         **deployment.template["metadata"],
         "annotations": {"kubectl.kubernetes.io/restartedAt": "now"},
     }
-    restarted = replace(
-        deployment, template={**deployment.template, "metadata": metadata}, generation=9
-    )
+    body = {**deployment.template, "metadata": metadata}
+    template = replace(deployment.pod_template, body=body)
+    restarted = replace(deployment, pod_template=template, generation=9)
     progress, verdict = evaluate(course_of(deployment), RolloutSnapshot(restarted), 1.0)
     assert (verdict.outcome, progress.generation) == ("waiting", 9)
     assert evaluate(progress, RolloutSnapshot(restarted), 2.0)[1].outcome == "waiting"
@@ -258,8 +264,9 @@ def test_a_controller_that_takes_no_notice_is_called_silent(deployment):
     ],
 )
 def test_a_rollout_that_comes_no_further_is_called_stalled(deployment, stall, probe, failing_at):
-    template = {"spec": {"containers": [{"name": "wallet-service", "readinessProbe": probe}]}}
-    stuck = replace(deployment, observed_generation=9, counts=OPEN, template=template)
+    containers = [{"name": "wallet-service", "readinessProbe": probe}]
+    template = restored(PodTemplate, {"spec": {"containers": containers}}, "template")
+    stuck = replace(deployment, observed_generation=9, counts=OPEN, pod_template=template)
     progress, _verdict = evaluate(
         replace(course_of(stuck), stall=stall), RolloutSnapshot(stuck), 0.0
     )
@@ -300,15 +307,14 @@ def test_a_pod_that_an_earlier_run_left_in_trouble_is_replaced_before_it_can_doo
     *_others, (now, last) = snapshots("crash")
     assert last.deployment is not None
     assert last.pods
-    pulling = replace(
-        last.pods[0].containers[0],
-        restarts=0,
-        state="waiting",
-        reason="ImagePullBackOff",
-        message='Back-off pulling image "easymo/wallet-service:v2.0.0": ErrImagePull: not found',
+    why = StateDetail(
+        "ImagePullBackOff",
+        'Back-off pulling image "easymo/wallet-service:v2.0.0": ErrImagePull: not found',
     )
-    left = replace(last.pods[0], containers=(pulling,))
-    serving = replace(left, name="serving", uid="serving", ready=True)  # and stands in nobody's way
+    pulling = replace(last.pods[0].main_containers[0], restarts=0, state={"waiting": why})
+    left = replace(last.pods[0], main_containers=(pulling,))
+    ready = (Condition("Ready", "True"),)
+    serving = replace(left, name="serving", uid="serving", conditions=ready)  # in nobody's way
     last = replace(last, pods=(serving, left))
     progress = replace(
         course_of(last.deployment),

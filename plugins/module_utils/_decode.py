@@ -16,8 +16,8 @@ from dataclasses import asdict, field, fields, is_dataclass
 from datetime import datetime
 from enum import EnumMeta
 
-from .._formats import number
-from .._time import format_time, read_time
+from ._formats import number
+from ._time import format_time, read_time
 
 Shape = t.TypeVar("Shape")
 Problems = list[str]
@@ -36,7 +36,7 @@ def decode(shape: type[Shape], value: t.Any, name: str, problems: Problems) -> S
         for path in paths:
             result = value.get(path[0]) if len(path) == 1 else _dig(value, path)
             if result is not None and result != "":
-                known[key] = read(result, path[-1], problems)
+                known[key] = read(result, path[-1] if path else name, problems)
                 break
     if raw:
         known[raw] = value
@@ -75,21 +75,41 @@ def _plain(value: t.Any) -> t.Any:
 
 
 def restored(shape: type[Shape], body: t.Any, name: str) -> Shape:  # noqa: UP047 - as all
-    """Of what `dumped` wrote, be it by another version with fewer or more fields.
+    """Of what `dumped` or another program wrote, be it by another version with fewer or more fields.
 
-    Raises ValueError or TypeError for anything else.
+    Raises ValueError where a field is missing that has no default, or anything has another kind than its field.
     """
     problems: Problems = []
-    result = decode(shape, body, name, problems)
-    if problems:
-        raise ValueError(problems[0])
+    try:
+        result = decode(shape, body, name, problems)
+    except (TypeError, OverflowError) as exc:
+        raise ValueError(f"'{name}' has another shape ({exc})") from exc
+    if problems or not isinstance(body, dict):
+        raise ValueError(problems[0] if problems else f"'{name}' is no dictionary.")
     return result
 
 
-def under(*places: str, **default: t.Any) -> t.Any:
-    """A field that is read from the first of these keys that is there, each a path like "before.image"."""
-    at = tuple(tuple(entry.split(".")) for entry in places)
-    return field(**(default or {"default": ""}), metadata={"at": at})
+def restored_each(shape: type[Shape], body: t.Any, name: str) -> list[Shape]:  # noqa: UP047 - as all
+    """The same of a list."""
+    if not isinstance(body, list):
+        raise ValueError(f"'{name}' is no list.")
+    return [restored(shape, entry, name) for entry in body]
+
+
+def restored_by_name(shape: type[Shape], body: t.Any, name: str) -> dict[str, Shape]:  # noqa: UP047 - as all
+    """The same of a dictionary, of which each value is one."""
+    if not isinstance(body, dict):
+        raise ValueError(f"'{name}' is no dictionary.")
+    return {key: restored(shape, entry, key) for key, entry in body.items()}
+
+
+def under(*places: str, whole: bool = False, required: bool = False, **default: t.Any) -> t.Any:
+    """A field that is read from the first of these keys that is there, each a path like "before.image".
+
+    `whole`: of the same dictionary as the fields beside it, as a part of its own.
+    """
+    at = ((),) if whole else tuple(tuple(entry.split(".")) for entry in places)
+    return field(**({} if required else default or {"default": ""}), metadata={"at": at})
 
 
 def _dig(value: t.Any, path: t.Sequence[str]) -> t.Any:
@@ -128,7 +148,7 @@ def _reader(kind: t.Any) -> Read:
         return _maybe(arguments[0])
     if origin is tuple:
         return _entries(arguments[0])
-    if origin is Mapping:
+    if origin in (Mapping, dict):
         return _by_name(arguments[1])
     if is_dataclass(kind):
         return functools.partial(decode, t.cast("type[t.Any]", kind))
@@ -149,9 +169,25 @@ def _text(value: t.Any, name: str, problems: Problems) -> str:
     return text(value)
 
 
+def _whole(value: t.Any, name: str, problems: Problems) -> int:
+    if type(value) is not int:
+        problems.append(f"'{name}' is no whole number.")
+        return 0
+    return value
+
+
+def _number(value: t.Any, name: str, problems: Problems) -> float:
+    # A state that is restored may have added up to more than a float holds.
+    result = value if type(value) is float else number(value)
+    if result is None:
+        problems.append(f"'{name}' is no number.")
+    return result or 0.0
+
+
 SCALARS: t.Mapping[t.Any, Read] = {
     bool: lambda value, _name, _problems: value is True,
-    int: lambda value, _name, _problems: value if type(value) is int else 0,
+    int: _whole,
+    float: _number,
     str: _text,
 }
 
