@@ -100,9 +100,7 @@ def sign(
     now = utc_now()
     there = {name: act for name, act in known.items() if counts(act, subject)}
     anew = bool(judged(there, demands, scope).get(ask.name, ("", ""))[1])
-    planned = plan_sign_off(
-        known, wanted, ask, subject, now, known_as(cluster), anew=anew
-    )
+    planned = plan_sign_off(known, wanted, ask, subject, now, known_as(cluster), anew=anew)
     new = {n: signed_by_key(act, scope, options["key"] or "") for n, act in planned.items()}
     after = {**known, **new}
     # What is signed now comes last: another line that the same person signed counts.
