@@ -54,8 +54,8 @@ def principal_of(text: str, signature: str, allowed: Path) -> str:
         principal = next((name for name in principals if not PATTERN & set(name)), None)
         if principal is None:
             raise VerificationError(
-                f"{allowed.name} has the key of its SSH signature under {principals[0]}, which is no one person: name the "
-                "owner of each key"
+                f"{allowed.name} has the key of its SSH signature under {principals[0]}, which is no one person: name "
+                "the owner of each key"
             )
         argv = _argv("verify", *by, "-I", principal, "-n", NAMESPACE)
         with child(argv, _environment(), timeout=TIMEOUT, write=_giving(text)) as verifying:

@@ -45,6 +45,11 @@ class ReplicaCounts:
     ready: int
     available: int
 
+    @property
+    def serving(self) -> bool:
+        """Whether as many pods as are wanted are available, new or old."""
+        return 0 < self.desired <= self.available
+
     def shown(self) -> dict[str, int]:
         """The counts for results and progress."""
         return {name: count for name, count in asdict(self).items() if name != "total"}
@@ -172,6 +177,7 @@ class Container:
     exit_code: int | None
     last_reason: str
     last_exit_code: int | None
+    last_message: str = ""
     image_id: str = ""
     """The image's digest as the node resolved it, once it was pulled."""
     started: bool = False
@@ -191,6 +197,7 @@ class Container:
             exit_code=detail.get("exitCode"),
             last_reason=last.get("reason", ""),
             last_exit_code=last.get("exitCode"),
+            last_message=last.get("message", ""),
             image_id=body.get("imageID", ""),
             started=state == "running" and body.get("started") is not False,
         )
