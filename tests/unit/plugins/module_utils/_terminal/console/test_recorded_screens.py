@@ -355,7 +355,7 @@ def test_hosts_that_fail_in_the_same_wave_are_each_told() -> None:
     shown = drawn("failing", change=also)
     assert "    ✗ wave 2     wallet-service  image not found" in shown
     assert "    ✗ wave 2     vendor-service  crash loop" in shown
-    assert "    ✗ ↩ vendor-service serves 2/2, but is not back whole" in shown
+    assert "    ✗ ↩ vendor-service serves 3/3, but is not back whole" in shown
     assert "           and 1 other failure, see detail" in shown
 
 
