@@ -375,10 +375,16 @@ def explain(suspicion: Suspicion, deployment: Deployment, container: str) -> Eva
     )
 
 
+LONGEST = 70 + 253
+"""Of a start that ends in a name: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"""
+
+
 def shorten(message: str) -> str:
-    """One line. A long text is cut in its middle: its start names the subject, its end the cause."""
+    """One line. A long text is cut in its middle, between words: its start names the subject, its end the cause."""
     line = " ".join(redact(message).split())
-    return line if len(line) <= 180 else f"{line[:70]} … {line[-100:]}"
+    start, end = line[: (line + " ").index(" ", min(70, len(line)))], line[-100:].partition(" ")[2]
+    short = f"{start[:LONGEST]} … {end or line[-100:]}"
+    return short if 180 < len(line) > len(short) else line
 
 
 def troubles(progress: RolloutProgress, deployment: Deployment) -> list[str]:

@@ -15,6 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.evaluate im
     RolloutProgress,
     RolloutSnapshot,
     evaluate,
+    shorten,
     start_course,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
@@ -215,6 +216,16 @@ def test_a_deadline_that_passes_after_the_patch_dooms(deployment, patched):
     assert patched is not None or verdict.outcome == "waiting", "its pods may just be repaired"
     verdict = evaluate(progress, RolloutSnapshot(late(deployment)), now)[1]
     assert (verdict.outcome, verdict.reason) == ("failing", "DeadlineExceeded")
+
+
+def test_a_name_is_not_what_is_cut_out_of_a_long_message():
+    webhook = '"pods.policy.example.com"'
+    line = f"Internal error occurred: failed calling webhook {webhook}: failed to call webhook: "
+    line += "Post https://policy.example.svc:443/pods?timeout=10s: dial tcp 10.96.0.7:443: connect: connection refused"
+    assert webhook in shorten(line)
+    assert shorten(line).endswith("connection refused")
+    assert len(shorten(line)) < len(line)
+    assert len(shorten("x" * 1000)) < 500
 
 
 @pytest.mark.parametrize(
