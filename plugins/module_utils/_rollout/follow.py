@@ -225,6 +225,9 @@ def recalled(place: Place) -> Evaluation | None:
     return Evaluation("failing", EarlierWaveError.reason, sentence, hint) if cause else None
 
 
+QUIET = 3.0
+"""Seconds that a controller may take before that is said. One whose API server restarted takes up to a minute."""
+
 OLD_EVERY = 1.0
 """Seconds between two looks at old pods that are ending."""
 
@@ -282,7 +285,7 @@ class Follower:
             progress = further
             if snapshot.pods is not None:
                 self._ages.note(snapshot.pods, now)
-            self._emit_counts(snapshot.deployment, progress)
+            self._emit_counts(snapshot.deployment, progress, now)
             if verdict.replace:
                 progress = self._replace(progress, verdict, snapshot)
             if verdict.outcome != "waiting":
@@ -360,10 +363,16 @@ class Follower:
             return replace(progress, quorum="any")
         return progress
 
-    def _emit_counts(self, deployment: Deployment | None, progress: RolloutProgress) -> None:
-        if deployment is None or deployment.observed_generation < progress.generation:
+    def _emit_counts(
+        self, deployment: Deployment | None, progress: RolloutProgress, now: float
+    ) -> None:
+        if deployment is None:
             return
         known = troubles(progress, deployment)
+        if deployment.observed_generation < progress.generation:
+            if now - progress.started < QUIET:
+                return
+            known = ["waiting for kube-controller-manager, which has not seen the change yet"]
         if deployment.counts != self._counts or known != self._reported:
             self._counts, self._reported = deployment.counts, known
             self.report("; ".join([str(deployment.counts), *known[:1]]), deployment.counts)

@@ -463,7 +463,7 @@ def _undone(settlement: next_step.Body, deployments: t.Sequence[next_step.Body])
         (back, "went back"),
         (serving, "serves with all pods, but is not back whole: check it now"),
         (stuck, "did not come back: check it now"),
-        (settlement.get("paused"), "is paused"),
+        (settlement.get("paused"), "runs the release, and was not undone"),
     )
     return "; ".join(f"{', '.join(names)} {what}" for names, what in parts if names) or "nothing"
 

@@ -400,6 +400,7 @@ def test_a_silent_controller_is_no_reason_to_undo(world):
     world.controller.silent = True
     error = world.fail(NEW, pin=world.pin)
     assert (error.reason, error.details["result"]) == ("ControllerSilent", "controller_silent")
+    assert sum("waiting for kube-controller-manager" in report for report in world.reports) == 1
 
 
 def test_rolling_back_follows_to_the_end_and_a_second_time_does_nothing(world):

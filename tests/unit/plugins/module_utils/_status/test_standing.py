@@ -111,7 +111,7 @@ def test_a_database_is_untouched_where_no_try_came_beyond_its_rehearsal(phase, s
     ({"undone": {"on-a-bad-node": "rollback_failed"}},
      "on-a-bad-node serves with all pods, but is not back whole: check it now"),
     ({"undone": {}, "not_undone": ["c"]}, "c did not come back: check it now"),
-    ({"undone": {}, "paused": ["c"]}, "c is paused"),
+    ({"undone": {}, "paused": ["c"]}, "c runs the release, and was not undone"),
     ({"undone": {}, "not_undone": []}, "nothing"),
     ({}, ""),
 ])  # fmt: skip
