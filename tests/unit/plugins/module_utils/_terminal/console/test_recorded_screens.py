@@ -359,6 +359,17 @@ def test_hosts_that_fail_in_the_same_wave_are_each_told() -> None:
     assert "           and 1 other failure, see detail" in shown
 
 
+def test_missing_images_are_laid_to_no_one_service() -> None:
+    why = "1 of 12 images are not in their registry: easymo/voice-bridge:v2.0.0."
+
+    def missing(event: models.Event) -> models.Event:
+        looked = isinstance(event, models.TaskEnded) and event.task.action == "easymo.deploy.images"
+        return replace(event, status="failed", result={"msg": why}) if looked else event
+
+    shown = drawn("failing", change=missing)
+    assert any(line.startswith("  cause    1 of 12 images") for line in shown)
+
+
 def test_a_container_s_last_lines_are_shown_without_what_a_terminal_would_obey() -> None:
     def crashed(event: models.Event) -> models.Event:
         if not isinstance(event, models.TaskEnded) or event.result.get("reason") != "ImageNotFound":
