@@ -48,7 +48,7 @@ HINTS: t.Mapping[str, str] = {
     "succeeded": "",
     "no_change": "",
     "rolled_back": "Back as before: fix the cause, then try again.",
-    "rollback_failed": "Act now: it may be down.",
+    "rollback_failed": "Check its pods now.",
     "failed_no_undo": "Nothing was undone: undo it by hand.",
     "superseded": "Find out who else changed it.",
     "blocked": "Nothing was written: fix what is named, then try again.",
@@ -404,7 +404,7 @@ class Rollout:
         result = outcome if outcome in TAKEN else "rollback_failed"
         how = f"Undoing it failed too: {status.verdict.sentence}."
         if status.deployment and latest.counts.serving:
-            how += f" {latest.counts.available} of {latest.counts.desired} pods serve all the same."
+            how += f" Yet {latest.counts.available} of {latest.counts.desired} pods are available."
         return failure(result, how)
 
     def _return(

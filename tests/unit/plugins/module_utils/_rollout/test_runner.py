@@ -454,6 +454,7 @@ def test_an_undo_that_fails_too_says_so(world):
     error = world.fail(f"{NEW}-nopull", pin=world.pin)
     assert error.details["result"] == "rollback_failed"
     assert "Undoing it failed too" in str(error)
+    assert "Yet 3 of 3 pods are available" in str(error), "the old ones serve all the while"
 
 
 def test_an_undo_leaves_alone_what_was_written_under_a_later_lock_that_is_out_of_sight(world):
