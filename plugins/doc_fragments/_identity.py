@@ -8,7 +8,8 @@ IDENTITY = r"""verified:
     - How it is verified who signs and who approves. Without it a name is what somebody typed.
     - V(cluster) takes the account that the API server named to the run that wrote it. Who writes the record by another
       program can write another account.
-    - V(ssh) takes the principal of an SSH signature over the release, the line and the decision, by C(ssh-keygen -Y).
+    - V(ssh) takes the principal of an SSH signature by C(ssh-keygen -Y). It is over the line or the decision, its
+      time, and the release in this namespace of this cluster, for this environment.
   type: str
   choices: ["", cluster, ssh]
   default: ""
@@ -19,6 +20,10 @@ allowed_signers:
 checkout:
   description: The checkout that has this file.
   type: path
+  default: ""
+environment:
+  description: With V(ssh), the environment that signatures are for.
+  type: str
   default: ""
 other_than_deployer:
   description: Whether nothing counts that was signed by the account which deploys.

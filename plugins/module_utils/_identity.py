@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import typing as t
 from dataclasses import dataclass, replace
@@ -67,19 +68,35 @@ def account_in(known: str) -> str:
     return known.rpartition(", ")[0]
 
 
-def said_by(act: SignOff | Act, release: str) -> str:
+AUTHORITY = "kube-root-ca.crt"
+"""The ConfigMap that each namespace gets of its cluster's own authority:
+https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#root-ca-configmap"""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where an SSH signature counts. `cluster`: a digest of its authority, of "" where it tells none."""
+
+    release: str
+    environment: str = ""
+    namespace: str = ""
+    cluster: str = ""
+
+
+def said_by(act: SignOff | Act, scope: Scope) -> str:
     """What an SSH signature of it is over."""
     if isinstance(act, SignOff):
-        names: tuple[str, ...] = ("attempt", "git_sha", "name", "what", "by", "note")
+        names: tuple[str, ...] = ("attempt", "git_sha", "name", "what", "note")
     else:
-        names = ("of_attempt", "gate", "watch", "held", "decision", "by", "reason")
+        names = ("of_attempt", "gate", "watch", "held", "decision", "reason")
     kind = "sign-off" if isinstance(act, SignOff) else "decision"
-    return statement(kind, release=release, **{name: getattr(act, name) for name in names})
+    said = {name: getattr(act, name) for name in (*names, "by", "at", "known_as")}
+    return statement(kind, **vars(scope), **said)
 
 
-def signed_by_key(act: Signed, release: str, key: str) -> Signed:  # noqa: UP047 - as all
+def signed_by_key(act: Signed, scope: Scope, key: str) -> Signed:  # noqa: UP047 - as all
     """With a signature by the key, where there is one."""
-    signature = sign(said_by(act, release), Path(key)) if key else ""
+    signature = sign(said_by(act, scope), Path(key)) if key else ""
     return replace(act, signature=signature)
 
 
@@ -90,6 +107,7 @@ class Demands:
     verified: str = ""
     allowed_signers: str = ""
     checkout: str = ""
+    environment: str = ""
     other_than_deployer: bool = False
     different_people: tuple[str, ...] = ()
     approvers: tuple[str, ...] = ()
@@ -122,19 +140,28 @@ class Demands:
             )
         return demands
 
-    def person(self, act: SignOff | Act, release: str) -> str:
+    def scope(self, cluster: Cluster, release: str) -> Scope:
+        """Where a signature must have been made to count here. Raises UnreachableError."""
+        if self.verified != SSH:
+            return Scope(release)
+        authority = cluster.read("ConfigMap", AUTHORITY)
+        text = (authority or {}).get("data", {}).get("ca.crt", "")
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return Scope(release, self.environment, cluster.namespace, digest)
+
+    def person(self, act: SignOff | Act, scope: Scope) -> str:
         """Who it was; "" where that is only stated. Raises VerificationError for what is not verified."""
         if self.verified == SSH:
             allowed = Path(self.checkout) / self.allowed_signers
-            return principal_of(said_by(act, release), act.signature, allowed)
+            return principal_of(said_by(act, scope), act.signature, allowed)
         account = account_in(act.known_as) if self.verified else ""
         if self.verified and not account:
             raise VerificationError("the API server named no account for it")
         return account
 
-    def refuse_approver(self, act: Act, release: str) -> str:
+    def refuse_approver(self, act: Act, scope: Scope) -> str:
         """Raises VerificationError for somebody who may not approve; who it was otherwise."""
-        person = self.person(act, release)
+        person = self.person(act, scope)
         if self.approvers and person not in self.approvers:
             raise VerificationError(
                 f"{person} may not approve: release_identity.approvers has {', '.join(self.approvers)}"

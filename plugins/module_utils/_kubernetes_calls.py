@@ -15,6 +15,7 @@ from ._kubernetes_client import (
     Connection,
     Status,
     connect,
+    lacks_right,
     retry_after,
     to_error,
     unreachable,
@@ -119,7 +120,7 @@ class Calls:
                 failure, pause = to_error(exc, what, self._connection.namespace), retry_after(exc)
                 if exc.status == 401 and self._renewed(first=attempt == 0):
                     pause = min(0.5 * attempt, LONGEST_PAUSE)
-                elif exc.status == 403 and self.doubts(right, began):
+                elif lacks_right(exc) and self.doubts(right, began):
                     pause = DOUBT_PAUSE
                 elif not isinstance(failure, UnreachableError):
                     self._session.learn(right, exc.status)

@@ -194,6 +194,9 @@ def _in_a_pod() -> bool:
     return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and not named
 
 
+ADMISSION = re.compile(r"denied (?:the )?request|violates PodSecurity|exceeded quota")
+
+
 def to_error(exc: t.Any, what: str, namespace: str) -> DeployError:
     """Our error for an answer, in the server's own words and never with a header or a token."""
     details = {"status": exc.status}
@@ -239,6 +242,11 @@ def _server_message(exc: t.Any) -> tuple[str, tuple[Cause, ...]]:
         return status.message.strip(), status.causes
     text = exc.body or exc.reason or "no reason given"
     return re.sub(r"\s+", " ", str(text)).strip()[:300], ()
+
+
+def lacks_right(exc: t.Any) -> bool:
+    """Whether authorization denied it, and no admission policy, webhook or quota, which run after it."""
+    return exc.status == 403 and not ADMISSION.search(_server_message(exc)[0])
 
 
 def retry_after(exc: t.Any) -> float | None:

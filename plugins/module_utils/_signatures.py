@@ -14,6 +14,8 @@ from ._errors import InputError, VerificationError
 
 NAMESPACE, REPORT = "release-sign-off", "release-report"
 TIMEOUT = 30.0
+PATTERN = frozenset("*?!")
+"""What makes patterns of principals: https://man.openbsd.org/ssh-keygen#ALLOWED_SIGNERS and ssh_config(5)."""
 
 
 def statement(kind: str, **said: t.Any) -> str:
@@ -46,13 +48,21 @@ def principal_of(text: str, signature: str, allowed: Path) -> str:
         file.write_text(signature, "utf-8")
         by = ("-f", str(allowed), "-s", str(file))
         found = _keygen("find-principals", *by)
-        principal = found.stdout.strip().partition("\n")[0]
-        if found.rc or not principal:
+        principals = found.stdout.split()
+        if found.rc or not principals:
             raise VerificationError(f"its SSH signature is by nobody whom {allowed.name} has")
+        principal = next((name for name in principals if not PATTERN & set(name)), None)
+        if principal is None:
+            raise VerificationError(
+                f"{allowed.name} has the key of its SSH signature under {principals[0]}, which is no one person: name "
+                "the owner of each key"
+            )
         argv = _argv("verify", *by, "-I", principal, "-n", NAMESPACE)
         with child(argv, _environment(), timeout=TIMEOUT, write=_giving(text)) as verifying:
             if verifying.wait():
-                raise VerificationError("its SSH signature is over another text, or has expired")
+                raise VerificationError(
+                    "its SSH signature is over another text, time, cluster or environment, or has expired: sign again"
+                )
     return principal
 
 

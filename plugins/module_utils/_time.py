@@ -118,9 +118,12 @@ def moment_of(text: str) -> datetime:
 
 
 def is_within(hours: t.Mapping[str, t.Any], moment: datetime) -> bool:
-    """Whether it is at or after `from` and before `until` in the `timezone`, which may go over midnight."""
+    """Whether it is at or after `from` and before `until` in the `timezone`, which may go over midnight.
+
+    Of the same hour twice it is always, as of a launch window.
+    """
     local = moment.astimezone(zone_of(str(hours.get("timezone") or "UTC")))
     begin, end = (start_of(local, 0, str(hours.get(name))) for name in ("from", "until"))
-    if begin <= end:
+    if begin < end:
         return begin <= local < end
     return local >= begin or local < end

@@ -250,7 +250,6 @@ from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, documented, execute
 from ..module_utils._release.models import FAILED
 from ..module_utils._release.record import Act
-from ..module_utils._release.store import ReleaseStore
 from ..module_utils._release.task import carry_out, read_change
 from ..module_utils._time import utc_now
 
@@ -305,9 +304,10 @@ def decide(module: Module, cluster: Cluster) -> dict[str, t.Any]:
 def sign_off(module: Module, cluster: Cluster) -> dict[str, t.Any]:
     given = module.params["sign_off"]
     commit = given["commit"] or (head_of(given["checkout"]) if given["checkout"] else "")
-    store = ReleaseStore(cluster, module.params["name"], clock=MonotonicClock())
     demands = Demands.read(module.params["identity"])
-    return sign(store, given, commit, known_as(cluster), demands, check_mode=module.check_mode)
+    return sign(
+        cluster, module.params["name"], given, commit, demands, check_mode=module.check_mode
+    )
 
 
 def main() -> None:

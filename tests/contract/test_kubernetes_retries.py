@@ -211,6 +211,15 @@ def test_any_denial_is_asked_again(cluster, script, before, call):
     assert len(script.requests) == len(before) + 3
 
 
+def test_a_refusal_by_an_admission_policy_is_believed_at_once(cluster, script, clock):
+    policy = "configmaps 'y' is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"
+    script.answers = [status(403, policy)]
+    began = clock.now()
+    with pytest.raises(RefusedError, match="denied request: no"):
+        cluster.create("ConfigMap", {"metadata": {"name": "y"}})
+    assert (len(script.requests), clock.now()) == (1, began)
+
+
 def test_a_denial_after_the_server_was_away_is_doubted_although_another_lasted(cluster, script):
     script.answers = [DENIED]
     with pytest.raises(RefusedError):

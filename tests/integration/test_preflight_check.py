@@ -51,7 +51,7 @@ def of(kind: str, name: str = "", **given: t.Any) -> Row:
 class Repository:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir()
+        (folder / "migrations").mkdir(parents=True)
         self.git("init", "--quiet", "--initial-branch=main")
         self.write("CHANGELOG.md", "# Changelog\n\n## 2.0.0\n")
 
@@ -85,9 +85,10 @@ def repository(tmp_path) -> Repository:
     return Repository(tmp_path / "checkout")
 
 
-def look_at(nowhere: Place, repository: Repository, **params: t.Any) -> dict[str, str]:
-    params = {"checkout": str(repository.folder), **params}
-    rows = check(nowhere, of("git", tag="v2.0.0"), **params)
+def look_at(nowhere: Place, repository: Repository) -> dict[str, str]:
+    deployed = [str(repository.folder / "migrations"), "/elsewhere"]
+    git = of("git", tag="v2.0.0", deployed=deployed)
+    rows = check(nowhere, git, checkout=str(repository.folder))
     return {name.removeprefix("git_"): row["status"] for name, row in rows.items()}
 
 
@@ -131,6 +132,25 @@ def test_a_clone_of_the_tag_alone_learns_the_branch_by_what_is_printed(nowhere, 
     clone.git("tag", "--delete", "v2.0.0")
     types(nowhere, clone, "tag")
     assert look_at(nowhere, clone)["tag"] == "pass"
+
+
+@pytest.mark.parametrize("hides", ["exclude", "--assume-unchanged", "--skip-worktree", "a link"])
+def test_what_git_is_told_not_to_see_is_seen_where_it_is_deployed(nowhere, repository, hides):
+    first, ninth = (repository.folder / "migrations" / name for name in ("1.sql", "9.sql"))
+    repository.write("migrations/1.sql", "SELECT 1;")
+    repository.git("tag", "v2.0.0")
+    assert look_at(nowhere, repository)["clean"] == "pass"
+    exclude = repository.folder / ".git" / "info" / "exclude"
+    exclude.write_text("9.sql\nkept/\n", "utf-8")
+    (repository.folder / "kept").mkdir()
+    if hides == "exclude":
+        ninth.write_text("DROP TABLE users;", "utf-8")
+    elif hides == "a link":
+        ninth.symlink_to(first)
+    else:
+        repository.git("update-index", hides, "migrations/1.sql")
+        first.write_text("SELECT 2;", "utf-8")
+    assert look_at(nowhere, repository)["clean"] == "fail"
 
 
 def test_a_file_that_was_renamed_is_told_by_its_names(nowhere, repository):

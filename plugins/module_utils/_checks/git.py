@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import typing as t
 from dataclasses import dataclass, replace
@@ -73,7 +74,7 @@ def look_git(options: Options, ground: Ground) -> list[Finding]:
     rows = {
         "tag": judge_tag(tag, tagged, git.commit("HEAD")),
         "branch": judge_branch(git, options["branch"], tag, tagged),
-        "clean": judge_clean(git),
+        "clean": judge_clean(git, options["deployed"]),
     }
     if options["changelog"]:
         path = Path(ground.checkout, options["changelog"])
@@ -128,7 +129,8 @@ def judge_branch(git: Git, branch: str, tag: str, tagged: str) -> Finding:
     return passed(f"{tag} is in {name}{since}")
 
 
-def judge_clean(git: Git) -> Finding:
+def judge_clean(git: Git, deployed: t.Sequence[str] = ()) -> Finding:
+    """Whether git sees no change, and the `deployed` folders in the checkout have what the commit has, by content."""
     status = git.ask("status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal")
     if status.rc != 0:
         raise RefusedError(f"git cannot tell whether {git.checkout} is clean: {status.stderr}.")
@@ -138,7 +140,39 @@ def judge_clean(git: Git) -> Finding:
             f"{git.checkout} has uncommitted files: {listed(dirty, 5)}; commit them, or 'git "
             "stash --include-untracked'"
         )
+    altered = [path for folder in deployed for path in _altered(git, folder)]
+    if altered:
+        return failed(
+            f"{git.checkout} deploys what is not in its commit, though git is told to ignore it: {listed(altered, 5)}; "
+            "release from a new clone at the tag"
+        )
     return passed("the checkout has no changes")
+
+
+def _altered(git: Git, folder: str) -> list[str]:
+    """The files that differ from the commit's. Also those that git ignores, or takes for unchanged without a look."""
+    top, place = Path(git.checkout).resolve(), Path(folder).resolve()
+    if not place.is_relative_to(top):
+        return []
+    tree = git.ask("ls-tree", "-r", "-z", "HEAD", "--", str(place.relative_to(top)))
+    if tree.rc != 0:
+        raise RefusedError(f"git cannot tell what the commit has in {folder}: {tree.stderr}.")
+    # MODE TYPE ID<TAB>PATH: https://git-scm.com/docs/git-ls-tree#_output_format
+    entries = (entry.partition("\t") for entry in tree.stdout.split("\0") if entry)
+    committed = {path: about.split()[2] for about, _, path in entries}
+    files = (file for file in place.rglob("*") if file.is_symlink() or not file.is_dir())
+    algorithm = git.ask("rev-parse", "--show-object-format").stdout.strip()
+    ids = {str(file.relative_to(top)): _id_of(file, algorithm) for file in files}
+    return sorted(path for path in {*committed, *ids} if committed.get(path) != ids.get(path))
+
+
+def _id_of(file: Path, algorithm: str) -> str:
+    """Git's own, computed here, for git would run the filters that a checkout configures.
+
+    https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
+    """
+    content = str(file.readlink()).encode() if file.is_symlink() else file.read_bytes()
+    return hashlib.new(algorithm, b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def judge_changelog(text: str | None, version: str, name: str) -> Finding:
@@ -255,6 +289,11 @@ GIT_OPTIONS = """  description:
       description: The tag of the release.
       type: str
       required: true
+    deployed:
+      description: Folders of the checkout that are deployed. Each file in them must be the commit's, byte by byte.
+      type: list
+      elements: path
+      default: []
     branch:
       description:
         - The branch that must contain it, as C(origin) has it, or the local one where there is no remote.

@@ -270,7 +270,9 @@ def look_sign_offs(options: Options, ground: Ground) -> list[Finding]:
             refused.append(failed(str(exc), name=f"given_sign_off_{given.name}"))
     rows = []
     there = {name: act for name, act in {**known, **new}.items() if counts(act, subject)}
-    people = judged(there, demands, ground.release, account_in(who))
+    people = judged(
+        there, demands, demands.scope(ground.cluster(), ground.release), account_in(who)
+    )
     for entry in wanted:
         signed, name = {**known, **new}.get(entry.name), f"sign_off_{entry.name}"
         facts = {SIGN_OFFS: {entry.name: new[entry.name].to_json()}} if entry.name in new else None

@@ -10,8 +10,9 @@ import typing as t
 from dataclasses import dataclass
 
 from .._arguments import read_who_and_why, refuse_secrets, text_of
+from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, InputError, VerificationError
-from .._identity import Demands, account_in, how_verified, named, signed_by_key
+from .._identity import Demands, Scope, account_in, how_verified, known_as, named, signed_by_key
 from .._module import refuse_twice
 from .._release.models import PLANNED, ROLLED_BACK, SIGN_OFFS
 from .._release.plan import RecordChange
@@ -80,43 +81,44 @@ def read_given(given: t.Mapping[str, t.Any]) -> list[Ask]:
 
 
 def sign(
-    store: ReleaseStore,
+    cluster: Cluster,
+    release: str,
     options: t.Mapping[str, t.Any],
     commit: str,
-    known_as: str,
     demands: Demands,
     *,
     check_mode: bool,
 ) -> dict[str, t.Any]:
     """The result of a task that signs one line, by its options, with the diff."""
     wanted = read_wanted(options["required"])
-    before = store.read()
+    store = ReleaseStore(cluster, release, clock=MonotonicClock())
+    before, scope = store.read(), demands.scope(cluster, release)
     known = known_sign_offs(before)
-    subject = subject_of(before, store.version, commit)
+    subject = subject_of(before, release, commit)
     given = (options[name] for name in ("note", "signed_release", "instead"))
     ask = Ask(options["name"], options["by"].strip(), *given)
     now = utc_now()
     there = {name: act for name, act in known.items() if counts(act, subject)}
-    anew = bool(judged(there, demands, store.version).get(ask.name, ("", ""))[1])
-    planned = plan_sign_off(known, wanted, ask, subject, now, known_as, anew=anew)
-    new = {n: signed_by_key(act, store.version, options["key"] or "") for n, act in planned.items()}
+    anew = bool(judged(there, demands, scope).get(ask.name, ("", ""))[1])
+    planned = plan_sign_off(known, wanted, ask, subject, now, known_as(cluster), anew=anew)
+    new = {n: signed_by_key(act, scope, options["key"] or "") for n, act in planned.items()}
     after = {**known, **new}
     # What is signed now comes last: another line that the same person signed counts.
     current = {**{n: act for n, act in there.items() if n != ask.name}, ask.name: after[ask.name]}
-    person, why = judged(current, demands, store.version)[ask.name]
+    person, why = judged(current, demands, scope)[ask.name]
     if why:
         raise VerificationError(
             f"The sign-off {ask.name!r} would not count: {why}. {how_verified(demands, 'sign_key')}"
         )
     if new:
         facts, status = {SIGN_OFFS: as_json(new)}, PLANNED if before is None else ""
-        change = RecordChange(store.version, options["by"], now, status=status, facts=facts)
+        change = RecordChange(release, options["by"], now, status=status, facts=facts)
         store.change(change, check_mode=check_mode)
     signed = after[ask.name]
     missing = [line.name for line in wanted if missing_because(line, after.get(line.name), subject)]
     who = named(signed.by, person, signed.known_as)
     remark = (
-        f'{who} signed "{signed.what}" of {store.version}, attempt {signed.attempt}, commit '
+        f'{who} signed "{signed.what}" of {release}, attempt {signed.attempt}, commit '
         f"{_short(signed.git_sha)}. {'Still unsigned: ' + ', '.join(missing) if missing else 'All are signed'}."
     )
     return {
@@ -129,7 +131,7 @@ def sign(
 
 
 def judged(
-    signed: t.Mapping[str, SignOff], demands: Demands, release: str, deployer: str | None = None
+    signed: t.Mapping[str, SignOff], demands: Demands, scope: Scope, deployer: str | None = None
 ) -> dict[str, tuple[str, str]]:
     """By line who signed it, "" where that is only stated, and why it does not count as the release wants it.
 
@@ -140,7 +142,7 @@ def judged(
     for name, act in signed.items():
         person = why = ""
         try:
-            person = demands.person(act, release)
+            person = demands.person(act, scope)
         except VerificationError as exc:
             why = str(exc)
         account = account_in(act.known_as)
@@ -180,11 +182,14 @@ def plan_sign_off(
     ask: Ask,
     subject: Subject,
     now: str,
-    known_as: str = "",
+    who: str = "",
     *,
     anew: bool = False,
 ) -> dict[str, SignOff]:
-    """What the record gets, by the sign-off's name; nothing when the same person signed it already, but `anew`."""
+    """What the record gets, by the sign-off's name; nothing when the same person signed it already, but `anew`.
+
+    `who`: as `known_as` names them.
+    """
     line = next((each for each in wanted if each.name == ask.name), None)
     if line is None:
         names = ", ".join(each.name for each in wanted) or "none"
@@ -209,7 +214,7 @@ def plan_sign_off(
                 f"{before.by} signed {ask.name!r} at {before.at} already: to "
                 "replace that signature, set 'instead'."
             )
-    what = (line.what, ask.note, subject.attempt, subject.git_sha, known_as)
+    what = (line.what, ask.note, subject.attempt, subject.git_sha, who)
     return {ask.name: SignOff(ask.name, ask.by, now, *what)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ansible.module_utils.common.yaml import yaml_dump
@@ -125,8 +125,21 @@ def troubles_of(standing: WorkloadStatus) -> list[Trouble]:
         if rule is not None and rule.name not in results:
             suspicion = Suspicion(sign, rule, first_seen=0, snapshots=1)
             verdict = explain(suspicion, deployment, container_of(deployment))
-            results[rule.name] = Trouble(verdict, rule.dwell is not None, sign.pod in ready)
+            dooms = rule.dwell is not None
+            if rule.node_bound and _is_alone(sign.node, standing.pods):
+                sentence = (
+                    f"{verdict.sentence}, on node {sign.node}, and its pods elsewhere are ready"
+                )
+                hint = f"Look at node {sign.node}, or cordon it."
+                verdict, dooms = replace(verdict, sentence=sentence, hint=hint), False
+            results[rule.name] = Trouble(verdict, dooms, sign.pod in ready)
     return [*results.values()]
+
+
+def _is_alone(node: str, pods: t.Iterable[Pod]) -> bool:
+    """Whether all pods of the same template are ready on other nodes, of which there are some, and none on this one."""
+    ready = {(pod.node == node, pod.ready) for pod in pods if not pod.deleting}
+    return ready == {(True, False), (False, True)}
 
 
 def _look_closely(

@@ -157,11 +157,12 @@ class ReleaseMemory:
     def decision_on(self, state: WatchState) -> Act | None:
         try:
             record = self._store(_PATIENCE).read()
+            said = self._said(record) if record else []
         except DeployError:
             return None  # the next look asks again
         if record is None or record.attempt != self._stamp["attempt"]:
             return None
-        return that_counts(self._said(record), state)
+        return that_counts(said, state)
 
     def _said(self, record: Record) -> list[Act]:
         """The decisions on this gate, but approvals that were not given by whom the release wants."""
@@ -169,7 +170,8 @@ class ReleaseMemory:
         for act in said:
             if act.decision == APPROVE and act not in self._judged:
                 try:
-                    self.demands.refuse_approver(act, self.release)
+                    scope = self.demands.scope(self.cluster, self.release)
+                    self.demands.refuse_approver(act, scope)
                     self._judged[act] = True
                 except VerificationError as exc:
                     self._judged[act] = False
@@ -258,11 +260,12 @@ def record_decision(
     shelf = WatchStore(store)
     shelf.read()
     planned, new = plan_decision(record, shelf.state(wanted.gate), wanted, list(shelf.watches))
-    planned = signed_by_key(planned, release, key) if new else planned
+    scope = demands.scope(cluster, release)
+    planned = signed_by_key(planned, scope, key) if new else planned
     person = ""
     if planned.decision == APPROVE:
         try:
-            person = demands.refuse_approver(planned, release)
+            person = demands.refuse_approver(planned, scope)
         except VerificationError as exc:
             raise VerificationError(
                 f"This approval would not count: {exc}. {how_verified(demands, 'sign_key')}"

@@ -98,7 +98,7 @@ class RunMessage:
         # What a template put together has gaps where parts of it were empty.
         text = re.sub(" {2,}", " ", self._redact(f"{away}{sentence_of(event.result)}"))
         reason = str(event.result.get("reason") or "")
-        failure = models.RunFailure(event.host, text, reason=reason)
+        failure = models.RunFailure(event.concerns, text, reason=reason)
         if self._status.failed(failure) and len(self._status.failures) > 1:
             # The first is in the headline at once, and the call at the end quotes it.
             self._outbox.reply(headline.detail(failure), detail=True)

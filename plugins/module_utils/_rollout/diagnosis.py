@@ -201,14 +201,14 @@ def _gather(
         else:
             diagnosis["logs"][label] = redact(text).splitlines()
             diagnosis["missing"] += [f"The log of {label} {cut}"] if cut else []
-    names = {deployment.name, *(pod.name for pod in pods)}
-    names |= {replica_set.name} if replica_set else set()
-    for name in sorted(names):
+    objects = [("Deployment", deployment.name), *(("Pod", pod.name) for pod in pods)]
+    objects += [("ReplicaSet", replica_set.name)] if replica_set else []
+    for kind, name in objects:
         if late():
             diagnosis["missing"].append(f"The events of {name} were not read in time.")
             continue
         try:
-            selector = f"involvedObject.name={name}"
+            selector = f"involvedObject.kind={kind},involvedObject.name={name}"
             listed = cluster.list_objects("Event", field_selector=selector)
             diagnosis["events"] += [_event_face(event) for event in listed]
         except DeployError as exc:

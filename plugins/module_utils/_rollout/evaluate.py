@@ -375,10 +375,16 @@ def explain(suspicion: Suspicion, deployment: Deployment, container: str) -> Eva
     )
 
 
+LONGEST = 70 + 253
+"""Of a start that ends in a name: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"""
+
+
 def shorten(message: str) -> str:
-    """One line. A long text is cut in its middle: its start names the subject, its end the cause."""
+    """One line. A long text is cut in its middle, between words: its start names the subject, its end the cause."""
     line = " ".join(redact(message).split())
-    return line if len(line) <= 180 else f"{line[:70]} … {line[-100:]}"
+    start, end = line[: (line + " ").index(" ", min(70, len(line)))], line[-100:].partition(" ")[2]
+    short = f"{start[:LONGEST]} … {end or line[-100:]}"
+    return short if 180 < len(line) > len(short) else line
 
 
 def troubles(progress: RolloutProgress, deployment: Deployment) -> list[str]:
@@ -394,7 +400,24 @@ def _no_progress(
 ) -> Evaluation:
     known = troubles(progress, deployment)
     because = known[0] if known else f"it is at {deployment.counts}"
-    return Evaluation("failing", reason, f"it made no progress {span}: {because}", hint)
+    verdict = Evaluation("failing", reason, f"it made no progress {span}: {because}", hint)
+    return with_node(verdict, progress)
+
+
+def with_node(verdict: Evaluation, progress: RolloutProgress) -> Evaluation:
+    """The verdict with the node where all pods were that failed, once a fresh pod has failed there as well.
+
+    A failure on another node would have proved the release's fault; see `_by_nodes`.
+    """
+    suspicions = [*progress.suspicions.values(), *(entry.suspicion for entry in progress.replaced)]
+    pods = {suspicion.sign.pod for suspicion in suspicions}
+    nodes = {suspicion.sign.node for suspicion in suspicions}
+    if len(pods) < 2 or len(nodes) > 1 or not progress.replaced:
+        return verdict
+    (node,) = nodes
+    sentence = f"{verdict.sentence}; all {len(pods)} new pods that failed were on node {node}"
+    hint = f"Look at node {node}, or cordon it, and run the same command again."
+    return replace(verdict, sentence=sentence, hint=hint)
 
 
 def read_events(deployment: Deployment) -> str:

@@ -15,6 +15,9 @@ from .models import Condition, Container, Deployment, Pod, ReplicaSet
 PULL = frozenset({"ErrImagePull", "ImagePullBackOff"})
 START = frozenset({"RunContainerError", "CreateContainerError", "StartError", "ContainerCannotRun"})
 BARE_BACK_OFF = re.compile(r'(Back-off pulling image "[^"]*")?')
+CANNOT_START = re.compile(
+    "executable file not found|no such file|permission denied|exec format", re.IGNORECASE
+)
 LOOKS_APART = 2.0
 """Seconds between two looks that count as two."""
 NODE_TROUBLE = re.compile(
@@ -119,7 +122,7 @@ RULES = (
     FailureRule(
         "CannotStart",
         START,
-        message=r"executable file not found|no such file|permission denied|exec format",
+        message=CANNOT_START.pattern,
         dwell=15,
         snapshots=2,
         sentence="container {container} cannot start ({message})",
@@ -141,7 +144,7 @@ RULES = (
         dwell=0,
         restarts=2,
         sentence="container {container} crashed {restarts} times ({message})",
-        hint="Read its last log lines below.",
+        hint="Read its log.",
         node_bound=True,
     ),
     FailureRule(
@@ -330,6 +333,9 @@ def _container_signs(pod: Pod, container: Container, crashes: int) -> t.Iterator
 
     if killed:
         yield sign("OOMKilled", ending, times)
+    elif container.last_reason in START and CANNOT_START.search(container.last_message):
+        # The kubelet counts what the runtime could not start as a container that ended. It has no log.
+        yield sign(container.last_reason, container.last_message, times)
     elif times and (container.reason == "CrashLoopBackOff" or times >= crashes):
         yield sign("Restarted", ending, times)
     elif container.state == "waiting" and container.reason:

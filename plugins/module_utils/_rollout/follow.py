@@ -15,15 +15,18 @@ from dataclasses import dataclass, field, replace
 from .._cluster import Clock, Object
 from .._errors import EarlierWaveError, RefusedError
 from .._redaction import excerpt
-from .evaluate import Evaluation, RolloutProgress, RolloutSnapshot, evaluate, troubles
+from .evaluate import Evaluation, RolloutProgress, RolloutSnapshot, evaluate, troubles, with_node
 from .models import Container, Deployment, Pod, ReplicaCounts, last_seen
 from .observer import RolloutObserver
 from .overlap import ALONE, Place
 
 KILLED = re.compile(r"Container (\S+) failed (liveness|startup) probe")
 FAILED = re.compile(r"(Liveness|Startup) probe (?:failed|errored)", re.IGNORECASE)
+UNREADY = re.compile(r"(Readiness|Startup) probe (?:failed|errored)", re.IGNORECASE)
 RESTARTS = frozenset({"CrashLoop", "RestartedInSoak"})
 """Verdicts about restarts, which a kubelet's kill may be behind."""
+NOT_READY = frozenset({"DeadlineExceeded", "Stalled", "Timeout"})
+"""Verdicts about pods that did not become ready in time."""
 
 Events: t.TypeAlias = "t.Sequence[Object] | None"
 """Events of one pod; None without the right to read them."""
@@ -201,12 +204,29 @@ def killed(container: str, probe: str, message: str) -> Evaluation:
     )
 
 
+def with_answer(verdict: Evaluation, diagnosis: t.Mapping[str, t.Any]) -> Evaluation:
+    """The verdict about pods that did not become ready with what the newest probe of one answered."""
+    pods = {f"Pod/{pod['name']}" for pod in diagnosis["pods"] if not pod["ready"]}
+    answers = (
+        event["message"]
+        for event in diagnosis["events"]
+        if event["object"] in pods and UNREADY.match(event["message"])
+    )
+    answer = next(answers, "") if verdict.reason in NOT_READY else ""
+    if not answer:
+        return verdict
+    return replace(verdict, sentence=f"{verdict.sentence} ({excerpt(answer, 180)})")
+
+
 def recalled(place: Place) -> Evaluation | None:
     """A verdict when a service of an earlier wave goes back."""
     cause = place.cause()
     sentence, hint = f"{cause} of an earlier wave failed in its soak", f"See to {cause} first."
     return Evaluation("failing", EarlierWaveError.reason, sentence, hint) if cause else None
 
+
+QUIET = 3.0
+"""Seconds that a controller may take before that is said. One whose API server restarted takes up to a minute."""
 
 OLD_EVERY = 1.0
 """Seconds between two looks at old pods that are ending."""
@@ -265,7 +285,7 @@ class Follower:
             progress = further
             if snapshot.pods is not None:
                 self._ages.note(snapshot.pods, now)
-            self._emit_counts(snapshot.deployment, progress)
+            self._emit_counts(snapshot.deployment, progress, now)
             if verdict.replace:
                 progress = self._replace(progress, verdict, snapshot)
             if verdict.outcome != "waiting":
@@ -343,10 +363,16 @@ class Follower:
             return replace(progress, quorum="any")
         return progress
 
-    def _emit_counts(self, deployment: Deployment | None, progress: RolloutProgress) -> None:
-        if deployment is None or deployment.observed_generation < progress.generation:
+    def _emit_counts(
+        self, deployment: Deployment | None, progress: RolloutProgress, now: float
+    ) -> None:
+        if deployment is None:
             return
         known = troubles(progress, deployment)
+        if deployment.observed_generation < progress.generation:
+            if now - progress.started < QUIET:
+                return
+            known = ["waiting for kube-controller-manager, which has not seen the change yet"]
         if deployment.counts != self._counts or known != self._reported:
             self._counts, self._reported = deployment.counts, known
             self.report("; ".join([str(deployment.counts), *known[:1]]), deployment.counts)
@@ -370,7 +396,7 @@ def _restarted(pods: t.Iterable[Pod], known: dict[str, int]) -> Evaluation | Non
                     "failing",
                     "OutOfMemory" if why == "OOMKilled" else "RestartedInSoak",
                     f"container {container.name} restarted after the rollout was complete ({why})",
-                    "Read its last log lines below.",
+                    "Read its log.",
                     pod=pod.uid,
                     container=container.name,
                 )
@@ -380,9 +406,10 @@ def _restarted(pods: t.Iterable[Pod], known: dict[str, int]) -> Evaluation | Non
 def _timeout(progress: RolloutProgress, deployment: Deployment | None) -> Evaluation:
     known = troubles(progress, deployment) if deployment else []
     where = f"it is at {deployment.counts}" if deployment else "it was not seen"
-    return Evaluation(
+    verdict = Evaluation(
         "failing",
         "Timeout",
         f"it was not complete within 'wait_timeout': {'; '.join([where, *known[:1]])}",
         "Raise 'wait_timeout' if its pods are slow to become ready.",
     )
+    return with_node(verdict, progress)

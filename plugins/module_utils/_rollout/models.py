@@ -164,6 +164,11 @@ class ReplicaCounts:
     ready: int = under("status.readyReplicas", default=0)
     available: int = under("status.availableReplicas", default=0)
 
+    @property
+    def serving(self) -> bool:
+        """Whether as many pods as are wanted are available, new or old."""
+        return 0 < self.desired <= self.available
+
     def shown(self) -> dict[str, int]:
         """The counts for results and progress."""
         return {name: count for name, count in asdict(self).items() if name != "total"}
@@ -273,6 +278,7 @@ class ContainerStatus:
     state: t.Mapping[str, StateDetail] = field(default_factory=dict)
     last_reason: str = under("lastState.terminated.reason")
     last_exit_code: int | None = under("lastState.terminated.exitCode", default=None)
+    last_message: str = under("lastState.terminated.message")
     image_id: str = under("imageID")
     started: bool = True
 
@@ -290,6 +296,7 @@ class Container:
     exit_code: int | None
     last_reason: str
     last_exit_code: int | None
+    last_message: str = ""
     image_id: str = ""
     """The image's digest as the node resolved it, once it was pulled."""
     started: bool = False
@@ -308,6 +315,7 @@ class Container:
             exit_code=detail.exit_code,
             last_reason=status.last_reason,
             last_exit_code=status.last_exit_code,
+            last_message=status.last_message,
             image_id=status.image_id,
             started=state == "running" and status.started,
         )

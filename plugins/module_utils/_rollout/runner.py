@@ -16,7 +16,16 @@ from .changes import describe_changes
 from .diagnosis import diagnose, find_log_line
 from .evaluate import CONTROLLER_SILENCE, Evaluation, RolloutProgress, is_another, start_course
 from .failures import signs_of
-from .follow import HELD_LOOK, RESTARTS, Follower, Report, RolloutStatus, as_kill, recalled
+from .follow import (
+    HELD_LOOK,
+    RESTARTS,
+    Follower,
+    Report,
+    RolloutStatus,
+    as_kill,
+    recalled,
+    with_answer,
+)
 from .models import Deployment, Pod, PodTemplate
 from .observer import RolloutObserver, find_deployment, observe_all_pods, observe_deployment
 from .overlap import ALONE, PROVEN, RETURNING, Place
@@ -39,7 +48,7 @@ HINTS: t.Mapping[str, str] = {
     "succeeded": "",
     "no_change": "",
     "rolled_back": "Back as before: fix the cause, then try again.",
-    "rollback_failed": "Act now: it may be down.",
+    "rollback_failed": "Check its pods now.",
     "failed_no_undo": "Nothing was undone: undo it by hand.",
     "superseded": "Find out who else changed it.",
     "blocked": "Nothing was written: fix what is named, then try again.",
@@ -291,7 +300,7 @@ class Rollout:
         if not silent:
             return status
         sentence = f"the log of {', '.join(silent)} does not say {line!r}"
-        verdict = Evaluation("failing", "LogLineMissing", sentence, "Read the log below.")
+        verdict = Evaluation("failing", "LogLineMissing", sentence, "Read its log.")
         return replace(status, verdict=verdict)
 
     @property
@@ -348,6 +357,8 @@ class Rollout:
             diagnosis = diagnose(
                 self.cluster, deployment, verdict, container=self.wanted.container, clock=self.clock
             )
+            verdict = with_answer(verdict, diagnosis)
+            diagnosis = {**diagnosis, "cause": verdict.sentence}
         if why or pin is None:
             result = "rollback_failed" if self._goes_back else "failed_no_undo"
             return self._failure(plan, verdict, result, deployment, diagnosis, why)
@@ -394,7 +405,10 @@ class Rollout:
             image = latest.images.get(self.wanted.container, "")
             return failure("rolled_back", f"It was rolled back to {image} and serves as before.")
         result = outcome if outcome in TAKEN else "rollback_failed"
-        return failure(result, f"Undoing it failed too: {status.verdict.sentence}.")
+        how = f"Undoing it failed too: {status.verdict.sentence}."
+        if status.deployment and latest.counts.serving:
+            how += f" Yet {latest.counts.available} of {latest.counts.desired} pods are available."
+        return failure(result, how)
 
     def _return(
         self, guarded: GuardedCluster, current: Deployment, pin: Pin, *, ours: bool

@@ -421,7 +421,7 @@ def standing(
     """
     record = Record.read(sight.get("record"))
     return {
-        "undone": _undone(settlement),
+        "undone": _undone(settlement, sight.get("deployments") or ()),
         "now": [
             *_rollouts(sight.get("deployments")),
             *(f"{part} {_part(record, phase)}" for phase, part in parts.items()),
@@ -445,17 +445,25 @@ def next_words(
     return "; or ".join(texts.values())
 
 
-def _undone(settlement: next_step.Body) -> str:
+def _undone(settlement: next_step.Body, deployments: t.Sequence[next_step.Body]) -> str:
     if not settlement:
         return ""
     undone: next_step.Body = settlement.get("undone") or {}
     back = [name for name, how in undone.items() if how != "rollback_failed"]
     stuck = [name for name in undone if name not in back]
     stuck += [name for name in settlement.get("not_undone") or () if name not in stuck]
+    pods = {deployment["name"]: deployment["replicas"] for deployment in deployments}
+    serving = [
+        name
+        for name in stuck
+        if name in pods and 0 < pods[name]["desired"] <= pods[name]["available"]
+    ]
+    stuck = [name for name in stuck if name not in serving]
     parts = (
         (back, "went back"),
+        (serving, "serves with all pods, but is not back whole: check it now"),
         (stuck, "did not come back: check it now"),
-        (settlement.get("paused"), "is paused"),
+        (settlement.get("paused"), "runs the release, and was not undone"),
     )
     return "; ".join(f"{', '.join(names)} {what}" for names, what in parts if names) or "nothing"
 

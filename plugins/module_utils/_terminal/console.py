@@ -189,7 +189,7 @@ class Console:
         other = str(text.get("unfinished") or text.get("later") or "")
         log = telling.last_lines(text)
         if stage:
-            failure = models.RunFailure(event.host, why, missing, reason, log, other)
+            failure = models.RunFailure(event.concerns, why, missing, reason, log, other)
             stage.failures.append(failure)
         lock = text.get("lock")
         self.block.story = replace(

@@ -171,6 +171,11 @@ class TaskEnded:
     ignored: bool = False
     at: float = 0.0
 
+    @property
+    def concerns(self) -> str:
+        """The host that it is about. One host looks up the images of all."""
+        return "localhost" if self.task.action == "easymo.deploy.images" else self.host
+
 
 @dataclass(frozen=True)
 class Reported(Progress):

@@ -257,7 +257,10 @@ def _failure_facts(item: Item, label: str) -> list[Fact]:
         image = version_of((result.get("after") or {}).get("image") or "")
         facts.append(Fact("", f"↩ {item.name} is back on {image} {_pods(result)}".rstrip(), "warn"))
     elif result.get("result") == "rollback_failed":
-        facts.append(Fact("", f"↩ {item.name} did not come back", "bad"))
+        replicas = result.get("replicas") or {}
+        pods = _pods(result) if replicas.get("available") == replicas.get("desired") else ""
+        stands = f"serves {pods}, but is not back whole" if pods else "did not come back"
+        facts.append(Fact("", f"↩ {item.name} {stands}", "bad"))
     return facts
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import typing as t
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._identity import (
+    AUTHORITY,
     Demands,
+    Scope,
     account_in,
     known_as,
     place_of,
@@ -20,6 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._identity import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Act, SignOff
 from tests.fakes.cluster import MemoryCluster
+from tests.tables import cases
 
 GITHUB = {
     "GITHUB_ACTIONS": "true",
@@ -78,6 +82,7 @@ QA = SignOff("qa", "Jane Doe", "then", "QA sign-off", "", 1, "c0ffee", "acc:jane
 HOLD = Act(
     gate="monitoring", decision="approve", by="Jane", reason="it was looked at", watch="w", held="h"
 )
+HERE = Scope("2.0.0", "production", "easymo-prod", "ca1")
 KEYS = ("jane", "eve")
 
 
@@ -105,55 +110,96 @@ def ssh(keys: dict[str, str], **more: t.Any) -> Demands:
 
 @pytest.mark.parametrize("act", [QA, HOLD], ids=["sign-off", "decision"])
 def test_a_signature_by_a_key_says_who_it_was(keys, act):
-    assert ssh(keys).person(signed_by_key(act, "2.0.0", keys["jane"]), "2.0.0") == "jane@shop.com"
+    assert ssh(keys).person(signed_by_key(act, HERE, keys["jane"]), HERE) == "jane@shop.com"
 
 
-ALTERED: tuple[tuple[str, t.Any, str, dict[str, t.Any]], ...] = (
-    ("another line", QA, "2.0.0", {"name": "security"}),
-    ("another name", QA, "2.0.0", {"by": "Eve"}),
-    ("another commit", QA, "2.0.0", {"git_sha": "bad"}),
-    ("another attempt", QA, "2.0.0", {"attempt": 2}),
-    ("another note", QA, "2.0.0", {"note": "all is well"}),
-    ("another release", QA, "2.0.1", {}),
-    ("another decision", HOLD, "2.0.0", {"decision": "reject"}),
-    ("another hold", HOLD, "2.0.0", {"held": "later"}),
-    ("another watch", HOLD, "2.0.0", {"watch": "later"}),
-    ("another gate", HOLD, "2.0.0", {"gate": "ramp"}),
-    ("another reason", HOLD, "2.0.0", {"reason": "why not"}),
-    ("no signature", QA, "2.0.0", {"signature": ""}),
-    ("no signature at all", QA, "2.0.0", {"signature": "-----BEGIN SSH SIGNATURE-----"}),
-    ("an option", QA, "2.0.0", {"signature": "-Y"}),
+ALTERED: tuple[tuple[str, t.Any, dict[str, t.Any]], ...] = (
+    ("another line", QA, {"name": "security"}),
+    ("another name", QA, {"by": "Eve"}),
+    ("another commit", QA, {"git_sha": "bad"}),
+    ("another attempt", QA, {"attempt": 2}),
+    ("another note", QA, {"note": "all is well"}),
+    ("another time", QA, {"at": "later"}),
+    ("another account", QA, {"known_as": "acc:eve, eve@laptop"}),
+    ("another decision", HOLD, {"decision": "reject"}),
+    ("another hold", HOLD, {"held": "later"}),
+    ("another watch", HOLD, {"watch": "later"}),
+    ("another gate", HOLD, {"gate": "ramp"}),
+    ("another reason", HOLD, {"reason": "why not"}),
+    ("another decision's time", HOLD, {"at": "later"}),
+    ("no signature", QA, {"signature": ""}),
+    ("no signature at all", QA, {"signature": "-----BEGIN SSH SIGNATURE-----"}),
+    ("an option", QA, {"signature": "-Y"}),
 )
 """What a signature is put under that was made for something else."""
 
 
-@pytest.mark.parametrize(
-    ("act", "release", "changes"), [a[1:] for a in ALTERED], ids=[a[0] for a in ALTERED]
-)
-def test_a_signature_of_something_else_counts_for_nothing(keys, act, release, changes):
-    signed = replace(signed_by_key(act, "2.0.0", keys["jane"]), **changes)
+@pytest.mark.parametrize(("act", "changes"), [a[1:] for a in ALTERED], ids=[a[0] for a in ALTERED])
+def test_a_signature_of_something_else_counts_for_nothing(keys, act, changes):
+    signed = replace(signed_by_key(act, HERE, keys["jane"]), **changes)
     with pytest.raises(VerificationError, match="SSH signature"):
-        ssh(keys).person(signed, release)
+        ssh(keys).person(signed, HERE)
+
+
+def namespace(name: str, authority: str) -> MemoryCluster:
+    cluster = MemoryCluster()
+    cluster.namespace = name
+    cluster.put("ConfigMap", {"metadata": {"name": AUTHORITY}, "data": {"ca.crt": authority}})
+    return cluster
+
+
+@cases("elsewhere", {
+    "release": ("2.0.1", "production", "shop", "ca1"),
+    "environment": ("2.0.0", "staging", "shop", "ca1"),
+    "namespace": ("2.0.0", "production", "shop-2", "ca1"),
+    "cluster": ("2.0.0", "production", "shop", "ca2"),
+})  # fmt: skip
+def test_a_signature_counts_nowhere_else(keys, elsewhere):
+    def scope(release: str, environment: str, name: str, authority: str) -> Scope:
+        return ssh(keys, environment=environment).scope(namespace(name, authority), release)
+
+    here = scope("2.0.0", "production", "shop", "ca1")
+    signed = signed_by_key(QA, here, keys["jane"])
+    assert ssh(keys).person(signed, scope("2.0.0", "production", "shop", "ca1"))
+    with pytest.raises(VerificationError, match="another text, time, cluster or environment"):
+        ssh(keys).person(signed, scope(*elsewhere))
+
+
+@cases("line", {
+    "of a domain": ("*@shop.com", ""),
+    "of all but one": ("!eve@shop.com,*@shop.com", ""),
+    "of a pattern and a name": ("*@shop.com,jane@shop.com", "jane@shop.com"),
+})  # fmt: skip
+def test_a_pattern_is_no_person(keys, line):
+    names, person = line
+    public = Path(keys["jane"] + ".pub").read_text("utf-8")
+    Path(keys["checkout"], "patterns").write_text(f"{names} {public}", "utf-8")
+    demands, signed = ssh(keys, allowed_signers="patterns"), signed_by_key(QA, HERE, keys["jane"])
+    if person:
+        assert demands.person(signed, HERE) == person
+    else:
+        with pytest.raises(VerificationError, match="which is no one person"):
+            demands.person(signed, HERE)
 
 
 @pytest.mark.parametrize(("key", "allowed"), [("eve", "allowed"), ("jane", "other")])
 def test_who_is_not_allowed_to_sign_releases_signs_none(keys, key, allowed):
-    signed = signed_by_key(QA, "2.0.0", keys[key])
+    signed = signed_by_key(QA, HERE, keys[key])
     with pytest.raises(VerificationError, match="SSH signature"):
-        ssh(keys, allowed_signers=allowed).person(signed, "2.0.0")
+        ssh(keys, allowed_signers=allowed).person(signed, HERE)
 
 
 def test_a_key_with_a_passphrase_asks_nobody(keys):
     with pytest.raises(InputError, match="name a key without a passphrase"):
-        signed_by_key(QA, "2.0.0", keys["encrypted"])
+        signed_by_key(QA, HERE, keys["encrypted"])
 
 
 def test_one_that_is_not_there_is_a_sentence(keys):
     with pytest.raises(InputError, match="ssh-keygen could not sign by"):
-        signed_by_key(QA, "2.0.0", keys["jane"] + "-none")
-    signed = signed_by_key(QA, "2.0.0", keys["jane"])
+        signed_by_key(QA, HERE, keys["jane"] + "-none")
+    signed = signed_by_key(QA, HERE, keys["jane"])
     with pytest.raises(InputError, match="allowed_signers"):
-        ssh(keys, allowed_signers="gone").person(signed, "2.0.0")
+        ssh(keys, allowed_signers="gone").person(signed, HERE)
 
 
 PRODUCT = replace(QA, name="product", by="Joe")
@@ -175,7 +221,7 @@ PRODUCT = replace(QA, name="product", by="Joe")
     ({"verified": "ssh", "allowed_signers": "a"}, PRODUCT, "it has no SSH signature"),
 ], ids=str)  # fmt: skip
 def test_what_a_release_wants_of_who_signs(demands, product, why):
-    people = judged({"qa": QA, "product": product}, Demands.read(demands), "2.0.0", "acc:bot")
+    people = judged({"qa": QA, "product": product}, Demands.read(demands), HERE, "acc:bot")
     assert why in people["product"][1]
     assert bool(why) == bool(people["product"][1])
 
@@ -183,7 +229,7 @@ def test_what_a_release_wants_of_who_signs(demands, product, why):
 @pytest.mark.parametrize(("deployer", "why"), [(None, ""), ("", "names no account of who deploys")])
 def test_nobody_is_another_than_a_deployer_who_is_not_known(deployer, why):
     demands = Demands.read({"verified": "cluster", "other_than_deployer": True})
-    ((_person, reason),) = judged({"qa": QA}, demands, "2.0.0", deployer).values()
+    ((_person, reason),) = judged({"qa": QA}, demands, HERE, deployer).values()
     assert why in reason
     assert bool(why) == bool(reason)
 
@@ -198,10 +244,10 @@ def test_only_who_is_named_approves(known, allowed):
     demands = Demands.read({"verified": "cluster", "approvers": ["acc:jane"]})
     act = replace(HOLD, known_as=known)
     if allowed:
-        assert demands.refuse_approver(act, "2.0.0") == "acc:jane"
+        assert demands.refuse_approver(act, HERE) == "acc:jane"
     else:
         with pytest.raises(VerificationError):
-            demands.refuse_approver(act, "2.0.0")
+            demands.refuse_approver(act, HERE)
 
 
 @pytest.mark.parametrize(("given", "said"), [

@@ -102,6 +102,26 @@ def test_a_pod_that_crashed_and_is_ready_again_is_no_certain_cause():
     assert all("ready again" in cause.sentence for cause in causes)
 
 
+@pytest.mark.parametrize("elsewhere", ["True", "False"], ids=["ready elsewhere", "ready nowhere"])
+def test_what_fails_on_one_node_alone_is_laid_to_the_node(elsewhere):
+    cluster = MemoryCluster()
+    Controller(cluster, "easymo/wallet:v2")
+    first, *others = [body for (kind, _name), body in cluster.objects.items() if kind == "Pod"]
+    for number, pod in enumerate([first, *others]):
+        pod["spec"]["nodeName"] = f"node-{number}"
+        ready = "False" if pod is first else elsewhere
+        pod["status"]["conditions"] = [{"type": "Ready", "status": ready}]
+    waiting = {"reason": "CreateContainerError", "message": "mount: permission denied"}
+    first["status"]["containerStatuses"][0] |= {"ready": False, "state": {"waiting": waiting}}
+    notes = notebook()
+    look_at_deployments(notes, cluster, services=[NAME], clock=FakeClock())
+    (cause, *_rest) = find_causes(notes.collected().facts)
+    named = elsewhere == "True"
+    assert ("on node node-0, and its pods elsewhere are ready" in cause.sentence) is named
+    assert ("Look at node node-0" in cause.hint) is named
+    assert (named and "rollback.yml" in cause.hint) is False
+
+
 @pytest.mark.parametrize(
     ("image", "only", "words"),
     [

@@ -12,12 +12,19 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.evaluate im
     CONTROLLER_SILENCE,
     REPAIRED,
     Evaluation,
+    Replacement,
     RolloutProgress,
     RolloutSnapshot,
     evaluate,
+    shorten,
     start_course,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import LOOKS_APART
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
+    LOOKS_APART,
+    Sign,
+    Suspicion,
+    rule_for,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
     Condition,
     Deployment,
@@ -213,6 +220,37 @@ def test_a_deadline_that_passes_after_the_patch_dooms(deployment, patched):
     assert patched is not None or verdict.outcome == "waiting", "its pods may just be repaired"
     verdict = evaluate(progress, RolloutSnapshot(late(deployment)), now)[1]
     assert (verdict.outcome, verdict.reason) == ("failing", "DeadlineExceeded")
+
+
+def test_a_name_is_not_what_is_cut_out_of_a_long_message():
+    webhook = '"pods.policy.example.com"'
+    line = f"Internal error occurred: failed calling webhook {webhook}: failed to call webhook: "
+    line += "Post https://policy.example.svc:443/pods?timeout=10s: dial tcp 10.96.0.7:443: connect: connection refused"
+    assert webhook in shorten(line)
+    assert shorten(line).endswith("connection refused")
+    assert len(shorten(line)) < len(line)
+    assert len(shorten("x" * 1000)) < 500
+
+
+@pytest.mark.parametrize(
+    ("nodes", "named"), [(("n1", "n1"), True), (("n1", "n2"), False), (("n1",), False)]
+)
+def test_the_node_on_which_alone_pods_failed_is_named(deployment, nodes, named):
+    sign = Sign("x", "app", "CreateContainerError", "mount: permission denied")
+    rule = rule_for(sign) or pytest.fail("no rule")
+    failed = [
+        Suspicion(replace(sign, pod=str(n), node=node), rule, 0.0, 1)
+        for n, node in enumerate(nodes)
+    ]
+    progress = replace(
+        course_of(deployment), replaced=tuple(Replacement(each, frozenset()) for each in failed)
+    )
+    now = 0.98 * deployment.progress_deadline
+    verdict = evaluate(progress, RolloutSnapshot(late(deployment)), now)[1]
+    assert (verdict.reason, "all 2 new pods that failed were on node n1" in verdict.sentence) == (
+        "DeadlineExceeded", named,
+    )  # fmt: skip
+    assert ("cordon it" in verdict.hint) is named
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,19 @@ def test_what_leaves_or_what_a_node_did_to_a_pod_is_not_laid_to_the_release(left
     assert signs_of([Pod.from_json(body)], None) == []
 
 
+def test_what_the_runtime_could_not_start_is_no_crash():
+    """As a kubelet of 1.36 tells it between two tries."""
+    message = 'exec: "/bin/serverr": stat /bin/serverr: no such file or directory'
+    ended = {"terminated": {"reason": "StartError", "exitCode": 128, "message": message}}
+    for reason in ("CrashLoopBackOff", "RunContainerError"):
+        waiting = {"waiting": {"reason": reason, "message": message}}
+        container = {"name": "c", "restartCount": 3, "state": waiting, "lastState": ended}
+        body = {"metadata": {"name": "p", "uid": "1"}, "status": {"containerStatuses": [container]}}
+        [shown] = signs_of([Pod.from_json(body)], None)
+        assert rule_for(shown).name == "CannotStart"  # type: ignore[union-attr]
+        assert shown.message == message
+
+
 def test_a_sign_that_went_and_came_back_starts_anew():
     shown = sign("Unschedulable")
     gone = suspect([], suspect([shown], {}, 0.0), 60.0)

@@ -16,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.follow impo
     ProbePatience,
     as_kill,
     patience_of,
+    with_answer,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Pod
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin
@@ -224,6 +225,22 @@ def test_why_a_container_was_killed_is_what_its_probe_said_last():
         {**KILLING, "lastTimestamp": "2026-11-29T10:00:20Z"},
     ]
     assert "statuscode: 503" in as_kill(verdict, events).sentence
+
+
+@cases("told", {
+    "never ready": ("DeadlineExceeded", False, True),
+    "another cause": ("ImageNotFound", False, False),
+    "another pod": ("DeadlineExceeded", True, False),
+})  # fmt: skip
+def test_a_service_that_is_never_ready_is_told_with_what_its_probe_answered(told):
+    reason, ready, quoted = told
+    answer = "Readiness probe failed: HTTP probe failed with statuscode: 503"
+    diagnosis = {
+        "pods": [{"name": "p", "ready": ready}],
+        "events": [{"object": "Pod/p", "message": answer}],
+    }
+    verdict = with_answer(Evaluation("failing", reason, "it made no progress"), diagnosis)
+    assert verdict.sentence == "it made no progress" + f" ({answer})" * quoted
 
 
 def killed_in_its_soak(world: World) -> None:

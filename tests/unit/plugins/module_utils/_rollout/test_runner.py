@@ -400,6 +400,7 @@ def test_a_silent_controller_is_no_reason_to_undo(world):
     world.controller.silent = True
     error = world.fail(NEW, pin=world.pin)
     assert (error.reason, error.details["result"]) == ("ControllerSilent", "controller_silent")
+    assert sum("waiting for kube-controller-manager" in report for report in world.reports) == 1
 
 
 def test_rolling_back_follows_to_the_end_and_a_second_time_does_nothing(world):
@@ -453,6 +454,7 @@ def test_an_undo_that_fails_too_says_so(world):
     error = world.fail(f"{NEW}-nopull", pin=world.pin)
     assert error.details["result"] == "rollback_failed"
     assert "Undoing it failed too" in str(error)
+    assert "Yet 3 of 3 pods are available" in str(error), "the old ones serve all the while"
 
 
 def test_an_undo_leaves_alone_what_was_written_under_a_later_lock_that_is_out_of_sight(world):

@@ -108,13 +108,16 @@ def test_a_database_is_untouched_where_no_try_came_beyond_its_rehearsal(phase, s
 @pytest.mark.parametrize(("settlement", "said"), [
     ({"undone": {"a": "rolled_back", "b": "rolled_back"}}, "a, b went back"),
     ({"undone": {"a": "rollback_failed"}}, "a did not come back: check it now"),
+    ({"undone": {"on-a-bad-node": "rollback_failed"}},
+     "on-a-bad-node serves with all pods, but is not back whole: check it now"),
     ({"undone": {}, "not_undone": ["c"]}, "c did not come back: check it now"),
-    ({"undone": {}, "paused": ["c"]}, "c is paused"),
+    ({"undone": {}, "paused": ["c"]}, "c runs the release, and was not undone"),
     ({"undone": {}, "not_undone": []}, "nothing"),
     ({}, ""),
 ])  # fmt: skip
 def test_what_was_undone_is_as_it_was_settled(settlement, said):
-    assert standing({}, "", {}, settlement)["undone"] == said
+    sight = {"deployments": [deployment("on-a-bad-node", "v1.9.0")]}
+    assert standing(sight, "", {}, settlement)["undone"] == said
 
 
 @pytest.mark.parametrize(("status", "missing", "said"), [

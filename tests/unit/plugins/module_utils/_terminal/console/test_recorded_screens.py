@@ -355,8 +355,19 @@ def test_hosts_that_fail_in_the_same_wave_are_each_told() -> None:
     shown = drawn("failing", change=also)
     assert "    ✗ wave 2     wallet-service  image not found" in shown
     assert "    ✗ wave 2     vendor-service  crash loop" in shown
-    assert "    ✗ ↩ vendor-service did not come back" in shown
+    assert "    ✗ ↩ vendor-service serves 3/3, but is not back whole" in shown
     assert "           and 1 other failure, see detail" in shown
+
+
+def test_missing_images_are_laid_to_no_one_service() -> None:
+    why = "1 of 12 images are not in their registry: easymo/voice-bridge:v2.0.0."
+
+    def missing(event: models.Event) -> models.Event:
+        looked = isinstance(event, models.TaskEnded) and event.task.action == "easymo.deploy.images"
+        return replace(event, status="failed", result={"msg": why}) if looked else event
+
+    shown = drawn("failing", change=missing)
+    assert any(line.startswith("  cause    1 of 12 images") for line in shown)
 
 
 def test_a_container_s_last_lines_are_shown_without_what_a_terminal_would_obey() -> None:
