@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
@@ -149,7 +149,8 @@ class RampWorld:
         annotations = self.flags["metadata"]["annotations"]
         state = RampState.from_annotation(annotations[RAMP_ANNOTATION])
         assert state is not None
-        after = state.at(SCHEDULE, percentage, self.now, holder="ann@here", verdict="proceed")
+        moved = state.at(SCHEDULE, percentage, self.now, holder="ann@here")
+        after = replace(moved, verdict="proceed")
         data = {**self.flags["data"], FLAG: str(percentage)}
         self.put(data, {**annotations, RAMP_ANNOTATION: after.to_annotation()})
 
