@@ -9,9 +9,12 @@ from __future__ import annotations
 import threading
 import typing as t
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as LateError
 
 Item = t.TypeVar("Item")
 Result = t.TypeVar("Result")
+
+__all__ = ["Begun", "Event", "LateError", "Lock", "begin", "side_by_side", "spawn"]
 
 Event = threading.Event
 Lock = threading.Lock
@@ -37,7 +40,10 @@ def spawn(work: t.Callable[[], None]) -> None:
 
 
 Begun = Future
-"""What runs on a thread of its own: whether it is done, and what it returned or raised."""
+"""What runs on a thread of its own: whether it is done, and what it returned or raised.
+
+`result(seconds)` raises LateError, which is Python's own TimeoutError from 3.11 on.
+"""
 
 
 def begin(work: t.Callable[[], Result]) -> Begun[Result]:  # noqa: UP047 - targets may run an older Python

@@ -14,7 +14,7 @@ from .. import _postgres
 from .._errors import NotReadyError, RefusedError
 from .._formats import listed
 from .._postgres import PostgresTarget, Session
-from .._threads import begin
+from .._threads import LateError, begin
 from .rights import RIGHTS, DatabaseRights, parse_rights
 
 CURE = "raise max_locks_per_transaction of the server and restart it"
@@ -190,7 +190,7 @@ class ExportedSnapshot:
         def result(within: float) -> dict[str, int]:
             try:
                 return counts.result(within)
-            except TimeoutError as exc:
+            except LateError as exc:
                 raise NotReadyError(
                     f"The rows of {self._target.where} were not counted within {within:.0f} s after its dump; nothing "
                     "was kept. Raise option 'timeout'."

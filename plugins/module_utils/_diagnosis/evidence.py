@@ -195,7 +195,7 @@ def gather(
     for collecting, notebook in zip(begun, notebooks, strict=True):
         try:
             collecting.result(max(deadline - time.monotonic(), 0))
-        except TimeoutError:
+        except _threads.LateError:
             notebook.blind(f"It did not finish within {limits.seconds:g} s: this is what it saw.")
     return tuple(notebook.collected() for notebook in notebooks)
 

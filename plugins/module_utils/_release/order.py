@@ -171,7 +171,7 @@ def superseded(version: str, others: t.Iterable[Record], order: PhaseOrder) -> d
             continue
         if other.version not in order.supersedes:
             raise PhaseOrderError(
-                f"Release {version} cannot begin: release {other.version} is {_words(other)} since {other.started}, "
+                f"Release {version} cannot begin: release {other.version} is {_words(other)}, begun {other.started}, "
                 f"and a rollback would return to it half done. Finish it or roll it back {_at_home(other)}, or go "
                 f"on by name: add {by_name(SUPERSEDES, other.version)}.",
                 unfinished=other.version,

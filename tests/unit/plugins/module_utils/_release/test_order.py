@@ -229,11 +229,11 @@ def other(version: str = "1.9.5", **statuses: str) -> Record:
 def test_a_release_does_not_begin_beside_one_that_is_half_done():
     half = other(preflight="done", database="failed")
     with pytest.raises(
-        PhaseOrderError, match=r"1\.9\.5 is failed since 09:00.*from a checkout of release 1\.9\.5"
+        PhaseOrderError, match=r"1\.9\.5 is failed, begun 09:00.*from a checkout of release 1\.9\.5"
     ):
         superseded("2.0.0", [half], ORDER)
     partly = replace(other(database="partly_rolled_back"), status="done")
-    with pytest.raises(PhaseOrderError, match=r"1\.9\.5 is partly rolled back since 09:00"):
+    with pytest.raises(PhaseOrderError, match=r"1\.9\.5 is partly rolled back, begun 09:00"):
         superseded("2.0.0", [partly], ORDER)
     order = PhaseOrder(PHASES, supersedes={"1.9.5": Waiver(**JANE)})
     assert superseded("2.0.0", [half], order) == {"1.9.5": Waiver(**JANE)}
