@@ -118,6 +118,8 @@ PATIENCE = 5.0
 """Seconds that a signal waits for all hooks."""
 FREE_WITHIN = 0.5
 """Seconds that a hook waits for a lock, of PATIENCE for all hooks."""
+AGAIN_AFTER = 0.05
+"""Seconds, after which a fork is over."""
 CHAINED = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -129,13 +131,40 @@ class _Ending:
     def __init__(self) -> None:
         self.owner = os.getpid()
         self.hooks: list[Hook] = []
+        self._forking = False
         atexit.register(self.run)
+        before = signal.getsignal(signal.SIGINT)
+        if callable(before):
+            with contextlib.suppress(ValueError):  # only the main thread handles signals
+                signal.signal(signal.SIGINT, functools.partial(self._interrupted, before))
+                os.register_at_fork(before=self._begin_fork, after_in_parent=self._end_fork)
         for number in CHAINED:
             before = signal.getsignal(number)
             # Under nohup a run outlives its terminal; and what was not set by Python can't be chained to.
             if before not in (signal.SIG_IGN, None):
                 with contextlib.suppress(ValueError):  # only the main thread handles signals
                     signal.signal(number, functools.partial(self._signalled, before))
+
+    def _begin_fork(self) -> None:
+        self._forking = True
+
+    def _end_fork(self) -> None:
+        self._forking = False
+
+    def _interrupted(self, before: t.Callable[..., None], number: int, frame: t.Any) -> None:
+        """Ctrl-C. While Python forks it is sent again a moment later, for its exception would be printed and lost.
+
+        https://docs.python.org/3/library/os.html#os.register_at_fork: exceptions of the functions are ignored.
+        """
+        in_hook = frame is not None and frame.f_code in _AT_FORK
+        if os.getpid() != self.owner:
+            # A fork that has no handler of its own yet: the terminal's signal comes to all.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        elif self._forking or in_hook:
+            threading.Timer(AGAIN_AFTER, os.kill, (self.owner, number)).start()
+        else:
+            before(number, frame)
 
     def _signalled(self, before: t.Any, number: int, frame: t.Any) -> None:
         # The main thread may have been stopped while it held a lock that a hook needs: so the hooks run in another, and
@@ -156,6 +185,9 @@ class _Ending:
             hook = self.hooks.pop()
             with contextlib.suppress(Exception):
                 hook()
+
+
+_AT_FORK = frozenset({_Ending._begin_fork.__code__, _Ending._end_fork.__code__})
 
 
 @contextlib.contextmanager

@@ -70,6 +70,36 @@ def test_a_fork_is_not_the_run():
     assert ended(script) == (0, ["second", "first"])
 
 
+@pytest.mark.parametrize("moment", ["before", "after_in_parent"])
+def test_a_ctrl_c_while_it_forks_is_not_lost(moment):
+    script = f"""\
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.unraisablehook = lambda lost: told("a traceback")
+os.register_at_fork({moment}=lambda: os.kill(os.getpid(), signal.SIGINT))
+{HOOKS}
+try:
+    if os.fork() == 0:
+        os._exit(0)
+    told("forked")
+    time.sleep(60)
+except KeyboardInterrupt:
+    told("interrupted")
+"""
+    assert ended(script) == (0, ["forked", "interrupted", "second", "first"])
+
+
+def test_a_fork_that_gets_the_terminals_ctrl_c_prints_nothing():
+    script = f"""\
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.excepthook = lambda *_: told("a traceback")
+{HOOKS}
+if (pid := os.fork()) == 0:
+    os.kill(os.getpid(), signal.SIGINT)
+told(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))
+"""
+    assert ended(script) == (0, ["-2", "second", "first"])
+
+
 def test_a_hook_that_needs_what_the_main_thread_holds_does_not_hold_up_the_signal():
     script = """\
 lock = threading.Lock()
