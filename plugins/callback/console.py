@@ -98,6 +98,13 @@ class CallbackModule(Default):
         self._title = os.path.basename(playbook._file_name or "")  # noqa: PTH119
         self._phases += _run_events.phases_of(playbook)
 
+    def _dump_results(self, result: t.Mapping[str, t.Any], *args: t.Any, **options: t.Any) -> str:
+        """The whole record of a release has thousands of lines: as an invocation, it is shown from -vvv on."""
+        if self._display.verbosity < 3:
+            result = {k: entry for k, entry in result.items() if k not in ("record", "document")}
+        shown: str = super()._dump_results(result, *args, **options)
+        return shown
+
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         self._play = play
         ours = _run_events.is_ours(play)
