@@ -235,6 +235,9 @@ class FunctionsGateway:
             try:
                 return await exchange(self.session, request, url, path)
             except (ClientError, TimeoutError) as exc:
+                if isinstance(exc, ClientError):
+                    # It died, which is seen here before its exit code is there.
+                    self._runtime.retire(function.slug, worker)
                 raise refused(500, "WORKER_ERROR", NOT_FINISHED) from exc
 
     async def _booted(self, function: Function) -> Worker:

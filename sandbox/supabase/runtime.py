@@ -224,6 +224,11 @@ class Runtime:
         if worker := self._live.pop(slug, None):
             self._spawn(worker.drain())
 
+    def retire(self, slug: str, worker: Worker) -> None:
+        """Give it no more requests."""
+        if self._live.get(slug) is worker:
+            self.remove(slug)
+
     def live(self, slug: str) -> Worker | None:
         """The worker that answers now; None when it must be booted first."""
         worker = self._live.get(slug)

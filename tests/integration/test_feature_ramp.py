@@ -92,7 +92,7 @@ def test_up_judged_and_down_in_check_mode_for_real_and_again(ramp: Ramp) -> None
         state="judged", verdict="rollback", percentage=5,
     )  # fmt: skip
     ramp.twelve(
-        ("0", "pending", [*up, "held 5-5", "breached 5-1", "lowered 1-0"]), percentage=0, fence=0
+        ("0", "rollback", [*up, "held 5-5", "breached 5-1", "lowered 1-0"]), percentage=0, fence=0
     )
     assert ramp.body()["data"]["OTHER"] == "kept"
 
