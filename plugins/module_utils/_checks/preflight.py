@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import typing as t
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -193,7 +194,25 @@ def look_paths(options: Options, _ground: Ground) -> Finding:
             f"missing: {', '.join(missing)}; check out the application at the release's tag and "
             "set release_checkout"
         )
+    if options["written"] and (why := _unwritable(Path(options["written"]))):
+        return failed(f"{why}, so the report could not be written: correct it")
     return passed(f"{len(options['paths'])} files and folders exist")
+
+
+ROOM = 16 << 20
+"""Bytes that the files of a release have room in, many times over."""
+
+
+def _unwritable(folder: Path) -> str:
+    """Why no file can be made in a folder, which itself may still have to be made; "" where it can."""
+    there = next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
+    if not there.is_dir():
+        return f"{there} is no folder"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"{there} can't be written"
+    system = os.statvfs(there)
+    left = system.f_bavail * system.f_frsize
+    return f"{there} has no room ({left >> 20} MiB left)" if left < ROOM else ""
 
 
 def look_placeholders(options: Options, _ground: Ground) -> Finding:
@@ -294,6 +313,9 @@ PATHS_OPTIONS = """  description: Whether files and folders exist.
       type: list
       elements: path
       required: true
+    written:
+      description: A folder that must take files, or have a parent in which it can be made. Empty for none.
+      type: path
 """
 LAUNCH_WINDOW_OPTIONS = f"""  description: Whether the launch window is open for long enough.
   suboptions:

@@ -1,9 +1,11 @@
 """Every check runs to its end, and every problem is told in one go."""
 
 import json
+import os
 import re
 import typing as t
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import (
     conclude,
+    look_paths,
     run_preflight,
     waive,
 )
@@ -199,3 +202,19 @@ def test_facts_of_several_rows_are_one() -> None:
     rows = [Finding("pass", "", facts={"sign_offs": {name: 1}}) for name in ("qa", "product")]
     facts = conclude([*rows, passed("b")], check_mode=False)["facts"]
     assert facts == {"sign_offs": {"qa": 1, "product": 1}}
+
+
+def test_a_report_that_could_not_be_written_is_seen_before_anything_is_touched(
+    tmp_path, monkeypatch
+):
+    def looked(folder: Path) -> Finding:
+        return look_paths({"paths": [], "written": str(folder)}, ground())
+
+    (tmp_path / "file").touch()
+    assert looked(tmp_path / "to" / "be" / "made").status == "pass"
+    assert f"{tmp_path}/file is no folder" in looked(tmp_path / "file" / "report").detail
+    full = os.statvfs_result((4096, 4096, 100, 0, 0, 100, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _path: full)
+    assert "has no room (0 MiB left)" in looked(tmp_path).detail
+    monkeypatch.setattr(os, "access", lambda _path, mode: mode == os.F_OK)
+    assert "can't be written" in looked(tmp_path).detail
