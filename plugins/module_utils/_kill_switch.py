@@ -99,15 +99,16 @@ def to_sentence(
     reason: str,
     check_mode: bool = False,
     reached_after: float | None = None,
+    moved: bool = True,
 ) -> str:
     """The switch's state after the write, or as it would be in check mode, for people."""
     values = ", ".join(f"{name}={value}" for name, value in flags.items())
     because = f"because: {reason.rstrip('.')}."
-    reached = (
-        ""
-        if reached_after is None
-        else f" Every pod ran it {reached_after:.1f} s after the command began."
-    )
+    reached = " Every pod runs it."
+    if reached_after is None:
+        reached = ""
+    elif moved:
+        reached = f" Every pod ran it {reached_after:.1f} s after the command began."
     if state == RESET:
         reset = "would reset" if check_mode else "reset"
         stay = "would stay" if check_mode else "stay"

@@ -219,6 +219,7 @@ def run(module: Module) -> dict[str, t.Any]:
             reason=reason,
             check_mode=module.check_mode and plan.changed,
             reached_after=None if module.check_mode else after,
+            moved=plan.changed or restarts,
         ),
         "consumers": [consumer.to_result() for consumer in consumers],
         "reached_after": after,

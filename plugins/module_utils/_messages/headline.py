@@ -219,7 +219,8 @@ def alarm(status: ReleaseStatus) -> str:
     if status.ending in (None, "done") or not status.touched:
         return ""
     called = ""
-    if status.release.on_call and not status.refused:
+    # Who interrupts the run knows it.
+    if status.release.on_call and not status.refused and status.ending != "interrupted":
         called = mention(status.release.on_call)
         called += " " if called.startswith("<") else " (only a name: not notified) "
     return "\n".join([title(status, called), *cause(status, WHOLE)])

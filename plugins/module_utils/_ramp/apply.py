@@ -75,6 +75,9 @@ def judge(schedule: RampSchedule, facts: RampFacts, finding: WatchFinding) -> Ra
         )
         return RampPlan(ramp.LOWER, standing, after, target, (), standing.notes)
     after = replace(state, verdict=finding.verdict, reasons=reasons, holder=finding.by)
+    if finding.verdict == ramp.HOLD and state.verdict == ramp.ROLLBACK:
+        # A watch that cannot tell lifts no breach.
+        after = replace(after, verdict=ramp.ROLLBACK, reasons=state.reasons)
     if finding.verdict == ramp.HOLD and (state.verdict, state.reasons) != (ramp.HOLD, reasons):
         after = after.noted(ramp.HELD, (finding.percentage,) * 2, facts.now, finding.by, why)
     reasons_against = ramp.for_now(schedule, facts, after, target)

@@ -124,7 +124,7 @@ def sentence(schedule: RampSchedule, plan: RampPlan, *, moved: bool = False) -> 
     sentence_start = {
         ramp.REFUSE: f"The ramp stays at {at}",
         ramp.WATCH: f"{at} must be watched for {schedule.watch.total_seconds():g} s",
-        ramp.NONE: f"The ramp is at {at} already",
+        ramp.NONE: f"The ramp is at {at}",
     }.get(plan.action, f"The ramp is at {at}, and it is good")
     if plan.target is None:
         return f"{sentence_start}{_because(plan.reasons)}."

@@ -48,6 +48,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import 
     overruled,
     plan_lowered,
     plan_set,
+    to_sentence,
     write_switch,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
@@ -584,3 +585,10 @@ def test_a_switch_that_is_reset_while_its_pods_restart_is_told_as_the_cause():
     decided(cluster, lambda _observed: Wish({AGENTS: "true"}, {KILL_SWITCH_ANNOTATION: None}))
     with pytest.raises(ConflictError, match=f"check {KILL_SWITCH_ANNOTATION}, {AGENTS}"):
         check_reached("feature-flags", stale, {}, overruled(cluster, plan))
+
+
+def test_a_switch_that_was_set_already_is_not_said_to_take_time_now():
+    set_again = to_sentence(
+        "set", ADA, OFF, by="bob", reason="errors", reached_after=0.0, moved=False
+    )
+    assert set_again.endswith("Every pod runs it.")

@@ -189,12 +189,21 @@ def test_a_failure_quotes_its_first_cause_and_nothing_in_it_has_an_effect():
 
 def test_who_has_only_a_name_is_named_and_the_message_says_that_nobody_was_notified():
     release = board_of(Release("R", "deploy_v2.yml", on_call="@amina"))
-    release.close(START + 5, "interrupted")
+    release.close(START + 5, "failed")
     assert (
         headline.alarm(release)
         .replace(WORD_JOINER, "")
-        .startswith("🛑 @amina (only a name: not notified) *R* was interrupted")
+        .startswith("🛑 @amina (only a name: not notified) *R* stopped")
     )
+
+
+def test_a_run_that_is_interrupted_calls_nobody():
+    """Who typed Ctrl-C knows it."""
+    release = board_of()
+    begin(release, SERVICES)
+    release.close(START + 5, "interrupted")
+    alarm = headline.alarm(release)
+    assert ("was interrupted" in alarm, "U0ONCALL01" in alarm) == (True, False)
 
 
 def test_an_interrupted_run_is_no_finished_phase():

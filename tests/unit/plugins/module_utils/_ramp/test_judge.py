@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
@@ -126,6 +126,7 @@ STEPS = st.sampled_from([PROCEED, HOLD, ROLLBACK, RELEASE, "next", "down", "off"
 
 
 @given(st.lists(STEPS, max_size=12))
+@example([ROLLBACK, HOLD, "down", "next"])
 def test_nothing_goes_up_after_a_breach_but_by_a_good_watch_or_a_person(steps):
     """Whoever moves the percentage meanwhile: the ramp itself, or another hand, which sets a number."""
     facts, breached = seen_at(40, 5, state_at(5, PENDING)), False
