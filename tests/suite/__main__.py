@@ -249,12 +249,16 @@ def _command(process: psutil.Process) -> str:
 
 
 def end_left_processes() -> list[str]:
-    """Ends, and names, what was started and goes on though its step is over; also what became an orphan."""
+    """Ends, and names, what was started and goes on though its step is over; also what became an orphan.
+
+    For how long each ran tells which test started it.
+    """
     left = psutil.Process().children(recursive=True)
     names = []
     for process in left:
         try:
-            names.append(" ".join(process.cmdline()) or process.name())
+            name = " ".join(process.cmdline()) or process.name()
+            names.append(f"{name} (for {time.time() - process.create_time():.0f} s)" if name else "")
             process.kill()
         except psutil.NoSuchProcess:
             continue
