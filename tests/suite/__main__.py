@@ -258,7 +258,9 @@ def end_left_processes() -> list[str]:
     for process in left:
         try:
             name = " ".join(process.cmdline()) or process.name()
-            names.append(f"{name} (for {time.time() - process.create_time():.0f} s)" if name else "")
+            names.append(
+                f"{name} (for {time.time() - process.create_time():.0f} s)" if name else ""
+            )
             process.kill()
         except psutil.NoSuchProcess:
             continue

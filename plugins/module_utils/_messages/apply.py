@@ -341,5 +341,7 @@ def deliver(
             delivered.append(SENDERS[message.kind](message, Deadline(timeout), ca_cert))
         except DeployError as exc:
             receiver = {"channel": message.kind, "target": message.target}
+            if message.kind == "pagerduty":
+                receiver["action"] = message.options["action"]
             undelivered.append({**receiver, "reason": exc.reason, "msg": str(exc)})
     return delivered, undelivered

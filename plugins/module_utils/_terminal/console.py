@@ -19,7 +19,7 @@ from .ending import Block, end_lines
 from .layout import INDENT, RIGHT, bare, clock, fact_lines, hanging, righted
 from .models import Fact, Group, Item, Line, TaskEnded
 from .run import Live, PlaybookState, Stage
-from .telling import Telling, receivers, tells
+from .telling import Telling, not_paged, receivers, tells
 
 FOLDED = ("called", "checked", "read")
 """Labels of checks that share a line while they go well."""
@@ -164,7 +164,9 @@ class Console:
         if action == telling.REPORT and event.status == "ok":
             block.report = result
         elif action == telling.ANNOUNCE and self.evidence:
-            text = receivers(Group(event.task.name, (Item(event.host, result),)))
+            group = Group(event.task.name, (Item(event.host, result),))
+            text, why = receivers(group), not_paged(group)
+            block.not_paged = block.not_paged if why is None else why
             block.announced = [*dict.fromkeys([*block.announced, *text])]
         changed = (
             result.get("changed") and not telling.records(action, result) and event.status == "ok"

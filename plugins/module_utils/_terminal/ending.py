@@ -78,14 +78,15 @@ OPTION = re.compile(r"""\b[Aa]dd ((?: ?-e (?:"[^"]*"|'[^']*'|[^\s,;]+))+)""")
 class Block:
     """What the run has learned on its way that its last lines tell.
 
-    `problems`: what was wrong, each as "name: why". `report`: what release_report returned. `standing`: how the
-    platform was found, by part.
+    `not_paged`: why the page of a failure reached nobody. `problems`: what was wrong, each as "name: why". `report`:
+    what release_report returned. `standing`: how the platform was found, by part.
     """
 
     attempt: int = 1
     holder: str = ""
     detail: str = ""
     announced: list[str] = field(default_factory=list)
+    not_paged: str = ""
     problems: list[str] = field(default_factory=list)
     report: t.Mapping[str, t.Any] = field(default_factory=dict)
     standing: dict[str, t.Any] = field(default_factory=dict)
@@ -122,6 +123,9 @@ def end_lines(
         check = " Check mode, nothing was changed." if command.check else ""
         head = f"{word} in {place}, {clock}, after {took}.{check}"
         rows = _failure(stage, block, columns, tone)
+    if block.not_paged:
+        text = f"NOBODY WAS PAGED: {block.not_paged} Call the engineer on call."
+        rows = [*row("", text, columns, "bad"), *rows]
     if block.announced:
         rows += row("told", " · ".join(block.announced), columns)
     lines = [*(Line(entry, tone) for entry in hanging(head, columns)), *rows]

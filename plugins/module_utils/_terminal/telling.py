@@ -412,9 +412,25 @@ def announced(group: Group) -> list[Fact]:
     facts = [Fact("told", f"{verb}{' · '.join(sentences)}", group.tone)] if sentences else []
     for entry in group.rows("undelivered"):
         channel = CHANNELS.get(str(entry.get("channel")), str(entry.get("channel")))
-        text = one_line(f"{channel} {entry.get('target') or ''}: {entry.get('reason') or ''}")
+        why = entry.get("msg") or entry.get("reason") or ""
+        text = one_line(f"{channel} {entry.get('target') or ''}: {why}")
         facts.append(Fact("not told", text, "warn"))
     return facts
+
+
+def not_paged(group: Group) -> str | None:
+    """Why a page did not reach PagerDuty, "" for one that did; None of what pages nobody."""
+    reached = {
+        outcome: [
+            entry
+            for entry in group.rows(outcome)
+            if entry.get("channel") == "pagerduty" and entry.get("action") != "resolve"
+        ]
+        for outcome in ("undelivered", "delivered")
+    }
+    for entry in reached["undelivered"]:
+        return one_line(str(entry.get("msg") or entry.get("reason") or "no reason is known"))
+    return "" if reached["delivered"] else None
 
 
 def tells(result: t.Mapping[str, t.Any]) -> bool:

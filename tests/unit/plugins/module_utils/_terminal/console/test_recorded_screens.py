@@ -295,6 +295,21 @@ def test_a_list_of_all_that_is_missing_is_whole_where_no_file_has_it() -> None:
     assert "…" not in shown
 
 
+def test_a_page_that_reached_nobody_is_the_loudest_line() -> None:
+    def refused(event: models.Event) -> models.Event:
+        result = getattr(event, "result", {})
+        if not result.get("delivered") or result["delivered"][0]["channel"] != "pagerduty":
+            return event
+        [page] = result["delivered"]
+        lost = {"delivered": [], "undelivered": [{**page, "msg": "PagerDuty answered HTTP 500."}]}
+        return replace(event, result={**result, **lost})
+
+    shown = drawn("failing_microservices", columns=200, change=refused)
+    end = next(place for place, line in enumerate(shown) if line.startswith("✗ STOPPED"))
+    assert "NOBODY WAS PAGED: PagerDuty answered HTTP 500. Call the engineer" in shown[end + 1]
+    assert not [line for line in shown if "told" in line and "PagerDuty" in line]
+
+
 def test_a_difference_that_was_asked_for_stands_whole_behind_what_came_before() -> None:
     console, shown = Console(), []
     whole = recording("check")
