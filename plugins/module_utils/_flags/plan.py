@@ -128,7 +128,7 @@ class FlagsPlan:
     def changed(self) -> bool:
         """Whether anything becomes different but an epoch."""
         return (
-            not self.before.exists
+            (not self.before.exists and bool(self.wish.flags or self.wish.annotations))
             or self.moves
             or _without_epochs(self.annotations) != _without_epochs(self.before.annotations)
         )

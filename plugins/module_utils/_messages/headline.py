@@ -72,10 +72,13 @@ class ReleaseStatus(PlaybookState):
         first = bool(failed and failed.number == 1)
         return first and self.failures[0].reason in NOT_READY
 
-    def failed(self, failure: RunFailure) -> bool:
-        """Notes it, and tells whether it says anything that an earlier one did not."""
+    def failed(self, failure: RunFailure, *, stops: bool = False) -> bool:
+        """Notes it, and tells whether it says anything that an earlier one did not.
+
+        `stops`: of a task that stops the phase. Where that quotes what failed before, its own host did not fail.
+        """
         news = not any(known.sentence in failure.sentence for known in self.failures)
-        if self.stages:
+        if self.stages and (news or not stops):
             self.stages[-1].failures.append(failure)
         return news
 

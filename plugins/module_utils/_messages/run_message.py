@@ -16,7 +16,7 @@ from .._redaction import Redactor
 from .._release.models import ROLLED_BACK, sentence_of
 from .._release.record import Record, RecordedMetric
 from .._terminal import models
-from .._terminal.telling import LOCKS, SERVICE
+from .._terminal.telling import LOCKS, SERVICE, STOPS
 from .._time import epoch
 from . import headline
 from .headline import ReleaseStatus
@@ -99,7 +99,8 @@ class RunMessage:
         text = re.sub(" {2,}", " ", self._redact(f"{away}{sentence_of(event.result)}"))
         reason = str(event.result.get("reason") or "")
         failure = models.RunFailure(event.concerns, text, reason=reason)
-        if self._status.failed(failure) and len(self._status.failures) > 1:
+        news = self._status.failed(failure, stops=event.task.action in STOPS)
+        if news and len(self._status.failures) > 1:
             # The first is in the headline at once, and the call at the end quotes it.
             self._outbox.reply(headline.detail(failure), detail=True)
 

@@ -6,9 +6,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import FENC
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
+    FlagsMap,
     FlagsPlan,
     Wish,
     checksum,
+    plan_flags,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.values import to_values
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import FRESH, LeaseCheck
@@ -218,3 +220,10 @@ def test_check_mode_predicts_without_writing():
     assert (plan.changed, dict(plan.after)) == (True, {"A": "false"})
     assert data_of(cluster) == {"A": "true"}
     assert cluster.writes == []
+
+
+def test_who_only_looks_makes_no_config_map():
+    """The guard, and a ramp that has nothing to do, where a platform has no flags yet."""
+    nothing = plan_flags(FlagsMap.from_json("feature-flags", None), {})
+    assert (nothing.changed, nothing.writes) == (False, False)
+    assert plan_flags(FlagsMap.from_json("feature-flags", None), {"A": "true"}).changed

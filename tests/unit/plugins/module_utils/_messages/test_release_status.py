@@ -187,6 +187,17 @@ def test_a_failure_quotes_its_first_cause_and_nothing_in_it_has_an_effect():
     assert "```wallet-service: &lt;!channel&gt;" in read(release, 20)
 
 
+def test_the_host_of_the_task_that_stops_the_phase_did_not_fail():
+    """It ends on the leading service, which is rolled and well."""
+    release = board_of()
+    begin(release, SERVICES)
+    release.failed(RunFailure("wallet-service", "The image is not found."))
+    stop = "Phase microservices failed on wallet-service: The image is not found."
+    release.failed(RunFailure("agent-core", stop), stops=True)
+    release.close(START + 20, "failed")
+    assert "❌ wallet-service" in read(release, 20)
+
+
 def test_who_has_only_a_name_is_named_and_the_message_says_that_nobody_was_notified():
     release = board_of(Release("R", "deploy_v2.yml", on_call="@amina"))
     release.close(START + 5, "failed")
