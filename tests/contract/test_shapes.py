@@ -123,6 +123,8 @@ def merged(usual: t.Any, unusual: t.Any) -> t.Any:
 
 
 SHAPES = [one["metadata"]["name"] for one in documents() if one["kind"] == "Deployment"]
+SOAKED = [one["metadata"]["name"] for one in documents() if "livenessProbe" in json.dumps(one)]
+"""The others would soak for as long as their readiness probe may take, a minute each."""
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +171,7 @@ def written(template: Body) -> str:
 
 
 def ran(place: Place, name: str, **params: t.Any) -> Result:
-    soak = 0 if name in ("no-probes", "plain") else None
+    soak = None if name in SOAKED else 0
     given = {"name": name, "release": f"2.0.0-{name}", "wait_timeout": 120, "soak": soak, **params}
     return place.run(rollout, **given)
 
