@@ -10,6 +10,7 @@ from itertools import chain
 from types import MappingProxyType
 
 from ..kubelet import ABSENT, CRASHES
+from ..monitoring import URL
 from ..plan import (
     AGAIN,
     AT_LAST,
@@ -304,6 +305,15 @@ ALERTED = {"variables": {"release_metrics": [ALERTS]}}
 ALARM = {"alerts": (Alert("Errors", "rollback", ((BEGINS - 60.0, 2 * AT_LAST),)),)}
 """One that nobody ends."""
 ALARMED = {"alerts": (Alert("Errors", "rollback", ((BEGINS - 60.0, GOES_ON - 60.0),)),)}
+UNSIGNED: tuple[tuple[str, Arguments], ...] = (("deploy", ("--skip-tags", "sign_off")),)
+ASLEEP = {"blind": (BEGINS - 60.0, GOES_ON - 60.0)}
+REACHED = {
+    "variables": {
+        "contract_health": {BAD: f"{URL}/api/v1/rules"},
+        "contract_health_version": "",
+    }
+}
+"""A service whose public address is the one that is asleep then."""
 WAR_ROOM = {
     "variables": {
         "release_war_room": "war-room",
@@ -510,6 +520,8 @@ SCENARIOS = {
             for phase in ("microservices", "feature_flags", "smoke_tests", "sign_off")),
         _of_alert("alert", "hold", held),
         _of_alert("alert back", "rollback", off),
+        Scenario("unreached", "sign_off", (), deployed, UNSIGNED, ASLEEP, ends=2, stands=held,
+            options=REACHED),
         Scenario("out of order", "database", (), deployed, world=WHOLE, again="deploy", ends=2,
             stands=unmigrated),
         _of_failure("rehearsal", "database", unmigrated, WHOLE, WRONG),
