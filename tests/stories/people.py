@@ -67,7 +67,10 @@ class Run:
     def tail(self) -> str:
         """Why it failed on the first line, which is all that the summary of a test run shows."""
         failure = re.search(r"^(?:fatal: |✗ ).*", self.output, re.MULTILINE | re.DOTALL)
-        why = " ".join(failure[0].split())[:250] if failure else ""
+        text = failure[0] if failure else ""
+        # A result is printed in the order of its keys: what a module returns besides may be long.
+        message = re.search(r"^ *msg: .*", text, re.MULTILINE | re.DOTALL)
+        why = " ".join((message or [text])[0].split())[:500]
         return f"{why}\n{self.output[-4000:]}"
 
 

@@ -1,7 +1,7 @@
 """`make test` again and again: `python -m tests.suite.again 10`, as `make test-again N=10`.
 
 Each run has a seed of its own for generated examples. It prints a table of the runs, and each failure's first cause
-with how often it came. A red run does not end it.
+with how often it came. A red run does not end it, and its logs are kept beside those of the last run.
 """
 
 import collections
@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import typing as t
@@ -42,8 +43,9 @@ def run_once(seed: int) -> Outcome:
     whole = json.loads((LOGS / "steps.json").read_text(encoding="utf-8"))[-1]
     outcomes = tests_of_last_run()
     failures = [(test["test"], test["why"]) for test in outcomes if test["outcome"] == "failed"]
-    if done.returncode and not failures:
-        failures = [("a step without tests", "see above")]
+    if done.returncode:
+        failures = failures or [("a step without tests", "see above")]
+        shutil.copytree(LOGS, LOGS.with_name(f"{LOGS.name}-{seed}"))
     passed = sum(test["outcome"] == "passed" for test in outcomes)
     return Outcome(seed, whole["seconds"], whole["cpu"], passed, failures)
 
