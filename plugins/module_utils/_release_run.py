@@ -11,6 +11,9 @@ from ._availability.task import Order, measure
 from ._checks.task import check_window
 from ._cluster import Cluster, MonotonicClock
 from ._errors import DeployError
+from ._flags.apply import RESET_AUTOMATIC, refuse_switched_off, wish_under
+from ._flags.plan import FlagsMap
+from ._flags.values import to_values
 from ._kubernetes import actor_of, cluster_for
 from ._live.page import write_pages
 from ._lock.apply import LEASE
@@ -45,9 +48,10 @@ def begin(module: Module) -> Result:
     ramped: dict[str, int] = {}
     if opening.opens:
         record = carry_out(cluster, opening, {}, check_mode=True).after
-        if params["ramped"] and order.flags:
-            flags = cluster.read("ConfigMap", order.flags)
-            ramped = ramped_since(record, flags, params["ramped"])
+        if order.flags and (params["ramped"] or params["flags"]):
+            config_map = cluster.read("ConfigMap", order.flags)
+            refuse_killed(FlagsMap.from_json(order.flags, config_map), params["flags"])
+            ramped = ramped_since(record, config_map, params["ramped"])
     result = hold(module, cluster, run)
     fence = result["fence"]
     if fence and params["purpose"] == UNDO:
@@ -68,6 +72,11 @@ def begin(module: Module) -> Result:
     opening = replace(opening, now=utc_now(), fence=fence, facts=facts)
     opened = open_phase(cluster, opening, params["pin"], check_mode=module.check_mode)
     return {**result, **opened.to_result(), "ramped": ramped, "diff": opened.to_diff()}
+
+
+def refuse_killed(observed: FlagsMap, flags: t.Mapping[str, t.Any]) -> None:
+    """Raise KilledError for flags that a person's kill switch holds off: the phase would end at them as failed."""
+    refuse_switched_off(observed, wish_under(RESET_AUTOMATIC, observed, to_values(flags, {})))
 
 
 def forced_lock(given: t.Mapping[str, t.Any], held: Result) -> dict[str, t.Any]:

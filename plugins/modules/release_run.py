@@ -9,8 +9,9 @@ module: release_run
 short_description: Begin a phase of a release, or another run that changes it
 version_added: 0.3.0
 description:
-  - Refuses a phase before earlier ones are done or waived. Then it takes the deploy lock, or makes sure that this run
-    has it still, and refuses what begins outside the launch window. A refused run writes nothing to the release record.
+  - Refuses a phase before earlier ones are done or waived, and under a person's kill switch. Then it takes the deploy
+    lock, or makes sure that this run has it still, and refuses what begins outside the launch window. A refused run
+    writes nothing to the release record.
   - Then it records that the phase runs, and pins what a rollback returns to. What cannot be pinned fails the phase.
   - Processes of their own renew the lock, write the page of the release and ask the public addresses, until the run of
     ansible-playbook ends, however it ends. See M(easymo.deploy.deploy_lock) and M(easymo.deploy.availability).
@@ -55,6 +56,12 @@ options:
     type: list
     elements: str
     default: []
+  flags:
+    description:
+      - Flags that the phase will write to the ConfigMap O(order.flags). While a person's kill switch holds one of them
+        off, the run is refused.
+    type: dict
+    default: {}
   purpose:
     description:
       - As for M(easymo.deploy.deploy_lock). V(undo) takes the release back. A run that loses the lock to it can no

@@ -15,6 +15,7 @@ import yaml
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
     AlertsApi,
     MonitoringServer,
+    counted,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import Routing
 from sandbox.prometheus import RULES, shortened
@@ -37,6 +38,33 @@ def promtool(*words: str) -> tuple[int, str]:
         timeout=180,
     )
     return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "series"),
+    [("1 1 stale", 1), ("1 1 stale _x12", 0), ("_", 0)],
+    ids=["restarted just now", "gone for minutes", "never there"],
+)
+def test_the_series_of_pods_that_restart_are_known_until_they_are_scraped_again(
+    values, series, tmp_path
+):
+    """By Prometheus's own engine, with a scrape each 15 s."""
+    expected = [{"labels": "{}", "value": series}] if series else []
+    query = {"expr": counted('n{job="pods"}'), "eval_time": "4m", "exp_samples": expected}
+    padding = "_x13" if series else ""
+    body = {
+        "tests": [
+            {
+                "interval": "15s",
+                "input_series": [{"series": 'n{job="pods"}', "values": f"{padding} {values}"}],
+                "promql_expr_test": [query],
+            }
+        ]
+    }
+    file = tmp_path / "series.test.yml"
+    file.write_text(yaml.safe_dump(body), "utf-8")
+    status, said = promtool("test", "rules", str(file))
+    assert status == 0, said
 
 
 def test_every_alert_fires_above_its_threshold_and_not_below():

@@ -115,6 +115,15 @@ _BLIND = 120
 _STEP = 60
 
 
+def counted(selector: str) -> str:
+    """The query for how many series the selector found within the last two minutes, no sample for none.
+
+    An instant finds none between the end of pods and the first scrape of those in their place: Prometheus marks the
+    series of a target that is gone as stale.
+    """
+    return f"count(last_over_time({selector}[{_BLIND}s]))"
+
+
 @dataclass(frozen=True)
 class _Alert:
     """`active`: when the condition became true, RFC 3339; the alert fires once it was so for `for`."""
@@ -242,8 +251,8 @@ class AlertsApi:
         )
 
     def count(self, selector: str) -> int:
-        """How many series the selector finds now."""
-        query = {"query": f"count({selector})"}
+        """How many series the selector found lately."""
+        query = {"query": counted(selector)}
         with self._reading("Prometheus", "/api/v1/query", query) as body:
             result = restored(_Instant, body, "data").result
             return int(result[0].value.value) if result else 0

@@ -10,7 +10,7 @@ from .._cluster import Cluster, Object
 from .._doc_fragments._images import SIGNATURES
 from .._doc_fragments._module import AUTHORITIES, nested
 from .._errors import InputError, VerificationError
-from .._flags.apply import RESET, KillSwitch
+from .._flags.apply import KillSwitch
 from .._flags.plan import FlagsMap
 from .._flags.pods import VOLUME, to_probe
 from .._formats import counted
@@ -163,7 +163,7 @@ PHASE = "feature_flags"
 
 
 def look_flags_start(options: Options, ground: Ground) -> Finding:
-    """Whether the feature flags are where a release begins: no user in the feature, and no person's kill switch set.
+    """Whether the feature flags are where a release begins, with no user in the feature.
 
     The option `flag` is a percentage, or empty where `enabled_by` alone decides.
     """
@@ -172,15 +172,8 @@ def look_flags_start(options: Options, ground: Ground) -> Finding:
     record = ground.record.get()
     switch = KillSwitch.from_annotations(flags.annotations)
     ours = {flag, enabled_by}
-    if switch is not None and not (switch.automatic and ours & {*(switch.flags or ours)}):
-        # Of another release's feature, which this one does not switch on again.
-        holds = (
-            f" It holds {', '.join(switch.flags)}."
-            if switch.flags and not ours & switch.flags.keys()
-            else ""
-        )
-        return failed(f"{switch}.{holds} After the fix, a person resets it: {RESET}")
-    automatic = f"; {switch}, which the deployment resets" if switch else ""
+    resets = switch and switch.automatic and ours & {*(switch.flags or ours)}
+    automatic = f"; {switch}, which the deployment resets" if resets else ""
     name, off = (flag, "0") if flag else (enabled_by, "false")
     value = flags.data.get(name)
     if value in (None, "", off) or flags.data.get(enabled_by) == "false":

@@ -233,7 +233,7 @@ def decide_flags(
         observed = observe_flags(cluster, name)
         wish = decide(observed)
         _refuse_later_epoch(observed, wish.fence)
-        _refuse_switched_off(observed, wish)
+        refuse_switched_off(observed, wish)
         plan = plan_flags(observed, wish.flags, _with_epoch(observed, wish))
         if not plan.writes:
             return plan
@@ -258,7 +258,7 @@ def _with_epoch(observed: FlagsMap, wish: Wish) -> Changes:
     return {**wish.annotations, FENCE_ANNOTATION: str(wish.fence)}
 
 
-def _refuse_switched_off(observed: FlagsMap, wish: Wish) -> None:
+def refuse_switched_off(observed: FlagsMap, wish: Wish) -> None:
     """Refuse flags by the switch as it is after this write: setting or resetting it is a write too."""
     annotations = {**observed.annotations, **wish.annotations}
     left = {name: value for name, value in annotations.items() if value is not None}
@@ -287,7 +287,7 @@ def _verify_written(cluster: Cluster, plan: FlagsPlan, decide: Decide, fence: in
         if not plan_flags(current, anew.flags, anew.annotations).changed:
             return  # another writer set the switch at the same moment with the same flags
     # A kill switch that was set right after our write wins, with an error of its own.
-    _refuse_switched_off(current, plan.wish)
+    refuse_switched_off(current, plan.wish)
     raise VerificationError(
         f"ConfigMap {plan.before.name!r} was written but reads differently: check "
         f"{', '.join(differing)}. Something else writes to it."

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from .._decode import dumped, restored, under
 from .._errors import ConflictError, InputError
+from .._flags.apply import RESET
 from .._formats import read_json, shortened, shown
 from .._time import format_time
 
@@ -440,13 +441,15 @@ def _reasons(
     """Every reason against going up, whatever is asked."""
     off = "the feature is off, so a percentage has no effect: run playbooks/deploy.yml --tags feature_flags first"
     unknown = f"the percentage is {facts.value!r}, which is not a step: go down to one, or to 0"
+    killed = f"{facts.killed.rstrip('.')}: when the cause is gone, reset it with {RESET}"
     against = {
-        KILL_SWITCH: facts.killed,
+        KILL_SWITCH: killed if facts.killed else "",
         LOCK: facts.held,
         FREEZE: facts.frozen,
         BLOCKED: start.blocked,
         UNGUARDED: start.unguarded,
-        OFF: "" if facts.enabled else off,
+        # The switch is reset first.
+        OFF: "" if facts.enabled or facts.killed else off,
         UNKNOWN: "" if standing.known else unknown,
     }
     lasting = tuple(RampReason(kind, text) for kind, text in against.items() if text)

@@ -237,6 +237,8 @@ def steps(story: Story) -> tuple[Step, ...]:
     if story.stop and (stop.missing or not stop.phase or not story.record.exists):
         return _repeated(story, stop, named)
     state = state_of(story)
+    if story.stop and state.word == FINE:
+        return _repeated(story, stop, named)
     first, *others = _of_the_release(story, state)
     held = state.word == ON_HOLD or stop.reason in DECIDED
     return (*named, first, *others) if held else (first, *named, *others)

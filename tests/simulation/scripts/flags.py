@@ -2,7 +2,7 @@
 
 import typing as t
 
-from ..platform import FLAGS, FLAGS_ON, OFF, PERCENTAGE, SWITCH
+from ..platform import FLAGS, OFF, PERCENTAGE, SWITCH
 from ..tasks import Result
 from .script import Script, StopError
 
@@ -21,7 +21,6 @@ def feature_flags(script: Script) -> None:
 
 
 def _set_flags(script: Script, ramped: t.Container[str]) -> Result:
-    wanted = {**FLAGS_ON[script.version], PERCENTAGE: 1}
     return script.task(
         "feature_flags/main",
         "Set the flags, and bring them to the pods",
@@ -30,7 +29,7 @@ def _set_flags(script: Script, ramped: t.Container[str]) -> Result:
             "kill_switch": "reset_automatic",
             "release": script.version,
         },
-        flags={name: value for name, value in wanted.items() if name not in ramped},
+        flags={name: value for name, value in script.flags.items() if name not in ramped},
         bounds={PERCENTAGE: [0, 100]},
         choices={SWITCH: [True, False]},
         wait_timeout=FOLLOWED,

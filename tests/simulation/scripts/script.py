@@ -3,7 +3,7 @@
 import typing as t
 
 from ..plan import Actor, Plan
-from ..platform import CONSUMERS, FLAGS, PERCENTAGE, PRINT_FLAGS, RELEASES, VERSION
+from ..platform import CONSUMERS, FLAGS, FLAGS_ON, PERCENTAGE, PRINT_FLAGS, RELEASES, VERSION
 from ..tasks import Result, Tasks
 from ..world import World
 
@@ -57,6 +57,11 @@ class Script:
         """A task without which the run ends."""
         return self.require(self.task(where, name, **given))
 
+    @property
+    def flags(self) -> dict[str, t.Any]:
+        """What the release sets."""
+        return {**FLAGS_ON[self.version], PERCENTAGE: 1}
+
     def lock(self, purpose: str = "deploy", phase: str | None = None) -> Result:
         force = bool(self.actor.options.get("force"))
         held = self.do(
@@ -68,6 +73,7 @@ class Script:
             pin={"deployments": self.services, "config_maps": [FLAGS]},
             facts={"waves": self.waves()},
             ramped=[PERCENTAGE] if phase == "feature_flags" else [],
+            flags=self.flags if phase == "feature_flags" else {},
             purpose=purpose,
             lock={
                 "wait": self.actor.options.get("wait", 0),

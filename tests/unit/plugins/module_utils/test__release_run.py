@@ -1,9 +1,16 @@
 """A phase is opened whole, or its record says why it is not. What refuses a run before is in tests/integration."""
 
+import contextlib
+
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import (
+    KilledError,
+    KillSwitch,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import LeaseLostError
 from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import PinStore
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
@@ -11,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.store impor
 from ansible_collections.easymo.deploy.plugins.module_utils._release_run import (
     forced_lock,
     open_phase,
+    refuse_killed,
 )
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
@@ -63,6 +71,23 @@ def test_the_record_of_another_run_is_left_when_the_lock_is_lost(cluster, monkey
     with pytest.raises(LeaseLostError):
         open_phase(cluster, OPENING, PIN, check_mode=False)
     assert record_in(cluster).phase("microservices").status == "running"
+
+
+@pytest.mark.parametrize(
+    ("flags", "automatic", "refused"),
+    [
+        ({"FEATURE_CHAT": True}, False, True),
+        ({"FEATURE_CHAT": True}, True, False),
+        ({"FEATURE_CHAT": False}, False, False),
+        ({"FEATURE_OTHER": True}, False, False),
+    ],
+    ids=["a person's", "the deployment resets it", "off stays off", "another feature's"],
+)
+def test_a_kill_switch_refuses_a_phase_before_it_is_opened(flags, automatic, refused):
+    switch = KillSwitch("2026-11-24T06:00:00Z", "ann", "x", automatic, {"FEATURE_CHAT": "false"})
+    observed = FlagsMap("flags", annotations={"easymo.com/kill-switch": switch.to_annotation()})
+    with pytest.raises(KilledError) if refused else contextlib.nullcontext():
+        refuse_killed(observed, flags)
 
 
 def test_a_lock_that_was_taken_by_force_is_a_fact_of_the_record():

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import RESET_OPTIONS
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     DONE,
     ENTRIES,
@@ -24,6 +25,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     Start,
     refuse_no_step,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import commands_in
 from tests.tables import cases
 from tests.unit.plugins.module_utils._ramp.scenes import (
     DAY,
@@ -89,6 +91,13 @@ def test_what_keeps_everybody_from_going_up(changes, kind, percentage, verdict):
     assert result.action == REFUSE
     assert kind in kinds(result)
     assert result.writes(facts.annotation) is None
+
+
+def test_under_a_kill_switch_the_only_command_is_its_reset():
+    """A deployment would be refused by it."""
+    facts = replace(seen_at(3, 0, state_at(0)), killed=KILLED, enabled=False)
+    told = " ".join(reason.text for reason in planned(facts).reasons)
+    assert commands_in(told) == [("kill_switch.yml", RESET_OPTIONS)]
 
 
 @pytest.mark.parametrize(
