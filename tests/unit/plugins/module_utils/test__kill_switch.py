@@ -367,6 +367,22 @@ def test_sweeping_stops_when_a_replacement_does_not_come():
     assert [*cluster.objects] == [("Pod", "b"), ("Pod", "c")]
 
 
+def test_a_pod_that_is_ending_is_no_replacement():
+    cluster, clock = running(*"ab"), FakeClock()
+    began = clock.now()
+
+    def ask() -> list[PodState]:
+        pods = [pod("b", REACHED)]
+        if ("Pod", "a") in cluster.objects:
+            return [pod("a", STALE), *pods]
+        passed = clock.now() - began
+        pods += [pod("a", ENDING, deleting=True)] if passed < 5 else []
+        return pods + ([pod("new", REACHED)] if passed >= 8 else [])
+
+    after = sweeps(cluster, ask, "ab", clock=clock, replicas=2)
+    assert [pod.pod for pod in after.pods] == ["b", "new"]
+
+
 @cases(("ready_after", "ended_after"), {"it comes": (9, 9), "it never does": (3600, 25)})
 def test_pods_of_a_scale_up_meanwhile_are_waited_for_but_not_for_long(ready_after, ended_after):
     cluster, clock = running("old"), FakeClock()

@@ -66,6 +66,7 @@ class Monitoring:
     services: tuple[str, ...] = ("",)
     """Each alert fires for each of them."""
     out_of_sight: bool = False
+    query: str = "errors"
     rejects: str = ""
     """Why whoever is asked of the metric rejects the query."""
 
@@ -100,7 +101,10 @@ class Monitoring:
 
 
 class RampWorld:
-    """At `percentage`, judged good, on that step's day. `announced`: the keys of announcements in the record."""
+    """At `percentage`, judged good, on that step's day. `announced`: the keys of announcements in the record.
+
+    `alive`: whether the run that holds the lock is, None for unknown.
+    """
 
     def __init__(self, percentage: int = 5, day: float = 2.5) -> None:
         self.cluster = MemoryCluster()
@@ -109,6 +113,7 @@ class RampWorld:
         self.flags_set_at = DAY_1
         self.announced: dict[str, t.Any] = {}
         self.consumers: tuple[str, ...] = ()
+        self.alive: bool | None = None
         data = {FEATURE: "true", FLAG: str(percentage), "OTHER": "kept"}
         annotations = {RAMP_ANNOTATION: state_at(percentage).to_annotation()}
         self.put(data, annotations)
@@ -190,7 +195,8 @@ class RampWorld:
         def wall() -> datetime:
             return self.now + timedelta(seconds=clock)
 
-        return guard_of(self.cluster, self.monitoring, wall, by, self.consumers)
+        guard = guard_of(self.cluster, self.monitoring, wall, by, self.consumers)
+        return replace(guard, alive=lambda _run: self.alive)
 
     def record(self, status: str = "done") -> Record:
         began = self.flags_set_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -216,7 +222,7 @@ class RampWorld:
 def guard_of(
     cluster: MemoryCluster, api: Monitoring, wall: t.Any, by: str, consumers: t.Any = ()
 ) -> RampGuard:
-    metric = Metric(METRIC, "prometheus", "errors", "ratio", Bounds(maximum=0.01, above=0.05))
+    metric = Metric(METRIC, "prometheus", api.query, "ratio", Bounds(maximum=0.01, above=0.05))
     alerts = Metric("alerts", "alerts", "|".join(CALLS_FOR), "", Bounds())
     sources = {METRIC: api, "alerts": AlertsSource(api, tuple(CALLS_FOR), 60.0)}
     return RampGuard(

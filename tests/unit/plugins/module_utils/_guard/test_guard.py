@@ -5,10 +5,15 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import GUARD_ANNOTATION
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    GUARD_ANNOTATION,
+    KILL_SWITCH_ANNOTATION,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._decode import dumped, restored
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import GuardMemory
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.tell import to_result, when
+from tests.fakes.lock import Scene
 from tests.unit.plugins.module_utils._guard.ramp_world import (
     DOWN,
     ERRORS,
@@ -117,6 +122,17 @@ def test_a_metric_beyond_its_bound_twice_in_a_row_goes_back_and_once_does_not():
     world.passes(MINUTE).look()
     assert world.percentage == 1
     assert world.acts[-1].causes == (f"metric {METRIC}",)
+
+
+def test_what_another_query_found_confirms_no_breach():
+    world = RampWorld()
+    world.monitoring.value = 0.2
+    world.look()
+    world.monitoring.query = "errors that users met"
+    world.passes(MINUTE).look()
+    assert world.percentage == 5
+    world.passes(MINUTE).look()
+    assert world.percentage == 1
 
 
 def test_so_it_does_at_a_step_that_another_hand_took():
@@ -245,6 +261,19 @@ def test_pods_are_not_told_while_a_person_takes_users_out():
     assert causes_of_pods(world.passes(MINUTE), check=True) == []
 
 
+@pytest.mark.parametrize(("alive", "causes"), [(True, 0), (None, 0), (False, 1)])
+def test_pods_are_told_under_the_lock_of_a_dead_run_alone(alive, causes):
+    """A rollout makes pods differ as expected."""
+    world = RampWorld(percentage=25, day=9)
+    scene = Scene()
+    scene.cluster = world.cluster
+    scene.locking(scene.claim()).hold()
+    world.alive = alive
+    world.look()
+    world.runs_with(10)
+    assert len(causes_of_pods(world.passes(4 * MINUTE))) == causes
+
+
 def test_an_act_that_came_after_the_flags_were_read_is_on_its_way_too():
     world = RampWorld(percentage=10, day=9)
     world.look()
@@ -368,6 +397,10 @@ def test_it_rests_until_the_release_is_signed_off(status):
 def test_it_rests_when_the_ramp_is_complete():
     world = RampWorld(percentage=100, day=11)
     assert "complete at 100 %" in world.look().resting
+    switch = KillSwitch("2026-12-01T12:00:00Z", "ann", "errors").to_annotation()
+    annotations = world.flags["metadata"]["annotations"]
+    world.put(world.flags["data"], {**annotations, KILL_SWITCH_ANNOTATION: switch})
+    assert world.look().resting == ""
 
 
 def test_check_mode_says_what_it_would_do_and_keeps_nothing():

@@ -16,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.overlap imp
     Place,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin
+from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME
 from tests.unit.plugins.module_utils._rollout.test_liveness import SLOW, probed
 from tests.unit.plugins.module_utils._rollout.test_runner import NEW, OLD, Denying, World
@@ -155,7 +156,14 @@ def test_a_run_that_lost_the_lock_takes_nothing_back(world):
 def test_one_is_not_done_and_keeps_its_mark_while_one_of_an_earlier_wave_soaks(world):
     """For a run that is killed meanwhile: the next one has to soak both. The wait is no part of `wait_timeout`."""
     probed(world, **SLOW)
-    place, marked = second(), []
+    place, marked, deadlines = second(), [], []
+    place.overlap.longest = 900.0
+
+    def until(deadline: float) -> MemoryCluster:
+        deadlines.append(deadline)
+        return world.cluster
+
+    world.cluster.until = until  # type: ignore[method-assign]
 
     def proven() -> None:
         if world.image == NEW and world.clock.now() < 1000:
@@ -167,6 +175,8 @@ def test_one_is_not_done_and_keeps_its_mark_while_one_of_an_earlier_wave_soaks(w
     outcome = world.roll(place=place, wait_timeout=60.0)
     assert (outcome.result, all(marked), world.clock.now() > 1000) == ("succeeded", True, True)
     assert SOAK_ANNOTATION not in world.body()["metadata"]["annotations"]
+    # A server that stumbles is asked again to the end.
+    assert max(deadlines) > world.clock.now()
 
 
 def test_a_restart_while_one_of_an_earlier_wave_soaks_is_a_failure(world):
