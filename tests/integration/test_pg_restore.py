@@ -97,6 +97,8 @@ def test_the_twin_has_all_that_the_old_one_had(spoilt: Restorable) -> None:
     assert spoilt.psql("SELECT tableowner FROM pg_tables WHERE tablename = 'orders'") == [
         "supabase_admin"
     ]
+    # The planner knows the data before users come back.
+    assert spoilt.psql("SELECT count(*) > 0 FROM pg_stats WHERE tablename = 'orders'") == ["t"]
 
 
 def test_a_database_of_another_locale_gets_a_twin_of_that_locale(world: World) -> None:
