@@ -19,7 +19,9 @@ description:
     the facts is written again; what people add is kept.
   - An empty, partial or damaged record still makes a report; it says what is missing and what could not be read.
     Without an answer of the cluster there is none.
-  - All times are the record's, so the same record makes the same files. What has the form of a secret is blanked out.
+  - Which version a service runs is read from the cluster.
+  - All times are the record's, so the same record and versions make the same files.
+  - What has the form of a secret is blanked out.
 requirements:
   - the program ssh-keygen of OpenSSH 8.1 or later (for O(signing_key))
 extends_documentation_fragment:
@@ -82,6 +84,7 @@ missing:
 """
 
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 from ..module_utils._cluster import Cluster
@@ -96,6 +99,7 @@ from ..module_utils._report.build import RECORD_DEPTH, asked_of, build_report
 from ..module_utils._report.files import ReportFolder, incident_name, notes_of
 from ..module_utils._report.render import files_of
 from ..module_utils._signatures import REPORT, sign
+from ..module_utils._status.build import service_version
 from ..module_utils._story.view import ReleaseView
 from ..module_utils._templates import JINJA2
 
@@ -109,7 +113,7 @@ def run(module: Module) -> dict[str, t.Any]:
     given, redact = module.params, Redactor()
     params = {**given, **read_report(cluster_elsewhere(module), given["release"])}
     record = redact.within(params["record"], RECORD_DEPTH)
-    requested = asked_of(params, redact)
+    requested = replace(asked_of(params, redact), versions=params.get("versions") or {})
     report = build_report(record, requested)
     folder = ReportFolder(Path(params["dest"]))
     incident = incident_name(Record.read(record).attempt)
@@ -141,7 +145,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def read_report(cluster: Cluster, release: str) -> dict[str, t.Any]:
-    """The record with what the guard did, and what stands beside it. A damaged record is a `problem`."""
+    """The record with what the guard did, what stands beside it, and the versions of now. A damage is a `problem`."""
     view = ReleaseView(cluster, release)
     try:
         info = view.to_result()
@@ -152,7 +156,14 @@ def read_report(cluster: Cluster, release: str) -> dict[str, t.Any]:
         record = merge(record, {"facts": {"guard": {"acts": acts}}})
     none = f"Release {release} has no record."
     problem = why_untrue(view.record.body) if view.record else none
-    return {**info, "record": record, "pins": info["pins"]["deployments"], "problem": problem}
+    seen = {
+        "pins": info["pins"]["deployments"],
+        "versions": {
+            entry["name"]: service_version(entry["name"], entry["images"])
+            for entry in view.deployments
+        },
+    }
+    return {**info, **seen, "record": record, "problem": problem}
 
 
 def main() -> None:

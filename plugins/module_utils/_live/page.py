@@ -43,8 +43,9 @@ Body = t.Mapping[str, t.Any]
 
 @dataclass(frozen=True)
 class Sight:
-    """One look. `body`: the record as JSON, empty before there is one. `watches`: by gate what it has view.
+    """One look. `body`: the record as JSON, empty before there is one. `watches`: the state of each gate's watch.
 
+    `holder`: of the deploy lock, "" while it is free.
     `services`: as those of a status, but of their pods only those of the newest version count.
     """
 
@@ -52,6 +53,7 @@ class Sight:
     services: t.Mapping[str, Body] = field(default_factory=dict)
     watches: Body = field(default_factory=dict)
     availability: Body = field(default_factory=dict)
+    holder: str = ""
     pins: Body = field(default_factory=dict)
     flags: Body = field(default_factory=dict)
 
@@ -80,8 +82,9 @@ def doing(sight: Sight, plan: Plan, now: datetime, *, undo: bool = False) -> t.I
     if not (record.exists or undo):
         yield "The release is starting: no phase is open yet."
         return
-    holder = (record.facts.rollback_asked.by if undo else "") or record.actor or "somebody"
-    lock = {"held": True, "holder": holder, "purpose": UNDO if undo else ""}
+    # Who began the release may not be who goes on with it.
+    holder = sight.holder or (record.facts.rollback_asked.by if undo else "") or record.actor
+    lock = {"held": True, "holder": holder or "somebody", "purpose": UNDO if undo else ""}
     story = Story(record, plan, lock, watches=sight.watches, now=now)
     state = state_of(story)
     yield whole(f"{'on hold: ' if state.watching else ''}{why_in(story, state)}")
@@ -125,6 +128,7 @@ def observer(release: str, services: t.Container[str]) -> t.Callable[[Cluster], 
             return Sight({})
         return Sight(
             body=view.record.body,
+            holder=view.lock.holder,
             services={
                 name: service_of(entry, only_newest=True)
                 for entry in view.deployments

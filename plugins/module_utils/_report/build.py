@@ -174,7 +174,7 @@ def summary(record: Record, phases: t.Sequence[PhaseRow]) -> Named:
     planned = lasting(sum(row.planned for row in phases))
     rows = [
         ("Commit", Cell(record.git_sha[:SHA_SHOWN], code=True)),
-        ("Released by", Cell(record.actor)),
+        ("Begun by", Cell(record.actor)),
         ("Attempt", Cell(str(record.attempt or ""))),
         ("Duration", Cell(f"{took} (planned {planned})" if took else "")),
     ]

@@ -90,7 +90,7 @@ def page_template() -> jinja2.Template:
 def as_text(report: Report) -> str:
     """Of a plan of ten phases at most 40 lines; a longer one shows its phases nevertheless."""
     verdict, known = report.verdict, dict(report.summary)
-    beside = (("Duration", ""), ("Attempt", "attempt "), ("Commit", ""), ("Released by", ""))
+    beside = (("Duration", ""), ("Attempt", "attempt "), ("Commit", ""), ("Begun by", ""))
     shown_beside = [f"{word}{known[name].text}" for name, word in beside if name in known]
     head = " · ".join([report.title, *shown_beside])
     lines = [

@@ -9,6 +9,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.store impor
 from ansible_collections.easymo.deploy.plugins.modules import release_report
 from tests.fakes import release_records as records
 from tests.fakes.cluster import FakeClock, MemoryCluster
+from tests.fakes.controller import Controller
 from tests.module_runner import run_module
 
 RECORD = {
@@ -95,6 +96,20 @@ def test_a_record_that_another_hand_changed_is_on_top(write_report, monkeypatch)
     cluster.put("ConfigMap", {**body, "data": {"record.json": text}})
     said = "Another hand changed notes of the record since ann@laptop wrote it at 2026-11-24T06:00:00Z."
     assert write_report(record=None)["problems"] == [said]
+
+
+def test_the_versions_are_those_that_run_now(write_report, monkeypatch):
+    """Whatever the record has of earlier tries, rollbacks and looks."""
+    cluster = MemoryCluster()
+    monkeypatch.setattr(release_report, "cluster_elsewhere", lambda _module: cluster)
+    record = records.rolled_back()
+    name = "release-2.0.0"
+    cluster.put(
+        "ConfigMap", {"metadata": {"name": name}, "data": {"record.json": json.dumps(record)}}
+    )
+    Controller(cluster, "easymo/wallet-service:v3.1.4")
+    text = Path(write_report(record=None)["files"]["txt"]).read_text(encoding="utf-8")
+    assert "v3.1.4: wallet-service" in text
 
 
 def test_the_planned_phases_are_expected(write_report):

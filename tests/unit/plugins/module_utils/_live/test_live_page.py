@@ -81,6 +81,8 @@ def test_what_goes_on_is_told_by_phase_services_and_pods():
         "Microservices (4 of 8) for 46 min 48 s of 20 min, by amina@ops-1.",
         "1 of 2 services complete · rolling: driver-service v2.0.0 1/3.",
     )
+    (resumed, *_) = tell(replace(rolling(), holder="bob@laptop"))
+    assert resumed.endswith("by bob@laptop.")
     assert tell(Sight({})) == ("The release is starting: no phase is open yet.",)
 
 
