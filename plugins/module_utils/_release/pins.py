@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import binascii
 import gzip
+import hashlib
 import json
 import re
 import typing as t
@@ -28,6 +29,7 @@ from .._lock.models import epoch_in, refuse_later
 from .._rollout.models import Deployment, ReplicaSet, current_replica_set, owned_by
 from .._rollout.observer import observe_deployments
 from .._rollout.plan import Pin, is_as_pinned, may_run_release, runs_release
+from .record import Record
 
 LIMIT = 900_000
 """Bytes of packed content a ConfigMap may hold here; the API server's own limit is 1 MiB in all."""
@@ -95,6 +97,19 @@ def unpack(text: str, what: str) -> bytes:
         raise VerificationError(f"{what} is damaged and cannot be read: {exc}.") from exc
 
 
+KEY, PACKED = "record.json", "record.json.gz"
+"""Where a record is. Packed is one of so many services that a ConfigMap would not take it."""
+
+
+def text_of(body: Object) -> str:
+    """The record of a ConfigMap, "" for none. Raises VerificationError for a damaged one."""
+    data = body.get("data") or {}
+    if PACKED in data:
+        what = f"The record in ConfigMap {body['metadata']['name']!r}"
+        return unpack(data[PACKED], what).decode("utf-8", "replace")
+    return str(data.get(KEY, ""))
+
+
 SEEN_WITHIN = 10.0
 PAUSE = 0.5
 
@@ -108,6 +123,8 @@ class Pins:
     config_maps: t.Mapping[str, Object] = field(default_factory=dict)
     resource_version: str = ""
     fence: int = 0
+    sha256: str = ""
+    """Of the packed text, "" before the first write."""
 
     def deployment(self, name: str) -> Pin | None:
         body = self.deployments.get(name)
@@ -137,6 +154,10 @@ def pins_name(record: str) -> str:
 
 
 def read_pins(cluster: Cluster, record: str) -> Pins | None:
+    """None where there are none. Raises VerificationError for damaged ones, and for others than the record names.
+
+    A rollback runs what they say, and more accounts may write a ConfigMap than may roll back.
+    """
     name = pins_name(record)
     body = cluster.read("ConfigMap", name)
     if body is None:
@@ -145,13 +166,37 @@ def read_pins(cluster: Cluster, record: str) -> Pins | None:
     try:
         packed = restored(_Packed, body, what)
         known = restored(Pins, read_json(unpack(packed.pins, what)), "pins")
-        return replace(
-            known, resource_version=packed.resource_version, fence=epoch_in(packed.annotations)
+        pins = replace(
+            known,
+            resource_version=packed.resource_version,
+            fence=epoch_in(packed.annotations),
+            sha256=_sha256(packed.pins),
         )
+        _refuse_foreign(cluster, record, pins.sha256)
+        return pins
     except ValueError as exc:
         raise VerificationError(
             f"{what} has no valid pins ({exc}): restore it, or begin a new release."
         ) from exc
+
+
+def _sha256(packed: str) -> str:
+    return hashlib.sha256(packed.encode()).hexdigest()
+
+
+def _refuse_foreign(cluster: Cluster, record: str, sha256: str) -> None:
+    """A record of version 0.3 or earlier names no pins: then any count."""
+    body = cluster.read("ConfigMap", record)
+    named = Record.load(text_of(body), f"ConfigMap {record!r}").facts.pins if body else ()
+    if named and sha256 not in named:
+        raise VerificationError(
+            f"ConfigMap {pins_name(record)!r} is not the one that the release wrote: its sha256 differs from the "
+            "record's. Find out who changed it and restore it, or begin a new release; nothing returns to it."
+        )
+
+
+Remember = t.Callable[[t.Sequence[str]], object]
+"""Has the record name the checksums of pins."""
 
 
 class PinStore:
@@ -170,12 +215,18 @@ class PinStore:
         if known is None:
             return Pins(attempt=attempt)
         if known.attempt != attempt:
-            return Pins(attempt, resource_version=known.resource_version, fence=known.fence)
+            return Pins(
+                attempt,
+                resource_version=known.resource_version,
+                fence=known.fence,
+                sha256=known.sha256,
+            )
         return known
 
     def add(
         self,
         attempt: int,
+        remember: Remember,
         *,
         deployments: t.Sequence[str],
         config_maps: t.Sequence[str],
@@ -204,7 +255,7 @@ class PinStore:
             config_maps={**known.config_maps, **maps},
         )
         if not check_mode:
-            self._write(replace(pins, fence=max(pins.fence, fence)))
+            self._write(replace(pins, fence=max(pins.fence, fence)), remember)
         return new_deployments, new_config_maps
 
     def _outdated(self, pins: Pins, names: t.Iterable[str], digests: t.Container[str]) -> list[str]:
@@ -244,18 +295,25 @@ class PinStore:
         replica_sets = [ReplicaSet.from_json(body) for body in listed]
         return {entry.name: _pin_deployment(entry, replica_sets) for entry in observed}
 
-    def _write(self, pins: Pins) -> None:
-        """A conflict with our own write, whose response was lost, is no error."""
+    def _write(self, pins: Pins, remember: Remember) -> None:
+        """A conflict with our own write, whose response was lost, is no error.
+
+        The record names both the pins of before and these, for a run may end between the two writes.
+        """
         content = {name: getattr(pins, name) for name in ("attempt", "deployments", "config_maps")}
         encoded = json.dumps(content, sort_keys=True).encode()
         packed = pack(encoded, f"The pins of release {self._version!r}")
         data = {"attempt": str(pins.attempt), "pins": packed}
+        written = replace(pins, sha256=_sha256(packed))
+        remember([sha256 for sha256 in (pins.sha256, written.sha256) if sha256])
         where, over = (self._cluster, self.name, self._version), pins.resource_version
         try:
             write_over(*where, PINS, data, over, fence=pins.fence)
         except ConflictError:
             stored = read_pins(self._cluster, self._record)
-            if stored is None or stored != replace(pins, resource_version=stored.resource_version):
+            if stored is None or stored != replace(
+                written, resource_version=stored.resource_version
+            ):
                 raise
         stored = read_pins(self._cluster, self._record)
         if stored is None or {*stored.deployments} != {*pins.deployments}:

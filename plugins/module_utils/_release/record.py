@@ -477,6 +477,8 @@ class Facts(Sections):
     sign_offs: tuple[SignOff, ...] = ()
     images: tuple[RegistryImage, ...] = ()
     alerts: Alerts | None = None
+    pins: t.Mapping[str, str] = field(default_factory=dict)
+    """When the release wrote its pins, by their sha256."""
     waves: tuple[t.Any, ...] = ()
     services_returned: tuple[Service, ...] = ()
     database_restores: t.Mapping[str, tuple[Act, ...]] = field(default_factory=dict)

@@ -17,29 +17,20 @@ from .models import ROLLBACK_PHASE
 from .order import below_later, flags_of, override_of, superseded, switched_off
 from .pins import (
     ATTACHMENT,
+    KEY,
     LIMIT,
+    PACKED,
     RECORD,
     RECORDS,
     PinStore,
     pack,
     record_name,
+    text_of,
     unpack,
     write_over,
 )
 from .plan import RecordChange, begins_release, merge, plan_record
 from .record import Record
-
-KEY, PACKED = "record.json", "record.json.gz"
-"""Where a record is. Packed is one of so many services that a ConfigMap would not take it."""
-
-
-def text_of(body: t.Mapping[str, t.Any]) -> str:
-    """The record of a ConfigMap, "" for none. Raises VerificationError for a damaged one."""
-    data = body.get("data") or {}
-    if PACKED in data:
-        what = f"The record in ConfigMap {body['metadata']['name']!r}"
-        return unpack(data[PACKED], what).decode("utf-8", "replace")
-    return str(data.get(KEY, ""))
 
 
 @dataclass(frozen=True)

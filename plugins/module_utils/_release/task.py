@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._cluster import Cluster, MonotonicClock
 from .._errors import InputError
@@ -84,8 +84,12 @@ def take_pins(
     wanted = {kind: tuple(pin.get(kind) or ()) for kind in ("deployments", "config_maps")}
     if not any(wanted.values()):
         return {"deployments": [], "config_maps": []}
+    naming = RecordChange(change.version, change.actor, change.now, fence=change.fence)
     deployments, config_maps = store.pins.add(
         record.attempt,
+        lambda pins: store.change(
+            replace(naming, facts={"pins": dict.fromkeys(pins, change.now)}), check_mode=False
+        ),
         **wanted,
         digests={image.digest for image in record.facts.images if image.digest},
         fence=change.fence,

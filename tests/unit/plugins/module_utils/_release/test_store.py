@@ -7,6 +7,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     InputError,
+    UnreachableError,
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
@@ -120,8 +121,34 @@ def test_pins_that_are_there_already_count_when_they_are_ours(cluster, monkeypat
     if ours:
         assert run(cluster, pin=PIN)["pinned"] == PIN
     else:
-        with pytest.raises(ConflictError, match="it exists already"):
+        with pytest.raises(VerificationError, match="not the one that the release wrote"):
             run(cluster, pin=PIN)
+
+
+def test_pins_that_another_hand_changed_restore_nothing(cluster):
+    run(opened(cluster), pin=PIN)
+    packed = pack(b'{"attempt": 1, "deployments": {"other": {}}, "config_maps": {}}', "")
+    cluster.objects["ConfigMap", "release-2.0.0-pins"]["data"]["pins"] = packed
+    with pytest.raises(VerificationError, match=r"restore it, or begin a new release"):
+        read_pins(cluster, "release-2.0.0")
+
+
+def test_a_run_that_ends_between_record_and_pins_leaves_pins_that_count(cluster, monkeypatch):
+    run(opened(cluster), pin={"deployments": [], "config_maps": ["feature-flags"]})
+    run(cluster, status="rolled_back")
+    again = {"phase": "preflight", "phase_status": "running", "pin": PIN}
+    replace = cluster.replace
+
+    def unless_pins(kind: str, body: t.Any) -> t.Any:
+        if body["metadata"]["name"].endswith("-pins"):
+            raise UnreachableError("reset")
+        return replace(kind, body)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(cluster, "replace", unless_pins)
+        with pytest.raises(UnreachableError):
+            run(cluster, **again)
+    assert run(cluster, **again)["pinned"] == PIN
 
 
 @pytest.mark.parametrize("annotated", [False, True], ids=["by-tag", "by-annotation"])

@@ -182,7 +182,7 @@ class World(Scene):
             self.change(phase=phase, phase_status="running", order=order, fence=fence)
             if phase == (tags or PHASES)[0]:
                 pinned: t.Any = {"deployments": (), "config_maps": (FLAGS,)}
-                self.records().pins.add(self.record().attempt, **pinned, check_mode=False)
+                self.records().pins.add(self.record().attempt, list, **pinned, check_mode=False)
             self.clock.sleep(20)
             if phase == dies:
                 return
