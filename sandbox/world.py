@@ -19,6 +19,7 @@ import os
 import random
 import secrets
 import socket
+import threading
 import typing as t
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -192,14 +193,12 @@ def free_port(
     block: int | None = None,
     usable: t.Callable[[int], bool] = bool,
 ) -> int:
-    """A usable port nobody listens on, out of `block` when this sandbox has claimed one."""
-    if block is None:
-        candidates: t.Iterable[int] = random.sample(PORTS, len(PORTS))
-    else:
-        candidates = range(block + 1, block + BLOCKS.step)
-    for port in candidates:
-        if port not in taken and usable(port) and port_is_free(port):
-            return port
+    """A usable port nobody listens on, out of `block` when this sandbox has claimed one, else one of this process."""
+    with _LOCK_OF_PORTS:
+        own = range(block + 1, block + BLOCKS.step) if block else _PORTS_OF_THIS_PROCESS
+        for port in own:
+            if port not in taken and usable(port) and port_is_free(port):
+                return port
     raise StateError(f"No port from {block} on is free: run 'python -m sandbox down', then 'up'.")
 
 
@@ -217,6 +216,18 @@ def claim_block() -> tuple[int, socket.socket]:
         else:
             return block, guard
     raise StateError(f"Every port of {BLOCKS} is in use: stop what listens there.")
+
+
+def _ports_of_this_process() -> t.Iterator[int]:
+    """No other sandbox takes one while this process lives, and none comes twice."""
+    guards = []
+    while True:
+        block, guard = claim_block()
+        guards.append(guard)
+        yield from range(block + 1, block + BLOCKS.step)
+
+
+_PORTS_OF_THIS_PROCESS, _LOCK_OF_PORTS = _ports_of_this_process(), threading.Lock()
 
 
 def port_is_free(port: int, address: str = "127.0.0.1") -> bool:

@@ -31,7 +31,7 @@ def pooler(server_port: int, mode: str) -> t.Iterator[int]:
     """The port of one with `mode` as its pool_mode, by which everybody is let in as postgres."""
     argv, variables = program()
     # Root may not run it, and nobody may not enter pytest's folders.
-    folder = Path(tempfile.mkdtemp(prefix="pgbouncer-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
     folder.chmod(0o755)
     port = free_port()
     (folder / "ini").write_text(

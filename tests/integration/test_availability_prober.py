@@ -21,6 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._availability.prober
     Address,
     Prober,
 )
+from sandbox.world import free_port
 from tests.fakes.http_server import Handler, serving
 from tests.tables import cases
 from tests.waiting import until
@@ -161,8 +162,7 @@ def test_a_certificate_that_nobody_trusts_is_a_failure(tmp_path):
 
 
 def test_an_address_that_nobody_knows_or_listens_at_says_so(lost):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     assert Address(Target("a", f"http://127.0.0.1:{port}/")).ask(60) == "connection refused"
     assert Address(Target("a", "http://nowhere.invalid/")).ask(60) == "its name is not known"
     lost.add(port)

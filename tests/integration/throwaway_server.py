@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import psycopg2
 
 from sandbox.postgres.cluster import choose
+from sandbox.world import free_port
 
 _STARTS_WITHIN = 20.0
 _USER = "postgres"
@@ -22,9 +22,10 @@ _ROOM = 2 * 1024**3
 
 
 def _folder() -> str | None:
-    """For its data: memory where there is room, for each database that is made and dropped is three hundred files."""
-    roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM
-    return str(_MEMORY) if roomy and os.access(_MEMORY, os.W_OK) else None
+    """For its data: TMPDIR, else memory where there is room: each database made and dropped is 300 files."""
+    if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
+        return None
+    return str(_MEMORY) if shutil.disk_usage(_MEMORY).free > _ROOM else None
 
 
 class ThrowawayServer:
@@ -49,7 +50,7 @@ class ThrowawayServer:
         )
         assert made.returncode == 0, made.stderr
         self._account, self._programs = account, programs
-        self.port = self.free_port()
+        self.port = free_port()
         settings = (
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
@@ -81,16 +82,10 @@ class ThrowawayServer:
             "ssl_mode": "disable",
         }
 
-    @staticmethod
-    def free_port() -> int:
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            port: int = free.getsockname()[1]
-            return port
-
     @contextmanager
     def standby(self) -> t.Iterator[int]:
         """A hot standby of it; the port it listens on."""
-        data, port = self._folder / "standby", self.free_port()
+        data, port = self._folder / "standby", free_port()
         copying = [str(self._programs / "pg_basebackup"), "-R", "-c", "fast", "-D", str(data)]
         where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", _USER]
         subprocess.run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import socket
 import subprocess
 import typing as t
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ansible_collections.easymo.deploy.plugins.modules import images
 from sandbox.cache import unpack
+from sandbox.world import free_port
 from tests.module_runner import run_module
 from tests.waiting import until
 
@@ -34,8 +34,7 @@ WHO, ISSUER = "release@shop.example", "https://ci.shop.example"
 
 class Registry:
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
+        port = free_port()
         self.host, self.url = f"127.0.0.1:{port}", f"http://127.0.0.1:{port}"
         self.folder = folder
         self._cosign = unpack(CACHE, "cosign") / "usr/bin/cosign"

@@ -200,9 +200,10 @@ def _begin(
 
 
 def _own_folder() -> Path:
-    """In memory where there is such a place. What a killed process left there goes."""
+    """In TMPDIR, else in memory where there is such a place. What a killed process left there goes."""
     memory = Path("/dev/shm")
-    parent = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    wanted = "TMPDIR" not in os.environ and os.access(memory, os.W_OK)
+    parent = memory if wanted else Path(tempfile.gettempdir())
     prefix = "easymo-simulation-"
     for left in parent.glob(f"{prefix}*"):
         if not Path("/proc", left.name.removeprefix(prefix)).exists():

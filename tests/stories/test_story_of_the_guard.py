@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -24,7 +23,7 @@ import requests
 import yaml
 
 from sandbox.kubernetes.service_accounts import token
-from sandbox.world import World
+from sandbox.world import World, free_port
 from tests.ansible_playbook import ITS_OWN_OUTPUT
 from tests.firing_alerts import Fire
 from tests.stories.people import BIN, ROOT, Witness
@@ -66,7 +65,7 @@ class Trigger:
     """ansible-rulebook with the rulebook of the guard."""
 
     def __init__(self, world: World, folder: Path) -> None:
-        port = _free_port()
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}/alerts"
         self._log = folder / "rulebook.log"
         inventory = folder / "inventory"
@@ -123,11 +122,6 @@ class Trigger:
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(30)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def _argv(process: psutil.Process) -> list[str]:

@@ -230,6 +230,10 @@ class Run:
             self._print(screen.progress(self.overview))
 
 
+def _interrupt_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
 def _end_with_parent() -> None:
     """When the run is killed, its steps take down what they started."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
@@ -256,15 +260,18 @@ def end_left_processes() -> list[str]:
     left = psutil.Process().children(recursive=True)
     names = []
     for process in left:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             name = " ".join(process.cmdline()) or process.name()
             names.append(
                 f"{name} (for {time.time() - process.create_time():.0f} s)" if name else ""
             )
+            # A sandbox's supervisor takes down what it started, and the files of that.
+            process.terminate()
+    _ended, alive = psutil.wait_procs(left, timeout=10)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(left, timeout=10)
+    psutil.wait_procs(alive, timeout=10)
     return [name for name in names if name]
 
 
@@ -273,12 +280,17 @@ def become_reaper() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def followed(child: int) -> int:
+    """Its exit code, negative for a signal's. What interrupts us interrupts it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda of, _frame: os.kill(child, of))
+    _pid, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
 def outlive(run: int, scratch: Path) -> int:
     """The exit code of the run, or of its signal: then its steps have ENDS_WITHIN to take down what they started."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda of, _frame: os.kill(run, of))
-    _pid, status = os.waitpid(run, 0)
-    code = os.waitstatus_to_exitcode(status)
+    code = followed(run)
     if code >= 0:
         return code
     print(f"The run was killed by signal {-code}: taking down what was started.", flush=True)
@@ -301,6 +313,18 @@ def memory_with_room() -> Path | None:
     return IN_MEMORY if free >= ROOM and not system.f_flag & os.ST_NOEXEC else None
 
 
+def make_scratch() -> Path:
+    """A folder for what a run makes. Those of runs that were killed with all that could take them down go."""
+    parent, prefix = memory_with_room() or Path(tempfile.gettempdir()), "deploy-test-"
+    for left in parent.glob(f"{prefix}*-*"):
+        if not psutil.pid_exists(int(left.name.removeprefix(prefix).partition("-")[0])):
+            shutil.rmtree(left, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=parent))
+    # Some tests become another user.
+    scratch.chmod(0o755)
+    return scratch
+
+
 def main(chosen: list[str]) -> int:
     known = {step.name for stage in STAGES for step in stage}
     if unknown := set(chosen) - known:
@@ -310,14 +334,16 @@ def main(chosen: list[str]) -> int:
         return 2
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
-    scratch = Path(tempfile.mkdtemp(prefix="deploy-test-", dir=memory_with_room()))
-    # Some tests become another user.
-    scratch.chmod(0o755)
+    scratch = make_scratch()
+    # Who kills the terminal's processes, or one of these three, leaves one that takes all down.
+    if keeper := os.fork():
+        return followed(keeper)
+    os.setsid()
+    _interrupt_with_parent()
     become_reaper()
     if run_pid := os.fork():
         return outlive(run_pid, scratch)
-    # Each ends with the other, and the one that is left takes all down.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    _interrupt_with_parent()
     become_reaper()
     run = Run(chosen, scratch)
     try:

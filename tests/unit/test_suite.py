@@ -192,19 +192,26 @@ def test_ctrl_c_waits_for_what_was_started_and_leaves_nothing(suite, tmp_path):
     assert not list(tmp_path.glob("deploy-test-*"))
 
 
-def test_a_run_that_is_killed_leaves_nothing_either(suite, tmp_path):
+@pytest.mark.parametrize(("killed", "code", "says"), [
+    ("terminal", -9, "Interrupted: taking down what was started."),
+    ("keeper", 247, "Interrupted: taking down what was started."),
+    ("run", 137, "The run was killed by signal 9"),
+])  # fmt: skip
+def test_a_run_that_is_killed_leaves_nothing_either(suite, tmp_path, killed, code, says):
     """What it started takes down what that started."""
     takes_down = 'sleep 98 & trap "kill $!; touch down; exit" INT'
     run = suite(("one", f"{takes_down}; touch up; while :; do sleep 0.1; done"))
     until((tmp_path / "up").exists)
-    [inner] = psutil.Process(run.pid).children()
-    started = inner.children(recursive=True)
-    inner.kill()
+    processes = [psutil.Process(run.pid)]
+    processes += processes[0].children()
+    processes += processes[1].children()
+    started = processes[2].children(recursive=True)
+    processes[["terminal", "keeper", "run"].index(killed)].kill()
 
     printed, _none = run.communicate(timeout=120)
 
-    assert run.returncode == 137
-    assert "The run was killed by signal 9" in printed
+    assert run.returncode == code
+    assert says in printed
     assert (tmp_path / "down").exists()
     assert [process for process in started if process.is_running()] == []
     assert not list(tmp_path.glob("deploy-test-*"))
