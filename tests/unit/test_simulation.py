@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -25,16 +26,16 @@ RECORDED = (
 
 def simulated(*arguments: str, program: str = "tests.simulation") -> str:
     """In a process of its own, for it puts itself in the place of time, chance and threads."""
-    ended = subprocess.run(
-        [sys.executable, "-m", program, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr[-4000:]
-    return ended.stdout
+    argv, pipe = [sys.executable, "-m", program, *arguments], subprocess.PIPE
+    with subprocess.Popen(argv, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as running:
+        try:
+            printed, errors = running.communicate(timeout=900)
+        except BaseException:
+            # It takes down its database, and removes its folders.
+            running.send_signal(signal.SIGINT)
+            raise
+    assert running.returncode == 0, printed[-8000:] + errors[-4000:]
+    return printed
 
 
 def test_what_once_broke_holds():
