@@ -198,7 +198,8 @@ def state_of(story: Story) -> ReleaseState:
         return ReleaseState(INTERRUPTED, way)
     if record.status == ROLLED_BACK:
         return ReleaseState(BACK)
-    if story.killed and not (story.automatic and last):
+    # The next phase of a release that goes on resets one that was set automatically.
+    if story.killed and not (story.automatic and record.status != DONE):
         return ReleaseState(KILLED)
     if last in running:
         return ReleaseState(INTERRUPTED, last)

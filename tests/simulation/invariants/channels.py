@@ -82,7 +82,7 @@ class ChannelInvariants:
             words = {"INTERRUPTED"}
         elif record.get("status") == "rolled_back":
             words = {"ROLLED BACK"}
-        elif switch and not (switch["automatic"] and unfinished):
+        elif switch and not (switch["automatic"] and record.get("status") != "done"):
             words = {"KILLED"}
         elif unfinished:
             last = max(phase["started"] for phase in unfinished)

@@ -506,6 +506,7 @@ STATES: dict[str, str] = {
     "deploy rollback": "deploy.yml",
     "deploy kill rollback": RESET,
     "deploy rollback rest:5 deploy": "ramp.yml not before",
+    "deploy rollback rest:5 again:preflight again:database": left("edge_functions"),
     "deploy alone:microservices": "deploy.yml --tags microservices",
     "fail:monitoring alone:edge_functions": "deploy.yml --tags edge_functions,feature_flags,monitoring,sign_off",
 }
