@@ -53,14 +53,17 @@ class RollbackRecord:
         But of a restore of the databases it must be known, for the services may be down.
         """
         by, reason = self._params["by"], self._params["reason"]
-        act = {"by": by, "reason": reason, "at": utc_now(), "open": True}
+        request = {"by": by, "reason": reason, "at": utc_now(), "open": True}
         if self._parts == [DATABASE]:
-            return {"changed": self._change(facts={"restore_asked": act})}
+            return {"changed": self._change(facts={"restore_asked": request})}
         changed = False
         try:
             record = self._store.read()
-            if record is not None and asks_anew(record, by, reason):
-                changed = self._change(facts={"rollback_asked": act})
+            parts, services = scope_of(record, self._parts, self._params["deployments"])
+            if record is not None and asks_anew(record, by, reason, parts, services):
+                request |= {"parts": parts, "services": services}
+                # What an earlier rollback brought back says nothing of this one.
+                changed = self._change(facts={"rollback_asked": request, "rollback_verified": []})
         except DeployError as exc:
             self._module.warn(f"Who rolls it back, and why, was not recorded: {exc}")
         return {"changed": changed}
@@ -73,7 +76,10 @@ class RollbackRecord:
         )
 
     def verify(self) -> Result:
-        """Everything is looked at, whatever fails. A second rollback that sees the same writes nothing."""
+        """Everything is looked at, whatever fails. A second rollback that sees the same writes nothing.
+
+        A rollback that tests nothing has nothing verified.
+        """
         params, record = self._params, self._store.read()
         pins: dict[str, t.Any] | None = None
         if {ALL, SERVICES} & {*self._parts}:
@@ -81,7 +87,7 @@ class RollbackRecord:
             # Of services that went back by name, the others stay at the release.
             names = params["deployments"] or [*pinned]
             pins = {name: pinned[name] for name in names if name in pinned}
-        rows = verification(
+        looked = verification(
             params["tests"],
             params["pods"],
             pins,
@@ -89,6 +95,7 @@ class RollbackRecord:
             params["running"] or None,
             params["returned"],
         )
+        rows = looked if params["tests"] else []
         before = record.facts.rollback_verified if record else ()
         differ = [row.status for row in before] != [row["status"] for row in rows]
         changed = bool(record and differ) and self._change(facts={"rollback_verified": rows})
@@ -112,8 +119,11 @@ class RollbackRecord:
         return {"changed": False, "causes": causes, "sentence": sentence}
 
     def close(self) -> Result:
-        """A partial rollback leaves the rest of the release, so the attempt goes on."""
-        closed = {"rollback_asked": {"open": False}}
+        """A partial rollback leaves the rest of the release, so the attempt goes on.
+
+        One that left something out is not over: it is to be run again.
+        """
+        closed = {"rollback_asked": {"open": bool(self._params["left_out"])}}
         changed = False
         if ALL in self._parts:
             changed = self._change(status=ROLLED_BACK, facts=closed)
@@ -245,7 +255,7 @@ def _describe_failed(rows: t.Sequence[t.Mapping[str, str]]) -> str:
     details = "; ".join(row["detail"] for row in rows)
     return (
         f"The rollback is done, but not everything is as before the release: {names} failed ({details}). Check what "
-        "is named, then run playbooks/rollback.yml again."
+        "is named, then run the same command again."
     )
 
 
@@ -278,14 +288,30 @@ def restore_causes(
     return list(dict.fromkeys(causes))
 
 
-def asks_anew(record: Record, by: str, reason: str) -> bool:
+def scope_of(
+    record: Record | None, parts: t.Sequence[str], services: t.Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The parts and the services that are to go back: these, and those of a rollback that is not over yet."""
+    if record is None or not record.facts.rollback_open:
+        return [*parts], [*services]
+    before = record.facts.rollback_asked
+    requests = ((parts, services), (before.parts, before.services))
+    alone = [names for tags, names in requests if {ALL, SERVICES} & {*tags}]
+    union = {name for names in alone for name in names} if all(alone) else set()
+    return sorted({*parts, *before.parts}), sorted(union)
+
+
+def asks_anew(
+    record: Record, by: str, reason: str, parts: t.Sequence[str], services: t.Sequence[str]
+) -> bool:
     """Whether somebody asks for a rollback that has not begun yet.
 
     The same request again, with no deployment in between, has nothing to take back.
     """
     facts, before = record.facts, record.facts.rollback_asked
-    if record.status == ROLLED_BACK or facts.rollback_open:
+    same = ([*before.parts], [*before.services]) == ([*parts], [*services])
+    if record.status == ROLLED_BACK or (facts.rollback_open and same):
         return False
-    if (before.by, before.reason) != (by, reason) or not before.at:
+    if not same or (before.by, before.reason) != (by, reason) or not before.at:
         return True
     return any(phase.started > before.at for phase in record.phases.values())

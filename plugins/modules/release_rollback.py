@@ -47,7 +47,7 @@ options:
   parts:
     description:
       - What goes back, by the tags of C(playbooks/rollback.yml). V(all), or some of the others, such as V(services),
-        which leave the rest of the release. For V(verified) and V(closed).
+        which leave the rest of the release. For V(begun), V(verified) and V(closed).
     type: list
     elements: str
     default: []
@@ -76,7 +76,9 @@ options:
     elements: dict
     default: []
   tests:
-    description: What user flows showed, the result of M(easymo.deploy.smoke_tests). For V(verified) and V(restored).
+    description:
+      - What user flows showed, the result of M(easymo.deploy.smoke_tests). For V(verified) and V(restored).
+      - With V(verified), an empty one says that nothing is verified.
     type: dict
     default: {}
   pods:
@@ -91,6 +93,10 @@ options:
     description: The same about the services that returned.
     type: dict
     default: {}
+  left_out:
+    description: What is not as before the release, RV(left_out). The rollback then stays open. For V(closed).
+    type: str
+    default: ""
   name:
     description: The version to go back from, for example V(2.0.0).
     type: str

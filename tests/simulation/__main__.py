@@ -56,7 +56,7 @@ def main() -> int:
     if args.plan is not None:
         return show(Plan.from_text(args.plan.read_text("utf-8")))
     if mutant is not None:
-        return hunt(args.seed or 1, args.seconds, mutant.theme)
+        return hunt(args.seed or 1, args.runs, args.seconds, mutant.theme)
     if args.seed is not None and args.runs is None:
         return show(plan_of(args.seed))
     first = args.seed if args.seed is not None else secrets.randbelow(10**9)
@@ -89,16 +89,20 @@ def replay() -> int:
     return bool(broken)
 
 
-def hunt(first: int, seconds: float, theme: str) -> int:
-    """Seeds from `first` on, mostly of this theme, and no more after the first that breaks something."""
+def hunt(first: int, runs: int | None, seconds: float, theme: str) -> int:
+    """Seeds from `first` on, mostly of this theme, and no more after the first that breaks something.
+
+    `runs`: so many of them, however long they take; None for as many as `seconds` of CPU allow.
+    """
     from .draws import plan_of, theme_of  # noqa: PLC0415
     from .run import run  # noqa: PLC0415
 
-    began, seed = time.process_time(), first
-    while time.process_time() - began < seconds:
+    began, seed, ran = time.process_time(), first, 0
+    while ran < runs if runs is not None else time.process_time() - began < seconds:
         violations = []
         if not theme or theme_of(seed) == theme or not seed % OTHERS:
             violations = run(plan_of(seed)).violations
+            ran += 1
         if violations:
             took = time.process_time()
             print(f"seed {seed} breaks after {took:.2f} s: {' '.join(violations[0][:400].split())}")

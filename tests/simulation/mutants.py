@@ -146,9 +146,10 @@ def main() -> int:
     return len(killed) < len(tried)
 
 
-def attempt(name: str, seed: int, seconds: float) -> Trial:
-    """Seeds from `seed` on, until one breaks an invariant or the time is over."""
-    asked = ["--mutant", name, "--seed", str(seed), "--seconds", str(seconds)]
+def attempt(name: str, seed: int, seconds: float = 0.0, runs: int | None = None) -> Trial:
+    """Seeds from `seed` on, until one breaks an invariant; at most `runs`, or those of so many seconds of CPU."""
+    bound = ["--runs", str(runs)] if runs is not None else ["--seconds", str(seconds)]
+    asked = ["--mutant", name, "--seed", str(seed), *bound]
     ended = subprocess.run(
         [sys.executable, "-m", "tests.simulation", *asked],
         cwd=ROOT,

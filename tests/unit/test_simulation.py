@@ -100,5 +100,5 @@ def test_what_is_simulated_is_what_the_sandbox_does():
 )
 def test_a_guard_that_is_taken_away_is_missed(mutant):
     """A few of them, from a seed on that did; `python -m tests.simulation.mutants` tries all."""
-    trial = attempt(mutant.name, mutant.seed, seconds=10.0)
+    trial = attempt(mutant.name, mutant.seed, runs=40)
     assert trial.killed

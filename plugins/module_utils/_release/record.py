@@ -268,6 +268,10 @@ class Act:
     backup: str = ""
     rights_compared: int = 0
     rights_given_back: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    """What a rollback takes back, by the tags of its playbook."""
+    services: tuple[str, ...] = ()
+    """Those that it returns alone; empty for all."""
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,6 @@ def command_of(step: Step) -> str:
 
 FOLLOW = PlaybookRun("status.yml", "watch it to its end", options="-e follow=true")
 RESET = PlaybookRun("kill_switch.yml", "when the cause is gone", options=RESET_OPTIONS)
-FINISH = PlaybookRun(BACK_AGAIN, "finish the rollback")
 
 
 @dataclass(frozen=True)
@@ -287,7 +286,8 @@ def _of_the_release(story: Story, state: ReleaseState) -> tuple[Step, ...]:
     if state.word == KILLED:
         return (RESET,)
     if state.word == BACK:
-        return _deploy(story, "the next attempt, after fixing the cause", again=True)
+        rest = (_finish(story.record),) if half_done(story.record) else ()
+        return (*rest, *_deploy(story, "the next attempt, after fixing the cause", again=True))
     if state.word == NONE:
         check = PlaybookRun(DEPLOY, "see what it would change", options="--check --diff")
         return (*_deploy(story, "begin it"), check)
@@ -297,11 +297,21 @@ def _of_the_release(story: Story, state: ReleaseState) -> tuple[Step, ...]:
 def _finish(record: Record) -> PlaybookRun:
     """The same words are the same restore, which takes up what is restored already."""
     if half_done(record) != RESTORE:
-        return FINISH
+        request = record.facts.rollback_asked
+        tags = () if "all" in request.parts else request.parts
+        options = (
+            _extra_variables(service_rollback_names=request.services) if request.services else ""
+        )
+        return PlaybookRun(BACK_AGAIN, "finish the rollback", tags, options)
     act = record.facts.restore_asked
-    words = json.dumps({"by": act.by, "reason": act.reason})
     why = "finish the restore of the databases"
-    return PlaybookRun(BACK_AGAIN, why, ("database",), f"-e {shlex.quote(words)}")
+    return PlaybookRun(
+        BACK_AGAIN, why, ("database",), _extra_variables(by=act.by, reason=act.reason)
+    )
+
+
+def _extra_variables(**values: t.Any) -> str:
+    return f"-e {shlex.quote(json.dumps(values))}"
 
 
 def _taken_over(story: Story) -> tuple[Step, ...]:

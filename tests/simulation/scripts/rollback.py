@@ -16,6 +16,8 @@ def rollback(script: Script) -> None:
         "sign_off/asked",
         "Note who asked for the rollback, when and why",
         name=script.version,
+        parts=["all"],
+        deployments=[],
         by=script.actor.name,
         reason="errors",
     )
@@ -32,10 +34,11 @@ def rollback(script: Script) -> None:
         returned = _return_services(script)
     if script.world.plan.functions:
         functions.restore(script)
-    # A service that did not return has kept nothing else from it.
-    script.require(returned)
-    close(script, "all")
+    # A service that did not return has kept nothing else from it, and the rollback stays open.
+    if not returned.get("failed"):
+        close(script, "all")
     script.unlock("undo")
+    script.require(returned)
 
 
 def _reason(script: Script) -> str:
@@ -81,5 +84,6 @@ def close(script: Script, part: str) -> None:
         parts=[part],
         plan=script.phases,
         ways_back={"all": ["feature_flags", "edge_functions"], "database": ["database"]},
+        left_out="",
         fence=script.epoch,
     )

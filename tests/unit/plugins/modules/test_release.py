@@ -8,6 +8,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _rollback
 from ansible_collections.easymo.deploy.plugins.module_utils._lock import apply
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import (
+    Story,
+    command_of,
+    steps,
+)
 from ansible_collections.easymo.deploy.plugins.modules import kill_switch, release, release_rollback
 from tests.fakes.lock import NAME, Scene
 from tests.module_runner import run_module
@@ -73,8 +79,55 @@ def test_a_rollback_is_open_until_its_end_and_the_same_words_ask_anew_after_a_de
     states = ("begun", "closed", "begun")
     turns = [run_module(release_rollback, **given, state=state) for state in states]
     assert [turn["changed"] for turn in turns] == [True, True, anew]
-    noted = [json.loads(turn["document"])["facts"]["rollback_asked"] for turn in turns[:2]]
-    assert [one["open"] for one in noted] == [True, False]
+    assert [facts_of(turn)["rollback_asked"]["open"] for turn in turns[:2]] == [True, False]
+
+
+def facts_of(turn: dict[str, t.Any]) -> dict[str, t.Any]:
+    return json.loads(turn["document"])["facts"]
+
+
+def back(state: str, parts: str, **given: t.Any) -> dict[str, t.Any]:
+    given = {"namespace": "easymo-prod", "name": "2.0.0", "parts": parts.split(","), **given}
+    return run_module(release_rollback, **given, state=state)
+
+
+@pytest.mark.usefixtures("scene")
+def test_what_another_rollback_verified_is_not_said_of_one_that_looks_at_nothing():
+    tests = {"results": [{"name": "payments", "status": "fail", "detail": "HTTP 500"}]}
+    back("begun", "feature_flags")
+    assert facts_of(back("verified", "feature_flags", tests=tests))["rollback_verified"]
+    back("closed", "feature_flags")
+    assert facts_of(back("begun", "edge_functions"))["rollback_verified"] == []
+    nothing = back("verified", "edge_functions")
+    assert (nothing["verified"], nothing["left_out"]) == ([], "")
+    assert nothing["sentence"] == "Verified: nothing was checked"
+
+
+@cases(("turns", "finish"), {
+    "all": ([("all", [])], "playbooks/rollback.yml"),
+    "a part": ([("edge_functions", [])], "playbooks/rollback.yml --tags edge_functions"),
+    "some services": (
+        [("services", ["b"]), ("services", ["a"])],
+        """playbooks/rollback.yml --tags services -e '{"service_rollback_names": ["a", "b"]}'""",
+    ),
+    "all services after one": (
+        [("services", ["b"]), ("services", [])],
+        "playbooks/rollback.yml --tags services",
+    ),
+    "a part after another": (
+        [("services", ["b"]), ("edge_functions", [])],
+        "playbooks/rollback.yml --tags edge_functions,services"
+        """ -e '{"service_rollback_names": ["b"]}'""",
+    ),
+    "all after a part": ([("services", ["b"]), ("all", [])], "playbooks/rollback.yml"),
+})  # fmt: skip
+@pytest.mark.usefixtures("scene")
+def test_a_rollback_that_left_something_out_is_typed_again_as_it_was(turns, finish):
+    for parts, deployments in turns:
+        assert back("begun", parts, deployments=deployments)["changed"]
+    closed = back("closed", turns[-1][0], left_out="wallet-service runs something else.")
+    story = Story(record=Record.read(json.loads(closed["document"])))
+    assert command_of(steps(story)[0]) == finish
 
 
 @pytest.mark.parametrize("secret", ["ghp_" + "a1B2" * 9, "password=" + "Zx9!" + "qqqq"])

@@ -235,8 +235,9 @@ class World(Scene):
         return HoldError.reason, {"decision": {}}
 
     def rollback(self, dies: str = "") -> None:
-        asked = {"by": "", "reason": "errors", "at": self.now(), "open": True}
-        self.change(facts={"rollback_asked": asked})
+        request = {"by": "", "reason": "errors", "parts": ["all"], "deployments": []}
+        with mock.patch.object(_rollback, "utc_now", self.now):
+            _rollback.RollbackRecord(self.module(fence=0, **request), self.cluster).begin()
         self.clock.sleep(5)
         self.kill("automatic")
         lock, fence = self.lease(purpose=UNDO)
@@ -278,7 +279,7 @@ class World(Scene):
         lock, fence = self.lease(purpose=UNDO)
         self.full = ends == "fails"
         ended = [{"host": "db", "restored": {"failed": self.full, "msg": "It is full."}}]
-        words = {"by": "Jane", "reason": "it's wrong", "parts": ["database"]}
+        words = {"by": "Jane", "reason": "it's wrong", "parts": ["database"], "deployments": []}
         with mock.patch.object(_rollback, "utc_now", self.now):
             module = self.module(fence=fence, ended=ended, tests={}, **words)
             noted = _rollback.RollbackRecord(module, self.cluster)
