@@ -104,7 +104,7 @@ class RollbackRecord:
         sentence = f"Verified: {claim.words}"
         left_out = _describe_failed([row for row in rows if row["status"] == FAILED])
         result = {"changed": changed, "verified": rows, "left_out": left_out}
-        return {**result, "sentence": sentence, "remarks": [sentence]}
+        return {**result, "sentence": sentence, "remarks": [sentence] if rows else []}
 
     def end_restore(self) -> Result:
         """Fails for nothing: people are told first."""
