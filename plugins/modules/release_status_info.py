@@ -106,6 +106,7 @@ status:
       guard looked, and in C(silent) that it did not for too long. It is empty while there is nothing to guard.
     - C(backups) are those of the attempt, oldest first, with C(name), C(finished), C(size) in bytes and C(uri).
       C(availability) is as RV(easymo.deploy.availability#module:availability). C(page) is O(page_url).
+    - C(verified) says what of a rollback was seen to be back, empty where none was verified.
     - C(problem) says that the record is not as it was written, and where; it is empty otherwise.
     - C(next) is what helps from here, the best first, each with C(command) and C(why). In C(reason='WHY') people write
       their own. An entry without a command names who has to do or to decide something.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from .._claims.claims import REPORT_LINES, read_claims
+from .._claims.claims import REPORT_LINES, ROLLBACK_LINES, read_claims
 from .._formats import LONGEST, NOT_KNOWN, counted, lasting, legible, shortened, versions_told
 from .._redaction import Redactor
 from .._release.models import SETTLED
@@ -82,7 +82,8 @@ def claimed(record: Record, requested: ReportOptions) -> Named:
         return ()
     claims = read_claims(record, requested.availability, requested.flags, requested.zone)
     results = []
-    for label, name, part in (*REPORT_LINES, ("Downtime", "downtime", "")):
+    lines = (*REPORT_LINES, ("Downtime", "downtime", ""))
+    for label, name, part in lines + (ROLLBACK_LINES if record.facts.rollback_verified else ()):
         claim = claims[name]
         # What a phase that runs has not reached is no bad news.
         waits = requested.live and claim.good is not True and claim.words.endswith(NOT_YET)
@@ -99,6 +100,7 @@ def tables_of(record: Record, requested: ReportOptions) -> tuple[Table, ...]:
         ("services", sections.services(record, pins, versions)),
         ("monitoring", sections.watch(record)),
         ("tests", sections.checks(record)),
+        ("", sections.rollback(record)),
         ("database", sections.backups(record)),
         ("", sections.rehearsals(record)),
         ("database", sections.migrations(record)),

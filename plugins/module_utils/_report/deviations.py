@@ -75,6 +75,9 @@ def strayed(record: Record, phases: t.Sequence[PhaseRow]) -> Deviations:
             yield entry.deviation, entry.act.by, entry.act.reason
     yield from unsafe_migrations(record)
     yield from waived_checks(record)
+    for verified in record.facts.rollback_verified:
+        if verified.status == FAILED:
+            yield f"After the rollback, {verified.name} failed", "", verified.detail
     for announcement in record.section("announcements"):
         what = announcement.name.replace("_", " ")
         for missed in announcement.undelivered:

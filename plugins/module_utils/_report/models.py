@@ -215,7 +215,7 @@ class ReportOptions:
         return not self.plan or any(entry.name.endswith(part) for entry in self.plan)
 
 
-GOOD = {"succeeded", "no_change", "pass", "passed", "ok", "proceed", "true", "delivered", "done",
+GOOD = {"succeeded", "no_change", "pass", "passed", "ok", "proceed", "true", "delivered", "done", "verified",
         "approve", "good"}  # fmt: skip
 BAD = {"failed", "fail", "rollback", "rollback_failed", "failed_no_undo", "error", "false", "reject",
        "breach"}  # fmt: skip

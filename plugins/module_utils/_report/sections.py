@@ -154,6 +154,16 @@ def checks(record: Record) -> Table:
     return table("Tests", columns, rows, empty, passed(rows, "tests"), "tests")
 
 
+def rollback(record: Record) -> Table:
+    """What had to come back, and whether it did."""
+    verified = record.facts.rollback_verified
+    rows = [(entry.name, judged(entry.status), entry.detail) for entry in verified]
+    bad = [name for name, result, _detail in rows if result.tone != "good"]
+    rest = f"not {listing(bad, 5)}"
+    lead = share(len(rows) - len(bad), len(rows), "things were verified after the rollback", rest)
+    return table("After the rollback", ("Check", "Result", "Seen"), rows, "", lead, "tests")
+
+
 def checklist(record: Record) -> list[Table]:
     """A table for each section of the checklist, a row for each check; none when none is recorded."""
     sections: dict[str, list[tuple[str, Cell, str, str]]] = {}

@@ -13,7 +13,7 @@ from datetime import datetime, tzinfo
 
 from .._availability.claims import RELEASE, availability_of, in_short
 from .._availability.plan import as_json
-from .._claims.claims import latest_cause
+from .._claims.claims import latest_cause, rollback_claims
 from .._cluster import Clock, Cluster
 from .._errors import UnreachableError
 from .._flags.apply import KillSwitch
@@ -74,6 +74,9 @@ class StatusOptions:
 def status_of(observed: Observed, requested: StatusOptions, now: datetime) -> dict[str, t.Any]:
     story = story_of(observed.story, requested, now)
     record, plan, state = story.record, story.plan, next_step.state_of(story)
+    # A deployment of what went back ends what was seen of it.
+    back = any(phase.taken_back for phase in record.phases.values())
+    verified = record.facts.rollback_verified if back else ()
     names = dict.fromkeys([*plan.names, *record.ordered(plan.names)])
     known = {deployment["name"]: deployment for deployment in observed.deployments}
     return {
@@ -99,6 +102,7 @@ def status_of(observed: Observed, requested: StatusOptions, now: datetime) -> di
             for backup in sorted(record.backups, key=lambda backup: backup.finished)
         ],
         "availability": as_json(availability_of(observed.availability.get(RELEASE), at=now)),
+        "verified": rollback_claims(verified)["verified"].words if verified else "",
         "page": requested.page_url,
         "problem": why_untrue(record.body),
         "next": [*_commands(next_step.steps(story), requested.typed)],
@@ -402,6 +406,8 @@ def _measured(status: Status, now: datetime) -> Rows:
         yield "probes", text
     elif probes["reason"]:
         yield "probes", f"not measured: {probes['reason']}"
+    if status["verified"]:
+        yield "back", f"verified {status['verified']}"
     if status["page"]:
         yield "page", status["page"]
 

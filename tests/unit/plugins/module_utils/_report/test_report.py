@@ -6,8 +6,9 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._formats import lasting, size
-from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Evidence
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Evidence, Record
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
+from ansible_collections.easymo.deploy.plugins.module_utils._report.files import incident_facts
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
     Cell,
     ReportOptions,
@@ -92,6 +93,25 @@ def test_what_the_release_has_is_missing_where_the_record_does_not_know_it():
 )
 def test_the_verdict_is_never_better_than_the_record(change, word):
     assert build_report({**records.green(), **change}, PLAN).verdict.word == word
+
+
+def test_what_a_rollback_brought_back_stands_in_the_report_and_what_failed_in_the_incident():
+    rows = [
+        {"name": "Payments", "status": "failed", "detail": "HTTP 500"},
+        {"name": "Every pod runs", "status": "verified", "detail": "36 pods ready"},
+        {"name": "Error rate", "status": "not looked at", "detail": "no data"},
+    ]
+    record = {**records.green(), "status": "rolled_back", "facts": {"rollback_verified": rows}}
+    report = build_report(record, PLAN)
+    lines = {label: (cell.text, cell.tone) for label, cell in report.claims}
+    words = "1 of 3; Payments failed (HTTP 500), Error rate not looked at (no data)"
+    assert lines["After the rollback"] == (words, "bad")
+    assert lines["Downtime in the rollback"][1] == "warn"
+    assert "Payments | failed | HTTP 500" in everything(report)
+    incident = incident_facts(report, Record.read(record))
+    assert "1 of 3 things were verified after the rollback: not Payments, Error rate" in incident
+    assert "After the rollback, Payments failed" in incident
+    assert "rollback" not in as_text(build_report(records.green(), PLAN)).lower()
 
 
 def test_rehearsals_tell_how_long_migrations_took_which_locks_they_held_and_why_there_was_none():
