@@ -167,6 +167,15 @@ def test_one_screen_tells_all_of_a_release_on_hold():
     ]
 
 
+@pytest.mark.parametrize(("phase", "shown"), [("rolled_back", True), ("done", False)])
+def test_what_a_rollback_verified_is_shown_until_a_deployment_follows_it(phase, shown):
+    rows = [{"name": "Payments", "status": "failed", "detail": "HTTP 500"}]
+    record = recorded("running", microservices=phase) | {"facts": {"rollback_verified": rows}}
+    lines = lines_of(status(record), NOW)
+    row = "  back      verified 0 of 1; Payments failed (HTTP 500)"
+    assert (row in lines) is shown
+
+
 @pytest.mark.parametrize("record", [recorded("failed", database=failed("x", "")), {}])
 def test_it_fits_one_screen_however_many_services_and_versions(record):
     services = [
