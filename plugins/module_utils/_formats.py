@@ -143,10 +143,16 @@ def stopwatch(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def hour_of(value: t.Any, zone: tzinfo) -> str:
-    """Hour and minute in the team's zone, "" for what is no time."""
+def hour_of(value: t.Any, zone: tzinfo, *, with_zone: bool = False) -> str:
+    """Hour and minute in the team's zone, "" for what is no time. `with_zone`: and its name."""
     moment = parse_time(value)
-    return f"{moment.astimezone(zone):%H:%M}" if moment else ""
+    return moment.astimezone(zone).strftime("%H:%M %Z" if with_zone else "%H:%M") if moment else ""
+
+
+def day_of(value: t.Any, zone: tzinfo) -> str:
+    """The date in the team's zone, "" for what is no time."""
+    moment = parse_time(value)
+    return f"{moment.astimezone(zone):%Y-%m-%d}" if moment else ""
 
 
 def titled(name: str) -> str:

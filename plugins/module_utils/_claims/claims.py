@@ -15,7 +15,7 @@ from datetime import datetime, tzinfo
 
 from .._alerts.plan import Alerts, FiredAlert
 from .._availability.claims import Availability, availability_of, duration
-from .._formats import NOT_KNOWN, counted, hour_of, titled
+from .._formats import NOT_KNOWN, counted, day_of, hour_of, titled
 from .._release.models import CHECKS_PHASE, FLAGS_PHASE, ROLLED_BACK, SERVICES_PHASE, WATCH_PHASE
 from .._release.order import OFF
 from .._release.record import ON_HOLD, Act, Flags, Phase, Record, RecordedCheck
@@ -34,7 +34,7 @@ class RollbackCause:
     who: str = ""
 
     def sentence(self, zone: tzinfo = UTC) -> str:
-        beside = ", ".join(filter(None, (self.who, hour_of(self.at, zone))))
+        beside = ", ".join(filter(None, (self.who, hour_of(self.at, zone, with_zone=True))))
         return f"{self.what.rstrip('.')} ({beside})" if beside else self.what
 
 
@@ -388,21 +388,39 @@ def database_of(phase: Phase) -> Claim:
 
 
 def incidents_of(record: Record, zone: tzinfo) -> Claim:
-    """Critical alerts, phases that failed, and uses of the kill switch."""
-    fired = record.alerts.fired
-    results = [fired_words(entry, zone) for entry in fired if entry.severity == "critical"]
-    results += [
-        f"{titled(name)} failed {clock(try_.finished, zone)}"
+    """Critical alerts, phases that failed, uses of the kill switch, and what the guard or a breach lowered.
+
+    In the order of time, with the date where they are not all of one day.
+    """
+    facts, fired = record.facts, record.alerts.fired
+    incidents = [
+        (entry.since, fired_words(entry, zone)) for entry in fired if entry.severity == "critical"
+    ]
+    incidents += [
+        (try_.finished, f"{titled(name)} failed {clock(try_.finished, zone)}")
         for name, phase in record.phases.items()
         for try_ in (phase.tries if phase.failed else phase.earlier_failures)
         if not try_.evidence.on_hold
     ]
-    results += [
-        f"kill switch {clock(switch.name, zone)}{by(switch.by)}"
-        for switch in record.facts.kill_switches
+    incidents += [
+        (switch.name, f"kill switch {clock(switch.name, zone)}{by(switch.by)}")
+        for switch in facts.kill_switches
     ]
-    if results:
-        return Claim(f"{len(results)}: {', '.join(results)}", False)
+    lowered = [("ramp", act) for act in facts.ramp if act.what == BREACHED]
+    lowered += [("guard", act) for act in facts.guard_acts]
+    incidents += [
+        (act.at, f"{who} {act.before} % to {act.to} % {clock(act.at, zone)}")
+        for who, act in lowered
+    ]
+    if incidents:
+        incidents.sort(key=lambda incident: parse_time(incident[0]) or EARLIEST)
+        days = [day_of(at, zone) for at, _text in incidents]
+        many = len({*days} - {""}) > 1
+        texts = [
+            f"{day} {text}" if many and day else text
+            for day, (_at, text) in zip(days, incidents, strict=True)
+        ]
+        return Claim(f"{len(texts)}: {', '.join(texts)}", False)
     looked = record.alerts.looked
     return Claim("0", True) if looked else Claim("none recorded, alerts not checked", None)
 

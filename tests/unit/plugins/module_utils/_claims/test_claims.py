@@ -3,6 +3,7 @@
 import copy
 import re
 import typing as t
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan i
 from ansible_collections.easymo.deploy.plugins.module_utils._claims.claims import (
     REPORT_LINES,
     Claim,
+    incidents_of,
     latest_cause,
     read_claims,
 )
@@ -660,15 +662,33 @@ def test_the_cause_of_a_rollback_is_the_latest_with_who_and_when() -> None:
     }
     asked = {"by": "Jane", "reason": "a wrong price", "at": records.at(75)}
     assert cause(phases={"microservices": mended}) == "no reason was given"
-    assert cause(phases={"microservices": failed}) == "wallet: no image (09:31)"
+    assert cause(phases={"microservices": failed}) == "wallet: no image (09:31 EAT)"
     facts: Info = {"kill_switches": kills}
     assert (
-        cause(facts=facts, phases={"m": mended}) == "kill switch: errors at 12 percent (Ann, 09:47)"
+        cause(facts=facts, phases={"m": mended})
+        == "kill switch: errors at 12 percent (Ann, 09:47 EAT)"
     )
-    assert cause(facts={**facts, "decisions": reject}) == "rejected: no (Joe, 09:50)"
+    assert cause(facts={**facts, "decisions": reject}) == "rejected: no (Joe, 09:50 EAT)"
     facts |= {"decisions": reject, "ramp": breach}
-    assert cause(facts=facts) == "the ramp's metrics were in breach: fallbacks at 40 % (09:55)"
-    assert cause(facts={**facts, "rollback_asked": asked}) == "a wrong price (Jane, 10:00)"
+    assert cause(facts=facts) == "the ramp's metrics were in breach: fallbacks at 40 % (09:55 EAT)"
+    assert cause(facts={**facts, "rollback_asked": asked}) == "a wrong price (Jane, 10:00 EAT)"
+
+
+def test_incidents_stand_in_the_order_of_time_with_the_acts_of_the_guard_and_the_ramp() -> None:
+    failed = records.phase("failed", 40, 46, failures=records.failed_by("wallet", "roll", "no"))
+    lowered = {"from": 10, "to": 1}
+    facts: Info = {
+        "ramp": {"history": [{"what": "breached", "at": records.at(30), **lowered}]},
+        "guard": {"acts": [{"what": "lowered", "at": records.at(24 * 60), "from": 1, "to": 0}]},
+    }
+    record = Record.read({"facts": facts, "phases": {"microservices": failed}})
+    same_day = replace(record, facts=replace(record.facts, guard_acts=()))
+    words = incidents_of(same_day, EAT).words
+    assert words == "2: ramp 10 % to 1 % 09:15, Microservices failed 09:31"
+    assert incidents_of(record, EAT).words == (
+        "3: 2026-11-24 ramp 10 % to 1 % 09:15, 2026-11-24 Microservices failed 09:31, "
+        "2026-11-25 guard 1 % to 0 % 08:45"
+    )
 
 
 def test_a_good_watch_says_which_harm_it_could_have_seen():

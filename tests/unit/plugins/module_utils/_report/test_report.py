@@ -163,7 +163,7 @@ def test_a_hold_is_no_failure_and_says_what_it_waits_for():
 
 def test_a_rolled_back_release_says_why_and_that_its_services_went_back():
     report = build_report(records.rolled_back(), PLAN)
-    assert "rejected: the ledger is down (Jane Doe, 06:39)" in report.verdict.sentence
+    assert "rejected: the ledger is down (Jane Doe, 06:39 UTC)" in report.verdict.sentence
     (services,) = (table for table in report.tables if table.title == "Services")
     assert {row[2].text for row in services.rows} == {"rolled back", "not started"}
     back = [row for row in services.rows if row[2].text == "rolled back"]

@@ -95,7 +95,7 @@ SENTENCES = {
     "12:02:40 UTC; the deploy lock is free",
     "deploy restore:dies rest:120 free": "INTERRUPTED: release 2.0.0 in the restore of its databases since "
     "12:02:40 UTC; the deploy lock is free",
-    "deploy kill rollback": "ROLLED BACK: release 2.0.0 at 12:02:45 UTC. Cause: errors (12:02). "
+    "deploy kill rollback": "ROLLED BACK: release 2.0.0 at 12:02:45 UTC. Cause: errors (12:02 UTC). "
     "eve@there set the kill switch at 2026-11-24 12:02:40 UTC, because: errors",
     "deploy alone:microservices": "NOT FINISHED: release 2.0.0: Microservices is left",
 }  # fmt: skip
