@@ -106,7 +106,7 @@ def test_a_release_that_a_person_stopped_has_their_reason_as_its_cause():
     }
     record["phases"]["microservices"]["earlier_failures"] = []
     incident = notes(record)["incident.md"]
-    assert "Cause: kill switch: wallets cannot pay \\(ann, 11:15 UTC\\)" in incident
+    assert "Cause: kill switch: wallets cannot pay \\(ann, 11:15 EAT\\)" in incident
     assert "No cause is recorded." not in incident
 
 
