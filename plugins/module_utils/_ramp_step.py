@@ -243,7 +243,11 @@ class RampTask:
 
 def blocked_by(version: str, record: Record | None) -> str:
     """Why the release lets nothing go up, "" once it is signed off."""
-    if record is not None and record.status == DONE:
-        return ""
-    how = record.status.replace("_", " ") if record else "never begun"
-    return f"release {version} is not signed off ({how}): finish it first, with the phase sign_off"
+    if record is None or record.status != DONE:
+        how = record.status.replace("_", " ") if record else "never begun"
+        return (
+            f"release {version} is not signed off ({how}): finish it first, with the phase sign_off"
+        )
+    if failed := [name for name, phase in record.phases.items() if phase.failed]:
+        return f"release {version} failed in phase {failed[0]} after its sign-off: run that phase again first"
+    return ""

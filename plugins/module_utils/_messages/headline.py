@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from .._formats import lasting, listed, quantity, shortened, span, stopwatch
 from .._gate.report import judged_as
 from .._release.models import DONE, NOT_READY, ROLLED_BACK, SERVICES_PHASE, WATCH_PHASE
+from .._release.order import standing
 from .._release.record import DECIDED, Act, Record, RecordedMetric
 from .._report.models import PhaseRow, ReportOptions
 from .._report.phases import NOT_RUN, phase_row, phase_rows, took_words
@@ -119,7 +120,7 @@ def state_words(status: ReleaseStatus) -> tuple[str, str]:
         where = next(stages, "") if status.deploys and status.ending == "failed" else ""
         words = {"failed": "is on hold" if held else "stopped", "interrupted": "was interrupted"}
         return ("⏸️" if held else "🛑"), f"{what}{words[status.ending]}{where}"
-    if status.deploys and status.record.status == DONE:
+    if status.deploys and standing(status.record) == DONE:
         return "✅", "is deployed"
     if status.deploys and status.ending:
         done = sum(status.record.phase(phase).settled for phase in status.plan.names)

@@ -221,9 +221,10 @@ def has_changed(record: Record, order: PhaseOrder) -> bool:
 
 
 def standing(record: Record) -> str:
-    """How the release stands: `partly_rolled_back` also when it was done before a rollback that failed."""
-    partly = any(phase.status == PARTLY for phase in record.phases.values())
-    return PARTLY if partly and record.status == DONE else record.status
+    """How the release stands: that of a phase which was run or taken back after it was done, and not to its end."""
+    statuses = {phase.status for phase in record.phases.values()}
+    broken = next((status for status in (FAILED, PARTLY) if status in statuses), record.status)
+    return broken if record.status == DONE else record.status
 
 
 def override_of(version: str) -> str:

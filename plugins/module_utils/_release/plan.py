@@ -175,10 +175,10 @@ def _step(body: Stored, change: RecordChange) -> Stored:
     body = {**body, "phases": {**body["phases"], change.phase: phase}}
     if change.status or change.phase == models.ROLLBACK_PHASE:
         return body
-    if phase["status"] == models.FAILED:
-        return {**body, "status": models.FAILED, "finished": change.now}
     if body["status"] == models.DONE:
         return body  # one phase is run again, of a release that is signed off
+    if phase["status"] == models.FAILED:
+        return {**body, "status": models.FAILED, "finished": change.now}
     return {**body, "status": models.RUNNING, "finished": ""}
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from .._formats import SENTENCE_LIMIT, counted, one_line, shortened, stopwatch
 from .._release.models import DONE, ROLLED_BACK
+from .._release.order import standing
 from .._story import next_step
 from .._story.next_step import Story, few_commands_in
 from .commands import Command, without_options
@@ -136,7 +137,7 @@ def end_lines(
 
 
 def _done(run: PlaybookState, begun: RunBegun, block: Block, took: str) -> str:
-    stage, status = run.stages[-1], block.story.record.status
+    stage, status = run.stages[-1], standing(block.story.record)
     if begun.command.check:
         return f"CHECKED in {took}, nothing was changed"
     if stage.number and stage.number == len(run.plan) and status == DONE:

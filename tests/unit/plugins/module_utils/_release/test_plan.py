@@ -7,6 +7,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     VerificationError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp_step import blocked_by
+from ansible_collections.easymo.deploy.plugins.module_utils._release.order import standing
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
     RecordChange,
     plan_record,
@@ -254,6 +256,15 @@ def test_a_release_that_is_done_stays_so_while_a_phase_of_it_is_run_again():
     back = plan_record(done, phase("rolled_back", "10:00"))
     again = plan_record(plan_record(back, phase("running", "10:01")), phase("done", "10:02"))
     assert (again.status, again.finished) == (done.status, done.finished)
+
+
+def test_a_release_that_is_done_and_failed_in_a_phase_is_done_again_once_that_phase_is() -> None:
+    done = after(*DONE_ONCE, phase("done", name="sign_off", status="done"))
+    failed = plan_record(done, phase("failed", "10:00"))
+    assert (failed.status, standing(failed)) == ("done", "failed")
+    assert "failed in phase database after its sign-off" in blocked_by("2.0.0", failed)
+    mended = plan_record(plan_record(failed, phase("running", "10:01")), phase("done", "10:02"))
+    assert (mended.status, standing(mended), blocked_by("2.0.0", mended)) == ("done", "done", "")
 
 
 def test_a_record_keeps_ten_earlier_runs_and_reads_them_back():
