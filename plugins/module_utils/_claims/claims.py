@@ -166,10 +166,7 @@ REPORT_LINES = (
     ("Incidents", "report_incidents", ""),
 )
 """The report, in its order: the name of the line, the claim behind it, and the phase that it is about."""
-ROLLBACK_LINES = (
-    ("After the rollback", "verified", ""),
-    ("Downtime in the rollback", "rollback_downtime", ""),
-)
+ROLLBACK_LINES = (("After the rollback", "verified", ""),)
 """The same, of one that was rolled back, whole or in part."""
 
 
