@@ -166,8 +166,6 @@ REPORT_LINES = (
     ("Incidents", "report_incidents", ""),
 )
 """The report, in its order: the name of the line, the claim behind it, and the phase that it is about."""
-ROLLBACK_LINES = (("After the rollback", "verified", ""),)
-"""The same, of one that was rolled back, whole or in part."""
 
 
 def read_claims(

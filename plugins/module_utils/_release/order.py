@@ -222,9 +222,10 @@ def has_changed(record: Record, order: PhaseOrder) -> bool:
 
 def standing(record: Record) -> str:
     """How the release stands: that of a phase which was run or taken back after it was done, and not to its end."""
+    if record.status != DONE:
+        return record.status
     statuses = {phase.status for phase in record.phases.values()}
-    broken = next((status for status in (FAILED, PARTLY) if status in statuses), record.status)
-    return broken if record.status == DONE else record.status
+    return next((status for status in (FAILED, PARTLY) if status in statuses), DONE)
 
 
 def override_of(version: str) -> str:

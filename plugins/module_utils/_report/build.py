@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from .._claims.claims import REPORT_LINES, ROLLBACK_LINES, read_claims
+from .._claims.claims import REPORT_LINES, read_claims
 from .._formats import LONGEST, NOT_KNOWN, counted, lasting, legible, shortened, versions_told
 from .._redaction import Redactor
 from .._release.models import SETTLED
@@ -82,8 +82,10 @@ def claimed(record: Record, requested: ReportOptions) -> Named:
         return ()
     claims = read_claims(record, requested.availability, requested.flags, requested.zone)
     results = []
-    lines = (*REPORT_LINES, ("Downtime", "downtime", ""))
-    for label, name, part in lines + (ROLLBACK_LINES if record.facts.rollback_verified else ()):
+    lines = [*REPORT_LINES, ("Downtime", "downtime", "")]
+    if record.facts.rollback_verified:
+        lines.append(("After the rollback", "verified", ""))
+    for label, name, part in lines:
         claim = claims[name]
         # What a phase that runs has not reached is no bad news.
         waits = requested.live and claim.good is not True and claim.words.endswith(NOT_YET)

@@ -85,9 +85,13 @@ def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:
     back = sum(1 for row in rows if row[2].text == BACK)
     if back and back + sum(1 for row in rows if row[2].text == NOT_STARTED) == len(rows):
         return f"{back} of {counted(len(rows), 'service')} rolled back."
-    bad = [row for row in rows if row[2].tone != "good"]
-    rest = listing([row[0].text for row in bad], 5)
-    return share(len(rows) - len(bad), len(rows), "services rolled out", f"not {rest}")
+    return share_of_good([(row[0].text, row[2]) for row in rows], "services rolled out")
+
+
+def share_of_good(results: t.Sequence[tuple[str, Cell]], what: str) -> str:
+    """How many results are good, and the names of those that are not."""
+    bad = [name for name, result in results if result.tone != "good"]
+    return share(len(results) - len(bad), len(results), what, f"not {listing(bad, 5)}")
 
 
 def images(record: Record) -> Table:
@@ -158,9 +162,8 @@ def rollback(record: Record) -> Table:
     """What had to come back, and whether it did."""
     verified = record.facts.rollback_verified
     rows = [(entry.name, judged(entry.status), entry.detail) for entry in verified]
-    bad = [name for name, result, _detail in rows if result.tone != "good"]
-    rest = f"not {listing(bad, 5)}"
-    lead = share(len(rows) - len(bad), len(rows), "things were verified after the rollback", rest)
+    results = [(name, result) for name, result, _detail in rows]
+    lead = share_of_good(results, "things were verified after the rollback")
     return table("After the rollback", ("Check", "Result", "Seen"), rows, "", lead, "tests")
 
 
@@ -184,9 +187,7 @@ def passed(rows: t.Sequence[tuple[str, Cell, str, str]], what: str) -> str:
     """Of what applies. What does not is named."""
     away = [row[0] for row in rows if row[1].text == NOT_APPLICABLE]
     applies = [row for row in rows if row[1].text != NOT_APPLICABLE]
-    bad = [row[0] for row in applies if row[1].tone != "good"]
-    rest = f"not {listing(bad, 5)}"
-    sentence = share(len(applies) - len(bad), len(applies), f"{what} passed", rest)
+    sentence = share_of_good([row[:2] for row in applies], f"{what} passed")
     named = ", ".join(dict.fromkeys(away))
     return f"{sentence} {counted(len(away), 'other')} do not apply: {named}." if away else sentence
 
