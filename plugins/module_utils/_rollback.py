@@ -80,22 +80,8 @@ class RollbackRecord:
 
         A rollback that tests nothing has nothing verified.
         """
-        params, record = self._params, self._store.read()
-        pins: dict[str, t.Any] | None = None
-        if {ALL, SERVICES} & {*self._parts}:
-            pinned = self._store.pins.of(record.attempt if record else 1).deployments
-            # Of services that went back by name, the others stay at the release.
-            names = params["deployments"] or [*pinned]
-            pins = {name: pinned[name] for name in names if name in pinned}
-        looked = verification(
-            params["tests"],
-            params["pods"],
-            pins,
-            self._standings() if pins is not None else (),
-            params["running"] or None,
-            params["returned"],
-        )
-        rows = looked if params["tests"] else []
+        record = self._store.read()
+        rows = self._rows(record) if self._params["tests"] else []
         before = record.facts.rollback_verified if record else ()
         differ = [row.status for row in before] != [row["status"] for row in rows]
         changed = bool(record and differ) and self._change(facts={"rollback_verified": rows})
@@ -105,6 +91,23 @@ class RollbackRecord:
         left_out = _describe_failed([row for row in rows if row["status"] == FAILED])
         result = {"changed": changed, "verified": rows, "left_out": left_out}
         return {**result, "sentence": sentence, "remarks": [sentence] if rows else []}
+
+    def _rows(self, record: Record | None) -> list[dict[str, str]]:
+        params = self._params
+        pins: dict[str, t.Any] | None = None
+        if {ALL, SERVICES} & {*self._parts}:
+            pinned = self._store.pins.of(record.attempt if record else 1).deployments
+            # Of services that went back by name, the others stay at the release.
+            names = params["deployments"] or [*pinned]
+            pins = {name: pinned[name] for name in names if name in pinned}
+        return verification(
+            params["tests"],
+            params["pods"],
+            pins,
+            self._standings() if pins is not None else (),
+            params["running"] or None,
+            params["returned"],
+        )
 
     def end_restore(self) -> Result:
         """Fails for nothing: people are told first."""
