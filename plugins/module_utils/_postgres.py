@@ -227,9 +227,8 @@ WHERE pg_catalog.current_setting(name, true) IS NOT NULL;
 
 def lift_timeouts(session: Session) -> None:
     """For work that takes as long as it takes, as pg_dump and pg_restore do it."""
-    # By itself, for it may be too short to ask anything.
-    session.execute("SET statement_timeout = 0")
-    session.rows(LIFT_TIMEOUTS)
+    # First, for it may be too short to ask anything.
+    session.execute(f"SET statement_timeout = 0; {LIFT_TIMEOUTS}")
 
 
 def connection_failure(target: PostgresTarget, text: str) -> DeployError:

@@ -62,6 +62,29 @@ def test_a_failing_file_leaves_the_files_before_it_and_nothing_of_itself(project
     assert project.run()["versions"] == ["1", "2", "3"]
 
 
+@pytest.mark.parametrize(
+    ("sql", "statement"),
+    [
+        ("create table a(i int primary key);\n" + "insert into a values (1);\n" * 2, 3),
+        (
+            "create table a(i int);\ninsert into a values (1), (1);\nalter table a add unique (i);\n",
+            3,
+        ),
+        ("create table a(i int);\nselect 1/0;\n-- it's\nselect 1", 2),
+        (
+            "create table a(i int);\nselect E'\\x41';\ninsert into a values (1);\nalter table a add check (i > 1)",
+            4,
+        ),
+    ],
+)
+def test_the_statement_is_told_that_failed_while_it_ran(project, sql, statement):
+    project.write(v1_a=sql)
+    result = project.run(lock_retries=0)
+    assert (result["statement"], result["line"]) == (statement, statement), result["msg"]
+    assert not project.has("a")
+    assert project.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+
+
 def test_a_concurrent_index_is_reported_as_not_atomic_and_made(project):
     project.write(v1_a="create table a(id int); create index concurrently a_id on a(id); select 1")
     [entry] = project.run()["applied"]

@@ -42,7 +42,7 @@ _WRITES = re.compile(
     re.IGNORECASE,
 )
 _NEVER_WAITS = re.compile(
-    r"\s*(?:SET|RESET|BEGIN|COMMIT|ROLLBACK|SHOW|SELECT (?:pg_catalog\.)?(?:set_config|pg_backend_pid))\b",
+    r"\s*(?:SET|RESET|BEGIN|COMMIT|ROLLBACK|SHOW|SELECT (?:pg_catalog\.)?(?:set_config|pg_backend_pid))\b[^;]*\Z",
     re.IGNORECASE,
 )
 _SETS = re.compile(

@@ -30,6 +30,7 @@ from .runner import (
     Runs,
     SessionTimeouts,
     advisory_lock,
+    begin_anew,
     describe_runs,
     migrating,
     refuse_read_only,
@@ -136,6 +137,7 @@ class MigrationDeployment:
                         f"{file} applied in {run.seconds:.2f} s ({number} of {len(plan.pending)})",
                         {"file": file, "seconds": round(run.seconds, 3)},
                     )
+                begin_anew(session)
                 self._limits.set_on(session)
                 versions = self.engine.verify(session, plan)
                 tables = describe_tables(session, self.tables, before=before)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from .._errors import ConflictError, InputError, RefusedError
-from .._postgres import Session, transaction
+from .._postgres import Session, Values, transaction
 from .execution import excerpt
 from .models import Folder, Migration, existing
 from .supabase import Applied, SupabaseFiles
@@ -189,11 +189,11 @@ class FlywayFiles(SupabaseFiles):
                 values = (self._baseline, _BASELINE, "BASELINE", _BASELINE, None, 0)
                 session.execute(_INSERT, values)
 
-    def insert_row(self, session: Session, migration: Migration, seconds: float) -> None:
+    def history_row(self, migration: Migration, seconds: float) -> tuple[str, Values]:
         version, checksum = shown_version(migration.file), checksum_of(migration.text)
         milliseconds = round(1000 * seconds)
         values = (version, migration.name, "SQL", migration.file, checksum, milliseconds)
-        session.execute(_INSERT, values)
+        return _INSERT, values
 
     def version_order(self, version: str) -> tuple[int, ...]:
         """By the numbers in it, so that 1.10 comes after 1.9."""

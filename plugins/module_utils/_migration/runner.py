@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 
 from .._errors import ConflictError, DeployError, RefusedError, UnreachableError
 from .._postgres import (
+    LIFT_TIMEOUTS,
     LOCK_NOT_AVAILABLE,
     PostgresTarget,
     Session,
@@ -171,16 +172,22 @@ class SessionTimeouts:
     statement_timeout: float
 
     def set_on(self, session: Session) -> None:
-        for name, seconds in asdict(self).items():
-            session.rows("SELECT set_config(%s, %s, false)", (name, str(int(seconds * 1000))))
-        # Should we be killed or cut off, the server ends what it runs for us, and lets go of the advisory lock.
-        session.rows(_LOOK_FOR_US)
+        session.execute(self.to_sql())
+
+    def to_sql(self) -> str:
+        """Should we be killed or cut off, the server ends what it runs for us, and lets go of the advisory lock."""
+        values = {name: int(seconds * 1000) for name, seconds in asdict(self).items()}
+        return "; ".join(
+            [*(f"SET {name} = {value}" for name, value in values.items()), _LOOK_FOR_US]
+        )
+
+
+BEGIN_ANEW = f"RESET ALL; SET statement_timeout = 0; {LIFT_TIMEOUTS}"
+"""Forget what was set, and what was set for the role so that clients of the application don't take long."""
 
 
 def begin_anew(session: Session) -> None:
-    """Forget what was set, and what was set for the role so that clients of the application don't take long."""
-    session.execute("RESET ALL")
-    lift_timeouts(session)
+    session.execute(BEGIN_ANEW)
 
 
 @contextmanager
@@ -405,10 +412,6 @@ class MigrationRun:
             raise self.failure_of(exc) from exc
         except UnreachableError as exc:
             raise self.loss_of(exc) from exc
-        finally:
-            # The next file, and the next user of the session, begins clean; a lost connection is clean too.
-            with suppress(SqlError, UnreachableError):
-                begin_anew(self.session)
         locks = strongest(lock for lock in self.held if lock.relation != self.history_table)
         return AppliedFile(time.monotonic() - self.started, locks, self.held_known)
 
@@ -455,7 +458,7 @@ class MigrationRun:
             advice = " It ran for longer than option 'statement_timeout', or was cancelled."
         left = self.what_is_left(error, advice)
         details: dict[str, t.Any] = {"sqlstate": error.sqlstate}
-        where = f"{self.migration.file}{self.UNPLACED}"
+        where = self.migration.file + (self.UNPLACED if isinstance(error, StatementError) else "")
         if place := self.place_of(error):
             number, line = place
             details |= {"statement": number, "line": line}

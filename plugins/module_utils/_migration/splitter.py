@@ -65,6 +65,8 @@ def without_leading_comments(sql: str) -> str:
 
 def comments_end(sql: str) -> int:
     """Where the comments and space end that it begins with."""
+    if sql[:1].isalpha():
+        return 0
     return _skip_blank(sql, 0, len(sql), _SPACE + "\ufeff")
 
 

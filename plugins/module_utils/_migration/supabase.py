@@ -15,7 +15,7 @@ from functools import cached_property
 
 from .._errors import ConflictError, InputError, VerificationError
 from .._formats import counted
-from .._postgres import Session, SqlError, transaction
+from .._postgres import Session, SqlError, Values, transaction
 from .execution import (
     Step,
     controls_transaction,
@@ -25,14 +25,15 @@ from .execution import (
     resets_role,
     same_sql,
 )
+from .messages import joined, messages
 from .models import Folder, Migration, MigrationPlan, existing, problems_by_file
 from .runner import (
+    BEGIN_ANEW,
     AppliedFile,
     LockRetries,
     MigrationRun,
     SessionTimeouts,
     StatementError,
-    begin_anew,
     invalid_indexes,
     telling,
     would_skip,
@@ -83,6 +84,8 @@ class Applied:
 
 History: t.TypeAlias = "t.Sequence[Applied]"
 Files: t.TypeAlias = "t.Sequence[Migration]"
+HistoryRow = t.Callable[[Migration, float], tuple[str, Values]]
+"""The statement that writes the row of a migration that took so many seconds, and its values."""
 
 
 def _first_difference(applied: t.Sequence[str], now: t.Sequence[str]) -> str:
@@ -108,8 +111,10 @@ _BUILDS_INDEX = re.compile(r"(?is)(?:CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b")
 class FileRun(MigrationRun):
     """Of a file, as the Supabase CLI runs it. `role` is the one to take on, None for the one that logs in."""
 
-    insert_row: t.Callable[[Session, Migration, float], None]
+    row_of: HistoryRow
     role: str | None
+    opening: str = field(init=False)
+    """What the session has to be told before the first statement; empty once that has run."""
     done: int = field(default=0, init=False)
     """Of the statements of a step that run one by one."""
     restart: int | None = field(default=0, init=False)
@@ -121,16 +126,18 @@ class FileRun(MigrationRun):
     OTHERWISE = "unless its version is in the history, undo what it left or make the file repeatable, and run again."
 
     def __post_init__(self) -> None:
-        begin_anew(self.session)
-        self.limits.set_on(self.session)
-        self._take_role()
+        self.opening = joined(BEGIN_ANEW, self.limits.to_sql(), self._role)
+
+    @property
+    def _role(self) -> str:
+        return f"SET SESSION ROLE {self.role}" if self.role else ""
 
     def run(self) -> None:
         *steps, last = self.migration.steps
         for step in steps:
             self._run_step(step)
         if last.transaction:
-            self._run_step(last, then=self._write_row)
+            self._run_step(last, then=lambda: self._write_row("COMMIT"))
             return
         self._run_step(last)
         if self.session.in_transaction:
@@ -153,21 +160,36 @@ class FileRun(MigrationRun):
             left += f" It left {listed} invalid: drop that index before you run the file again."
         return left + advice
 
-    def _run_step(self, step: Step, then: t.Callable[[], None] = lambda: None) -> None:
+    def _run_step(self, step: Step, then: t.Callable[[], None] | None = None) -> None:
         if step.transaction:
-            self.insist(lambda: self._together(step, then))
+            self.insist(lambda: self._together(step, then or self._commit))
         else:
             self.done, self.restart, self.invalid = 0, 0, None
+            if self.opening:
+                self.session.execute(self.opening)
             self.retries.insist(
                 self.migration.file, lambda: self._one_by_one(step.statements), self._rewind
             )
+        self.opening = ""
 
-    def _together(self, step: Step, then: t.Callable[[], None]) -> None:
-        self.session.execute("BEGIN")
-        for index in step.statements:
-            self.run_statement(index)
+    def _together(self, step: Step, end: t.Callable[[], None]) -> None:
+        try:
+            self._send(step, each=False)
+        except StatementError:
+            raise
+        except SqlError:
+            # Once more, for to know which one.
+            self._send(step, each=True)
         self.look_at_locks()
-        then()
+        end()
+
+    def _send(self, step: Step, *, each: bool) -> None:
+        texts = {index: self.migration.statements[index] for index in step.statements}
+        for message in messages(texts, joined(self.opening, "BEGIN"), each=each):
+            message.send(self.session)
+            self._take_role_again(message.starts)
+
+    def _commit(self) -> None:
         with telling(None):
             self.session.execute("COMMIT")
 
@@ -211,17 +233,16 @@ class FileRun(MigrationRun):
 
     def run_statement(self, index: int) -> None:
         super().run_statement(index)
-        if resets_role(self.migration.statements[index]):
-            self._take_role()
+        self._take_role_again([index])
 
-    def _write_row(self) -> None:
-        self._take_role()
+    def _take_role_again(self, ran: t.Iterable[int]) -> None:
+        if self.role and any(resets_role(self.migration.statements[index]) for index in ran):
+            self.session.execute(self._role)
+
+    def _write_row(self, end: str = "") -> None:
+        sql, values = self.row_of(self.migration, time.monotonic() - self.started)
         with telling(None):
-            self.insert_row(self.session, self.migration, time.monotonic() - self.started)
-
-    def _take_role(self) -> None:
-        if self.role:
-            self.session.execute(f"SET SESSION ROLE {self.role}")
+            self.session.execute(joined(self._role, sql, end), values)
 
 
 class SupabaseFiles:
@@ -301,8 +322,8 @@ class SupabaseFiles:
                 for statement in _CREATE:
                     session.execute(statement)
 
-    def insert_row(self, session: Session, migration: Migration, _seconds: float) -> None:
-        session.execute(_INSERT, (migration.version, migration.name, migration.statements))
+    def history_row(self, migration: Migration, _seconds: float) -> tuple[str, Values]:
+        return _INSERT, (migration.version, migration.name, migration.statements)
 
     def version_order(self, version: str) -> t.Any:
         """What sorts versions: as text, as in the CLI."""
@@ -403,7 +424,7 @@ class SupabaseFiles:
         """Make the history where there is none. What applies a migration and writes its row."""
         retries.insist("the history table", lambda: self.ensure_history(session))
         return lambda migration: FileRun(
-            session, migration, limits, retries, self.insert_row, self._role
+            session, migration, limits, retries, self.history_row, self._role
         ).apply()
 
     def verify(self, session: Session, plan: MigrationPlan) -> list[str]:

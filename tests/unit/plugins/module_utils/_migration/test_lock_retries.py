@@ -83,7 +83,7 @@ def run_until(statements: list[str], failing: str) -> tuple[MemorySession, FileR
     session = MemorySession(refuse=failing)
     migration = Migration("1", "x", "1_x.sql", ";\n".join(statements).encode())
     retries = LockRetries(0, NoWatch(), lambda *_event: None)
-    insert = SupabaseFiles("").insert_row
+    insert = SupabaseFiles("").history_row
     run = FileRun(session, migration, SessionTimeouts(5, 0), retries, insert, None)
     with pytest.raises(SqlError):
         run._one_by_one(range(len(statements)))

@@ -28,8 +28,8 @@ def migration(content: str) -> Migration:
 def run(session: MemorySession, content: str, role: str | None = None) -> None:
     retries = LockRetries(0, NoWatch(), lambda *_event: None)
     limits = SessionTimeouts(lock_timeout=5, statement_timeout=0)
-    insert = SupabaseFiles("").insert_row
-    FileRun(session, migration(content), limits, retries, insert, role).apply()
+    row = SupabaseFiles("").history_row
+    FileRun(session, migration(content), limits, retries, row, role).apply()
 
 
 def apply(content: str, *, refuse: str | None = None, role: str | None = None) -> MemorySession:
