@@ -192,8 +192,9 @@ def of_series(folder: Path) -> Figures:
                 statements = _runnable(rows, statements)
             if not statements:
                 continue
-            happened = Witness(server.port, "series").watch(statements)
-            figures.count(statements, happened, catalog_of(server, "series", statements))
+            # What is done concurrently stays.
+            catalog = catalog_of(server, "series", statements)
+            figures.count(statements, Witness(server.port, "series").watch(statements), catalog)
             if not Witness.stays(statements):
                 with opened(server, "series") as rows:
                     for statement in statements:

@@ -183,6 +183,23 @@ def test_so_it_is_with_what_other_tools_make(server, tool):
     _hold(figures, tool)
 
 
+def test_nothing_nasty_passes(server):
+    """Each alone, on the same tables."""
+    server.query("CREATE DATABASE nasty TEMPLATE template0")
+    witness, figures, failed = Witness(server.port, "nasty"), Figures(), list[str]()
+    with opened(server, "nasty") as rows:
+        rows.execute(SHOP)
+    _head, *migrations = (STEPS / "nasty.sql").read_text().split("-- --\n")
+    for migration in migrations:
+        statements = [each.text for each in split_script(migration).statements]
+        happened = witness.watch(statements)
+        failed += [f"{migration}: {happened.error}"] * bool(happened.error)
+        figures.count(statements, happened, catalog_of(server, "nasty", statements))
+    assert (failed, figures.files >= 150) == ([], True)
+    print("\n".join([str(figures), *figures.idle]))
+    assert not figures.missed, "\n".join(figures.missed)
+
+
 def _fill(server: ThrowawayServer, database: str, seed: int) -> None:
     schema = RandomSchema(seed, 12)
     for role in schema.roles:

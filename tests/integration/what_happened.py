@@ -42,6 +42,7 @@ _ALONE = re.compile(
 )
 """What PostgreSQL refuses in a transaction."""
 _EVERY = 0.002
+_LOCKS = re.compile(r"(?i)^\s*LOCK\b|\bLOCK\s+TABLE\b")
 _NAMES = re.compile(r"(?i)\s*ALTER\s+(TRIGGER|POLICY)\s[^;]*\sRENAME\s+TO\s")
 """No code uses these names."""
 
@@ -182,7 +183,9 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
             return happened
         scanned = {oid for oid, count in now_read.items() if count > read.get(oid, 0)} & old.keys()
         effects = [
-            Effect("gone", each, lasting=True) for each in sorted(before.facts - after.facts)
+            # What ran under another setting stays as it was written.
+            Effect("gone", each, lasting=not each.startswith("setting"))
+            for each in sorted(before.facts - after.facts)
         ]
         effects = [each for each in effects if each.what in start.facts]
         if _NAMES.search(statement):
@@ -198,7 +201,7 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
         effects += [Effect("kept", old[oid].named) for oid in scanned if held]
         effects += [Effect("locked", old[oid].named) for oid in _locks_rows(rows, statement, old)]
         happened.effects.append(effects)
-        explicit = statement.lstrip().upper().startswith("LOCK") and locked - blocked
+        explicit = bool(_LOCKS.search(statement)) and locked - blocked
         moved = any(before.positions.get(oid) != at for oid, at in after.positions.items())
         happened.idle.append(not (effects or explicit or moved))
         happened.empty.append(happened.idle[-1] and _is_empty(rows, locked))
@@ -263,8 +266,12 @@ def _look(rows: cursor, old: Mapping[int, _Relation], before: _Snapshot | None =
         before.facts if before and all(o in unchanged for o in written if o < _OURS_FROM) else None
     )
     if facts is None:
+        # Types are shown with their schema, whatever the migration set.
+        rows.execute("SELECT current_setting('search_path'), set_config('search_path', '', false)")
+        ((path, _none),) = rows.fetchall()
         rows.execute(_FACTS)
         facts = {line for (line,) in rows.fetchall()}
+        rows.execute("SELECT set_config('search_path', %s, false)", (path,))
     now = _relations(rows)
     there = {oid: now[oid] for oid in old.keys() & now.keys()}
     queries: list[str] = []

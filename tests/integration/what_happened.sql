@@ -17,12 +17,15 @@ UNION ALL SELECT concat_ws(' ', 'column', rel.named, quote_ident(attname), CASE 
   FROM pg_attribute a JOIN rel ON rel.oid = attrelid WHERE attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
 UNION ALL SELECT concat_ws(' ', 'nullable', rel.named, quote_ident(attname))
   FROM pg_attribute a JOIN rel ON rel.oid = attrelid WHERE attnum > 0 AND NOT attisdropped AND NOT attnotnull AND relkind IN ('r', 'p')
+  AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = rel.oid AND pg_get_constraintdef(oid) LIKE format('CHECK ((%I IS NOT NULL))%%', attname))
 UNION ALL SELECT concat_ws(' ', 'default', rel.named, quote_ident(attname), attidentity, attgenerated)
   FROM pg_attribute a JOIN rel ON rel.oid = attrelid WHERE attnum > 0 AND NOT attisdropped AND (atthasdef OR attidentity <> '') AND relkind IN ('r', 'p')
 UNION ALL SELECT concat_ws(' ', 'constraint', rel.named, quote_ident(conname), contype, CASE WHEN contype IN ('p', 'u') THEN conkey::text END) FROM pg_constraint k JOIN rel ON rel.oid = conrelid WHERE contype <> 'n'
+UNION ALL SELECT concat_ws(' ', 'index', indrelid, k, array(SELECT pg_get_indexdef(indexrelid, n, true) || ' ' || indoption[n - 1] || ' ' || indclass[n - 1] FROM generate_series(1, k) n)::text,
+  (SELECT relam FROM pg_class WHERE oid = indexrelid), pg_get_expr(indpred, indrelid)) FROM pg_index i JOIN rel ON rel.oid = indexrelid, generate_series(1, indnkeyatts) k WHERE indisvalid
 UNION ALL SELECT concat_ws(' ', 'child', inhrelid::regclass, inhparent::regclass, inhdetachpending) FROM pg_inherits
 UNION ALL SELECT concat_ws(' ', 'no parent', rel.named) FROM rel WHERE relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = rel.oid)
-UNION ALL SELECT concat_ws(' ', 'callable', named, k, array_to_string((proargtypes::oid[])[0 : k - 1], ','), prorettype, proretset, prokind, proargnames[1 : k])
+UNION ALL SELECT concat_ws(' ', 'callable', named, k, array_to_string((proargtypes::regtype[])[0 : k - 1], ','), prorettype::regtype, proretset, prokind, proargnames[1 : k])
   FROM fn, generate_series((pronargs - pronargdefaults)::int, pronargs::int) k
 UNION ALL SELECT concat_ws(' ', 'result', named, proallargtypes::text, CASE WHEN proallargtypes IS NOT NULL THEN proargnames::text END) FROM fn WHERE proallargtypes IS NOT NULL
 UNION ALL SELECT concat_ws(' ', 'policy', rel.named, polname) FROM pg_policy p JOIN rel ON rel.oid = polrelid
@@ -49,9 +52,11 @@ UNION ALL SELECT concat_ws(' ', 'closed', named, replace(oidvectortypes(proargty
   WHERE NOT EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0)
 UNION ALL SELECT concat_ws(' ', 'granted', rel.named, (x).grantee, (x).privilege_type)
   FROM (SELECT named, aclexplode(coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner))) AS x FROM rel WHERE relkind IN ('r', 'p', 'v', 'm', 'S')) rel
+UNION ALL SELECT concat_ws(' ', 'granted', nspname, 'schema', (x).grantee, (x).privilege_type)
+  FROM (SELECT nspname, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) AS x FROM pg_namespace n WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema') s
 UNION ALL SELECT concat_ws(' ', 'granted', attrelid, attnum, (x).grantee, (x).privilege_type) FROM (SELECT attrelid, attnum, aclexplode(attacl) AS x FROM pg_attribute WHERE attacl IS NOT NULL) a
 UNION ALL SELECT concat_ws(' ', 'granted', fn.named, (x).grantee, (x).privilege_type) FROM (SELECT named, aclexplode(coalesce(proacl, acldefault('f', proowner))) AS x FROM fn) fn
 UNION ALL SELECT concat_ws(' ', 'role', rolname, rolsuper, rolcanlogin, rolbypassrls, rolconfig) FROM pg_roles WHERE rolname !~ '^pg_'
 UNION ALL SELECT concat_ws(' ', 'member', roleid, member) FROM pg_auth_members
 UNION ALL SELECT concat_ws(' ', 'default privileges', d.oid, (x).grantee, (x).privilege_type) FROM (SELECT oid, aclexplode(defaclacl) AS x FROM pg_default_acl) d
-UNION ALL SELECT concat_ws(' ', 'setting', current_setting('session_replication_role'), current_setting('row_security'))
+UNION ALL SELECT concat_ws(' ', 'setting', current_setting('session_replication_role'))

@@ -243,7 +243,7 @@ def alter_domain(body: Node, scope: Scope) -> Concerns:
     target = scope.world.find(name, "type")
     if not scope.world.is_held:
         scope.world.domains.update(dict.fromkeys(target.keys, Domain(rewrites=True)))
-    if target.new:
+    if target.new and not target.keys & scope.world.types_in_use:
         return
     subtype = body.get("subtype")
     constraint = body.get("def", {}).get("Constraint", {})

@@ -59,9 +59,14 @@ def add_constraint(alter: Alter) -> Concerns:
     kind, name = constraint["contype"], constraint.get("conname", "")
     adds = f"it adds the constraint {name or 'without a name'} to {alter.name} and"
     settled: list[Drop] = []
-    for key in alter.target.keys if "indexname" not in constraint else ():
+    for key in alter.target.keys:
         settled += alter.scope.settle(kind, (*key, name))
     if kind in _BUILDS_INDEX:
+        if any(
+            _key_columns(each.before, alter) != _key_columns(constraint, alter) for each in settled
+        ):
+            what = f"it makes the constraint {name} of {alter.name} again over other columns"
+            yield concern("replacement-differs", what)
         if "indexname" not in constraint:
             what = f"{adds} builds its index, which blocks writes meanwhile"
             yield concern("constraint-builds-index", what)
@@ -75,13 +80,32 @@ def add_constraint(alter: Alter) -> Concerns:
         yield concern("constraint-validates", f"{adds} scans it under a lock")
 
 
+def _key_columns(constraint: t.Any, alter: Alter) -> t.Any:
+    """Of a key those that ON CONFLICT names, in any order; of what is no key the whole."""
+    if constraint["contype"] == "CONSTR_EXCLUSION":
+        return _bare({**constraint, "conname": None, "indexname": None})
+    names = strings(constraint.get("keys", ()))
+    if "indexname" in constraint:
+        names = [
+            each
+            for key in alter.target.keys
+            for each in _index_columns(key, constraint["indexname"], alter.scope.world)
+        ]
+    return {*names}, constraint.get("nulls_not_distinct", False)
+
+
+def _index_columns(table: tuple[str, str], index: str, world: World) -> tuple[str, ...]:
+    """Empty where they are not known."""
+    place = (table[0], index)
+    return world.index_columns.get(place) or world.catalog.index_columns.get(place) or ()
+
+
 def _judge_key(index: str, alter: Alter) -> Concerns:
     """Its columns become NOT NULL."""
     world = alter.scope.world
     for key in alter.target.keys:
-        columns = world.index_columns.get((key[0], index))
-        columns = columns or world.catalog.index_columns.get((key[0], index))
-        nullable = [each for each in columns or () if not _has_no_null(key, each, world)]
+        columns = _index_columns(key, index, world)
+        nullable = [each for each in columns if not _has_no_null(key, each, world)]
         if nullable or not columns:
             listed = ", ".join(nullable) or "its columns"
             what = f"it makes {listed} of {alter.name} NOT NULL, and scans it under a lock that stops everybody"

@@ -7,7 +7,7 @@ import typing as t
 
 from .catalog import Grant, Key
 from .changes import ROUTINES, object_word, places, state_of_routine
-from .models import Concerns, Regrant, Scope, concern
+from .models import Concerns, Regrant, Revoked, Scope, concern
 from .parser import (
     HOLE,
     Name,
@@ -44,12 +44,18 @@ def judge_grant(body: Node, scope: Scope) -> Concerns:
     if body.get("is_grant"):
         return
     granted, moved = scope.world.catalog.granted, scope.world.moved
-    if not named or any(
-        key is None or key[1:] in moved or key not in granted or any(map(is_meant, granted[key]))
-        for key in keys
-        if _is_old(key, scope.world)
-    ):
+    old = [key for key in keys if _is_old(key, scope.world)]
+    known = [key for key in old if key is not None and key[1:] not in moved and key in granted]
+    if not named or len(known) < len(old):
         yield concern("revoke", "it revokes privileges")
+        return
+    for key in known:
+        before = scope.unit.granted(key, scope.place, granted[key])
+        after = frozenset(each for each in before if not is_meant(each))
+        if before != after:
+            name = Name(None, ".".join(key[1:3]))
+            revoked = Revoked(scope.statement, key, name, scope.place, before, after)
+            scope.unit.regrants.append(revoked)
 
 
 def _keys_meant(body: Node, scope: Scope) -> list[Key | None]:

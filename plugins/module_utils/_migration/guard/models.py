@@ -210,6 +210,12 @@ class Drop:
     recreated: bool = False
 
 
+def _privileges(some: t.Collection[Grant], others: t.Collection[Grant]) -> str:
+    """Those of `some` that nobody has by `others`, listed."""
+    lost = {each for each in some if not {each, Grant("", each.privilege)} & {*others}}
+    return ", ".join(sorted(f"{each.privilege} of {each.role or 'PUBLIC'}" for each in lost))
+
+
 @dataclass
 class Regrant:
     """An object that was made again: the privileges that it had, and those that it has by now."""
@@ -219,7 +225,10 @@ class Regrant:
     name: Name
     place: Place
     before: frozenset[Grant]
-    after: set[Grant]
+    after: frozenset[Grant]
+
+    def revoke(self, meant: t.Callable[[Grant], bool]) -> None:
+        self.after = frozenset(each for each in self.after if not meant(each))
 
     @property
     def concerns(self) -> Concerns:
@@ -227,10 +236,21 @@ class Regrant:
             ("without", self.before, self.after),
             ("with", self.after, self.before),
         ):
-            differ = {of for of in some - others if Grant("", of.privilege) not in others}
-            listed = ", ".join(sorted(f"{of.privilege} of {of.role or 'PUBLIC'}" for of in differ))
-            if listed:
+            if listed := _privileges(some, others):
                 yield concern("replacement-grants", f"it makes {self.name} again {word} {listed}")
+
+
+@dataclass
+class Revoked(Regrant):
+    """Privileges on an object of before: a later GRANT of the file may give them back."""
+
+    def revoke(self, meant: t.Callable[[Grant], bool]) -> None:
+        """What is taken later is of a statement of its own."""
+
+    @property
+    def concerns(self) -> Concerns:
+        if listed := _privileges(self.before, self.after):
+            yield concern("revoke", f"it revokes {listed} on {self.name}")
 
 
 @dataclass
@@ -256,8 +276,21 @@ class Unit:
         """What is granted or revoked where it surely runs. More than it had is granted on purpose."""
         for each in self.regrants:
             if each.key in keys and each.place[: len(place)] == place:
-                meant = {*filter(is_meant, each.before | each.after)}
-                each.after = each.after | (meant & each.before) if given else each.after - meant
+                if given:
+                    each.after |= {*filter(is_meant, each.before)}
+                else:
+                    each.revoke(is_meant)
+
+    def granted(self, key: Key, place: Place, first: frozenset[Grant]) -> frozenset[Grant]:
+        """What the object has by now of the privileges that it had at first, so far as that is sure."""
+        return next(
+            (
+                each.after
+                for each in reversed(self.regrants)
+                if isinstance(each, Revoked) and (each.key, each.place) == (key, place)
+            ),
+            first,
+        )
 
     def unsettled_drops(self) -> t.Iterator[Drop]:
         return (drop for drop in self.drops if not drop.recreated)

@@ -237,6 +237,7 @@ def _settle_routine(name: tuple[str, str], now: Signature, scope: Scope) -> list
 
 def create_rule(body: Node, scope: Scope) -> Concerns:
     table = relation_name(body["relation"])
+    scope.world.ruled |= scope.world.find(table).keys
     if scope.world.find(table).new:
         yield concern("statement", f"it makes a rule that replaces actions on {table}")
     else:
@@ -384,8 +385,10 @@ def _columns_of_source(body: Node, ctes: Tables, world: World) -> Columns | None
     target = world.find(relation_name(body))
     if target.state is not ObjectState.EXISTING or not target.sole:
         return None
-    columns = world.catalog.columns.items()
-    return {name: of.type for (*place, name), of in columns if tuple(place) in target.keys} or None
+    columns = {key: of.type for key, of in world.catalog.columns.items() if key[:2] in target.keys}
+    # One that this run dropped or renamed is none that `*` means.
+    there = (key for key in columns if world.state("column", *key) is not ObjectState.ABSENT)
+    return {key[2]: columns[key] for key in there} or None
 
 
 def _columns_of(target: Node, tables: Tables) -> Columns | None:

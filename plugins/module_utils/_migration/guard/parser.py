@@ -138,9 +138,18 @@ def parse_constraint(sql: str) -> Node | None:
     return t.cast("Node", command["def"]["Constraint"])
 
 
+_IDENTIFIER = r'(?:"[^"]+"|[a-z_]\w*)'
+_ARRAY = re.compile(rf'(?i)(?<![\w".])(?!array\b)(?:{_IDENTIFIER}\.)?{_IDENTIFIER}\s*\[\]')
+
+
 def parse_plpgsql(sql: str) -> Node:
     """The body of the one CREATE FUNCTION, CREATE PROCEDURE or DO that `sql` is."""
-    functions = _read(lambda: _parser.parse_plpgsql_json(sql))
+    try:
+        functions = _read(lambda: _parser.parse_plpgsql_json(sql))
+    except UnparsableError:
+        # Without a catalog, libpg_query takes an array of a type of the database's own for one of records.
+        plain = _ARRAY.sub(lambda match: "text[]".ljust(len(match[0])), sql)
+        functions = _read(lambda: _parser.parse_plpgsql_json(plain))
     if len(functions) != 1:
         raise UnparsableError("it has no body of PL/pgSQL", None)
     return t.cast("Node", functions[0]["PLpgSQL_function"])

@@ -62,6 +62,11 @@ def judge_statement(node: Node, scope: Scope) -> Concerns:
             yield concern("statement", f"it is a {kind.removesuffix('Stmt')}, which is unknown")
 
 
+def _judge_view(body: Node, scope: Scope) -> Concerns:
+    yield from objects.create_view(body, scope)
+    rows.note_view(body, scope)
+
+
 def _judge_do(body: Node, scope: Scope) -> Concerns:
     options = options_of(body, "args")
     language = strings([options["language"]])[0].lower() if "language" in options else "plpgsql"
@@ -82,7 +87,7 @@ _QUERIES = ("SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt")
 _DEFINITIONS: t.Final[dict[str, Judge]] = {
     "CreateStmt": objects.create_table,
     "CreateForeignTableStmt": objects.create_relation,
-    "ViewStmt": objects.create_view,
+    "ViewStmt": _judge_view,
     "IndexStmt": create_index,
     "AlterTableStmt": judge_alter_table,
     "RuleStmt": objects.create_rule,

@@ -30,7 +30,8 @@ def judge_query(kind: str, body: Node, scope: Scope) -> Concerns:
         if name:
             scope.world.create_relation(name, "table", certain=scope.certain)
         yield from _judge_time(body, name, scope)
-        yield from _judge_row_locks(body, scope)
+    for _key, query in walk({kind: body}, _QUERIES):
+        yield from _judge_row_locks(query, scope)
 
 
 def _judge_insert(body: Node, scope: Scope) -> Concerns:
@@ -54,6 +55,13 @@ def _judge_insert(body: Node, scope: Scope) -> Concerns:
     kinds = {scope.world.kind_of(key) for key in scope.world.find(name).keys}
     if kinds - {"table"} and not scope.world.find(name).new:
         yield concern("statement", f"it inserts through {name}, which is no table")
+
+
+def note_view(body: Node, scope: Scope) -> None:
+    """Who reads it reads the rows of old tables."""
+    read = [relation_name(each) for _key, each in walk(body["query"], _RELATIONS)]
+    if any(_has_old_rows(name, scope) for name in read):
+        scope.world.filled |= scope.world.find(relation_name(body["view"])).keys
 
 
 def _judge_time(query: Node, target: Name | None, scope: Scope) -> Concerns:
@@ -186,6 +194,7 @@ _CHANGES: t.Final = {
 }
 
 _PARTS = RUNNING | _CHANGES.keys()
+_QUERIES = frozenset({"SelectStmt"})
 
 
 def judge_truncate(body: Node, scope: Scope) -> Concerns:
@@ -241,13 +250,16 @@ def judge_explain(body: Node, scope: Scope) -> Concerns:
 def judge_prepare(body: Node, scope: Scope) -> Concerns:
     """And a cursor: as if it were executed at once; what it is executed with does not matter."""
     yield from scope.judge(body["query"], scope)
-    scope.world.prepared.add(body.get("name", ""))
+    scope.world.prepared[body.get("name", "")] = body["query"]
 
 
 def judge_execute(body: Node, scope: Scope) -> Concerns:
     yield from judge_running(body, scope)
-    if body["name"] not in scope.world.prepared:
+    prepared = scope.world.prepared.get(body["name"])
+    if prepared is None:
         yield concern("prepared", f"it executes {body['name']!r}, which these files do not prepare")
+    else:
+        yield from scope.judge(prepared, scope)
 
 
 def judge_call(body: Node, scope: Scope) -> Concerns:
@@ -255,8 +267,10 @@ def judge_call(body: Node, scope: Scope) -> Concerns:
 
 
 def _judge_triggers(name: Name, events: int, scope: Scope) -> Concerns:
-    """Those that the migrations made."""
+    """Those that the migrations made, and their rules."""
     for key in scope.world.find(name).keys:
+        if key in scope.world.ruled:
+            yield concern("statement", f"it changes {name}, for which these files have a rule")
         for trigger in scope.world.triggers.get(key, ()):
             if trigger.events & events:
                 yield from judge_call_of(trigger.function, scope)

@@ -17,7 +17,7 @@ from .constraints import (
 )
 from .grants import judge_owner
 from .models import Alter, Concern, Concerns, Scope, concern, judge_filled
-from .parser import HOLE, Name, Node, relation_name, words
+from .parser import HOLE, Name, Node, relation_name, type_name, words
 from .world import ObjectState, World
 
 
@@ -173,6 +173,10 @@ def judge_alter_table(body: Node, scope: Scope) -> Concerns:
         alter = Alter(node["AlterTableCmd"], name, target, scope)
         if not target.new or alter.subtype == "AT_AttachPartition":
             yield from _judge_command(alter, kind or "")
+            column = alter.command.get("def", {}).get("ColumnDef", {})
+            if "typeName" in column:
+                used = scope.world.find(type_name(column["typeName"]), "type")
+                scope.world.types_in_use |= used.keys
         elif alter.subtype in _READS_ALL:
             yield from judge_filled(name, scope)
         note_row_security(alter)

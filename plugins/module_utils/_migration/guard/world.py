@@ -93,7 +93,7 @@ class World:
         self.routines: dict[tuple[str, str], list[Routine]] = {}
         self.routine_names: set[str] = set()
         self.triggers: dict[tuple[str, str], list[Trigger]] = {}
-        self.prepared: set[str] = set()
+        self.prepared: dict[str, Node] = {}
         self.calls: dict[Place, set[Name]] = {}
         """Functions of new defaults, CHECKs and views, which statements run that do not name them."""
         self._old_routines: dict[Place, list[Routine]] = {}
@@ -104,6 +104,10 @@ class World:
         self._entangled: set[tuple[str, str]] = set()
         self.domains: dict[Place, Domain] = {}
         """Made or altered."""
+        self.types_in_use: set[Place] = set()
+        """Of columns that existing tables got."""
+        self.ruled: set[Place] = set()
+        """Tables and views that got a rule."""
         self.index_columns: dict[Place, tuple[str, ...]] = {}
         self.not_null: dict[tuple[str, ...], bool] = {}
         """Columns that this run made so, or no more."""

@@ -160,14 +160,25 @@ REVOKE CREATE ON SCHEMA app FROM clerk, PUBLIC;
 REVOKE EXECUTE ON FUNCTION pay(int) FROM clerk;
 -- destructive: revoke
 REVOKE USAGE ON SCHEMA app FROM clerk;
--- destructive: revoke
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM clerk;
 REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA public FROM guest;
 ALTER TABLE users OWNER TO postgres;
 ALTER FUNCTION pay(int) OWNER TO postgres;
 ALTER TYPE order_status OWNER TO postgres;
 -- destructive: owner
-ALTER FUNCTION pay(int) OWNER TO clerk;
+ALTER FUNCTION pay(int) OWNER TO guest;
+
+-- == privileges that the file gives back
+REVOKE ALL ON FUNCTION pay(int) FROM PUBLIC, clerk;
+GRANT EXECUTE ON FUNCTION pay(int) TO clerk;
+-- destructive: revoke
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM clerk;
+GRANT EXECUTE ON FUNCTION near(int, int) TO clerk;
+REVOKE ALL ON users FROM authenticated;
+DO $$ BEGIN GRANT SELECT ON users TO authenticated; GRANT INSERT ON users TO authenticated; END $$;
+-- destructive: revoke
+REVOKE USAGE ON SCHEMA app FROM clerk;
+DO $$ BEGIN IF now() > '2020-01-01' THEN GRANT USAGE ON SCHEMA app TO clerk; END IF; END $$;
 
 -- == privileges on what this run made
 CREATE TABLE notes (id int);

@@ -145,6 +145,7 @@ EXPLAIN (ANALYZE, BUFFERS) DELETE FROM users;
 -- == prepared statements
 -- destructive: rows-deleted
 PREPARE wipe AS DELETE FROM users;
+-- destructive: rows-deleted
 EXECUTE wipe;
 -- unknown: prepared
 EXECUTE something_else;
