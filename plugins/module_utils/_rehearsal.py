@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 from datetime import datetime
+from pathlib import Path
 
 from ._arguments import refuse_secrets
 from ._checks.health import refuse_failures, run_probes
@@ -13,8 +14,11 @@ from ._cluster import MonotonicClock
 from ._errors import DeployError, InputError, refuse_missing
 from ._kubernetes import cluster_elsewhere
 from ._lock.apply import lock_check
+from ._migration.runner import migrating
+from ._migration.server_wide import ServerWide
 from ._migration.task import migrate
 from ._module import Module, Result, with_options
+from ._postgres import PostgresTarget
 from ._release.store import ReleaseStore
 from ._release.task import change_record, plain
 from ._restore.apply import carry_out
@@ -83,14 +87,16 @@ def rehearse(module: Module) -> Result:
             f"run {len(options['queries'])} queries, and drop it."
         ]
     else:
-        failures = _try_on_copy(module, entry)
+        files = [Path(module.params["directory"], each["file"]) for each in looked["pending"]]
+        sql = "\n".join(file.read_text("utf-8", "replace") for file in files)
+        failures = _try_on_copy(module, entry, sql, remarks)
         entry |= {
             "status": "failed" if failures else "passed",
             "failure": " ".join(map(str, failures)),
         }
         if entry["left_out"]:
             left_out = "; ".join(entry["left_out"])
-            remarks = [f"{database} lacks {left_out}: changes to these are not rehearsed."]
+            remarks.append(f"{database} lacks {left_out}: changes to these are not rehearsed.")
     if pending and not module.check_mode:
         _record(module, entry)
     rehearsal = {"name": name, **entry}
@@ -103,13 +109,19 @@ def rehearse(module: Module) -> Result:
     return {**looked, "rehearsal": rehearsal, "remarks": remarks}
 
 
-def _try_on_copy(module: Module, entry: dict[str, t.Any]) -> list[DeployError]:
-    """Why it failed. What is seen on the way goes into the entry."""
-    options, failures = module.params["rehearsal"], []
+def _try_on_copy(
+    module: Module, entry: dict[str, t.Any], sql: str, remarks: list[str]
+) -> list[DeployError]:
+    """Why `sql` failed. What is seen on the way goes into the entry, what the server keeps into the remarks."""
+    options, failures, before = module.params["rehearsal"], [], None
+    # The copy is there only for a while, and what it shares with others outlives it.
+    shared = {**options["copy"], "login_db": _RESTORING["maintenance_db"]}
     try:
         restored = _restore(module, state="present")
         entry.update(backup=restored["backup"]["uri"])
         entry.update({name: restored[name] for name in ("left_out", "rights_compared")})
+        with migrating(PostgresTarget.from_params(shared)) as session:
+            before = ServerWide.read(session)
         applied = migrate(with_options(module, options["copy"]))
         rows = run_probes([*_checks(options)])
         entry["checks"] = [row.to_result() for row in rows]
@@ -120,6 +132,9 @@ def _try_on_copy(module: Module, entry: dict[str, t.Any]) -> list[DeployError]:
     finally:
         try:
             _restore(module, state="absent")
+            if before is not None:
+                with migrating(PostgresTarget.from_params(shared)) as session:
+                    remarks += before.take_back(session, sql)
         except DeployError as exc:
             failures.append(exc)
     return failures

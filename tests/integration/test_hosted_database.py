@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils import _rehearsal
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_restore
 from tests.integration.running import bucket, connection, hosted_database, query
 from tests.integration.supabase_project import Project
@@ -159,6 +160,35 @@ def test_a_rehearsal_runs_migrations_that_refer_to_auth_and_storage(hosted, look
     assert not Project(tmp_path, hosted.database).has("public.receipts")
     again = hosted.restore(method="scratch", login_db=looked_at["login_db"], state="absent")
     assert again["changed"] is True
+
+
+def test_a_rehearsal_leaves_no_role_and_no_membership_to_the_server(
+    hosted, looked_at, tmp_path, monkeypatch
+):
+    """Roles are of all databases, so the release itself could not make them once more."""
+    monkeypatch.setattr(_rehearsal, "_record", lambda *_of: None)
+    role = f"clerk_{secrets.token_hex(4)}"
+    hosted.backup()
+    project = Project(tmp_path, hosted.database)
+    project.write(
+        v1_role=f"CREATE ROLE {role}; GRANT authenticated TO {role}; GRANT SELECT ON app.notes TO {role};"
+        f" GRANT {role} TO anon; GRANT anon TO postgres WITH SET FALSE"
+    )
+    there = "SELECT count(*) FROM pg_roles r JOIN pg_auth_members ON r.oid IN (roleid, member)"
+    before = hosted.query(there)
+    copy = {**hosted.database, "login_db": looked_at["login_db"]}
+    given = {"backup": "sb", "release": "2.0.0", "copy": copy, "owners": "keep", "queries": []}
+    programs = {"pg_restore": str(hosted.programs / "pg_restore"), "waiver": "", "waived_by": ""}
+    stored = {name: hosted.options[name] for name in hosted.options.keys() - hosted.database.keys()}
+    rehearsed = project.run(
+        rehearsal={**given, **programs}, kubernetes={"namespace": "none"}, **stored
+    )
+    assert rehearsed.get("rehearsal", {}).get("status") == "passed", rehearsed
+    assert hosted.query(there) == before
+    assert not any("role" in remark for remark in rehearsed["remarks"][:-1])
+    assert rehearsed["remarks"][-1].endswith("changes to these are not rehearsed.")
+    assert project.run()["versions"] == ["1"]
+    hosted.by_platform(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def test_in_place_only_what_is_ours_is_restored(hosted):
