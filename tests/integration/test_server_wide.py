@@ -50,5 +50,5 @@ def test_roles_are_as_before_or_named(session, sql, named):
 def test_a_role_that_cannot_go_is_named_with_the_statement(session):
     before = ServerWide.read(session)
     session.execute("CREATE ROLE keeper; CREATE TABLE kept (); ALTER TABLE kept OWNER TO keeper")
-    with pytest.raises(RefusedError, match='made the role keeper .* hand \\(DROP ROLE "keeper"\\)'):
+    with pytest.raises(RefusedError, match=r'made the role keeper .* hand \(DROP ROLE "keeper"\)'):
         before.take_back(session, "CREATE ROLE keeper")

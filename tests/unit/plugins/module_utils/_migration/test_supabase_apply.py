@@ -56,6 +56,17 @@ def test_what_is_committed_stays(content, refuse, stays):
     assert apply(content, refuse=refuse).done == stays
 
 
+def test_a_file_is_sent_in_two_messages(monkeypatch):
+    """Between them its locks are looked at, from another session."""
+    sent = []
+    execute = MemorySession.execute
+    monkeypatch.setattr(
+        MemorySession, "execute", lambda self, *sql: [sent.append(sql), execute(self, *sql)]
+    )
+    apply("create table a ();\n-- why\nalter table a add b int; insert into a values (1)")
+    assert len(sent) == 2
+
+
 def test_a_transaction_left_open_is_refused():
     with pytest.raises(RefusedError, match="never commits"):
         run(session := MemorySession(), "begin; a")
