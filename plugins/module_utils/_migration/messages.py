@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass
+from itertools import accumulate
 
 from .._postgres import Session, SqlError
 from .execution import resets_role
@@ -117,18 +118,20 @@ def _is_plain(text: str) -> bool:
 def _made(statements: t.Mapping[int, str], opening: str, each: bool) -> t.Iterator[Message]:
     if not statements and not opening:
         return
-    parts, starts, numbered = [opening] if opening else [], {}, []
-    size = sum(len(part) + len(_APART) for part in parts)
-    row = False
+    parts = [opening] if opening else []
+    places: dict[int, int] = {}
+    numbered: list[int] = []
+    was_row = False
     for index, text in statements.items():
-        before, row = row, text[:6].upper() == "INSERT"
-        if each or not (before and row):
+        row = text[:6].upper() == "INSERT"
+        if each or not (row and was_row):
             calls = [_NUMBER % index, *(_NO_NUMBER % last for last in numbered[-1:])]
             parts.append(f"SELECT {', '.join(calls)}")
-            size += len(parts[-1]) + len(_APART)
             numbered.append(index)
-        starts[index] = size
+        was_row = row
         parts.append(text)
-        size += len(text) + len(_APART)
-    ending = [f"SELECT {_NO_NUMBER % last}" for last in numbered[-1:]]
-    yield Message(joined(*parts, *ending), starts, numbered)
+        places[index] = len(parts) - 1
+    parts += [f"SELECT {_NO_NUMBER % last}" for last in numbered[-1:]]
+    ends = [*accumulate(len(part) + len(_APART) for part in parts)]
+    begins = {index: ends[place - 1] for index, place in places.items()}
+    yield Message(joined(*parts), begins, numbered)

@@ -118,7 +118,7 @@ def await_grants(key: Key, now: Key, name: Name, scope: Scope) -> None:
     before = world.catalog.granted.get(key)
     if before is not None:
         mine = {each for each in before if each.role in (world.catalog.user, world.catalog.maker)}
-        after = mine | _of_new(now, world)
+        after = frozenset(mine) | _of_new(now, world)
         scope.unit.regrants.append(Regrant(scope.statement, now, name, scope.place, before, after))
 
 
