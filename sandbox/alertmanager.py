@@ -82,7 +82,7 @@ def configuration(world: World) -> dict[str, t.Any]:
     routes = [{"receiver": r["name"], "matchers": [f'notify="{r["name"]}"']} for r in receivers]
     route = {
         "receiver": channel,
-        "group_by": ["alertname", "service"],
+        "group_by": ["alertname"],
         **_GROUPING,
         "routes": routes,
     }

@@ -18,7 +18,7 @@ from .._release.record import DECIDED, Act, Record, RecordedMetric
 from .._report.models import PhaseRow, ReportOptions
 from .._report.phases import NOT_RUN, phase_row, phase_rows, took_words
 from .._story.plan import UNPLANNED, Plan
-from .._terminal.models import RunFailure, stopped_by
+from .._terminal.models import RunFailure, other_causes, stopped_by
 from .._terminal.run import PlaybookState, Stage
 from .._time import epoch
 from .slack import code_block, escape, mention, plain
@@ -234,9 +234,9 @@ TEXT = 3_800
 """Slack folds a text that is longer."""
 LINKS, NAME, ADDRESS = 5, 60, 300
 """More than five links are no choice, and longer ones would leave no room."""
-CAUSE, WHOLE = 580, 1_500
+CAUSE, WHOLE, OTHER_CAUSE = 580, 1_500, 140
 """Characters of the cause, each of which may become five."""
-SHOWN_NAMES, PLAYS, METRICS = 12, 20, 10
+SHOWN_NAMES, PLAYS, METRICS, OTHERS = 12, 20, 10, 4
 WORST_FIRST = {"breach": 0, "missing": 1, "between": 2}
 
 
@@ -286,8 +286,11 @@ def metrics(readings: t.Sequence[RecordedMetric]) -> str:
 
 
 def cause(status: ReleaseStatus, limit: int) -> list[str]:
-    """The first failure: the message has it in short, the thread whole."""
+    """The first failure in short, and the others in a line each; the thread has them whole."""
     if not status.failures:
         return []
     failure = stopped_by(status.failures)
-    return [code_block(f"{failure.where}{failure.sentence}", limit)]
+    others = other_causes(failure.sentence, ((of.host, of.sentence) for of in status.failures))
+    lines = [plain(shortened(text, OTHER_CAUSE)) for text in others[:OTHERS]]
+    more = [f"and {len(others) - OTHERS} more"] if others[OTHERS:] else []
+    return [code_block(f"{failure.where}{failure.sentence}", limit), *lines, *more]

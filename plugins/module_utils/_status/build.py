@@ -40,6 +40,7 @@ from .._story import next_step
 from .._story.plan import UNPLANNED, Plan
 from .._story.view import ReleaseView
 from .._terminal.commands import Typed
+from .._terminal.models import other_causes
 from .._time import UTC, parse_time
 from .._window import closed_sentence, outlook, read_window
 
@@ -241,9 +242,12 @@ def why_in(story: next_step.Story, state: next_step.ReleaseState, zone: tzinfo =
     rest = f"{', '.join(left)} {'is' if len(left) == 1 else 'are'} left"
     if not left:
         rest = "all phases are done, and its end is not recorded"
-    causes = [failure.sentence for failure in phase.evidence.failures]
-    more = f" (and {len(causes) - 1} more)" if len(causes) > 1 else ""
-    stopped = f"{where}: {causes[0]}{more}" if causes else where
+    causes = phase.evidence.causes
+    others = other_causes(
+        causes[0].told if causes else "", ((of.name, of.sentence) for of in causes)
+    )
+    also = f" (also: {listed(others, 2, '; ')})" if others else ""
+    stopped = f"{where}: {causes[0].told}{also}" if causes else where
     return {
         next_step.IN_PROGRESS: _in_progress(story, state.phase),
         next_step.BACK: f"{back}{still}",

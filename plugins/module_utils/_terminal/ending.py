@@ -8,14 +8,14 @@ import shlex
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._formats import SENTENCE_LIMIT, counted, one_line, shortened, stopwatch
+from .._formats import SENTENCE_LIMIT, one_line, shortened, stopwatch
 from .._release.models import DONE, ROLLED_BACK
 from .._release.order import standing
 from .._story import next_step
 from .._story.next_step import Story, few_commands_in
 from .commands import Command, without_options
 from .layout import CAUSE, WIDEST, hanging, hung
-from .models import Line, RunBegun, RunFailure, Tone
+from .models import Line, RunBegun, RunFailure, Tone, other_causes
 from .run import PlaybookState, Stage
 from .telling import report_files
 
@@ -66,6 +66,8 @@ def _mended(command: Command, cause: RunFailure) -> Command:
 
 LABEL = 9
 SHORT = 140
+OTHERS = 4
+"""Causes beside the first one that are shown."""
 """Columns of a deviation, all of which is in the report."""
 WHOLE = 6000
 """Columns of a refusal that stands nowhere else, such as a list of all that is missing."""
@@ -177,12 +179,11 @@ def _failure(stage: Stage, block: Block, columns: int, tone: Tone) -> list[Line]
         lines += row("cause", f"{cause.where}{why}", columns, tone, WHOLE)
         for number, line in enumerate(cause.log):
             lines += row("" if number else "log", shortened(line, SHORT), columns)
-        others = {
-            failure.sentence for failure in stage.failures if failure.sentence not in cause.sentence
-        }
-        if others:
-            more = counted(len(others), "other failure")
-            lines += row("", f"and {more}, see detail", columns)
+        others = other_causes(cause.sentence, ((of.host, of.sentence) for of in stage.failures))
+        for number, text in enumerate(others[:OTHERS]):
+            lines += row("" if number else "also", shortened(text, SHORT), columns, tone)
+        if others[OTHERS:]:
+            lines += row("", f"and {len(others) - OTHERS} more, see detail", columns)
     if block.standing.get("undone"):
         lines += row("undone", str(block.standing["undone"]), columns)
     for number, text in enumerate(block.standing.get("now") or ()):

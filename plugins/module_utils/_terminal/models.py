@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from .._formats import listed
 from .._progress import Progress
 from .._release.models import is_hold
 from .._story.plan import UNPLANNED, Plan
@@ -110,6 +111,18 @@ def stopped_by(failures: t.Sequence[RunFailure]) -> RunFailure:
     first = failures[0]
     quoting = [failure.sentence for failure in failures if first.sentence in failure.sentence]
     return replace(first, sentence=quoting[-1])
+
+
+def other_causes(cause: str, failures: t.Iterable[tuple[str, str]]) -> list[str]:
+    """What failed beside `cause`, of hosts and their sentences: a line each, hosts that failed alike in one."""
+    alike: dict[str, tuple[str, list[str]]] = {}
+    for host, sentence in failures:
+        if sentence not in cause:
+            alike.setdefault(sentence.replace(host, ""), (sentence, []))[1].append(host)
+    return [
+        sentence if hosts == ["localhost"] else f"{listed(hosts)}: {sentence}"
+        for sentence, hosts in alike.values()
+    ]
 
 
 Status = t.Literal["ok", "failed", "skipped", "unreachable"]

@@ -172,7 +172,7 @@ def test_a_release_that_is_not_ready_calls_nobody_for_nothing_was_touched(reason
     assert "U0ONCALL01" not in headline.alarm(release)
 
 
-def test_a_failure_quotes_its_first_cause_and_nothing_in_it_has_an_effect():
+def test_a_failure_quotes_all_causes_and_nothing_in_it_has_an_effect():
     release = board_of()
     begin(release, SERVICES)
     first = RunFailure("wallet-service", "<!channel> ```no``` image")
@@ -183,7 +183,7 @@ def test_a_failure_quotes_its_first_cause_and_nothing_in_it_has_an_effect():
     alarm = headline.alarm(release)
     assert alarm.startswith("🛑 <@U0ONCALL01> *EasyMO v2.0* stopped in Microservices")
     assert "image" in alarm
-    assert "another" not in alarm
+    assert alarm.endswith("\nvendor-service: another")
     assert "```wallet-service: &lt;!channel&gt;" in read(release, 20)
 
 

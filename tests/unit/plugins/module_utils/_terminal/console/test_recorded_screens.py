@@ -371,7 +371,7 @@ def test_hosts_that_fail_in_the_same_wave_are_each_told() -> None:
     assert "    ✗ wave 2     wallet-service  image not found" in shown
     assert "    ✗ wave 2     vendor-service  crash loop" in shown
     assert "    ✗ ↩ vendor-service serves 3/3, but is not back whole" in shown
-    assert "           and 1 other failure, see detail" in shown
+    assert "  also     vendor-service: It crashes." in shown
 
 
 def test_missing_images_are_laid_to_no_one_service() -> None:
