@@ -55,7 +55,7 @@ UNION ALL SELECT concat_ws(' ', 'granted', rel.named, (x).grantee, (x).privilege
 UNION ALL SELECT concat_ws(' ', 'granted', nspname, 'schema', (x).grantee, (x).privilege_type)
   FROM (SELECT nspname, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) AS x FROM pg_namespace n WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema') s
 UNION ALL SELECT concat_ws(' ', 'granted', attrelid, attnum, (x).grantee, (x).privilege_type) FROM (SELECT attrelid, attnum, aclexplode(attacl) AS x FROM pg_attribute WHERE attacl IS NOT NULL) a
-UNION ALL SELECT concat_ws(' ', 'granted', fn.named, (x).grantee, (x).privilege_type) FROM (SELECT named, aclexplode(coalesce(proacl, acldefault('f', proowner))) AS x FROM fn) fn
+UNION ALL SELECT concat_ws(' ', 'granted', fn.named || '(' || replace(oidvectortypes(proargtypes), ' ', '') || ')', (x).grantee, (x).privilege_type) FROM (SELECT named, proargtypes, aclexplode(coalesce(proacl, acldefault('f', proowner))) AS x FROM fn) fn
 UNION ALL SELECT concat_ws(' ', 'role', rolname, rolsuper, rolcanlogin, rolbypassrls, rolconfig) FROM pg_roles WHERE rolname !~ '^pg_'
 UNION ALL SELECT concat_ws(' ', 'member', roleid, member) FROM pg_auth_members
 UNION ALL SELECT concat_ws(' ', 'default privileges', d.oid, (x).grantee, (x).privilege_type) FROM (SELECT oid, aclexplode(defaclacl) AS x FROM pg_default_acl) d

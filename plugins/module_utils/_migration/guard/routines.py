@@ -69,7 +69,8 @@ STABLE: t.Final = words(
     pg_get_function_result pg_get_functiondef pg_get_indexdef pg_get_serial_sequence pg_get_triggerdef
     pg_get_userbyid pg_get_viewdef pg_table_is_visible pg_total_relation_size pg_relation_size pg_table_size
     pg_size_pretty pg_function_is_visible pg_type_is_visible to_regclass to_regnamespace to_regproc to_regprocedure
-    to_regrole to_regtype pg_is_in_recovery digest hmac crypt armor dearmor st_makepoint st_point st_setsrid
+    to_regrole to_regtype pg_is_in_recovery pg_trigger_depth hashtext hashtextextended
+    digest hmac crypt armor dearmor st_makepoint st_point st_setsrid
     st_geomfromtext st_geogfromtext st_distance st_dwithin st_x st_y st_asgeojson st_astext st_contains st_within
     st_intersects earth_distance ll_to_earth earth_box
     """
@@ -81,7 +82,7 @@ VOLATILE: t.Final = words(
     random random_normal gen_random_uuid gen_random_bytes gen_salt uuid_generate_v1 uuid_generate_v1mc
     uuid_generate_v4 uuidv4 uuidv7 clock_timestamp timeofday nextval currval lastval setseed pg_advisory_lock
     pg_advisory_xact_lock pg_advisory_unlock pg_try_advisory_lock pg_try_advisory_xact_lock pg_notify txid_current
-    pg_current_xact_id raise
+    pg_current_xact_id moddatetime raise
     """
 )
 """Another value each time, and no harm."""
@@ -101,6 +102,7 @@ _SCHEMAS: t.Final[t.Mapping[str, frozenset[str] | None]] = {
     "pg_catalog": None,
     "extensions": None,
     "auth": frozenset({"uid", "role", "jwt", "email"}),
+    "pgmq": frozenset({"send", "send_batch"}),
     "storage": frozenset({"foldername", "filename", "extension"}),
 }
 
