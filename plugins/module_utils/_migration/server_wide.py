@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 
@@ -41,11 +42,15 @@ class ServerWide:
         """
         now = ServerWide.read(session)
         made = sorted(now.roles.keys() - self.roles.keys())
+        # Somebody else may have made others meanwhile.
+        ours = {
+            role for role in now.roles if re.search(rf"(?i)(?<!\w){re.escape(role)}(?!\w)", sql)
+        }
         for role in made:
-            if role.lower() in sql.lower():
+            if role in ours:
                 _run(session, f"DROP ROLE {quote_name(role)}", f"made the role {role}")
         for role, member, grantor in sorted(now.members.keys() - self.members.keys()):
-            if {role, member} <= self.roles.keys():
+            if {role, member} <= self.roles.keys() & ours:
                 by = f" GRANTED BY {quote_name(grantor)}" if session.server_version[0] > 15 else ""
                 revoke = f"REVOKE {quote_name(role)} FROM {quote_name(member)}{by}"
                 _run(session, revoke, f"made {member} a member of {role}")
@@ -56,10 +61,10 @@ class ServerWide:
             if role in left.roles
         ]
         changed = {role for role, of in self.roles.items() if left.roles.get(role) != of}
-        changed |= {key[0] for key, of in self.members.items() if left.members.get(key) != of}
+        changed |= {key[0] for key, _of in self.members.items() ^ left.members.items()}
         return remarks + [
             f"The role {role} is not as it was before the rehearsal, for all databases of the server: look at it."
-            for role in sorted(changed)
+            for role in sorted(changed & self.roles.keys())
         ]
 
 
