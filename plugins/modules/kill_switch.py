@@ -84,6 +84,7 @@ EXAMPLES = r"""
   easymo.deploy.kill_switch:
     namespace: shop-prod
     reason: error rate above five percent
+    flags: {FEATURE_CHECKOUT: false, FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: 0}
     consumers: [checkout]
 
 - name: Lower the rollout to one percent
@@ -91,6 +92,7 @@ EXAMPLES = r"""
     namespace: shop-prod
     state: lowered
     percentage: 1
+    percentage_flag: FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE
     reason: p95 above two seconds
     consumers: [checkout]
 
