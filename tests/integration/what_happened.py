@@ -164,6 +164,7 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
         held = _locked(rows, _EXCLUSIVE) & old.keys()
         blocked = _locked(rows, _NO_WRITERS)
         read = _read(rows)
+        had_locked = _locks_rows(rows, statement, old)
         try:
             # So that a constraint reads its table where the planner would read an index of a few rows.
             altering = statement.upper().count("ALTER TABLE") > 0
@@ -199,7 +200,8 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
         effects += [Effect("rewrite", old[oid].named) for oid in rewritten]
         effects += [Effect("scan", old[oid].named) for oid in scanned & locked]
         effects += [Effect("kept", old[oid].named) for oid in scanned if held]
-        effects += [Effect("locked", old[oid].named) for oid in _locks_rows(rows, statement, old)]
+        rows_locked = {*_locks_rows(rows, statement, old)}.difference(had_locked)
+        effects += [Effect("locked", old[oid].named) for oid in sorted(rows_locked)]
         happened.effects.append(effects)
         explicit = bool(_LOCKS.search(statement)) and locked - blocked
         moved = any(before.positions.get(oid) != at for oid, at in after.positions.items())
@@ -332,7 +334,11 @@ def _is_moot(effect: Effect, start: _Snapshot, end: _Snapshot) -> bool:
     if word == "closed":
         which = " ".join(["made", named, *more, ""])
         made = {line for line in start.facts if line.startswith(which)}
-        return made <= end.facts
+        of_name = [line.split(" ") for line in end.facts if line.startswith(f"made {named} ")]
+        closed = all(
+            f"closed {named} {types}" in end.facts for _made, _name, types, _oid in of_name
+        )
+        return made <= end.facts or closed
     granted = word == "granted" and not any(
         line.startswith(f"granted {named} ") for line in end.facts
     )

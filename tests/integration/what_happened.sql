@@ -27,7 +27,8 @@ UNION ALL SELECT concat_ws(' ', 'child', inhrelid::regclass, inhparent::regclass
 UNION ALL SELECT concat_ws(' ', 'no parent', rel.named) FROM rel WHERE relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = rel.oid)
 UNION ALL SELECT concat_ws(' ', 'callable', named, k, array_to_string((proargtypes::regtype[])[0 : k - 1], ','), prorettype::regtype, proretset, prokind, proargnames[1 : k])
   FROM fn, generate_series((pronargs - pronargdefaults)::int, pronargs::int) k
-UNION ALL SELECT concat_ws(' ', 'result', named, proallargtypes::text, CASE WHEN proallargtypes IS NOT NULL THEN proargnames::text END) FROM fn WHERE proallargtypes IS NOT NULL
+UNION ALL SELECT concat_ws(' ', 'result', named, array(SELECT proallargtypes[n]::regtype || ' ' || proargnames[n] FROM generate_subscripts(proallargtypes, 1) n WHERE proargmodes[n] IN ('o', 'b', 't') ORDER BY n)::text)
+  FROM fn WHERE proallargtypes IS NOT NULL
 UNION ALL SELECT concat_ws(' ', 'policy', rel.named, polname) FROM pg_policy p JOIN rel ON rel.oid = polrelid
 UNION ALL SELECT concat_ws(' ', 'no restriction', rel.named) FROM rel WHERE relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = rel.oid AND NOT polpermissive)
 UNION ALL SELECT concat_ws(' ', 'trigger', rel.named, tgname, tgenabled) FROM pg_trigger t JOIN rel ON rel.oid = tgrelid WHERE NOT tgisinternal

@@ -361,3 +361,5 @@ REVOKE ALL ON shop.orders FROM clerk; GRANT SELECT ON shop.orders TO clerk
 REVOKE ALL ON shop.orders FROM clerk; GRANT SELECT, INSERT ON shop.orders TO clerk
 -- --
 GRANT SELECT ON shop.tally TO clerk; REVOKE ALL ON shop.tally FROM clerk
+-- --
+ALTER TABLE shop.tally ADD COLUMN z int; WITH a AS (SELECT note FROM shop.orders) INSERT INTO shop.audit (what) SELECT note FROM a

@@ -23,7 +23,9 @@ def judge_query(kind: str, body: Node, scope: Scope) -> Concerns:
         elif key in RUNNING:
             yield from judge_called(key, part, body, scope)
     if kind == "InsertStmt":
-        yield from _judge_time(body.get("selectStmt", {}), relation_name(body["relation"]), scope)
+        # WITH stands before INSERT, and is no part of its query.
+        query = {key: body[key] for key in ("selectStmt", "withClause") if key in body}
+        yield from _judge_time(query, relation_name(body["relation"]), scope)
     elif kind == "SelectStmt":
         made = body.get("intoClause", {}).get("rel")
         name = relation_name(made) if made else None
