@@ -184,6 +184,8 @@ notes:
     transaction mode is refused.
   - Of the role's own C(statement_timeout), C(transaction_timeout) and idle timeouts none holds for a run; what holds is
     O(statement_timeout).
+  - Statements of one transaction go to the server together, in messages of up to 64 KB. For a trigger that records
+    C(current_query()) that is the whole message.
   - Table, checksum and lock of O(kind=sql) are by Flyway's source, and the checksum also by what Flyway wrote for
     others. No Flyway runs in the tests of this collection, so rehearse a change from one to the other.
 seealso:
