@@ -163,8 +163,8 @@ def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happ
     for statement in statements:
         held = _locked(rows, _EXCLUSIVE) & old.keys()
         blocked = _locked(rows, _NO_WRITERS)
-        read = _read(rows)
         had_locked = _locks_rows(rows, statement, old)
+        read = _read(rows)
         try:
             # So that a constraint reads its table where the planner would read an index of a few rows.
             altering = statement.upper().count("ALTER TABLE") > 0
