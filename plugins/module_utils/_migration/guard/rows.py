@@ -24,7 +24,7 @@ def judge_query(kind: str, body: Node, scope: Scope) -> Concerns:
             yield from judge_called(key, part, body, scope)
     if kind == "InsertStmt":
         # WITH stands before INSERT, and is no part of its query.
-        query = {key: body[key] for key in ("selectStmt", "withClause") if key in body}
+        query: Node = {key: body[key] for key in ("selectStmt", "withClause") if key in body}
         yield from _judge_time(query, relation_name(body["relation"]), scope)
     elif kind == "SelectStmt":
         made = body.get("intoClause", {}).get("rel")
