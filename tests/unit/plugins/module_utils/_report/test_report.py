@@ -146,7 +146,7 @@ def test_a_failed_release_quotes_its_first_cause_on_top():
     record = {**records.green(), "phases": {"database": phase("failed", 0, 1, failures=cause)}}
     report = build_report(record, PLAN)
     assert report.verdict.sentence == (
-        "Release 2.0.0 in Database (2 of 8) since 2026-11-24 06:00:00 UTC: it drops a column."
+        "Release 2.0.0 in Database (2 of 8) since 2026-11-24 06:00:00 UTC: supabase_db: it drops a column."
     )
 
 
